@@ -1,0 +1,134 @@
+"""The only reader of the environment: every REFDESK_ name, typed, refused with one plain line when wrong.
+
+A name with `_FILE` appended reads its value from that file. An unknown REFDESK_ name stops the start, so that a
+misspelt setting is never silently without effect.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+
+class EnvError(Exception):
+    """A setting that cannot be used; the text is one line for the person who starts Refdesk."""
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _flag(value: str) -> bool:
+    if value.lower() in ("1", "true", "yes", "on"):
+        return True
+    if value.lower() in ("0", "false", "no", "off"):
+        return False
+    raise ValueError("must be 1 or 0")
+
+
+def _port(value: str) -> int:
+    if not value.isdigit() or not 0 < int(value) < 65536:
+        raise ValueError("must be a port number from 1 to 65535")
+    return int(value)
+
+
+def _http_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be an address that begins with http:// or https://")
+    return value.rstrip("/")
+
+
+def _database_url(value: str) -> str:
+    if urlsplit(value).scheme not in ("postgresql", "postgres"):
+        raise ValueError("must be an address that begins with postgresql://")
+    return value
+
+
+def _valkey_url(value: str) -> str:
+    if urlsplit(value).scheme not in ("redis", "rediss", "valkey", "unix"):
+        raise ValueError("must be an address that begins with redis://, rediss:// or unix://")
+    return value.replace("valkey://", "redis://", 1)
+
+
+def _email(value: str) -> str:
+    if "@" not in value or value != value.strip():
+        raise ValueError("must be an e-mail address")
+    return value.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """One setting: its default (None: not set), how its text is read, and what it means for docs/configuration.md."""
+
+    default: str | None
+    read: Callable[[str], Any]
+    meaning: str
+
+
+NAMES: dict[str, Name] = {
+    "REFDESK_DATA": Name("./data", _text, "Folder of everything the embedded engines keep"),
+    "REFDESK_HOST": Name("127.0.0.1", _text, "Address that the web server listens on"),
+    "REFDESK_PORT": Name("8000", _port, "Port that the web server listens on"),
+    "REFDESK_URL": Name("http://localhost:8000", _http_url, "Public address, for links and cookies"),
+    "REFDESK_ADMIN_EMAIL": Name("owner@localhost.localdomain", _email, "First owner, first start only"),
+    "REFDESK_ADMIN_PASSWORD": Name(None, _text, "First owner's password; made and printed once when not given"),
+    "REFDESK_SAMPLES": Name("1", _flag, "0: do not load the sample library at the first start"),
+    "REFDESK_SECRET_KEY": Name(None, _text, "Key that signs sessions; made at the first start when not given"),
+    "REFDESK_LLM_URL": Name(None, _http_url, "OpenAI-compatible model server, ending in /v1"),
+    "REFDESK_LLM_MODEL": Name(None, _text, "Model name; the server's first model when not given"),
+    "REFDESK_LLM_API_KEY": Name(None, _text, "Key of the model server"),
+    "REFDESK_EMBEDDINGS_URL": Name(None, _http_url, "OpenAI-compatible embeddings server, ending in /v1"),
+    "REFDESK_EMBEDDINGS_MODEL": Name(None, _text, "Embedding model; the server's first model when not given"),
+    "REFDESK_EMBEDDINGS_API_KEY": Name(None, _text, "Key of the embeddings server"),
+    "REFDESK_DATABASE_URL": Name(None, _database_url, "PostgreSQL 16 or newer"),
+    "REFDESK_VALKEY_URL": Name(None, _valkey_url, "Valkey or Redis"),
+    "REFDESK_QDRANT_URL": Name(None, _http_url, "Qdrant"),
+    "REFDESK_QDRANT_API_KEY": Name(None, _text, "Qdrant's API key"),
+}
+# Names that belong to tests: read there, known here so that they do not stop a start.
+TEST_PREFIX = "REFDESK_TEST_"
+
+
+def _raw(name: str, environ: Mapping[str, str]) -> str | None:
+    direct, path = environ.get(name) or None, environ.get(f"{name}_FILE") or None
+    if direct is not None and path is not None:
+        raise EnvError(f"{name} and {name}_FILE are both set: remove one.")
+    if path is None:
+        return direct
+    try:
+        return Path(path).read_text().rstrip("\r\n") or None
+    except (OSError, UnicodeDecodeError) as error:
+        raise EnvError(f"{name}_FILE names {path}, which cannot be read: {error}.") from error
+
+
+def check_names(environ: Mapping[str, str]) -> None:
+    """Refuse REFDESK_ names that nothing reads.
+
+    Raises:
+        EnvError: with the first unknown name.
+    """
+    known = set(NAMES) | {f"{name}_FILE" for name in NAMES}
+    for name in sorted(environ):
+        if name.startswith("REFDESK_") and not name.startswith(TEST_PREFIX) and name not in known:
+            raise EnvError(f"{name} is not a setting of Refdesk. The names are listed in docs/configuration.md.")
+
+
+def read(name: str, environ: Mapping[str, str] = os.environ) -> Any:
+    """The value of a setting, its default, or None.
+
+    Raises:
+        EnvError: when the value cannot be used.
+    """
+    setting = NAMES[name]
+    text = _raw(name, environ)
+    if text is None:
+        text = setting.default
+    if text is None:
+        return None
+    try:
+        return setting.read(text)
+    except ValueError as error:
+        raise EnvError(f"{name} {error}, not {text!r}.") from error

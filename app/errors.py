@@ -1,0 +1,142 @@
+"""The one error vocabulary: every code that a person or a program can meet, in one JSON shape everywhere.
+
+`{"error": {"code", "message", "details", "request_id"}}`, in SSE too. docs/errors.md lists the same codes.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a code means: HTTP status, default message, what to do, and whether trying again can help."""
+
+    status: int
+    message: str
+    hint: str
+    retryable: bool = False
+
+
+CODES: dict[str, Entry] = {
+    # Who calls
+    "not_signed_in": Entry(401, "Sign in first.", "Sign in, or send an API key as Authorization: Bearer rk_…"),
+    "bad_credentials": Entry(401, "The e-mail address or the password is wrong.", "Try again or ask an admin."),
+    "bad_api_key": Entry(401, "This API key is not valid.", "Make a new key; it may be revoked or mistyped."),
+    "csrf_failed": Entry(403, "The page is too old for this action.", "Reload the page and try again."),
+    "not_allowed": Entry(403, "Your role does not allow this.", "Ask an owner or admin of the organisation."),
+    "not_found": Entry(404, "Nothing was found at this address.", "It may be deleted, or belong to somebody else."),
+    "invitation_invalid": Entry(410, "This invitation is used, expired or withdrawn.", "Ask for a new link."),
+    # What is sent
+    "invalid_request": Entry(422, "Some of what was sent cannot be used.", "See details."),
+    "method_not_allowed": Entry(405, "This address does not take that method.", "See /api/v1/docs."),
+    "conflict": Entry(409, "This conflicts with something that is there.", "Reload and try again."),
+    "question_empty": Entry(422, "Write a question first.", "Send 1 to 2,000 characters."),
+    "question_too_long": Entry(422, "The question is longer than 2,000 characters.", "Shorten it."),
+    "too_many_requests": Entry(429, "Too many requests at once.", "Wait as long as Retry-After says.", True),
+    # Files
+    "file_too_large": Entry(413, "The file is larger than the limit.", "Split it, or raise the limit."),
+    "no_file": Entry(422, "No file was sent.", "Send one or more files in the field `file`."),
+    "disk_full": Entry(507, "There is no room left for files.", "Free disk space on the server, then try again.", True),
+    "empty_file": Entry(422, "The file is empty.", "Upload it again; the copy may have broken off."),
+    "unsupported_type": Entry(
+        415, "This kind of file cannot be read yet.", "Use PDF, DOCX, TXT, Markdown, HTML or CSV."
+    ),
+    "encrypted_file": Entry(422, "The file is protected by a password.", "Save a copy without the password."),
+    "broken_file": Entry(422, "The file is damaged and cannot be read.", "Open it, save it anew and upload that."),
+    "no_text": Entry(422, "The file holds no text, perhaps a scan.", "Run text recognition (OCR) first."),
+    "file_too_complex": Entry(422, "The file expands beyond what can be read safely.", "Split it into smaller files."),
+    "parse_timeout": Entry(422, "Reading the file took too long.", "Split it into smaller files.", True),
+    "parse_memory": Entry(422, "Reading the file needs too much memory.", "Split it into smaller files."),
+    "parse_crashed": Entry(422, "The program that reads this kind of file failed on it.", "Save it anew.", True),
+    # Work
+    "worker_died": Entry(500, "The worker died three times on this file.", "Split the file or report it.", True),
+    "cancelled": Entry(409, "This was cancelled.", "Press retry to run it again.", True),
+    "file_missing": Entry(500, "The stored file is missing or damaged.", "Upload it again.", True),
+    # Engines
+    "database_unavailable": Entry(503, "The database does not answer.", "Try again in a moment.", True),
+    "search_unavailable": Entry(503, "Search is unavailable.", "Try again in a moment; see the logs.", True),
+    "embeddings_unavailable": Entry(503, "The embedding model does not answer.", "Try again in a moment.", True),
+    "model_unavailable": Entry(503, "The language model does not answer.", "Try again; check the model server.", True),
+    "model_timeout": Entry(504, "The language model took too long.", "Try again; check the model server.", True),
+    "model_dropped": Entry(502, "The language model stopped in the middle.", "Ask again.", True),
+    "model_busy": Entry(503, "Too many people are waiting for the language model.", "Try again later.", True),
+    "interrupted": Entry(500, "The answer was cut off.", "Ask again.", True),
+    "internal": Entry(500, "Something went wrong on our side.", "Try again; the log has the request id.", True),
+}
+
+
+class RefdeskError(Exception):
+    """An error with a code of `CODES`.
+
+    Args:
+        code: a key of CODES.
+        message: instead of the code's own message.
+        details: JSON values for programs.
+        retry_after_s: seconds after which a retry makes sense.
+    """
+
+    default_code = "internal"
+
+    def __init__(
+        self,
+        code: str | None = None,
+        message: str | None = None,
+        *,
+        details: dict[str, Any] | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        self.code = code or self.default_code
+        entry = CODES[self.code]
+        self.message = message or entry.message
+        self.hint = entry.hint
+        self.status = entry.status
+        self.retryable = entry.retryable
+        self.details = details or {}
+        self.retry_after_s = retry_after_s
+        super().__init__(f"{self.code}: {self.message}")
+
+    def as_json(self, request_id: str | None = None) -> dict[str, Any]:
+        return error_json(self.code, self.message, details=self.details, request_id=request_id)
+
+
+class NotSignedIn(RefdeskError):
+    default_code = "not_signed_in"
+
+
+class NotAllowed(RefdeskError):
+    default_code = "not_allowed"
+
+
+class NotFound(RefdeskError):
+    default_code = "not_found"
+
+
+class Conflict(RefdeskError):
+    default_code = "conflict"
+
+
+class Invalid(RefdeskError):
+    default_code = "invalid_request"
+
+
+class Upstream(RefdeskError):
+    """A server that we depend on failed."""
+
+    default_code = "internal"
+
+
+class IngestFailed(RefdeskError):
+    """A document cannot become ready; the code says why to a person."""
+
+    default_code = "broken_file"
+
+
+def error_json(
+    code: str, message: str | None = None, *, details: dict[str, Any] | None = None, request_id: str | None = None
+) -> dict[str, Any]:
+    """The one shape of an error, with the code's hint in `details` so that every client can show what to do."""
+    entry = CODES[code]
+    shown = {"hint": entry.hint, **(details or {})}
+    return {
+        "error": {"code": code, "message": message or entry.message, "details": shown, "request_id": request_id}
+    }

@@ -1,0 +1,219 @@
+"""What a parser makes of a file, what the chunker makes of that, and their stored form.
+
+The text of a version is `full_text(blocks)`; `start` and `end` of a chunk are offsets into it, and the text of a
+chunk is exactly that slice.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import orjson
+
+from app.errors import IngestFailed
+
+BlockKind = Literal["heading", "paragraph", "list_item", "table_row", "code"]
+PlaceKind = Literal["page", "heading", "row", "slide", "time", "text"]
+Box = tuple[float, float, float, float]
+
+# Lists, tables and listings read as one thing: their blocks stand on lines of their own, everything else apart.
+_TIGHT: frozenset[str] = frozenset({"list_item", "table_row", "code"})
+_KIND_TO_LETTER = {"heading": "h", "paragraph": "p", "list_item": "l", "table_row": "r", "code": "c"}
+_LETTER_TO_KIND = {letter: kind for kind, letter in _KIND_TO_LETTER.items()}
+# Boxes are stored as whole ten-thousandths of the page: finer than a pixel of any screen, half the bytes of a float.
+_BOX_SCALE = 10_000
+
+
+class ParseError(IngestFailed):
+    """A file that cannot be read; `detail` says what was seen, never text of the document."""
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        super().__init__(code, details={"seen": detail} if detail else None)
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One heading, paragraph, item, row or listing.
+
+    level: 1 to 6 for a heading, depth from 1 for a list item, else 0.
+    heading: titles of the sections around it, outermost first; a heading's own title is the last.
+    page: from 1. boxes: (x0, y0, x1, y1) per line, fractions of the shown page from its top left.
+    line_starts: for each box, where its line begins in `text`.
+    rows: first and last row as a spreadsheet counts them (the header is row 1).
+    """
+
+    kind: BlockKind
+    text: str
+    level: int = 0
+    heading: tuple[str, ...] = ()
+    page: int | None = None
+    boxes: tuple[Box, ...] = ()
+    line_starts: tuple[int, ...] = ()
+    rows: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """warnings: codes such as `pages_without_text`, each with what it concerns after a colon."""
+
+    blocks: tuple[Block, ...]
+    media_type: str
+    pages: int | None = None
+    title: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a passage stands in its document, in the shape of the API; what does not apply is left out."""
+
+    kind: PlaceKind
+    page: int | None = None
+    boxes: tuple[Box, ...] = ()
+    heading: tuple[str, ...] = ()
+    sheet: str | None = None
+    rows: tuple[int, int] | None = None
+    slide: int | None = None
+    start_s: float | None = None
+    end_s: float | None = None
+    url: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        found: dict[str, Any] = {"kind": self.kind}
+        for name in ("page", "sheet", "slide", "start_s", "end_s", "url"):
+            value = getattr(self, name)
+            if value is not None:
+                found[name] = value
+        if self.boxes:
+            found["boxes"] = [list(box) for box in self.boxes]
+        if self.heading:
+            found["heading"] = list(self.heading)
+        if self.rows:
+            found["rows"] = list(self.rows)
+        return found
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "Place":
+        rows = data.get("rows")
+        return cls(
+            kind=data["kind"],
+            boxes=tuple((box[0], box[1], box[2], box[3]) for box in data.get("boxes", ())),
+            heading=tuple(data.get("heading", ())),
+            rows=(rows[0], rows[1]) if rows else None,
+            **{name: data.get(name) for name in ("page", "sheet", "slide", "start_s", "end_s", "url")},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkDraft:
+    """A chunk before it has an id. `text == full_text(blocks)[start:end]`.
+
+    tokens: of `embed_text`, by the counter that chunked it, without the model's special tokens.
+    context: titles of the sections around it that its own text does not show.
+    """
+
+    position: int
+    text: str
+    tokens: int
+    place: Place
+    start: int
+    end: int
+    context: tuple[str, ...] = field(default=())
+
+    @property
+    def embed_text(self) -> str:
+        """What is embedded and indexed: the sections it stands in, then its text."""
+        return embed_text(self.context, self.text)
+
+
+def embed_text(context: Sequence[str], text: str) -> str:
+    return f"{' > '.join(context)}\n{text}" if context else text
+
+
+def separator(before: Block, after: Block) -> str:
+    return "\n" if before.kind == after.kind and before.kind in _TIGHT else "\n\n"
+
+
+def full_text(blocks: Sequence[Block]) -> str:
+    """The text of a version: blocks in order, parted by one line end within a list, table or listing, else by two."""
+    parts: list[str] = []
+    for number, block in enumerate(blocks):
+        if number:
+            parts.append(separator(blocks[number - 1], block))
+        parts.append(block.text)
+    return "".join(parts)
+
+
+def block_starts(blocks: Sequence[Block]) -> list[int]:
+    """For each block, where it begins in `full_text(blocks)`."""
+    starts: list[int] = []
+    at = 0
+    for number, block in enumerate(blocks):
+        if number:
+            at += len(separator(blocks[number - 1], block))
+        starts.append(at)
+        at += len(block.text)
+    return starts
+
+
+def blocks_to_json(parsed: Parsed) -> bytes:
+    """Compact form: heading paths once, boxes as whole numbers, what is empty left out."""
+    paths: dict[tuple[str, ...], int] = {}
+    rows: list[dict[str, Any]] = []
+    for block in parsed.blocks:
+        row: dict[str, Any] = {"k": _KIND_TO_LETTER[block.kind], "t": block.text}
+        if block.level:
+            row["l"] = block.level
+        if block.heading:
+            row["h"] = paths.setdefault(block.heading, len(paths))
+        if block.page is not None:
+            row["p"] = block.page
+        if block.boxes:
+            row["b"] = [round(side * _BOX_SCALE) for box in block.boxes for side in box]
+            row["s"] = block.line_starts
+        if block.rows:
+            row["r"] = block.rows
+        rows.append(row)
+    return orjson.dumps(
+        {
+            "v": 1,
+            "media_type": parsed.media_type,
+            "pages": parsed.pages,
+            "title": parsed.title,
+            "warnings": parsed.warnings,
+            "paths": list(paths),
+            "blocks": rows,
+        }
+    )
+
+
+def blocks_from_json(data: bytes) -> Parsed:
+    raw = orjson.loads(data)
+    paths = [tuple(path) for path in raw["paths"]]
+    return Parsed(
+        blocks=tuple(_block_from_json(row, paths) for row in raw["blocks"]),
+        media_type=raw["media_type"],
+        pages=raw["pages"],
+        title=raw["title"],
+        warnings=tuple(raw["warnings"]),
+    )
+
+
+def _block_from_json(row: dict[str, Any], paths: Sequence[tuple[str, ...]]) -> Block:
+    sides = [side / _BOX_SCALE for side in row.get("b", ())]
+    rows = row.get("r")
+    return Block(
+        kind=_LETTER_TO_KIND[row["k"]],  # type: ignore[arg-type]  # the table above holds no other kind
+        text=row["t"],
+        level=row.get("l", 0),
+        heading=paths[row["h"]] if "h" in row else (),
+        page=row.get("p"),
+        boxes=tuple(zip(*[iter(sides)] * 4, strict=True)),
+        line_starts=tuple(row.get("s", ())),
+        rows=(rows[0], rows[1]) if rows else None,
+    )
+
+
+def text_length(blocks: Iterable[Block]) -> int:
+    return sum(len(block.text) for block in blocks)

@@ -1,0 +1,26 @@
+"""What reading one file may cost."""
+
+from dataclasses import dataclass
+
+MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """memory_bytes: address space of the child that reads the file, libraries included.
+    expanded_bytes: of everything inside a compressed file together. expanded_ratio: of one part to its packed size,
+    looked at only above a mebibyte. text_chars: of the text found. blocks, depth: pieces, and nesting of elements.
+    """
+
+    memory_bytes: int = 480 * MEBIBYTE
+    wall_s: float = 60.0
+    cpu_s: int = 60
+    expanded_bytes: int = 200 * MEBIBYTE
+    expanded_ratio: int = 200
+    text_chars: int = 20_000_000
+    blocks: int = 500_000
+    pages: int = 10_000
+    depth: int = 200
+
+
+DEFAULT = Limits()

@@ -1,0 +1,82 @@
+"""Where sentences begin and end, in one pass and for most scripts.
+
+A line end always ends a sentence: our texts keep one only where a heading, an item, a row or a paragraph ends.
+"""
+
+import re
+
+# A run of marks that can end a sentence, and the closing quotes and brackets that belong to it.
+_CANDIDATE = re.compile(r"(?:(?P<full>[。！？｡]+)|(?P<mark>[.!?…؟।]+))[\"'”’»)\]」』）]*|\n")
+_NOT_SPACE = re.compile(r"\S")
+_WORD_BEFORE = re.compile(r"[^\s(\[\"'“‘„«]*\Z")
+# The longest abbreviation below, with room: looking back further would make long words quadratic.
+_LOOK_BACK = 16
+
+# Never the last word of a sentence.
+_TITLES = frozenset(
+    "mr mrs ms dr prof st mt gen col sgt capt rev hon sen rep gov messrs mme mlle vs cf fig figs eq eqs ref refs art "
+    "para pp vol ed eds approx e.g i.e z.b d.h u.a bzw ca nr str abs hr fr sr sra dña bspw evtl ggf vgl sog zzgl "
+    "inkl usw. p.ej núm pág av".split()
+)
+# Abbreviations that may end a sentence: they do when a capital follows that is not a number or a name part.
+_BEFORE_NUMBER = frozenset({"no", "nos", "p", "sec", "ch", "chap", "tel", "art", "pos", "item", "rev", "ver", "v"})
+_GERMAN_MONTHS = (
+    "Januar Jänner Februar März April Mai Juni Juli August September Oktober November Dezember Quartal Jahrhundert"
+).split()
+
+
+def sentences(text: str) -> list[tuple[int, int]]:
+    """(start, end) of each sentence, without the white space around it; every other character is in exactly one."""
+    spans: list[tuple[int, int]] = []
+    start = 0
+    for match in _CANDIDATE.finditer(text):
+        end = match.end()
+        if match.lastgroup == "mark" and not _ends_sentence(text, start, match.start("mark"), match.end("mark"), end):
+            continue
+        _add(spans, text, start, end)
+        start = end
+    _add(spans, text, start, len(text))
+    return spans
+
+
+def _add(spans: list[tuple[int, int]], text: str, start: int, end: int) -> None:
+    first = _NOT_SPACE.search(text, start, end)
+    if first is None:
+        return
+    while text[end - 1].isspace():
+        end -= 1
+    spans.append((first.start(), end))
+
+
+def _ends_sentence(text: str, start: int, mark: int, mark_end: int, end: int) -> bool:
+    """mark: index of the first mark; mark_end: behind the last; end: behind the closing quotes."""
+    if end == len(text):
+        return True
+    if not text[end].isspace():
+        return False
+    following = _NOT_SPACE.search(text, end, end + _LOOK_BACK)
+    if following is None or text[following.start()] == "\n":
+        return True
+    after = text[following.start()]
+    if after.islower() and (text[mark_end - 1] in ".…" or end > mark_end):
+        return False
+    return text[mark:mark_end] != "." or not _is_abbreviation(text, start, mark, following.start())
+
+
+def _is_abbreviation(text: str, start: int, mark: int, following: int) -> bool:
+    found = _WORD_BEFORE.search(text, max(start, mark - _LOOK_BACK), mark)
+    word = found.group() if found else ""
+    if not word:
+        return False
+    if len(word) == 1 and word.isalpha() and word.isupper():
+        return word != "I"
+    lowered = word.lower()
+    if lowered in _TITLES:
+        return True
+    after = text[following : following + 12]
+    if lowered in _BEFORE_NUMBER:
+        return after[0].isdigit()
+    if word.isdigit():
+        at_start = not text[start : mark - len(word)].strip()
+        return at_start or (len(word) <= 2 and after.startswith(tuple(_GERMAN_MONTHS)))
+    return False

@@ -1,0 +1,26 @@
+"""Secrets made once and kept in files that only their owner reads."""
+
+import os
+import secrets
+from pathlib import Path
+
+
+def file_write_private(path: Path, text: str) -> None:
+    """Replace `path` in one step with a file of mode 0600."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def secret_keep(path: Path) -> str:
+    """The secret in `path`, made (32 random bytes as URL-safe text) when there is none."""
+    if path.exists() and (kept := path.read_text().strip()):
+        return kept
+    secret = secrets.token_urlsafe(32)
+    file_write_private(path, secret + "\n")
+    return secret

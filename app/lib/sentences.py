@@ -13,16 +13,48 @@ _WORD_BEFORE = re.compile(r"[^\s(\[\"'“‘„«]*\Z")
 _LOOK_BACK = 16
 
 # Never the last word of a sentence.
-_TITLES = frozenset(
-    "mr mrs ms dr prof st mt gen col sgt capt rev hon sen rep gov messrs mme mlle vs cf fig figs eq eqs ref refs art "
-    "para pp vol ed eds approx e.g i.e z.b d.h u.a bzw ca nr str abs hr fr sr sra dña bspw evtl ggf vgl sog zzgl "
-    "inkl usw. p.ej núm pág av".split()
-)
-# Abbreviations that may end a sentence: they do when a capital follows that is not a number or a name part.
-_BEFORE_NUMBER = frozenset({"no", "nos", "p", "sec", "ch", "chap", "tel", "art", "pos", "item", "rev", "ver", "v"})
-_GERMAN_MONTHS = (
-    "Januar Jänner Februar März April Mai Juni Juli August September Oktober November Dezember Quartal Jahrhundert"
-).split()
+_ENGLISH = {"mr", "mrs", "ms", "dr", "prof", "st", "mt", "gen", "col", "sgt", "capt", "rev", "hon", "sen", "rep", "gov"}
+_ENGLISH |= {
+    "messrs",
+    "vs",
+    "cf",
+    "fig",
+    "figs",
+    "eq",
+    "eqs",
+    "ref",
+    "refs",
+    "para",
+    "pp",
+    "vol",
+    "ed",
+    "eds",
+    "approx",
+}
+_GERMAN = {
+    "z.b",
+    "d.h",
+    "u.a",
+    "bzw",
+    "ca",
+    "nr",
+    "str",
+    "abs",
+    "hr",
+    "fr",
+    "bspw",
+    "evtl",
+    "ggf",
+    "vgl",
+    "sog",
+    "inkl",
+}
+_OTHER = {"e.g", "i.e", "mme", "mlle", "sr", "sra", "dña", "p.ej", "núm", "pág", "av"}
+_NEVER_LAST = frozenset(_ENGLISH | _GERMAN | _OTHER)
+# Not the last word when a number follows.
+_BEFORE_NUMBER = frozenset({"no", "nos", "p", "sec", "ch", "chap", "tel", "art", "pos", "item", "ver", "v"})
+_MONTHS = ("Januar", "Jänner", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober")
+_AFTER_GERMAN_ORDINAL = (*_MONTHS, "November", "Dezember", "Quartal", "Jahrhundert")
 
 
 def sentences(text: str) -> list[tuple[int, int]]:
@@ -71,12 +103,12 @@ def _is_abbreviation(text: str, start: int, mark: int, following: int) -> bool:
     if len(word) == 1 and word.isalpha() and word.isupper():
         return word != "I"
     lowered = word.lower()
-    if lowered in _TITLES:
+    if lowered in _NEVER_LAST:
         return True
     after = text[following : following + 12]
     if lowered in _BEFORE_NUMBER:
         return after[0].isdigit()
     if word.isdigit():
         at_start = not text[start : mark - len(word)].strip()
-        return at_start or (len(word) <= 2 and after.startswith(tuple(_GERMAN_MONTHS)))
+        return at_start or (len(word) <= 2 and after.startswith(_AFTER_GERMAN_ORDINAL))
     return False

@@ -4,6 +4,7 @@ A name with `_FILE` appended reads its value from that file. An unknown REFDESK_
 misspelt setting is never silently without effect.
 """
 
+import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -132,3 +133,20 @@ def read(name: str, environ: Mapping[str, str] = os.environ) -> Any:
         return setting.read(text)
     except ValueError as error:
         raise EnvError(f"{name} {error}, not {text!r}.") from error
+
+
+def read_deployment(name: str) -> Any:
+    """The value of a setting that the embedded engines may provide.
+
+    The supervisor writes the addresses of the engines that it started to REFDESK_DATA/run/environment.json, so that a
+    command typed in another shell finds them; a variable that is set goes before that file.
+    """
+    value = read(name)
+    if value is not None:
+        return value
+    path = Path(read("REFDESK_DATA")) / "run" / "environment.json"
+    try:
+        started = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return read(name, {key: text for key, text in started.items() if key in NAMES})

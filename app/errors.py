@@ -137,6 +137,4 @@ def error_json(
     """The one shape of an error, with the code's hint in `details` so that every client can show what to do."""
     entry = CODES[code]
     shown = {"hint": entry.hint, **(details or {})}
-    return {
-        "error": {"code": code, "message": message or entry.message, "details": shown, "request_id": request_id}
-    }
+    return {"error": {"code": code, "message": message or entry.message, "details": shown, "request_id": request_id}}

@@ -1,0 +1,138 @@
+"""Who calls, and what each route lets them do.
+
+Every route of the API names its policy: `auth=policy(Role.EDITOR)`, or `auth=async_policy(…)` on an async route. The
+same checks run whichever way the caller comes: API key or session.
+"""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django.db.models import Q
+from django.http import HttpRequest
+from django.utils import timezone
+from ninja.utils import check_csrf
+
+from app.accounts.choices import Role
+from app.accounts.models import ApiKey, Membership, User
+from app.accounts.secrets import API_KEY_PREFIX, secret_hash
+from app.errors import NotAllowed, NotFound, NotSignedIn, RefdeskError
+
+# A revoked key or a changed role is noticed within this time by a process that has just seen it.
+CALLER_CACHE_S = 2.0
+CALLER_CACHE_SIZE = 1000
+LAST_USED_STEP_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The one on whose behalf a request runs: a person or a key, in exactly one organisation."""
+
+    organisation_id: UUID
+    organisation_slug: str
+    role: Role
+    user_id: UUID | None = None
+    api_key_id: UUID | None = None
+
+
+_callers: dict[str, tuple[float, Caller]] = {}
+
+
+def _caller_of_key(key: str) -> Caller:
+    hashed = secret_hash(key)
+    found = _callers.get(hashed)
+    now = time.monotonic()
+    if found is not None and now - found[0] < CALLER_CACHE_S:
+        return found[1]
+    try:
+        row = (
+            ApiKey.objects.select_related("organisation")
+            .filter(Q(expires=None) | Q(expires__gt=timezone.now()), revoked=None)
+            .get(key_hash=hashed)
+        )
+    except ApiKey.DoesNotExist:
+        _callers.pop(hashed, None)
+        raise RefdeskError("bad_api_key") from None
+    if row.last_used is None or (timezone.now() - row.last_used).total_seconds() > LAST_USED_STEP_S:
+        ApiKey.objects.filter(pk=row.pk).update(last_used=timezone.now())
+    caller = Caller(row.organisation_id, row.organisation.slug, Role(row.role), api_key_id=row.id)
+    if len(_callers) >= CALLER_CACHE_SIZE:
+        _callers.clear()
+    _callers[hashed] = (now, caller)
+    return caller
+
+
+def caller_of_user(user: User, slug: str | None) -> Caller:
+    """A person in the organisation that `slug` names, or in the first one they joined.
+
+    Raises:
+        NotFound: no membership there; the same whether the organisation exists or not.
+    """
+    memberships: Iterable[Membership] = user.memberships.select_related("organisation").order_by("created", "id")
+    for membership in memberships:
+        if slug is None or membership.organisation.slug == slug:
+            organisation = membership.organisation
+            return Caller(organisation.id, organisation.slug, Role(membership.role), user_id=user.id)
+    raise NotFound("not_found", "You are not a member of an organisation here.")
+
+
+def _caller_of_session(request: HttpRequest) -> Caller:
+    user = request.user
+    if not isinstance(user, User) or not user.is_active:
+        raise NotSignedIn
+    if check_csrf(request) is not None:
+        raise RefdeskError("csrf_failed")
+    return caller_of_user(user, request.headers.get("X-Organisation"))
+
+
+def caller_of(request: HttpRequest) -> Caller:
+    """The caller of an API request.
+
+    Raises:
+        RefdeskError: not_signed_in, bad_api_key, csrf_failed or not_found.
+    """
+    header = request.headers.get("Authorization", "")
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() == "bearer":
+        token = token.strip()
+        if not token.startswith(API_KEY_PREFIX):
+            raise RefdeskError("bad_api_key")
+        return _caller_of_key(token)
+    return _caller_of_session(request)
+
+
+def _cached_caller(request: HttpRequest) -> Caller | None:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        return None
+    found = _callers.get(secret_hash(token.strip()))
+    return found[1] if found is not None and time.monotonic() - found[0] < CALLER_CACHE_S else None
+
+
+class policy:  # noqa: N801 (reads as a word on the route)
+    """The least role that may use a route; sets `request.caller`."""
+
+    def __init__(self, role: Role) -> None:
+        self.role = role
+
+    def __call__(self, request: HttpRequest) -> Any:
+        return self._admit(request, caller_of(request))
+
+    def _admit(self, request: HttpRequest, caller: Caller) -> Caller:
+        if not caller.role.covers(self.role):
+            raise NotAllowed
+        request.caller = caller  # type: ignore[attr-defined]
+        return caller
+
+
+class async_policy(policy):  # noqa: N801
+    """The same for async routes: a known API key costs no thread and no query."""
+
+    async def __call__(self, request: HttpRequest) -> Any:
+        caller = _cached_caller(request)
+        if caller is None:
+            caller = await sync_to_async(caller_of)(request)
+        return self._admit(request, caller)

@@ -1,0 +1,25 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from app.accounts.choices import Role
+from app.accounts.selectors import organisation_get
+from app.accounts.services import api_key_create
+from app.errors import RefdeskError
+
+
+class Command(BaseCommand):
+    help = "Make an API key and print it, alone, on stdout. It cannot be shown again."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--organisation", required=True, metavar="SLUG")
+        parser.add_argument("--name", required=True)
+        parser.add_argument("--role", choices=Role.values, default=Role.ADMIN)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            organisation = organisation_get(slug=options["organisation"])
+        except RefdeskError as error:
+            raise CommandError(error.message) from error
+        _, key = api_key_create(organisation=organisation, name=options["name"], role=Role(options["role"]))
+        self.stdout.write(key)

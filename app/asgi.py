@@ -1,0 +1,45 @@
+"""The web process: static files, then Django. `uvicorn app.asgi:application`."""
+
+import os
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "app.settings")
+
+from django.contrib.staticfiles.finders import get_finders
+from django.core.asgi import get_asgi_application
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.staticfiles import StaticFiles
+
+from app.lib.lifespan import run_lifespan
+
+django_application = get_asgi_application()
+
+
+def _static_folders() -> list[str]:
+    folders: dict[str, None] = {}
+    for finder in get_finders():
+        for _name, storage in finder.list([]):
+            folders[storage.location] = None
+    return list(folders)
+
+
+class _Files(StaticFiles):
+    """Every app's static folder, found without copying them together first."""
+
+    def __init__(self, folders: list[str]) -> None:
+        super().__init__()
+        self.all_directories = list(folders)
+
+
+# Compresses files only: a stream must never wait in a compressor.
+static_application = GZipMiddleware(_Files(_static_folders()), minimum_size=500)
+
+
+async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    if scope["type"] == "lifespan":
+        await run_lifespan(receive, send)
+    elif scope["type"] == "http" and scope["path"].startswith("/static/"):
+        # Starlette takes the part before as the mount's address.
+        await static_application({**scope, "root_path": "/static"}, receive, send)
+    else:
+        await django_application(scope, receive, send)  # type: ignore[arg-type]

@@ -1,0 +1,32 @@
+"""Celery carries job ids and nothing else; PostgreSQL owns the work (design §3)."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "app.settings")
+
+from django.conf import settings
+
+celery = Celery("refdesk", broker=settings.VALKEY_URL)
+celery.conf.update(
+    accept_content=["json"],
+    task_serializer="json",
+    task_ignore_result=True,
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    worker_prefetch_multiplier=1,
+    broker_connection_retry_on_startup=True,
+    broker_transport_options={
+        "visibility_timeout": 600,
+        "unacked_restore_interval": 1,
+        "unacked_restore_throttle": 1,
+        "socket_timeout": 30,
+        "socket_keepalive": True,
+    },
+    worker_soft_shutdown_timeout=5,
+    worker_send_task_events=False,
+    worker_hijack_root_logger=False,
+    task_default_queue="ingest",
+)
+celery.autodiscover_tasks()

@@ -1,0 +1,84 @@
+"""Shared people of the tests: alice owns an organisation, bob is a member of it, charlie belongs to another one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from app.accounts.choices import Role
+from app.accounts.models import Organisation, User
+from app.accounts.services import api_key_create, membership_create, organisation_create, user_create
+from app.bots.models import Bot
+from app.bots.services import bot_create
+from app.sources.models import Source
+from app.sources.services import source_create
+
+PASSWORD = "a long password for tests"
+
+
+@dataclass
+class Person:
+    """A member with a signed-in browser and an API key of the same role."""
+
+    user: User
+    organisation: Organisation
+    role: Role
+    key: str
+    client: Client = field(default_factory=Client)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers for httpx-like clients and for `client.get(..., headers=…)`."""
+        return {"Authorization": f"Bearer {self.key}"}
+
+
+def _person(name: str, organisation: Organisation, role: Role) -> Person:
+    user = user_create(email=f"{name}@example.org", password=PASSWORD, name=name.title())
+    membership_create(organisation=organisation, user=user, role=role)
+    _, key = api_key_create(organisation=organisation, name=name, role=role, created_by=user)
+    person = Person(user, organisation, role, key)
+    person.client.force_login(user)
+    return person
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(postgres: str, valkey: str) -> None:
+    """Starts the database (and the cache that sessions and streams use) before pytest-django makes the test database."""
+
+
+@pytest.fixture
+def acme(db: Any) -> Organisation:
+    return organisation_create(slug="acme", name="Acme")
+
+
+@pytest.fixture
+def other(db: Any) -> Organisation:
+    return organisation_create(slug="other", name="Other")
+
+
+@pytest.fixture
+def alice(acme: Organisation) -> Person:
+    return _person("alice", acme, Role.OWNER)
+
+
+@pytest.fixture
+def bob(acme: Organisation) -> Person:
+    return _person("bob", acme, Role.VIEWER)
+
+
+@pytest.fixture
+def charlie(other: Organisation) -> Person:
+    return _person("charlie", other, Role.OWNER)
+
+
+@pytest.fixture
+def uploads() -> Callable[[Organisation], Source]:
+    return lambda organisation: source_create(organisation=organisation, name="Uploads")
+
+
+@pytest.fixture
+def desk() -> Callable[[Organisation], Bot]:
+    """Makes the default bot of an organisation."""
+    return lambda organisation: bot_create(organisation=organisation, slug="default", name="Reference desk")

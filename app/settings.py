@@ -1,0 +1,153 @@
+"""Django's settings. Facts of the deployment come from app/env.py; what an organisation chooses is in the database."""
+
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+from app.env import EnvError, check_names, read, read_deployment
+
+ROOT = Path(__file__).resolve().parent.parent
+VERSION = "0.1.0"
+
+
+def _database(url: str) -> dict[str, Any]:
+    parts = urlsplit(url)
+    options = dict(parse_qsl(parts.query))
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")) or "refdesk",
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": options.pop("host", parts.hostname or ""),
+        "PORT": options.pop("port", str(parts.port or "")),
+        # Streams must not hold connections (docs/decisions), so a small pool serves many readers.
+        "OPTIONS": {"pool": {"min_size": 1, "max_size": 12, "timeout": 10}, **options},
+        "CONN_HEALTH_CHECKS": True,
+    }
+
+
+try:
+    check_names(os.environ)
+    DATA = Path(read("REFDESK_DATA")).resolve()
+    PUBLIC_URL: str = read("REFDESK_URL")
+    SECRET_KEY: str = read_deployment("REFDESK_SECRET_KEY") or ""
+    DATABASE_URL: str = read_deployment("REFDESK_DATABASE_URL") or ""
+    VALKEY_URL: str = read_deployment("REFDESK_VALKEY_URL") or ""
+    QDRANT_URL: str = read_deployment("REFDESK_QDRANT_URL") or ""
+    QDRANT_API_KEY: str = read_deployment("REFDESK_QDRANT_API_KEY") or ""
+    EMBEDDINGS_URL: str = read_deployment("REFDESK_EMBEDDINGS_URL") or ""
+    EMBEDDINGS_MODEL: str = read_deployment("REFDESK_EMBEDDINGS_MODEL") or ""
+    EMBEDDINGS_API_KEY: str = read_deployment("REFDESK_EMBEDDINGS_API_KEY") or ""
+    LLM_URL: str = read_deployment("REFDESK_LLM_URL") or ""
+    LLM_MODEL: str = read_deployment("REFDESK_LLM_MODEL") or ""
+    LLM_API_KEY: str = read_deployment("REFDESK_LLM_API_KEY") or ""
+except EnvError as error:
+    raise ImproperlyConfigured(str(error)) from error
+
+if not DATABASE_URL or not SECRET_KEY:
+    raise ImproperlyConfigured(
+        f"Refdesk is not running on {DATA}: start it with scripts/start, or set REFDESK_DATABASE_URL and the other "
+        "addresses of docs/configuration.md."
+    )
+
+DEBUG = False
+_public = urlsplit(PUBLIC_URL)
+ALLOWED_HOSTS = sorted({_public.hostname or "localhost", "localhost", "127.0.0.1", "[::1]"})
+CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _public.scheme == "https"
+# Two boxes on one host differ only by port, which cookies do not see: the name keeps them apart.
+SESSION_COOKIE_NAME = f"refdesk_session_{_public.port}" if _public.port else "refdesk_session"
+CSRF_COOKIE_NAME = f"refdesk_csrf_{_public.port}" if _public.port else "refdesk_csrf"
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "app.accounts",
+    "app.sources",
+    "app.retrieval",
+    "app.ingest",
+    "app.bots",
+    "app.chat",
+    "app.ops",
+]
+# Every one of these is async: a sync one would cost each streamed answer a hop to a thread.
+MIDDLEWARE = [
+    "app.lib.request_id.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "app.lib.content_policy.ContentPolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "app.urls"
+ASGI_APPLICATION = "app.asgi.application"
+APPEND_SLASH = False
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [ROOT / "app" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [ROOT / "app" / "static"]
+
+DATABASES = {"default": _database(DATABASE_URL)}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": VALKEY_URL}}
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "sign_in"
+LOGIN_REDIRECT_URL = "portal"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
+USE_TZ = True
+TIME_ZONE = "UTC"
+USE_I18N = True
+LANGUAGE_CODE = "en-gb"
+
+# Files larger than this go to a temporary file while they arrive; none is held in memory.
+FILE_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FILES = 200
+UPLOAD_MAX_BYTES = 50 * 1024 * 1024
+
+UNFOLD = {"SITE_TITLE": "Refdesk", "SITE_HEADER": "Refdesk", "SITE_URL": "/", "SHOW_VIEW_ON_SITE": False}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {"django.request": {"level": "ERROR"}, "app": {"level": "INFO"}},
+}

@@ -79,7 +79,7 @@ def delete(call: Call) -> Json:
 
 
 def retrieve(call: Call) -> list[Any]:
-    ids = [requests.point_id(one) for one in call.body["ids"]]
+    ids: list[Any] = [requests.point_id(one) for one in call.body["ids"]]
     return call.store.named(call.name).shard.retrieve(ids, **requests.fields_of(call.body, payload=True))
 
 

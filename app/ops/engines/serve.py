@@ -102,6 +102,8 @@ def run(app: Asgi, *, name: str, host: str, port: int) -> None:
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, port), family=family, backlog=1024)
+    # Accepted connections inherit it; without it an answer waits 40 ms for the client's acknowledgement of its head.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     address = listener.getsockname()
     print(f"{name} listens on http://{address[0]}:{address[1]}", flush=True)  # noqa: T201
     config = uvicorn.Config(

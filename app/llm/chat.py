@@ -1,0 +1,207 @@
+"""Streaming chat with any OpenAI-compatible server.
+
+Always streamed, also for callers that want the whole answer: only a stream tells the server at once when its reader
+has left. Leaving the `async with` closes the connection, which frees the model.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+import orjson
+
+from app.errors import Upstream
+from app.lib.http import http_session
+from app.llm.endpoints import Endpoint
+
+DRAIN_S = 0.05  # how long to wait for the end of a finished answer, so that the connection can be used again
+CHARACTERS_PER_TOKEN = 16  # no tokeniser's tokens are longer on average: more than that is a runaway server
+
+Turn = dict[str, str]  # {"role": "system" | "user" | "assistant", "content": …}
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait, in seconds. A local model reads a full prompt at about 100 tokens a second."""
+
+    first_token_s: float = 120.0
+    between_s: float = 30.0
+    total_s: float = 600.0
+
+
+class ChatStream:
+    """One answer while it is written: `async with ChatStream(…) as stream: async for text in stream: …`.
+
+    Each text is all that arrived together. After the last one `tokens_in`, `tokens_out` and `finish_reason` are set
+    (0 and "" when the server does not say).
+
+    Raises (on entering, before any text): model_unavailable, model_busy, model_timeout.
+    Raises (while reading): model_timeout, model_dropped.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        model: str,
+        messages: Sequence[Turn],
+        *,
+        max_tokens: int = 800,
+        temperature: float = 0.2,
+        patience: Patience | None = None,
+    ) -> None:
+        self.tokens_in = 0
+        self.tokens_out = 0
+        self.finish_reason = ""
+        self._endpoint = endpoint
+        self._body = orjson.dumps(
+            {
+                "model": model,
+                "messages": messages,
+                "max_tokens": max_tokens,
+                "temperature": temperature,
+                "stream": True,
+                "stream_options": {"include_usage": True},
+            }
+        )
+        self._characters_left = max_tokens * CHARACTERS_PER_TOKEN
+        self._patience = patience or Patience()
+        self._response: aiohttp.ClientResponse | None = None
+        self._rest = b""
+        self._ended = False
+        self._deadline = 0.0
+        self._give_up = 0.0
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        self._deadline = loop.time() + self._patience.first_token_s
+        self._give_up = loop.time() + self._patience.total_s
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                self._response = await self._post()
+        except TimeoutError as error:
+            # Connecting has its own short limit, so a slow connection is told apart from a slow model.
+            code = "model_unavailable" if isinstance(error, aiohttp.ServerTimeoutError) else "model_timeout"
+            raise Upstream(code) from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise Upstream("model_unavailable", details={"reason": type(error).__name__}) from error
+        await self._check_status()
+        return self
+
+    async def _post(self) -> aiohttp.ClientResponse:
+        headers = {"Content-Type": "application/json", "Accept": "text/event-stream", **self._endpoint.headers}
+        url = f"{self._endpoint.url}/chat/completions"
+        send = http_session().post
+        try:
+            return await send(url, data=self._body, headers=headers, allow_redirects=False)
+        except (aiohttp.ServerDisconnectedError, ConnectionResetError):
+            # The server closed a kept connection just as it was used: it has not seen the request.
+            return await send(url, data=self._body, headers=headers, allow_redirects=False)
+
+    async def _check_status(self) -> None:
+        assert self._response is not None
+        status = self._response.status
+        if status == 200:
+            return
+        retry_after = self._response.headers.get("Retry-After", "")
+        self._response.close()
+        code = "model_busy" if status in (429, 503) else "model_unavailable"
+        wait_s = float(retry_after) if retry_after.isdigit() else None
+        raise Upstream(code, details={"status": status}, retry_after_s=wait_s)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        response = self._response
+        if response is None:
+            return
+        if self._ended and kind is None and not response.content.at_eof():
+            try:
+                async with asyncio.timeout(DRAIN_S):
+                    await response.content.readany()
+            except (TimeoutError, aiohttp.ClientError):
+                pass
+        if self._ended and response.content.at_eof():
+            response.release()
+        else:
+            response.close()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> str:
+        """Everything that has arrived, as one text."""
+        assert self._response is not None
+        loop = asyncio.get_running_loop()
+        while not self._ended:
+            try:
+                async with asyncio.timeout_at(min(self._deadline, self._give_up)):
+                    data = await self._response.content.readany()
+            except TimeoutError as error:
+                raise Upstream("model_timeout") from error
+            except (aiohttp.ClientError, OSError) as error:
+                raise Upstream("model_dropped", details={"reason": type(error).__name__}) from error
+            text = self._read(data)
+            if text:
+                self._deadline = loop.time() + self._patience.between_s
+                return self._bounded(text)
+        raise StopAsyncIteration
+
+    def _bounded(self, text: str) -> str:
+        self._characters_left -= len(text)
+        if self._characters_left < 0:
+            self._ended = True
+            self.finish_reason = "length"
+            text = text[: self._characters_left]
+        return text
+
+    def _read(self, data: bytes) -> str:
+        """The text in newly arrived bytes; notes the end, the usage and the reason."""
+        if not data:
+            return self._closed()
+        lines = (self._rest + data).split(b"\n")
+        self._rest = lines.pop()
+        texts: list[str] = []
+        for line in lines:
+            if not line.startswith(b"data:"):
+                continue  # blank lines, comments, event names
+            payload = line[5:].strip()
+            if payload == b"[DONE]":
+                self._ended = True
+                break
+            self._read_event(payload, texts)
+        return "".join(texts)
+
+    def _closed(self) -> str:
+        """The server ended the answer: in order only when it gave a reason, or answered unstreamed."""
+        self._ended = True
+        if self.finish_reason:
+            return ""
+        texts: list[str] = []
+        if self._rest.lstrip().startswith(b"{"):
+            self._read_event(self._rest, texts)
+        if not self.finish_reason:
+            raise Upstream("model_dropped")
+        return "".join(texts)
+
+    def _read_event(self, payload: bytes, texts: list[str]) -> None:
+        try:
+            event: Any = orjson.loads(payload)
+            if event.get("error"):
+                raise Upstream("model_dropped", details={"reason": "error_in_stream"})
+            usage = event.get("usage")
+            if usage:
+                self.tokens_in = int(usage.get("prompt_tokens") or 0)
+                self.tokens_out = int(usage.get("completion_tokens") or 0)
+            choices = event.get("choices")
+            if choices:
+                choice = choices[0]
+                content = (choice.get("delta") or choice.get("message") or {}).get("content")
+                if content:
+                    texts.append(content)
+                if choice.get("finish_reason"):
+                    self.finish_reason = str(choice["finish_reason"])
+        except (ValueError, AttributeError, TypeError, KeyError, IndexError) as error:
+            raise Upstream("model_dropped", details={"reason": "malformed"}) from error

@@ -42,4 +42,4 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
         # Starlette takes the part before as the mount's address.
         await static_application({**scope, "root_path": "/static"}, receive, send)
     else:
-        await django_application(scope, receive, send)  # type: ignore[arg-type]
+        await django_application(scope, receive, send)

@@ -45,7 +45,7 @@ def _person(name: str, organisation: Organisation, role: Role) -> Person:
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(postgres: str, valkey: str) -> None:
-    """Starts the database (and the cache that sessions and streams use) before pytest-django makes the test database."""
+    """Starts the database, and the cache for sessions and streams, before pytest-django makes the test database."""
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ class User(AbstractBaseUser):
     is_operator = models.BooleanField(default=False)
     created = models.DateTimeField(auto_now_add=True)
 
-    objects: ClassVar[Users] = Users()  # type: ignore[assignment]
+    objects: ClassVar[Users] = Users()
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"

@@ -11,7 +11,7 @@ from app.sources.models import Source
 
 
 class Bot(models.Model):
-    """Someone to ask. Its behaviour is its live revision; its sources are all of the organisation's when none is named."""
+    """Someone to ask. Its behaviour is its live revision; with no source named it reads all of the organisation."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="bots")

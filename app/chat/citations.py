@@ -18,6 +18,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from app.lib.sentences import sentences
+
 _OPEN = "[【［"
 _CLOSE = "]】］"
 _LONGEST = 40  # characters of the longest marker, brackets included
@@ -34,17 +36,9 @@ _MARKER = re.compile(
 _PART = re.compile(rf"({_NUMBER})(?:\s*[–—-]\s*({_NUMBER}))?")
 # After a removed marker these need no space before them.
 _CLOSING = frozenset(".,;:!?)]}»”’。，、；：！？）")
-_SENTENCE_END = re.compile(
-    r"[.!?…]+[\"'”’»)\]]*(?:\s*\[[0-9]{1,3}\])*\s+(?=[^a-zà-öø-ÿ\s])|[。！？]+[」』”’）]*(?:\s*\[[0-9]{1,3}\])*|\n+"
-)
 _BEFORE_MARKER = re.compile(r"(?:\s*\[[0-9]{1,3}\])+\s*\Z")
-_LIST_ITEM = re.compile(r"\s*(?:[-*+•>]\s+|[0-9]{1,3}[.)]\s+|#{1,6}\s+)*")
-# A full stop after one of these ends no sentence; nor does one after a single capital or a list number.
-_ABBREVIATION = re.compile(
-    r"(?:\b(?:e\.g|i\.e|cf|vs|etc|approx|no|nos|fig|art|sec|dr|mr|mrs|ms|prof|st|inc|ltd|z\.b|d\.h|bzw|nr|sr|sra)"
-    r"|\b[A-Z]|^\s*[0-9]{1,3})\.\Z",
-    re.IGNORECASE,
-)
+# What may open a line or follow a full stop and is no part of the sentence: markers, bullets, list numbers.
+_OPENING = re.compile(r"(?:\s*\[[0-9]{1,3}\])*\s*(?:[-*+•>]\s+|[0-9]{1,3}[.)]\s+|#{1,6}\s+)*")
 _LOOK_BACK = 2000  # characters in which the start of a sentence is looked for
 
 
@@ -276,11 +270,8 @@ def sentence_start(text: str) -> int:
         end = markers.start()
     if "\n" in text[end:]:
         return len(text)  # the marker opens a line of its own
-    start = floor
-    for boundary in _SENTENCE_END.finditer(text, floor, end):
-        bare = text[boundary.start() : boundary.start() + 2] in (". ", ".\u00a0")
-        if not bare or not _ABBREVIATION.search(text[max(floor, boundary.start() - 12) : boundary.start() + 1]):
-            start = boundary.end()
-    bullet = _LIST_ITEM.match(text, start)
-    start = bullet.end() if bullet else start
-    return min(start, len(text))
+    floor = max(floor, text.rfind("\n", 0, end) + 1)
+    spans = sentences(text[floor:end])
+    start = floor + spans[-1][0] if spans else floor
+    opening = _OPENING.match(text, start, end)
+    return opening.end() if opening else start

@@ -70,7 +70,9 @@ class ChatStream:
         self._patience = patience or Patience()
         self._response: aiohttp.ClientResponse | None = None
         self._rest = b""
+        self._plain = False  # a server that ignores `stream` and sends one JSON object
         self._ended = False
+        self._failure: Upstream | None = None  # raised once the text before it has been given out
         self._deadline = 0.0
         self._give_up = 0.0
 
@@ -104,6 +106,7 @@ class ChatStream:
         assert self._response is not None
         status = self._response.status
         if status == 200:
+            self._plain = self._response.content_type == "application/json"
             return
         retry_after = self._response.headers.get("Retry-After", "")
         self._response.close()
@@ -136,6 +139,8 @@ class ChatStream:
         assert self._response is not None
         loop = asyncio.get_running_loop()
         while not self._ended:
+            if self._failure is not None:
+                raise self._failure
             try:
                 async with asyncio.timeout_at(min(self._deadline, self._give_up)):
                     data = await self._response.content.readany()
@@ -161,6 +166,9 @@ class ChatStream:
         """The text in newly arrived bytes; notes the end, the usage and the reason."""
         if not data:
             return self._closed()
+        if self._plain:
+            self._rest += data
+            return ""
         lines = (self._rest + data).split(b"\n")
         self._rest = lines.pop()
         texts: list[str] = []
@@ -171,7 +179,11 @@ class ChatStream:
             if payload == b"[DONE]":
                 self._ended = True
                 break
-            self._read_event(payload, texts)
+            try:
+                self._read_event(payload, texts)
+            except Upstream as error:
+                self._failure = error
+                break
         return "".join(texts)
 
     def _closed(self) -> str:
@@ -180,7 +192,7 @@ class ChatStream:
         if self.finish_reason:
             return ""
         texts: list[str] = []
-        if self._rest.lstrip().startswith(b"{"):
+        if self._plain:
             self._read_event(self._rest, texts)
         if not self.finish_reason:
             raise Upstream("model_dropped")

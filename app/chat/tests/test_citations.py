@@ -1,4 +1,5 @@
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -8,7 +9,7 @@ from app.chat.citations import Citation, CitationResolver
 def resolve(text: str, known: range = range(1, 6), cuts: list[int] | None = None) -> tuple[str, list[Citation]]:
     resolver = CitationResolver(known)
     edges = [0, *sorted(cuts or []), len(text)]
-    pieces = [piece for a, b in zip(edges, edges[1:], strict=False) for piece in resolver.feed(text[a:b])]
+    pieces = [piece for a, b in pairwise(edges) for piece in resolver.feed(text[a:b])]
     pieces += resolver.finish()
     given = "".join(piece for piece in pieces if isinstance(piece, str))
     assert given == resolver.text
@@ -68,7 +69,7 @@ def test_every_single_cut_and_every_character_apart_give_the_same(text: str, cle
 
 def test_any_split_of_any_text_gives_the_same() -> None:
     dice = random.Random(20261121)
-    atoms = ["[", "]", "1", "2", "9", ",", " ", "-", "(", ")", "`", "~", "```", "\n", "【", "】", ". ", "word", "Aa", "[1]", "x"]
+    atoms = [*"[]129, -()`~\n【】x", "```", ". ", "word", "Aa", "[1]"]
     for _ in range(4000):
         text = "".join(dice.choice(atoms) for _ in range(dice.randrange(1, 30)))
         cuts = [dice.randrange(len(text) + 1) for _ in range(dice.randrange(6))]
@@ -108,7 +109,10 @@ def test_text_that_cannot_be_a_marker_is_not_held_back() -> None:
     assert resolver.feed(".")[0] == " [1]"
 
 
-@pytest.mark.parametrize("worst", ["[" * 100_000, "[1, " * 25_000, "`" * 100_000, " " * 100_000 + "[1]", "[9]" * 30_000, ". " * 50_000])
+WORST = ["[" * 100_000, "[1, " * 25_000, "`" * 100_000, " " * 100_000 + "[1]", "[9]" * 30_000, ". " * 50_000]
+
+
+@pytest.mark.parametrize("worst", WORST)
 def test_hostile_text_takes_linear_time(worst: str) -> None:
     import time
 

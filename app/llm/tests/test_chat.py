@@ -1,0 +1,152 @@
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from app.errors import Upstream
+from app.lib.http import http_session_close
+from app.llm.chat import ChatStream, Patience
+from app.llm.endpoints import Endpoint, endpoint_facts, facts_forget
+from app.llm.tests.scripted import Script, ScriptedModel
+
+QUESTION = [{"role": "user", "content": "Do cats purr?"}]
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[ScriptedModel]:
+    with ScriptedModel() as model:
+        yield model
+
+
+@pytest.fixture(autouse=True)
+async def closed_session() -> AsyncIterator[None]:
+    facts_forget()
+    yield
+    await http_session_close()
+
+
+def stream_of(model: ScriptedModel, **more: object) -> ChatStream:
+    return ChatStream(Endpoint(model.url, api_key="sesame"), "scripted", QUESTION, **more)  # type: ignore[arg-type]
+
+
+async def collect(stream: ChatStream, got: list[str]) -> None:
+    async with stream:
+        async for text in stream:
+            got.append(text)
+
+
+async def read(stream: ChatStream) -> str:
+    got: list[str] = []
+    await collect(stream, got)
+    return "".join(got)
+
+
+async def until_left(model: ScriptedModel, limit_s: float = 3.0) -> float:
+    """Seconds of the server's clock at which the reader was seen to leave."""
+    began = time.monotonic()
+    while time.monotonic() - began < limit_s:
+        (request,) = await asyncio.to_thread(model.requests)
+        if request["left"]:
+            return float(request["left"])
+        await asyncio.sleep(0.02)
+    raise AssertionError("the model server never saw its reader leave")
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("done_marker", [True, False])
+async def test_the_text_arrives_whole_with_its_usage(model: ScriptedModel, at_once: bool, done_marker: bool) -> None:
+    model.script(Script(tokens=["Cats", " purr ", "[1", "]", " 猫"], at_once=at_once, done_marker=done_marker))
+    stream = stream_of(model)
+    assert await read(stream) == "Cats purr [1] 猫"
+    assert (stream.tokens_in, stream.tokens_out, stream.finish_reason) == (100, 5, "stop")
+    (request,) = model.requests()
+    assert request["body"]["stream"] is True
+    assert request["authorization"] == "Bearer sesame"
+
+
+async def test_a_server_that_ignores_streaming_is_read_too(model: ScriptedModel) -> None:
+    model.script(Script(tokens=["Cats", " purr"], plain=True))
+    stream = stream_of(model)
+    assert await read(stream) == "Cats purr"
+    assert stream.tokens_out == 2
+
+
+async def test_nobody_listening_is_model_unavailable() -> None:
+    with pytest.raises(Upstream) as caught:
+        await read(ChatStream(Endpoint("http://127.0.0.1:9/v1"), "x", QUESTION))
+    assert caught.value.code == "model_unavailable"
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(500, "model_unavailable"), (401, "model_unavailable"), (429, "model_busy")]
+)
+async def test_a_refusal_by_status_has_a_code(model: ScriptedModel, status: int, code: str) -> None:
+    model.script(Script(status=status))
+    with pytest.raises(Upstream) as caught:
+        await read(stream_of(model))
+    assert caught.value.code == code
+    assert caught.value.details["status"] == status
+
+
+@pytest.mark.parametrize("fault", ["hang", "silent"])
+async def test_no_first_token_is_model_timeout_and_frees_the_model(model: ScriptedModel, fault: str) -> None:
+    model.script(Script(fault=fault))
+    with pytest.raises(Upstream) as caught:
+        await read(stream_of(model, patience=Patience(first_token_s=0.2)))
+    assert caught.value.code == "model_timeout"
+    await until_left(model)
+
+
+async def test_a_pause_between_tokens_is_model_timeout(model: ScriptedModel) -> None:
+    model.script(Script(tokens=["a", "b"], between_s=30))
+    got: list[str] = []
+    with pytest.raises(Upstream) as caught:
+        await collect(stream_of(model, patience=Patience(between_s=0.2)), got)
+    assert got == ["a"]
+    assert caught.value.code == "model_timeout"
+    await until_left(model)
+
+
+@pytest.mark.parametrize("fault", ["drop", "malformed", "error"])
+async def test_a_broken_stream_keeps_its_text_and_is_model_dropped(model: ScriptedModel, fault: str) -> None:
+    model.script(Script(tokens=["Cats", " purr"], fault=fault))
+    got: list[str] = []
+    with pytest.raises(Upstream) as caught:
+        await collect(stream_of(model), got)
+    assert "".join(got) == "Cats purr"
+    assert caught.value.code == "model_dropped"
+
+
+async def test_an_endless_answer_is_cut(model: ScriptedModel) -> None:
+    model.script(Script(tokens=["word " * 20], fault="endless"))
+    stream = stream_of(model, max_tokens=16)
+    assert len(await read(stream)) == 16 * 16
+    assert stream.finish_reason == "length"
+    await until_left(model)
+
+
+async def test_a_reader_that_leaves_frees_the_model_within_a_second(model: ScriptedModel) -> None:
+    model.script(Script(tokens=["word "] * 500, between_s=0.02))
+    async with stream_of(model) as stream:
+        await anext(aiter(stream))
+    left = time.time()
+    assert await until_left(model) - left < 1
+
+
+async def test_a_cancelled_reader_frees_the_model_before_the_first_token(model: ScriptedModel) -> None:
+    model.script(Script(first_s=30))
+    reading = asyncio.create_task(read(stream_of(model)))
+    await asyncio.sleep(0.2)
+    reading.cancel()
+    left = time.time()
+    assert await until_left(model) - left < 1
+
+
+async def test_the_server_s_model_context_and_slots_are_found(model: ScriptedModel) -> None:
+    model.script(Script(context=2048, slots=3))
+    facts = await endpoint_facts(Endpoint(model.url))
+    assert (facts.model, facts.context, facts.slots) == ("scripted", 2048, 3)
+    assert (await endpoint_facts(Endpoint(model.url, "another"))).model == "another"
+    with pytest.raises(Upstream):
+        await endpoint_facts(Endpoint("http://127.0.0.1:9/v1"))

@@ -1,0 +1,138 @@
+"""Server-sent events: the one place where a streaming response is made.
+
+A stream lives long and must hold nothing scarce, so database connections are given back before it begins: with a pool
+of 4 and 50 readers, 46 failed otherwise (measured).
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from asgiref.sync import sync_to_async
+from django.db import connections
+from django.http import StreamingHttpResponse
+
+from app.errors import RefdeskError
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_S = 15.0
+HEARTBEAT = b": still here\n\n"
+# A reader that takes nothing while this many events wait has gone without saying so.
+UNREAD_LIMIT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event; `data` is JSON, encoded already when it is bytes."""
+
+    name: str
+    data: Any
+
+
+async def sse(
+    events: AsyncIterator[Event | Sequence[Event]],
+    *,
+    after: int = 0,
+    request_id: str = "",
+    heartbeat_s: float = HEARTBEAT_S,
+) -> StreamingHttpResponse:
+    """A stream of events, numbered from `after` + 1. Events given together are sent together.
+
+    An exception in `events` becomes a last event `error` of the one error shape. When the reader leaves, `events` is
+    cancelled where it waits, and closed.
+    """
+    await sync_to_async(connections.close_all)()
+    response = StreamingHttpResponse(
+        _stream(events, after, request_id, heartbeat_s), content_type="text/event-stream; charset=utf-8"
+    )
+    response["Cache-Control"] = "no-cache, no-transform"
+    response["X-Accel-Buffering"] = "no"
+    return response
+
+
+def frame(number: int, event: Event) -> bytes:
+    """An event as it is sent."""
+    data = event.data if isinstance(event.data, bytes) else orjson.dumps(event.data)
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (number, event.name.encode(), data)
+
+
+class _Outbox:
+    """What waits to be sent, and the sleeping sender."""
+
+    def __init__(self) -> None:
+        self.frames: list[bytes] = []
+        self.ended = False
+        self._sleeper: asyncio.Future[None] | None = None
+
+    def add(self, data: bytes) -> None:
+        self.frames.append(data)
+        self.wake()
+
+    def end(self) -> None:
+        self.ended = True
+        self.wake()
+
+    def wake(self) -> None:
+        if self._sleeper is not None and not self._sleeper.done():
+            self._sleeper.set_result(None)
+
+    async def sleep(self, limit_s: float) -> None:
+        """Until something is added, the end, or the limit."""
+        loop = asyncio.get_running_loop()
+        self._sleeper = loop.create_future()
+        timer = loop.call_later(limit_s, self.wake)
+        try:
+            await self._sleeper
+        finally:
+            timer.cancel()
+
+
+async def _stream(
+    events: AsyncIterator[Event | Sequence[Event]], after: int, request_id: str, heartbeat_s: float
+) -> AsyncIterator[bytes]:
+    outbox = _Outbox()
+    # The producer runs in a task of its own, so that a heartbeat can be sent while it waits.
+    pump = asyncio.create_task(_pump(events, outbox, after, request_id))
+    try:
+        while True:
+            if not outbox.frames and not outbox.ended:
+                await outbox.sleep(heartbeat_s)
+            if outbox.frames:
+                data = b"".join(outbox.frames)
+                outbox.frames.clear()
+                yield data
+            elif outbox.ended:
+                return
+            else:
+                yield HEARTBEAT
+    finally:
+        if not pump.done():
+            pump.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await pump
+
+
+async def _pump(events: AsyncIterator[Event | Sequence[Event]], outbox: _Outbox, number: int, request_id: str) -> None:
+    try:
+        async for item in events:
+            batch = (item,) if isinstance(item, Event) else item
+            frames = [frame(number + place, event) for place, event in enumerate(batch, 1)]
+            number += len(frames)
+            outbox.add(b"".join(frames))
+            if len(outbox.frames) > UNREAD_LIMIT:
+                break
+    except RefdeskError as error:
+        outbox.add(frame(number + 1, Event("error", error.as_json(request_id))))
+    except Exception:  # the stream has begun: the reader can only be told in it
+        log.exception("stream of request %s failed", request_id)
+        outbox.add(frame(number + 1, Event("error", RefdeskError("internal").as_json(request_id))))
+    finally:
+        outbox.end()
+        close = getattr(events, "aclose", None)
+        if close is not None:
+            await close()

@@ -1,0 +1,98 @@
+"""The reference pages that follow the code: settings and errors.
+
+`scripts/reference` writes them again after a change of app/env.py or app/errors.py. Tables stand between two marks in
+a page, so that the words around them are written by hand.
+"""
+
+import re
+from pathlib import Path
+
+from app.env import NAMES
+from app.errors import CODES
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = {
+    "REFDESK_DATA": "/var/lib/refdesk",
+    "REFDESK_HOST": "0.0.0.0",  # noqa: S104  an example in a page
+    "REFDESK_PORT": "8080",
+    "REFDESK_URL": "https://desk.example.org",
+    "REFDESK_ADMIN_EMAIL": "maud@example.org",
+    "REFDESK_ADMIN_PASSWORD": "a long sentence that nobody guesses",
+    "REFDESK_SAMPLES": "0",
+    "REFDESK_SECRET_KEY": "64 random letters and digits",
+    "REFDESK_LLM_URL": "http://localhost:11434/v1",
+    "REFDESK_LLM_MODEL": "qwen2.5:7b",
+    "REFDESK_LLM_API_KEY": "sk-…",
+    "REFDESK_EMBEDDINGS_URL": "http://localhost:11434/v1",
+    "REFDESK_EMBEDDINGS_MODEL": "bge-m3",
+    "REFDESK_EMBEDDINGS_API_KEY": "sk-…",
+    "REFDESK_DATABASE_URL": "postgresql://refdesk:secret@db:5432/refdesk",
+    "REFDESK_VALKEY_URL": "redis://:secret@valkey:6379/0",
+    "REFDESK_QDRANT_URL": "http://qdrant:6333",
+    "REFDESK_QDRANT_API_KEY": "a long random text",
+}
+ENV_HEADER = """\
+# Every setting that Refdesk reads. Each line shows the default, or nothing where there is none.
+# To change one, remove the # and set it in the environment of the process, or `set -a; . ./.env; set +a`
+# before scripts/start. NAME_FILE=/path instead of NAME=value reads the value from a file.
+# Meanings and examples: docs/configuration.md. Written by scripts/reference.
+"""
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def settings_table() -> str:
+    rows = [_row("Name", "Default", "Meaning", "Example"), "| --- | --- | --- | --- |"]
+    for name, setting in NAMES.items():
+        default = f"`{setting.default}`" if setting.default else "none"
+        rows.append(_row(f"`{name}`", default, setting.meaning, f"`{EXAMPLES[name]}`"))
+    return "\n".join(rows)
+
+
+def errors_table() -> str:
+    rows = [
+        _row("Code", "Status", "Meaning", "What to do", "Does trying again help"),
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for code, entry in CODES.items():
+        again = "perhaps" if entry.retryable else "no"
+        rows.append(_row(f"`{code}`", str(entry.status), entry.message, entry.hint, again))
+    return "\n".join(rows)
+
+
+def env_example() -> str:
+    parts = [ENV_HEADER]
+    for name, setting in NAMES.items():
+        parts.append(f"# {setting.meaning}.\n#{name}={setting.default or ''}\n")
+    return "\n".join(parts)
+
+
+def page_with(page: str, *, name: str, table: str) -> str:
+    """The page with the table between its marks.
+
+    Raises:
+        ValueError: when the marks are not there.
+    """
+    pattern = rf"(<!-- table: {name} -->\n).*?(<!-- end -->)"
+    # A function, because a table may hold backslashes.
+    changed, count = re.subn(pattern, lambda found: f"{found[1]}{table}\n{found[2]}", page, flags=re.DOTALL)
+    if count != 1:
+        raise ValueError(f"the page has {count} places for the table {name}, not one")
+    return changed
+
+
+def reference_pages() -> dict[Path, str]:
+    """Path and full text of every page, as the code of now wants it."""
+    settings, errors = ROOT / "docs" / "configuration.md", ROOT / "docs" / "errors.md"
+    return {
+        settings: page_with(settings.read_text("utf-8"), name="settings", table=settings_table()),
+        errors: page_with(errors.read_text("utf-8"), name="errors", table=errors_table()),
+        ROOT / ".env.example": env_example(),
+    }
+
+
+if __name__ == "__main__":
+    for path, text in reference_pages().items():
+        path.write_text(text, "utf-8")

@@ -105,7 +105,7 @@ def _raw(name: str, environ: Mapping[str, str]) -> str | None:
         raise EnvError(f"{name}_FILE names {path}, which cannot be read: {error}.") from error
 
 
-def check_names(environ: Mapping[str, str]) -> None:
+def check_names(environ: Mapping[str, str] = os.environ) -> None:
     """Refuse REFDESK_ names that nothing reads.
 
     Raises:

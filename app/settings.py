@@ -1,6 +1,5 @@
 """Django's settings. Facts of the deployment come from app/env.py; what an organisation chooses is in the database."""
 
-import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -30,7 +29,7 @@ def _database(url: str) -> dict[str, Any]:
 
 
 try:
-    check_names(os.environ)
+    check_names()
     DATA = Path(read("REFDESK_DATA")).resolve()
     PUBLIC_URL: str = read("REFDESK_URL")
     SECRET_KEY: str = read_deployment("REFDESK_SECRET_KEY") or ""

@@ -1,0 +1,58 @@
+import { h } from "../page/dom";
+import { placeAndDay } from "./place";
+import { quoteFor } from "./sentence";
+import type { Citation } from "./shapes";
+
+const GAP = 8;
+
+/** The small card at a citation chip: the quoted sentence, and where it stands. One for a whole chat. */
+export class QuoteCard {
+  readonly element = h("div", { class: "quote-card", id: "quote-card", role: "tooltip", hidden: true });
+  private anchor: HTMLElement | null = null;
+
+  constructor() {
+    this.element.addEventListener("mouseleave", () => this.hide());
+  }
+
+  show(anchor: HTMLElement, citation: Citation, claim: string): void {
+    const { passage } = citation;
+    const weak = isWeak(citation) ? h("p", { class: "quote-weak" }, "The passage supports this only in part.") : null;
+    this.element.replaceChildren(
+      h("blockquote", { dir: "auto" }, quoteFor(passage.text, claim)),
+      h("p", { class: "quote-from" }, h("strong", {}, passage.document.name), h("span", {}, placeAndDay(passage))),
+      ...(weak ? [weak] : []),
+    );
+    this.anchor?.removeAttribute("aria-describedby");
+    this.anchor = anchor;
+    anchor.setAttribute("aria-describedby", this.element.id);
+    this.element.hidden = false;
+    this.place(anchor);
+  }
+
+  hide(): void {
+    this.anchor?.removeAttribute("aria-describedby");
+    this.anchor = null;
+    this.element.hidden = true;
+  }
+
+  get open(): boolean {
+    return !this.element.hidden;
+  }
+
+  /** Above the chip when there is room, else below; always inside the window. */
+  private place(anchor: HTMLElement): void {
+    const chip = anchor.getBoundingClientRect();
+    const card = this.element.getBoundingClientRect();
+    const left = Math.min(Math.max(GAP, chip.left - card.width / 2), Math.max(GAP, innerWidth - card.width - GAP));
+    const above = chip.top - card.height - GAP;
+    this.element.style.left = `${left}px`;
+    this.element.style.top = `${above > GAP ? above : chip.bottom + GAP}px`;
+  }
+}
+
+/** Below this share the passage is shown as supporting the sentence only in part. */
+const WEAK = 0.5;
+
+export function isWeak(citation: Citation): boolean {
+  return typeof citation.support === "number" && citation.support < WEAK;
+}

@@ -1,0 +1,45 @@
+import type { Passage, Place } from "./shapes";
+
+/** Where in its document a passage stands, in words: "page 4", "Leave › Carrying over", "rows 3–5". */
+export function placeLabel(place: Place | null | undefined): string {
+  if (!place) return "";
+  switch (place.kind) {
+    case "page":
+      return place.page ? `page ${place.page}` : "";
+    case "row":
+      return [place.sheet, rowsLabel(place.rows)].filter(Boolean).join(", ");
+    case "slide":
+      return place.slide ? `slide ${place.slide}` : "";
+    case "time":
+      return typeof place.start_s === "number" ? clock(place.start_s) : "";
+    default:
+      return headingLabel(place.heading);
+  }
+}
+
+function rowsLabel(rows: [number, number] | null | undefined): string {
+  if (!rows) return "";
+  return rows[0] === rows[1] ? `row ${rows[0]}` : `rows ${rows[0]}–${rows[1]}`;
+}
+
+/** The last two headings say enough: a path of five does not fit a line. */
+function headingLabel(path: string[] | null | undefined): string {
+  return (path ?? []).slice(-2).join(" › ");
+}
+
+function clock(seconds: number): string {
+  const whole = Math.floor(seconds);
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}
+
+export function dayLabel(time: string | null | undefined): string {
+  if (!time) return "";
+  const date = new Date(time);
+  if (Number.isNaN(date.getTime())) return "";
+  return new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" }).format(date);
+}
+
+/** "page 4 · 12 Mar 2026" */
+export function placeAndDay(passage: Passage): string {
+  return [placeLabel(passage.place), dayLabel(passage.as_of)].filter(Boolean).join(" · ");
+}

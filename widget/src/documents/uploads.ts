@@ -1,0 +1,156 @@
+import { h } from "../page/dom";
+import { icon } from "../page/icons";
+import type { DocumentRow } from "./shapes";
+
+export interface UploadOptions {
+  /** Address that takes `file` as multipart. */
+  url: string;
+  headers: () => Record<string, string>;
+  onDocument: (document: DocumentRow) => void;
+  /** The first upload begins to show, or the last was put away. */
+  host: HTMLElement;
+}
+
+/** Uploads at once: more would share the same line and each be slower. */
+const AT_ONCE = 3;
+
+/** Files on their way, each with its own bar and its own error; one bad file does not stop the others. */
+export class Uploads {
+  private readonly waiting: (() => Promise<void>)[] = [];
+  private active = 0;
+  private readonly list = h("ul", { class: "uploads", "aria-label": "Uploads" });
+
+  constructor(private readonly options: UploadOptions) {
+    options.host.replaceChildren(this.list);
+    options.host.hidden = true;
+    addEventListener("beforeunload", (event) => {
+      if (this.active > 0) event.preventDefault();
+    });
+  }
+
+  add(files: readonly File[]): void {
+    for (const file of files) {
+      const entry = new Entry(file.name, (gone) => this.remove(gone));
+      this.list.appendChild(entry.element);
+      this.waiting.push(() => this.send(file, entry));
+    }
+    this.options.host.hidden = this.list.childElementCount === 0;
+    this.next();
+  }
+
+  /** Something dropped that is not a file. */
+  refuse(name: string, reason: string): void {
+    const entry = new Entry(name, (gone) => this.remove(gone));
+    entry.fail(reason);
+    this.list.appendChild(entry.element);
+    this.options.host.hidden = false;
+  }
+
+  private remove(entry: Entry): void {
+    entry.element.remove();
+    this.options.host.hidden = this.list.childElementCount === 0;
+  }
+
+  private next(): void {
+    while (this.active < AT_ONCE) {
+      const job = this.waiting.shift();
+      if (!job) return;
+      this.active += 1;
+      void job().finally(() => {
+        this.active -= 1;
+        this.next();
+      });
+    }
+  }
+
+  private async send(file: File, entry: Entry): Promise<void> {
+    try {
+      const document = await post(this.options, file, (percent) => entry.progress(percent));
+      this.options.onDocument(document);
+      entry.succeed();
+      setTimeout(() => this.remove(entry), 4000);
+    } catch (error) {
+      entry.fail(error instanceof Error ? error.message : String(error));
+    }
+  }
+}
+
+class Entry {
+  readonly element: HTMLElement;
+  private readonly words = h("span", { class: "upload-words" }, "Waiting");
+  private readonly bar = h("progress", { max: 100, value: 0 });
+  private readonly sign = h("span", { class: "upload-sign" }, icon("file"));
+
+  constructor(name: string, onDismiss: (entry: Entry) => void) {
+    const dismiss = h("button", { class: "button quiet round upload-dismiss", type: "button", "aria-label": `Put away ${name}`, hidden: true }, icon("close"));
+    dismiss.addEventListener("click", () => onDismiss(this));
+    this.bar.setAttribute("aria-label", `Upload of ${name}`);
+    this.element = h("li", { class: "upload" }, this.sign, h("span", { class: "upload-name", dir: "auto" }, name), this.words, this.bar, dismiss);
+  }
+
+  progress(percent: number): void {
+    this.bar.value = percent;
+    this.words.textContent = percent < 100 ? `Uploading, ${percent} %` : "Storing";
+  }
+
+  succeed(): void {
+    this.end("done", "Received");
+    this.sign.replaceChildren(icon("check"));
+  }
+
+  fail(reason: string): void {
+    this.end("failed", reason);
+    this.sign.replaceChildren(icon("bad"));
+    this.words.setAttribute("role", "alert");
+    const dismiss = this.element.querySelector<HTMLButtonElement>(".upload-dismiss");
+    if (dismiss) dismiss.hidden = false;
+  }
+
+  private end(state: string, words: string): void {
+    this.element.classList.add(state);
+    this.words.textContent = words;
+    this.bar.remove();
+  }
+}
+
+interface UploadAnswer {
+  items?: (DocumentRow & { id?: string })[];
+  error?: { message: string; details?: { hint?: string } };
+}
+
+/** fetch() does not tell how much has been sent, so this one call is the older kind. */
+function post(options: UploadOptions, file: File, onPercent: (percent: number) => void): Promise<DocumentRow> {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    const form = new FormData();
+    form.append("file", file, file.name);
+    request.open("POST", options.url);
+    for (const [name, value] of Object.entries(options.headers())) request.setRequestHeader(name, value);
+    request.upload.addEventListener("progress", (event) => event.lengthComputable && onPercent(Math.floor((100 * event.loaded) / event.total)));
+    request.addEventListener("error", () => reject(new Error("The connection broke. Check your network, then upload it again.")));
+    request.addEventListener("load", () => {
+      const answer = answerOf(request.responseText);
+      const item = answer.items?.[0];
+      if (item?.id && !(item.state === "failed" && !item.created)) resolve(item);
+      else reject(new Error(reasonOf(request.status, item?.error ?? null, answer)));
+    });
+    request.send(form);
+  });
+}
+
+function answerOf(text: string): UploadAnswer {
+  try {
+    return JSON.parse(text) as UploadAnswer;
+  } catch {
+    return {};
+  }
+}
+
+function reasonOf(status: number, error: DocumentRow["error"], answer: UploadAnswer): string {
+  const said = error ?? answer.error;
+  const hint = error?.hint ?? answer.error?.details?.hint;
+  if (said) return [said.message, hint].filter(Boolean).join(" ");
+  if (status === 413) return "The file is larger than this server takes.";
+  if (status === 401 || status === 403) return "You are signed out. Sign in again, then upload it again.";
+  return "The server had a problem with this file. Try again in a moment.";
+}

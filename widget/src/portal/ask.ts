@@ -1,0 +1,55 @@
+import { Chat } from "../chat/chat";
+import { shorten } from "../chat/sentence";
+import type { Bot } from "../chat/shapes";
+import { append, byId, h, pageData } from "../page/dom";
+import { SourcePanel } from "../source/panel";
+import { localStore, sessionClient } from "./session";
+import { drawer, isTyping } from "./shell";
+
+/** Entry of the portal's first page and of a conversation's page. */
+interface AskPage {
+  bot: Bot;
+  conversation: string | null;
+}
+
+const page = pageData<AskPage>("ask-page");
+const client = sessionClient();
+const centre = byId("centre");
+const panel = new SourcePanel(byId("source"), client, [byId("left"), centre]);
+
+const chat = new Chat(byId("chat"), {
+  client,
+  bot: page.bot,
+  conversation: page.conversation,
+  storage: localStore(),
+  onConversation: began,
+  onCitation: (citation, from) => void panel.open(citation, from),
+});
+
+/** The address and the history show the new conversation as soon as it exists. */
+function began(id: string, question: string): void {
+  const path = `/c/${id}`;
+  history.replaceState(history.state, "", path);
+  document.title = `${shorten(question, 60)} · Refdesk`;
+  const list = byId("history");
+  list.querySelector("[aria-current]")?.removeAttribute("aria-current");
+  const entry = h("li", {});
+  append(entry, [h("a", { href: path, "aria-current": "page", dir: "auto" }, shorten(question, 80))]);
+  list.prepend(entry);
+  list.hidden = false;
+  document.getElementById("history-empty")?.remove();
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.defaultPrevented) return;
+  if (event.key === "Escape") {
+    if (panel.isOpen) panel.close();
+    else chat.escape();
+  } else if (event.key === "/" && !isTyping(event)) {
+    event.preventDefault();
+    chat.focus();
+  }
+});
+
+drawer();
+if (matchMedia("(hover: hover)").matches) chat.focus();

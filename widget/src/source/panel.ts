@@ -1,0 +1,137 @@
+import { h } from "../page/dom";
+import { icon } from "../page/icons";
+import { type Client, Refused } from "../chat/client";
+import { placeAndDay } from "../chat/place";
+import type { Citation, Passage } from "../chat/shapes";
+import { PageView } from "./page_view";
+import { drawText, type TextView } from "./text";
+
+interface DocumentFacts {
+  id: string;
+  name: string;
+  media_type: string;
+  pages: number | null;
+}
+
+/** Below this width the panel lies over the conversation, below the second it is a full sheet. */
+const OVER = matchMedia("(max-width: 1099.98px)");
+const SHEET = matchMedia("(max-width: 639.98px)");
+
+/** The document beside the answer, opened at the passage that a citation names. */
+export class SourcePanel {
+  private opener: HTMLElement | null = null;
+  private opened: AbortController | null = null;
+  private inHistory = false;
+
+  /** `host` is the empty column; `rest` is what cannot be reached while the panel is a full sheet. */
+  constructor(
+    private readonly host: HTMLElement,
+    private readonly client: Client,
+    private readonly rest: HTMLElement[] = [],
+  ) {
+    host.hidden = true;
+    addEventListener("popstate", () => this.inHistory && this.shut());
+  }
+
+  get isOpen(): boolean {
+    return !this.host.hidden;
+  }
+
+  async open({ n, passage }: Citation, from: HTMLElement): Promise<void> {
+    this.opened?.abort();
+    this.opened = new AbortController();
+    this.opener = from;
+    const body = h("div", { class: "source-body", tabindex: "0", role: "region", "aria-label": "Document" }, skeleton());
+    this.host.replaceChildren(this.head(n, passage), body);
+    this.host.setAttribute("aria-label", `Source ${n}: ${passage.document.name}`);
+    this.show();
+    await this.fill(body, passage, this.opened.signal);
+  }
+
+  /** Closes the panel and gives focus back to the citation. */
+  close(): void {
+    if (!this.isOpen) return;
+    if (this.inHistory) history.back();
+    else this.shut();
+  }
+
+  private shut(): void {
+    this.inHistory = false;
+    this.opened?.abort();
+    this.host.hidden = true;
+    document.body.classList.remove("with-source");
+    for (const element of this.rest) element.inert = false;
+    this.opener?.focus({ preventScroll: true });
+  }
+
+  private show(): void {
+    const already = this.isOpen;
+    this.host.hidden = false;
+    document.body.classList.add("with-source");
+    for (const element of this.rest) element.inert = SHEET.matches;
+    if (OVER.matches && !this.inHistory && !already) {
+      history.pushState({ source: true }, "");
+      this.inHistory = true;
+    }
+    this.host.querySelector<HTMLElement>(".source-close")?.focus({ preventScroll: true });
+  }
+
+  private head(n: number, passage: Passage): HTMLElement {
+    const close = h("button", { class: "button quiet round source-close", type: "button", "aria-label": "Close the source", title: "Close (Esc)" }, icon("close"));
+    close.addEventListener("click", () => this.close());
+    const wide = h("button", { class: "button quiet round source-widen", type: "button", "aria-label": "Wider", title: "Wider", "aria-pressed": "false" }, icon("wide"));
+    wide.addEventListener("click", () => wide.setAttribute("aria-pressed", String(document.body.classList.toggle("wide-source"))));
+    wide.setAttribute("aria-pressed", String(document.body.classList.contains("wide-source")));
+    const original = h("a", { class: "button quiet round", href: this.client.url(`/documents/${passage.document.id}/content`), target: "_blank", rel: "noopener", "aria-label": "Open the original", title: "Open the original" }, icon("open"));
+    return h(
+      "header",
+      { class: "source-head" },
+      h("span", { class: "source-n" }, h("span", { class: "unseen" }, "Source "), String(n)),
+      h("div", { class: "source-title" }, h("h2", { dir: "auto" }, passage.document.name), h("p", {}, placeAndDay(passage))),
+      h("div", { class: "source-tools" }, wide, original, close),
+    );
+  }
+
+  private async fill(body: HTMLElement, passage: Passage, signal: AbortSignal): Promise<void> {
+    const id = encodeURIComponent(passage.document.id);
+    try {
+      const facts = await this.client.get<DocumentFacts>(`/documents/${id}`, signal);
+      if (passage.place?.kind === "page" && passage.place.page && facts.media_type === "application/pdf") {
+        body.replaceChildren(this.pages(id, passage, passage.place.page, facts.pages));
+        return;
+      }
+      const view = await this.client.get<TextView>(`/documents/${id}/text?around=${encodeURIComponent(passage.id)}`, signal);
+      body.replaceChildren(drawText(view));
+      body.querySelector("mark, .marked")?.scrollIntoView({ block: "center" });
+    } catch (error) {
+      if (!signal.aborted) this.instead(body, passage, error, signal);
+    }
+  }
+
+  private pages(id: string, passage: Passage, page: number, pages: number | null): HTMLElement {
+    const address = (n: number) => this.client.url(`/documents/${id}/pages/${n}`);
+    return new PageView({ address, page, pages, boxes: passage.place?.boxes ?? [] }).element;
+  }
+
+  /** The document cannot be shown: why, and the passage as it was quoted. */
+  private instead(body: HTMLElement, passage: Passage, error: unknown, signal: AbortSignal): void {
+    const gone = error instanceof Refused && (error.status === 404 || error.status === 410);
+    const words = gone
+      ? "This document, or this version of it, has been deleted. This is what the answer quoted from it:"
+      : "The document could not be loaded. This is what the answer quoted from it:";
+    const again = h("button", { class: "button small", type: "button" }, icon("retry"), "Try again");
+    again.addEventListener("click", () => {
+      body.replaceChildren(skeleton());
+      void this.fill(body, passage, signal);
+    });
+    if (gone) this.host.querySelector("a.button")?.remove();
+    body.replaceChildren(
+      h("div", { class: "notice warn", role: "status" }, icon("warn"), h("span", { class: "notice-words" }, words), gone ? null : again),
+      h("blockquote", { class: "source-quote", dir: "auto" }, h("mark", {}, passage.text)),
+    );
+  }
+}
+
+function skeleton(): HTMLElement {
+  return h("div", { class: "skeleton", role: "status", "aria-label": "Loading the document" }, h("i"), h("i"), h("i"));
+}

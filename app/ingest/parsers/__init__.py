@@ -1,10 +1,22 @@
 """One file a format: `parse` chooses by media type."""
 
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
-from app.ingest.blocks import Parsed
+from app.ingest.blocks import Parsed, ParseError
 from app.ingest.limits import DEFAULT, Limits
+from app.ingest.media import CSV, DOCX, HTML, MARKDOWN, PDF, TEXT
+
+Parser = Callable[[Path, Limits], Parsed]
+
+# Module names, not functions: what reads PDF is loaded only where a PDF is read.
+PARSERS = {PDF: "pdf", DOCX: "docx", HTML: "html", MARKDOWN: "markdown", CSV: "csv", TEXT: "text"}
 
 
 def parse(path: Path, media_type: str, limits: Limits = DEFAULT) -> Parsed:
-    raise NotImplementedError
+    """Errors: ParseError with the codes of the format's own `parse`."""
+    if media_type not in PARSERS:
+        raise ParseError("unsupported_type", media_type)
+    parser: Parser = import_module(f"{__name__}.{PARSERS[media_type]}").parse
+    return parser(path, limits)

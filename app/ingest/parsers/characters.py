@@ -1,0 +1,164 @@
+"""From bytes to clean characters: encodings, and what no text may hold."""
+
+import codecs
+import re
+
+from charset_normalizer import from_bytes
+
+# Controls, lone surrogates, non-characters, zero-width fillers, soft hyphens and marks that reverse the shown order
+# (used to disguise text): none of them is text, and PostgreSQL refuses the first.
+_REFUSED = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u200b\u2028\u2029\u202a-\u202e\u2060-\u2069"
+    "\ud800-\udfff\ufdd0-\ufdef\ufeff\ufff9-\uffff]"
+)
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_ESCAPES = ((b"\x1b$)C", "iso2022_kr"), (b"\x1b$", "iso2022_jp_2"), (b"\x1b(J", "iso2022_jp_2"))
+# Enough to tell an encoding by; the detector's time grows with it.
+_SAMPLE = 48_000
+# High characters that Western European texts are written with.
+_WESTERN = frozenset("äöüßÄÖÜàâçéèêëîïôùûœÀÂÇÉÈÊËÎÏÔÙÛŒáíñóúÁÍÑÓÚìòÌÒãõÃÕåøæÅØÆ€£§°´’‘“”„«»–—…·•©®²³½¼¾µ×±¡¿º ")
+_HIGH = re.compile(rb"[\x80-\xff]")
+_C1 = re.compile(rb"[\x80-\x9f]")
+# Rare relatives of these only ever win by accident.
+_EAST_ASIAN = ["cp932", "gb18030", "big5hkscs", "euc_jp", "cp949"]
+_IN_USE = [
+    *_EAST_ASIAN,
+    "big5",
+    "johab",
+    "koi8_r",
+    "koi8_u",
+    "cp866",
+    "cp855",
+    "mac_cyrillic",
+    "cp874",
+    "cp437",
+    "cp850",
+]
+_IN_USE += [f"cp{number}" for number in range(1250, 1259)] + [f"iso8859_{number}" for number in (2, 5, 6, 7, 8)]
+_LETTER_SYMBOL_LETTER = re.compile(r"[A-Za-z][£§°„«»…·•©®²³½¼¾×±¡¿º][a-z]")
+
+
+def clean(text: str) -> str:
+    """Without what no text may hold; line ends as `\\n`."""
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return _REFUSED.sub("", text) if _REFUSED.search(text) else text
+
+
+def one_line(text: str) -> str:
+    """Clean, with every run of white space as one space."""
+    return " ".join(clean(text).split())
+
+
+def decode(data: bytes, declared: str | None = None) -> str:
+    """Text of a file in any usual encoding; never fails. declared: what it says of itself, believed if it fits."""
+    for bom, encoding in _BOMS:
+        if data.startswith(bom):
+            return data[len(bom) :].decode(encoding, "replace")
+    wide = wide_encoding(data)
+    if wide:
+        return data.decode(wide, "replace")
+    for escape, encoding in _ESCAPES:
+        if escape in data[:_SAMPLE]:
+            return data.decode(encoding, "replace")
+    for possible in ("utf-8", declared):
+        text = _strictly(data, possible)
+        if text is not None:
+            return text
+    sample = _sample(data)
+    return data.decode("utf-8" if _nearly_utf8(sample) else _detected(sample), "replace")
+
+
+def wide_encoding(data: bytes) -> str | None:
+    """UTF-16 or UTF-32 without a mark, told by where its zero bytes stand."""
+    head = data[:4096]
+    if len(head) < 4 or b"\x00" not in head:
+        return None
+    zeros = [head[lane::4].count(0) * 4 / len(head) for lane in range(4)]
+    if zeros[2] > 0.9 and zeros[3] > 0.9 and zeros[0] < 0.1:
+        return "utf-32-le"
+    if zeros[0] > 0.9 and zeros[1] > 0.9 and zeros[3] < 0.1:
+        return "utf-32-be"
+    even, odd = (zeros[0] + zeros[2]) / 2, (zeros[1] + zeros[3]) / 2
+    if odd > 0.2 and even < 0.02:
+        return "utf-16-le"
+    if even > 0.2 and odd < 0.02:
+        return "utf-16-be"
+    return None
+
+
+def _strictly(data: bytes, encoding: str | None) -> str | None:
+    if not encoding:
+        return None
+    try:
+        # A page that says ISO-8859-1 means Windows-1252, as browsers read it.
+        name = "cp1252" if codecs.lookup(encoding).name in ("iso8859-1", "ascii") else encoding
+        return data.decode(name)
+    except (LookupError, UnicodeDecodeError, ValueError):
+        return None
+
+
+def _sample(data: bytes) -> bytes:
+    """Text around high bytes: an English file with one name in it is decided by the name."""
+    if len(data) <= _SAMPLE:
+        return data
+    parts: list[bytes] = []
+    at, size = 0, 0
+    for found in _HIGH.finditer(data):
+        if found.start() >= at:
+            at = found.start() + 400
+            part = data[max(0, found.start() - 200) : at]
+            parts.append(part)
+            size += len(part)
+            if size >= _SAMPLE:
+                break
+    return b"".join(parts)
+
+
+def _nearly_utf8(sample: bytes) -> bool:
+    """A UTF-8 file with a few broken bytes, as left by cutting or pasting."""
+    text = sample.decode("utf-8", "ignore")
+    high = sum(1 for char in text if char > "\x7f")
+    return high > 0 and len(sample) - len(text.encode()) < high / 10
+
+
+def _detected(sample: bytes) -> str:
+    if _looks_western(sample):
+        return "cp1252"
+    best = from_bytes(sample, cp_isolation=_IN_USE).best()
+    if best is None:
+        return _least_broken(sample)
+    if best.encoding == "cp1250" and not _C1.search(sample):
+        return "iso8859_2"
+    if best.encoding in ("cp1250", "cp1252") and _looks_turkish(sample):
+        return "cp1254"
+    return best.encoding
+
+
+def _least_broken(sample: bytes) -> str:
+    """The East Asian encoding with the fewest errors, for a file with some damage; else Windows-1252."""
+    errors = {encoding: sample.decode(encoding, "replace").count("\ufffd") for encoding in _EAST_ASIAN}
+    best = min(errors, key=errors.__getitem__)
+    high = len(_HIGH.findall(sample))
+    return best if errors[best] * 50 < high else "cp1252"
+
+
+def _looks_western(sample: bytes) -> bool:
+    text = sample.decode("cp1252", "replace")
+    high = [char for char in text if char > "\x7f"]
+    found = set(high)
+    if not found <= _WESTERN or (found & set("õû") and found & set("öüó") and not found & set("ãçêèñà")):
+        return False
+    ascii_letters = sum(1 for char in text if char.isascii() and char.isalpha())
+    return len(high) * 5 < ascii_letters and not _LETTER_SYMBOL_LETTER.search(text)
+
+
+def _looks_turkish(sample: bytes) -> bool:
+    found = set(sample.decode("cp1252", "replace"))
+    return len(found & set("ýþð")) > 1 and bool(found & set("üöç")) and not found & set("æá")

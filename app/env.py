@@ -135,6 +135,16 @@ def read(name: str, environ: Mapping[str, str] = os.environ) -> Any:
         raise EnvError(f"{name} {error}, not {text!r}.") from error
 
 
+def is_given(name: str) -> bool:
+    """Whether somebody set it, so that a default does not speak for them."""
+    return bool(os.environ.get(name) or os.environ.get(f"{name}_FILE"))
+
+
+def inherited() -> dict[str, str]:
+    """The whole environment, for a child process that gets it with additions."""
+    return dict(os.environ)
+
+
 def read_deployment(name: str) -> Any:
     """The value of a setting that the embedded engines may provide.
 

@@ -7,11 +7,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.ops.engines.errors import EngineError
 from app.ops.engines.process import launch_command
-
-
-class CannotDropRoot(Exception):
-    """Root may neither make a user namespace nor become another user here."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,7 @@ def identity_find(probe: list[str]) -> Identity:
     """The first identity under which `probe` runs.
 
     A user namespace first: no other account is involved and files stay root's. Plain containers forbid it but
-    let root become another account. Raises CannotDropRoot.
+    let root become another account. Raises EngineError.
     """
     if os.geteuid() != 0 or sys.platform != "linux":
         return SAME
@@ -56,7 +53,7 @@ def identity_find(probe: list[str]) -> Identity:
     ):
         if identity_works(identity, probe):
             return identity
-    raise CannotDropRoot(
+    raise EngineError(
         "PostgreSQL refuses to run as root, and here root may neither make a user namespace nor become another "
         "user. Start Refdesk as an ordinary user, or give a PostgreSQL server in REFDESK_DATABASE_URL."
     )

@@ -88,7 +88,7 @@ def main(arguments: list[str]) -> int:
         check_call(libc.prctl(PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0))
         if os.getppid() != int(parent):
             return PARENT_GONE
-    os.execvp(program[0], program)
+    return os.execvp(program[0], program)  # noqa: S606
 
 
 if __name__ == "__main__":

@@ -1,6 +1,10 @@
 """Ports of this machine: a free one, and whether one is taken."""
 
+import errno
+import random
 import socket
+
+from app.ops.engines.errors import EngineError
 
 LOOPBACK = "127.0.0.1"
 
@@ -14,17 +18,21 @@ def port_is_free(host: str, port: int) -> bool:
         try:
             probe.bind((host, port))
         except OSError as error:
-            if error.errno in {98, 48, 13}:
+            if error.errno in {errno.EADDRINUSE, errno.EACCES}:
                 return False
             raise
     return True
 
 
 def port_find(preferred: int | None = None) -> int:
-    """A free loopback port: the preferred one when it still is."""
+    """A free loopback port: the preferred one when it still is.
+
+    From below the range that the kernel gives to outgoing connections (32768 and up), so that none of those sits
+    on an engine's port while the engine restarts.
+    """
     if preferred is not None and port_is_free(LOOPBACK, preferred):
         return preferred
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    for port in random.sample(range(20000, 32000), 200):
+        if port_is_free(LOOPBACK, port):
+            return port
+    raise EngineError("No free port was found between 20000 and 32000 on 127.0.0.1.")

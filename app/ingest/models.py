@@ -21,14 +21,17 @@ class Job(models.Model):
     document = models.ForeignKey(Document, models.CASCADE, null=True, blank=True, related_name="jobs")
     version = models.ForeignKey(DocumentVersion, models.CASCADE, null=True, blank=True, related_name="jobs")
     kind = models.CharField(max_length=10, choices=JobKind.choices, default=JobKind.INGEST)
-    # What a delete job removes, since its rows are gone: {"points": […], "objects": […]}.
+    # What a delete job removes, since its rows are gone: {"versions": […], "objects": […]} (app/ingest/deletion.py).
     targets = models.JSONField(default=dict, blank=True)
     state = models.CharField(max_length=10, choices=JobState.choices, default=JobState.QUEUED)
     step = models.CharField(max_length=10, choices=Step.choices, null=True, blank=True)
     attempt = models.PositiveIntegerField(default=0)  # how often a lease was taken
+    # Leases that ended without a word since the last work that was kept; the third fails the document.
+    deaths = models.PositiveIntegerField(default=0)
     lease_until = models.DateTimeField(null=True, blank=True)
     fence = models.PositiveBigIntegerField(default=0)
     not_before = models.DateTimeField(null=True, blank=True)
+    waiting_since = models.DateTimeField(null=True, blank=True)  # first failure of a server that we depend on
     sent = models.DateTimeField(null=True, blank=True)  # when the dispatcher last sent the id
     bytes = models.BigIntegerField(default=0)  # small files first within an organisation's lane
     error_code = models.CharField(max_length=40, blank=True)
@@ -62,7 +65,7 @@ class Chunk(models.Model):
 
     id = models.UUIDField(primary_key=True, editable=False)
     organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="+")
-    document = models.ForeignKey(Document, models.CASCADE, related_name="chunks")
+    document = models.ForeignKey(Document, models.CASCADE, related_name="chunk_rows")
     version = models.ForeignKey(DocumentVersion, models.CASCADE, related_name="chunk_rows")
     position = models.PositiveIntegerField()
     text = models.TextField()

@@ -38,6 +38,10 @@ class Document(models.Model):
     state = models.CharField(max_length=10, choices=DocumentState.choices, default=DocumentState.QUEUED)
     step = models.CharField(max_length=10, choices=Step.choices, null=True, blank=True)
     percent = models.PositiveSmallIntegerField(default=0)
+    # Of the version that answers; until there is one, of the version being built.
+    version = models.PositiveIntegerField(default=1)
+    chunks = models.PositiveIntegerField(default=0)
+    pages = models.PositiveIntegerField(null=True, blank=True)
     error_code = models.CharField(max_length=40, blank=True)
     error_message = models.CharField(max_length=500, blank=True)
     active_version = models.ForeignKey(

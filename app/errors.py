@@ -21,10 +21,14 @@ CODES: dict[str, Entry] = {
     # Who calls
     "not_signed_in": Entry(401, "Sign in first.", "Sign in, or send an API key as Authorization: Bearer rk_…"),
     "bad_credentials": Entry(401, "The e-mail address or the password is wrong.", "Try again or ask an admin."),
+    "sign_in_locked": Entry(
+        429, "Too many wrong passwords for this address.", "Wait 15 minutes, or ask an admin for help.", True
+    ),
     "bad_api_key": Entry(401, "This API key is not valid.", "Make a new key; it may be revoked or mistyped."),
     "csrf_failed": Entry(403, "The page is too old for this action.", "Reload the page and try again."),
     "not_allowed": Entry(403, "Your role does not allow this.", "Ask an owner or admin of the organisation."),
     "not_found": Entry(404, "Nothing was found at this address.", "It may be deleted, or belong to somebody else."),
+    "last_owner": Entry(409, "An organisation needs an owner.", "Make somebody else an owner first."),
     "invitation_invalid": Entry(410, "This invitation is used, expired or withdrawn.", "Ask for a new link."),
     # What is sent
     "invalid_request": Entry(422, "Some of what was sent cannot be used.", "See details."),

@@ -1,9 +1,8 @@
 from typing import Any
 
-from django.http import HttpRequest
 from ninja import Router
 
-from app.accounts.auth import Caller, policy
+from app.accounts.auth import ApiRequest, policy
 from app.accounts.choices import Role
 from app.accounts.models import ApiKey, Organisation, User
 from app.accounts.schemas import MeOut
@@ -12,9 +11,9 @@ router = Router(tags=["account"])
 
 
 @router.get("/me", auth=policy(Role.VIEWER), response=MeOut)
-def get_me(request: HttpRequest) -> Any:
+def get_me(request: ApiRequest) -> Any:
     """The caller, their organisation, role and scopes."""
-    caller: Caller = request.caller  # type: ignore[attr-defined]
+    caller = request.caller
     return {
         "organisation": Organisation.objects.get(pk=caller.organisation_id),
         "role": caller.role,

@@ -7,11 +7,11 @@ same checks run whichever way the caller comes: API key or session.
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from ninja.utils import check_csrf
@@ -38,21 +38,28 @@ class Caller:
     api_key_id: UUID | None = None
 
 
+class ApiRequest(HttpRequest):
+    """A request that a policy has admitted. Routes annotate with it, so that `request.caller` has its type."""
+
+    caller: Caller
+
+
+# By the key's hash: when it was read (monotonic), and whose it is. Only keys that are valid get in.
 _callers: dict[str, tuple[float, Caller]] = {}
+
+
+def _valid_keys() -> QuerySet[ApiKey]:
+    return ApiKey.objects.filter(Q(expires=None) | Q(expires__gt=timezone.now()), revoked=None)
 
 
 def _caller_of_key(key: str) -> Caller:
     hashed = secret_hash(key)
-    found = _callers.get(hashed)
+    known = _cached(hashed)
+    if known is not None:
+        return known
     now = time.monotonic()
-    if found is not None and now - found[0] < CALLER_CACHE_S:
-        return found[1]
     try:
-        row = (
-            ApiKey.objects.select_related("organisation")
-            .filter(Q(expires=None) | Q(expires__gt=timezone.now()), revoked=None)
-            .get(key_hash=hashed)
-        )
+        row = _valid_keys().select_related("organisation").get(key_hash=hashed)
     except ApiKey.DoesNotExist:
         _callers.pop(hashed, None)
         raise RefdeskError("bad_api_key") from None
@@ -94,21 +101,31 @@ def caller_of(request: HttpRequest) -> Caller:
     Raises:
         RefdeskError: not_signed_in, bad_api_key, csrf_failed or not_found.
     """
-    header = request.headers.get("Authorization", "")
-    scheme, _, token = header.partition(" ")
-    if scheme.lower() == "bearer":
-        token = token.strip()
-        if not token.startswith(API_KEY_PREFIX):
-            raise RefdeskError("bad_api_key")
-        return _caller_of_key(token)
-    return _caller_of_session(request)
+    token = _bearer(request)
+    if token is None:
+        return _caller_of_session(request)
+    if not token.startswith(API_KEY_PREFIX):
+        raise RefdeskError("bad_api_key")
+    return _caller_of_key(token)
 
 
-def _cached_caller(request: HttpRequest) -> Caller | None:
+def caller_is_current(caller: Caller) -> bool:
+    """Whether the caller may still do what their role said, for streams that outlive the check at their start."""
+    if caller.api_key_id is not None:
+        role = _valid_keys().filter(pk=caller.api_key_id).values_list("role", flat=True).first()
+    else:
+        members = Membership.objects.filter(organisation=caller.organisation_id, user__is_active=True)
+        role = members.filter(user=caller.user_id).values_list("role", flat=True).first()
+    return role is not None and Role(role).covers(caller.role)
+
+
+def _bearer(request: HttpRequest) -> str | None:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer":
-        return None
-    found = _callers.get(secret_hash(token.strip()))
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def _cached(hashed: str) -> Caller | None:
+    found = _callers.get(hashed)
     return found[1] if found is not None and time.monotonic() - found[0] < CALLER_CACHE_S else None
 
 
@@ -124,7 +141,7 @@ class policy:  # noqa: N801 (reads as a word on the route)
     def _admit(self, request: HttpRequest, caller: Caller) -> Caller:
         if not caller.role.covers(self.role):
             raise NotAllowed
-        request.caller = caller  # type: ignore[attr-defined]
+        cast(ApiRequest, request).caller = caller
         return caller
 
 
@@ -132,7 +149,8 @@ class async_policy(policy):  # noqa: N801
     """The same for async routes: a known API key costs no thread and no query."""
 
     async def __call__(self, request: HttpRequest) -> Any:
-        caller = _cached_caller(request)
+        token = _bearer(request)
+        caller = _cached(secret_hash(token)) if token else None
         if caller is None:
             caller = await sync_to_async(caller_of)(request)
         return self._admit(request, caller)

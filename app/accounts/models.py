@@ -1,10 +1,12 @@
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.core.validators import MaxValueValidator, MinValueValidator, validate_slug
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from app.accounts.choices import Role
 from app.lib.ids import new_id
@@ -30,7 +32,7 @@ class Organisation(models.Model):
 
 class Users(BaseUserManager["User"]):
     def get_by_natural_key(self, username: str | None) -> "User":
-        return self.get(email__iexact=username or "")
+        return self.get(email=(username or "").strip().lower())
 
 
 class User(AbstractBaseUser):
@@ -55,10 +57,19 @@ class User(AbstractBaseUser):
     def __str__(self) -> str:
         return self.email
 
+    def clean(self) -> None:
+        self.email = self.email.strip().lower()
+
+    @cached_property
+    def admin_roles(self) -> dict[UUID, Role]:
+        """Organisations whose admin pages the person may use. Read once a request: admin pages ask many times."""
+        rows = self.memberships.filter(role__in=[Role.OWNER, Role.ADMIN]).values_list("organisation_id", "role")
+        return {organisation: Role(role) for organisation, role in rows}
+
     # What Django admin asks: owners and admins of any organisation may enter; each page is scoped to theirs.
     @property
     def is_staff(self) -> bool:
-        return self.is_operator or self.memberships.filter(role__in=[Role.OWNER, Role.ADMIN]).exists()
+        return self.is_operator or bool(self.admin_roles)
 
     @property
     def is_superuser(self) -> bool:

@@ -1,17 +1,20 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from app.accounts.choices import Role
 from app.accounts.models import ApiKey, Invitation, Membership, Organisation, User
 from app.accounts.secrets import API_KEY_PREFIX, secret_hash, secret_make
-from app.errors import Conflict, Invalid, NotAllowed, RefdeskError
+from app.errors import Conflict, Invalid, NotAllowed, NotFound, RefdeskError
 
 INVITATION_LIFETIME = timedelta(days=7)
+# Longer ones would only make the hash work.
+LONGEST_PASSWORD = 1000
 
 
 def organisation_create(*, slug: str, name: str = "") -> Organisation:
@@ -39,17 +42,49 @@ def user_create(*, email: str, password: str, name: str = "", is_operator: bool 
         Conflict: the address is taken.
         Invalid: the address or the password cannot be used.
     """
-    user = User(email=email.strip().lower(), name=name, is_operator=is_operator)
+    user = User(email=email_clean(email), name=name.replace("\0", "").strip()[:200], is_operator=is_operator)
+    _password_check(password, user)
+    user.set_password(password)
     try:
-        validate_email(user.email)
+        with transaction.atomic():
+            user.save()
+    except IntegrityError as error:
+        raise Conflict(message="There is an account with this e-mail address already.") from error
+    return user
+
+
+def password_set(*, user: User, password: str) -> None:
+    """Give a person a password; every session of theirs ends with its next request.
+
+    Raises:
+        Invalid: the password cannot be used.
+    """
+    _password_check(password, user)
+    user.set_password(password)
+    user.save(update_fields=["password"])
+
+
+def _password_check(password: str, user: User) -> None:
+    if len(password) > LONGEST_PASSWORD:
+        raise Invalid(message=f"A password has at most {LONGEST_PASSWORD} characters.")
+    try:
         validate_password(password, user)
     except ValidationError as error:
         raise Invalid(message=" ".join(error.messages)) from error
-    if User.objects.filter(email__iexact=user.email).exists():
-        raise Conflict(message="There is an account with this e-mail address already.")
-    user.set_password(password)
-    user.save()
-    return user
+
+
+def email_clean(email: str) -> str:
+    """An address as it is stored: without spaces around it, in lower case.
+
+    Raises:
+        Invalid: it is not an e-mail address.
+    """
+    email = email.strip().lower()
+    try:
+        validate_email(email)
+    except ValidationError as error:
+        raise Invalid(message=" ".join(error.messages)) from error
+    return email
 
 
 def membership_create(*, organisation: Organisation, user: User, role: Role) -> Membership:
@@ -58,10 +93,73 @@ def membership_create(*, organisation: Organisation, user: User, role: Role) -> 
     return membership
 
 
+@transaction.atomic
+def membership_role_set(*, organisation: UUID, membership: UUID, role: Role, actor_role: Role) -> Membership:
+    """Give a member another role.
+
+    Raises:
+        NotFound: no such member here.
+        NotAllowed: the old or the new role is above the actor's.
+        RefdeskError: last_owner.
+    """
+    row = _membership_locked(organisation=organisation, membership=membership)
+    if not actor_role.covers(Role.ADMIN) or not actor_role.covers(Role(row.role)) or not actor_role.covers(role):
+        raise NotAllowed
+    if role != Role.OWNER:
+        _owner_left(row)
+    row.role = role
+    row.save(update_fields=["role"])
+    _invitations_withdraw_above(row, role)
+    return row
+
+
+@transaction.atomic
+def membership_remove(*, organisation: UUID, membership: UUID, actor_role: Role, actor: User | None = None) -> None:
+    """End a membership. Anybody may end their own; an admin those up to their own role.
+
+    Raises:
+        NotFound: no such member here.
+        NotAllowed: the member's role is above the actor's.
+        RefdeskError: last_owner.
+    """
+    row = _membership_locked(organisation=organisation, membership=membership)
+    own = actor is not None and row.user_id == actor.pk
+    if not own and not (actor_role.covers(Role.ADMIN) and actor_role.covers(Role(row.role))):
+        raise NotAllowed
+    _owner_left(row)
+    _invitations_withdraw_above(row, None)
+    row.delete()
+
+
+def _membership_locked(*, organisation: UUID, membership: UUID) -> Membership:
+    # The organisation's row is the lock: two owners who remove each other come one after the other.
+    Organisation.objects.select_for_update().filter(pk=organisation).first()
+    row = Membership.objects.filter(organisation=organisation, pk=membership).first()
+    if row is None:
+        raise NotFound
+    return row
+
+
+def _owner_left(row: Membership) -> None:
+    """Raises last_owner when nobody but this member owns the organisation. A deactivated owner does not count."""
+    if row.role != Role.OWNER:
+        return
+    others = Membership.objects.filter(organisation=row.organisation_id, role=Role.OWNER, user__is_active=True)
+    if not others.exclude(pk=row.pk).exists():
+        raise RefdeskError("last_owner")
+
+
+def _invitations_withdraw_above(row: Membership, role: Role | None) -> None:
+    """Links that a member made must not outlive the right to make them."""
+    made = Invitation.objects.filter(organisation=row.organisation_id, invited_by=row.user_id, accepted=None)
+    kept = [each for each in Role if role is not None and role.covers(Role.ADMIN) and role.covers(each)]
+    made.exclude(role__in=kept).delete()
+
+
 def invitation_create(
     *, organisation: Organisation, email: str, role: Role, invited_by: User, inviter_role: Role
 ) -> tuple[Invitation, str]:
-    """An invitation and its token, which is shown once.
+    """An invitation and its token, which is shown once. Earlier open ones to the same address end.
 
     Raises:
         NotAllowed: the role is above the inviter's.
@@ -69,21 +167,26 @@ def invitation_create(
     """
     if not inviter_role.covers(Role.ADMIN) or not inviter_role.covers(role):
         raise NotAllowed
-    email = email.strip().lower()
-    try:
-        validate_email(email)
-    except ValidationError as error:
-        raise Invalid(message=" ".join(error.messages)) from error
+    email = email_clean(email)
     token = secret_make()
-    invitation = Invitation.objects.create(
-        organisation=organisation,
-        email=email,
-        role=role,
-        token_hash=secret_hash(token),
-        invited_by=invited_by,
-        expires=timezone.now() + INVITATION_LIFETIME,
-    )
+    with transaction.atomic():
+        Invitation.objects.filter(organisation=organisation, email=email, accepted=None).delete()
+        invitation = Invitation.objects.create(
+            organisation=organisation,
+            email=email,
+            role=role,
+            token_hash=secret_hash(token),
+            invited_by=invited_by,
+            expires=timezone.now() + INVITATION_LIFETIME,
+        )
     return invitation, token
+
+
+def invitation_withdraw(*, organisation: UUID, invitation: UUID) -> None:
+    """End an open invitation. Raises NotFound."""
+    gone, _ = Invitation.objects.filter(organisation=organisation, pk=invitation, accepted=None).delete()
+    if not gone:
+        raise NotFound
 
 
 @transaction.atomic
@@ -115,9 +218,27 @@ def invitation_accept(*, token: str, name: str, password: str, user: User | None
 
 
 def api_key_create(
-    *, organisation: Organisation, name: str, role: Role = Role.ADMIN, created_by: User | None = None
+    *,
+    organisation: Organisation,
+    name: str,
+    role: Role = Role.ADMIN,
+    created_by: User | None = None,
+    creator_role: Role = Role.OWNER,
+    expires: datetime | None = None,
 ) -> tuple[ApiKey, str]:
-    """A key's row and the key itself, which is shown once."""
+    """A key's row and the key itself, which is shown once. A key belongs to the organisation, not to its maker.
+
+    Raises:
+        NotAllowed: the role is above the creator's.
+        Invalid: no name, or a date that is over.
+    """
+    if not creator_role.covers(Role.ADMIN) or not creator_role.covers(role):
+        raise NotAllowed
+    name = name.replace("\0", "").strip()[:200]
+    if not name:
+        raise Invalid(message="A key needs a name.")
+    if expires is not None and expires <= timezone.now():
+        raise Invalid(message="A key must expire in the future.")
     key = secret_make(API_KEY_PREFIX)
     row = ApiKey.objects.create(
         organisation=organisation,
@@ -126,9 +247,20 @@ def api_key_create(
         prefix=key[: len(API_KEY_PREFIX) + 6],
         key_hash=secret_hash(key),
         created_by=created_by,
+        expires=expires,
     )
     return row, key
 
 
-def api_key_revoke(*, organisation: Organisation, api_key: ApiKey) -> None:
-    ApiKey.objects.filter(organisation=organisation, pk=api_key.pk, revoked=None).update(revoked=timezone.now())
+def api_key_revoke(*, organisation: UUID, api_key: UUID) -> None:
+    """End a key for good. Raises NotFound; a key that is revoked already stays as it is."""
+    keys = ApiKey.objects.filter(organisation=organisation, pk=api_key)
+    if not keys.exists():
+        raise NotFound
+    keys.filter(revoked=None).update(revoked=timezone.now())
+
+
+def user_deactivate(*, user: User) -> None:
+    """Refuse a person everywhere from their next request on. Keys belong to the organisation and stay."""
+    user.is_active = False
+    user.save(update_fields=["is_active"])

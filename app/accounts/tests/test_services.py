@@ -15,7 +15,7 @@ def test_a_key_says_who_it_is_and_for_which_organisation(alice: Person) -> None:
 
 def test_a_revoked_key_is_refused(acme: Organisation) -> None:
     row, key = api_key_create(organisation=acme, name="program", role=Role.VIEWER)
-    api_key_revoke(organisation=acme, api_key=row)
+    api_key_revoke(organisation=acme.pk, api_key=row.pk)
     answer = Client().get("/api/v1/me", headers={"Authorization": f"Bearer {key}"})
     assert answer.status_code == 401
     assert answer.json()["error"]["code"] == "bad_api_key"

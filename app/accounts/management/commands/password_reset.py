@@ -1,0 +1,21 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from app.accounts.models import User
+from app.accounts.sessions import password_reset
+
+
+class Command(BaseCommand):
+    help = "Give a person a new generated password and print it, alone, on stdout. It cannot be shown again."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("email")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        user = User.objects.filter(email=options["email"].strip().lower()).first()
+        if user is None:
+            raise CommandError(f"There is no account with the address {options['email']}.")
+        if not user.is_active:
+            raise CommandError(f"The account {user.email} is deactivated; activate it first.")
+        self.stdout.write(password_reset(user=user))

@@ -1,0 +1,1 @@
+def parse(path, limits): raise NotImplementedError

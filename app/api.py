@@ -1,16 +1,27 @@
 """The whole REST surface: `/api/v1`."""
 
 import logging
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import orjson
-from django.http import Http404, HttpRequest, HttpResponse
-from ninja import NinjaAPI
+import psycopg
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.db import DataError, InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, RawPostDataException
+from django.http.multipartparser import MultiPartParserError
+from django.shortcuts import render
+from django.urls import reverse
+from ninja import NinjaAPI, Swagger
 from ninja.errors import AuthenticationError, HttpError, ValidationError
+from ninja.parser import Parser
 from ninja.renderers import BaseRenderer
 
 from app.accounts.api import router as accounts
-from app.errors import RefdeskError, error_json
+from app.accounts.auth import caller_of
+from app.errors import RefdeskError
 from app.lib.request_id import request_id_of
 from app.settings import VERSION
 
@@ -24,7 +35,48 @@ class OrjsonRenderer(BaseRenderer):
         return orjson.dumps(data, default=str)
 
 
-api = NinjaAPI(title="Refdesk", version=VERSION, renderer=OrjsonRenderer(), docs_url="/docs", urls_namespace="api")
+class OrjsonParser(Parser):
+    """Refuses what the standard parser lets through: half surrogate pairs, and nesting until the stack ends."""
+
+    def parse_body(self, request: HttpRequest) -> Any:
+        return orjson.loads(request.body)
+
+
+class Docs(Swagger):
+    """Swagger's page from the package's own files, with the token that calls by session need."""
+
+    def render_page(self, request: HttpRequest, api: NinjaAPI, **kwargs: Any) -> HttpResponse:
+        settings = {**self.settings, "url": self.get_openapi_url(api, kwargs)}
+        context = {"swagger_settings": orjson.dumps(settings).decode(), "api": api, "add_csrf": True}
+        return render(request, self.template, context)
+
+
+def _members_only(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """The description of the API is for those who may call it."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            caller_of(request)
+        except RefdeskError as error:
+            if request.path == reverse("api:openapi-view") and error.code == "not_signed_in":
+                return redirect_to_login(request.get_full_path())
+            return error_answer(request, error)
+        return view(request, *args, **kwargs)
+
+    return guarded
+
+
+api = NinjaAPI(
+    title="Refdesk",
+    version=VERSION,
+    renderer=OrjsonRenderer(),
+    parser=OrjsonParser(),
+    docs=Docs(),
+    docs_url="/docs",
+    docs_decorator=_members_only,
+    urls_namespace="api",
+)
 api.add_router("", accounts)
 
 
@@ -55,14 +107,42 @@ def _authentication_error(request: HttpRequest, error: AuthenticationError) -> H
 @api.exception_handler(HttpError)
 def _http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
     codes = {404: "not_found", 405: "method_not_allowed"}
-    code = codes.get(error.status_code, "invalid_request")
-    body = error_json(code, error.message, request_id=request_id_of(request))
-    return api.create_response(request, body, status=error.status_code)
+    return error_answer(request, RefdeskError(codes.get(error.status_code, "invalid_request"), error.message))
 
 
 @api.exception_handler(Http404)
 def _not_found(request: HttpRequest, error: Http404) -> HttpResponse:
     return error_answer(request, RefdeskError("not_found"))
+
+
+@api.exception_handler(RawPostDataException)
+def _wrong_media_type(request: HttpRequest, error: RawPostDataException) -> HttpResponse:
+    return error_answer(request, RefdeskError("invalid_request", "Send the body as application/json."))
+
+
+@api.exception_handler(MultiPartParserError)
+@api.exception_handler(SuspiciousOperation)
+def _unreadable(request: HttpRequest, error: Exception) -> HttpResponse:
+    if isinstance(error, RequestDataTooBig):
+        return error_answer(request, RefdeskError("request_too_large"))
+    return error_answer(request, RefdeskError("invalid_request", "The body of the request cannot be read."))
+
+
+# What a schema cannot know and PostgreSQL refuses: a NUL in a text, a number beyond its column.
+@api.exception_handler(DataError)
+@api.exception_handler(psycopg.DataError)
+def _refused_by_database(request: HttpRequest, error: Exception) -> HttpResponse:
+    return error_answer(
+        request, RefdeskError("invalid_request", "A value cannot be stored: too large, or it holds NUL.")
+    )
+
+
+@api.exception_handler(OperationalError)
+@api.exception_handler(InterfaceError)
+@api.exception_handler(psycopg.OperationalError)
+def _database_gone(request: HttpRequest, error: Exception) -> HttpResponse:
+    log.warning("request %s: the database does not answer (%s)", request_id_of(request), type(error).__name__)
+    return error_answer(request, RefdeskError("database_unavailable", retry_after_s=5))
 
 
 @api.exception_handler(Exception)

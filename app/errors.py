@@ -32,6 +32,7 @@ CODES: dict[str, Entry] = {
     "invitation_invalid": Entry(410, "This invitation is used, expired or withdrawn.", "Ask for a new link."),
     # What is sent
     "invalid_request": Entry(422, "Some of what was sent cannot be used.", "See details."),
+    "request_too_large": Entry(413, "The request is too large.", "Send less at once."),
     "method_not_allowed": Entry(405, "This address does not take that method.", "See /api/v1/docs."),
     "conflict": Entry(409, "This conflicts with something that is there.", "Reload and try again."),
     "question_empty": Entry(422, "Write a question first.", "Send 1 to 2,000 characters."),

@@ -62,6 +62,24 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _public.scheme == "https"
 SESSION_COOKIE_NAME = f"refdesk_session_{_public.port}" if _public.port else "refdesk_session"
 CSRF_COOKIE_NAME = f"refdesk_csrf_{_public.port}" if _public.port else "refdesk_csrf"
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+CSRF_FAILURE_VIEW = "app.lib.error_answers.csrf_failed"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+# Only where TLS is: a browser that has seen this refuses plain HTTP for 30 days.
+SECURE_HSTS_SECONDS = 30 * 24 * 3600 if _public.scheme == "https" else 0
+# `check --deploy` asks for what is not ours to decide or not so on a box on http://localhost (app/ops/checks.py says
+# when plain HTTP is a mistake).
+SILENCED_SYSTEM_CHECKS = [
+    "security.W005",  # HSTS for subdomains: they belong to other services of the organisation
+    "security.W008",  # redirect to HTTPS: done by the proxy that ends TLS
+    "security.W021",  # HSTS preload list: the domain's owner decides
+    *(
+        []
+        if _public.scheme == "https"
+        else ["security.W004", "security.W012", "security.W016"]  # HSTS and Secure cookies need TLS
+    ),
+]
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
@@ -74,6 +92,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "ninja",  # for the files of the API's page, which would be loaded from outside otherwise
     "app.accounts",
     "app.sources",
     "app.retrieval",
@@ -85,6 +104,7 @@ INSTALLED_APPS = [
 # Every one of these is async: a sync one would cost each streamed answer a hop to a thread.
 MIDDLEWARE = [
     "app.lib.request_id.RequestIdMiddleware",
+    "app.lib.error_answers.MethodErrorMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "app.lib.content_policy.ContentPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -116,7 +136,18 @@ STATICFILES_DIRS = [ROOT / "app" / "static"]
 
 DATABASES = {"default": _database(DATABASE_URL)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": VALKEY_URL}}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": VALKEY_URL,
+        "OPTIONS": {
+            "serializer": "app.lib.cache_json.JsonSerializer",
+            # A hung Valkey must not hang a sign-in.
+            "socket_timeout": 1,
+            "socket_connect_timeout": 1,
+        },
+    }
+}
 
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]

@@ -7,7 +7,7 @@ same checks run whichever way the caller comes: API key or session.
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
@@ -131,6 +131,8 @@ def _cached(hashed: str) -> Caller | None:
 
 class policy:  # noqa: N801 (reads as a word on the route)
     """The least role that may use a route; sets `request.caller`."""
+
+    openapi_security_schema: ClassVar = {"type": "http", "scheme": "bearer", "description": "An API key: rk_…"}
 
     def __init__(self, role: Role) -> None:
         self.role = role

@@ -1,0 +1,86 @@
+"""What a request gets when no route answers it: the one JSON shape under /api/, a plain page everywhere else."""
+
+from collections.abc import Awaitable, Callable
+
+import orjson
+from asgiref.sync import iscoroutinefunction
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.template.loader import render_to_string
+from django.utils.decorators import sync_and_async_middleware
+
+from app.errors import CODES, error_json
+from app.lib.request_id import request_id_of
+
+Next = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
+_JSON_PATHS = ("/api/", "/v1/", "/mcp/")
+
+
+def wants_json(request: HttpRequest) -> bool:
+    return request.path.startswith(_JSON_PATHS)
+
+
+def error_answer(request: HttpRequest, code: str, *, status: int | None = None) -> HttpResponse:
+    """The error of a code, in JSON."""
+    body = orjson.dumps(error_json(code, request_id=request_id_of(request)))
+    return HttpResponse(body, content_type="application/json", status=status or CODES[code].status)
+
+
+def _answer(request: HttpRequest, code: str, *, page: str, status: int) -> HttpResponse:
+    if wants_json(request):
+        return error_answer(request, code)
+    entry = CODES[code]
+    context = {"heading": entry.message, "words": entry.hint, "request_id": request_id_of(request)}
+    # Without the request: a context processor could fail on the very thing that made the error.
+    return HttpResponse(render_to_string(page, context), status=status)
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return _answer(request, "invalid_request", page="error.html", status=400)
+
+
+def not_allowed(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return _answer(request, "not_allowed", page="403.html", status=403)
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return _answer(request, "not_found", page="404.html", status=404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return _answer(request, "internal", page="500.html", status=500)
+
+
+def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Django's CSRF_FAILURE_VIEW."""
+    return _answer(request, "csrf_failed", page="403_csrf.html", status=403)
+
+
+def _method_refused(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    if (
+        response.status_code != 405
+        or not wants_json(request)
+        or response["Content-Type"].startswith("application/json")
+    ):
+        return response
+    answer = error_answer(request, "method_not_allowed")
+    if "Allow" in response:
+        answer["Allow"] = response["Allow"]
+    return answer
+
+
+@sync_and_async_middleware
+def MethodErrorMiddleware(get_response: Next) -> Next:  # noqa: N802 (named as Django names middleware)
+    """django-ninja answers a wrong method with plain text, past its own error handlers."""
+    if iscoroutinefunction(get_response):
+
+        async def answer_async(request: HttpRequest) -> HttpResponseBase:
+            return _method_refused(request, await get_response(request))
+
+        return answer_async
+
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        assert isinstance(response, HttpResponseBase)
+        return _method_refused(request, response)
+
+    return answer

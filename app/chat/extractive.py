@@ -1,0 +1,253 @@
+"""Answers without a language model: the sentences of the found passages that matter, quoted, each with its citation.
+
+Scored by the question's words (stems, weighted by how few sentences hold them), by the words of the heading above,
+by the kind of thing that is asked for (a number, a date, a name) and by the passage's rank. Deterministic: the same
+passages and the same question give the same answer. docs/answers.md has the measurements behind the weights.
+"""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from app.chat.citations import Citation
+from app.lib.sentences import sentences
+from app.retrieval.language import FUNCTION_WORDS, language_of
+from app.retrieval.sparse import term_of, words_of
+
+MOST_SENTENCES = 4
+MOST_PASSAGES = 3
+LONGEST = 900  # characters of one quoted sentence; a longer one is cut at a word
+READ = 5  # passages that are read, in rank order
+
+HEADING_SHARE = 0.5  # of a word's weight, when only the heading or the document's name holds it
+NEAR_SHARE = 0.5  # of the score of the sentence before: an answer often follows what it is about
+KIND_BONUS = 0.3
+RANK_PENALTY = 0.06  # per rank
+ENOUGH = 0.7  # of the best score, for a further sentence
+NOVEL = 0.06  # of the question's weight that a further sentence must add, unless it scores as high as the best
+WORDS_COMFORTABLE = 40  # a sentence longer than this loses a little
+
+_DIGITS = re.compile(r"\d")
+_DATE = re.compile(
+    r"\d|\b(?:jan|feb|mar|mär|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|dec|dez|ene|abr|ago|dic)[a-zéü]*\b"
+    r"|\b(?:mon|tues|wednes|thurs|fri|satur|sun)day\b|\b(?:day|days|week|weeks|month|year|today|century)\b",
+    re.IGNORECASE,
+)
+_NUMBER_WORD = re.compile(
+    r"\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|half|twice|once|dozen|hundred|thousand|million"
+    r"|ein\w*|zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|diez)\b",
+    re.IGNORECASE,
+)
+_NAME = re.compile(r"(?<!^)(?<![.!?]\s)\b[^\W\d_a-zà-öø-ÿ][\w’'-]+")
+# What a question asks for, by how it begins; the first that fits counts.
+_KINDS: tuple[tuple[re.Pattern[str], tuple[re.Pattern[str], ...]], ...] = (
+    (
+        re.compile(
+            r"\b(?:how (?:many|much|long|old|far|often|big|large|high|tall|heavy|fast|deep|hot|wide|late|early)"
+            r"|what (?:is the )?(?:number|percentage|price|cost|amount|temperature|size|population)"
+            r"|wie\s?(?:viel\w*|lange?|oft|alt|hoch|weit|groß|schwer|schnell)|wieviel\w*|cuánt\w+|combien)\b",
+            re.IGNORECASE,
+        ),
+        (_DIGITS, _NUMBER_WORD),
+    ),
+    (
+        re.compile(
+            r"\b(?:when|(?:what|which|in what) (?:year|day|date|month|time|century|decade)|until when|wann|bis wann"
+            r"|in welche[mr] jahr|cuándo|qué año|quand)\b",
+            re.IGNORECASE,
+        ),
+        (_DATE,),
+    ),
+    (re.compile(r"\b(?:who|whom|whose|wer|wen|wem|wessen|quién|quiénes|qui)\b", re.IGNORECASE), (_NAME,)),
+    (
+        re.compile(r"\b(?:where|wo|wohin|woher|dónde|où|(?:what|which) (?:city|country|place))\b", re.IGNORECASE),
+        (_NAME,),
+    ),
+)
+_CARRIES_ON = re.compile(
+    r"(?:it|they|this|that|these|those|he|she|its|their|his|her|however|but|also|then|there|er|sie|es|dies\w*|das"
+    r"|diese\w*|jedoch|aber|auch|ello|esto|eso|este|esta|estos|estas|él|ella|ellos|sin embargo|pero)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Readable:
+    """A passage as it is read for an answer. context: its document's name and headings. kind: of its place."""
+
+    n: int
+    text: str
+    context: str = ""
+    kind: str = "text"
+
+
+@dataclass(slots=True)
+class _Sentence:
+    passage: int  # index in rank order
+    position: int
+    text: str
+    terms: frozenset[int]
+    words: int
+    score: float = 0.0
+    weights: dict[int, float] = field(default_factory=dict)  # of the question's words that it holds
+
+
+@dataclass(frozen=True, slots=True)
+class Extract:
+    """The answer's text and its citations."""
+
+    text: str
+    citations: list[Citation]
+
+
+def extract_make(*, question: str, passages: Sequence[Readable]) -> Extract | None:
+    """1 to 4 sentences from 1 to 3 passages, quoted; None when no sentence holds a word of the question."""
+    passages = passages[:READ]
+    spoken = language_of("\n".join(passage.text[:500] for passage in passages), hint=language_of(question))
+    asked = _asked(question, spoken)
+    found = [sentence for index, passage in enumerate(passages) for sentence in _sentences_of(passage, index, spoken)]
+    if not asked or not found:
+        return None
+    _score(question, asked, passages, found, spoken)
+    chosen = _choose(found)
+    return _write(chosen, passages) if chosen else None
+
+
+def _asked(question: str, spoken: str) -> list[frozenset[int]]:
+    """The question's words, each as its stems in its own language and the passages'."""
+    own = language_of(question, hint=spoken)
+    skipped = FUNCTION_WORDS.get(own, frozenset())
+    words = list(dict.fromkeys(words_of(question)))
+    kept = [word for word in words if word not in skipped] or words
+    return list(dict.fromkeys(frozenset({term_of(word, spoken), term_of(word, own)}) for word in kept))
+
+
+def _sentences_of(passage: Readable, index: int, spoken: str) -> list[_Sentence]:
+    found: list[_Sentence] = []
+    for position, (start, end) in enumerate(sentences(passage.text)):
+        text = passage.text[start:end]
+        words = list(words_of(text))
+        if words:
+            found.append(
+                _Sentence(index, position, text, frozenset(term_of(word, spoken) for word in words), len(words))
+            )
+    return found
+
+
+def _score(
+    question: str,
+    asked: list[frozenset[int]],
+    passages: Sequence[Readable],
+    found: list[_Sentence],
+    spoken: str,
+) -> None:
+    held = Counter(place for one in found for place, word in enumerate(asked) if word & one.terms)
+    weight = [math.log(1 + len(found) / (1 + held[place])) for place in range(len(asked))]
+    # A word that no sentence holds says nothing about which is best, but an answer should not seem complete without it.
+    total = sum(weight) or 1.0
+    kinds = next((answers for asks, answers in _KINDS if asks.search(question)), ())
+    contexts = [frozenset(term_of(word, spoken) for word in words_of(passage.context)) for passage in passages]
+    before: _Sentence | None = None
+    heading: frozenset[int] = frozenset()
+    for one in found:
+        if before is None or before.passage != one.passage:
+            before, heading = None, frozenset()
+        one.weights = {place: weight[place] / total for place, word in enumerate(asked) if word & one.terms}
+        around = contexts[one.passage] | heading
+        score = sum(one.weights.values())
+        score += HEADING_SHARE * sum(
+            weight[place] / total for place, word in enumerate(asked) if place not in one.weights and word & around
+        )
+        if before is not None:
+            near = sum(share for place, share in before.weights.items() if place not in one.weights)
+            score += NEAR_SHARE * near
+        if score and kinds and any(kind.search(one.text) for kind in kinds):
+            score += KIND_BONUS * min(1.0, score * 2)
+        score -= RANK_PENALTY * one.passage
+        if one.words > WORDS_COMFORTABLE:
+            score -= 0.05 * (one.words / WORDS_COMFORTABLE - 1)
+        if _is_heading(one.text):
+            heading, score = one.terms, score * 0.3
+        one.score = score
+        before = one
+
+
+def _is_heading(text: str) -> bool:
+    """A line that ends no sentence and says little; a row or a list item holds a mark or a number."""
+    return (
+        len(text) < 60
+        and text[-1].isalnum()
+        and not any(mark in text for mark in ":;|,\t")
+        and not _DIGITS.search(text)
+    )
+
+
+def _choose(found: list[_Sentence]) -> list[_Sentence]:
+    """The best sentence, and further ones that score nearly as high or add words of the question."""
+    ranked = sorted(found, key=lambda one: (-one.score, one.passage, one.position))
+    best = ranked[0]
+    if best.score <= 0 or not any(one.weights for one in ranked[:1]):
+        return []
+    chosen, seen = [best], set(best.weights)
+    texts = {best.text}
+    for one in ranked[1:]:
+        if len(chosen) == MOST_SENTENCES or one.score < ENOUGH * best.score:
+            break
+        passages = {other.passage for other in chosen} | {one.passage}
+        added = sum(share for place, share in one.weights.items() if place not in seen)
+        if len(passages) > MOST_PASSAGES or one.text in texts or _is_heading(one.text):
+            continue
+        if added >= NOVEL or one.score >= 0.9 * best.score:
+            chosen.append(one)
+            texts.add(one.text)
+            seen |= set(one.weights)
+    return _with_what_they_carry_on(chosen, found)
+
+
+def _with_what_they_carry_on(chosen: list[_Sentence], found: list[_Sentence]) -> list[_Sentence]:
+    """The best sentence's predecessor, when it begins with a word that points back to it."""
+    best = chosen[0]
+    if len(chosen) < MOST_SENTENCES and _CARRIES_ON.match(best.text):
+        before = next((one for one in found if (one.passage, one.position) == (best.passage, best.position - 1)), None)
+        if before is not None and before not in chosen and not _is_heading(before.text):
+            chosen.append(before)
+    return chosen
+
+
+def _write(chosen: list[_Sentence], passages: Sequence[Readable]) -> Extract:
+    """A paragraph for each passage, in the order of their best sentences; sentences as they stand in the passage."""
+    order = list(dict.fromkeys(one.passage for one in chosen))
+    text, citations = "", []
+    for index in order:
+        passage = passages[index]
+        own = sorted((one for one in chosen if one.passage == index), key=lambda one: one.position)
+        for quote in _joined(own, rows=passage.kind == "row"):
+            text += "\n\n" if text else ""
+            start = len(text)
+            text += f"{quote} [{passage.n}]"
+            citations.append(Citation(passage.n, start, len(text)))
+    return Extract(text, citations)
+
+
+def _joined(own: list[_Sentence], *, rows: bool) -> list[str]:
+    """Neighbours in one quotation; rows of a table one by one, without quotation marks."""
+    quotes: list[str] = []
+    last = -2
+    for one in own:
+        words = _cut(one.text)
+        if rows:
+            quotes.append(words)
+        elif one.position == last + 1:
+            quotes[-1] = f"{quotes[-1][:-1]} {words}”"
+        else:
+            quotes.append(f"“{words}”")
+        last = one.position
+    return quotes
+
+
+def _cut(text: str) -> str:
+    """On one line, and not endless."""
+    text = " ".join(text.split())
+    return text if len(text) <= LONGEST else text[:LONGEST].rsplit(" ", 1)[0] + " …"

@@ -2,7 +2,6 @@
 
 import csv
 import math
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from io import StringIO
@@ -13,7 +12,7 @@ from app.ingest.limits import Limits
 from app.ingest.media import CSV
 from app.ingest.parsers.characters import clean, decode
 from app.ingest.parsers.outline import Outline, Where
-from app.ingest.parsers.rows import row_texts
+from app.ingest.parsers.rows import are_names, row_texts
 
 _DELIMITERS = (",", ";", "\t", "|", "^", ":")
 _SAMPLE_CHARS = 100_000
@@ -21,7 +20,6 @@ _SAMPLE_ROWS = 100
 # A cell this long with line ends in it comes from a quotation mark that is never closed.
 _SWALLOWED_CHARS = 50_000
 _SWALLOWED_LINES = 200
-_VALUE = re.compile(r"[-+(]?[$€£]?\s*\d[\d\s.,:/'-]*\s*[%€$£)]?\Z")
 
 Rows = Iterator[tuple[int, list[str]]]
 
@@ -107,21 +105,9 @@ def _header(rows: Sequence[tuple[int, list[str]]]) -> tuple[int, list[str]] | No
     width = Counter(_width(cells) for _, cells in rows).most_common(1)[0][0]
     for place, (number, cells) in enumerate(rows[:10]):
         if _width(cells) >= max(2, width * 0.6) or width < 2:
-            return (number, cells) if _names(cells, [row for _, row in rows[place + 1 :]]) else None
+            return (number, cells) if are_names(cells, [row for _, row in rows[place + 1 :]]) else None
     return None
 
 
 def _width(cells: Sequence[str]) -> int:
     return sum(1 for cell in cells if cell)
-
-
-def _names(cells: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
-    filled = [cell for cell in cells if cell]
-    if any(len(cell) > 100 for cell in filled) or len(set(filled)) < len(filled) * 0.9:
-        return False
-    years = sum(1 for cell in filled if re.fullmatch(r"(?:19|20)\d\d", cell))
-    values = sum(1 for cell in filled if _VALUE.match(cell)) - years
-    if values * 4 > len(filled) or (years and years == len(filled)):
-        return False
-    # One column of words may be a plain list; it has a header only if its name never comes again.
-    return len(cells) > 1 or (bool(below) and all(_VALUE.match(row[0]) for row in below if row))

@@ -1,1 +1,2 @@
-def parse(path, limits): raise NotImplementedError
+def parse(path, limits):
+    raise NotImplementedError

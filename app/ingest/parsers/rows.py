@@ -1,10 +1,14 @@
 """A table's row as a line of text that can be read alone: each cell after the name of its column."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 # A row of many columns is told in parts of about this many characters, each beginning with the first cell.
 _ROW_CHARS = 700
 _FIRST_CELL_CHARS = 80
+_VALUE = re.compile(r"[-+(]?[$€£]?\s*\d[\d\s.,:/'-]*\s*[%€$£)]?\Z")
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_NAME_CHARS = 100
 
 
 def row_texts(header: Sequence[str] | None, cells: Sequence[str]) -> Iterator[str]:
@@ -28,3 +32,16 @@ def _named(header: Sequence[str] | None, number: int, cell: str) -> str:
     if header and number < len(header) and header[number]:
         return f"{header[number]}: {cell}"
     return cell
+
+
+def are_names(cells: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
+    """Whether a first row names columns and holds no values, judged with the rows below it."""
+    filled = [cell for cell in cells if cell]
+    if any(len(cell) > _NAME_CHARS for cell in filled) or len(set(filled)) < len(filled) * 0.9:
+        return False
+    years = sum(1 for cell in filled if _YEAR.fullmatch(cell))
+    values = sum(1 for cell in filled if _VALUE.match(cell)) - years
+    if values * 4 > len(filled) or (years and years == len(filled)):
+        return False
+    # One column of words may be a plain list; it has a header only if its name never comes again.
+    return len(cells) > 1 or (bool(below) and all(_VALUE.match(row[0]) for row in below if row))

@@ -1,0 +1,364 @@
+"""Vectors of passages in Qdrant: the only code that talks to it.
+
+One collection per embedding model, all organisations in it; every search and every deletion is filtered by
+organisation. A point holds no text: PostgreSQL has it, and a hit is read again there before use. Workers use
+`IndexWriter` (threads), the web `IndexReader` (its event loop). Plain requests instead of qdrant-client:
+docs/decisions/0001-no-qdrant-client-at-run-time.md.
+"""
+
+import asyncio
+import hashlib
+import re
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import islice
+from typing import Any
+
+import aiohttp
+import orjson
+import urllib3
+from django.conf import settings
+
+from app.errors import Upstream
+from app.lib.http import http_session
+from app.llm.embeddings import EmbeddingSpace
+from app.retrieval.fusion import CANDIDATES, Candidates, Scored
+from app.retrieval.sparse import SparseVector
+
+DENSE, WORDS = "dense", "words"
+CONNECT_S, WRITE_S, SEARCH_S = 3.0, 30.0, 5.0
+# The embedded engine answers nobody while it stores a request: 200 points are 25 ms.
+POINTS_PER_REQUEST = 200
+IDS_PER_REQUEST = 1000
+ATTEMPTS, BACKOFF_S = 4, 0.25
+RETRIED = {408, 429, 500, 502, 503, 504}
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class IndexServer:
+    url: str
+    api_key: str = ""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        key = {"api-key": self.api_key} if self.api_key else {}
+        return {"Content-Type": "application/json", **key}
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A passage's vectors; ids are UUIDs as text. The id is the chunk's."""
+
+    id: str
+    organisation: str
+    source: str
+    document: str
+    version: str
+    dense: Sequence[float]
+    words: SparseVector
+
+
+@dataclass(frozen=True, slots=True)
+class PointOwner:
+    id: str
+    organisation: str
+    version: str
+
+
+class IndexRefused(Upstream):
+    """Qdrant answers, but not as asked: trying again gives the same."""
+
+    def __init__(self, status: int, content: bytes) -> None:
+        said = content[:300].decode("utf-8", "replace")
+        super().__init__("search_unavailable", details={"reason": f"HTTP {status}", "answer": said})
+        self.upstream_status = status
+
+
+def unavailable(reason: str) -> Upstream:
+    return Upstream("search_unavailable", details={"reason": reason})
+
+
+def collection_name(space: EmbeddingSpace) -> str:
+    """A name for the model's vectors; a digest keeps apart names that differ only in letters that are not kept."""
+    digest = hashlib.sha256(space.model.encode()).hexdigest()[:8]
+    slug = re.sub(r"[^a-z0-9]+", "-", space.model.lower())[:60].strip("-")
+    return f"refdesk-{slug}-{space.dimensions}-{digest}"
+
+
+def _match(field: str, value: str) -> Json:
+    return {"key": field, "match": {"value": value}}
+
+
+def _of(organisation: str, *more: Json) -> Json:
+    return {"must": [_match("organisation", organisation), *more]}
+
+
+def _point_body(point: Point) -> Json:
+    return {
+        "id": point.id,
+        "vector": {DENSE: point.dense, WORDS: {"indices": point.words.indices, "values": point.words.values}},
+        "payload": {
+            "organisation": point.organisation,
+            "source": point.source,
+            "document": point.document,
+            "version": point.version,
+        },
+    }
+
+
+def _collection_body(dimensions: int) -> Json:
+    return {
+        "vectors": {DENSE: {"size": dimensions, "distance": "Cosine"}},
+        "sparse_vectors": {WORDS: {"modifier": "idf"}},
+        # A graph for each organisation instead of one for all: every search is within one. Edge has none.
+        "hnsw_config": {"m": 0, "payload_m": 16},
+        # A filter on a field that is not indexed is a mistake, and slow.
+        "strict_mode_config": {
+            "enabled": True,
+            "unindexed_filtering_retrieve": False,
+            "unindexed_filtering_update": False,
+        },
+    }
+
+
+INDEXES: tuple[Json, ...] = (
+    {"field_name": "organisation", "field_schema": {"type": "keyword", "is_tenant": True}},
+    {"field_name": "source", "field_schema": "keyword"},
+    {"field_name": "document", "field_schema": "keyword"},
+    {"field_name": "version", "field_schema": "keyword"},
+)
+
+
+class IndexWriter:
+    """The vectors of one embedding model, for workers. Safe to share between threads.
+
+    Every method raises Upstream with the code search_unavailable when Qdrant does not do it, after some tries; all may
+    be done again.
+    """
+
+    def __init__(self, server: IndexServer, space: EmbeddingSpace) -> None:
+        self.server, self.space = server, space
+        self.collection = collection_name(space)
+        self.pool = urllib3.PoolManager(maxsize=8, retries=False)
+        self._lock = threading.Lock()
+        self._ensured = False
+
+    def ensure_collection(self) -> None:
+        """Make the collection and its indexes, as far as they are not there."""
+        with self._lock:
+            if self._ensured:
+                return
+            if not self._call("GET", "/exists")["exists"]:
+                self._create()
+            for index in INDEXES:
+                self._call("PUT", "/index?wait=true", index)
+            self._ensured = True
+
+    def points_upsert(self, points: Iterable[Point]) -> None:
+        """Store points; one with a known id is replaced."""
+        self.ensure_collection()
+        remaining = iter(points)
+        while batch := [_point_body(point) for point in islice(remaining, POINTS_PER_REQUEST)]:
+            try:
+                self._call("PUT", "/points?wait=true", {"points": batch})
+            except IndexRefused as refused:
+                if refused.upstream_status != 404:
+                    raise
+                # The collection is gone: Qdrant was emptied while we ran.
+                self._ensured = False
+                self.ensure_collection()
+                self._call("PUT", "/points?wait=true", {"points": batch})
+
+    def points_delete(self, ids: Iterable[str]) -> None:
+        """Delete points; those that are not there are no error."""
+        remaining = iter(ids)
+        while batch := list(islice(remaining, IDS_PER_REQUEST)):
+            self._delete({"points": batch})
+
+    def points_delete_version(self, *, organisation: str, version: str) -> None:
+        self._delete({"filter": _of(organisation, _match("version", version))})
+
+    def points_delete_document(self, *, organisation: str, document: str) -> None:
+        self._delete({"filter": _of(organisation, _match("document", document))})
+
+    def points_delete_organisation(self, *, organisation: str) -> None:
+        self._delete({"filter": _of(organisation)})
+
+    def count(self, *, organisation: str | None = None) -> int:
+        """Points of an organisation, or of all."""
+        body = {"exact": True, **({"filter": _of(organisation)} if organisation else {})}
+        answer = self._unless_absent("POST", "/points/count", body)
+        return int(answer["count"]) if answer else 0
+
+    def point_ids(self, *, organisation: str) -> Iterator[str]:
+        """Ids of the organisation's points in rising order, page by page."""
+        for point in self._scroll({"filter": _of(organisation), "with_payload": False}):
+            yield str(point["id"])
+
+    def point_owners(self) -> Iterator[PointOwner]:
+        """Every point of every organisation, for the reconciler."""
+        for point in self._scroll({"with_payload": ["organisation", "version"]}):
+            payload = point.get("payload") or {}
+            yield PointOwner(str(point["id"]), payload.get("organisation", ""), payload.get("version", ""))
+
+    def _create(self) -> None:
+        try:
+            self._call("PUT", "", _collection_body(self.space.dimensions))
+        except IndexRefused as refused:
+            # 409: another worker was faster.
+            if refused.upstream_status != 409:
+                raise
+
+    def _delete(self, body: Json) -> None:
+        self._unless_absent("POST", "/points/delete?wait=true", body)
+
+    def _scroll(self, body: Json) -> Iterator[Json]:
+        offset = None
+        while True:
+            page = {**body, "limit": IDS_PER_REQUEST, "offset": offset}
+            answer = self._unless_absent("POST", "/points/scroll", page)
+            if answer is None:
+                return
+            yield from answer["points"]
+            offset = answer["next_page_offset"]
+            if offset is None:
+                return
+
+    def _unless_absent(self, method: str, path: str, body: Json) -> Any:
+        """None when there is no collection yet: then there is nothing to find or delete."""
+        try:
+            return self._call(method, path, body)
+        except IndexRefused as refused:
+            if refused.upstream_status == 404:
+                return None
+            raise
+
+    def _call(self, method: str, path: str, body: Json | None = None) -> Any:
+        url = f"{self.server.url}/collections/{self.collection}{path}"
+        content = None if body is None else orjson.dumps(body)
+        limit, reason = urllib3.Timeout(connect=CONNECT_S, read=WRITE_S), ""
+        for attempt in range(ATTEMPTS):
+            try:
+                answer = self.pool.request(
+                    method, url, body=content, headers=self.server.headers, timeout=limit, redirect=False
+                )
+            except urllib3.exceptions.HTTPError as error:
+                reason = type(error).__name__
+            else:
+                if answer.status == 200:
+                    return result_read(answer.data)
+                if answer.status not in RETRIED:
+                    raise IndexRefused(answer.status, answer.data)
+                reason = f"HTTP {answer.status}"
+            if attempt + 1 < ATTEMPTS:
+                time.sleep(BACKOFF_S * 2**attempt)
+        raise unavailable(reason)
+
+
+def result_read(content: bytes) -> Any:
+    try:
+        return orjson.loads(content)["result"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise unavailable(f"the answer cannot be read: {error!r}") from error
+
+
+class IndexReader:
+    """Search in the vectors of one embedding model, for the web process."""
+
+    def __init__(self, server: IndexServer, space: EmbeddingSpace) -> None:
+        self.server = server
+        self.url = f"{server.url}/collections/{collection_name(space)}/points/query/batch"
+
+    async def search(
+        self,
+        *,
+        organisation: str,
+        dense: Sequence[float] | None,
+        words: SparseVector,
+        sources: Sequence[str] | None = None,
+        limit: int = CANDIDATES,
+    ) -> Candidates:
+        """The best `limit` points by meaning and by words, within the organisation and, if given, the sources.
+
+        Without `dense` only words are searched. One request. Nothing is found before the first document is indexed.
+
+        Raises:
+            Upstream: search_unavailable, within 5 seconds.
+        """
+        if sources is not None and not sources:
+            return Candidates([], [])
+        within = _of(organisation, *([] if sources is None else [{"key": "source", "match": {"any": list(sources)}}]))
+        stages: dict[str, Any] = {} if dense is None else {DENSE: dense}
+        if words.indices:
+            stages[WORDS] = {"indices": words.indices, "values": words.values}
+        if not stages:
+            return Candidates([], [])
+        searches = [
+            {"query": query, "using": name, "filter": within, "limit": limit, "with_payload": False}
+            for name, query in stages.items()
+        ]
+        found = await self._query(orjson.dumps({"searches": searches}))
+        lists = dict(zip(stages, found or [[] for _ in stages], strict=True))
+        return Candidates(lists.get(DENSE, []), lists.get(WORDS, []))
+
+    async def _query(self, body: bytes) -> list[list[Scored]] | None:
+        """A list per search; None without a collection. A search may be asked twice: it changes nothing."""
+        reason = ""
+        try:
+            async with asyncio.timeout(SEARCH_S):
+                for attempt in range(2):
+                    try:
+                        async with http_session().post(
+                            self.url, data=body, headers=self.server.headers, allow_redirects=False
+                        ) as answer:
+                            status, content = answer.status, await answer.read()
+                    except (aiohttp.ClientError, OSError) as error:
+                        reason = type(error).__name__
+                    else:
+                        if status == 200:
+                            return scores_read(content)
+                        if status == 404:
+                            return None
+                        if status not in RETRIED:
+                            raise IndexRefused(status, content)
+                        reason = f"HTTP {status}"
+                    if not attempt:
+                        await asyncio.sleep(BACKOFF_S)
+        except TimeoutError as error:
+            raise unavailable("no answer in time") from error
+        raise unavailable(reason)
+
+
+def scores_read(content: bytes) -> list[list[Scored]]:
+    try:
+        return [[Scored(str(point["id"]), point["score"]) for point in one["points"]] for one in result_read(content)]
+    except (KeyError, TypeError) as error:
+        raise unavailable(f"the answer cannot be read: {error!r}") from error
+
+
+def server_default() -> IndexServer:
+    """The deployment's Qdrant.
+
+    Raises:
+        Upstream: search_unavailable, when the deployment names none.
+    """
+    if not settings.QDRANT_URL:
+        raise unavailable("REFDESK_QDRANT_URL is not set")
+    return IndexServer(settings.QDRANT_URL, settings.QDRANT_API_KEY)
+
+
+@cache
+def index_writer(space: EmbeddingSpace) -> IndexWriter:
+    """The worker process's writer for a model's vectors."""
+    return IndexWriter(server_default(), space)
+
+
+@cache
+def index_reader(space: EmbeddingSpace) -> IndexReader:
+    """The web process's reader of a model's vectors."""
+    return IndexReader(server_default(), space)

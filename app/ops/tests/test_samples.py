@@ -11,6 +11,7 @@ import pypdfium2
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 
+from app.ingest.sandbox import parse_and_chunk
 from app.ops.sample_sources.__main__ import samples_build
 
 SAMPLES = Path(__file__).parents[1] / "samples"
@@ -55,6 +56,17 @@ def test_the_built_docx_equals_a_fresh_build(tmp_path: Path) -> None:
 @pytest.mark.parametrize("question", ANSWERABLE, ids=lambda question: question["question"])
 def test_each_question_is_answered_in_its_document(question: dict[str, str]) -> None:
     assert question["contains"] in sample_text(question["document"])
+
+
+@cache
+def sample_passages(name: str) -> list[str]:
+    chunks = parse_and_chunk(SAMPLES / name, name, max_tokens=254)
+    return [" ".join(draft.text.split()) for draft in chunks.drafts]
+
+
+@pytest.mark.parametrize("question", ANSWERABLE, ids=lambda question: question["question"])
+def test_each_answer_is_whole_in_one_passage(question: dict[str, str]) -> None:
+    assert [text for text in sample_passages(question["document"]) if question["contains"] in text] != []
 
 
 def test_every_document_is_asked_about_and_some_questions_have_no_answer() -> None:

@@ -1,0 +1,53 @@
+"""A box for the supervisor's tests: the real supervisor, PostgreSQL and Valkey, and small programs in place of the app.
+
+    python -m app.ops.tests.box_program [OPTIONS OF scripts/start]
+    python -m app.ops.tests.box_program serve PORT [deaf]      answers every GET; deaf: does not end when asked
+
+The environment variable BOX_WEB says what stands in for the web process: `serve`, `deaf` or `broken`.
+"""
+
+import os
+import signal
+import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+from app.ops.engines.__main__ import main
+from app.ops.engines.box import ROOT, Box
+from app.ops.engines.plan import Plan, Step, plan_box, python_module
+from app.ops.engines.program import Program
+
+# Runs at a first start only: each run adds a line beside the data.
+COUNT = "import pathlib; pathlib.Path({path!r}).open('a').write('ran\\n')"
+
+
+def make_plan(box: Box) -> Plan:
+    plan = plan_box(box)
+    web = next(program for program in plan.programs if program.name == "web")
+    assert isinstance(web, Program)
+    arguments = {
+        "serve": python_module("app.ops.tests.box_program", "serve", str(web.port)),
+        "deaf": python_module("app.ops.tests.box_program", "serve", str(web.port), "deaf"),
+        "broken": [sys.executable, "-c", "raise SystemExit('the web process cannot find its files')"],
+    }[os.environ.get("BOX_WEB", "serve")]
+    plan.programs = [Program("web", arguments, ROOT, plan.environment, port=web.port, stop_ladder=web.stop_ladder)]
+    count = COUNT.format(path=str(box.folder / "steps"))
+    failing = "raise SystemExit('no tables today')" if os.environ.get("BOX_STEP") == "fails" else count
+    plan.steps = [Step("Tables", [sys.executable, "-c", failing])]
+    return plan
+
+
+class Page(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"served")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["serve"]:
+        if "deaf" in sys.argv:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        Path("/proc/self/comm").write_text("box-web")
+        HTTPServer(("127.0.0.1", int(sys.argv[2])), Page).serve_forever()
+    sys.exit(main(make_plan=make_plan))

@@ -35,6 +35,7 @@ class EmbeddingModel:
     licence: str
     dimensions: int
     max_tokens: int
+    languages: frozenset[str]  # that it tells apart well, ISO 639-1
 
 
 MINILM = EmbeddingModel(
@@ -55,6 +56,7 @@ MINILM = EmbeddingModel(
     licence="Apache-2.0",
     dimensions=384,
     max_tokens=256,
+    languages=frozenset({"en"}),
 )
 MODELS: dict[str, EmbeddingModel] = {MINILM.name: MINILM}
 DEFAULT = MINILM

@@ -5,13 +5,15 @@ vector travels as base64 where the server can, else as numbers, and is kept as l
 """
 
 import asyncio
+import math
+import operator
 import threading
 import time
 from array import array
 from base64 import b64decode
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -32,6 +34,15 @@ BACKOFF_S, LONGEST_WAIT_S = 0.5, 20.0
 # Asking again is safe after any failure, since a vector changes nothing; with these it can also help.
 RETRIED = {408, 425, 429, 500, 502, 503, 504}
 QUESTIONS_KEPT = 1000  # 3 MB as float32
+# Texts that have nothing to do with each other, to find the model's dimensions and how near it puts such texts.
+PROBES = (
+    "Invoices are paid within thirty days.",
+    "The volcano erupted twice in the spring.",
+    "Whisk the eggs with sugar until they are pale.",
+    "She scored in the last minute of the match.",
+    "The kidney filters blood.",
+    "Restart the router and wait for the green light.",
+)
 EMBEDDING_SIGNS = ("embed", "minilm", "bge", "e5", "gte", "bert")
 
 
@@ -51,11 +62,15 @@ class EmbeddingsServer:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingSpace:
-    """What the server's vectors are. `max_tokens` is None when the server does not say how much it reads."""
+    """What the server's vectors are. `max_tokens` is None when the server does not say how much it reads.
+
+    `unrelated` is the cosine of texts that have nothing to do with each other: 0 with MiniLM, .75 with the E5 family.
+    """
 
     model: str
     dimensions: int
     max_tokens: int | None = None
+    unrelated: float = field(default=0.0, compare=False)
 
 
 def unavailable(reason: str, *, retry_after_s: float | None = None) -> Upstream:
@@ -118,6 +133,20 @@ def model_choose(content: bytes, wanted: str) -> tuple[str, int | None]:
     return name, length if isinstance(length, int) and length > 0 else None
 
 
+def space_measure(model: str, max_tokens: int | None, probes: Sequence[bytes]) -> EmbeddingSpace:
+    """The space of a model, from the vectors of PROBES."""
+    vectors = [vector_numbers(vector) for vector in probes]
+    norms = [math.hypot(*vector) or 1.0 for vector in vectors]
+    cosines = [
+        sum(map(operator.mul, vectors[one], vectors[other])) / norms[one] / norms[other]
+        for one in range(len(vectors))
+        for other in range(one)
+    ]
+    mean = sum(cosines) / len(cosines)
+    # Below .2 it is the probes' chance and not the model's habit.
+    return EmbeddingSpace(model, len(vectors[0]), max_tokens, mean if mean > 0.2 else 0.0)
+
+
 def wait_s(attempt: int, retry_after: str | None) -> float:
     """Seconds before attempt number `attempt` + 1: what the server asks for, else a doubling wait."""
     asked = float(retry_after) if retry_after and retry_after.isdigit() else BACKOFF_S * 2**attempt
@@ -149,8 +178,7 @@ class EmbeddingsClient:
             if self._space is None:
                 listed = self._ask("GET", "models", None, timeout_s=QUESTION_S)
                 model, max_tokens = model_choose(listed, self.server.model)
-                [vector] = self._embed(["dimensions"], model, None)
-                self._space = EmbeddingSpace(model, len(vector) // 4, max_tokens)
+                self._space = space_measure(model, max_tokens, self._embed(PROBES, model, None))
             return self._space
 
     def embed_documents(self, texts: Sequence[str]) -> list[bytes]:
@@ -225,8 +253,7 @@ class QuestionEmbedder:
         """
         if self._space is None:
             model, max_tokens = model_choose(await self._ask("GET", "models", None), self.server.model)
-            vector = await self._embed("dimensions", model, None)
-            self._space = EmbeddingSpace(model, len(vector) // 4, max_tokens)
+            self._space = space_measure(model, max_tokens, await self._embed(PROBES, model, None))
         return self._space
 
     async def embed_question(self, text: str) -> list[float]:
@@ -238,7 +265,7 @@ class QuestionEmbedder:
         vector = self._known.get(text)
         if vector is None:
             space = await self.space()
-            vector = await self._embed(text, space.model, space.dimensions)
+            [vector] = await self._embed([text], space.model, space.dimensions)
             self._known[text] = vector
             if len(self._known) > QUESTIONS_KEPT:
                 self._known.popitem(last=False)
@@ -246,18 +273,18 @@ class QuestionEmbedder:
             self._known.move_to_end(text)
         return vector_numbers(vector)
 
-    async def _embed(self, text: str, model: str, dimensions: int | None) -> bytes:
+    async def _embed(self, texts: Sequence[str], model: str, dimensions: int | None) -> list[bytes]:
         try:
-            content = await self._post(text, model)
+            content = await self._post(texts, model)
         except RefusedError:
             if not self.as_base64:
                 raise
             self.as_base64 = False
-            content = await self._post(text, model)
-        return vectors_read(content, count=1, dimensions=dimensions)[0]
+            content = await self._post(texts, model)
+        return vectors_read(content, count=len(texts), dimensions=dimensions)
 
-    async def _post(self, text: str, model: str) -> bytes:
-        return await self._ask("POST", "embeddings", request_body([text], model, as_base64=self.as_base64))
+    async def _post(self, texts: Sequence[str], model: str) -> bytes:
+        return await self._ask("POST", "embeddings", request_body(texts, model, as_base64=self.as_base64))
 
     async def _ask(self, method: str, path: str, body: bytes | None) -> bytes:
         """One more try only: a person is waiting."""

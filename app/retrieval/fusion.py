@@ -41,12 +41,20 @@ class Candidates:
     words: Sequence[Scored]
 
 
-def candidates_fuse(candidates: Candidates, *, limit: int) -> list[Hit]:
-    """The best `limit` passages, best first; equal scores in the order of their ids, so that a question repeats."""
+def cosine_scale(cosine: float, unrelated: float) -> float:
+    """A cosine as it would be if the model put unrelated texts at 0."""
+    return (cosine - unrelated) / (1 - unrelated)
+
+
+def candidates_fuse(candidates: Candidates, *, limit: int, unrelated: float = 0.0) -> list[Hit]:
+    """The best `limit` passages, best first; equal scores in the order of their ids, so that a question repeats.
+
+    `unrelated`: EmbeddingSpace.unrelated of the model.
+    """
     dense, words = dict(candidates.dense), dict(candidates.words)
     floor = min(dense.values(), default=0.0)
     best = max(words.values(), default=0.0) or 1.0
-    scores = {point: score - floor for point, score in dense.items()}
+    scores = {point: (score - floor) / (1 - unrelated) for point, score in dense.items()}
     for point, score in words.items():
         scores[point] = scores.get(point, 0.0) + WORDS_WEIGHT * score / best
     order = sorted(scores, key=lambda point: (-scores[point], point))

@@ -195,9 +195,10 @@ class IndexWriter:
         answer = self._unless_absent("POST", "/points/count", body)
         return int(answer["count"]) if answer else 0
 
-    def point_ids(self, *, organisation: str) -> Iterator[str]:
-        """Ids of the organisation's points in rising order, page by page."""
-        for point in self._scroll({"filter": _of(organisation), "with_payload": False}):
+    def point_ids(self, *, organisation: str, version: str | None = None) -> Iterator[str]:
+        """Ids of the organisation's points, or of those of one version, in rising order, page by page."""
+        within = _of(organisation, *([_match("version", version)] if version else []))
+        for point in self._scroll({"filter": within, "with_payload": False}):
             yield str(point["id"])
 
     def point_owners(self) -> Iterator[PointOwner]:

@@ -1,0 +1,212 @@
+"""Passages for a question: embed it, one request to Qdrant, fuse, and read each hit again from PostgreSQL.
+
+`candidates_find` does not touch the database: a chat turn runs PASSAGES_SQL in a transaction of its own. Everybody
+else calls `passages_search`, which does both.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from asgiref.sync import sync_to_async
+from django.db import connection
+
+from app.errors import Upstream
+from app.llm.embedding_models import MODELS
+from app.llm.embeddings import EmbeddingSpace, question_embedder
+from app.retrieval.fusion import Hit, candidates_fuse, cosine_scale
+from app.retrieval.index import index_reader
+from app.retrieval.language import language_of
+from app.retrieval.sparse import query_encode
+from app.retrieval.support import support_of
+
+SUPPORTED_FROM = 0.5
+# Hits beyond the limit, in case the re-read drops some: a document that is being replaced or deleted.
+SPARE = 10
+
+# The last gate (design §3): only chunks of active versions of this organisation's documents in these sources. The
+# parameters are `passages_parameters`, a row is read by `passage_of`.
+PASSAGES_SQL = """
+SELECT c.id, c.text, c.place, d.id, d.name, d.source_id, v.id, v.number, v.created
+FROM ingest_chunk c
+JOIN sources_document d ON d.id = c.document_id AND d.active_version_id = c.version_id
+JOIN sources_documentversion v ON v.id = c.version_id
+WHERE c.id = ANY(%(ids)s::uuid[]) AND c.organisation_id = %(organisation)s AND d.organisation_id = %(organisation)s
+  AND (%(sources)s::uuid[] IS NULL OR d.source_id = ANY(%(sources)s::uuid[]))
+"""
+
+Id = UUID | str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the vector store has for a question, best first; not yet read again from the database.
+
+    `dense` is False when the embedding model did not answer and only words were searched.
+    """
+
+    question: str
+    hits: list[Hit]
+    cosine: float | None
+    known_language: bool
+    embed_s: float
+    search_s: float
+
+    @property
+    def dense(self) -> bool:
+        return self.cosine is not None
+
+    def support(self, passages: Sequence[str]) -> float:
+        """How likely these passages (texts, best first) hold an answer: 0 to 1, SUPPORTED_FROM is the border."""
+        if not passages:
+            return 0.0
+        return support_of(question=self.question, passage=passages[0], cosine=self.cosine, known=self.known_language)
+
+
+@dataclass(frozen=True, slots=True)
+class PassageHit:
+    """A passage as PostgreSQL has it now. `place` is a Place of the API; `dense` a cosine, `words` a BM25 score."""
+
+    id: UUID
+    text: str
+    place: dict[str, Any]
+    document: UUID
+    document_name: str
+    source: UUID
+    version: UUID
+    version_number: int
+    as_of: datetime
+    score: float
+    dense: float | None
+    words: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """Seconds in `timings`: embed_s, search_s, read_s."""
+
+    hits: list[PassageHit]
+    support: float
+    timings: dict[str, float]
+
+    @property
+    def supported(self) -> bool:
+        return self.support >= SUPPORTED_FROM
+
+
+async def candidates_find(
+    *,
+    organisation: Id,
+    query: str,
+    sources: Sequence[Id] | None = None,
+    languages: Iterable[str] = (),
+    limit: int = 8,
+) -> Found:
+    """Up to `limit` + SPARE hits. `languages`: of the organisation's documents, when known.
+
+    Raises:
+        Upstream: search_unavailable; embeddings_unavailable, when the model has not answered since the start.
+    """
+    begun = time.perf_counter()
+    embedder = question_embedder()
+    space = await embedder.space()
+    try:
+        dense = await embedder.embed_question(query)
+    except Upstream:
+        # Words alone find most of what is there: better than no answer.
+        dense = None
+    embedded = time.perf_counter()
+    candidates = await index_reader(space).search(
+        organisation=str(organisation),
+        dense=dense,
+        words=query_encode(query, languages=languages),
+        sources=None if sources is None else [str(source) for source in sources],
+    )
+    hits = candidates_fuse(candidates, limit=limit + SPARE, unrelated=space.unrelated)
+    nearest = max((hit.score for hit in candidates.dense), default=space.unrelated)
+    return Found(
+        question=query,
+        hits=hits,
+        cosine=None if dense is None else cosine_scale(nearest, space.unrelated),
+        known_language=_is_known(query, space),
+        embed_s=embedded - begun,
+        search_s=time.perf_counter() - embedded,
+    )
+
+
+def _is_known(query: str, space: EmbeddingSpace) -> bool:
+    """A model that is not ours is taken to know every language."""
+    model = MODELS.get(space.model)
+    return model is None or language_of(query, hint="en") in model.languages
+
+
+def passages_parameters(*, organisation: Id, found: Found, sources: Sequence[Id] | None = None) -> dict[str, Any]:
+    """For PASSAGES_SQL."""
+    return {
+        "ids": [hit.id for hit in found.hits],
+        "organisation": str(organisation),
+        "sources": None if sources is None else [str(source) for source in sources],
+    }
+
+
+def passages_order(rows: Iterable[Sequence[Any]], *, found: Found, limit: int) -> list[PassageHit]:
+    """The rows of PASSAGES_SQL as passages in the order of the hits. `place` may be JSON text or already read."""
+    by_id = {str(row[0]): row for row in rows}
+    passages = (passage_of(by_id[hit.id], hit) for hit in found.hits if hit.id in by_id)
+    return [passage for passage, _ in zip(passages, range(limit), strict=False)]
+
+
+def passage_of(row: Sequence[Any], hit: Hit) -> PassageHit:
+    chunk, text, place, document, name, source, version, number, created = row
+    return PassageHit(
+        id=chunk,
+        text=text,
+        # Django hands JSON on as text, psycopg by itself reads it.
+        place=orjson.loads(place) if isinstance(place, str | bytes) else place,
+        document=document,
+        document_name=name,
+        source=source,
+        version=version,
+        version_number=number,
+        as_of=created,
+        score=hit.score,
+        dense=hit.dense,
+        words=hit.words,
+    )
+
+
+def passages_read(
+    *, organisation: Id, found: Found, sources: Sequence[Id] | None = None, limit: int
+) -> list[PassageHit]:
+    """The hits as PostgreSQL has them; those that it does not have for this organisation and these sources are gone."""
+    if not found.hits:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(PASSAGES_SQL, passages_parameters(organisation=organisation, found=found, sources=sources))
+        return passages_order(cursor.fetchall(), found=found, limit=limit)
+
+
+async def passages_search(
+    *,
+    organisation: Id,
+    query: str,
+    sources: Sequence[Id] | None = None,
+    languages: Iterable[str] = (),
+    limit: int = 8,
+) -> SearchResult:
+    """Find, fuse and read again.
+
+    Raises:
+        Upstream: search_unavailable or embeddings_unavailable.
+    """
+    found = await candidates_find(
+        organisation=organisation, query=query, sources=sources, languages=languages, limit=limit
+    )
+    begun = time.perf_counter()
+    hits = await sync_to_async(passages_read)(organisation=organisation, found=found, sources=sources, limit=limit)
+    timings = {"embed_s": found.embed_s, "search_s": found.search_s, "read_s": time.perf_counter() - begun}
+    return SearchResult(hits, found.support([hit.text for hit in hits]), timings)

@@ -18,7 +18,7 @@ from app.ops.engines.report import Report
 from app.ops.engines.supervisor import Supervisor
 from app.ops.engines.wakeup import Wakeup
 
-LEFTOVER_LADDER = ((signal.SIGTERM, 5.0), (signal.SIGKILL, 2.0))
+LEFTOVER_LADDER = ((signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0))
 STOP_WITHIN_S = 25.0
 
 

@@ -37,20 +37,25 @@ def identity_works(identity: Identity, probe: list[str]) -> bool:
     return done.returncode == 0
 
 
-def identity_find(probe: list[str]) -> Identity:
-    """The first identity under which `probe` runs.
+def root_identities() -> tuple[Identity, Identity]:
+    """Whom root can be for PostgreSQL, best first.
 
-    A user namespace first: no other account is involved and files stay root's. Plain containers forbid it but
-    let root become another account. Raises EngineError.
+    In a user namespace no other account is involved and files stay root's. Plain containers forbid that but let root
+    become another account.
     """
-    if os.geteuid() != 0 or sys.platform != "linux":
-        return SAME
     account = unprivileged_account()
     uid, gid = account.pw_uid, account.pw_gid
-    for identity in (
+    return (
         Identity(f"namespace:{uid}:{gid}", (os.geteuid(), os.getegid())),
         Identity(f"account:{uid}:{gid}", (uid, gid)),
-    ):
+    )
+
+
+def identity_find(probe: list[str]) -> Identity:
+    """The first identity under which `probe` runs. Raises EngineError."""
+    if os.geteuid() != 0 or sys.platform != "linux":
+        return SAME
+    for identity in root_identities():
         if identity_works(identity, probe):
             return identity
     raise EngineError(

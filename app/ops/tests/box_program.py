@@ -10,7 +10,6 @@ import os
 import signal
 import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 
 from app.ops.engines.__main__ import main
 from app.ops.engines.box import ROOT, Box
@@ -48,6 +47,5 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["serve"]:
         if "deaf" in sys.argv:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        Path("/proc/self/comm").write_text("box-web")
         HTTPServer(("127.0.0.1", int(sys.argv[2])), Page).serve_forever()
     sys.exit(main(make_plan=make_plan))

@@ -88,6 +88,12 @@ class BoxUnderTest:
     def answers(self) -> bool:
         return http_get("127.0.0.1", self.port, "/") is not None
 
+    def database_answers(self) -> bool:
+        try:
+            return self.sql("SELECT 1") == [(1,)]
+        except psycopg.OperationalError:
+            return False
+
     def sql(self, statement: str) -> list[tuple[object, ...]]:
         with psycopg.connect(str(self.record("environment")["REFDESK_DATABASE_URL"])) as connection:
             cursor = connection.execute(statement)  # type: ignore[call-overload]

@@ -44,7 +44,7 @@ export class Composer {
       this.submit();
     });
     this.stop.addEventListener("click", () => options.onStop());
-    this.changed();
+    this.refresh();
   }
 
   get text(): string {
@@ -65,7 +65,7 @@ export class Composer {
     this.running = running;
     this.send.hidden = running;
     this.stop.hidden = !running;
-    this.changed();
+    this.refresh();
     if (hadFocus) this.field.focus();
   }
 
@@ -97,6 +97,11 @@ export class Composer {
   }
 
   private changed(): void {
+    this.refresh();
+    this.options.onChange(this.field.value);
+  }
+
+  private refresh(): void {
     const length = this.length;
     const over = length - MOST;
     this.count.textContent =
@@ -105,7 +110,6 @@ export class Composer {
     this.send.disabled = length === 0 || over > 0;
     this.field.setAttribute("aria-invalid", String(over > 0));
     this.grow();
-    this.options.onChange(this.field.value);
   }
 
   private grow(): void {

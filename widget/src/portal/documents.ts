@@ -14,6 +14,7 @@ interface DocumentsPage {
   canEdit: boolean;
   /** New documents belong to the top of this page: the first one, without filters. */
   takesNew: boolean;
+  documents: DocumentRow[];
 }
 
 const page = pageData<DocumentsPage>("documents-page");
@@ -35,6 +36,8 @@ function show(changed: DocumentRow, isNew = false): void {
   fillRow(row, changed, page.words);
   empty();
 }
+
+for (const known of page.documents) show(known);
 
 function empty(): void {
   table.hidden = rows.size === 0;

@@ -1,0 +1,52 @@
+"""Pages for signed-in people: who calls, what their role allows, and what an error looks like as a page."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from app.accounts.auth import Caller, caller_of_user
+from app.accounts.choices import Role
+from app.accounts.models import User
+from app.errors import RefdeskError
+from app.lib.request_id import request_id_of
+
+PageView = Callable[..., HttpResponse]
+
+
+def page(role: Role) -> Callable[[PageView], PageView]:
+    """A view of the portal, called as `view(request, caller, …)` by members of at least `role`."""
+
+    def decorate(view: PageView) -> PageView:
+        @wraps(view)
+        def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if not isinstance(request.user, User):
+                return redirect_to_login(request.get_full_path())
+            try:
+                caller = caller_of_user(request.user, None)
+                if not caller.role.covers(role):
+                    raise PermissionDenied
+                return view(request, caller, *args, **kwargs)
+            except RefdeskError as error:
+                return error_page(request, error)
+
+        return answer
+
+    return decorate
+
+
+def error_page(request: HttpRequest, error: RefdeskError) -> HttpResponse:
+    if error.code == "not_found" and error.message == RefdeskError("not_found").message:
+        raise Http404
+    shown = {"heading": error.message, "words": error.hint, "request_id": request_id_of(request)}
+    return render(request, "error.html", shown, status=error.status)
+
+
+def person_of(caller: Caller) -> User:
+    """The person behind a page's caller: pages are never called by a key."""
+    assert caller.user_id is not None
+    return User.objects.get(pk=caller.user_id)

@@ -1,0 +1,151 @@
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth import login
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from app.accounts import sessions
+from app.accounts.auth import Caller
+from app.accounts.choices import Role
+from app.accounts.models import Invitation, Organisation, User
+from app.accounts.pages import page, person_of
+from app.accounts.selectors import invitation_by_token, invitation_list, membership_list
+from app.accounts.services import invitation_accept, invitation_create, invitation_withdraw
+from app.chat.frame import frame_of
+from app.errors import RefdeskError
+
+ROLE_MEANINGS = {
+    Role.OWNER: "everything",
+    Role.ADMIN: "members, bots, settings",
+    Role.EDITOR: "documents",
+    Role.VIEWER: "ask and read",
+}
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+def sign_in(request: HttpRequest) -> HttpResponse:
+    target = _next(request)
+    if request.user.is_authenticated:
+        return redirect(target)
+    shown = {"next": target, "email": "", "problem": ""}
+    status = 200
+    if request.method == "POST":
+        shown["email"] = request.POST.get("email", "").strip()[:254]
+        try:
+            sessions.sign_in(request=request, email=shown["email"], password=request.POST.get("password", ""))
+            return redirect(target)
+        except RefdeskError as error:
+            shown["problem"], status = f"{error.message} {error.hint}", error.status
+    return render(request, "accounts/sign_in.html", shown, status=status)
+
+
+def _next(request: HttpRequest) -> str:
+    """Where to go after signing in: only to our own pages."""
+    wanted = request.POST.get("next") or request.GET.get("next") or ""
+    own = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
+    return wanted if own and wanted.startswith("/") else reverse("portal")
+
+
+@require_POST
+def sign_out(request: HttpRequest) -> HttpResponse:
+    sessions.sign_out(request=request)
+    return redirect("sign_in")
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+def accept_invitation(request: HttpRequest, token: str) -> HttpResponse:
+    invitation = invitation_by_token(token=token)
+    shown: dict[str, object] = {"invitation": invitation, "problem": "", "name": request.POST.get("name", "")}
+    status = 200 if invitation else 410
+    if invitation and request.method == "POST":
+        signed_in = request.user if isinstance(request.user, User) else None
+        try:
+            user = invitation_accept(
+                token=token,
+                name=request.POST.get("name", "").strip()[:200],
+                password=request.POST.get("password", ""),
+                user=signed_in,
+            )
+        except RefdeskError as error:
+            shown["problem"], status = _invitation_problem(error), error.status
+        else:
+            if signed_in is None:
+                login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+            return redirect("portal")
+    return render(request, "accounts/accept_invitation.html", shown, status=status)
+
+
+def _invitation_problem(error: RefdeskError) -> str:
+    if error.code == "conflict":
+        return f"{error.message} Sign in with it, then open this link again."
+    return error.message
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+@page(Role.VIEWER)
+def show_account(request: HttpRequest, caller: Caller) -> HttpResponse:
+    """The account page; its forms come back to it and say in `do` what they ask for."""
+    shown: dict[str, Any] = {"frame": frame_of(caller, section="account"), "role": caller.role.label}
+    status = 200
+    if request.method == "POST":
+        action = {"password": _change_password, "invite": _invite, "withdraw": _withdraw}.get(
+            request.POST.get("do", "")
+        )
+        if action is None:
+            raise RefdeskError("invalid_request")
+        try:
+            action(request, caller, shown)
+        except RefdeskError as error:
+            shown.update(problem=f"{error.message} {error.hint}", problem_at=request.POST["do"])
+            status = error.status
+    if caller.role.covers(Role.ADMIN):
+        organisation = caller.organisation_id
+        shown["members"] = membership_list(organisation=organisation)
+        shown["invitations"] = [row for row in invitation_list(organisation=organisation) if row.is_open]
+        shown["roles"] = [(role.value, role.label, ROLE_MEANINGS[role]) for role in Role if caller.role.covers(role)]
+        shown.setdefault("chosen", Role.VIEWER.value)
+    return render(request, "accounts/account.html", shown, status=status)
+
+
+def _change_password(request: HttpRequest, caller: Caller, shown: dict[str, Any]) -> None:
+    sessions.password_change(request=request, current=request.POST.get("current", ""), new=request.POST.get("new", ""))
+    shown["password_changed"] = True
+
+
+def _withdraw(request: HttpRequest, caller: Caller, shown: dict[str, Any]) -> None:
+    if not caller.role.covers(Role.ADMIN):
+        raise RefdeskError("not_allowed")
+    try:
+        invitation = UUID(request.POST.get("invitation", ""))
+    except ValueError as error:
+        raise RefdeskError("not_found") from error
+    invitation_withdraw(organisation=caller.organisation_id, invitation=invitation)
+
+
+def _invite(request: HttpRequest, caller: Caller, shown: dict[str, Any]) -> None:
+    """Makes an invitation and puts its link into what the page shows."""
+    shown.update(email=request.POST.get("email", ""), chosen=request.POST.get("role", ""))
+    invitation, token = _invitation(caller, shown["email"], shown["chosen"])
+    address = reverse("accept_invitation", kwargs={"token": token})
+    shown.update(invited=invitation, link=f"{settings.PUBLIC_URL.rstrip('/')}{address}", email="")
+
+
+def _invitation(caller: Caller, email: str, role: str) -> tuple[Invitation, str]:
+    if role not in Role.values:
+        raise RefdeskError("invalid_request", "Choose a role.")
+    return invitation_create(
+        organisation=Organisation.objects.get(pk=caller.organisation_id),
+        email=email,
+        role=Role(role),
+        invited_by=person_of(caller),
+        inviter_role=caller.role,
+    )

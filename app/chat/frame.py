@@ -1,0 +1,29 @@
+"""What the portal's frame shows around every page: the bots, the caller's history, who and where they are."""
+
+from typing import Any
+from uuid import UUID
+
+from app.accounts.auth import Caller
+from app.accounts.choices import Role
+from app.accounts.models import Organisation
+from app.bots.selectors import bot_list
+from app.chat.selectors import conversation_list
+
+HISTORY_SHOWN = 60
+
+
+def frame_of(
+    caller: Caller, *, section: str, bot_slug: str = "", conversation_id: UUID | None = None
+) -> dict[str, Any]:
+    """Context of `frame.html`."""
+    organisation = caller.organisation_id
+    return {
+        "section": section,
+        "organisation": Organisation.objects.get(pk=organisation),
+        "bots": list(bot_list(organisation=organisation)),
+        "bot_slug": bot_slug,
+        "conversations": list(conversation_list(organisation=organisation, user=caller.user_id)[:HISTORY_SHOWN]),
+        "conversation_id": conversation_id,
+        "can_edit": caller.role.covers(Role.EDITOR),
+        "can_administer": caller.role.covers(Role.ADMIN),
+    }

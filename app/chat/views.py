@@ -1,0 +1,59 @@
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from app.accounts.auth import Caller
+from app.accounts.choices import Role
+from app.accounts.pages import page
+from app.bots.models import Bot
+from app.bots.selectors import bot_list
+from app.bots.settings import BotSettings
+from app.chat.frame import frame_of
+from app.chat.selectors import conversation_list
+
+FIRST_BOT = "default"
+
+
+@never_cache
+@require_safe
+@page(Role.VIEWER)
+def show_portal(request: HttpRequest, caller: Caller) -> HttpResponse:
+    bots = {bot.slug: bot for bot in bot_list(organisation=caller.organisation_id)}
+    wanted = request.GET.get("bot")
+    if wanted is not None and wanted not in bots:
+        raise Http404
+    if not bots:
+        return render(request, "chat/no_bot.html", {"frame": frame_of(caller, section="ask")})
+    bot = bots[wanted] if wanted else bots.get(FIRST_BOT, next(iter(bots.values())))
+    shown = {
+        "frame": frame_of(caller, section="ask", bot_slug=bot.slug),
+        "bot_name": bot.name,
+        "page": {"bot": _bot(bot), "conversation": None},
+    }
+    return render(request, "chat/ask.html", shown)
+
+
+@never_cache
+@require_safe
+@page(Role.VIEWER)
+def show_conversation(request: HttpRequest, caller: Caller, conversation_id: UUID) -> HttpResponse:
+    own = conversation_list(organisation=caller.organisation_id, user=caller.user_id)
+    conversation = own.select_related("bot__live_revision").filter(pk=conversation_id).first()
+    if conversation is None:
+        raise Http404
+    bot = conversation.bot
+    shown = {
+        "frame": frame_of(caller, section="conversation", bot_slug=bot.slug, conversation_id=conversation.id),
+        "title": conversation.title or "Conversation",
+        "page": {"bot": _bot(bot), "conversation": str(conversation.id)},
+    }
+    return render(request, "chat/ask.html", shown)
+
+
+def _bot(bot: Bot) -> dict[str, Any]:
+    settings = bot.live_revision.parsed if bot.live_revision else BotSettings()
+    return {"slug": bot.slug, "name": bot.name, "greeting": settings.greeting, "starters": settings.starters}

@@ -1,0 +1,23 @@
+from typing import Any
+
+
+def place_label(place: dict[str, Any]) -> str:
+    """Where in its document a passage stands, in words: "page 4", "Leave › Carrying over", "rows 3–5"."""
+    kind = place.get("kind")
+    if kind == "page" and place.get("page"):
+        return f"page {place['page']}"
+    if kind == "row":
+        return ", ".join(part for part in (place.get("sheet"), _rows(place.get("rows"))) if part)
+    if kind == "slide" and place.get("slide"):
+        return f"slide {place['slide']}"
+    if kind == "time" and place.get("start_s") is not None:
+        return f"{int(place['start_s']) // 60}:{int(place['start_s']) % 60:02d}"
+    # The last two headings say enough: a path of five does not fit a line.
+    return " › ".join((place.get("heading") or [])[-2:])
+
+
+def _rows(rows: list[int] | None) -> str:
+    if not rows:
+        return ""
+    first, last = rows[0], rows[-1]
+    return f"row {first}" if first == last else f"rows {first}–{last}"

@@ -1,0 +1,54 @@
+"""The vector stores that the contract tests run against: the Edge process always, another server when it is named."""
+
+import os
+import uuid
+import warnings
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from qdrant_client import QdrantClient
+
+from app.lib.http import http_session_close
+from app.llm.embeddings import EmbeddingSpace
+from app.ops.tests.engines import QDRANT_KEY
+from app.retrieval.index import IndexReader, IndexServer, IndexWriter, collection_name
+
+
+@pytest.fixture(params=["edge", "named"])
+def server(request: pytest.FixtureRequest) -> IndexServer:
+    if request.param == "edge":
+        return IndexServer(request.getfixturevalue("qdrant"), QDRANT_KEY)
+    url = os.environ.get("REFDESK_TEST_QDRANT_URL")
+    if not url:
+        pytest.skip("REFDESK_TEST_QDRANT_URL is not set: no other Qdrant to test against")
+    return IndexServer(url, os.environ.get("REFDESK_TEST_QDRANT_API_KEY", ""))
+
+
+@pytest.fixture
+def oracle(server: IndexServer) -> Iterator[QdrantClient]:
+    """Qdrant's own client, to look at the store with other eyes than ours."""
+    with warnings.catch_warnings():
+        # It warns of a key over plain HTTP; this is loopback.
+        warnings.simplefilter("ignore", UserWarning)
+        client = QdrantClient(url=server.url, api_key=server.api_key or None, check_compatibility=False)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def space(oracle: QdrantClient) -> Iterator[EmbeddingSpace]:
+    """A model of 4 dimensions, its collection deleted at the end."""
+    made = EmbeddingSpace(f"test {uuid.uuid4()}", 4)
+    yield made
+    oracle.delete_collection(collection_name(made))
+
+
+@pytest.fixture
+def writer(server: IndexServer, space: EmbeddingSpace) -> IndexWriter:
+    return IndexWriter(server, space)
+
+
+@pytest.fixture
+async def reader(server: IndexServer, space: EmbeddingSpace) -> AsyncIterator[IndexReader]:
+    yield IndexReader(server, space)
+    await http_session_close()

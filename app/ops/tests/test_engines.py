@@ -14,6 +14,8 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from app.llm.known_models import KNOWN_MODELS, KnownModel
 from app.ops.engines import identity
@@ -147,7 +149,7 @@ def store(tmp_path: Path) -> Iterator[Valkey]:
 
 def test_valkey_asks_for_its_password_and_forgets_nothing_by_itself(store: Valkey) -> None:
     with pytest.raises(redis.AuthenticationError):
-        redis.Redis(port=store.port).ping()
+        redis.Redis(port=store.port, retry=Retry(NoBackoff(), 0)).ping()
     client = redis.Redis.from_url(store.url())
     settings = client.config_get("maxmemory-policy", "appendonly", "bind")
     assert settings == {"maxmemory-policy": "noeviction", "appendonly": "yes", "bind": "127.0.0.1"}

@@ -27,6 +27,7 @@ _BLOCKS = frozenset(
     | {"li", "main", "menu", "ol", "p", "pre", "section", "summary", "table", "tbody", "td", "tfoot", "th", "thead"}
     | {"tr", "ul"}
 )
+_LISTS = frozenset({"ul", "ol", "menu"})
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _CHARSET = re.compile(rb"<meta[^>]{1,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{2,40})", re.I)
 _XML_ENCODING = re.compile(rb"<\?xml[^>]{1,100}?encoding\s*=\s*[\"']([A-Za-z0-9_:.-]{2,40})", re.I)
@@ -90,8 +91,10 @@ class _Walk:
         self.outline = outline
         self.limits = limits
         self.inline: list[str] = []
-        self.lists = 0
+        # For each open list the number of its last item, or None when it is not ordered.
+        self.lists: list[int | None] = []
         self.items: list[int] = []
+        self.number = ""
         self.heading = 0
 
     def run(self, root: LexborNode) -> None:
@@ -132,14 +135,19 @@ class _Walk:
             return None
         elif tag in _BLOCKS:
             self.flush()
-            self.open(tag)
+            self.open(node, tag)
         return node.child
 
-    def open(self, tag: str) -> None:
-        if tag in ("ul", "ol", "menu"):
-            self.lists += 1
+    def open(self, node: LexborNode, tag: str) -> None:
+        if tag in _LISTS:
+            start = node.attributes.get("start") or ""
+            self.lists.append((int(start) if start.isdecimal() else 1) - 1 if tag == "ol" else None)
         elif tag in ("li", "dd"):
-            self.items.append(self.lists or 1)
+            self.items.append(len(self.lists) or 1)
+            number = self.lists[-1] if self.lists else None
+            if number is not None:
+                self.lists[-1] = number + 1
+                self.number = f"{number + 1}. "
         elif tag in _HEADINGS:
             self.heading = _HEADINGS[tag]
 
@@ -148,8 +156,8 @@ class _Walk:
         if tag not in _BLOCKS or _is_dropped(node, tag):
             return
         self.flush()
-        if tag in ("ul", "ol", "menu"):
-            self.lists = max(0, self.lists - 1)
+        if tag in _LISTS and self.lists:
+            self.lists.pop()
         elif tag in ("li", "dd") and self.items:
             self.items.pop()
         elif tag in _HEADINGS:
@@ -165,7 +173,8 @@ class _Walk:
         if self.heading:
             self.outline.heading(self.heading, text)
         elif self.items:
-            self.outline.add("list_item", text, level=min(self.items[-1], 9))
+            self.outline.add("list_item", self.number + text, level=min(self.items[-1], 9))
+            self.number = ""
         else:
             self.outline.add("paragraph", text)
 

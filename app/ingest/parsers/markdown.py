@@ -44,6 +44,7 @@ class _Walk:
         self.limits = limits
         self.depth = 0
         self.heading = 0
+        self.number = ""
         self.cells: list[str] | None = None
         self.header: list[str] | None = None
 
@@ -62,6 +63,8 @@ class _Walk:
                 self.heading = 0
             elif kind == "list_item_open":
                 self.depth += 1
+                # The number of an ordered item is part of what it says: "step 3".
+                self.number = f"{token.info}{token.markup} " if token.info else ""
             elif kind == "list_item_close":
                 self.depth -= 1
             elif kind == "tr_open":
@@ -79,7 +82,8 @@ class _Walk:
         elif self.heading:
             self.outline.heading(self.heading, text)
         elif self.depth:
-            self.outline.add("list_item", text, level=min(self.depth, 9))
+            self.outline.add("list_item", self.number + text, level=min(self.depth, 9))
+            self.number = ""
         else:
             self.outline.add("paragraph", text)
 

@@ -20,18 +20,19 @@ from app.ingest.parsers.characters import clean, one_line
 from app.ingest.parsers.outline import Outline, Where
 from app.ingest.parsers.pdf_columns import in_reading_order
 from app.ingest.parsers.pdf_headings import Headings
-from app.ingest.parsers.pdf_lines import Line, LineReader, Page
+from app.ingest.parsers.pdf_lines import BREAK, Line, LineReader, Page
 from app.ingest.parsers.pdf_paragraphs import Group, groups, joined
 
 _LIGATURES = {"\ufb00": "ff", "\ufb01": "fi", "\ufb02": "fl", "\ufb03": "ffi", "\ufb04": "ffl", "\ufb05": "st"}
 _LIGATURE = re.compile("[\ufb00-\ufb05]")
+# A sign of a currency belongs to the amount after it, however far away it is set.
+_SIGN_LEFT_BEHIND = re.compile(r" ([$€£¥]) \| ")
 _DIGITS = re.compile(r"\d+")
 _WORD = re.compile(r"[^\W\d_]{3,}")
-# A line is furniture of the page when it stands in this part of it, alike on this share of the pages.
-_MARGIN = 0.13
+# The first and last lines of a page are its furniture when they stand alike on this share of the pages.
 _REPEATED_SHARE = 0.4
 _REPEATED_PAGES = 3
-_MARGIN_LINES = 4
+_EDGE_LINES = 3
 _PAGE_NUMBER = re.compile(
     r"(?:page\s*|seite\s*|[-–—|]\s*)?(?:\d{1,4}|[ivxlc]{1,6})(?:\s*(?:of|/|von)\s*\d{1,4})?(?:\s*[-–—|])?\Z", re.I
 )
@@ -103,21 +104,23 @@ def _bookmarks(document: Any) -> Iterator[tuple[int, int, str]]:
 
 
 def _drop_furniture(pages: Sequence[Page]) -> None:
-    keys = [{_furniture_key(page, line) for line in _margin_lines(page)} for page in pages]
+    keys = [{_furniture_key(page, line) for line in _edge_lines(page)} for page in pages]
     counts = Counter(key for found in keys for key in found)
     needed = max(_REPEATED_PAGES, _REPEATED_SHARE * sum(1 for page in pages if page.lines))
     for page in pages:
-        for line in _margin_lines(page):
-            numbered = len(pages) > 1 and bool(_PAGE_NUMBER.match(line.text))
+        edges = _edge_lines(page)
+        outermost = edges[:1] + edges[-1:]
+        for line in edges:
+            numbered = len(pages) > 1 and line in outermost and bool(_PAGE_NUMBER.match(line.text))
             if numbered or counts[_furniture_key(page, line)] >= needed:
                 page.lines.remove(line)
 
 
-def _margin_lines(page: Page) -> list[Line]:
+def _edge_lines(page: Page) -> list[Line]:
     ordered = sorted(page.lines, key=lambda line: line.y0)
-    top = [line for line in ordered[:_MARGIN_LINES] if line.y1 < _MARGIN * page.height]
-    bottom = [line for line in ordered[-_MARGIN_LINES:] if line.y0 > (1 - _MARGIN) * page.height]
-    return [*top, *(line for line in bottom if line not in top)]
+    if len(ordered) <= 2 * _EDGE_LINES:
+        return ordered
+    return ordered[:_EDGE_LINES] + ordered[-_EDGE_LINES:]
 
 
 def _furniture_key(page: Page, line: Line) -> tuple[bool, str]:
@@ -126,9 +129,17 @@ def _furniture_key(page: Page, line: Line) -> tuple[bool, str]:
 
 def _words(pages: Sequence[Page]) -> set[str]:
     """Words of the document, when words are broken in it."""
-    if not any("\ufffe" in line.text for page in pages for line in page.lines):
+    if not any(BREAK in line.text for page in pages for line in page.lines):
         return set()
-    return {word.lower() for page in pages for line in page.lines for word in _WORD.findall(line.text.rstrip("\ufffe"))}
+    found: set[str] = set()
+    for page in pages:
+        broken = False
+        for line in page.lines:
+            words = _WORD.findall(line.text)
+            # The halves of a broken word are no words.
+            found.update(word.lower() for word in words[broken : len(words) - line.text.endswith(BREAK)])
+            broken = line.text.endswith(BREAK)
+    return found
 
 
 def _add(outline: Outline, headings: Headings, page: Page, group: Group, known: set[str]) -> None:
@@ -137,7 +148,7 @@ def _add(outline: Outline, headings: Headings, page: Page, group: Group, known: 
         starts = tuple(len(_plain(text[:start])) for start in starts)
         text = _plain(text)
     where = Where(page.number, tuple(_box(page, line) for line in group.lines), starts)
-    level = headings.level(page.number, group, text)
+    level = headings.level(page, group, text)
     if level:
         outline.heading(level, text, where)
     elif group.kind == "table_row":
@@ -149,7 +160,8 @@ def _add(outline: Outline, headings: Headings, page: Page, group: Group, known: 
 
 
 def _row(line: Line) -> tuple[str, tuple[int, ...]]:
-    return " | ".join(line.text[start:end] for start, end, _, _ in line.cells).replace("\ufffe", "-"), (0,)
+    text = " | ".join(line.text[start:end] for start, end, _, _ in line.cells).replace(BREAK, "-")
+    return _SIGN_LEFT_BEHIND.sub(r" | \1 ", text), (0,)
 
 
 def _plain(text: str) -> str:

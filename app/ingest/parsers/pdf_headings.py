@@ -58,17 +58,17 @@ class Headings:
             and 0 < after.y0 - before.y0 < 1.6 * before.size
         )
 
-    def level(self, page: int, group: Group, text: str) -> int:
+    def level(self, page: Page, group: Group, text: str) -> int:
         """From 1, or 0 when it is none."""
         if len(text) > _HEADING_CHARS or len(group.lines) > _HEADING_LINES:
             return 0
-        named = self._bookmarks.get((page, _key(text)))
+        named = self._bookmarks.get((page.number, _key(text)))
         if named:
             return min(named, 6)
         if group.kind == "table_row" or len(_LETTERS.findall(text)) < 3:
             return 0
         level = self._by_size(group)
-        if not level and self._is_bold_heading(group, text):
+        if not level and self._is_bold_heading(group, text) and not _has_bold_beside(page, group):
             level = self._deepest + 1
         return min(self._below + level, 6) if level else 0
 
@@ -84,6 +84,14 @@ class Headings:
             and not text[0].islower()
             and group.size >= self._body * 0.95
         )
+
+
+def _has_bold_beside(page: Page, group: Group) -> bool:
+    """Names of a table's columns stand beside each other; a heading stands alone."""
+    top, bottom = group.lines[0].y0, group.lines[-1].y1
+    return any(
+        line.bold and line.y0 < bottom - 1 and line.y1 > top + 1 and line not in group.lines for line in page.lines
+    )
 
 
 def _step(size: float) -> float:

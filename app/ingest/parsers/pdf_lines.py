@@ -18,6 +18,8 @@ _LINE = re.compile(r"[^\r\n\ufffe]+\ufffe?|\ufffe")
 # Gaps wider than this many line heights stand between columns of a table or of the page.
 _WIDE_GAP = 1.4
 _FONT_NAME_BYTES = 128
+# As fonts call it, those of TeX included.
+_BOLD = re.compile(rb"bold|black|heavy|-bd|-medi|demi|cmbx|sfbx|ptmb|phvb")
 # Lines of which each character takes more than this share of the line's height on average may have such gaps: words
 # in proportional type take 0.35 to 0.5.
 _LOOSE = 0.52
@@ -129,8 +131,7 @@ class LineReader:
         box = self._char(text_page, frame, index)
         length = pdfium.FPDFText_GetFontInfo(text_page, index, self._name, _FONT_NAME_BYTES, self._flags)
         name = self._name.value.lower() if 0 < length <= _FONT_NAME_BYTES else b""
-        bold = b"bold" in name or b"black" in name or b"heavy" in name or name.endswith(b"-bd")
-        return (box[3] - box[1] if box else 0.0), bold
+        return (box[3] - box[1] if box else 0.0), _BOLD.search(name) is not None
 
     def _cells(
         self, text_page: Any, frame: "_Frame", text: str, start: int, size: float, x0: float, x1: float

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
-from app.ingest.parsers.pdf_lines import Line
+from app.ingest.parsers.pdf_lines import BREAK, Line
 
-_ITEM = re.compile(r"(?:[•▪◦‣●○■□➢✓❑]|[-–—*](?=\s)|\(?(?:\d{1,3}|[ivx]{1,4}|[a-z])[.)](?=\s))")
+_ITEM = re.compile(r"(?:[•▪◦‣●○■□➢✓❑]|[-–—*](?=\s)|\(?(?:\d{1,2}|[ivx]{1,4}|[a-z])[.)](?=\s))")
 _ENDS = tuple('.!?:;。！？”"')
 _NUMBER = re.compile(r"[\d$€£(%]")
 _WORD = re.compile(r"\w+")
@@ -102,7 +102,7 @@ def joined(lines: Sequence[Line], known: Set[str]) -> tuple[str, tuple[int, ...]
     starts: list[int] = []
     for line in lines:
         own = line.text
-        if text.endswith("\ufffe"):
+        if text.endswith(BREAK):
             text = text[:-1]
             if _keeps_hyphen(text, own, known):
                 text += "-"
@@ -110,12 +110,12 @@ def joined(lines: Sequence[Line], known: Set[str]) -> tuple[str, tuple[int, ...]
             text += " "
         starts.append(len(text))
         text += own
-    return text.replace("\ufffe", "-"), tuple(starts)
+    return text.replace(BREAK, "-"), tuple(starts)
 
 
 def _keeps_hyphen(before: str, after: str, known: Set[str]) -> bool:
     first, second = _WORD.findall(before[-40:]), _WORD.match(after)
-    if not first or not second:
+    if not first or not second or len(first[-1]) == 1:
         return True
     word = (first[-1] + second.group()).lower()
     if word in known:

@@ -85,8 +85,8 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
 INSTALLED_APPS = [
-    "unfold",
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",
+    "app.accounts.admin_app.RefdeskAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -171,7 +171,30 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FILES = 200
 UPLOAD_MAX_BYTES = 50 * 1024 * 1024
 
-UNFOLD = {"SITE_TITLE": "Refdesk", "SITE_HEADER": "Refdesk", "SITE_URL": "/", "SHOW_VIEW_ON_SITE": False}
+# The lamp's green of the portal (app/static/refdesk), light to dark.
+_LAMP = (
+    "#f1f8f4",
+    "#e3f1ea",
+    "#bfe0cf",
+    "#8fcbae",
+    "#5fc79b",
+    "#2b9a6c",
+    "#0d6a4b",
+    "#0b573e",
+    "#094632",
+    "#073727",
+    "#042218",
+)
+UNFOLD = {
+    "SITE_TITLE": "Refdesk",
+    "SITE_HEADER": "Refdesk",
+    "SITE_URL": "/",
+    "SITE_SYMBOL": "menu_book",
+    "SHOW_VIEW_ON_SITE": False,
+    "BORDER_RADIUS": "8px",
+    "COLORS": {"primary": dict(zip((50, *range(100, 1000, 100), 950), _LAMP, strict=True))},
+    "SIDEBAR": {"show_search": True, "command_search": True, "navigation": "app.accounts.admin_site.navigation"},
+}
 
 LOGGING = {
     "version": 1,

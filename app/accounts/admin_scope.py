@@ -1,0 +1,297 @@
+"""What the admin pages show and let change: an operator everything, an owner or admin their organisations' rows.
+
+Every page of Django admin derives from `ScopedAdmin`. Rows outside the scope do not exist for its lists, counts,
+searches, filters, drop-downs, detail pages and actions, because all of them read from `get_queryset`.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, TypeVar
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.db.models import Field, ForeignKey, Model, QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from unfold import decorators
+from unfold.admin import ModelAdmin, TabularInline
+
+from app.accounts.choices import Role
+from app.accounts.models import Organisation, User
+from app.errors import RefdeskError
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def action(*, description: str, permissions: Sequence[str] = ()) -> Callable[[Method], Method]:
+    """Unfold's decorator, typed: an entry in the list's actions."""
+    marked: Callable[[Method], Method] = decorators.action(description=description, permissions=permissions or None)
+    return marked
+
+
+def display(*, description: str, ordering: str = "", label: dict[str, str] | None = None) -> Callable[[Method], Method]:
+    """Unfold's decorator, typed: a column that is worked out; `label` gives values their colours."""
+    marked: Callable[[Method], Method] = decorators.display(
+        description=description, ordering=ordering or None, label=label
+    )
+    return marked
+
+
+def person_of(request: HttpRequest) -> User:
+    """The person at an admin page, who is signed in: the site lets nobody else in."""
+    user = request.user
+    if not isinstance(user, User):
+        raise RefdeskError("not_signed_in")
+    return user
+
+
+def roles_of(request: HttpRequest, *, least: Role = Role.ADMIN) -> dict[UUID, Role]:
+    """Organisations in which the person has at least a role, and which role."""
+    user = request.user
+    if not isinstance(user, User) or not user.is_active:
+        return {}
+    return {organisation: role for organisation, role in user.admin_roles.items() if role.covers(least)}
+
+
+def is_operator(request: HttpRequest) -> bool:
+    return isinstance(request.user, User) and request.user.is_active and request.user.is_operator
+
+
+def role_in(request: HttpRequest, organisation: UUID) -> Role:
+    """What the person may do in an organisation. An operator acts as an owner.
+
+    Raises:
+        RefdeskError: not_found outside their organisations.
+    """
+    if is_operator(request):
+        return Role.OWNER
+    role = roles_of(request).get(organisation)
+    if role is None:
+        raise RefdeskError("not_found")
+    return role
+
+
+class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
+    """One table in Django admin. A page offers nothing but what its class switches on.
+
+    Attributes:
+        organisation_path: lookup from a row to its organisation.
+        least_role: who may open the page besides operators.
+        may_add, may_change, may_delete: which doors exist; `operator_only` closes them to everybody else.
+    """
+
+    organisation_path: ClassVar[str] = "organisation"
+    least_role: ClassVar[Role] = Role.ADMIN
+    may_add: ClassVar[bool] = False
+    may_change: ClassVar[bool] = False
+    may_delete: ClassVar[bool] = False
+    operator_only: ClassVar[frozenset[str]] = frozenset()
+    list_per_page = 50
+    # A second count over the whole table adds nothing.
+    show_full_result_count = False
+    list_filter_submit = False
+    compressed_fields = True
+
+    # Who may do what
+
+    def _enters(self, request: HttpRequest) -> bool:
+        return is_operator(request) or bool(roles_of(request, least=self.least_role))
+
+    def _reaches(self, request: HttpRequest, obj: Any) -> bool:
+        """A row outside the scope is refused here too, though no page should have found it."""
+        if not self._enters(request):
+            return False
+        if obj is None or is_operator(request):
+            return True
+        # Unfold asks with an id where Django asks with a row; a page asks ten times about the same one.
+        key = (self.model, str(obj.pk if isinstance(obj, Model) else obj))
+        known: dict[Any, bool] = request.__dict__.setdefault("_admin_reach", {})
+        if key not in known:
+            known[key] = bool(self.get_queryset(request).filter(pk=key[1]).exists())
+        return known[key]
+
+    def _may(self, request: HttpRequest, door: str, switched_on: bool, obj: Any) -> bool:
+        if not switched_on or (door in self.operator_only and not is_operator(request)):
+            return False
+        return self._reaches(request, obj)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self._enters(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._reaches(request, obj)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self._may(request, "add", self.may_add, None)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request, "change", self.may_change, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request, "delete", self.may_delete, obj)
+
+    # Which rows
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request)
+        if is_operator(request):
+            return rows
+        return rows.filter(**{f"{self.organisation_path}__in": list(roles_of(request, least=self.least_role))})
+
+    def _choices(self, request: HttpRequest, field: Any) -> QuerySet[Any]:
+        """Rows that a drop-down may offer: those of the other table's own page."""
+        model = field.related_model
+        if self.admin_site.is_registered(model):
+            rows: QuerySet[Any] = self.admin_site.get_model_admin(model).get_queryset(request)
+            return rows
+        if not is_operator(request):
+            return model._default_manager.none()  # type: ignore[no-any-return]
+        return model._default_manager.all()  # type: ignore[no-any-return]
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        kwargs["queryset"] = self._choices(request, db_field)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        kwargs["queryset"] = self._choices(request, db_field)
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "role" and not is_operator(request):
+            own = roles_of(request).values()
+            kwargs["choices"] = [(role.value, role.label) for role in Role if any(mine.covers(role) for mine in own)]
+        return super().formfield_for_choice_field(db_field, request, **kwargs)
+
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        found: list[Any] = []
+        for entry in super().get_list_filter(request):
+            # Django's plain filter over a relation lists the whole other table, names included.
+            relation = isinstance(entry, str) and isinstance(_field(self.model, entry), ForeignKey)
+            if entry == "organisation" and not is_operator(request) and len(roles_of(request)) < 2:
+                continue
+            found.append((entry, admin.RelatedOnlyFieldListFilter) if relation else entry)
+        return found
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        shown = super().get_list_display(request)
+        if is_operator(request) or len(roles_of(request)) > 1:
+            return list(shown)
+        return [column for column in shown if column != "organisation"]
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        # Django lets the address filter by any column of the table, by parts of a hash too.
+        names = [entry if isinstance(entry, str) else entry[0] for entry in self.list_filter]
+        return any(lookup == name or lookup.startswith(f"{name}__") for name in names) and lookup.count("__") <= 2
+
+    # Adding and changing
+
+    def organisation_for(self, request: HttpRequest, obj: Any) -> Organisation:
+        """The organisation of a new row: the one chosen, or the only one there is for this person."""
+        if getattr(obj, "organisation_id", None):
+            organisation: Organisation = obj.organisation
+        else:
+            organisation = Organisation.objects.get(pk=next(iter(roles_of(request, least=self.least_role))))
+        role_in(request, organisation.pk)
+        return organisation
+
+    def get_exclude(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
+        excluded = list(super().get_exclude(request, obj) or [])
+        if obj is None and not is_operator(request) and len(roles_of(request, least=self.least_role)) == 1:
+            excluded.append("organisation")
+        return excluded
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
+        excluded = self.get_exclude(request, obj)
+        return [name for name in super().get_fields(request, obj) if name not in excluded]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
+        fixed = list(super().get_readonly_fields(request, obj))
+        if obj is not None and hasattr(obj, "organisation_id"):
+            fixed.append("organisation")
+        return fixed
+
+    def object_save(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
+        """Store what the form holds, by the services. May raise RefdeskError; sets `obj` to the stored row."""
+        obj.save()
+
+    def object_delete(self, request: HttpRequest, obj: Any) -> None:
+        """Remove a row, by the services. May raise RefdeskError."""
+        obj.delete()
+
+    def save_model(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
+        pressed = [
+            action for action in self.get_actions_submit_line(request, obj.pk) if action.action_name in request.POST
+        ]
+        if not pressed:
+            self.object_save(request, obj, form, change)
+        for action in pressed:
+            action.method(request, obj)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        self.object_delete(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        for obj in queryset:
+            self.object_delete(request, obj)
+
+    # Django admin knows no errors but its forms': ours go back to the page as a message.
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return self._or_message(request, super().changeform_view, *args, **kwargs)
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return self._or_message(request, super().delete_view, *args, **kwargs)
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return self._or_message(request, super().changelist_view, *args, **kwargs)
+
+    def _or_message(self, request: HttpRequest, view: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return view(request, *args, **kwargs)
+        except RefdeskError as error:
+            messages.error(request, f"{error.message} {error.hint}")
+            return HttpResponseRedirect(request.get_full_path())
+
+    def secret_page(self, request: HttpRequest, obj: Any, *, heading: str, secret: str, words: str) -> HttpResponse:
+        """The answer to adding something that is shown once. Not by a message: those wait in the session's row."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": heading,
+            "back": reverse(f"admin:{self.model._meta.app_label}_{self.model._meta.model_name}_changelist"),
+            "secret": secret,
+            "words": words,
+        }
+        return TemplateResponse(request, "admin/accounts/secret.html", context)
+
+
+class ReadOnlyInline(TabularInline):  # type: ignore[misc]
+    """Rows below another row's page. They are the other row's, so its scope is theirs."""
+
+    can_delete = False
+    extra = 0
+    show_change_link = False
+    tab = False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return True
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class ReadOnlyAdmin(ScopedAdmin):
+    """A table that is only looked at: every column fixed, no door open."""
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
+        return [*super().get_readonly_fields(request, obj), *(field.name for field in self.model._meta.fields)]
+
+
+def _field(model: type[Model], name: str) -> "Field[Any, Any] | None":
+    return next((field for field in model._meta.fields if field.name == name), None)

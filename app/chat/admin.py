@@ -1,0 +1,63 @@
+"""Conversations, to look at. They are personal: an owner may read them when the organisation's work needs it, an
+operator runs the box and could read the database anyway; admins, editors and viewers may not."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+
+from app.accounts.admin_scope import ReadOnlyAdmin, ReadOnlyInline, display
+from app.accounts.choices import Role
+from app.chat.models import Citation, Conversation, Message
+
+SHOWN = 300
+
+
+class MessageInline(ReadOnlyInline):
+    model = Message
+    fields = readonly_fields = ("role", "text", "state", "mode", "rating", "created")
+    ordering = ("created", "id")
+    per_page = 50
+
+    @display(description="Text")
+    def text(self, obj: Message) -> str:
+        return obj.content if len(obj.content) <= SHOWN else obj.content[:SHOWN] + "…"
+
+
+@admin.register(Conversation)
+class ConversationAdmin(ReadOnlyAdmin):
+    least_role = Role.OWNER
+    list_display = ("title_shown", "organisation", "bot", "user", "api_key", "messages_count", "updated")
+    list_select_related = ("organisation", "bot", "user", "api_key")
+    list_filter = ("organisation", "bot")
+    search_fields = ("title",)
+    ordering = ("-updated",)
+    inlines = (MessageInline,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request).annotate(messages_shown=Count("messages"))
+        return rows
+
+    @display(description="Title", ordering="title")
+    def title_shown(self, obj: Conversation) -> str:
+        return obj.title or "without a title"
+
+    @display(description="Messages")
+    def messages_count(self, obj: Any) -> int:
+        return int(obj.messages_shown)
+
+
+class CitationInline(ReadOnlyInline):
+    model = Citation
+    fields = readonly_fields = ("n", "document_name", "version", "text", "as_of")
+
+
+@admin.register(Message)
+class MessageAdmin(ReadOnlyAdmin):
+    least_role = Role.OWNER
+    list_display = ("id", "organisation", "role", "state", "mode", "model", "tokens_in", "tokens_out", "created")
+    list_select_related = ("organisation",)
+    list_filter = ("organisation", "state", "mode", "error_code")
+    ordering = ("-created",)
+    inlines = (CitationInline,)

@@ -1,0 +1,157 @@
+"""One organisation with a row of every kind, for the tests that knock at every door."""
+
+import zlib
+from dataclasses import dataclass, fields
+from typing import Any
+
+from django.utils import timezone
+
+from app.accounts.choices import Role
+from app.accounts.models import ApiKey, Invitation
+from app.accounts.services import api_key_create, invitation_create
+from app.bots.models import Bot
+from app.bots.services import bot_create
+from app.chat.choices import AnswerMode, MessageRole
+from app.chat.models import Citation, Conversation, Message
+from app.conftest import Person
+from app.ingest.choices import JobState
+from app.ingest.models import Chunk, Job
+from app.lib.ids import new_id
+from app.sources.choices import DocumentState, VersionState
+from app.sources.models import Document, DocumentVersion, Source, VersionText
+from app.sources.services import source_create
+
+PLACE = {"kind": "text", "page": None, "boxes": [], "heading": [], "rows": None}
+
+
+@dataclass
+class World:
+    """Rows of one organisation. Every text in them holds `word`, so that a leak is seen in any answer."""
+
+    word: str
+    token: str
+    source: Source
+    document: Document
+    version: DocumentVersion
+    chunk: Chunk
+    job: Job
+    bot: Bot
+    conversation: Conversation
+    question: Message
+    answer: Message
+    citation: Citation
+    invitation: Invitation
+    api_key: ApiKey
+
+    def rows(self) -> list[Any]:
+        return [getattr(self, field.name) for field in fields(self) if field.name not in ("word", "token")]
+
+
+def world_make(person: Person, *, word: str) -> World:
+    organisation = person.organisation
+    source = source_create(organisation=organisation, name=f"{word} source")
+    document, version, chunk = _document(person, source, word)
+    job = Job.objects.create(organisation=organisation, document=document, version=version, state=JobState.DONE)
+    bot = bot_create(organisation=organisation, slug=f"{word}-bot", name=f"{word} bot", created_by=person.user)
+    conversation, question, answer, citation = _conversation(person, bot, document, chunk, word)
+    invitation, token = invitation_create(
+        organisation=organisation,
+        email=f"{word}@example.org",
+        role=Role.VIEWER,
+        invited_by=person.user,
+        inviter_role=person.role,
+    )
+    key, _ = api_key_create(organisation=organisation, name=f"{word} key", role=Role.VIEWER)
+    return World(
+        word=word,
+        token=token,
+        source=source,
+        document=document,
+        version=version,
+        chunk=chunk,
+        job=job,
+        bot=bot,
+        conversation=conversation,
+        question=question,
+        answer=answer,
+        citation=citation,
+        invitation=invitation,
+        api_key=key,
+    )
+
+
+def _document(person: Person, source: Source, word: str) -> tuple[Document, DocumentVersion, Chunk]:
+    organisation = person.organisation
+    document = Document.objects.create(
+        organisation=organisation,
+        source=source,
+        name=f"{word}.txt",
+        media_type="text/plain",
+        bytes=len(word),
+        sha256=word.encode().hex().ljust(64, "0"),
+        state=DocumentState.READY,
+        chunks=1,
+        uploaded_by=person.user,
+    )
+    version = DocumentVersion.objects.create(
+        organisation=organisation,
+        document=document,
+        state=VersionState.ACTIVE,
+        storage_key=f"test/{word}",
+        media_type="text/plain",
+        title=f"{word} title",
+        chunks=1,
+    )
+    VersionText.objects.create(organisation=organisation, version=version, blocks=zlib.compress(b"[]"))
+    chunk = Chunk.objects.create(
+        id=new_id(),
+        organisation=organisation,
+        document=document,
+        version=version,
+        position=0,
+        text=f"{word} text",
+        embed_text=f"{word} text",
+        tokens=2,
+        start=0,
+        end=len(word) + 5,
+        place=PLACE,
+    )
+    document.active_version = version
+    document.save(update_fields=["active_version"])
+    return document, version, chunk
+
+
+def _conversation(
+    person: Person, bot: Bot, document: Document, chunk: Chunk, word: str
+) -> tuple[Conversation, Message, Message, Citation]:
+    organisation = person.organisation
+    conversation = Conversation.objects.create(
+        organisation=organisation, bot=bot, user=person.user, title=f"{word} conversation"
+    )
+    question = Message.objects.create(
+        organisation=organisation, conversation=conversation, role=MessageRole.USER, content=f"{word} question"
+    )
+    answer = Message.objects.create(
+        organisation=organisation,
+        conversation=conversation,
+        role=MessageRole.ASSISTANT,
+        reply_to=question,
+        content=f"{word} answer",
+        mode=AnswerMode.EXTRACTIVE,
+        revision=bot.live_revision,
+    )
+    citation = Citation.objects.create(
+        organisation=organisation,
+        message=answer,
+        n=1,
+        start=0,
+        end=len(word),
+        chunk_id=chunk.id,
+        document=document,
+        document_name=document.name,
+        version=1,
+        text=f"{word} passage",
+        place=PLACE,
+        as_of=timezone.now(),
+    )
+    return conversation, question, answer, citation

@@ -19,10 +19,11 @@ STEMMERS = {
 FUNCTION_WORDS: dict[str, frozenset[str]] = {
     code: frozenset(words.split())
     for code, words in {
-        "en": "a about after all also an and any are as at be because been before but by can could did do does for "
-        "from had has have he her his how i if in into is it its may me more most my no not of on one or other our "
-        "she should so some such than that the their them then there these they this those to was we were what when "
-        "where which who why will with would you your",
+        "en": "a about after all also an and any are as at be because been before being between but by can could did "
+        "do does doing during each every for from had has have he her him his how i if in into is it its just many may "
+        "me might more most much must my no nor not of on one only or other our out over own same shall she should so "
+        "some such than that the their them then there these they this those through to too under until up us very was "
+        "we were what when where whether which while who whom whose why will with within without would you your",
         "de": "aber als am an auch auf aus bei bin bis da damit das dass dem den der des die dies diese dieser dieses "
         "doch du durch ein eine einem einen einer eines er es für hat haben ich ihr im in ist kann mehr mein mit nach "
         "nicht noch nur oder ob ohne sein sich sie sind so über um und uns unter vom von vor war waren was welche "

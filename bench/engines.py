@@ -1,0 +1,34 @@
+"""Engines for a benchmark: each a process of its own on a free port, ended with the block."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "bench" / "results"
+
+
+@contextmanager
+def engine(module: str, *arguments: str) -> Iterator[tuple[str, int]]:
+    """Address without a path, and process id, of `python -m module`, which says where it listens.
+
+    Raises:
+        RuntimeError: the engine did not start.
+    """
+    command = [sys.executable, "-m", module, *arguments, "--port", "0"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            if " listens on " not in line:
+                raise RuntimeError(f"{module} did not start: {line}")
+            yield line.split(" listens on ")[1].strip(), process.pid
+        finally:
+            process.terminate()
+
+
+def memory_mb(pid: int) -> float:
+    """Proportional set size of a process."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:"))

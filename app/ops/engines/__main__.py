@@ -12,7 +12,7 @@ from app import env
 from app.llm.known_models import KNOWN_MODELS
 from app.ops.engines.box import Box, project_version
 from app.ops.engines.errors import EngineError
-from app.ops.engines.plan import Plan, plan_box
+from app.ops.engines.plan import Plan, plan_box, public_address
 from app.ops.engines.ports import port_is_free
 from app.ops.engines.report import Report
 from app.ops.engines.supervisor import Supervisor
@@ -62,7 +62,7 @@ def run_box(box: Box, arguments: argparse.Namespace, make_plan: Callable[[Box], 
     """Raises EnvError, EngineError, OSError."""
     host, port = str(env.read("REFDESK_HOST")), int(env.read("REFDESK_PORT"))
     wakeup = Wakeup()
-    with box.held(f"http://localhost:{port}"):
+    with box.held(public_address()):
         report = Report(box.logs / "refdesk.log")
         report.say(f"Refdesk {project_version()}, data in {box.folder}")
         box.check_version()

@@ -155,6 +155,10 @@ class Box:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             except FileExistsError:
                 raise EngineError(f"{folder} is a file; REFDESK_DATA must name a folder.") from None
+        owner = self.folder.stat().st_uid
+        if os.geteuid() == 0 != owner and (self.folder / "postgres").exists():
+            # Root's files in it would lock that user out of their own box.
+            raise EngineError(f"{self.folder} belongs to the user with number {owner}. Start Refdesk as that user.")
         if not os.access(self.folder, os.W_OK | os.X_OK):
             raise EngineError(f"{self.folder} cannot be written by this user. Name another folder in REFDESK_DATA.")
 

@@ -18,6 +18,8 @@ from app.ops.engines.valkey import Valkey
 
 # An open stream and a running job get this long; both go on after the next start.
 APP_LADDER = ((signal.SIGTERM, 5.0), (signal.SIGKILL, 2.0))
+# Hosts to listen on that nobody would type, or that mean every address.
+NOT_A_NAME = frozenset({LOOPBACK, "::1", "0.0.0.0", "::", ""})  # noqa: S104
 # glibc otherwise keeps a heap for each of 8 threads a core.
 LEAN = {"MALLOC_ARENA_MAX": "2", "PYTHONUNBUFFERED": "1"}
 
@@ -54,10 +56,13 @@ class Plan:
 
 
 def public_address() -> str:
-    """Where people open it: the address given, or this machine at the port given."""
+    """Where people open it: the address given, or else where it listens."""
     if env.is_given("REFDESK_URL"):
         return str(env.read("REFDESK_URL"))
-    return f"http://localhost:{env.read('REFDESK_PORT')}"
+    host = str(env.read("REFDESK_HOST"))
+    if host in NOT_A_NAME:
+        host = "localhost"
+    return f"http://[{host}]:{env.read('REFDESK_PORT')}" if ":" in host else f"http://{host}:{env.read('REFDESK_PORT')}"
 
 
 def python_module(module: str, *arguments: str) -> list[str]:

@@ -59,3 +59,11 @@ class Program:
             return True
         answer = http_get(self.host, self.port, self.path)
         return answer is not None and answer[0] == 200
+
+
+def last_answer(engine: Engine) -> str:
+    """What a program that is up but not ready says when asked."""
+    if not isinstance(engine, Program) or engine.port is None:
+        return ""
+    answer = http_get(engine.host, engine.port, engine.path)
+    return "" if answer is None else f"{engine.path} answers {answer[0]}: {answer[1][:1000].decode(errors='replace')}\n"

@@ -19,7 +19,7 @@ from app.ops.engines.farewell import posts_stop
 from app.ops.engines.plan import Plan, Step
 from app.ops.engines.post import Post, status_text
 from app.ops.engines.process import process_start
-from app.ops.engines.program import Engine
+from app.ops.engines.program import Engine, last_answer
 from app.ops.engines.report import Report, log_shorten, log_tail
 from app.ops.engines.wakeup import Stopping, Wakeup
 
@@ -61,6 +61,8 @@ class Supervisor:
 
     def start(self) -> None:
         """Raises EngineError, Stopping."""
+        for name in ("refdesk", "steps"):
+            log_shorten(self.box.logs / f"{name}.log")
         for step in self.plan.fetches:
             self.run_step(step)
         self.engines = self.start_posts(self.plan.engines)
@@ -106,7 +108,8 @@ class Supervisor:
                 if post.deaths >= DEATHS_AT_START or time.monotonic() > deadline:
                     what = "does not start" if post.deaths else f"is not ready after {READY_WITHIN_S:.0f} s"
                     tail = log_tail(post.log, post.log_start)
-                    raise EngineError(f"{post.name} {what}. The end of {post.log}:\n{tail}")
+                    said = last_answer(post.engine)
+                    raise EngineError(f"{post.name} {what}. {said}The end of {post.log}:\n{tail}")
             self.pause(TICK_S if waiting else 0)
             self.revive()
 

@@ -189,6 +189,16 @@ def test_a_data_folder_that_cannot_be_made_is_named(box: BoxUnderTest, tmp_path:
     assert f"{tmp_path}/file is a file" in started.stderr
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can write another user's folder")
+def test_root_does_not_start_the_box_of_another_user(box: BoxUnderTest) -> None:
+    box.stop()
+    os.chown(box.folder, 12345, -1)
+    started = box.call()
+    os.chown(box.folder, 0, -1)
+    assert started.returncode == 1
+    assert "belongs to the user with number 12345" in started.stderr
+
+
 @pytest.mark.parametrize(("name", "value"), [("REFDESK_PROT", "80"), ("REFDESK_PORT", "eighty")])
 def test_a_wrong_setting_stops_the_start_with_one_line(box: BoxUnderTest, name: str, value: str) -> None:
     started = box.call(**{name: value})
@@ -219,6 +229,18 @@ def test_an_engine_whose_address_is_given_is_not_started(box: BoxUnderTest) -> N
     box.start(REFDESK_VALKEY_URL="redis://127.0.0.1:9")
     assert sorted(box.pids()) == ["postgres", "web"]
     assert "REFDESK_VALKEY_URL" not in box.record("environment")
+    box.stop()
+
+
+@pytest.mark.parametrize(
+    ("host", "url", "address"),
+    [("127.0.0.2", "", "http://127.0.0.2:{port}"), ("0.0.0.0", "https://desk.example.org", "https://desk.example.org")],
+)
+def test_the_address_said_is_the_one_that_people_can_open(box: BoxUnderTest, host: str, url: str, address: str) -> None:
+    box.stop()
+    box.start(REFDESK_HOST=host, REFDESK_URL=url)
+    assert f"ready at {address.format(port=box.port)} " in box.said()
+    assert box.record("environment")["REFDESK_URL"] == address.format(port=box.port)
     box.stop()
 
 

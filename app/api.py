@@ -24,6 +24,7 @@ from app.accounts.auth import caller_of
 from app.errors import RefdeskError
 from app.lib.request_id import request_id_of
 from app.settings import VERSION
+from app.sources.api import router as sources
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +79,7 @@ api = NinjaAPI(
     urls_namespace="api",
 )
 api.add_router("", accounts)
+api.add_router("", sources)
 
 
 def error_answer(request: HttpRequest, error: RefdeskError) -> HttpResponse:

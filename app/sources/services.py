@@ -3,13 +3,38 @@ from app.errors import Conflict, Invalid
 from app.sources.choices import SourceKind
 from app.sources.models import Source
 
+NAME_LENGTH = 200
+
+
+def _name_checked(name: str) -> str:
+    name = name.replace("\0", "").strip()[:NAME_LENGTH]
+    if not name:
+        raise Invalid(message="A source needs a name.")
+    return name
+
 
 def source_create(*, organisation: Organisation, name: str, kind: SourceKind = SourceKind.UPLOADS) -> Source:
     """Raises Conflict when the name is taken, Invalid when it is empty."""
-    name = name.strip()[:200]
-    if not name:
-        raise Invalid(message="A source needs a name.")
+    name = _name_checked(name)
     source, made = Source.objects.get_or_create(organisation=organisation, name=name, defaults={"kind": kind})
     if not made:
         raise Conflict(message=f"There is a source {name!r} already.")
     return source
+
+
+def source_rename(*, organisation: Organisation, source: Source, name: str) -> Source:
+    """Raises Conflict when the name is taken, Invalid when it is empty."""
+    name = _name_checked(name)
+    if Source.objects.filter(organisation=organisation, name=name).exclude(pk=source.pk).exists():
+        raise Conflict(message=f"There is a source {name!r} already.")
+    source.name = name
+    source.save(update_fields=["name"])
+    return source
+
+
+def source_for_uploads(*, organisation: Organisation) -> Source:
+    """Where files go that name no source: the oldest for uploads, made when there is none."""
+    found = Source.objects.filter(organisation=organisation, kind=SourceKind.UPLOADS).order_by("created", "id").first()
+    if found is None:
+        found, _ = Source.objects.get_or_create(organisation=organisation, name="Uploads")
+    return found

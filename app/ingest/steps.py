@@ -1,0 +1,259 @@
+"""The steps that make a version searchable, in order. Each may run again, here or in another process, without harm.
+
+What is kept is kept by the fence: rows of chunks after `chunk`, vectors by content after each batch of `embed`. So a
+worker that takes over begins at `embed` and finds in the cache what was embedded already.
+"""
+
+import hashlib
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from uuid import UUID, uuid5
+
+import orjson
+from django.db import connection
+from django.db.models.functions import Now
+
+from app.errors import IngestFailed, Upstream
+from app.ingest.choices import JobState
+from app.ingest.jobs import delete_job_create, fenced
+from app.ingest.models import Chunk
+from app.ingest.sandbox import ParsedChunks, parse_and_chunk
+from app.ingest.work import StoredChunk, Work
+from app.lib.storage import ObjectMissing, storage
+from app.llm.embeddings import DOCUMENTS_PER_REQUEST, embeddings_client, vector_numbers
+from app.retrieval.index import Point
+from app.retrieval.language import language_of
+from app.retrieval.sparse import document_encode
+from app.sources.choices import DocumentState, Step, VersionState
+from app.sources.models import Document, DocumentVersion, VersionText
+
+CHUNK_IDS = UUID("0f6dbd6a-6d0c-5d9b-8f0e-2c1f6d0c7a11")
+# Vectors of larger documents are read from the cache again for indexing, instead of kept in memory (1.5 KB each).
+VECTORS_KEPT = 2000
+# A version has one language for stemming; this much of its text tells it.
+LANGUAGE_SAMPLE = 4000
+HASH_BYTES = 1024 * 1024
+
+
+def chunk_id(*, organisation: UUID, version: UUID, position: int, model: str) -> UUID:
+    """The id of a chunk and of its point: the same work done twice gives the same ids."""
+    return uuid5(CHUNK_IDS, f"{organisation}:{version}:{position}:{model}")
+
+
+def fetch(work: Work) -> None:
+    """The stored file, whole."""
+    try:
+        work.path = work.files.enter_context(storage().local_path(work.storage_key))
+        with work.path.open("rb") as file:
+            digest = hashlib.sha256()
+            while data := file.read(HASH_BYTES):
+                digest.update(data)
+    except (ObjectMissing, FileNotFoundError) as error:
+        raise IngestFailed("file_missing") from error
+    if digest.hexdigest() != work.sha256:
+        raise IngestFailed("file_missing")
+
+
+def parse(work: Work) -> None:
+    """Read and cut in one go, in a child process, so that the text crosses between processes once."""
+    assert work.path is not None
+    work.parsed = parse_and_chunk(
+        work.path,
+        work.name,
+        target_tokens=work.chunk_tokens,
+        overlap_tokens=work.chunk_overlap,
+        max_tokens=work.max_tokens,
+        counter=work.space.model,
+        should_stop=work.held.stop.is_set,
+    )
+    work.files.close()
+    if not work.parsed.drafts:
+        raise IngestFailed("no_text")
+
+
+def chunk(work: Work) -> None:
+    """Keep the passages and the text: from here on a worker that takes over needs the file no more."""
+    parsed = work.parsed
+    assert parsed is not None
+    drafts = parsed.drafts
+    texts = [draft.embed_text for draft in drafts]
+    work.chunks = [
+        StoredChunk(
+            chunk_id(organisation=work.organisation, version=work.version, position=position, model=work.space.model),
+            text,
+            hashlib.sha256(text.encode()).digest(),
+        )
+        for position, text in enumerate(texts)
+    ]
+    work.language = language_of(_sample(texts))
+    work.stored = len(drafts)
+    blocks = zlib.compress(parsed.blocks_json, 6)
+    with fenced(work.held.lease, step=Step.EMBED, deaths=0, waiting_since=None):
+        Chunk.objects.filter(version=work.version).delete()
+        _chunks_insert(work, parsed, work.chunks)
+        VersionText.objects.update_or_create(
+            version_id=work.version, defaults={"organisation_id": work.organisation, "blocks": blocks}
+        )
+        DocumentVersion.objects.filter(pk=work.version).update(
+            media_type=parsed.media_type,
+            title=(parsed.title or "")[:500],
+            language=work.language,
+            pages=parsed.pages,
+            chunks=work.stored,
+            embedding_model=work.space.model,
+            warnings=list(parsed.warnings),
+        )
+        Document.objects.filter(pk=work.document).update(
+            media_type=parsed.media_type, pages=parsed.pages, chunks=work.stored, version=work.number, updated=Now()
+        )
+    work.parsed = None
+
+
+def _sample(texts: Sequence[str]) -> str:
+    sample = ""
+    for text in texts:
+        sample += text + "\n"
+        if len(sample) >= LANGUAGE_SAMPLE:
+            break
+    return sample
+
+
+def _chunks_insert(work: Work, parsed: ParsedChunks, chunks: Sequence[StoredChunk]) -> None:
+    drafts = parsed.drafts
+    columns = [
+        [one.id for one in chunks],
+        [draft.position for draft in drafts],
+        [draft.text for draft in drafts],
+        [one.embed_text for one in chunks],
+        [draft.tokens for draft in drafts],
+        [draft.start for draft in drafts],
+        [draft.end for draft in drafts],
+        [orjson.dumps(draft.place.to_json()).decode() for draft in drafts],
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO ingest_chunk (organisation_id, document_id, version_id, id, position, text, embed_text,"
+            ' tokens, start, "end", place)'
+            " SELECT %s, %s, %s, id, position, text, embed_text, tokens, start, stop, place::jsonb"
+            " FROM unnest(%s::uuid[], %s::int[], %s::text[], %s::text[], %s::int[], %s::int[], %s::int[], %s::text[])"
+            " AS c (id, position, text, embed_text, tokens, start, stop, place)",
+            [work.organisation, work.document, work.version, *columns],
+        )
+
+
+def chunk_batches(work: Work) -> Iterator[list[StoredChunk]]:
+    """The version's passages, a request's worth at a time, from memory or from their rows."""
+    if work.chunks is not None:
+        for first in range(0, len(work.chunks), DOCUMENTS_PER_REQUEST):
+            yield work.chunks[first : first + DOCUMENTS_PER_REQUEST]
+        return
+    after = -1
+    while True:
+        rows = list(
+            Chunk.objects.filter(version=work.version, position__gt=after)
+            .order_by("position")
+            .values_list("id", "embed_text", "position")[:DOCUMENTS_PER_REQUEST]
+        )
+        if not rows:
+            return
+        after = rows[-1][2]
+        yield [StoredChunk(key, text, hashlib.sha256(text.encode()).digest()) for key, text, _ in rows]
+
+
+def vectors_cached(work: Work, batch: Sequence[StoredChunk]) -> dict[bytes, bytes]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT content_hash, vector FROM ingest_embeddingcache"
+            " WHERE organisation_id = %s AND model = %s AND content_hash = ANY(%s)",
+            [work.organisation, work.space.model, list({one.content_hash for one in batch})],
+        )
+        return {bytes(content_hash): bytes(vector) for content_hash, vector in cursor.fetchall()}
+
+
+def embed(work: Work) -> None:
+    """A vector in the cache for every passage."""
+    done, keep = 0, work.stored <= VECTORS_KEPT
+    for batch in chunk_batches(work):
+        work.check()
+        known = vectors_cached(work, batch)
+        missing = {one.content_hash: one.embed_text for one in batch if one.content_hash not in known}
+        if missing:
+            vectors = embeddings_client().embed_documents(list(missing.values()))
+            fresh = dict(zip(missing, vectors, strict=True))
+            _vectors_keep(work, fresh)
+            known |= fresh
+        if keep:
+            work.vectors |= known
+        done += len(batch)
+        work.held.progress(Step.EMBED, done / max(1, work.stored))
+
+
+def _vectors_keep(work: Work, vectors: dict[bytes, bytes]) -> None:
+    """Into the cache, and the job is alive: deaths before this one do not count any more."""
+    lease = work.held.lease
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "WITH held AS (UPDATE ingest_job SET deaths = 0, waiting_since = NULL"
+            " WHERE id = %s AND fence = %s AND state = 'running')"
+            " INSERT INTO ingest_embeddingcache (id, organisation_id, model, content_hash, vector)"
+            " SELECT gen_random_uuid(), %s, %s, hash, vector FROM unnest(%s::bytea[], %s::bytea[]) AS v (hash, vector)"
+            " ON CONFLICT DO NOTHING",
+            [lease.job, lease.fence, work.organisation, work.space.model, list(vectors), list(vectors.values())],
+        )
+
+
+def index(work: Work) -> None:
+    """Points written and compared, then the version answers; the one before it stops in the same transaction."""
+    wanted: set[str] = set()
+    for batch in chunk_batches(work):
+        work.check()
+        vectors = work.vectors or vectors_cached(work, batch)
+        work.writer.points_upsert(_points(work, batch, vectors))
+        wanted.update(str(one.id) for one in batch)
+        work.held.progress(Step.INDEX, len(wanted) / max(1, work.stored))
+    found = set(work.writer.point_ids(organisation=str(work.organisation), version=str(work.version)))
+    if wanted - found:
+        raise Upstream("search_unavailable", "Search did not keep all passages.")
+    # Of the same version cut otherwise, by a worker that died.
+    work.writer.points_delete(found - wanted)
+    _activate(work)
+
+
+def _points(work: Work, batch: Sequence[StoredChunk], vectors: dict[bytes, bytes]) -> Iterator[Point]:
+    organisation, source = str(work.organisation), str(work.source)
+    document, version = str(work.document), str(work.version)
+    for one in batch:
+        words = document_encode(one.embed_text, language=work.language)
+        dense = vector_numbers(vectors[one.content_hash])
+        yield Point(str(one.id), organisation, source, document, version, dense, words)
+
+
+def _activate(work: Work) -> None:
+    old = work.active_version
+    with fenced(work.held.lease, state=JobState.DONE, lease_until=None, error_code="", waiting_since=None):
+        DocumentVersion.objects.filter(pk=work.version).update(state=VersionState.ACTIVE)
+        if old is not None and old != work.version:
+            DocumentVersion.objects.filter(pk=old).update(state=VersionState.RETIRED)
+            Chunk.objects.filter(version=old).delete()
+            VersionText.objects.filter(version=old).delete()
+            delete_job_create(organisation=work.organisation, versions=[old], objects=[])
+        Document.objects.filter(pk=work.document).update(
+            state=DocumentState.READY,
+            step=None,
+            percent=100,
+            active_version=work.version,
+            chunks=work.stored,
+            version=work.number,
+            error_code="",
+            error_message="",
+            updated=Now(),
+        )
+
+
+STEPS: tuple[tuple[Step, Callable[[Work], None]], ...] = (
+    (Step.FETCH, fetch),
+    (Step.PARSE, parse),
+    (Step.CHUNK, chunk),
+    (Step.EMBED, embed),
+    (Step.INDEX, index),
+)

@@ -1,0 +1,67 @@
+"""A real worker process on the test database, started, watched and killed as the supervisor and a crash would."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from django.conf import settings
+from django.db import connection
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_database_url() -> str:
+    parts = urlsplit(settings.DATABASE_URL)
+    return urlunsplit(parts._replace(path="/" + str(connection.settings_dict["NAME"])))
+
+
+test_database_url.__test__ = False  # type: ignore[attr-defined]
+
+
+def worker_start(log: Path, *, concurrency: int = 2, **environment: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "celery", "-A", "app.celery", "worker", "--pool", "threads"]
+    command += ["--concurrency", str(concurrency), "--without-gossip", "--without-mingle", "--without-heartbeat"]
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, "REFDESK_DATABASE_URL": test_database_url(), **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def worker_kill(process: subprocess.Popen[bytes], number: signal.Signals = signal.SIGKILL) -> None:
+    """End it and everything that it started."""
+    if number == signal.SIGKILL:
+        os.killpg(process.pid, number)
+    else:
+        process.send_signal(number)
+    process.wait(20)
+
+
+@contextmanager
+def worker(log: Path, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    process = worker_start(log, **options)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            worker_kill(process)
+
+
+def wait_until(true: Callable[[], Any], *, limit_s: float = 60, what: str = "") -> Any:
+    deadline = time.monotonic() + limit_s
+    while not (found := true()):
+        assert time.monotonic() < deadline, f"not within {limit_s} s: {what}"
+        time.sleep(0.02)
+    return found

@@ -1,0 +1,53 @@
+"""What runs in a worker process beside its jobs: the dispatcher, the leases, the reconciler."""
+
+import logging
+import threading
+from collections.abc import Callable
+from uuid import UUID
+
+from django.db import connection
+
+from app.ingest.dispatcher import Dispatcher
+from app.ingest.leases import leases
+from app.ingest.pipeline import job_run
+from app.ingest.reconciler import reconcile
+
+log = logging.getLogger(__name__)
+
+RECONCILE_S = 600.0
+# Below what the supervisor and `docker stop` wait for before they kill.
+STOP_S = 2.5
+
+
+class Worker:
+    """send: puts one job's id on the broker."""
+
+    def __init__(self, *, send: Callable[[UUID], None]) -> None:
+        self._dispatcher = Dispatcher(send=send, on_stop=leases.stop_job)
+        self._ended = threading.Event()
+        self._reconciler = threading.Thread(target=self._reconcile, name="reconciler", daemon=True)
+
+    def start(self) -> None:
+        self._dispatcher.start()
+        self._reconciler.start()
+
+    def run(self, job: UUID) -> None:
+        if job_run(job=job):
+            self._dispatcher.wake()
+
+    def stop(self) -> None:
+        """Give back every lease, so that the jobs go on after the next start at once."""
+        self._ended.set()
+        self._dispatcher.stop()
+        leases.stop_all()
+        leases.wait_idle(STOP_S)
+
+    def _reconcile(self) -> None:
+        while not self._ended.is_set():
+            try:
+                reconcile(repair=True)
+            except Exception as error:  # the boundary of a thread that must not end
+                log.warning("reconciler: %s: %s", type(error).__name__, error)
+            finally:
+                connection.close()
+            self._ended.wait(RECONCILE_S)

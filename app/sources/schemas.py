@@ -1,0 +1,110 @@
+from typing import Any, Literal
+from uuid import UUID
+
+from ninja import Schema
+from pydantic import Field
+
+
+class SourceIn(Schema):
+    name: str = Field(min_length=1, max_length=200)
+
+
+class SourcePatch(Schema):
+    name: str = Field(min_length=1, max_length=200)
+
+
+class SourceOut(Schema):
+    id: UUID
+    name: str
+    kind: str
+    documents: int
+    created: str
+
+
+class SourcesOut(Schema):
+    items: list[SourceOut]
+    next: str | None
+
+
+class SourceOfDocumentOut(Schema):
+    id: UUID
+    name: str
+
+
+class DocumentErrorOut(Schema):
+    code: str
+    message: str
+    hint: str
+
+
+class DocumentOut(Schema):
+    """A document; of a file that was refused only `name`, `state` and `error` say something."""
+
+    id: UUID | None
+    name: str
+    source: SourceOfDocumentOut | None
+    media_type: str
+    bytes: int
+    sha256: str
+    state: Literal["queued", "running", "ready", "failed", "cancelled"]
+    step: Literal["fetch", "parse", "chunk", "embed", "index"] | None
+    percent: int
+    chunks: int
+    pages: int | None
+    version: int
+    error: DocumentErrorOut | None
+    created: str | None
+    updated: str | None
+
+
+class DocumentsOut(Schema):
+    items: list[DocumentOut]
+
+
+class DocumentPageOut(Schema):
+    items: list[DocumentOut]
+    next: str | None
+
+
+class PassageDocumentOut(Schema):
+    id: UUID
+    name: str
+    url: str | None
+
+
+class PassageOut(Schema):
+    id: UUID
+    n: int
+    document: PassageDocumentOut
+    version: int
+    text: str
+    place: dict[str, Any]
+    score: float | None
+    as_of: str
+
+
+class PassagePageOut(Schema):
+    items: list[PassageOut]
+    next: str | None
+
+
+class TextBlockOut(Schema):
+    kind: str
+    text: str
+    level: int
+    heading: list[str]
+    page: int | None
+    rows: list[int] | None
+    start: int
+    end: int
+
+
+class TextOut(Schema):
+    """Blocks of a version's text, of `total`, from number `first` on; start, end and mark are characters of the whole
+    text. next: the block to go on from."""
+
+    blocks: list[TextBlockOut]
+    mark: list[int] | None
+    first: int
+    total: int
+    next: int | None

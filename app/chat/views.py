@@ -49,6 +49,7 @@ def show_conversation(request: HttpRequest, caller: Caller, conversation_id: UUI
     shown = {
         "frame": frame_of(caller, section="conversation", bot_slug=bot.slug, conversation_id=conversation.id),
         "title": conversation.title or "Conversation",
+        "bot_name": bot.name,
         "page": {"bot": _bot(bot), "conversation": str(conversation.id)},
     }
     return render(request, "chat/ask.html", shown)

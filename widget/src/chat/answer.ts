@@ -149,7 +149,7 @@ export class Answer {
     copy.addEventListener("click", () => void this.copy(copy));
     const again = h("button", { class: "button quiet small", type: "button" }, icon("retry"), "Ask again");
     again.addEventListener("click", () => this.options.onRetry());
-    const mode = modeWords(message);
+    const mode = message.content ? modeWords(message) : "";
     this.foot.replaceChildren(
       ...(message.content ? [copy] : []),
       ...(message.state === "done" ? [again] : []),

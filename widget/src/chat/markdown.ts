@@ -148,8 +148,33 @@ export function safeUrl(href: string): URL | null {
   }
 }
 
+/** Text with its chips. A chip stays on the line of the word before it: alone at the start of a line it says nothing. */
 function written(text: string, drawing: Drawing): Node[] {
-  return piecesOf(text).map((piece) => (typeof piece === "number" ? drawing.chip(piece) : document.createTextNode(piece)));
+  const nodes: Node[] = [];
+  let kept: HTMLElement | null = null;
+  for (const piece of piecesOf(text)) {
+    if (typeof piece === "number") {
+      kept ??= keptWord(nodes);
+      kept.appendChild(drawing.chip(piece));
+    } else {
+      kept = null;
+      nodes.push(document.createTextNode(piece));
+    }
+  }
+  return nodes;
+}
+
+/** Takes the last word off the text before, into an element that does not break. */
+function keptWord(nodes: Node[]): HTMLElement {
+  const kept = h("span", { class: "nowrap" });
+  const before = nodes.at(-1);
+  const word = before instanceof Text ? (/\S{1,24}\s*$/.exec(before.data)?.[0] ?? "") : "";
+  if (word && before instanceof Text) {
+    before.data = before.data.slice(0, -word.length);
+    kept.appendChild(document.createTextNode(word));
+  }
+  nodes.push(kept);
+  return kept;
 }
 
 const NAMED: Record<string, string> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'", nbsp: "\u00A0" };

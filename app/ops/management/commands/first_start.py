@@ -1,0 +1,65 @@
+import secrets
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import transaction
+
+from app import env
+from app.accounts.choices import Role
+from app.accounts.models import Membership, Organisation, User
+from app.accounts.services import membership_create, organisation_create, user_create
+from app.bots.models import Bot
+from app.bots.services import bot_create
+from app.errors import RefdeskError
+from app.ops.sample_library import sample_starters, samples_load
+from app.sources.services import source_for_uploads
+
+SLUG = "default"
+NAME = "Reference desk"
+
+
+class Command(BaseCommand):
+    help = "Make what a new box needs: an organisation, its owner, a bot, the sample library. Does nothing twice."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        # One transaction with the password shown before its end: a start that is killed shows another one next time,
+        # and never leaves an owner whose password nobody saw.
+        try:
+            with transaction.atomic():
+                self._prepare()
+        except RefdeskError as error:
+            raise SystemExit(f"The first start did not succeed: {error.message}") from error
+
+    def _prepare(self) -> None:
+        organisation = Organisation.objects.filter(slug=SLUG).first()
+        fresh = organisation is None
+        if organisation is None:
+            organisation = organisation_create(slug=SLUG, name="My organisation")
+        samples = fresh and bool(env.read("REFDESK_SAMPLES"))
+        source = source_for_uploads(organisation=organisation)
+        if not Bot.objects.filter(organisation=organisation).exists():
+            starters = {"starters": sample_starters()} if samples else {}
+            bot_create(organisation=organisation, slug=SLUG, name=NAME, settings=starters)
+        if samples:
+            count = samples_load(source=source)
+            self.stdout.write(f"{count} sample documents are queued; they can be asked about in a moment.")
+        if not Membership.objects.filter(organisation=organisation, role=Role.OWNER).exists():
+            self._make_owner(organisation)
+
+    def _make_owner(self, organisation: Organisation) -> None:
+        email = str(env.read("REFDESK_ADMIN_EMAIL"))
+        given = env.read("REFDESK_ADMIN_PASSWORD")
+        user = User.objects.filter(email__iexact=email).first()
+        if user is None:
+            password = given or secrets.token_urlsafe(12)
+            user = user_create(email=email, password=password, is_operator=True)
+            if not given:
+                self._show(email, password)
+        membership_create(organisation=organisation, user=user, role=Role.OWNER)
+
+    def _show(self, email: str, password: str) -> None:
+        lines = ["Sign in with", f"  e-mail    {email}", f"  password  {password}", "It is shown this once: keep it."]
+        width = max(map(len, lines))
+        frame = "+" + "-" * (width + 2) + "+"
+        self.stdout.write("\n".join([frame, *(f"| {line:<{width}} |" for line in lines), frame]))
+        self.stdout.flush()

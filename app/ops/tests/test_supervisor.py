@@ -110,6 +110,8 @@ def test_a_process_that_outlived_a_killed_supervisor_is_stopped_by_the_next_star
 
 
 def test_steps_run_once_and_again_only_when_the_code_changed(running: BoxUnderTest) -> None:
+    running.stop()
+    running.start()
     assert (running.folder / "steps").read_text() == "ran\n"
     running.stop()
     (running.folder / "postgres" / "prepared").write_text("of an older version\n")

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from selectolax.lexbor import LexborHTMLParser, LexborNode
+from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
 from app.ingest.blocks import Parsed, ParseError
 from app.ingest.limits import Limits
@@ -16,6 +16,7 @@ _DROPPED = frozenset(
     {"script", "style", "noscript", "template", "head", "svg", "math", "iframe", "object", "embed", "canvas", "audio"}
     | {"video", "nav", "footer", "aside", "button", "select", "input", "textarea", "dialog", "map", "datalist"}
 )
+_SHOWN_AT_LEAST = frozenset({"nav", "footer", "aside", "button", "dialog", "map"})
 _DROPPED_ROLES = frozenset(
     ["navigation", "banner", "contentinfo", "search", "menu", "menubar", "dialog", "alertdialog"]
 )
@@ -39,20 +40,31 @@ _MAIN_SHARE = 0.3
 def parse(path: Path, limits: Limits) -> Parsed:
     """Errors: no_text, file_too_complex."""
     text = clean(decode(data := path.read_bytes(), _declared(data)))
-    tree = LexborHTMLParser(text)
+    tree = _tree(text)
     outline = Outline(limits)
-    _Walk(outline, limits).run(_content(tree))
+    _Walk(outline).run(_content(tree))
+    if not outline.blocks and tree.body is not None:
+        # Better the menu of a page than nothing of it.
+        _Walk(outline, shown=_SHOWN_AT_LEAST).run(tree.body)
     if not outline.blocks:
         raise ParseError("no_text", "a page without text")
     title = tree.css_first("head > title")
     return Parsed(tuple(outline.blocks), HTML, title=one_line(title.text()) or None if title else None)
 
 
-def parse_fragment(html: str, outline: Outline, limits: Limits) -> None:
+def parse_fragment(html: str, outline: Outline) -> None:
     """Adds what a piece of HTML inside another format shows."""
-    tree = LexborHTMLParser(html)
+    tree = _tree(html)
     if tree.body is not None:
-        _Walk(outline, limits).run(tree.body)
+        _Walk(outline).run(tree.body)
+
+
+def _tree(text: str) -> LexborHTMLParser:
+    try:
+        return LexborHTMLParser(text)
+    except SelectolaxError as error:
+        # HTML cannot be wrong, so the only way to fail is to find no room for the tree.
+        raise MemoryError from error
 
 
 def _declared(data: bytes) -> str | None:
@@ -87,9 +99,10 @@ def _in_script(node: LexborNode) -> bool:
 class _Walk:
     """Depth first without recursion: pages nest deeper than a stack is."""
 
-    def __init__(self, outline: Outline, limits: Limits) -> None:
+    def __init__(self, outline: Outline, shown: frozenset[str] = frozenset()) -> None:
+        """shown: tags that are usually dropped and are not here."""
         self.outline = outline
-        self.limits = limits
+        self.shown = shown
         self.inline: list[str] = []
         # For each open list the number of its last item, or None when it is not ordered.
         self.lists: list[int | None] = []
@@ -119,7 +132,7 @@ class _Walk:
         if tag == "-text":
             self.inline.append(node.text(deep=False))
             return None
-        if tag is None or tag.startswith("-") or _is_dropped(node, tag):
+        if tag is None or tag.startswith("-") or self.is_dropped(node, tag):
             return None
         if tag == "br":
             self.inline.append("\n")
@@ -153,7 +166,7 @@ class _Walk:
 
     def leave(self, node: LexborNode) -> None:
         tag = node.tag
-        if tag not in _BLOCKS or _is_dropped(node, tag):
+        if tag not in _BLOCKS or self.is_dropped(node, tag):
             return
         self.flush()
         if tag in _LISTS and self.lists:
@@ -178,12 +191,15 @@ class _Walk:
         else:
             self.outline.add("paragraph", text)
 
+    def is_dropped(self, node: LexborNode, tag: str) -> bool:
+        return tag not in self.shown and _is_dropped(node, tag, keep_roles=bool(self.shown))
+
     def table(self, table: LexborNode) -> None:
         for text in table_rows(table):
             self.outline.add("table_row", text)
 
 
-def _is_dropped(node: LexborNode, tag: str) -> bool:
+def _is_dropped(node: LexborNode, tag: str, *, keep_roles: bool) -> bool:
     if tag in _DROPPED:
         return True
     attributes = node.attributes
@@ -191,9 +207,11 @@ def _is_dropped(node: LexborNode, tag: str) -> bool:
         return False
     if "hidden" in attributes or attributes.get("aria-hidden") == "true":
         return True
+    style = attributes.get("style")
+    if keep_roles:
+        return bool(style and _HIDING.search(style))
     if (attributes.get("role") or "").lower() in _DROPPED_ROLES:
         return True
-    style = attributes.get("style")
     return bool(
         (style and _HIDING.search(style)) or _is_chrome(attributes.get("class")) or _is_chrome(attributes.get("id"))
     )

@@ -1,7 +1,7 @@
 """Markdown: headings, lists, code, tables; what is only markup is left out."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -18,6 +18,11 @@ from app.ingest.parsers.rows import row_texts
 _FRONT_MATTER = re.compile(r"\A\ufeff?(---|\+\+\+)[^\S\n]*\n(?:.*\n)*?\1[^\S\n]*(?:\n|\Z)")
 _FRONT_TITLE = re.compile(r"^title[^\S\n]*[:=][^\S\n]*[\"']?(.+?)[\"']?[^\S\n]*$", re.M)
 _TAG = re.compile(r"<[^<>]{0,1000}>")
+# Tokens take a hundred times the memory of the text, so a long file is read in parts that begin with a heading.
+_PART_CHARS = 500_000
+_FENCE = re.compile(r" {0,3}(?:```|~~~)")
+# Each level of a list is two; the reader calls itself for each.
+_NESTING = 60
 
 
 def parse(path: Path, limits: Limits) -> Parsed:
@@ -30,18 +35,35 @@ def parse(path: Path, limits: Limits) -> Parsed:
         title = named.group(1) if named else None
         text = text[front.end() :]
     outline = Outline(limits)
-    reader = MarkdownIt("commonmark").enable("table")
-    _Walk(outline, limits).run(reader.parse(text))
+    reader = MarkdownIt("commonmark", {"maxNesting": _NESTING}).enable("table")
+    walk = _Walk(outline)
+    for part in _parts(text):
+        walk.run(reader.parse(part))
     if not outline.blocks:
         raise ParseError("empty_file", "no text")
     first = outline.blocks[0]
     return Parsed(tuple(outline.blocks), MARKDOWN, title=title or (first.text if first.kind == "heading" else None))
 
 
+def _parts(text: str) -> Iterator[str]:
+    if len(text) <= _PART_CHARS:
+        yield text
+        return
+    lines: list[str] = []
+    size, fenced = 0, False
+    for line in text.splitlines(keepends=True):
+        fenced ^= bool(_FENCE.match(line))
+        if size > _PART_CHARS and not fenced and (line.startswith("#") or size > 2 * _PART_CHARS):
+            yield "".join(lines)
+            lines, size = [], 0
+        lines.append(line)
+        size += len(line)
+    yield "".join(lines)
+
+
 class _Walk:
-    def __init__(self, outline: Outline, limits: Limits) -> None:
+    def __init__(self, outline: Outline) -> None:
         self.outline = outline
-        self.limits = limits
         self.depth = 0
         self.heading = 0
         self.number = ""
@@ -56,7 +78,7 @@ class _Walk:
             elif kind in ("fence", "code_block"):
                 self.outline.add("code", token.content.strip("\n").rstrip())
             elif kind == "html_block":
-                parse_fragment(token.content, self.outline, self.limits)
+                parse_fragment(token.content, self.outline)
             elif kind == "heading_open":
                 self.heading = int(token.tag[1])
             elif kind == "heading_close":

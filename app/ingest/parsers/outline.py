@@ -48,6 +48,8 @@ class Outline:
         if not text or text.isspace():
             return
         self._chars += len(text)
-        if self._chars > self._limits.text_chars or len(self.blocks) >= self._limits.blocks:
+        if self._chars > self._limits.text_chars:
             raise ParseError("file_too_complex", f"more than {self._limits.text_chars:,} characters of text")
+        if len(self.blocks) >= self._limits.blocks:
+            raise ParseError("file_too_complex", f"more than {self._limits.blocks:,} paragraphs or rows")
         self.blocks.append(Block(kind, text, level, self._path, where.page, where.boxes, where.line_starts, where.rows))

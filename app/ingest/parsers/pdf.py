@@ -107,13 +107,19 @@ def _drop_furniture(pages: Sequence[Page]) -> None:
     keys = [{_furniture_key(page, line) for line in _edge_lines(page)} for page in pages]
     counts = Counter(key for found in keys for key in found)
     needed = max(_REPEATED_PAGES, _REPEATED_SHARE * sum(1 for page in pages if page.lines))
-    for page in pages:
-        edges = _edge_lines(page)
-        outermost = edges[:1] + edges[-1:]
-        for line in edges:
-            numbered = len(pages) > 1 and line in outermost and bool(_PAGE_NUMBER.match(line.text))
-            if numbered or counts[_furniture_key(page, line)] >= needed:
-                page.lines.remove(line)
+    kept = [_kept(page, counts, needed, numbered=len(pages) > 1) for page in pages]
+    # Pages that are all alike are no furniture.
+    if any(kept):
+        for page, lines in zip(pages, kept, strict=True):
+            page.lines = lines
+
+
+def _kept(page: Page, counts: Counter[tuple[bool, str]], needed: float, *, numbered: bool) -> list[Line]:
+    edges = _edge_lines(page)
+    dropped = [line for line in edges if counts[_furniture_key(page, line)] >= needed]
+    if numbered:
+        dropped += [line for line in edges[:1] + edges[-1:] if _PAGE_NUMBER.match(line.text)]
+    return [line for line in page.lines if line not in dropped] if dropped else page.lines
 
 
 def _edge_lines(page: Page) -> list[Line]:

@@ -21,8 +21,11 @@ from ninja.renderers import BaseRenderer
 
 from app.accounts.api import router as accounts
 from app.accounts.auth import caller_of
+from app.bots.api import router as bots
+from app.chat.api import router as chat
 from app.errors import RefdeskError
 from app.lib.request_id import request_id_of
+from app.retrieval.api import router as retrieval
 from app.settings import VERSION
 from app.sources.api import router as sources
 
@@ -80,6 +83,9 @@ api = NinjaAPI(
 )
 api.add_router("", accounts)
 api.add_router("", sources)
+api.add_router("", retrieval)
+api.add_router("", bots)
+api.add_router("", chat)
 
 
 def error_answer(request: HttpRequest, error: RefdeskError) -> HttpResponse:

@@ -1,10 +1,48 @@
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 
-from app.bots.models import Bot
+from app.bots.models import Bot, BotRevision
+from app.bots.settings import BotSettings
+from app.errors import NotFound
 
 
 def bot_list(*, organisation: UUID) -> QuerySet[Bot]:
     """The organisation's bots by name, each with its live revision."""
     return Bot.objects.filter(organisation=organisation).select_related("live_revision")
+
+
+def bot_get(*, organisation: UUID, slug: str) -> Bot:
+    """Raises NotFound."""
+    found = bot_list(organisation=organisation).filter(slug=slug).first()
+    if found is None:
+        raise NotFound(message="There is no such bot.")
+    return found
+
+
+def revision_list(*, organisation: UUID, bot: Bot) -> QuerySet[BotRevision]:
+    return BotRevision.objects.filter(organisation=organisation, bot=bot).select_related("created_by")
+
+
+def bot_read(bot: Bot) -> dict[str, Any]:
+    """A Bot of the API: its settings stand beside its name. Its live revision is loaded."""
+    revision = bot.live_revision
+    settings = revision.parsed if revision else BotSettings.model_validate({})
+    return {
+        "id": str(bot.id),
+        "slug": bot.slug,
+        "name": bot.name,
+        "revision": revision.number if revision else 0,
+        "sources": [str(pk) for pk in bot.sources.order_by("id").values_list("id", flat=True)],
+        **settings.model_dump(),
+    }
+
+
+def revision_read(revision: BotRevision) -> dict[str, Any]:
+    return {
+        "number": revision.number,
+        "settings": revision.parsed.model_dump(),
+        "created_by": revision.created_by.email if revision.created_by else None,
+        "created": revision.created.isoformat().replace("+00:00", "Z"),
+    }

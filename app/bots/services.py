@@ -1,13 +1,15 @@
 from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import transaction
 from pydantic import ValidationError
 
 from app.accounts.models import Organisation, User
-from app.bots.models import Bot, BotRevision
+from app.bots.models import Bot, BotRevision, BotSource
 from app.bots.settings import BotSettings
-from app.errors import Conflict, Invalid
+from app.errors import Conflict, Invalid, NotFound
+from app.sources.models import Source
 
 
 def settings_check(settings: dict[str, Any]) -> BotSettings:
@@ -62,3 +64,59 @@ def revision_publish(*, bot: Bot, settings: BotSettings, created_by: User | None
     bot.live_revision = revision
     bot.save(update_fields=["live_revision", "updated"])
     return revision
+
+
+@transaction.atomic
+def bot_update(
+    *,
+    organisation: UUID,
+    bot: Bot,
+    name: str | None = None,
+    settings: dict[str, Any] | None = None,
+    sources: list[UUID] | None = None,
+    updated_by: User | None = None,
+) -> Bot:
+    """Change what is given. Changed settings are a new revision; an empty list of sources means all of them.
+
+    Raises:
+        Invalid: a setting cannot be used.
+        NotFound: a source is not the organisation's.
+    """
+    if name is not None:
+        bot.name = name
+        bot.save(update_fields=["name", "updated"])
+    if sources is not None:
+        _sources_set(organisation=organisation, bot=bot, sources=sources)
+    if settings:
+        current = bot.live_revision.settings if bot.live_revision else {}
+        checked = settings_check({**current, **settings})
+        if checked.model_dump() != current:
+            revision_publish(bot=bot, settings=checked, created_by=updated_by)
+    return bot
+
+
+def _sources_set(*, organisation: UUID, bot: Bot, sources: list[UUID]) -> None:
+    wanted = set(sources)
+    found = set(Source.objects.filter(organisation=organisation, pk__in=wanted).values_list("pk", flat=True))
+    if found != wanted:
+        raise NotFound(message="There is no such source.")
+    BotSource.objects.filter(organisation=organisation, bot=bot).delete()
+    BotSource.objects.bulk_create(BotSource(organisation_id=organisation, bot=bot, source_id=pk) for pk in wanted)
+
+
+def bot_delete(*, organisation: UUID, bot: Bot) -> None:
+    """With its revisions and conversations."""
+    Bot.objects.filter(organisation=organisation, pk=bot.pk).delete()
+
+
+@transaction.atomic
+def revision_restore(*, organisation: UUID, bot: Bot, number: int, restored_by: User | None = None) -> BotRevision:
+    """Publish an earlier revision's settings again, as a new revision.
+
+    Raises:
+        NotFound: the bot has no revision of this number.
+    """
+    earlier = BotRevision.objects.filter(organisation=organisation, bot=bot, number=number).first()
+    if earlier is None:
+        raise NotFound(message="There is no such revision.")
+    return revision_publish(bot=bot, settings=earlier.parsed, created_by=restored_by)

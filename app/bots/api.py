@@ -1,0 +1,89 @@
+from typing import Any
+
+from ninja import Query, Router
+from pydantic import BaseModel
+
+from app.accounts.auth import ApiRequest, Caller, policy
+from app.accounts.choices import Role
+from app.accounts.models import Organisation, User
+from app.bots.models import Bot
+from app.bots.schemas import BotIn, BotOut, BotPageOut, BotPatch, RestoreIn, RevisionOut, RevisionPageOut
+from app.bots.selectors import bot_get, bot_list, bot_read, revision_list, revision_read
+from app.bots.services import bot_create, bot_delete, bot_update, revision_restore
+from app.lib.paging import LIMIT, MOST, page_read
+
+router = Router(tags=["bots"])
+
+Limit = Query(LIMIT, ge=1, le=MOST)
+
+
+def _bot(caller: Caller, slug: str) -> Bot:
+    return bot_get(organisation=caller.organisation_id, slug=slug)
+
+
+def _person(caller: Caller) -> User | None:
+    return User.objects.filter(pk=caller.user_id).first() if caller.user_id else None
+
+
+@router.get("/bots", auth=policy(Role.VIEWER), response=BotPageOut)
+def list_bots(request: ApiRequest, limit: int = Limit, cursor: str = "") -> Any:
+    rows, following = page_read(
+        bot_list(organisation=request.caller.organisation_id), cursor=cursor, limit=limit, descending=False
+    )
+    return {"items": [bot_read(bot) for bot in rows], "next": following}
+
+
+@router.post("/bots", auth=policy(Role.ADMIN), response={201: BotOut})
+def create_bot(request: ApiRequest, bot: BotIn) -> Any:
+    settings = bot.model_dump(exclude={"slug", "name", "sources"})
+    organisation = Organisation.objects.get(pk=request.caller.organisation_id)
+    person = _person(request.caller)
+    made = bot_create(organisation=organisation, slug=bot.slug, name=bot.name, settings=settings, created_by=person)
+    bot_update(organisation=organisation.pk, bot=made, sources=bot.sources)
+    return 201, bot_read(_bot(request.caller, made.slug))
+
+
+@router.get("/bots/{slug}", auth=policy(Role.VIEWER), response=BotOut)
+def get_bot(request: ApiRequest, slug: str) -> Any:
+    return bot_read(_bot(request.caller, slug))
+
+
+@router.patch("/bots/{slug}", auth=policy(Role.ADMIN), response=BotOut)
+def update_bot(request: ApiRequest, slug: str, changes: BotPatch) -> Any:  # type: ignore[valid-type]
+    assert isinstance(changes, BaseModel)
+    given = changes.model_dump(exclude_unset=True)
+    bot_update(
+        organisation=request.caller.organisation_id,
+        bot=_bot(request.caller, slug),
+        name=given.pop("name", None),
+        sources=given.pop("sources", None),
+        settings=given,
+        updated_by=_person(request.caller),
+    )
+    return bot_read(_bot(request.caller, slug))
+
+
+@router.delete("/bots/{slug}", auth=policy(Role.ADMIN), response={204: None})
+def delete_bot(request: ApiRequest, slug: str) -> Any:
+    bot_delete(organisation=request.caller.organisation_id, bot=_bot(request.caller, slug))
+    return 204, None
+
+
+@router.get("/bots/{slug}/revisions", auth=policy(Role.VIEWER), response=RevisionPageOut)
+def list_revisions(request: ApiRequest, slug: str, limit: int = Limit, cursor: str = "") -> Any:
+    """Newest first."""
+    rows = revision_list(organisation=request.caller.organisation_id, bot=_bot(request.caller, slug))
+    page, following = page_read(rows, cursor=cursor, limit=limit)
+    return {"items": [revision_read(revision) for revision in page], "next": following}
+
+
+@router.post("/bots/{slug}/restore", auth=policy(Role.ADMIN), response={201: RevisionOut})
+def restore_revision(request: ApiRequest, slug: str, restore: RestoreIn) -> Any:
+    """Put an earlier revision's settings live again, as a new revision."""
+    made = revision_restore(
+        organisation=request.caller.organisation_id,
+        bot=_bot(request.caller, slug),
+        number=restore.revision,
+        restored_by=_person(request.caller),
+    )
+    return 201, revision_read(made)

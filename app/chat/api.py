@@ -1,0 +1,168 @@
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import orjson
+from asgiref.sync import sync_to_async
+from django.http import HttpResponse, HttpResponseBase
+from ninja import Query, Router
+
+from app.accounts.auth import ApiRequest, Caller, async_policy, policy
+from app.accounts.choices import Role
+from app.chat.answer import turn_begin
+from app.chat.models import Conversation, Message
+from app.chat.schemas import (
+    ChatIn,
+    ConversationOut,
+    ConversationPageOut,
+    ConversationPatch,
+    FeedbackIn,
+    MessageOut,
+    MessagePageOut,
+    TurnOut,
+)
+from app.chat.selectors import (
+    conversation_get,
+    conversation_list,
+    conversation_read,
+    message_get,
+    message_list,
+    message_read,
+)
+from app.chat.services import answer_stop, conversation_delete, conversation_rename, message_rate
+from app.chat.turn import Asked
+from app.chat.turn_events import answer_events
+from app.chat.turn_store import AskedBefore, Owner
+from app.errors import NotFound, RefdeskError
+from app.lib.paging import LIMIT, MOST, page_read
+from app.lib.request_id import request_id_of
+from app.lib.sse import Event, sse
+
+router = Router(tags=["chat"])
+
+Limit = Query(LIMIT, ge=1, le=MOST)
+
+
+def _conversation(caller: Caller, conversation: UUID) -> Conversation:
+    return conversation_get(
+        organisation=caller.organisation_id,
+        conversation=conversation,
+        user=caller.user_id,
+        api_key=caller.api_key_id,
+    )
+
+
+def _message(caller: Caller, message: UUID) -> Message:
+    return message_get(
+        organisation=caller.organisation_id, message=message, user=caller.user_id, api_key=caller.api_key_id
+    )
+
+
+@router.post("/bots/{slug}/chat", auth=async_policy(Role.VIEWER), response=TurnOut)
+async def create_turn(request: ApiRequest, slug: str, turn: ChatIn) -> HttpResponseBase:
+    """One turn: a question and its answer, as server-sent events or, with `stream` false, as one object.
+
+    The same `Idempotency-Key` gives the same turn again, also while it is being written.
+    """
+    caller = request.caller
+    asked = Asked(
+        owner=Owner(caller.organisation_id, caller.user_id, caller.api_key_id),
+        bot=slug,
+        question=turn.message,
+        conversation=turn.conversation,
+        key=request.headers.get("Idempotency-Key", ""),
+        request_id=request_id_of(request),
+    )
+    try:
+        begun = await turn_begin(asked)
+    except AskedBefore as before:
+        events = answer_events(organisation=caller.organisation_id, message=before.answer)
+    else:
+        events = begun.log.read()
+    if turn.stream:
+        return await sse(events, request_id=asked.request_id)
+    return await _whole(events)
+
+
+async def _whole(events: AsyncIterator[list[Event]]) -> HttpResponse:
+    """The turn as one object.
+
+    Raises:
+        RefdeskError: there is no answer at all.
+    """
+    conversation, last = "", Event("error", {})
+    async for batch in events:
+        for event in batch:
+            if event.name == "start":
+                conversation = event.data["conversation"]
+        last = batch[-1] if batch else last
+    message = last.data.get("message")
+    if message is None or message["state"] == "failed":
+        raise RefdeskError(last.data.get("error", {}).get("code") or "interrupted")
+    body = orjson.dumps({"conversation": conversation, "message": message})
+    return HttpResponse(body, content_type="application/json")
+
+
+@router.get("/conversations", auth=policy(Role.VIEWER), response=ConversationPageOut)
+def list_conversations(request: ApiRequest, limit: int = Limit, cursor: str = "") -> Any:
+    """The caller's own, the latest first."""
+    caller = request.caller
+    own = conversation_list(organisation=caller.organisation_id, user=caller.user_id, api_key=caller.api_key_id)
+    rows, following = page_read(own.select_related("bot"), cursor=cursor, limit=limit, by="updated")
+    return {"items": [conversation_read(row) for row in rows], "next": following}
+
+
+@router.get("/conversations/{uuid:conversation_id}", auth=policy(Role.VIEWER), response=ConversationOut)
+def get_conversation(request: ApiRequest, conversation_id: UUID) -> Any:
+    return conversation_read(_conversation(request.caller, conversation_id))
+
+
+@router.patch("/conversations/{uuid:conversation_id}", auth=policy(Role.VIEWER), response=ConversationOut)
+def update_conversation(request: ApiRequest, conversation_id: UUID, changes: ConversationPatch) -> Any:
+    conversation = _conversation(request.caller, conversation_id)
+    conversation_rename(organisation=request.caller.organisation_id, conversation=conversation, title=changes.title)
+    return conversation_read(conversation)
+
+
+@router.delete("/conversations/{uuid:conversation_id}", auth=policy(Role.VIEWER), response={204: None})
+def delete_conversation(request: ApiRequest, conversation_id: UUID) -> Any:
+    conversation = _conversation(request.caller, conversation_id)
+    conversation_delete(organisation=request.caller.organisation_id, conversation=conversation)
+    return 204, None
+
+
+@router.get("/conversations/{uuid:conversation_id}/messages", auth=policy(Role.VIEWER), response=MessagePageOut)
+def list_messages(request: ApiRequest, conversation_id: UUID, limit: int = Limit, cursor: str = "") -> Any:
+    """Oldest first."""
+    conversation = _conversation(request.caller, conversation_id)
+    messages = message_list(organisation=request.caller.organisation_id, conversation=conversation)
+    rows, following = page_read(messages, cursor=cursor, limit=limit, by="id", descending=False)
+    return {"items": [message_read(row) for row in rows], "next": following}
+
+
+@router.get("/messages/{uuid:message_id}/events", auth=async_policy(Role.VIEWER))
+async def follow_message(request: ApiRequest, message_id: UUID) -> HttpResponseBase:
+    """The events of an answer again: from the one after `Last-Event-ID` on, or from the first."""
+    message = await sync_to_async(_message)(request.caller, message_id)
+    if message.role != "assistant":
+        raise NotFound
+    last = request.headers.get("Last-Event-ID", "")
+    after = int(last) if last.isascii() and last.isdigit() and len(last) < 10 else 0
+    events = answer_events(organisation=request.caller.organisation_id, message=message.id, after=after)
+    return await sse(events, after=after, request_id=request_id_of(request))
+
+
+@router.post("/messages/{uuid:message_id}/stop", auth=async_policy(Role.VIEWER), response=MessageOut)
+async def stop_message(request: ApiRequest, message_id: UUID) -> HttpResponse:
+    """Stop an answer that is being written; the text so far is kept. Answers the message as it is then."""
+    message = await sync_to_async(_message)(request.caller, message_id)
+    await answer_stop(organisation=request.caller.organisation_id, message=message.id)
+    message = await sync_to_async(_message)(request.caller, message_id)
+    return HttpResponse(orjson.dumps(message_read(message)), content_type="application/json")
+
+
+@router.post("/messages/{uuid:message_id}/feedback", auth=policy(Role.VIEWER), response=MessageOut)
+def create_feedback(request: ApiRequest, message_id: UUID, feedback: FeedbackIn) -> Any:
+    message = _message(request.caller, message_id)
+    message_rate(organisation=request.caller.organisation_id, message=message, rating=feedback.rating)
+    return message_read(message)

@@ -1,0 +1,64 @@
+import asyncio
+from typing import Any
+
+import orjson
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from app.accounts.selectors import organisation_get
+from app.chat.answer import turn_begin
+from app.chat.turn import Asked, Turn
+from app.chat.turn_keeper import valkey_close
+from app.chat.turn_store import Owner
+from app.errors import RefdeskError
+from app.lib.database import database_close
+from app.lib.http import http_session_close
+from app.sources.places import place_label
+
+
+class Command(BaseCommand):
+    help = "Ask a bot a question; prints the answer while it is written, and its sources."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("bot", help="slug of the bot")
+        parser.add_argument("question")
+        parser.add_argument("--organisation", default="default", metavar="SLUG")
+        parser.add_argument("--json", action="store_true", help="print the Message as JSON instead")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            organisation = organisation_get(slug=options["organisation"])
+            asked = Asked(owner=Owner(organisation.id), bot=options["bot"], question=options["question"])
+            message = asyncio.run(self._ask(asked, quiet=options["json"]))
+        except RefdeskError as error:
+            raise CommandError(error.message) from error
+        if options["json"]:
+            self.stdout.write(orjson.dumps(message, option=orjson.OPT_INDENT_2).decode())
+        else:
+            self._show(message)
+        if message["state"] != "done":
+            raise CommandError(message["error"]["message"] if message["error"] else "The answer was not finished.")
+
+    async def _ask(self, asked: Asked, *, quiet: bool) -> dict[str, Any]:
+        try:
+            turn: Turn = await turn_begin(asked)
+            async for batch in turn.log.read():
+                for event in batch:
+                    if event.name == "delta" and not quiet:
+                        self.stdout.write(event.data["text"], ending="")
+                        self.stdout.flush()
+            if turn.message is None:
+                raise RefdeskError("database_unavailable")
+            message: dict[str, Any] = orjson.loads(orjson.dumps(turn.message))
+            return message
+        finally:
+            await http_session_close()
+            await database_close()
+            await valkey_close()
+
+    def _show(self, message: dict[str, Any]) -> None:
+        self.stdout.write("\n")
+        cited = {one["n"]: one["passage"] for one in message["citations"]}
+        for n, passage in sorted(cited.items()):
+            where = place_label(passage["place"])
+            self.stdout.write(f"[{n}] {passage['document']['name']}" + (f", {where}" if where else ""))
+        self.stdout.write(f"({message['mode']}, {message['timings']['total_s']:.2f} s)")

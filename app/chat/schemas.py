@@ -1,0 +1,107 @@
+from typing import Any, Literal
+from uuid import UUID
+
+from ninja import Schema
+from pydantic import ConfigDict, Field
+
+
+class ChatIn(Schema):
+    """A question. Without `conversation` a new one begins; with `stream` false the whole answer is one JSON object."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    message: str
+    conversation: UUID | None = None
+    stream: bool = True
+
+
+class ConversationPatch(Schema):
+    model_config = ConfigDict(extra="forbid")
+
+    title: str = Field(min_length=1, max_length=200)
+
+
+class FeedbackIn(Schema):
+    """1: good, -1: bad, 0: taken back."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    rating: Literal[-1, 0, 1]
+
+
+class ConversationOut(Schema):
+    id: UUID
+    title: str
+    bot: str
+    created: str
+    updated: str
+
+
+class ConversationPageOut(Schema):
+    items: list[ConversationOut]
+    next: str | None
+
+
+class CitedDocumentOut(Schema):
+    id: UUID | None
+    name: str
+    url: str | None
+
+
+class CitedPassageOut(Schema):
+    id: UUID
+    n: int | None
+    document: CitedDocumentOut
+    version: int
+    text: str
+    place: dict[str, Any]
+    score: float | None
+    as_of: str
+
+
+class CitationOut(Schema):
+    """start and end: characters (code points) of the answer, from the beginning of the sentence that carries the marker
+    `[n]` to the end of the marker."""
+
+    n: int
+    passage: CitedPassageOut
+    start: int
+    end: int
+    support: float | None
+
+
+class UsageOut(Schema):
+    tokens_in: int
+    tokens_out: int
+
+
+class ErrorOut(Schema):
+    code: str
+    message: str
+    details: dict[str, Any]
+    request_id: str | None
+
+
+class MessageOut(Schema):
+    id: UUID
+    role: Literal["user", "assistant"]
+    content: str
+    state: Literal["running", "done", "stopped", "interrupted", "failed"]
+    mode: Literal["model", "extractive", "refused"] | None
+    model: str | None
+    citations: list[CitationOut]
+    usage: UsageOut
+    timings: dict[str, float | None]
+    error: ErrorOut | None
+    rating: int | None
+    created: str
+
+
+class MessagePageOut(Schema):
+    items: list[MessageOut]
+    next: str | None
+
+
+class TurnOut(Schema):
+    conversation: UUID
+    message: MessageOut

@@ -1,0 +1,61 @@
+import asyncio
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+
+from app.chat.choices import MessageRole, MessageState
+from app.chat.models import Conversation, Message
+from app.chat.turn_keeper import TICK_S, stop_elsewhere
+from app.chat.turn_log import logs_here
+from app.errors import Invalid
+
+STOP_SEEN_S = 2.0  # how long to wait until an answer that another process writes has stopped
+
+
+def conversation_rename(*, organisation: UUID, conversation: Conversation, title: str) -> None:
+    """Raises Invalid: an empty title."""
+    title = " ".join(title.replace("\0", "").split())[:200]
+    if not title:
+        raise Invalid(message="Give the conversation a name.")
+    Conversation.objects.filter(organisation=organisation, pk=conversation.pk).update(title=title)
+    conversation.title = title
+
+
+def conversation_delete(*, organisation: UUID, conversation: Conversation) -> None:
+    """With its messages and citations. An answer that is being written notices at its next checkpoint."""
+    Conversation.objects.filter(organisation=organisation, pk=conversation.pk).delete()
+
+
+def message_rate(*, organisation: UUID, message: Message, rating: int) -> None:
+    """rating: 1 good, -1 bad, 0 taken back.
+
+    Raises:
+        Invalid: the message is a question.
+    """
+    if message.role != MessageRole.ASSISTANT:
+        raise Invalid(message="Only answers can be rated.")
+    Message.objects.filter(organisation=organisation, pk=message.pk).update(rating=rating or None)
+    message.rating = rating or None
+
+
+async def answer_stop(*, organisation: UUID, message: UUID) -> None:
+    """Stop a running answer, in whichever process it runs; its text so far is kept. Returns when it has stopped.
+
+    An answer that has ended stays as it is.
+    """
+    turn = logs_here().get(message)
+    if turn is not None and turn.organisation == organisation:
+        turn.stop("stopped")
+        await turn.wait()
+        return
+    running = Message.objects.filter(organisation=organisation, pk=message, state=MessageState.RUNNING)
+    if not await sync_to_async(running.exists)():
+        return
+    if not await stop_elsewhere(message):
+        # Its process finds this at the next checkpoint.
+        await sync_to_async(running.update)(state=MessageState.STOPPED)
+        return
+    for _ in range(round(STOP_SEEN_S / TICK_S)):
+        await asyncio.sleep(TICK_S)
+        if not await sync_to_async(running.exists)():
+            return

@@ -1,0 +1,71 @@
+"""A small indexed library for tests: rows, vectors and points, as ingest leaves them."""
+
+import hashlib
+from uuid import UUID, uuid4
+
+from app.accounts.models import Organisation
+from app.ingest.models import Chunk
+from app.llm.embeddings import embeddings_client, vector_numbers
+from app.retrieval.index import Point, index_writer
+from app.retrieval.sparse import document_encode
+from app.sources.choices import DocumentState, VersionState
+from app.sources.models import Document, DocumentVersion, Source
+
+WARRANTY = "The warranty of the Vale 3 is 24 months from delivery. It does not cover damage by limescale."
+HOLIDAY = "After five full years with the company you have 28 days of holiday. Holiday must be taken by 31 March."
+DESCALING = "Descaling takes 45 minutes. With hard water the machine must be descaled every 60 days."
+
+
+def document_index(
+    organisation: Organisation, name: str, passages: list[str], *, source: Source | None = None, kind: str = "text"
+) -> Document:
+    """A ready document whose chunks are the passages."""
+    source = source or Source.objects.get_or_create(organisation=organisation, name="Uploads")[0]
+    document = Document.objects.create(
+        organisation=organisation,
+        source=source,
+        name=name,
+        bytes=1,
+        sha256=hashlib.sha256(f"{organisation.pk}{name}{passages}".encode()).hexdigest(),
+        state=DocumentState.READY,
+    )
+    version = DocumentVersion.objects.create(
+        organisation=organisation, document=document, storage_key="none", state=VersionState.ACTIVE
+    )
+    document.active_version = version
+    document.save()
+    chunks = [_chunk(organisation, document, version, position, text, kind) for position, text in enumerate(passages)]
+    client = embeddings_client()
+    vectors = client.embed_documents(passages)
+    index_writer(client.space()).points_upsert(
+        Point(
+            id=str(chunk.id),
+            organisation=str(organisation.pk),
+            source=str(source.pk),
+            document=str(document.pk),
+            version=str(version.pk),
+            dense=vector_numbers(vector),
+            words=document_encode(chunk.text),
+        )
+        for chunk, vector in zip(chunks, vectors, strict=True)
+    )
+    return document
+
+
+def _chunk(
+    organisation: Organisation, document: Document, version: DocumentVersion, position: int, text: str, kind: str
+) -> Chunk:
+    identity: UUID = uuid4()
+    return Chunk.objects.create(
+        id=identity,
+        organisation=organisation,
+        document=document,
+        version=version,
+        position=position,
+        text=text,
+        embed_text=text,
+        tokens=len(text) // 4,
+        start=0,
+        end=len(text),
+        place={"kind": kind, "page": position + 1} if kind == "page" else {"kind": kind},
+    )

@@ -1,0 +1,104 @@
+"""A turn while it runs: what was asked, what was found, who answers, what has been written."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from app.chat.citations import Citation, CitationResolver, Piece
+from app.chat.shapes import Passage, citation_shape
+from app.chat.turn_log import TurnLog
+from app.chat.turn_store import LiveBot, Opened, Owner
+from app.errors import RefdeskError
+from app.lib.sse import Event
+from app.llm.endpoints import Endpoint, Facts
+from app.llm.queue import Ticket
+from app.retrieval.search import SUPPORTED_FROM, Found
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a caller asks. key: the Idempotency-Key, or empty."""
+
+    owner: Owner
+    bot: str
+    question: str
+    conversation: UUID | None = None
+    key: str = ""
+    request_id: str = ""
+
+
+@dataclass(slots=True)
+class ModelChoice:
+    """The model that is to answer, with its place in line; or why there is none."""
+
+    endpoint: Endpoint | None = None
+    facts: Facts | None = None
+    ticket: Ticket | None = None
+    error: RefdeskError | None = None
+
+    @property
+    def answers(self) -> bool:
+        return self.ticket is not None
+
+    @property
+    def name(self) -> str:
+        return self.facts.model if self.facts is not None and self.answers else ""
+
+    def leave(self) -> None:
+        if self.ticket is not None:
+            self.ticket.leave()
+
+
+@dataclass(slots=True)
+class Turn:
+    """A turn that runs. `log` has its events; `conversation` and the log's message its ids."""
+
+    asked: Asked
+    bot: LiveBot
+    opened: Opened
+    found: Found
+    passages: list[Passage]
+    model: ModelChoice
+    log: TurnLog
+    began: float
+    timings: dict[str, float | None]
+    mode: str
+    resolver: CitationResolver
+    tokens_in: int = 0
+    tokens_out: int = 0
+    error: RefdeskError | None = None
+    citations: list[tuple[Citation, Passage]] = field(default_factory=list)
+    message: dict[str, Any] | None = None  # the answer's shape, once it has ended
+
+    @property
+    def conversation(self) -> UUID:
+        return self.opened.conversation
+
+    @property
+    def supported(self) -> bool:
+        """Whether the passages seem to hold an answer. Not free: asked only when no model judges it."""
+        texts = [passage.text for passage in self.passages]
+        return bool(texts) and self.found.support(texts) >= SUPPORTED_FROM
+
+    def give(self, pieces: Sequence[Piece]) -> None:
+        """Hand text and citations to the readers."""
+        if not pieces:
+            return
+        if self.timings.get("first_token_s") is None:
+            self.timings["first_token_s"] = seconds(time.perf_counter() - self.began)
+        events: list[Event] = []
+        for piece in pieces:
+            if isinstance(piece, str):
+                events.append(Event("delta", {"text": piece}))
+            else:
+                passage = self.passages[piece.n - 1]
+                self.citations.append((piece, passage))
+                events.append(Event("citation", citation_shape(piece, passage.json)))
+        self.log.text = self.resolver.text
+        self.log.add(*events)
+
+
+def seconds(duration: float) -> float:
+    return round(duration, 4)

@@ -1,0 +1,133 @@
+"""Writing an answer: by a model, from the passages' own sentences, or by saying that the documents do not hold one."""
+
+import asyncio
+import logging
+
+from app.chat.choices import AnswerMode
+from app.chat.citations import CitationResolver
+from app.chat.extractive import Readable, extract_make
+from app.chat.prompts import Source, is_refusal, prompt_make, tokens_estimate
+from app.chat.shapes import Passage
+from app.chat.turn import Turn, seconds
+from app.errors import Upstream
+from app.lib.sse import Event
+from app.llm.chat import ChatStream
+from app.llm.queue import Ticket
+from app.sources.places import place_label
+
+log = logging.getLogger(__name__)
+
+IN_LINE_S = 60.0  # longest stay in the queue; the wait was expected to be half of that
+
+
+async def answer_write(turn: Turn, question: str) -> None:
+    """Write the answer into the turn.
+
+    Raises:
+        Upstream: the model failed after its first word.
+    """
+    if not turn.passages:
+        _refuse(turn)
+    elif turn.model.answers and await _write_by_model(turn, question):
+        pass
+    elif turn.supported:
+        _write_extract(turn, question)
+    else:
+        _refuse(turn)
+
+
+async def _write_by_model(turn: Turn, question: str) -> bool:
+    """False when the model failed before its first word.
+
+    Raises:
+        Upstream: it failed later.
+    """
+    assert turn.model.ticket is not None
+    try:
+        await _stand_in_line(turn, turn.model.ticket)
+        await _stream(turn, question)
+    except Upstream as error:
+        if turn.resolver.text:
+            raise
+        log.warning("no answer by %s: %s", turn.model.name, error.code)
+        turn.error = error
+        return False
+    finally:
+        turn.model.leave()
+    cited_nothing = not turn.citations
+    if cited_nothing and is_refusal(answer=turn.resolver.text, refusal_text=turn.bot.settings.refusal_text):
+        turn.mode = AnswerMode.REFUSED
+    return True
+
+
+async def _stand_in_line(turn: Turn, ticket: Ticket) -> None:
+    try:
+        async with asyncio.timeout(IN_LINE_S):
+            while ticket.position:
+                turn.log.add(Event("queue", {"position": ticket.position, "wait_s": seconds(ticket.wait_s)}))
+                await ticket.changed()
+    except TimeoutError as error:
+        raise Upstream("model_busy") from error
+
+
+async def _stream(turn: Turn, question: str) -> None:
+    """Relay the model's words, with their citations."""
+    assert turn.model.endpoint is not None
+    assert turn.model.facts is not None
+    settings = turn.bot.settings
+    prompt = prompt_make(
+        question=question,
+        sources=[Source(passage.n, _title(passage), passage.text) for passage in turn.passages],
+        history=turn.opened.history,
+        own=settings.system_prompt,
+        refusal_text=settings.refusal_text,
+        context=turn.model.facts.context,
+        max_tokens=settings.max_tokens,
+    )
+    turn.resolver = CitationResolver(prompt.shown)
+    stream = ChatStream(
+        turn.model.endpoint,
+        turn.model.name,
+        prompt.messages,
+        max_tokens=prompt.max_tokens,
+        temperature=settings.temperature,
+    )
+    turn.log.add(Event("step", {"name": "answer"}))
+    try:
+        async with stream:
+            async for text in stream:
+                turn.give(turn.resolver.feed(text))
+    finally:
+        turn.give(turn.resolver.finish())
+        turn.tokens_in = stream.tokens_in or sum(tokens_estimate(one["content"]) for one in prompt.messages)
+        turn.tokens_out = stream.tokens_out or tokens_estimate(turn.resolver.text)
+    if not turn.resolver.text.strip():
+        raise Upstream("model_dropped", details={"reason": "no_text"})
+
+
+def _title(passage: Passage) -> str:
+    return ", ".join(part for part in (passage.row["name"], place_label(passage.row["place"])) if part)
+
+
+def _write_extract(turn: Turn, question: str) -> None:
+    extract = extract_make(
+        question=question,
+        passages=[
+            Readable(passage.n, passage.text, f"{passage.row['name']} {passage.heading}", passage.kind)
+            for passage in turn.passages
+        ],
+    )
+    if extract is None:
+        _refuse(turn)
+        return
+    turn.mode = AnswerMode.EXTRACTIVE
+    turn.resolver = CitationResolver(())
+    turn.resolver.text = extract.text
+    turn.give([extract.text, *extract.citations])
+
+
+def _refuse(turn: Turn) -> None:
+    turn.mode = AnswerMode.REFUSED
+    turn.resolver = CitationResolver(())
+    turn.resolver.text = turn.bot.settings.refusal_text
+    turn.give([turn.resolver.text])

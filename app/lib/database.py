@@ -1,0 +1,77 @@
+"""Short statements on PostgreSQL from the event loop, without the ORM and without a thread.
+
+For the few places where every millisecond counts (a chat's turn): the async ORM costs 6.5 to 8.8 ms of CPU for what
+two plain statements do in less than one. Each statement is its own transaction, prepared at its second use.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import psycopg
+from django.conf import settings
+from psycopg.conninfo import make_conninfo
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from app.errors import RefdeskError
+
+MOST_CONNECTIONS = 8  # a statement takes milliseconds: 8 serve thousands of streams
+WAIT_S = 5.0
+Pool = AsyncConnectionPool[psycopg.AsyncConnection[tuple[Any, ...]]]
+
+_pools: WeakKeyDictionary[asyncio.AbstractEventLoop, Pool] = WeakKeyDictionary()
+
+
+def _conninfo() -> str:
+    database = settings.DATABASES["default"]
+    options = {key: value for key, value in database.get("OPTIONS", {}).items() if key != "pool"}
+    named = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
+    given = {name: database[key] for name, key in named.items() if database.get(key)}
+    return make_conninfo(**given, **options, connect_timeout=3, application_name="refdesk-turns")
+
+
+async def _pool() -> Pool:
+    loop = asyncio.get_running_loop()
+    pool = _pools.get(loop)
+    if pool is None:
+        # Prepared from the second use on: the statements are few and long.
+        kwargs = {"autocommit": True, "prepare_threshold": 1}
+        pool = AsyncConnectionPool(
+            _conninfo(), min_size=1, max_size=MOST_CONNECTIONS, timeout=WAIT_S, kwargs=kwargs, open=False
+        )
+        _pools[loop] = pool
+        await pool.open()
+    return pool
+
+
+async def database_close() -> None:
+    """Close the running loop's connections."""
+    pool = _pools.pop(asyncio.get_running_loop(), None)
+    if pool is not None:
+        await pool.close()
+
+
+async def fetch(statement: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """The rows of one statement, which is a transaction of its own.
+
+    After a restart of PostgreSQL every kept connection is dead, so the statement is sent again on the next one. It may
+    then have been carried out already: write statements that do no harm the second time, or fail on a unique key.
+
+    Raises:
+        RefdeskError: database_unavailable.
+        psycopg.IntegrityError and other errors of the statement itself.
+    """
+    try:
+        pool = await _pool()
+        for _ in range(MOST_CONNECTIONS):
+            async with pool.connection() as connection:
+                try:
+                    cursor = await connection.execute(statement, values)
+                    return await cursor.fetchall() if cursor.description else []
+                except psycopg.OperationalError:
+                    if not connection.closed:
+                        raise
+        raise RefdeskError("database_unavailable")
+    except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, OSError) as error:
+        raise RefdeskError("database_unavailable", details={"reason": type(error).__name__}) from error

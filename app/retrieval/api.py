@@ -1,0 +1,62 @@
+from typing import Any
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from ninja import Router
+
+from app.accounts.auth import ApiRequest, async_policy
+from app.accounts.choices import Role
+from app.bots.selectors import bot_get
+from app.errors import Invalid, NotFound
+from app.retrieval.schemas import SearchIn, SearchOut
+from app.retrieval.search import PassageHit, passages_search
+from app.sources.models import Source
+from app.sources.selectors import time_shape
+
+router = Router(tags=["search"])
+
+
+@router.post("/search", auth=async_policy(Role.VIEWER), response=SearchOut)
+async def search_passages(request: ApiRequest, search: SearchIn) -> Any:
+    """The passages nearest to a query, in rank order, with the score of each stage."""
+    organisation = request.caller.organisation_id
+    query = search.query.replace("\0", "").strip()
+    if not query:
+        raise Invalid("question_empty")
+    sources = await sync_to_async(_sources)(organisation, search)
+    result = await passages_search(organisation=organisation, query=query, sources=sources, limit=search.limit)
+    hits = [_hit(n, hit) for n, hit in enumerate(result.hits, 1)]
+    return {"hits": hits, "support": round(result.support, 4), "timings": result.timings}
+
+
+def _sources(organisation: UUID, search: SearchIn) -> list[UUID] | None:
+    """The sources to search in, None for all.
+
+    Raises:
+        NotFound: the bot or a source is not the organisation's.
+    """
+    of_bot: set[UUID] | None = None
+    if search.bot is not None:
+        bot = bot_get(organisation=organisation, slug=search.bot)
+        of_bot = set(bot.sources.values_list("pk", flat=True)) or None
+    if search.sources is None:
+        return None if of_bot is None else sorted(of_bot)
+    wanted = set(search.sources)
+    found = set(Source.objects.filter(organisation=organisation, pk__in=wanted).values_list("pk", flat=True))
+    if found != wanted:
+        raise NotFound(message="There is no such source.")
+    return sorted(found if of_bot is None else found & of_bot)
+
+
+def _hit(n: int, hit: PassageHit) -> dict[str, Any]:
+    return {
+        "id": hit.id,
+        "n": n,
+        "document": {"id": hit.document, "name": hit.document_name, "url": None},
+        "version": hit.version_number,
+        "text": hit.text,
+        "place": hit.place,
+        "score": hit.score,
+        "scores": {"dense": hit.dense, "words": hit.words, "fused": hit.score},
+        "as_of": time_shape(hit.as_of),
+    }

@@ -1,0 +1,50 @@
+from typing import Any
+from uuid import UUID
+
+from ninja import Schema
+from pydantic import ConfigDict, Field
+
+
+class SearchIn(Schema):
+    """What is searched for: in a bot's sources, in given ones, or in all of the organisation's."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    query: str = Field(min_length=1, max_length=2000)
+    bot: str | None = None
+    sources: list[UUID] | None = Field(None, max_length=500)
+    limit: int = Field(8, ge=1, le=50)
+
+
+class FoundDocumentOut(Schema):
+    id: UUID
+    name: str
+    url: str | None
+
+
+class ScoresOut(Schema):
+    """Of each stage; null where the stage did not have the passage among its best."""
+
+    dense: float | None
+    words: float | None
+    fused: float
+
+
+class HitOut(Schema):
+    id: UUID
+    n: int
+    document: FoundDocumentOut
+    version: int
+    text: str
+    place: dict[str, Any]
+    score: float
+    scores: ScoresOut
+    as_of: str
+
+
+class SearchOut(Schema):
+    """support: how likely the hits hold an answer, 0 to 1; below .5 an answer without a model is refused."""
+
+    hits: list[HitOut]
+    support: float
+    timings: dict[str, float]

@@ -18,6 +18,8 @@ export interface AnswerOptions {
 export class Answer {
   readonly element: HTMLElement;
   text = "";
+  /** The passages that the answer is written from, once they are known. */
+  offered: readonly Passage[] = [];
   private readonly waiting = h("p", { class: "waiting", hidden: true });
   private readonly prose = h("div", { class: "prose" });
   private readonly sources = h("ol", { class: "answer-sources", "aria-label": "Sources of this answer" });
@@ -39,6 +41,7 @@ export class Answer {
 
   /** The passages that the answer may cite, by their number. */
   offer(passages: readonly Passage[]): void {
+    this.offered = passages;
     passages.forEach((passage, index) => {
       const n = passage.n ?? index + 1;
       if (!this.citations.has(n)) this.citations.set(n, { n, passage });
@@ -126,7 +129,7 @@ export class Answer {
     } else if (message.state === "stopped") {
       this.explain("plain", this.text ? "Stopped. This answer is not complete." : "Stopped.", true);
     } else if (message.state === "interrupted") {
-      this.explain("warn", "This answer was cut off before its end.", true);
+      this.explain("warn", message.error ? errorWords(message.error) : "This answer was cut off before its end.", true, message.error?.request_id);
     } else {
       this.notice.hidden = true;
     }

@@ -130,7 +130,7 @@ export class Chat {
         answer.wait(queueWords(event.data.position, event.data.wait_s));
         break;
       case "step":
-        if (!answer.text) answer.wait(stepWords(event.data.name));
+        if (!answer.text) answer.wait(answer.offered.length ? readingWords(answer.offered) : stepWords(event.data.name));
         break;
       case "sources":
         answer.offer(event.data.passages);
@@ -149,7 +149,7 @@ export class Chat {
         this.announcer.follow(event.data.message.content, true);
         break;
       case "error":
-        this.over(answer, () => answer.fail(event.data.error));
+        this.over(answer, () => (event.data.message ? answer.finish(event.data.message) : answer.fail(event.data.error)));
         this.announcer.say(event.data.error.message);
         break;
     }

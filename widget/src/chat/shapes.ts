@@ -19,7 +19,8 @@ export interface Place {
 export interface Passage {
   id: string;
   n?: number | null;
-  document: { id: string; name: string; url?: string | null };
+  /** id: null once the document is deleted; the passage keeps its words. */
+  document: { id: string | null; name: string; url?: string | null };
   version?: number | string | null;
   text: string;
   place: Place | null;
@@ -73,7 +74,8 @@ export interface TurnEvents {
   citation: Citation;
   usage: Record<string, unknown>;
   done: { message: Message };
-  error: { error: ErrorBody };
+  /** With the Message when there is an answer that could not be finished. */
+  error: { error: ErrorBody; message?: Message | null };
 }
 export type TurnEvent = { [K in keyof TurnEvents]: { event: K; data: TurnEvents[K] } }[keyof TurnEvents];
 

@@ -56,6 +56,7 @@ if (!isOver(state)) {
   followDocuments({
     url: client.url("/documents/events"),
     onDocument: (changed) => changed.id === page.document.id && show(changed),
+    onDeleted: (id) => id === page.document.id && location.assign("/documents"),
     onReturn: () => void client.get<DocumentRow>(`/documents/${page.document.id}`).then(show),
   });
 }

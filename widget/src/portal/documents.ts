@@ -45,6 +45,12 @@ function empty(): void {
   if (notice) notice.hidden = rows.size > 0;
 }
 
+function gone(id: string): void {
+  rows.get(id)?.remove();
+  rows.delete(id);
+  empty();
+}
+
 async function refresh(): Promise<void> {
   const open = [...rows].filter(([, row]) => !isOver(row.dataset.state as DocumentRow["state"]));
   for (const [id] of open.slice(0, 50)) {
@@ -65,11 +71,8 @@ body.addEventListener("click", async (event) => {
   button.disabled = true;
   try {
     const after = await act(client, button.dataset.action ?? "", id, name);
-    if (after === "deleted") {
-      row.remove();
-      rows.delete(id);
-      empty();
-    } else if (after) show(after);
+    if (after === "deleted") gone(id);
+    else if (after) show(after);
   } catch (error) {
     trouble(error);
   } finally {
@@ -110,6 +113,6 @@ document.addEventListener("keydown", (event) => {
   byId("filter-q").focus();
 });
 
-followDocuments({ url: client.url("/documents/events"), onDocument: (changed) => show(changed), onReturn: () => void refresh() });
+followDocuments({ url: client.url("/documents/events"), onDocument: (changed) => show(changed), onDeleted: gone, onReturn: () => void refresh() });
 byId("filter-state").addEventListener("change", () => byId<HTMLFormElement>("filters").requestSubmit());
 drawer();

@@ -82,17 +82,22 @@ export class SourcePanel {
     const wide = h("button", { class: "button quiet round source-widen", type: "button", "aria-label": "Wider", title: "Wider", "aria-pressed": "false" }, icon("wide"));
     wide.addEventListener("click", () => wide.setAttribute("aria-pressed", String(document.body.classList.toggle("wide-source"))));
     wide.setAttribute("aria-pressed", String(document.body.classList.contains("wide-source")));
-    const original = h("a", { class: "button quiet round", href: this.client.url(`/documents/${passage.document.id}/content`), target: "_blank", rel: "noopener", "aria-label": "Open the original", title: "Open the original" }, icon("open"));
+    const { id } = passage.document;
+    const original = id && h("a", { class: "button quiet round", href: this.client.url(`/documents/${id}/content`), target: "_blank", rel: "noopener", "aria-label": "Open the original", title: "Open the original" }, icon("open"));
     return h(
       "header",
       { class: "source-head" },
       h("span", { class: "source-n" }, h("span", { class: "unseen" }, "Source "), String(n)),
       h("div", { class: "source-title" }, h("h2", { dir: "auto" }, passage.document.name), h("p", {}, placeAndDay(passage))),
-      h("div", { class: "source-tools" }, wide, original, close),
+      h("div", { class: "source-tools" }, wide, original || null, close),
     );
   }
 
   private async fill(body: HTMLElement, passage: Passage, signal: AbortSignal): Promise<void> {
+    if (!passage.document.id) {
+      this.instead(body, passage, null, signal);
+      return;
+    }
     const id = encodeURIComponent(passage.document.id);
     try {
       const facts = await this.client.get<DocumentFacts>(`/documents/${id}`, signal);
@@ -115,7 +120,7 @@ export class SourcePanel {
 
   /** The document cannot be shown: why, and the passage as it was quoted. */
   private instead(body: HTMLElement, passage: Passage, error: unknown, signal: AbortSignal): void {
-    const gone = error instanceof Refused && (error.status === 404 || error.status === 410);
+    const gone = error === null || (error instanceof Refused && (error.status === 404 || error.status === 410));
     const words = gone
       ? "This document, or this version of it, has been deleted. This is what the answer quoted from it:"
       : "The document could not be loaded. This is what the answer quoted from it:";

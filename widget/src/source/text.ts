@@ -1,9 +1,11 @@
 import { h } from "../page/dom";
+import { drawTable } from "./table";
 
 /** A block of a document's text; start and end are characters (code points) of the whole text. */
 export interface TextBlock {
   kind: string;
   text: string;
+  /** 1 to 6 for a heading, depth from 1 for a list item, else 0. */
   level?: number | null;
   heading?: string[] | null;
   page?: number | null;
@@ -14,8 +16,8 @@ export interface TextBlock {
 
 export interface TextView {
   blocks: TextBlock[];
-  /** Characters of the passage. */
-  mark: [number, number];
+  /** Characters of the passage; null when no passage was asked for. */
+  mark: [number, number] | null;
   total?: number | null;
 }
 
@@ -24,7 +26,7 @@ export function drawText(view: TextView): HTMLElement {
   const host = h("div", { class: "source-text" });
   let rows: TextBlock[] = [];
   const flush = () => {
-    if (rows.length) host.appendChild(table(rows, view.mark));
+    if (rows.length) host.appendChild(drawTable(rows, view.mark));
     rows = [];
   };
   for (const block of view.blocks) {
@@ -39,7 +41,7 @@ export function drawText(view: TextView): HTMLElement {
   return host;
 }
 
-function drawBlock(block: TextBlock, mark: [number, number]): HTMLElement {
+function drawBlock(block: TextBlock, mark: [number, number] | null): HTMLElement {
   const content = marked(block, mark);
   if (block.kind === "heading") return h((block.level ?? 2) <= 2 ? "h3" : "h4", { dir: "auto" }, ...content);
   if (block.kind === "code") return h("pre", { tabindex: "0" }, ...content);
@@ -48,7 +50,9 @@ function drawBlock(block: TextBlock, mark: [number, number]): HTMLElement {
 }
 
 /** The block's text, the part inside the passage in a mark. */
-function marked(block: TextBlock, [from, to]: [number, number]): Node[] {
+function marked(block: TextBlock, mark: [number, number] | null): Node[] {
+  if (!mark) return [document.createTextNode(block.text)];
+  const [from, to] = mark;
   const points = Array.from(block.text);
   const start = Math.max(0, Math.min(points.length, from - block.start));
   const end = Math.max(start, Math.min(points.length, to - block.start));
@@ -59,30 +63,4 @@ function marked(block: TextBlock, [from, to]: [number, number]): Node[] {
     h("mark", {}, text(start, end)),
     document.createTextNode(text(end, points.length)),
   ];
-}
-
-function table(rows: TextBlock[], mark: [number, number]): HTMLElement {
-  const first = cellsOf(rows[0]?.text ?? "");
-  const named = first.length > 0 && rows.every((row) => cellsOf(row.text).every((cell) => cell.name !== null));
-  const head = named ? h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Row"), ...first.map((cell) => h("th", { scope: "col", dir: "auto" }, cell.name ?? "")))) : null;
-  const body = rows.map((row) => {
-    const inside = row.start < mark[1] && row.end > mark[0];
-    const number = row.rows ? String(row.rows[0]) : "";
-    return h("tr", { class: inside ? "marked" : null }, h("th", { scope: "row" }, number), ...cellsOf(row.text).map((cell) => h("td", { dir: "auto" }, cell.value)));
-  });
-  return h("div", { class: "table-scroll", tabindex: "0", role: "region", "aria-label": "Rows of the table" }, h("table", {}, head, h("tbody", {}, ...body)));
-}
-
-interface Cell {
-  name: string | null;
-  value: string;
-}
-
-/** A row's text is "Name: value; Name: value", or cells between bars when the table has no header. */
-export function cellsOf(text: string): Cell[] {
-  const parts = text.includes(" | ") ? text.split(" | ") : text.split("; ");
-  return parts.map((part) => {
-    const colon = part.indexOf(": ");
-    return colon > 0 && colon < 60 ? { name: part.slice(0, colon), value: part.slice(colon + 2) } : { name: null, value: part };
-  });
 }

@@ -1,0 +1,103 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { Client } from "../src/chat/client";
+import type { Citation } from "../src/chat/shapes";
+import { SourcePanel } from "../src/source/panel";
+import { cellsOf, drawTable } from "../src/source/table";
+import { drawText, type TextBlock } from "../src/source/text";
+import { json, passage, ScriptedServer } from "./scripted_server";
+
+let server: ScriptedServer;
+let panel: SourcePanel;
+let host: HTMLElement;
+let opener: HTMLButtonElement;
+
+beforeEach(async () => {
+  server = new ScriptedServer();
+  const client = new Client({ baseUrl: await server.start() });
+  host = document.createElement("aside");
+  opener = document.createElement("button");
+  document.body.replaceChildren(opener, host);
+  panel = new SourcePanel(host, client);
+});
+
+afterEach(() => server.stop());
+
+const block = (kind: string, text: string, start: number, more: Partial<TextBlock> = {}): TextBlock => ({ kind, text, start, end: start + Array.from(text).length, ...more });
+const citation = (more: object = {}): Citation => ({ n: 1, passage: { ...(passage(1) as Citation["passage"]), ...more } });
+const facts = (media_type: string, pages: number | null) => (response: never) => json(response, 200, { id: "document-1", name: "x", media_type, pages });
+const until = (check: () => unknown) => vi.waitFor(() => expect(check()).toBeTruthy(), { timeout: 5000 });
+
+test("a PDF opens at the page, with the lines of the passage under the marker", async () => {
+  server.on("GET /documents/document-1", facts("application/pdf", 5));
+  await panel.open(citation(), opener);
+  const picture = host.querySelector("img") as HTMLImageElement;
+  expect(picture.src).toMatch(/\/documents\/document-1\/pages\/4$/);
+  picture.dispatchEvent(new Event("load"));
+  const mark = host.querySelector<HTMLElement>(".page-mark");
+  expect(mark?.style.left).toBe("9.6%");
+  expect(mark?.style.height).toBe("5.8%");
+  expect(host.querySelector(".page-label")?.textContent).toBe("Page 4 of 5");
+  host.querySelector<HTMLElement>("[aria-label='Next page']")?.click();
+  const next = host.querySelector("img") as HTMLImageElement;
+  next.dispatchEvent(new Event("load"));
+  expect(next.src).toMatch(/pages\/5$/);
+  expect(host.querySelector(".page-mark")).toBeNull();
+  expect(host.querySelector<HTMLButtonElement>("[aria-label='Next page']")?.disabled).toBe(true);
+});
+
+test("a text opens with the passage marked by characters, across blocks and emoji", async () => {
+  server.on("GET /documents/document-1", facts("text/markdown", null));
+  server.on("GET /documents/document-1/text", (response) =>
+    json(response, 200, { blocks: [block("heading", "🎉 Leave", 0, { level: 2 }), block("paragraph", "Five days. More.", 9)], mark: [2, 19], total: 2 }),
+  );
+  await panel.open(citation({ place: { kind: "heading", heading: ["Leave"] } }), opener);
+  expect([...host.querySelectorAll("mark")].map((mark) => mark.textContent)).toEqual(["Leave", "Five days."]);
+  expect(server.asked.some((one) => one.path.endsWith("/text?around=chunk-1"))).toBe(true);
+});
+
+test("a deleted document says so and keeps the quote", async () => {
+  await panel.open(citation(), opener);
+  expect(host.textContent).toContain("has been deleted");
+  expect(host.querySelector("mark")?.textContent).toBe("Carry over at most five days.");
+  await panel.open(citation({ document: { id: null, name: "Gone.pdf" } }), opener);
+  expect(host.textContent).toContain("has been deleted");
+  expect(host.querySelector("a")).toBeNull();
+});
+
+test("a document that cannot be loaded keeps the quote and offers to try again", async () => {
+  server.on("GET /documents/document-1", (response) => json(response, 503, {}));
+  await panel.open(citation(), opener);
+  expect(host.textContent).toContain("could not be loaded");
+  server.on("GET /documents/document-1", facts("application/pdf", 5));
+  host.querySelector<HTMLElement>(".notice button")?.click();
+  await until(() => host.querySelector("img"));
+});
+
+test("opening moves focus into the panel and closing gives it back", async () => {
+  await panel.open(citation(), opener);
+  expect(document.activeElement?.className).toContain("source-close");
+  panel.close();
+  expect(host.hidden).toBe(true);
+  expect(document.activeElement).toBe(opener);
+});
+
+test("rows are a table by the names of their columns, also where cells are empty", () => {
+  const table = drawTable([block("table_row", "Article: K-1; Price: 4.90", 0, { rows: [2, 2] }), block("table_row", "Article: K-2; Note: a; b; Price: 5.90", 30, { rows: [3, 3] })], [30, 60]);
+  expect([...table.querySelectorAll("thead th")].map((cell) => cell.textContent)).toEqual(["Row", "Article", "Price", "Note"]);
+  expect([...table.querySelectorAll("tr.marked > *")].map((cell) => cell.textContent)).toEqual(["3", "K-2", "5.90", "a; b"]);
+});
+
+test("a row of many columns that comes in parts is one row", () => {
+  const table = drawTable([block("table_row", "Article: K-1; A: 1", 0, { rows: [2, 2] }), block("table_row", "Article: K-1; B: 2", 30, { rows: [2, 2] })], null);
+  expect([...table.querySelectorAll("tbody tr > *")].map((cell) => cell.textContent)).toEqual(["2", "K-1", "1", "2"]);
+});
+
+test("cells without a header are told by their position", () => {
+  expect([...cellsOf("K-1 | 4.90 | steel")]).toEqual([["#1", "K-1"], ["#2", "4.90"], ["#3", "steel"]]);
+});
+
+test("markup in a document stays text", () => {
+  const drawn = drawText({ blocks: [block("paragraph", "<img src=x onerror=alert(1)>", 0), block("table_row", "A: <b>x</b>", 30, { rows: [1, 1] })], mark: [0, 28] });
+  expect(drawn.querySelector("img, b")).toBeNull();
+  expect(drawn.querySelector("mark")?.textContent).toBe("<img src=x onerror=alert(1)>");
+});

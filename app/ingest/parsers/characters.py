@@ -23,6 +23,7 @@ _ESCAPES = ((b"\x1b$)C", "iso2022_kr"), (b"\x1b$", "iso2022_jp_2"), (b"\x1b(J", 
 _SAMPLE = 48_000
 # High characters that Western European texts are written with.
 _WESTERN = frozenset("äöüßÄÖÜàâçéèêëîïôùûœÀÂÇÉÈÊËÎÏÔÙÛŒáíñóúÁÍÑÓÚìòÌÒãõÃÕåøæÅØÆ€£§°´’‘“”„«»–—…·•©®²³½¼¾µ×±¡¿º ")
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ufffd]")
 _HIGH = re.compile(rb"[\x80-\xff]")
 _C1 = re.compile(rb"[\x80-\x9f]")
 # Rare relatives of these only ever win by accident.
@@ -86,11 +87,18 @@ def wide_encoding(data: bytes) -> str | None:
     if zeros[0] > 0.9 and zeros[1] > 0.9 and zeros[3] < 0.1:
         return "utf-32-be"
     even, odd = (zeros[0] + zeros[2]) / 2, (zeros[1] + zeros[3]) / 2
-    if odd > 0.2 and even < 0.02:
+    enough = 0.2 if len(head) > 200 else 0.35
+    if odd > enough and even < 0.02 and _is_plausible(head, "utf-16-le"):
         return "utf-16-le"
-    if even > 0.2 and odd < 0.02:
+    if even > enough and odd < 0.02 and _is_plausible(head, "utf-16-be"):
         return "utf-16-be"
     return None
+
+
+def _is_plausible(head: bytes, encoding: str) -> bool:
+    """Binary data has zero bytes in every second place too, but controls between them."""
+    text = head[: len(head) // 2 * 2].decode(encoding, "replace")
+    return len(text) > 3 and not _CONTROL.search(text) and sum(map(str.isalnum, text)) * 3 > len(text)
 
 
 def _strictly(data: bytes, encoding: str | None) -> str | None:
@@ -156,7 +164,7 @@ def _looks_western(sample: bytes) -> bool:
     if not found <= _WESTERN or (found & set("õû") and found & set("öüó") and not found & set("ãçêèñà")):
         return False
     ascii_letters = sum(1 for char in text if char.isascii() and char.isalpha())
-    return len(high) * 5 < ascii_letters and not _LETTER_SYMBOL_LETTER.search(text)
+    return len(high) * 3 < ascii_letters + 4 and not _LETTER_SYMBOL_LETTER.search(text)
 
 
 def _looks_turkish(sample: bytes) -> bool:

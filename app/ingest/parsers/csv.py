@@ -17,9 +17,7 @@ from app.ingest.parsers.rows import are_names, row_texts
 _DELIMITERS = (",", ";", "\t", "|", "^", ":")
 _SAMPLE_CHARS = 100_000
 _SAMPLE_ROWS = 100
-# A cell this long with line ends in it comes from a quotation mark that is never closed.
-_SWALLOWED_CHARS = 50_000
-_SWALLOWED_LINES = 200
+_SWALLOWED_LINES = 10
 
 Rows = Iterator[tuple[int, list[str]]]
 
@@ -90,12 +88,18 @@ def _score(sample: str, delimiter: str) -> float:
 
 
 def _is_swallowed(text: str, delimiter: str) -> bool:
-    if text.count('"') % 2 == 0:
+    """Whether a quotation mark that is never closed made rows into one cell."""
+    if '"' not in text:
         return False
     reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
-    return any(
-        len(cell) > _SWALLOWED_CHARS or cell.count("\n") > _SWALLOWED_LINES for cells in reader for cell in cells[-1:]
-    )
+    return any(_holds_rows(cell, delimiter) for cells in reader for cell in cells if "\n" in cell)
+
+
+def _holds_rows(cell: str, delimiter: str) -> bool:
+    lines = cell.split("\n")
+    counts = Counter(line.count(delimiter) for line in lines)
+    alike = sum(rows for marks, rows in counts.items() if marks)
+    return len(lines) > _SWALLOWED_LINES and counts.most_common(1)[0][0] > 0 and alike > 0.9 * len(lines)
 
 
 def _header(rows: Sequence[tuple[int, list[str]]]) -> tuple[int, list[str]] | None:

@@ -1,10 +1,11 @@
 """Shared people of the tests: alice owns an organisation, bob is a member of it, charlie belongs to another one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from app.accounts.choices import Role
@@ -46,6 +47,17 @@ def _person(name: str, organisation: Organisation, role: Role) -> Person:
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(postgres: str, valkey: str) -> None:
     """Starts the database, and the cache for sessions and streams, before pytest-django makes the test database."""
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """The test database; at its end, whoever is still connected (threads of async tests) is sent away first."""
+    yield
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
 
 
 @pytest.fixture(autouse=True)

@@ -228,6 +228,13 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
         for action in pressed:
             action.method(request, obj)
 
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """What a confirmation names: the rows themselves. Django would read all that hangs on them, passages too."""
+        rows = list(objs)
+        return [str(row) for row in rows], {str(self.model._meta.verbose_name_plural): len(rows)}, set(), []
+
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         self.object_delete(request, obj)
 

@@ -7,14 +7,14 @@ from django.http import HttpRequest
 from app.accounts.admin_scope import ReadOnlyAdmin, ScopedAdmin, person_of
 from app.bots.forms import SETTINGS_FIELDS, BotForm
 from app.bots.models import Bot, BotRevision
-from app.bots.services import bot_create, revision_publish
+from app.bots.services import bot_create, bot_delete, bot_update
 
 
 @admin.register(Bot)
 class BotAdmin(ScopedAdmin):
     """Saving changed settings publishes a new revision; the earlier ones stay."""
 
-    may_add = may_change = True
+    may_add = may_change = may_delete = True
     form = BotForm
     list_display = ("name", "organisation", "slug", "live_revision", "updated")
     list_select_related = ("organisation", "live_revision")
@@ -43,10 +43,17 @@ class BotAdmin(ScopedAdmin):
             )
             obj.pk = made.pk
             return
-        obj.save(update_fields=["name", "updated"])
-        obj.sources.set(form.cleaned_data["sources"], through_defaults={"organisation_id": obj.organisation_id})
-        if obj.live_revision is None or obj.live_revision.parsed != form.settings:
-            revision_publish(bot=obj, settings=form.settings, created_by=person)
+        bot_update(
+            organisation=obj.organisation_id,
+            bot=obj,
+            name=obj.name,
+            settings=form.settings.model_dump(),
+            sources=[source.pk for source in form.cleaned_data["sources"]],
+            updated_by=person,
+        )
+
+    def object_delete(self, request: HttpRequest, obj: Any) -> None:
+        bot_delete(organisation=obj.organisation_id, bot=obj)
 
 
 @admin.register(BotRevision)

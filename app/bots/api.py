@@ -1,5 +1,6 @@
 from typing import Any
 
+from django.db import transaction
 from ninja import Query, Router
 from pydantic import BaseModel
 
@@ -34,6 +35,7 @@ def list_bots(request: ApiRequest, limit: int = Limit, cursor: str = "") -> Any:
 
 
 @router.post("/bots", auth=policy(Role.ADMIN), response={201: BotOut})
+@transaction.atomic
 def create_bot(request: ApiRequest, bot: BotIn) -> Any:
     settings = bot.model_dump(exclude={"slug", "name", "sources"})
     organisation = Organisation.objects.get(pk=request.caller.organisation_id)

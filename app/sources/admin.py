@@ -1,22 +1,25 @@
+from collections.abc import Callable
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import Count, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
 
-from app.accounts.admin_scope import ReadOnlyAdmin, ReadOnlyInline, ScopedAdmin, display
-from app.errors import CODES, Conflict, Invalid
+from app.accounts.admin_scope import ReadOnlyAdmin, ReadOnlyInline, ScopedAdmin, action, display
+from app.errors import CODES, RefdeskError
+from app.ingest.services import document_cancel, document_delete, document_retry, source_delete
 from app.sources.models import Document, DocumentVersion, Source
-from app.sources.services import source_create
+from app.sources.services import source_create, source_rename
 
+Service = Callable[..., Any]
 STATES = {"ready": "success", "failed": "danger", "running": "info", "queued": "info", "cancelled": "warning"}
 
 
 @admin.register(Source)
 class SourceAdmin(ScopedAdmin):
-    may_add = may_change = True
+    may_add = may_change = may_delete = True
     list_display = ("name", "organisation", "kind", "documents_count", "created")
     list_select_related = ("organisation",)
     list_filter = ("organisation", "kind")
@@ -36,12 +39,10 @@ class SourceAdmin(ScopedAdmin):
         if not change:
             obj.pk = source_create(organisation=organisation, name=obj.name).pk
             return
-        obj.name = obj.name.strip()
-        if not obj.name:
-            raise Invalid(message="A source needs a name.")
-        if Source.objects.filter(organisation=organisation, name=obj.name).exclude(pk=obj.pk).exists():
-            raise Conflict(message=f"There is a source {obj.name!r} already.")
-        obj.save(update_fields=["name"])
+        source_rename(organisation=organisation, source=obj, name=obj.name)
+
+    def object_delete(self, request: HttpRequest, obj: Any) -> None:
+        source_delete(organisation=obj.organisation_id, source=obj)
 
 
 class VersionInline(ReadOnlyInline):
@@ -52,6 +53,8 @@ class VersionInline(ReadOnlyInline):
 
 @admin.register(Document)
 class DocumentAdmin(ReadOnlyAdmin):
+    may_delete = True
+    actions = ("retry", "cancel")
     list_display = ("name", "organisation", "source", "state_shown", "progress", "pages", "chunks", "size", "updated")
     list_select_related = ("organisation", "source")
     list_filter = ("organisation", "state", "source", "error_code")
@@ -88,3 +91,26 @@ class DocumentAdmin(ReadOnlyAdmin):
     def hint(self, obj: Document) -> str:
         entry = CODES.get(obj.error_code)
         return entry.hint if entry else ""
+
+    def object_delete(self, request: HttpRequest, obj: Any) -> None:
+        document_delete(organisation=obj.organisation_id, document=obj.pk)
+
+    @action(description="Read the chosen documents again")
+    def retry(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self._each(request, queryset, document_retry, "Queued again")
+
+    @action(description="Cancel the work on the chosen documents")
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self._each(request, queryset, document_cancel, "Cancelled")
+
+    def _each(self, request: HttpRequest, queryset: QuerySet[Any], service: Service, done: str) -> None:
+        """One document that cannot be done does not keep the others from it."""
+        count = 0
+        for document in queryset:
+            try:
+                service(organisation=document.organisation_id, document=document.pk)
+                count += 1
+            except RefdeskError as error:
+                self.message_user(request, f"{document.name}: {error.message}", messages.ERROR)
+        if count:
+            self.message_user(request, f"{done}: {count}.")

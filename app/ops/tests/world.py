@@ -1,5 +1,6 @@
 """One organisation with a row of every kind, for the tests that knock at every door."""
 
+import io
 import zlib
 from dataclasses import dataclass, fields
 from typing import Any
@@ -14,9 +15,11 @@ from app.bots.services import bot_create
 from app.chat.choices import AnswerMode, MessageRole
 from app.chat.models import Citation, Conversation, Message
 from app.conftest import Person
+from app.ingest.blocks import Block, Parsed, blocks_to_json
 from app.ingest.choices import JobState
 from app.ingest.models import Chunk, Job
 from app.lib.ids import new_id
+from app.lib.storage import storage
 from app.sources.choices import DocumentState, VersionState
 from app.sources.models import Document, DocumentVersion, Source, VersionText
 from app.sources.services import source_create
@@ -81,14 +84,16 @@ def world_make(person: Person, *, word: str) -> World:
 
 
 def _document(person: Person, source: Source, word: str) -> tuple[Document, DocumentVersion, Chunk]:
-    organisation = person.organisation
+    organisation, text = person.organisation, f"{word} text"
+    with storage().receive(io.BytesIO(text.encode()), organisation=organisation.pk) as stored:
+        stored.keep()
     document = Document.objects.create(
         organisation=organisation,
         source=source,
         name=f"{word}.txt",
         media_type="text/plain",
-        bytes=len(word),
-        sha256=word.encode().hex().ljust(64, "0"),
+        bytes=stored.bytes,
+        sha256=stored.sha256,
         state=DocumentState.READY,
         chunks=1,
         uploaded_by=person.user,
@@ -97,23 +102,24 @@ def _document(person: Person, source: Source, word: str) -> tuple[Document, Docu
         organisation=organisation,
         document=document,
         state=VersionState.ACTIVE,
-        storage_key=f"test/{word}",
+        storage_key=stored.key,
         media_type="text/plain",
         title=f"{word} title",
         chunks=1,
     )
-    VersionText.objects.create(organisation=organisation, version=version, blocks=zlib.compress(b"[]"))
+    blocks = zlib.compress(blocks_to_json(Parsed((Block("paragraph", text),), "text/plain")))
+    VersionText.objects.create(organisation=organisation, version=version, blocks=blocks)
     chunk = Chunk.objects.create(
         id=new_id(),
         organisation=organisation,
         document=document,
         version=version,
         position=0,
-        text=f"{word} text",
-        embed_text=f"{word} text",
+        text=text,
+        embed_text=text,
         tokens=2,
         start=0,
-        end=len(word) + 5,
+        end=len(text),
         place=PLACE,
     )
     document.active_version = version

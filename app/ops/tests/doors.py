@@ -1,0 +1,222 @@
+"""Every operation of the API as the router has it, and how to knock at it with ids of a world in every position."""
+
+import asyncio
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import AsyncClient, Client
+from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
+
+from app.accounts.auth import policy
+from app.api import api
+from app.bots.settings import BotSettings
+from app.ops.tests.world import World
+
+# Long enough for a stream to say what it has; streams that follow changes never end by themselves.
+STREAM_S = 0.25
+
+Value = Callable[[World], Any]
+# What to send where a path, a query or a body has this name: ids of the world wherever a name can carry one.
+# A new name is added here once: an id of the world, or a harmless value that the route accepts.
+VALUES: dict[str, Value] = {
+    "document_id": lambda world: str(world.document.pk),
+    "source_id": lambda world: str(world.source.pk),
+    "conversation_id": lambda world: str(world.conversation.pk),
+    "message_id": lambda world: str(world.answer.pk),
+    "chunk_id": lambda world: str(world.chunk.pk),
+    "slug": lambda world: world.bot.slug,
+    "bot": lambda world: world.bot.slug,
+    "bots": lambda world: [world.bot.slug],
+    "conversation": lambda world: str(world.conversation.pk),
+    "source": lambda world: str(world.source.pk),
+    "sources": lambda world: [str(world.source.pk)],
+    "document": lambda world: str(world.document.pk),
+    "documents": lambda world: [str(world.document.pk)],
+    "around": lambda world: str(world.chunk.pk),
+    "revision": lambda world: 1,
+    "number": lambda world: 1,
+    "n": lambda world: 1,
+    "state": lambda world: "",
+    "q": lambda world: world.word,
+    "query": lambda world: world.word,
+    "message": lambda world: f"{world.word}?",
+    "limit": lambda world: 10,
+    "cursor": lambda world: "",
+    "from": lambda world: 0,
+    "after": lambda world: 0,
+    "stream": lambda world: True,
+    "name": lambda world: "a new name",
+    "title": lambda world: "a new title",
+    "settings": lambda world: {"temperature": 0.5},
+    "rating": lambda world: 1,
+    "comment": lambda world: "words",
+    "idempotency_key": lambda world: "",
+}
+# The settings of a bot are fields of its calls; their defaults carry no id.
+VALUES |= {
+    name: lambda world, info=info: info.get_default(call_default_factory=True)  # type: ignore[misc]
+    for name, info in BotSettings.model_fields.items()
+}
+# Where a name means something else on one route.
+ROUTE_VALUES: dict[tuple[str, str], Value] = {
+    # A new bot gets a slug of its own; that of another organisation would be free.
+    ("POST /api/v1/bots", "slug"): lambda world: "a-new-bot",
+}
+
+
+@dataclass(frozen=True)
+class Door:
+    """One operation: method, address with names in braces, and its policy (None: open to everybody)."""
+
+    method: str
+    path: str
+    policy: policy | None
+    schema: dict[str, Any] = field(repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @property
+    def path_names(self) -> list[str]:
+        return re.findall(r"\{(\w+)\}", self.path)
+
+    @property
+    def writes(self) -> bool:
+        return self.method not in ("GET", "HEAD")
+
+    def names(self, place: str) -> list[str]:
+        return [each["name"] for each in self.schema.get("parameters", []) if each["in"] == place]
+
+    def body(self) -> tuple[str, dict[str, Any]] | None:
+        """Media type and properties of the body."""
+        content = self.schema.get("requestBody", {}).get("content", {})
+        for media_type, described in content.items():
+            return media_type, _resolved(described["schema"]).get("properties", {})
+        return None
+
+
+def _resolved(schema: dict[str, Any]) -> dict[str, Any]:
+    if "$ref" in schema:
+        return DESCRIPTION["components"]["schemas"][schema["$ref"].rpartition("/")[2]]  # type: ignore[no-any-return]
+    return schema
+
+
+DESCRIPTION: dict[str, Any] = json.loads(json.dumps(api.get_openapi_schema(), default=str))
+
+
+def doors() -> list[Door]:
+    """Every operation that the router knows.
+
+    Raises:
+        AssertionError: one is hidden from the description, so that its parameters cannot be known.
+    """
+    found = []
+    for router in api._get_bound_routers():
+        for path, view in router.path_operations.items():
+            whole = "/" + "/".join(part.strip("/") for part in ("api/v1", router.prefix, path) if part.strip("/"))
+            whole = re.sub(r"\{\w+:(\w+)\}", r"{\1}", whole)
+            for operation in view.operations:
+                policies = [each for each in operation.auth_callbacks if isinstance(each, policy)]
+                for method in operation.methods:
+                    described = DESCRIPTION["paths"].get(whole, {}).get(method.lower())
+                    assert described is not None, f"{method} {whole} is not in the description of the API"
+                    found.append(Door(method, whole, policies[0] if policies else None, described))
+    return found
+
+
+def value_of(door: Door, name: str, world: World) -> Any:
+    value = ROUTE_VALUES.get((door.name, name)) or VALUES.get(name)
+    assert value is not None, (
+        f"{door.name} takes {name!r}, which the isolation tests do not know. Add it to VALUES in {__file__}: an id of "
+        "the world if it can carry one, so that it is tried with another organisation's, or a harmless value."
+    )
+    return value(world)
+
+
+@dataclass(frozen=True)
+class Knock:
+    """A request with a world's ids in every position, and what of it an answer may repeat."""
+
+    path: str
+    data: bytes
+    content_type: str
+    sent: tuple[str, ...]
+
+
+def knock_at(door: Door, world: World) -> Knock:
+    path, sent = door.path, []
+    for name in door.path_names:
+        value = str(value_of(door, name, world))
+        path, sent = path.replace(f"{{{name}}}", value), [*sent, value]
+    query = {name: value_of(door, name, world) for name in door.names("query")}
+    query = {name: value for name, value in query.items() if value != ""}
+    sent += [str(value) for value in query.values()]
+    described = door.body()
+    data, content_type = b"", "application/json"
+    if described is not None:
+        fields = {name: value_of(door, name, world) for name in described[1] if name != "file"}
+        sent += [text for text in re.findall(r"[^\"\[\]{}:,]+", json.dumps(fields)) if text.strip()]
+        if described[0].startswith("multipart/"):
+            files = {"file": _file(world)} if "file" in described[1] else {}
+            data, content_type = encode_multipart(BOUNDARY, {**fields, **files}), MULTIPART_CONTENT
+        else:
+            data = json.dumps(fields).encode()
+    address = path + (f"?{urlencode(query, doseq=True)}" if query else "")
+    return Knock(address, data, content_type, tuple(sorted({text.strip() for text in sent}, key=len, reverse=True)))
+
+
+def _file(world: World) -> Any:
+    return SimpleUploadedFile("new.txt", f"new words about {world.source.pk}".encode())
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    text: str
+
+
+class Visitor:
+    """Knocks as somebody: with a browser's session, with headers, or with neither."""
+
+    def __init__(self, name: str, *, session: Client | None = None, headers: dict[str, str] | None = None) -> None:
+        self.name = name
+        self.headers = headers or {}
+        self._client = AsyncClient()
+        if session is not None:
+            self._client.cookies = session.cookies
+
+    async def knock(self, door: Door, world: World) -> Answer:
+        """The answer, without what was sent. Streams are read for a moment."""
+        knock = knock_at(door, world)
+        return await self.send(door.method, knock)
+
+    async def send(self, method: str, knock: Knock) -> Answer:
+        answer = await self._client.generic(
+            method, knock.path, knock.data, content_type=knock.content_type, headers=self.headers
+        )
+        body = await _body(answer)
+        text = body.decode("utf-8", "replace")
+        for one in knock.sent:
+            text = text.replace(one, "")
+        return Answer(answer.status_code, text)
+
+
+async def _body(answer: Any) -> bytes:
+    if not answer.streaming:
+        return bytes(answer.content)
+    read = bytearray()
+    try:
+        async with asyncio.timeout(STREAM_S):
+            async for part in answer.streaming_content:
+                read += part
+    except TimeoutError:
+        pass
+    finally:
+        await asyncio.to_thread(answer.close)
+    return bytes(read)

@@ -92,14 +92,14 @@ async def desk(valkey: str) -> AsyncIterator[Desk]:
 
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(application, lifespan="on", log_level="warning"))
+        config = uvicorn.Config(application, lifespan="on", log_level="warning", timeout_graceful_shutdown=2)
+        server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started:  # noqa: ASYNC110 (uvicorn has no event for it)
             await asyncio.sleep(0.01)
         async with aiohttp.ClientSession() as session:
             yield Desk(f"http://127.0.0.1:{listener.getsockname()[1]}", session)
         server.should_exit = True
-        server.force_exit = True
         await serving
     await http_session_close()
     await database_close()

@@ -1,0 +1,239 @@
+"""What a turn costs over the model server alone: time to the first token at 1 and 32 streams, turns a second, CPU.
+
+    python -m bench.turn [--turns 400]
+
+Real web process and engines; the model is a scripted server that answers at once with 64 tokens, so all time is ours.
+Questions repeat, so that their embedding is remembered, and it is measured beside with new ones. Prints a table, saves
+JSON in bench/results/.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from app.llm.tests.scripted import Script, ScriptedModel
+from app.ops.engines.ports import port_find
+from app.ops.engines.postgres import Postgres
+from app.ops.engines.valkey import Valkey
+from bench.engines import RESULTS, ROOT, engine, memory_mb
+
+TICKS_S = os.sysconf("SC_CLK_TCK")
+FILLER = (
+    "The {a} unit of the {b} plant is checked each quarter by the people of the workshop, who note the pressure, the "
+    "temperature and the wear of the seals in the log and report anything above the limits of table {c}. "
+) * 3
+QUESTIONS = [f"How often is the a{n} unit of the b{n % 7} plant checked?" for n in range(10)]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A running web process, a key for it, and the scripted model."""
+
+    port: int
+    pid: int
+    key: str
+    model: ScriptedModel
+
+
+@contextmanager
+def desk(chunks: int) -> Iterator[Desk]:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="refdesk-bench-")))
+        postgres = Postgres(folder / "postgres", log=folder / "postgres.log")
+        valkey = Valkey(folder / "valkey", log=folder / "valkey.log")
+        for server in (postgres, valkey):
+            server.start()
+            stack.callback(server.stop)
+        qdrant, _ = stack.enter_context(engine("app.ops.engines.qdrant", "--folder", str(folder / "qdrant")))
+        embedder, _ = stack.enter_context(engine("app.ops.engines.embeddings"))
+        model = stack.enter_context(ScriptedModel())
+        port = port_find()
+        os.environ.update(
+            REFDESK_DATA=str(folder),
+            REFDESK_SECRET_KEY="bench" * 10,
+            REFDESK_DATABASE_URL=postgres.url(),
+            REFDESK_VALKEY_URL=valkey.url(),
+            REFDESK_QDRANT_URL=qdrant,
+            REFDESK_EMBEDDINGS_URL=f"{embedder}/v1",
+            REFDESK_LLM_URL=model.url,
+            REFDESK_URL=f"http://127.0.0.1:{port}",
+            DJANGO_SETTINGS_MODULE="app.settings",
+        )
+        subprocess.run([sys.executable, "manage.py", "migrate", "--no-input", "-v", "0"], cwd=ROOT, check=True)
+        key = fill(chunks)
+        web = stack.enter_context(web_process(port, folder))
+        yield Desk(port, web.pid, key, model)
+
+
+def fill(chunks: int) -> str:
+    """An organisation with a bot and a library; a key for it."""
+    import django
+
+    django.setup()
+    from app.accounts.services import api_key_create, organisation_create
+    from app.bots.services import bot_create
+    from app.chat.tests.library import document_index
+
+    organisation = organisation_create(slug="bench")
+    bot_create(organisation=organisation, slug="default", name="Bench")
+    for first in range(0, chunks, 50):
+        texts = [FILLER.format(a=f"a{n}", b=f"b{n % 7}", c=n) for n in range(first, min(first + 50, chunks))]
+        document_index(organisation, f"plant-{first}.txt", texts)
+    return api_key_create(organisation=organisation, name="bench")[1]
+
+
+@contextmanager
+def web_process(port: int, folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    command = [sys.executable, "-m", "uvicorn", "app.asgi:application", "--port", str(port), "--loop", "uvloop"]
+    command += ["--http", "httptools", "--no-access-log", "--no-server-header", "--log-level", "warning"]
+    with (folder / "web.log").open("wb") as log, subprocess.Popen(command, cwd=ROOT, stderr=log) as web:
+        try:
+            wait_for(port)
+            yield web
+        finally:
+            sys.stderr.write((folder / "web.log").read_text()[-2000:])
+            web.terminate()
+
+
+def wait_for(port: int) -> None:
+    import socket
+
+    for _ in range(300):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise RuntimeError("the web process did not start")
+
+
+def cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_S
+
+
+def request_bytes(port: int, path: str, body: dict[str, Any], key: str = "") -> bytes:
+    content = json.dumps(body).encode()
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
+    head += f"Content-Length: {len(content)}\r\n" + (f"Authorization: Bearer {key}\r\n" if key else "")
+    return head.encode() + b"\r\n" + content
+
+
+class Reader:
+    """One kept connection; as plain as can be, since it shares the machine with what it measures."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.pipe: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def stream(self, request: bytes, first: bytes, last: bytes) -> float:
+        """Seconds until `first` has arrived; reads to the end, which must hold `last`."""
+        if self.pipe is None:
+            self.pipe = await asyncio.open_connection("127.0.0.1", self.port, limit=2**20)
+        reader, writer = self.pipe
+        began, found, data = time.perf_counter(), 0.0, b""
+        writer.write(request)
+        while not data.endswith(b"0\r\n\r\n"):
+            piece = await reader.read(2**16)
+            data += piece
+            if not found and first in data:
+                found = time.perf_counter() - began
+            if not piece:
+                break
+        if last not in data:
+            raise RuntimeError(f"no {last!r} in {data[-1500:]!r}")
+        return found
+
+
+async def load(port: int, requests: list[bytes], streams: int, first: bytes, last: bytes) -> tuple[list[float], float]:
+    """Times to the first token of all requests, and turns a second, with so many readers asking in turn."""
+    waiting = iter(requests)
+    times: list[float] = []
+
+    async def read() -> None:
+        reader = Reader(port)
+        for request in waiting:
+            times.append(await reader.stream(request, first, last))
+
+    began = time.perf_counter()
+    await asyncio.gather(*(read() for _ in range(streams)))
+    return times, len(requests) / (time.perf_counter() - began)
+
+
+def summary(times: list[float]) -> dict[str, float]:
+    ordered = sorted(times)
+    return {"p50_ms": 1000 * statistics.median(ordered), "p95_ms": 1000 * ordered[int(len(ordered) * 0.95)]}
+
+
+async def measure(desk: Desk, turns: int) -> list[dict[str, Any]]:
+    model_port = int(desk.model.address.rpartition(":")[2])
+    asked = {"model": "scripted", "stream": True, "messages": [{"role": "user", "content": "x" * 6000}]}
+    raw = request_bytes(model_port, "/v1/chat/completions", asked)
+    path = "/api/v1/bots/default/chat"
+    known = [request_bytes(desk.port, path, {"message": question}, desk.key) for question in QUESTIONS]
+    new = [
+        request_bytes(desk.port, path, {"message": f"How often is the a{n} unit checked in year {n}?"}, desk.key)
+        for n in range(turns)
+    ]
+    ends = (b"event: delta", b"event: done")
+    await load(desk.port, known * 5, 4, *ends)  # warm: prepared statements, kept connections, remembered vectors
+    rows: list[dict[str, Any]] = []
+    for streams in (1, 32):
+        raw_times, _ = await load(model_port, [raw] * turns, streams, b"data:", b"[DONE]")
+        for name, requests in (("known", known * (turns // len(known))), ("new", new)):
+            if name == "new" and streams > 1:
+                continue
+            before = cpu_s(desk.pid)
+            times, rate = await load(desk.port, requests, streams, *ends)
+            row = {"streams": streams, "questions": name, **summary(times), "turns_s": rate}
+            row["cpu_ms"] = 1000 * (cpu_s(desk.pid) - before) / len(requests)
+            row["raw_ms"] = summary(raw_times)["p50_ms"]
+            row["added_ms"] = row["p50_ms"] - row["raw_ms"]
+            rows.append(row)
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--turns", type=int, default=400)
+    parser.add_argument("--chunks", type=int, default=200)
+    parser.add_argument("--profile", metavar="FILE", help="of the web process, by py-spy if it is there")
+    arguments = parser.parse_args()
+    with desk(arguments.chunks) as running:
+        running.model.script(Script(at_once=True))
+        profiler = None
+        if arguments.profile:
+            command = ["py-spy", "record", "-p", str(running.pid), "-o", arguments.profile, "-f", "raw", "-r", "500"]
+            profiler = subprocess.Popen(command)
+        rows = uvloop.run(measure(running, arguments.turns))
+        if profiler is not None:
+            profiler.send_signal(2)
+            profiler.wait()
+        memory = memory_mb(running.pid)
+    print(
+        f"{'streams':>8} {'questions':>10} {'first token':>12} {'p95':>8} {'raw':>7} {'added':>8} {'turns/s':>8} {'CPU':>8}"
+    )
+    for row in rows:
+        print(
+            f"{row['streams']:>8} {row['questions']:>10} {row['p50_ms']:>9.1f} ms {row['p95_ms']:>5.1f} ms "
+            f"{row['raw_ms']:>4.1f} ms {row['added_ms']:>5.1f} ms {row['turns_s']:>8.1f} {row['cpu_ms']:>5.2f} ms"
+        )
+    print(f"web process: {memory:.0f} MB (proportional set size)")
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "turn.json").write_text(json.dumps({"rows": rows, "web_mb": memory}, indent=2))
+
+
+if __name__ == "__main__":
+    main()

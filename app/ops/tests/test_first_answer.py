@@ -1,0 +1,136 @@
+"""The main job as its person does it: start a box, sign in, upload a PDF, watch it become ready, ask, check the source.
+
+In real Chromium, with no model (answers are quoted) and with a scripted one.
+"""
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from app.llm.tests.scripted import Script, ScriptedModel
+from app.ops.tests.real_box import EMAIL, WholeBox
+
+SAMPLES = Path(__file__).resolve().parents[1] / "samples"
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+# Chromium's own calls home fail slowly on a closed network.
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+QUESTION = "What should I do when the machine shows E-21?"
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt install chromium")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+def sign_in(page: Page, box: WholeBox) -> None:
+    page.goto(box.address)
+    page.get_by_label("E-mail address").fill(EMAIL)
+    page.get_by_label("Password").fill(box.password)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("textbox", name="Your question")).to_be_focused()
+
+
+def upload(page: Page, box: WholeBox, name: str) -> None:
+    """Upload a sample and see it become ready, without a reload."""
+    page.goto(f"{box.address}/documents")
+    page.locator("input[type=file]").first.set_input_files(SAMPLES / name)
+    row = page.locator("#document-rows tr", has_text=name)
+    expect(row).to_contain_text("Ready", timeout=60_000)
+
+
+def ask(page: Page, box: WholeBox, question: str) -> None:
+    page.goto(box.address)
+    page.get_by_role("textbox", name="Your question").fill(question)
+    page.keyboard.press("Enter")
+    expect(page.locator(".answer .mode")).to_be_visible(timeout=30_000)
+
+
+def check_passage_shown(page: Page, words: str) -> None:
+    """The citation opens the page of the PDF with its passage marked, and the picture is really there."""
+    page.locator(".answer .chip").first.click()
+    panel = page.locator("#source")
+    expect(panel).to_contain_text("product-manual.pdf")
+    picture = panel.locator("img")
+    expect(picture).to_be_visible()
+    page.wait_for_function("() => document.querySelector('#source img')?.naturalWidth > 500")
+    marks = panel.locator(".page-mark")
+    expect(marks.first).to_be_visible()
+    sheet, mark = panel.locator(".page-sheet").bounding_box(), marks.first.bounding_box()
+    assert sheet is not None
+    assert mark is not None
+    assert sheet["y"] <= mark["y"] <= sheet["y"] + sheet["height"]
+    assert 0 < mark["height"] < sheet["height"] / 2
+    assert words in page.locator(".answer").inner_text()
+
+
+def test_upload_ask_and_check_the_source_without_a_model(browser: Browser, tmp_path: Path) -> None:
+    box = WholeBox(tmp_path / "data")
+    box.start()
+    try:
+        page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+        trouble: list[str] = []
+        page.on("pageerror", lambda error: trouble.append(str(error)))
+        page.on("console", lambda said: trouble.append(said.text) if said.type == "error" else None)
+        sign_in(page, box)
+        upload(page, box, "product-manual.pdf")
+        ask(page, box, QUESTION)
+        expect(page.locator(".answer .mode")).to_have_text("Quoted from your documents, no model used")
+        check_passage_shown(page, "Pull the plug and call service at once")
+        ask(page, box, "Who won the football world cup in 1998?")
+        expect(page.locator(".answer")).to_contain_text("could not find this in the documents")
+        expect(page.locator(".answer .chip")).to_have_count(0)
+        assert trouble == []
+    finally:
+        box.stop()
+
+
+def test_upload_ask_and_check_the_source_with_a_model(browser: Browser, tmp_path: Path) -> None:
+    tokens = ["Pull", " the", " plug", " and", " call", " service", " at", " once", " [", "1", "]", ".", " [9", "]"]
+    with ScriptedModel() as model:
+        box = WholeBox(tmp_path / "data", REFDESK_LLM_URL=model.url)
+        box.start()
+        try:
+            page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+            sign_in(page, box)
+            upload(page, box, "product-manual.pdf")
+            model.script(Script(tokens=tokens, between_s=0.05))
+            ask(page, box, QUESTION)
+            expect(page.locator(".answer .mode")).to_contain_text("scripted")
+            expect(page.locator(".answer .chip")).to_have_count(1)
+            check_passage_shown(page, "Pull the plug and call service at once")
+            assert "[9]" not in page.locator(".answer").inner_text()
+            page.reload()
+            expect(page.locator(".answer .chip")).to_have_count(1)
+            stop_frees_the_model(page, box, model)
+        finally:
+            box.stop()
+
+
+def stop_frees_the_model(page: Page, box: WholeBox, model: ScriptedModel) -> None:
+    """I6: no model request outlives its reader by more than a second, by Stop or by leaving the page."""
+    model.script(Script(fault="endless", between_s=0.02))
+    for leave in (lambda: page.get_by_role("button", name="Stop").click(), page.close):
+        model.call("DELETE", "/requests")
+        page.goto(box.address)
+        page.get_by_role("textbox", name="Your question").fill(QUESTION)
+        page.keyboard.press("Enter")
+        expect(page.locator(".answer .prose")).to_contain_text("word3", timeout=20_000)
+        left = time.time()
+        leave()
+        deadline = time.monotonic() + 5
+        while not (requests := model.requests()) or requests[0].get("left") is None:
+            assert time.monotonic() < deadline, requests
+            time.sleep(0.02)
+        assert time.time() - left < 1.5

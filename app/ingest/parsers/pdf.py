@@ -5,8 +5,8 @@ else is told so, and pages of nothing else are named in the warnings.
 """
 
 import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -104,19 +104,28 @@ def _bookmarks(document: Any) -> Iterator[tuple[int, int, str]]:
 
 
 def _drop_furniture(pages: Sequence[Page]) -> None:
-    keys = [{_furniture_key(page, line) for line in _edge_lines(page)} for page in pages]
-    counts = Counter(key for found in keys for key in found)
+    """Lines at the edges that stand on many pages alike, or alike but for the number of the page."""
+    same: Counter[str] = Counter()
+    numbered: dict[str, Counter[tuple[int, int]]] = defaultdict(Counter)
+    for page in pages:
+        for line in {line.text: line for line in _edge_lines(page)}.values():
+            same[line.text] += 1
+            for place, value in enumerate(_DIGITS.findall(line.text)[:4]):
+                if len(value) < 6:
+                    numbered[_DIGITS.sub("#", line.text)][place, int(value) - page.number] += 1
     needed = max(_REPEATED_PAGES, _REPEATED_SHARE * sum(1 for page in pages if page.lines))
-    kept = [_kept(page, counts, needed, numbered=len(pages) > 1) for page in pages]
+    furniture = {text for text, count in same.items() if count >= needed}
+    counting = {key for key, counts in numbered.items() if max(counts.values()) >= needed}
+    kept = [_kept(page, furniture, counting, len(pages) > 1) for page in pages]
     # Pages that are all alike are no furniture.
     if any(kept):
         for page, lines in zip(pages, kept, strict=True):
             page.lines = lines
 
 
-def _kept(page: Page, counts: Counter[tuple[bool, str]], needed: float, *, numbered: bool) -> list[Line]:
+def _kept(page: Page, furniture: Set[str], counting: Set[str], numbered: bool) -> list[Line]:
     edges = _edge_lines(page)
-    dropped = [line for line in edges if counts[_furniture_key(page, line)] >= needed]
+    dropped = [line for line in edges if line.text in furniture or _DIGITS.sub("#", line.text) in counting]
     if numbered:
         dropped += [line for line in edges[:1] + edges[-1:] if _PAGE_NUMBER.match(line.text)]
     return [line for line in page.lines if line not in dropped] if dropped else page.lines
@@ -127,10 +136,6 @@ def _edge_lines(page: Page) -> list[Line]:
     if len(ordered) <= 2 * _EDGE_LINES:
         return ordered
     return ordered[:_EDGE_LINES] + ordered[-_EDGE_LINES:]
-
-
-def _furniture_key(page: Page, line: Line) -> tuple[bool, str]:
-    return line.y0 * 2 > page.height, _DIGITS.sub("#", line.text)
 
 
 def _words(pages: Sequence[Page]) -> set[str]:

@@ -21,9 +21,9 @@ _TURNS_SHARE = 0.2
 def in_reading_order(page: Page) -> list[Line]:
     lines = _split_joined(page.lines, page.width)
     gutter = _gutter(lines, page.width)
-    if gutter is None or not _drawn_in_turns(lines, gutter):
-        return lines
-    return _by_columns(lines, gutter)
+    if gutter is not None and _drawn_in_turns(lines, gutter):
+        lines = _by_columns(lines, gutter)
+    return _rows_joined(lines)
 
 
 def _split_joined(lines: list[Line], width: float) -> list[Line]:
@@ -79,3 +79,35 @@ def _by_columns(lines: Sequence[Line], gutter: float) -> list[Line]:
             found += [*left, *right, line]
             left, right = [], []
     return found + left + right
+
+
+def _rows_joined(lines: Sequence[Line]) -> list[Line]:
+    """Rows of a table that were drawn as several lines of one height, as one."""
+    found: list[Line] = []
+    for line in lines:
+        last = found[-1] if found else None
+        if last is not None and _is_one_row(last, line):
+            offset = len(last.text) + 1
+            right = line.cells or ((0, len(line.text), line.x0, line.x1),)
+            found[-1] = replace(
+                last,
+                text=f"{last.text} {line.text}",
+                y0=min(last.y0, line.y0),
+                y1=max(last.y1, line.y1),
+                x1=line.x1,
+                cells=(
+                    *(last.cells or ((0, len(last.text), last.x0, last.x1),)),
+                    *((start + offset, end + offset, x0, x1) for start, end, x0, x1 in right),
+                ),
+            )
+        else:
+            found.append(line)
+    return found
+
+
+def _is_one_row(left: Line, right: Line) -> bool:
+    return (
+        abs(right.y0 - left.y0) < 0.25 * left.size
+        and right.x0 - left.x1 > left.size
+        and (bool(left.cells or right.cells) or len(right.text) < _COLUMN_CHARS)
+    )

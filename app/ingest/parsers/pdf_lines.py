@@ -22,7 +22,7 @@ _FONT_NAME_BYTES = 128
 _BOLD = re.compile(rb"bold|black|heavy|-bd|-medi|demi|cmbx|sfbx|ptmb|phvb")
 # Lines of which each character takes more than this share of the line's height on average may have such gaps: words
 # in proportional type take 0.35 to 0.5.
-_LOOSE = 0.52
+_LOOSE = 0.4
 _SPACE = re.compile(r"(?<=\S)\s+(?=\S)")
 
 _CURRENCIES = frozenset("$€£¥")
@@ -139,6 +139,9 @@ class LineReader:
         cells: list[Cell] = []
         at = 0
         for space in _SPACE.finditer(text):
+            # PDFium's own spaces stand for gaps; those of the file are as wide as a space.
+            if not pdfium.FPDFText_IsGenerated(text_page, start + space.start()):
+                continue
             before = self._char(text_page, frame, start + space.start() - 1)
             after = self._char(text_page, frame, start + space.end())
             # A sign of a currency stands apart from its amount in many tables.

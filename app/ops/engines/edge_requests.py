@@ -4,7 +4,6 @@ A body that is not understood raises `Refusal` with the server's status. Edge ho
 call, so nothing here or in edge_store.py uses threads.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import qdrant_edge as edge
@@ -217,10 +216,3 @@ def encoded(value: Any) -> Json:
         if getattr(value, name) is not None:
             shown[name] = getattr(value, name)
     return shown
-
-
-ENGINE_DISTANCES: dict[str, Callable[[], edge.Distance]] = {
-    "Cosine": lambda: edge.Distance.Cosine,
-    "Dot": lambda: edge.Distance.Dot,
-    "Euclid": lambda: edge.Distance.Euclid,
-}

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 import qdrant_edge as edge
 
-from app.ops.engines.edge_requests import ENGINE_DISTANCES, Json, Refusal, invalid, malformed
+from app.ops.engines.edge_requests import Json, Refusal, invalid, malformed
 
 # Building an HNSW graph keeps the interpreter's lock too: 9 s for 20,000 vectors of 384 dimensions. 0 builds none.
 OPTIMIZERS = edge.EdgeOptimizersConfig(indexing_threshold=0)
@@ -31,6 +31,10 @@ SHOWN_CONFIG: Json = {
 }
 
 
+DISTANCES = {"Cosine": edge.Distance.Cosine, "Dot": edge.Distance.Dot, "Euclid": edge.Distance.Euclid}
+DATATYPES = {"float32": edge.VectorStorageDatatype.Float32, "float16": edge.VectorStorageDatatype.Float16}
+
+
 class FolderInUse(Exception):
     """The folder cannot be opened, most often because another process has it open."""
 
@@ -38,9 +42,12 @@ class FolderInUse(Exception):
 def dense_params(spec: Json) -> edge.EdgeVectorParams:
     if type(spec["size"]) is not int or not 1 <= spec["size"] <= 65536:
         raise invalid(f"vectors.?.size: value {spec['size']} invalid, must be from 1 to 65536")
-    if spec["distance"] not in ENGINE_DISTANCES:
+    if spec["distance"] not in DISTANCES:
         raise malformed(f"unknown variant `{spec['distance']}`")
-    return edge.EdgeVectorParams(spec["size"], ENGINE_DISTANCES[spec["distance"]]())
+    kind = spec.get("datatype") or "float32"
+    if kind not in DATATYPES:
+        raise Refusal(501, f"vectors of {kind} are not here")
+    return edge.EdgeVectorParams(spec["size"], DISTANCES[spec["distance"]], datatype=DATATYPES[kind])
 
 
 def sparse_params(spec: Json | None) -> edge.EdgeSparseVectorParams:

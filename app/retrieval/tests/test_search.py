@@ -1,0 +1,210 @@
+"""Search as the product does it: the packaged model, the Edge process and PostgreSQL, all real."""
+
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import replace
+from uuid import UUID
+
+import psycopg
+import pytest
+from asgiref.sync import sync_to_async
+from django.conf import settings
+
+from app.accounts.models import Organisation
+from app.ingest.models import Chunk
+from app.lib.http import http_session_close
+from app.llm import embeddings
+from app.llm.embeddings import EmbeddingsServer, QuestionEmbedder, embeddings_client, vector_numbers
+from app.ops.engines.ports import port_find
+from app.retrieval import search
+from app.retrieval.index import IndexWriter, Point, index_writer
+from app.retrieval.search import (
+    PASSAGES_SQL,
+    candidates_find,
+    passages_order,
+    passages_parameters,
+    passages_search,
+)
+from app.retrieval.sparse import document_encode
+from app.sources.models import Document, DocumentVersion, Source
+
+HOLIDAY = "Every employee has 28 days of paid holiday a year. Unused days expire at the end of March."
+EXPENSES = "Travel expenses are reimbursed within two weeks when receipts are handed in."
+PRINTER = "The printer X-200 shows error E17 when the toner is empty."
+
+pytestmark = pytest.mark.django_db(transaction=True)
+Store = Callable[..., Awaitable[Chunk]]
+
+
+@pytest.fixture
+def writer(qdrant: str, embedder: str) -> Iterator[IndexWriter]:
+    made = index_writer(embeddings_client().space())
+    yield made
+    made.points_delete(point.id for point in made.point_owners())
+
+
+@pytest.fixture(autouse=True)
+async def loop_session() -> AsyncIterator[None]:
+    yield
+    await http_session_close()
+
+
+@pytest.fixture
+def store(writer: IndexWriter) -> Store:
+    """Makes a document of one chunk, ready and indexed."""
+
+    def make(organisation: Organisation, text: str, source: str = "Uploads") -> Chunk:
+        place, _ = Source.objects.get_or_create(organisation=organisation, name=source)
+        document = Document.objects.create(
+            organisation=organisation, source=place, name=f"{text[:20]}.txt", bytes=1, sha256=uuid.uuid4().hex
+        )
+        version = DocumentVersion.objects.create(organisation=organisation, document=document, storage_key="x")
+        chunk = Chunk.objects.create(
+            id=uuid.uuid4(),
+            organisation=organisation,
+            document=document,
+            version=version,
+            position=0,
+            text=text,
+            embed_text=text,
+            tokens=20,
+            start=0,
+            end=len(text),
+            place={"kind": "text"},
+        )
+        document.active_version = version
+        document.save()
+        [vector] = embeddings_client().embed_documents([text])
+        ids = (str(one) for one in (chunk.id, organisation.id, place.id, document.id, version.id))
+        writer.points_upsert([Point(*ids, vector_numbers(vector), document_encode(text))])
+        return chunk
+
+    return sync_to_async(make)
+
+
+async def texts(organisation: Organisation, query: str, sources: list[UUID] | None = None) -> list[str]:
+    found = await passages_search(organisation=organisation.id, query=query, sources=sources)
+    return [hit.text for hit in found.hits]
+
+
+async def test_the_passage_that_answers_comes_first_with_its_scores_and_place(store: Store, acme: Organisation) -> None:
+    stored = {text: await store(acme, text) for text in (EXPENSES, HOLIDAY, PRINTER)}
+    found = await passages_search(organisation=acme.id, query="How many days off do I get each year?")
+    best = found.hits[0]
+    chunk = stored[HOLIDAY]
+    assert (best.text, best.id, best.document, best.version) == (HOLIDAY, chunk.id, chunk.document_id, chunk.version_id)
+    assert (best.place, best.version_number, best.document_name) == ({"kind": "text"}, 1, f"{HOLIDAY[:20]}.txt")
+    assert best.dense > 0.3
+    assert best.words > 0
+    assert best.as_of == chunk.version.created
+    assert [hit.score for hit in found.hits] == sorted((hit.score for hit in found.hits), reverse=True)
+    assert found.supported
+    assert set(found.timings) == {"embed_s", "search_s", "read_s"}
+
+
+async def test_a_code_is_found_by_its_letters(store: Store, acme: Organisation) -> None:
+    for text in (EXPENSES, HOLIDAY, PRINTER):
+        await store(acme, text)
+    assert (await texts(acme, "x200 e17"))[0] == PRINTER
+
+
+async def test_what_the_documents_do_not_hold_is_not_supported(store: Store, acme: Organisation) -> None:
+    for text in (EXPENSES, HOLIDAY, PRINTER):
+        await store(acme, text)
+    found = await passages_search(organisation=acme.id, query="Who won the chess world championship in 1972?")
+    assert not found.supported
+    assert found.support < 0.1
+
+
+async def test_nobody_finds_another_organisation_s_passages(
+    store: Store, acme: Organisation, other: Organisation
+) -> None:
+    await store(acme, HOLIDAY)
+    theirs = await store(other, EXPENSES)
+    assert await texts(acme, EXPENSES) == [HOLIDAY]
+    assert await texts(acme, EXPENSES, [theirs.document.source_id]) == []
+
+
+async def test_postgresql_is_the_second_wall(
+    store: Store, writer: IndexWriter, acme: Organisation, other: Organisation
+) -> None:
+    """Points that claim to be acme's, or that nobody has a row for, never become passages."""
+    mine, theirs = await store(acme, HOLIDAY), await store(other, EXPENSES)
+    [vector] = await sync_to_async(embeddings_client().embed_documents)([EXPENSES])
+    lies = [
+        Point(
+            str(one),
+            str(acme.id),
+            str(mine.document.source_id),
+            "d",
+            "v",
+            vector_numbers(vector),
+            document_encode(EXPENSES),
+        )
+        for one in (theirs.id, uuid.uuid4())
+    ]
+    writer.points_upsert(lies)
+    found = await candidates_find(organisation=acme.id, query=EXPENSES)
+    assert {hit.id for hit in found.hits} == {str(mine.id), *(lie.id for lie in lies)}
+    assert await texts(acme, EXPENSES) == [HOLIDAY]
+
+
+async def test_only_the_active_version_is_read(store: Store, acme: Organisation) -> None:
+    chunk = await store(acme, HOLIDAY)
+    newer = await DocumentVersion.objects.acreate(
+        organisation=acme, document_id=chunk.document_id, number=2, storage_key="y"
+    )
+    await Document.objects.filter(id=chunk.document_id).aupdate(active_version=newer)
+    assert await texts(acme, HOLIDAY) == []
+
+
+async def test_a_document_that_moved_to_another_source_is_not_read_for_the_old_one(
+    store: Store, acme: Organisation
+) -> None:
+    chunk = await store(acme, HOLIDAY, "Handbook")
+    old = chunk.document.source_id
+    elsewhere = await Source.objects.acreate(organisation=acme, name="Elsewhere")
+    await Document.objects.filter(id=chunk.document_id).aupdate(source=elsewhere)
+    assert await texts(acme, HOLIDAY) == [HOLIDAY]
+    assert await texts(acme, HOLIDAY, [old]) == []
+
+
+async def test_a_turn_can_read_the_passages_in_a_transaction_of_its_own(store: Store, acme: Organisation) -> None:
+    for text in (EXPENSES, HOLIDAY, PRINTER):
+        await store(acme, text)
+    found = await candidates_find(organisation=acme.id, query="toner error")
+    name = settings.DATABASES["default"]["NAME"]
+    url = psycopg.conninfo.make_conninfo(settings.DATABASE_URL, dbname=name)
+    async with await psycopg.AsyncConnection.connect(url) as database:
+        cursor = await database.execute(PASSAGES_SQL, passages_parameters(organisation=acme.id, found=found))
+        passages = passages_order(await cursor.fetchall(), found=found, limit=2)
+    assert passages[0].text == PRINTER
+    assert passages[0].place == {"kind": "text"}
+    assert len(passages) == 2
+    assert found.support([passage.text for passage in passages]) >= 0.5
+
+
+async def test_words_alone_serve_while_the_embedding_model_is_down(
+    store: Store, acme: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for text in (EXPENSES, HOLIDAY, PRINTER):
+        await store(acme, text)
+    down = QuestionEmbedder(EmbeddingsServer(f"http://127.0.0.1:{port_find(None)}/v1"))
+    down._space = replace(embeddings_client().space())
+    monkeypatch.setattr(search, "question_embedder", lambda: down)
+    found = await candidates_find(organisation=acme.id, query="When are travel expenses reimbursed?")
+    assert not found.dense
+    assert [hit.dense for hit in found.hits] == [None] * len(found.hits)
+    passages = await passages_search(organisation=acme.id, query="When are travel expenses reimbursed?")
+    assert passages.hits[0].text == EXPENSES
+    assert passages.supported
+
+
+async def test_an_organisation_without_documents_finds_nothing(writer: IndexWriter, acme: Organisation) -> None:
+    found = await passages_search(organisation=acme.id, query="anything?")
+    assert (found.hits, found.support, found.supported) == ([], 0.0, False)
+
+
+def test_one_client_serves_a_whole_process(writer: IndexWriter) -> None:
+    assert embeddings.question_embedder() is embeddings.question_embedder()
+    assert index_writer(embeddings_client().space()) is writer

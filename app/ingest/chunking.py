@@ -183,7 +183,8 @@ class _Chunker:
         own = passage.pieces[passage.repeated :]
         blocks = [self.blocks[piece.block] for piece in own]
         body = next((block for block in blocks if block.kind != "heading"), blocks[0])
-        heading = _common([block.heading for block in blocks]) or blocks[0].heading
+        bodies = [block.heading for block in blocks if block.kind != "heading"]
+        heading = _common(bodies or [block.heading for block in blocks]) or blocks[0].heading
         rows = [block.rows for block in blocks if block.rows]
         if body.page is not None:
             boxes = [
@@ -199,6 +200,8 @@ class _Chunker:
 
 
 def _boxes(block: Block, piece: Piece) -> Iterator[Box]:
+    if not block.boxes:
+        return
     ends = (*block.line_starts[1:], len(block.text))
     for box, start, end in zip(block.boxes, block.line_starts, ends, strict=True):
         if start < piece.end and end > piece.start:

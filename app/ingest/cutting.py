@@ -46,7 +46,7 @@ def _units(block: Block) -> Sequence[tuple[int, int]]:
 def _word_groups(text: str, index: int, start: int, end: int, limit: int, counter: TokenCounter) -> Iterator[Piece]:
     """Runs of words, each of `limit` tokens at most."""
     first, behind, total = start, start, 0
-    for word_start, word_end in _words(text, start, end):
+    for word_start, word_end in _words(text, start, end, limit):
         size = counter.count(text[word_start:word_end])
         if total and total + size > limit:
             yield Piece(index, first, behind, total)
@@ -57,11 +57,13 @@ def _word_groups(text: str, index: int, start: int, end: int, limit: int, counte
         yield Piece(index, first, behind, total)
 
 
-def _words(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+def _words(text: str, start: int, end: int, limit: int) -> Iterator[tuple[int, int]]:
+    # A character is a token at most, or two of an unknown model: that is what the other two thirds are left for.
+    longest = min(_WORD_CHARS, limit)
     for word in _WORD.finditer(text, start, end):
         behind = word.start() + len(word.group().rstrip())
-        for first in range(word.start(), behind, _WORD_CHARS):
-            yield first, min(first + _WORD_CHARS, behind)
+        for first in range(word.start(), behind, longest):
+            yield first, min(first + longest, behind)
 
 
 def last_sentences(piece: Piece, text: str, room: int, counter: TokenCounter) -> list[Piece]:
@@ -82,7 +84,7 @@ def last_words(piece: Piece, text: str, room: int, counter: TokenCounter) -> lis
     # A word has a token at least, so no more than `room` words can fit.
     words = text[max(piece.start, piece.end - room * _WORD_CHARS) : piece.end]
     offset = piece.end - len(words)
-    for start, end in reversed(list(_words(words, 0, len(words)))[1:][-room:]):
+    for start, end in reversed(list(_words(words, 0, len(words), room))[1:][-room:]):
         size = counter.count(words[start:end])
         room -= size
         if room < 0:

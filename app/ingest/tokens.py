@@ -21,8 +21,10 @@ _MINILM_FILE = ("embeddings", "data", "all-MiniLM-L6-v2-onnx-int8", "tokenizer.j
 
 _PIECES = re.compile(r"[!-/:-@\[-`{-~]|[^\s!-/:-@\[-`{-~]+")
 _PLAIN_WORD = re.compile(r"[a-z0-9]+\Z")
-# WordPiece reads a word of more than 100 characters as one unknown token; such a word must not pass as short.
+# WordPiece reads a word of more than 100 characters, or with one it does not know, as one unknown token; such a word
+# must not pass as short.
 _LONG_PIECE = 100
+_USUAL_PIECE = 30
 _CHARS_PER_TOKEN_OF_LONG_PIECE = 4
 _ENCODE_AT_ONCE = 2_000
 # About 20 MB of remembered pieces at most.
@@ -82,7 +84,11 @@ def _long_piece_tokens(tokenizer: Tokenizer, piece: str) -> int:
     encoded = 0
     for first in range(0, len(piece), _ENCODE_AT_ONCE):
         encoded += len(tokenizer.encode(piece[first : first + _ENCODE_AT_ONCE], add_special_tokens=False))
-    return max(encoded, -(-len(piece) // _CHARS_PER_TOKEN_OF_LONG_PIECE))
+    return _piece_tokens(piece, encoded)
+
+
+def _piece_tokens(piece: str, encoded: int) -> int:
+    return encoded if len(piece) <= _USUAL_PIECE else max(encoded, -(-len(piece) // _CHARS_PER_TOKEN_OF_LONG_PIECE))
 
 
 @lru_cache(maxsize=1)
@@ -97,7 +103,7 @@ def minilm_counter() -> PieceCounter:
             [piece if len(piece) <= _LONG_PIECE else "" for piece in pieces], add_special_tokens=False
         )
         return [
-            len(encoding) if len(piece) <= _LONG_PIECE else _long_piece_tokens(tokenizer, piece)
+            _piece_tokens(piece, len(encoding)) if len(piece) <= _LONG_PIECE else _long_piece_tokens(tokenizer, piece)
             for piece, encoding in zip(pieces, encodings, strict=True)
         ]
 
@@ -105,6 +111,8 @@ def minilm_counter() -> PieceCounter:
 
 
 _ASCII_LETTERS = re.compile(r"[a-z]+")
+# Longer words are compounds or rare, of shorter pieces.
+_COMPOUND = 10
 _WIDE = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
 
 
@@ -113,13 +121,14 @@ def _estimate(piece: str) -> int:
     digits_and_marks = sum(1 for char in piece if char < "\x80") - letters
     wide = len(_WIDE.findall(piece))
     others = len(piece) - letters - digits_and_marks - wide
-    return max(1, -(-letters // 4) + digits_and_marks + -(-wide * 3 // 2) + -(-others // 2))
+    per_token = 4 if letters <= _COMPOUND else 3
+    return max(1, -(-letters // per_token) + digits_and_marks + -(-wide * 3 // 2) + -(-others // 2))
 
 
 @lru_cache(maxsize=1)
 def estimating_counter() -> PieceCounter:
-    """For models whose tokenizer is not here, on the high side: a token for each word and each further 4 ASCII letters,
-    each digit and mark, 2 letters of another alphabet; 3 for 2 Chinese, Japanese or Korean characters.
+    """For models whose tokenizer is not here, on the high side: a token for each 4 ASCII letters of a word (3 of a
+    long one), each digit and mark, 2 letters of another alphabet; 3 for 2 Chinese, Japanese or Korean characters.
     """
     return PieceCounter(lambda pieces: [_estimate(piece) for piece in pieces], {})
 

@@ -15,6 +15,7 @@ from app.errors import Conflict, Invalid, NotAllowed, NotFound, RefdeskError
 INVITATION_LIFETIME = timedelta(days=7)
 # Longer ones would only make the hash work.
 LONGEST_PASSWORD = 1000
+LONGEST_EMAIL = 254
 
 
 def organisation_create(*, slug: str, name: str = "") -> Organisation:
@@ -80,6 +81,8 @@ def email_clean(email: str) -> str:
         Invalid: it is not an e-mail address.
     """
     email = email.strip().lower()
+    if len(email) > LONGEST_EMAIL:
+        raise Invalid(message=f"An e-mail address has at most {LONGEST_EMAIL} characters.")
     try:
         validate_email(email)
     except ValidationError as error:

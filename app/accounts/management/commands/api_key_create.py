@@ -19,7 +19,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             organisation = organisation_get(slug=options["organisation"])
+            _, key = api_key_create(organisation=organisation, name=options["name"], role=Role(options["role"]))
         except RefdeskError as error:
             raise CommandError(error.message) from error
-        _, key = api_key_create(organisation=organisation, name=options["name"], role=Role(options["role"]))
         self.stdout.write(key)

@@ -1,6 +1,7 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 
 from app.accounts.services import organisation_create
 from app.bots.services import bot_create
@@ -15,6 +16,7 @@ class Command(BaseCommand):
         parser.add_argument("slug")
         parser.add_argument("--name", default="")
 
+    @transaction.atomic
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             organisation = organisation_create(slug=options["slug"], name=options["name"])

@@ -5,3 +5,6 @@ class OpsConfig(AppConfig):
     name = "app.ops"
     label = "ops"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from app.ops import checks  # noqa: F401  (registers them)

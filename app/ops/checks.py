@@ -1,0 +1,115 @@
+"""Misconfiguration, said at the start and not at the first request. `manage.py check --deploy` runs these."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Info, Tags, register
+from django.utils.module_loading import import_string
+
+SHORTEST_KEY = 32
+# Texts of examples and habits; a key that holds one was copied, not made.
+KNOWN_KEYS = (
+    "changeme",
+    "change-me",
+    "django-insecure",
+    "secret-key",
+    "your-secret",
+    "64 random letters",
+    "0123456789",
+)
+ENGINES = ("VALKEY_URL", "QDRANT_URL", "EMBEDDINGS_URL")
+# What protects every answer; Django's own checks know these by their first name only.
+PROTECTIONS = (
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+)
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+@register(Tags.security)
+def secret_key_check(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    key = settings.SECRET_KEY
+    known = any(text in key.lower() for text in KNOWN_KEYS)
+    if len(key) >= SHORTEST_KEY and len(set(key)) >= 8 and not known:
+        return []
+    return [
+        Error(
+            "REFDESK_SECRET_KEY is known or can be guessed: sessions could be forged.",
+            hint=f"Give it at least {SHORTEST_KEY} random characters, or leave it out: scripts/start makes one.",
+            id="refdesk.E001",
+        )
+    ]
+
+
+@register(Tags.urls)
+def public_url_check(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    url = settings.PUBLIC_URL
+    parts = urlsplit(url)
+    found: list[CheckMessage] = []
+    if parts.path.strip("/") or parts.query or parts.fragment or parts.username:
+        found.append(
+            Error(
+                f"REFDESK_URL is {url}, but Refdesk serves from the root of its host only.",
+                hint=f"Set it to {parts.scheme}://{parts.hostname} with the port, and give Refdesk a host of its own.",
+                id="refdesk.E002",
+            )
+        )
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        found.append(
+            Info(
+                f"REFDESK_URL is {url}: passwords and documents cross the network unencrypted.",
+                hint="Put a proxy with TLS before Refdesk and set REFDESK_URL to its https:// address.",
+                id="refdesk.I001",
+            )
+        )
+    return found
+
+
+@register(Tags.urls)
+def engines_check(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    missing = [f"REFDESK_{setting}" for setting in ENGINES if not getattr(settings, setting)]
+    if not missing:
+        return []
+    return [
+        Error(
+            f"No address is known for {', '.join(missing)}.",
+            hint="Start Refdesk with scripts/start, which starts what is missing, or set their addresses.",
+            id="refdesk.E003",
+        )
+    ]
+
+
+@register(Tags.files)
+def data_folder_check(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    folder = Path(settings.DATA)
+    existing = next(each for each in (folder, *folder.parents) if each.exists())
+    if existing.is_dir() and os.access(existing, os.W_OK | os.X_OK):
+        return []
+    return [
+        Error(
+            f"Files cannot be kept in {folder} (REFDESK_DATA): {existing} is not a folder that this user may write.",
+            hint="Give the folder to the user that runs Refdesk, or set REFDESK_DATA to another one.",
+            id="refdesk.E004",
+        )
+    ]
+
+
+@register(Tags.security)
+def middleware_check(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    used = [import_string(path) for path in settings.MIDDLEWARE]
+    classes = [each for each in used if isinstance(each, type)]
+    return [
+        Error(
+            f"Answers are sent without {path.rpartition('.')[2]}.",
+            hint="Put it, or a class that derives from it, back into MIDDLEWARE in app/settings.py.",
+            id="refdesk.E005",
+        )
+        for path in PROTECTIONS
+        if not any(issubclass(each, import_string(path)) for each in classes)
+    ]

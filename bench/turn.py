@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import json
 import os
+import secrets
 import statistics
 import subprocess
 import sys
@@ -63,7 +64,7 @@ def desk(chunks: int) -> Iterator[Desk]:
         port = port_find()
         os.environ.update(
             REFDESK_DATA=str(folder),
-            REFDESK_SECRET_KEY="bench" * 10,
+            REFDESK_SECRET_KEY=secrets.token_urlsafe(48),
             REFDESK_DATABASE_URL=postgres.url(),
             REFDESK_VALKEY_URL=valkey.url(),
             REFDESK_QDRANT_URL=qdrant,
@@ -222,9 +223,8 @@ def main() -> None:
             profiler.send_signal(2)
             profiler.wait()
         memory = memory_mb(running.pid)
-    print(
-        f"{'streams':>8} {'questions':>10} {'first token':>12} {'p95':>8} {'raw':>7} {'added':>8} {'turns/s':>8} {'CPU':>8}"
-    )
+    titles = f"{'streams':>8} {'questions':>10} {'first token':>12} {'p95':>8} {'raw':>7} {'added':>8}"
+    print(f"{titles} {'turns/s':>8} {'CPU':>8}")
     for row in rows:
         print(
             f"{row['streams']:>8} {row['questions']:>10} {row['p50_ms']:>9.1f} ms {row['p95_ms']:>5.1f} ms "

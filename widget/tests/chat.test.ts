@@ -81,7 +81,7 @@ test("an answer shows its text, its chip, its source and its mode", async () => 
   await until(() => find(".source"));
   expect(find(".prose")?.textContent).toBe("Five days may be carried over 1.");
   expect(find(".chip")?.getAttribute("aria-label")).toBe("Source 1: Handbook 1.pdf, page 4");
-  expect(find(".source")?.textContent).toBe("1Handbook 1.pdfpage 4 · 12 Mar 2026");
+  expect(find(".source")?.textContent).toBe("1Handbook 1.pdfpage 4 · 12\u00A0Mar\u00A02026");
   expect(find(".mode")?.textContent).toBe("Written by small-model from your documents");
   expect(began).toHaveBeenCalledWith("c1", "How many days?");
   expect(field().value).toBe("");

@@ -1,3 +1,4 @@
+import type { ServerResponse } from "node:http";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Client } from "../src/chat/client";
 import type { Citation } from "../src/chat/shapes";
@@ -24,7 +25,7 @@ afterEach(() => server.stop());
 
 const block = (kind: string, text: string, start: number, more: Partial<TextBlock> = {}): TextBlock => ({ kind, text, start, end: start + Array.from(text).length, ...more });
 const citation = (more: object = {}): Citation => ({ n: 1, passage: { ...(passage(1) as Citation["passage"]), ...more } });
-const facts = (media_type: string, pages: number | null) => (response: never) => json(response, 200, { id: "document-1", name: "x", media_type, pages });
+const facts = (media_type: string, pages: number | null) => (response: ServerResponse) => json(response, 200, { id: "document-1", name: "x", media_type, pages });
 const until = (check: () => unknown) => vi.waitFor(() => expect(check()).toBeTruthy(), { timeout: 5000 });
 
 test("a PDF opens at the page, with the lines of the passage under the marker", async () => {

@@ -34,6 +34,11 @@ export class Answer {
     this.element.addEventListener("keydown", (event) => this.walk(event));
   }
 
+  /** Who writes: a model, or the documents themselves. */
+  setMode(mode: Message["mode"]): void {
+    this.element.classList.toggle("extractive", mode === "extractive");
+  }
+
   wait(words: string | null): void {
     this.waiting.hidden = words === null;
     if (words !== null) this.waiting.replaceChildren(h("span", { class: "pulse", "aria-hidden": "true" }), h("span", {}, words));
@@ -66,6 +71,7 @@ export class Answer {
     this.frame = 0;
     this.wait(null);
     this.text = message.content;
+    this.setMode(message.mode);
     const cited = message.citations ?? [];
     this.citations.clear();
     for (const citation of cited) this.citations.set(citation.n, citation);

@@ -73,6 +73,11 @@ export class Chat {
     this.composer.focus();
   }
 
+  /** Says above the field that something went wrong. */
+  explain(reason: string): void {
+    this.composer.explain(reason);
+  }
+
   /** Escape: closes the card, else stops the answer. Says whether there was something to do. */
   escape(): boolean {
     if (this.card.open) this.card.hide();
@@ -125,6 +130,7 @@ export class Chat {
     switch (event.event) {
       case "start":
         this.started(event.data.conversation, question);
+        answer.setMode(event.data.mode);
         break;
       case "queue":
         answer.wait(queueWords(event.data.position, event.data.wait_s));

@@ -32,11 +32,15 @@ function clock(seconds: number): string {
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }
 
+const NO_BREAK = "\u00A0";
+
+/** "12 Mar 2026", which stays on one line. */
 export function dayLabel(time: string | null | undefined): string {
   if (!time) return "";
   const date = new Date(time);
   if (Number.isNaN(date.getTime())) return "";
-  return new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" }).format(date);
+  const words = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" }).format(date);
+  return words.replaceAll(" ", NO_BREAK);
 }
 
 /** "page 4 · 12 Mar 2026" */

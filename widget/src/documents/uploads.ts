@@ -7,7 +7,9 @@ export interface UploadOptions {
   url: string;
   headers: () => Record<string, string>;
   onDocument: (document: DocumentRow) => void;
-  /** The first upload begins to show, or the last was put away. */
+  /** What is said of a file that has arrived. */
+  received?: string;
+  /** Where the list stands; hidden while it is empty. */
   host: HTMLElement;
 }
 
@@ -67,8 +69,8 @@ export class Uploads {
     try {
       const document = await post(this.options, file, (percent) => entry.progress(percent));
       this.options.onDocument(document);
-      entry.succeed();
-      setTimeout(() => this.remove(entry), 4000);
+      entry.succeed(this.options.received ?? "Received");
+      setTimeout(() => this.remove(entry), 6000);
     } catch (error) {
       entry.fail(error instanceof Error ? error.message : String(error));
     }
@@ -93,8 +95,8 @@ class Entry {
     this.words.textContent = percent < 100 ? `Uploading, ${percent} %` : "Storing";
   }
 
-  succeed(): void {
-    this.end("done", "Received");
+  succeed(words: string): void {
+    this.end("done", words);
     this.sign.replaceChildren(icon("check"));
   }
 

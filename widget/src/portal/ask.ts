@@ -1,8 +1,11 @@
 import { Chat } from "../chat/chat";
 import { shorten } from "../chat/sentence";
 import type { Bot } from "../chat/shapes";
-import { append, byId, h, pageData } from "../page/dom";
+import { confirmed } from "../page/confirm";
+import { byId, h, pageData } from "../page/dom";
+import { icon } from "../page/icons";
 import { SourcePanel } from "../source/panel";
+import { addDroppedFiles } from "./drop_here";
 import { localStore, sessionClient } from "./session";
 import { drawer, isTyping } from "./shell";
 
@@ -35,12 +38,23 @@ function began(id: string, question: string): void {
   byId("main").prepend(h("h1", { class: "unseen" }, shorten(question, 80)));
   const list = byId("history");
   list.querySelector("[aria-current]")?.removeAttribute("aria-current");
-  const entry = h("li", {});
-  append(entry, [h("a", { href: path, "aria-current": "page", dir: "auto" }, shorten(question, 80))]);
-  list.prepend(entry);
+  list.querySelector("[data-delete]")?.remove();
+  const remove = h("button", { class: "button quiet round", type: "button", "data-delete": id, "aria-label": "Delete this conversation", title: "Delete this conversation" }, icon("trash"));
+  list.prepend(h("li", {}, h("a", { href: path, "aria-current": "page", dir: "auto" }, shorten(question, 80)), remove));
   list.hidden = false;
   document.getElementById("history-empty")?.remove();
 }
+
+byId("history").addEventListener("click", async (event) => {
+  const id = (event.target as HTMLElement).closest<HTMLElement>("[data-delete]")?.dataset.delete;
+  if (!id || !(await confirmed("Delete this conversation?", "Its questions and answers cannot be brought back.", "Delete"))) return;
+  try {
+    await client.remove(`/conversations/${id}`);
+    location.assign("/");
+  } catch (error) {
+    chat.explain(error instanceof Error ? error.message : String(error));
+  }
+});
 
 document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented) return;
@@ -52,6 +66,9 @@ document.addEventListener("keydown", (event) => {
     chat.focus();
   }
 });
+
+const uploads = document.getElementById("uploads");
+if (uploads) addDroppedFiles(client, uploads, byId("drop"));
 
 drawer();
 if (matchMedia("(hover: hover)").matches) chat.focus();

@@ -77,8 +77,8 @@ def check_passage_shown(page: Page, words: str) -> None:
 
 def test_upload_ask_and_check_the_source_without_a_model(browser: Browser, tmp_path: Path) -> None:
     box = WholeBox(tmp_path / "data")
-    box.start()
     try:
+        box.start()
         page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
         trouble: list[str] = []
         page.on("pageerror", lambda error: trouble.append(str(error)))
@@ -100,8 +100,8 @@ def test_upload_ask_and_check_the_source_with_a_model(browser: Browser, tmp_path
     tokens = ["Pull", " the", " plug", " and", " call", " service", " at", " once", " [", "1", "]", ".", " [9", "]"]
     with ScriptedModel() as model:
         box = WholeBox(tmp_path / "data", REFDESK_LLM_URL=model.url)
-        box.start()
         try:
+            box.start()
             page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
             sign_in(page, box)
             upload(page, box, "product-manual.pdf")

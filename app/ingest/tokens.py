@@ -11,9 +11,7 @@ import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
-
-from tokenizers import Tokenizer
+from typing import Any, Protocol
 
 MINILM = "all-MiniLM-L6-v2"
 MINILM_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
@@ -80,7 +78,7 @@ def _checked(path: Path, sha256: str) -> str:
     return data.decode()
 
 
-def _long_piece_tokens(tokenizer: Tokenizer, piece: str) -> int:
+def _long_piece_tokens(tokenizer: Any, piece: str) -> int:
     encoded = 0
     for first in range(0, len(piece), _ENCODE_AT_ONCE):
         encoded += len(tokenizer.encode(piece[first : first + _ENCODE_AT_ONCE], add_special_tokens=False))
@@ -93,7 +91,12 @@ def _piece_tokens(piece: str, encoded: int) -> int:
 
 @lru_cache(maxsize=1)
 def minilm_counter() -> PieceCounter:
-    """The packaged model's own tokenizer. Errors: FileNotFoundError, ValueError (another file than the checked one)."""
+    """The packaged model's own tokenizer. Errors: ImportError, FileNotFoundError (the packages are not installed);
+    ValueError (another file than the checked one).
+    """
+    # Only boxes that embed by themselves have it.
+    from tokenizers import Tokenizer
+
     tokenizer = Tokenizer.from_str(_checked(_tokenizer_path(), MINILM_SHA256))
     tokenizer.no_truncation()
     tokenizer.no_padding()
@@ -134,5 +137,10 @@ def estimating_counter() -> PieceCounter:
 
 
 def counter_for(model: str) -> TokenCounter:
-    """The packaged model's own tokenizer, or an estimate for a model that is not known here."""
-    return minilm_counter() if model.rsplit("/", 1)[-1].lower().startswith(MINILM.lower()) else estimating_counter()
+    """The packaged model's own tokenizer, or an estimate for a model whose tokenizer is not here."""
+    if not model.rsplit("/", 1)[-1].lower().startswith(MINILM.lower()):
+        return estimating_counter()
+    try:
+        return minilm_counter()
+    except (ImportError, FileNotFoundError):
+        return estimating_counter()

@@ -176,5 +176,5 @@ def test_a_small_file_costs_little(tmp_path: Path) -> None:
         read(path)
     after = process.cpu_times()
     used = sum(after[:4]) - sum(before[:4])
-    # Measured 7 to 10 ms on an idle machine; a busy one takes up to twice as long.
+    # Measured 8 to 10 ms on two busy cores; the budget of the whole ingest is 20.
     assert used / 50 < 0.03

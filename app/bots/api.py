@@ -1,7 +1,7 @@
 from typing import Any
 
 from django.db import transaction
-from ninja import Query, Router
+from ninja import Query, Router, Status
 from pydantic import BaseModel
 
 from app.accounts.auth import ApiRequest, Caller, policy
@@ -42,7 +42,7 @@ def create_bot(request: ApiRequest, bot: BotIn) -> Any:
     person = _person(request.caller)
     made = bot_create(organisation=organisation, slug=bot.slug, name=bot.name, settings=settings, created_by=person)
     bot_update(organisation=organisation.pk, bot=made, sources=bot.sources)
-    return 201, bot_read(_bot(request.caller, made.slug))
+    return Status(201, bot_read(_bot(request.caller, made.slug)))
 
 
 @router.get("/bots/{slug}", auth=policy(Role.VIEWER), response=BotOut)
@@ -68,7 +68,7 @@ def update_bot(request: ApiRequest, slug: str, changes: BotPatch) -> Any:  # typ
 @router.delete("/bots/{slug}", auth=policy(Role.ADMIN), response={204: None})
 def delete_bot(request: ApiRequest, slug: str) -> Any:
     bot_delete(organisation=request.caller.organisation_id, bot=_bot(request.caller, slug))
-    return 204, None
+    return Status(204, None)
 
 
 @router.get("/bots/{slug}/revisions", auth=policy(Role.VIEWER), response=RevisionPageOut)
@@ -88,4 +88,4 @@ def restore_revision(request: ApiRequest, slug: str, restore: RestoreIn) -> Any:
         number=restore.revision,
         restored_by=_person(request.caller),
     )
-    return 201, revision_read(made)
+    return Status(201, revision_read(made))

@@ -5,7 +5,7 @@ from uuid import UUID
 import orjson
 from asgiref.sync import sync_to_async
 from django.http import HttpResponse, HttpResponseBase
-from ninja import Query, Router
+from ninja import Query, Router, Status
 
 from app.accounts.auth import ApiRequest, Caller, async_policy, policy
 from app.accounts.choices import Role
@@ -33,12 +33,14 @@ from app.chat.services import answer_stop, conversation_delete, conversation_ren
 from app.chat.turn import Asked
 from app.chat.turn_events import answer_events
 from app.chat.turn_store import AskedBefore, Owner
+from app.chat.upkeep import upkeep_register
 from app.errors import NotFound, RefdeskError
 from app.lib.paging import LIMIT, MOST, page_read
 from app.lib.request_id import request_id_of
 from app.lib.sse import Event, sse
 
 router = Router(tags=["chat"])
+upkeep_register()
 
 Limit = Query(LIMIT, ge=1, le=MOST)
 
@@ -128,7 +130,7 @@ def update_conversation(request: ApiRequest, conversation_id: UUID, changes: Con
 def delete_conversation(request: ApiRequest, conversation_id: UUID) -> Any:
     conversation = _conversation(request.caller, conversation_id)
     conversation_delete(organisation=request.caller.organisation_id, conversation=conversation)
-    return 204, None
+    return Status(204, None)
 
 
 @router.get("/conversations/{uuid:conversation_id}/messages", auth=policy(Role.VIEWER), response=MessagePageOut)

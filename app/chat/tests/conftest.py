@@ -16,9 +16,6 @@ from app.accounts.models import Organisation
 from app.bots.models import Bot
 from app.bots.services import bot_create
 from app.chat.tests.library import DESCALING, HOLIDAY, WARRANTY, document_index
-from app.chat.turn_keeper import valkey_close
-from app.lib.database import database_close
-from app.lib.http import http_session_close
 from app.llm.endpoints import facts_forget
 from app.llm.tests.scripted import ScriptedModel
 
@@ -101,6 +98,3 @@ async def desk(valkey: str) -> AsyncIterator[Desk]:
             yield Desk(f"http://127.0.0.1:{listener.getsockname()[1]}", session)
         server.should_exit = True
         await serving
-    await http_session_close()
-    await database_close()
-    await valkey_close()

@@ -1,0 +1,122 @@
+"""Several web processes: a turn is resumed and stopped through another one, and survives none of its own death badly."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from django.conf import settings as django_settings
+
+from app.bots.models import Bot
+from app.chat.models import Message
+from app.chat.tests.conftest import Desk, events_of, text_of
+from app.chat.tests.test_turn_faults import QUESTION, Reader, ended, model_left
+from app.conftest import Person
+from app.llm.tests.scripted import Script, ScriptedModel
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def web(model: ScriptedModel) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    port = free_port()
+    database = os.environ["REFDESK_DATABASE_URL"].replace(
+        "/refdesk", f"/{django_settings.DATABASES['default']['NAME']}"
+    )
+    environment = {**os.environ, "REFDESK_DATABASE_URL": database, "REFDESK_LLM_URL": model.url}
+    command = [sys.executable, "-m", "uvicorn", "app.asgi:application", "--port", str(port), "--log-level", "warning"]
+    process = subprocess.Popen([*command, "--timeout-graceful-shutdown", "2"], cwd=ROOT, env=environment)
+    try:
+        for _ in range(300):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}", process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+async def test_a_turn_is_resumed_and_stopped_through_another_process(
+    library: Bot, bob: Person, scripted: ScriptedModel, valkey: str, session: aiohttp.ClientSession
+) -> None:
+    scripted.script(Script(tokens=[f"w{n} " for n in range(300)], between_s=0.02))
+    with web(scripted) as (first_address, _), web(scripted) as (second_address, _):
+        first, second = Desk(first_address, session), Desk(second_address, session)
+        async with Reader(first.post("/bots/default/chat", bob.key, {"message": QUESTION})) as reader:
+            begun = await reader.until("event: delta", 20)
+            message, last = begun[0][2]["message"], begun[-1][0]
+            headers = {"Last-Event-ID": str(last)}
+            async with Reader(second.get(f"/messages/{message}/events", bob.key, **headers)) as other:
+                await other.until("event: delta", 3)
+                reader.answer.close()
+                # The first reader is gone for longer than the grace: the second keeps the turn alive.
+                await asyncio.sleep(2.5)
+                rest = await other.until("event: delta", 60)
+                stopped = time.time()
+                status, answer = await second.json(second.post(f"/messages/{message}/stop", bob.key))
+                assert (status, answer["state"]) == (200, "stopped")
+                assert await model_left(scripted) - stopped < 1
+                rest = await other.until("event: done")
+        numbers = [number for number, _, _ in begun + rest]
+        assert numbers == list(range(1, len(numbers) + 1))
+        assert rest[-1][2]["message"]["content"] == text_of(begun + rest) == answer["content"]
+
+
+async def test_a_killed_process_leaves_an_interrupted_answer_with_its_text(
+    library: Bot, bob: Person, scripted: ScriptedModel, valkey: str, session: aiohttp.ClientSession
+) -> None:
+    scripted.script(Script(tokens=[f"w{n} " for n in range(500)], between_s=0.02))
+    with web(scripted) as (first_address, process), web(scripted) as (second_address, _):
+        first, second = Desk(first_address, session), Desk(second_address, session)
+        async with Reader(first.post("/bots/default/chat", bob.key, {"message": QUESTION})) as reader:
+            begun = await reader.until("event: delta", 120)
+            process.send_signal(signal.SIGKILL)
+        message = begun[0][2]["message"]
+        async with second.get(f"/messages/{message}/events", bob.key) as answer:
+            events: list[Any] = events_of(await answer.text())
+        assert events[-1][1] == "error"
+        assert events[-1][2]["error"]["code"] == "interrupted"
+        row = await ended(message, 15)
+        assert (row.state, row.error_code) == ("interrupted", "interrupted")
+        assert row.content.startswith("w0 w1 w2")
+        assert await Message.objects.filter(role="assistant").acount() == 1
+
+
+async def test_a_process_that_is_asked_to_end_records_what_it_was_writing(
+    library: Bot, bob: Person, scripted: ScriptedModel, valkey: str, session: aiohttp.ClientSession
+) -> None:
+    scripted.script(Script(tokens=[f"w{n} " for n in range(500)], between_s=0.02))
+    with web(scripted) as (address, process):
+        desk = Desk(address, session)
+        async with Reader(desk.post("/bots/default/chat", bob.key, {"message": QUESTION})) as reader:
+            begun = await reader.until("event: delta", 10)
+            process.terminate()
+            assert await asyncio.to_thread(process.wait, 10) is not None
+        row = await Message.objects.aget(pk=begun[0][2]["message"])
+        assert row.state == "interrupted"
+        assert row.content.startswith(text_of(begun))

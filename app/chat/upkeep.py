@@ -1,0 +1,58 @@
+"""What the web process does for answers besides writing them: ends those whose process died, and its own at the end."""
+
+import asyncio
+import logging
+
+from app.chat.turn_keeper import valkey_close
+from app.chat.turn_log import logs_here
+from app.chat.turn_store import LEASE_S, answers_interrupt_stale
+from app.errors import RefdeskError
+from app.lib.database import database_close
+from app.lib.http import http_session_close
+from app.lib.lifespan import on_start, on_stop
+
+log = logging.getLogger(__name__)
+
+STOP_S = 3.0  # how long the last answers may take to be recorded
+
+_sweepers: set[asyncio.Task[None]] = set()
+
+
+def upkeep_register() -> None:
+    """With the web process's start and end."""
+    on_start(_begin)
+    on_stop(_end)
+
+
+async def _begin() -> None:
+    sweeper = asyncio.create_task(_sweep())
+    _sweepers.add(sweeper)
+    sweeper.add_done_callback(_sweepers.discard)
+
+
+async def _sweep() -> None:
+    """Every process does this, so that whichever lives finds what the dead left behind."""
+    while True:
+        try:
+            interrupted = await answers_interrupt_stale()
+        except RefdeskError:
+            interrupted = 0  # the database is away; there is time
+        if interrupted:
+            log.warning("%d answers were left behind by a process that died", interrupted)
+        await asyncio.sleep(LEASE_S)
+
+
+async def _end() -> None:
+    """Streams have had their time (uvicorn waits for them): what still runs is kept as it is."""
+    for sweeper in list(_sweepers):
+        if sweeper.get_loop() is asyncio.get_running_loop():
+            sweeper.cancel()
+    turns = list(logs_here().values())
+    for turn in turns:
+        turn.stop("interrupted")
+    tasks = [turn.task for turn in turns if turn.task is not None]
+    if tasks:
+        await asyncio.wait(tasks, timeout=STOP_S)
+    await http_session_close()
+    await valkey_close()
+    await database_close()

@@ -1,6 +1,5 @@
 import json
 import re
-from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -8,12 +7,9 @@ import pytest
 from django.test import Client
 
 from app.accounts.models import Organisation
-from app.bots.models import Bot
 from app.bots.services import bot_create
 from app.chat.models import Conversation
 from app.conftest import PASSWORD, Person
-
-Desk = Callable[[Organisation], Bot]
 
 
 def page_data(html: str, name: str) -> Any:
@@ -55,10 +51,8 @@ def test_without_a_bot_the_first_page_says_what_to_do(alice: Person, bob: Person
     assert "Open the admin" not in seen_by_bob
 
 
-def test_history_holds_own_conversations_only(
-    alice: Person, bob: Person, charlie: Person, acme: Organisation, desk: Desk
-) -> None:
-    bot = desk(acme)
+def test_history_holds_own_conversations_only(alice: Person, bob: Person, charlie: Person, acme: Organisation) -> None:
+    bot = bot_create(organisation=acme, slug="default", name="Reference desk")
     own = Conversation.objects.create(organisation=acme, bot=bot, user=alice.user, title="Leave <b>rules</b>")
     html = alice.client.get("/").content.decode()
     assert f'href="/c/{own.id}"' in html
@@ -77,10 +71,8 @@ def test_a_bot_of_another_organisation_is_not_shown(alice: Person, charlie: Pers
     assert "Secret bot" not in alice.client.get("/").content.decode()
 
 
-def test_pages_carry_no_inline_script_or_style_and_a_strict_policy(
-    alice: Person, acme: Organisation, desk: Desk
-) -> None:
-    desk(acme)
+def test_pages_carry_no_inline_script_or_style_and_a_strict_policy(alice: Person, acme: Organisation) -> None:
+    bot_create(organisation=acme, slug="default", name="Reference desk")
     for path in ("/", "/documents", "/account", "/nothing-here"):
         answer = alice.client.get(path)
         html = answer.content.decode()

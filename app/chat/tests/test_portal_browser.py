@@ -212,6 +212,7 @@ def test_on_a_phone_the_back_gesture_closes_the_source_and_the_menu_is_a_drawer(
     page.goto(f"{address}/c/{library.id}")
     page.locator(".chip").tap()
     expect(page.locator("#source .source-n")).to_contain_text("1")
+    page.locator("#source").evaluate("panel => Promise.all(panel.getAnimations().map(one => one.finished))")
     assert page.locator("#source").bounding_box() == {"x": 0, "y": 0, **PHONE}
     page.go_back()
     expect(page.locator("#source")).to_be_hidden()

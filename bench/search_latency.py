@@ -23,12 +23,12 @@ from app.llm.embeddings import EmbeddingSpace
 from app.retrieval.fusion import candidates_fuse
 from app.retrieval.index import IndexReader, IndexServer, IndexWriter, Point
 from app.retrieval.sparse import SparseVector
-from bench.engines import RESULTS, engine, memory_mb
+from bench.engines import RESULTS, cpu_s, engine, memory_mb
 
 SIZES = (1_000, 10_000, 30_000, 100_000)
 DIMENSIONS, CLUSTERS, VOCABULARY = 384, 200, 50_000
 PASSAGE_WORDS, QUESTION_WORDS = 80, 8
-QUESTIONS = 200
+QUESTIONS, WARMING = 200, 20
 
 Row = dict[str, Any]
 
@@ -64,7 +64,7 @@ class Corpus:
 async def search_times(reader: IndexReader, corpus: Corpus) -> list[float]:
     """Milliseconds of each question, fusion included."""
     times = []
-    for vector in corpus.dense(QUESTIONS + 20):
+    for vector in corpus.dense(QUESTIONS + WARMING):
         dense, words = vector.tolist(), corpus.words(QUESTION_WORDS, above=50)
         begun = time.perf_counter()
         found = await reader.search(organisation=corpus.organisations[0], dense=dense, words=words)
@@ -72,7 +72,7 @@ async def search_times(reader: IndexReader, corpus: Corpus) -> list[float]:
         times.append((time.perf_counter() - begun) * 1000)
         assert hits
     await http_session_close()
-    return sorted(times[20:])
+    return sorted(times[WARMING:])
 
 
 def layout_measure(server: IndexServer, pid: int, organisations: int, sizes: tuple[int, ...]) -> list[Row]:
@@ -84,18 +84,26 @@ def layout_measure(server: IndexServer, pid: int, organisations: int, sizes: tup
         begun = time.perf_counter()
         writer.points_upsert(points)
         upserts = len(points) / (time.perf_counter() - begun)
-        time.sleep(6)  # the engine writes down what is new every 5 s
+        time.sleep(7)  # the engine writes down what is new 5 s after the last update
+        before = cpu_s(pid), time.process_time()
         times = asyncio.run(search_times(reader, corpus))
+        after = cpu_s(pid), time.process_time()
+        engine_ms, caller_ms = (
+            (end - start) * 1000 / (QUESTIONS + WARMING) for start, end in zip(before, after, strict=True)
+        )
         row = {
             "organisations": organisations,
             "chunks": size,
             "p50_ms": statistics.median(times),
             "p95_ms": times[int(len(times) * 0.95)],
+            "engine_cpu_ms": engine_ms,
+            "caller_cpu_ms": caller_ms,
             "upserts_per_s": upserts,
             "engine_mb": memory_mb(pid),
         }
         print(
-            f"| {organisations} | {size:,} | {row['p50_ms']:.1f} | {row['p95_ms']:.1f} | {upserts:,.0f} "
+            f"| {organisations} | {size:,} | {row['p50_ms']:.1f} | {row['p95_ms']:.1f} | {engine_ms:.1f} "
+            f"| {caller_ms:.1f} | {upserts:,.0f} "
             f"| {row['engine_mb']:.0f} |",
             flush=True,
         )
@@ -107,7 +115,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="*", default=SIZES)
     options = parser.parse_args()
-    print("| organisations | chunks | p50 ms | p95 ms | upserts/s | engine MB |\n|---:|---:|---:|---:|---:|---:|")
+    print("| organisations | chunks | p50 ms | p95 ms | engine's CPU ms | caller's CPU ms | upserts/s | engine MB |")
+    print("|---:|---:|---:|---:|---:|---:|---:|---:|")
     rows: list[Row] = []
     for organisations in (1, 50):
         with (

@@ -5,6 +5,7 @@ An update is in the shard's log before its answer leaves, so a killed process lo
 
 import os
 import shutil
+import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,9 @@ SHOWN_CONFIG: Json = {
 
 DISTANCES = {"Cosine": edge.Distance.Cosine, "Dot": edge.Distance.Dot, "Euclid": edge.Distance.Euclid}
 DATATYPES = {"float32": edge.VectorStorageDatatype.Float32, "float16": edge.VectorStorageDatatype.Float16}
+
+
+QUIET_S, LONGEST_UNFLUSHED_S = 5.0, 60.0
 
 
 class FolderInUse(Exception):
@@ -73,20 +77,30 @@ class Collection:
     indexes: Json
     shard: edge.EdgeShard
     operations: int = 0
-    unflushed: bool = False
+    first_unflushed: float | None = None  # when, by the monotonic clock
+    last_update: float = 0.0
 
     def update(self, operation: edge.UpdateOperation, *, wait: bool) -> Json:
         self.operations += 1
-        self.unflushed = True
+        self.last_update = time.monotonic()
+        self.first_unflushed = self.first_unflushed or self.last_update
         self.shard.update(operation)
         return {"operation_id": self.operations, "status": "completed" if wait else "acknowledged"}
 
     def flush(self) -> None:
-        """Write down what only the log has, and rewrite a segment when a fifth of it is deleted."""
-        if self.unflushed:
-            self.unflushed = False
+        """Write down what only the log has, and rewrite a segment when a fifth of it is deleted.
+
+        It waits for the disk, 0.3 s here, and the whole process with it: the engine keeps the interpreter's lock.
+        """
+        if self.first_unflushed is not None:
+            self.first_unflushed = None
             self.shard.flush()
             self.shard.optimize()
+
+    def flush_is_due(self, now: float) -> bool:
+        if self.first_unflushed is None:
+            return False
+        return now - self.last_update >= QUIET_S or now - self.first_unflushed >= LONGEST_UNFLUSHED_S
 
     def info(self) -> Json:
         info = self.shard.info()
@@ -141,8 +155,15 @@ class Store:
         draft.replace(self.file)
 
     def flush(self) -> None:
+        """What is due: after a pause in the updates, else once a minute.
+
+        A kill loses nothing, since the log is with the system; a power cut may lose what was not flushed, and the
+        reconciler puts it back from PostgreSQL.
+        """
+        now = time.monotonic()
         for collection in self.collections.values():
-            collection.flush()
+            if collection.flush_is_due(now):
+                collection.flush()
 
     def close(self) -> None:
         for collection in self.collections.values():

@@ -42,7 +42,7 @@ from app.ops.engines.serve import (
 
 VERSION = "1.18.0"  # of the REST API that this follows
 BODY_LIMIT = 32 * 1024 * 1024  # the server's own
-FLUSH_INTERVAL_S = 5
+FLUSH_INTERVAL_S = 1
 OPEN = {  # the paths that need no key
     "/": orjson.dumps({"title": "qdrant - vector search engine", "version": VERSION}),
     "/healthz": b"healthz check passed",
@@ -177,7 +177,7 @@ def application(store: Store, api_key: str | None) -> Asgi:
 
 
 def flushed(app: Asgi, store: Store) -> Asgi:
-    """`app`, with what only the log has written down every few seconds and at the end."""
+    """`app`, with what only the log has written down from time to time and at the end."""
     tasks: list[asyncio.Task[None]] = []
 
     async def flush_now_and_then() -> None:

@@ -1,4 +1,4 @@
-"""Several web processes: a turn is resumed and stopped through another one, and survives none of its own death badly."""
+"""Several web processes: a turn is resumed and stopped through another one, and a process that dies loses no text."""
 
 import asyncio
 import os
@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -37,9 +38,8 @@ def free_port() -> int:
 @contextmanager
 def web(model: ScriptedModel) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
     port = free_port()
-    database = os.environ["REFDESK_DATABASE_URL"].replace(
-        "/refdesk", f"/{django_settings.DATABASES['default']['NAME']}"
-    )
+    name = django_settings.DATABASES["default"]["NAME"]
+    database = urlsplit(os.environ["REFDESK_DATABASE_URL"])._replace(path=f"/{name}").geturl()
     environment = {**os.environ, "REFDESK_DATABASE_URL": database, "REFDESK_LLM_URL": model.url}
     command = [sys.executable, "-m", "uvicorn", "app.asgi:application", "--port", str(port), "--log-level", "warning"]
     process = subprocess.Popen([*command, "--timeout-graceful-shutdown", "2"], cwd=ROOT, env=environment)

@@ -194,6 +194,9 @@ UNFOLD = {
     "SITE_HEADER": "Refdesk",
     "SITE_URL": "/",
     "SITE_SYMBOL": "menu_book",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: f"{STATIC_URL}refdesk/favicon.svg"}
+    ],
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "8px",
     "COLORS": {"primary": dict(zip((50, *range(100, 1000, 100), 950), _LAMP, strict=True))},

@@ -219,14 +219,22 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
         """Remove a row, by the services. May raise RefdeskError."""
         obj.delete()
 
+    def _pressed(self, request: HttpRequest, obj: Any) -> list[Any]:
+        """Buttons of the page that were pressed instead of Save."""
+        return [each for each in self.get_actions_submit_line(request, obj.pk) if each.action_name in request.POST]
+
     def save_model(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
-        pressed = [
-            action for action in self.get_actions_submit_line(request, obj.pk) if action.action_name in request.POST
-        ]
+        pressed = self._pressed(request, obj)
         if not pressed:
             self.object_save(request, obj, form, change)
         for action in pressed:
             action.method(request, obj)
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        if self._pressed(request, obj):
+            return HttpResponseRedirect(request.get_full_path())
+        answer: HttpResponse = super().response_change(request, obj)
+        return answer
 
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
@@ -297,7 +305,11 @@ class ReadOnlyAdmin(ScopedAdmin):
     """A table that is only looked at: every column fixed, no door open."""
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
-        return [*super().get_readonly_fields(request, obj), *(field.name for field in self.model._meta.fields)]
+        fixed = [*super().get_readonly_fields(request, obj), *(field.name for field in self.model._meta.fields)]
+        return list(dict.fromkeys(fixed))
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
+        return list(dict.fromkeys(super().get_fields(request, obj)))
 
 
 def _field(model: type[Model], name: str) -> "Field[Any, Any] | None":

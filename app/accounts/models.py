@@ -57,6 +57,9 @@ class User(AbstractBaseUser):
     def __str__(self) -> str:
         return self.email
 
+    def get_full_name(self) -> str:
+        return self.name or self.email
+
     def clean(self) -> None:
         self.email = self.email.strip().lower()
 
@@ -131,6 +134,9 @@ class ApiKey(models.Model):
     revoked = models.DateTimeField(null=True, blank=True)
     last_used = models.DateTimeField(null=True, blank=True)
     created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = "API key"
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"

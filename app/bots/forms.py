@@ -61,9 +61,12 @@ def _form_field(name: str, info: FieldInfo) -> forms.Field:
         return forms.FloatField(widget=UnfoldAdminDecimalFieldWidget, step_size=0.05, **limits, **shared)
     if get_origin(kind) is list:
         shared["help_text"] = shared["help_text"] or "One a line"
-        return LinesField(widget=UnfoldAdminTextareaWidget, **shared)
+        return LinesField(widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}), **shared)
     longest = _limit(info, "max_length")
-    widget = UnfoldAdminTextareaWidget if longest and longest > LONG_TEXT else UnfoldAdminTextInputWidget
+    if not longest or longest <= LONG_TEXT:
+        return forms.CharField(max_length=longest, widget=UnfoldAdminTextInputWidget, strip=False, **shared)
+    rows = 2 if longest <= 2 * LONG_TEXT else 10
+    widget = UnfoldAdminTextareaWidget(attrs={"rows": rows})
     return forms.CharField(max_length=longest, widget=widget, strip=False, **shared)
 
 

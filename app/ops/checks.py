@@ -32,7 +32,7 @@ PROTECTIONS = (
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
-@register(Tags.security)
+@register(Tags.security, deploy=True)
 def secret_key_check(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     key = settings.SECRET_KEY
     known = any(text in key.lower() for text in KNOWN_KEYS)
@@ -47,7 +47,7 @@ def secret_key_check(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[C
     ]
 
 
-@register(Tags.urls)
+@register(Tags.urls, deploy=True)
 def public_url_check(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     url = settings.PUBLIC_URL
     parts = urlsplit(url)
@@ -71,7 +71,7 @@ def public_url_check(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[C
     return found
 
 
-@register(Tags.urls)
+@register(Tags.urls, deploy=True)
 def engines_check(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     missing = [f"REFDESK_{setting}" for setting in ENGINES if not getattr(settings, setting)]
     if not missing:
@@ -85,7 +85,7 @@ def engines_check(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Chec
     ]
 
 
-@register(Tags.files)
+@register(Tags.files, deploy=True)
 def data_folder_check(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     folder = Path(settings.DATA)
     existing = next(each for each in (folder, *folder.parents) if each.exists())
@@ -100,7 +100,7 @@ def data_folder_check(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[
     ]
 
 
-@register(Tags.security)
+@register(Tags.security, deploy=True)
 def middleware_check(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     used = [import_string(path) for path in settings.MIDDLEWARE]
     classes = [each for each in used if isinstance(each, type)]

@@ -4,7 +4,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import Count, QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
 
 from app.accounts.admin_scope import ReadOnlyAdmin, ReadOnlyInline, ScopedAdmin, action, display
@@ -54,7 +54,9 @@ class VersionInline(ReadOnlyInline):
 @admin.register(Document)
 class DocumentAdmin(ReadOnlyAdmin):
     may_delete = True
+    may_change = True  # by the buttons only: every field is fixed
     actions = ("retry", "cancel")
+    actions_submit_line = ("retry_this", "cancel_this")
     list_display = ("name", "organisation", "source", "state_shown", "progress", "pages", "chunks", "size", "updated")
     list_select_related = ("organisation", "source")
     list_filter = ("organisation", "state", "source", "error_code")
@@ -62,13 +64,13 @@ class DocumentAdmin(ReadOnlyAdmin):
     ordering = ("-created",)
     inlines = (VersionInline,)
     fieldsets = (
-        (None, {"fields": ("organisation", "source", "name", "media_type", "size", "sha256", "uploaded_by")}),
+        (None, {"fields": ("organisation", "source", "name", "media_type", "size", "fingerprint", "uploaded_by")}),
         ("State", {"fields": ("state_shown", "progress", "failure", "hint", "version", "pages", "chunks")}),
         ("Times", {"fields": ("created", "updated")}),
     )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        own = ["state_shown", "progress", "size", "failure", "hint"]
+        own = ["state_shown", "progress", "size", "fingerprint", "failure", "hint"]
         return [*super().get_readonly_fields(request, obj), *own]
 
     @display(description="State", ordering="state", label=STATES)
@@ -83,6 +85,10 @@ class DocumentAdmin(ReadOnlyAdmin):
     def size(self, obj: Document) -> str:
         return filesizeformat(obj.bytes)
 
+    @display(description="SHA-256")
+    def fingerprint(self, obj: Document) -> str:
+        return f"{obj.sha256[:16]}…"
+
     @display(description="Error")
     def failure(self, obj: Document) -> str:
         return f"{obj.error_message} ({obj.error_code})" if obj.error_code else "none"
@@ -94,6 +100,24 @@ class DocumentAdmin(ReadOnlyAdmin):
 
     def object_delete(self, request: HttpRequest, obj: Any) -> None:
         document_delete(organisation=obj.organisation_id, document=obj.pk)
+
+    def object_save(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
+        return
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        context.update(show_save=False, show_save_and_continue=False, show_close=True)
+        answer: HttpResponse = super().render_change_form(request, context, **kwargs)
+        return answer
+
+    @action(description="Read again")
+    def retry_this(self, request: HttpRequest, obj: Document) -> None:
+        document_retry(organisation=obj.organisation_id, document=obj.pk)
+        self.message_user(request, "Queued again.")
+
+    @action(description="Cancel the work")
+    def cancel_this(self, request: HttpRequest, obj: Document) -> None:
+        document_cancel(organisation=obj.organisation_id, document=obj.pk)
+        self.message_user(request, "Cancelled.")
 
     @action(description="Read the chosen documents again")
     def retry(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:

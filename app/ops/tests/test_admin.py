@@ -20,6 +20,7 @@ from app.accounts.services import membership_create, user_create
 from app.bots.models import Bot, BotRevision
 from app.chat.models import Conversation, Message
 from app.conftest import PASSWORD, Person
+from app.ingest.models import Job
 from app.ops.tests.world import World, world_make
 from app.sources.models import Document, Source
 
@@ -268,6 +269,39 @@ def test_the_last_owner_cannot_be_demoted_here_either(alice: Person) -> None:
     assert "An organisation needs an owner." in answer.content.decode()
     own.refresh_from_db()
     assert own.role == "owner"
+
+
+@pytest.mark.parametrize("by", ["list", "button"])
+def test_a_failed_document_is_read_again(alice: Person, mine: World, by: str) -> None:
+    Document.objects.filter(pk=mine.document.pk).update(state="failed", error_code="broken_file")
+    if by == "list":
+        chosen = {"action": "retry", "_selected_action": [str(mine.document.pk)]}
+        alice.client.post(address(Document, "changelist"), chosen)
+    else:
+        page = address(Document, "change", mine.document.pk)
+        assert "damaged" not in alice.client.get(page).content.decode()
+        answer = alice.client.post(page, {"sources_document_retry_this": "", **INLINES}, follow=True)
+        assert "Queued again." in answer.content.decode()
+    mine.document.refresh_from_db()
+    assert (mine.document.state, mine.document.error_code) == ("queued", "")
+
+
+def test_saving_a_document_s_page_changes_nothing(alice: Person, mine: World) -> None:
+    before = Document.objects.values().get(pk=mine.document.pk)
+    alice.client.post(address(Document, "change", mine.document.pk), {"name": "other", "state": "failed", **INLINES})
+    assert Document.objects.values().get(pk=mine.document.pk) == before
+
+
+INLINES = {"versions-TOTAL_FORMS": "0", "versions-INITIAL_FORMS": "0"}
+
+
+def test_a_document_is_deleted_with_what_hangs_on_it(alice: Person, mine: World) -> None:
+    page = address(Document, "delete", mine.document.pk)
+    assert alice.client.get(page).status_code == 200
+    alice.client.post(page, {"post": "yes"})
+    assert not Document.objects.filter(pk=mine.document.pk).exists()
+    # The vectors and the file follow by a job, so the service was used and not only the row deleted.
+    assert Job.objects.filter(organisation=alice.organisation, kind="delete").exists()
 
 
 def test_saving_changed_settings_publishes_a_revision(alice: Person, mine: World) -> None:

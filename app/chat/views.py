@@ -56,5 +56,5 @@ def show_conversation(request: HttpRequest, caller: Caller, conversation_id: UUI
 
 
 def _bot(bot: Bot) -> dict[str, Any]:
-    settings = bot.live_revision.parsed if bot.live_revision else BotSettings()
+    settings = bot.live_revision.parsed if bot.live_revision else BotSettings.model_validate({})
     return {"slug": bot.slug, "name": bot.name, "greeting": settings.greeting, "starters": settings.starters}

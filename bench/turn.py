@@ -10,28 +10,17 @@ JSON in bench/results/.
 import argparse
 import asyncio
 import json
-import os
-import secrets
 import statistics
 import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import uvloop
 
-from app.llm.tests.scripted import Script, ScriptedModel
-from app.ops.engines.ports import port_find
-from app.ops.engines.postgres import Postgres
-from app.ops.engines.valkey import Valkey
-from bench.engines import RESULTS, ROOT, engine, memory_mb
+from app.llm.tests.scripted import Script
+from bench.desk import Desk, cpu_s, desk
+from bench.engines import RESULTS, memory_mb
 
-TICKS_S = os.sysconf("SC_CLK_TCK")
 FILLER = (
     "The {a} unit of the {b} plant is checked each quarter by the people of the workshop, who note the pressure, the "
     "temperature and the wear of the seals in the log and report anything above the limits of table {c}. "
@@ -39,51 +28,8 @@ FILLER = (
 QUESTIONS = [f"How often is the a{n} unit of the b{n % 7} plant checked?" for n in range(10)]
 
 
-@dataclass(frozen=True)
-class Desk:
-    """A running web process, a key for it, and the scripted model."""
-
-    port: int
-    pid: int
-    key: str
-    model: ScriptedModel
-
-
-@contextmanager
-def desk(chunks: int) -> Iterator[Desk]:
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="refdesk-bench-")))
-        postgres = Postgres(folder / "postgres", log=folder / "postgres.log")
-        valkey = Valkey(folder / "valkey", log=folder / "valkey.log")
-        for server in (postgres, valkey):
-            server.start()
-            stack.callback(server.stop)
-        qdrant, _ = stack.enter_context(engine("app.ops.engines.qdrant", "--folder", str(folder / "qdrant")))
-        embedder, _ = stack.enter_context(engine("app.ops.engines.embeddings"))
-        model = stack.enter_context(ScriptedModel())
-        port = port_find()
-        os.environ.update(
-            REFDESK_DATA=str(folder),
-            REFDESK_SECRET_KEY=secrets.token_urlsafe(48),
-            REFDESK_DATABASE_URL=postgres.url(),
-            REFDESK_VALKEY_URL=valkey.url(),
-            REFDESK_QDRANT_URL=qdrant,
-            REFDESK_EMBEDDINGS_URL=f"{embedder}/v1",
-            REFDESK_LLM_URL=model.url,
-            REFDESK_URL=f"http://127.0.0.1:{port}",
-            DJANGO_SETTINGS_MODULE="app.settings",
-        )
-        subprocess.run([sys.executable, "manage.py", "migrate", "--no-input", "-v", "0"], cwd=ROOT, check=True)
-        key = fill(chunks)
-        web = stack.enter_context(web_process(port, folder))
-        yield Desk(port, web.pid, key, model)
-
-
 def fill(chunks: int) -> str:
-    """An organisation with a bot and a library; a key for it."""
-    import django
-
-    django.setup()
+    """An organisation with a bot and a made-up library; a key for it."""
     from app.accounts.services import api_key_create, organisation_create
     from app.bots.services import bot_create
     from app.chat.tests.library import document_index
@@ -94,35 +40,6 @@ def fill(chunks: int) -> str:
         texts = [FILLER.format(a=f"a{n}", b=f"b{n % 7}", c=n) for n in range(first, min(first + 50, chunks))]
         document_index(organisation, f"plant-{first}.txt", texts)
     return api_key_create(organisation=organisation, name="bench")[1]
-
-
-@contextmanager
-def web_process(port: int, folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    command = [sys.executable, "-m", "uvicorn", "app.asgi:application", "--port", str(port), "--loop", "uvloop"]
-    command += ["--http", "httptools", "--no-access-log", "--no-server-header", "--log-level", "warning"]
-    with (folder / "web.log").open("wb") as log, subprocess.Popen(command, cwd=ROOT, stderr=log) as web:
-        try:
-            wait_for(port)
-            yield web
-        finally:
-            sys.stderr.write((folder / "web.log").read_text()[-2000:])
-            web.terminate()
-
-
-def wait_for(port: int) -> None:
-    import socket
-
-    for _ in range(300):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    raise RuntimeError("the web process did not start")
-
-
-def cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS_S
 
 
 def request_bytes(port: int, path: str, body: dict[str, Any], key: str = "") -> bytes:
@@ -212,7 +129,7 @@ def main() -> None:
     parser.add_argument("--chunks", type=int, default=200)
     parser.add_argument("--profile", metavar="FILE", help="of the web process, by py-spy if it is there")
     arguments = parser.parse_args()
-    with desk(arguments.chunks) as running:
+    with desk(lambda: fill(arguments.chunks)) as running:
         running.model.script(Script(at_once=True))
         profiler = None
         if arguments.profile:

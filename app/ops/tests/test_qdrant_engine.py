@@ -65,7 +65,7 @@ def call(url: str, method: str, path: str, body: Any = None, key: str = QDRANT_K
 def fill(client: QdrantClient, count: int) -> None:
     client.create_collection(
         "docs",
-        vectors_config={"dense": m.VectorParams(size=2, distance=m.Distance.COSINE)},
+        vectors_config={"dense": m.VectorParams(size=2, distance=m.Distance.COSINE, datatype=m.Datatype.FLOAT16)},
         sparse_vectors_config={"words": m.SparseVectorParams(modifier=m.Modifier.IDF)},
     )
     client.create_payload_index("docs", "organisation", m.KeywordIndexParams(type="keyword", is_tenant=True))

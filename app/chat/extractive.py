@@ -27,6 +27,7 @@ KIND_BONUS = 0.3
 RANK_PENALTY = 0.06  # per rank
 ENOUGH = 0.7  # of the best score, for a further sentence
 NOVEL = 0.06  # of the question's weight that a further sentence must add, unless it scores as high as the best
+COLUMN = " | "  # between the cells of a row, as the parsers write it
 WORDS_COMFORTABLE = 40  # a sentence longer than this loses a little
 
 _DIGITS = re.compile(r"\d")
@@ -203,7 +204,7 @@ def _choose(found: list[_Sentence]) -> list[_Sentence]:
             chosen.append(one)
             texts.add(one.text)
             seen |= set(one.weights)
-    return _with_what_they_carry_on(chosen, found)
+    return _with_rows(_with_what_they_carry_on(chosen, found), found)
 
 
 def _with_what_they_carry_on(chosen: list[_Sentence], found: list[_Sentence]) -> list[_Sentence]:
@@ -213,6 +214,22 @@ def _with_what_they_carry_on(chosen: list[_Sentence], found: list[_Sentence]) ->
         before = next((one for one in found if (one.passage, one.position) == (best.passage, best.position - 1)), None)
         if before is not None and before not in chosen and not _is_heading(before.text):
             chosen.append(before)
+    return chosen
+
+
+def _with_rows(chosen: list[_Sentence], found: list[_Sentence]) -> list[_Sentence]:
+    """Rows of a table after its head, which says nothing alone."""
+    best = chosen[0]
+    own = {one.position: one for one in found if one.passage == best.passage}
+    before = own.get(best.position - 1)
+    if COLUMN not in best.text or (before is not None and COLUMN in before.text):
+        return chosen
+    for position in range(best.position + 1, best.position + MOST_SENTENCES):
+        row = own.get(position)
+        if row is None or COLUMN not in row.text or len(chosen) == MOST_SENTENCES:
+            break
+        if row not in chosen:
+            chosen.append(row)
     return chosen
 
 
@@ -237,9 +254,9 @@ def _joined(own: list[_Sentence], *, rows: bool) -> list[str]:
     last = -2
     for one in own:
         words = _cut(one.text)
-        if rows:
+        if rows or COLUMN in words:
             quotes.append(words)
-        elif one.position == last + 1:
+        elif one.position == last + 1 and quotes[-1].endswith("”"):
             quotes[-1] = f"{quotes[-1][:-1]} {words}”"
         else:
             quotes.append(f"“{words}”")

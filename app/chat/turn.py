@@ -15,6 +15,9 @@ from app.lib.sse import Event
 from app.llm.endpoints import Endpoint, Facts
 from app.llm.queue import Ticket
 from app.retrieval.search import SUPPORTED_FROM, Found
+from app.retrieval.sparse import words_of
+
+CODE_FROM = 0.1  # support that is enough when the question's codes stand in a passage
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,10 @@ class Turn:
     def supported(self) -> bool:
         """Whether the passages seem to hold an answer. Not free: asked only when no model judges it."""
         texts = [passage.text for passage in self.passages]
-        return bool(texts) and self.found.support(texts) >= SUPPORTED_FROM
+        if not texts:
+            return False
+        support = self.found.support(texts)
+        return support >= SUPPORTED_FROM or (support >= CODE_FROM and codes_stand_in(self.found.question, texts[:3]))
 
     def give(self, pieces: Sequence[Piece]) -> None:
         """Hand text and citations to the readers."""
@@ -102,3 +108,12 @@ class Turn:
 
 def seconds(duration: float) -> float:
     return round(duration, 4)
+
+
+def codes_stand_in(question: str, texts: Sequence[str]) -> bool:
+    """Whether the question names things such as E-17 or TV-4105, and one of the texts holds them all.
+
+    A vector says little about a code, but where it stands there is what is known of it.
+    """
+    codes = {word for word in words_of(question) if not word.isalpha() and not word.isdigit()}
+    return bool(codes) and any(codes <= set(words_of(text)) for text in texts)

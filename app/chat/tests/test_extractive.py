@@ -46,6 +46,17 @@ def test_a_row_of_a_table_is_given_as_the_row() -> None:
     assert extract.text.startswith("item: TV-4105; name: Carbon filter for the water tank; price_gbp: 27.60 [2]")
 
 
+def test_the_head_of_a_table_brings_its_rows() -> None:
+    text = "Approval\nCost of the trip | Who approves\nup to £750 | team lead\nover £750 | head of department\n\nEnd."
+    extract = extract_make(question="Who approves the cost of a trip?", passages=[Readable(1, text)])
+    assert extract is not None
+    assert extract.text.split("\n\n") == [
+        "Cost of the trip | Who approves [1]",
+        "up to £750 | team lead [1]",
+        "over £750 | head of department [1]",
+    ]
+
+
 def test_the_same_question_has_the_same_answer_of_at_most_four_sentences() -> None:
     extract = extract_make(question="parental leave sick note descaling vinegar water tank", passages=ALL)
     assert extract == extract_make(question="parental leave sick note descaling vinegar water tank", passages=ALL)

@@ -31,7 +31,7 @@ SPARE = 10
 # The last gate (design §3): only chunks of active versions of this organisation's documents in these sources. The
 # parameters are `passages_parameters`, a row is read by `passage_of`.
 PASSAGES_SQL = """
-SELECT c.id, c.text, c.place, d.id, d.name, d.source_id, v.id, v.number, v.created
+SELECT c.id, c.text, c.embed_text, c.place, d.id, d.name, d.source_id, v.id, v.number, v.created
 FROM ingest_chunk c
 JOIN sources_document d ON d.id = c.document_id AND d.active_version_id = c.version_id
 JOIN sources_documentversion v ON v.id = c.version_id
@@ -61,7 +61,10 @@ class Found:
         return self.cosine is not None
 
     def support(self, passages: Sequence[str]) -> float:
-        """How likely these passages (texts, best first) hold an answer: 0 to 1, SUPPORTED_FROM is the border."""
+        """How likely these passages hold an answer: 0 to 1, SUPPORTED_FROM is the border.
+
+        Best first, each with its headings (Chunk.embed_text): a question's words often stand only there.
+        """
         if not passages:
             return 0.0
         return support_of(question=self.question, passage=passages[0], cosine=self.cosine, known=self.known_language)
@@ -69,10 +72,14 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class PassageHit:
-    """A passage as PostgreSQL has it now. `place` is a Place of the API; `dense` a cosine, `words` a BM25 score."""
+    """A passage as PostgreSQL has it now. `place` is a Place of the API; `dense` a cosine, `words` a BM25 score.
+
+    `embed_text` is the text below its headings, as it was embedded.
+    """
 
     id: UUID
     text: str
+    embed_text: str
     place: dict[str, Any]
     document: UUID
     document_name: str
@@ -161,10 +168,11 @@ def passages_order(rows: Iterable[Sequence[Any]], *, found: Found, limit: int) -
 
 
 def passage_of(row: Sequence[Any], hit: Hit) -> PassageHit:
-    chunk, text, place, document, name, source, version, number, created = row
+    chunk, text, embed_text, place, document, name, source, version, number, created = row
     return PassageHit(
         id=chunk,
         text=text,
+        embed_text=embed_text,
         # Django hands JSON on as text, psycopg by itself reads it.
         place=orjson.loads(place) if isinstance(place, str | bytes) else place,
         document=document,
@@ -209,4 +217,4 @@ async def passages_search(
     begun = time.perf_counter()
     hits = await sync_to_async(passages_read)(organisation=organisation, found=found, sources=sources, limit=limit)
     timings = {"embed_s": found.embed_s, "search_s": found.search_s, "read_s": time.perf_counter() - begun}
-    return SearchResult(hits, found.support([hit.text for hit in hits]), timings)
+    return SearchResult(hits, found.support([hit.embed_text for hit in hits]), timings)

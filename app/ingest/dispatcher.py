@@ -111,13 +111,20 @@ class Dispatcher:
 
     def _serve(self, connection: "psycopg.Connection[tuple[object, ...]]") -> None:
         while not self._ended:
-            for job in jobs_next(connection):
-                self._send(job)
+            self._send_all(jobs_next(connection))
             begun = time.monotonic()
             self._wait(connection)
             rest = ROUND_S - (time.monotonic() - begun)
             if rest > 0:
                 time.sleep(rest)
+
+    def _send_all(self, jobs: list[UUID]) -> None:
+        try:
+            for job in jobs:
+                self._send(job)
+        except Exception as error:  # whatever the broker's client raises: what was not sent is sent again later
+            log.warning("dispatcher: the broker does not answer: %s", type(error).__name__)
+            time.sleep(RECONNECT_S)
 
     def _wait(self, connection: "psycopg.Connection[tuple[object, ...]]") -> None:
         """Until there is news, a job has ended, or the poll is due. Jobs to stop are stopped at once."""
@@ -130,6 +137,6 @@ class Dispatcher:
                 woken = True
             for notice in connection.notifies(timeout=0):
                 if notice.payload.startswith(STOP):
-                    self._on_stop(UUID(notice.payload.removeprefix(STOP)))
+                    self._on_stop(UUID(notice.payload.removeprefix(STOP).strip()))
                 else:
                     woken = True

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
@@ -90,11 +90,12 @@ class Leases:
                 held.released = True
                 held.stop.set()
 
-    def wait_idle(self, limit_s: float, now: Callable[[], float] = time.monotonic) -> bool:
-        deadline = now() + limit_s
-        while self._held and now() < deadline:
+    def wait_idle(self, limit_s: float) -> list[Lease]:
+        """Wait until nothing is held; what still is after so many seconds."""
+        deadline = time.monotonic() + limit_s
+        while self._held and time.monotonic() < deadline:
             time.sleep(0.02)
-        return not self._held
+        return [held.lease for held in self._snapshot()]
 
     def _run(self) -> None:
         renewed = time.monotonic()

@@ -20,7 +20,7 @@ from app.ingest.models import Chunk
 from app.ingest.sandbox import ParsedChunks, parse_and_chunk
 from app.ingest.work import StoredChunk, Work
 from app.lib.storage import ObjectMissing, storage
-from app.llm.embeddings import DOCUMENTS_PER_REQUEST, embeddings_client, vector_numbers
+from app.llm.embeddings import embeddings_client, vector_numbers
 from app.retrieval.index import Point
 from app.retrieval.language import language_of
 from app.retrieval.sparse import document_encode
@@ -28,6 +28,8 @@ from app.sources.choices import DocumentState, Step, VersionState
 from app.sources.models import Document, DocumentVersion, VersionText
 
 CHUNK_IDS = UUID("0f6dbd6a-6d0c-5d9b-8f0e-2c1f6d0c7a11")
+# Passages embedded by one request, about a second of 2 cores: a job that is cancelled ends after the one under way.
+BATCH = 32
 # Vectors of larger documents are read from the cache again for indexing, instead of kept in memory (1.5 KB each).
 VECTORS_KEPT = 2000
 # A version has one language for stemming; this much of its text tells it.
@@ -144,15 +146,15 @@ def _chunks_insert(work: Work, parsed: ParsedChunks, chunks: Sequence[StoredChun
 def chunk_batches(work: Work) -> Iterator[list[StoredChunk]]:
     """The version's passages, a request's worth at a time, from memory or from their rows."""
     if work.chunks is not None:
-        for first in range(0, len(work.chunks), DOCUMENTS_PER_REQUEST):
-            yield work.chunks[first : first + DOCUMENTS_PER_REQUEST]
+        for first in range(0, len(work.chunks), BATCH):
+            yield work.chunks[first : first + BATCH]
         return
     after = -1
     while True:
         rows = list(
             Chunk.objects.filter(version=work.version, position__gt=after)
             .order_by("position")
-            .values_list("id", "embed_text", "position")[:DOCUMENTS_PER_REQUEST]
+            .values_list("id", "embed_text", "position")[:BATCH]
         )
         if not rows:
             return

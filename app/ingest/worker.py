@@ -1,13 +1,16 @@
 """What runs in a worker process beside its jobs: the dispatcher, the leases, the reconciler."""
 
+import contextlib
 import logging
+import os
 import threading
 from collections.abc import Callable
 from uuid import UUID
 
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from app.ingest.dispatcher import Dispatcher
+from app.ingest.jobs import Fenced, job_release
 from app.ingest.leases import leases
 from app.ingest.pipeline import job_run
 from app.ingest.reconciler import reconcile
@@ -15,8 +18,8 @@ from app.ingest.reconciler import reconcile
 log = logging.getLogger(__name__)
 
 RECONCILE_S = 600.0
-# Below what the supervisor and `docker stop` wait for before they kill.
-STOP_S = 2.5
+# Well below what the supervisor and `docker stop` wait for before they kill.
+STOP_S = 1.5
 
 
 class Worker:
@@ -40,7 +43,15 @@ class Worker:
         self._ended.set()
         self._dispatcher.stop()
         leases.stop_all()
-        leases.wait_idle(STOP_S)
+        busy = leases.wait_idle(STOP_S)
+        if not busy:
+            return
+        # A request to the embedding model cannot be called back and may take half a minute. The fence keeps out
+        # whatever it still brings, so nothing is lost by ending here, before somebody ends us by force.
+        for lease in busy:
+            with contextlib.suppress(Fenced, DatabaseError):
+                job_release(lease)
+        os._exit(0)
 
     def _reconcile(self) -> None:
         while not self._ended.is_set():

@@ -33,6 +33,11 @@ def long_text(sections: int, word: str = "parcel") -> bytes:
     return "\n\n".join(parts).encode()
 
 
+def stores_empty() -> None:
+    """The database of a test begins empty; so do the other stores, which know nothing of tests."""
+    reconcile(repair=True, object_age_s=-1)
+
+
 def leases_age() -> None:
     """As if a minute had passed: every lease that nobody renews has run out, every lost message is lost for sure."""
     with connection.cursor() as cursor:

@@ -89,8 +89,8 @@ def test_an_upload_is_refused_before_the_disk_is_full(tmp_path: Path) -> None:
 def test_a_disk_that_is_really_full_says_so(store: FolderStorage) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("this system has no /dev/full")
+    store.incoming.mkdir(parents=True)
     with Path("/dev/full").open("wb", buffering=0) as full, pytest.raises(RefdeskError) as raised:
-        store.incoming.mkdir(parents=True)
         store._copy(io.BytesIO(b"x"), full, None)
     assert raised.value.code == "disk_full"
     assert raised.value.__cause__.errno == errno.ENOSPC  # type: ignore[union-attr]

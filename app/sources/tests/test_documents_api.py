@@ -1,6 +1,5 @@
 import hashlib
 import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -220,9 +219,9 @@ WRITE = [("delete", ""), ("post", "/retry"), ("post", "/cancel")]
 
 
 @pytest.fixture
-def addresses(alice: Any) -> Iterator[list[str]]:
+def addresses(alice: Any) -> list[str]:
     item = item_of(send(alice, ("secret.txt", b"of acme alone")))
-    yield [f"/api/v1/documents/{item['id']}", f"/api/v1/sources/{item['source']['id']}"]
+    return [f"/api/v1/documents/{item['id']}", f"/api/v1/sources/{item['source']['id']}"]
 
 
 def test_another_organisation_finds_no_address(addresses: list[str], charlie: Any) -> None:

@@ -1,0 +1,91 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { fillRow, stateWords } from "../src/documents/row";
+import type { DocumentRow } from "../src/documents/shapes";
+import { Uploads } from "../src/documents/uploads";
+import { json, ScriptedServer } from "./scripted_server";
+
+const WORDS = { states: { queued: "Waiting for its turn", running: "Being read", ready: "Ready", failed: "Failed", cancelled: "Cancelled" }, steps: { embed: "Embedding" } };
+const DOCUMENT: DocumentRow = {
+  id: "d1",
+  name: "a.pdf",
+  source: { id: "s1", name: "Uploads" },
+  state: "running",
+  step: "embed",
+  percent: 43,
+  chunks: 0,
+  pages: null,
+  error: null,
+  created: "2026-03-12T09:00:00Z",
+  updated: "2026-03-12T09:00:00Z",
+};
+
+let server: ScriptedServer;
+let url: string;
+let host: HTMLElement;
+
+beforeEach(async () => {
+  server = new ScriptedServer();
+  url = `${await server.start()}/documents`;
+  host = document.createElement("div");
+  document.body.replaceChildren(host);
+});
+
+afterEach(() => server.stop());
+
+function row(): HTMLElement {
+  const made = document.createElement("div");
+  for (const cell of ["source", "state", "pages", "chunks", "updated"]) made.appendChild(document.createElement("span")).dataset.cell = cell;
+  made.appendChild(document.createElement("a")).dataset.cell = "name";
+  for (const action of ["retry", "cancel", "delete"]) {
+    const button = made.appendChild(document.createElement("button"));
+    button.dataset.action = action;
+    button.title = action;
+  }
+  return made;
+}
+
+const shown = (made: HTMLElement) => [...made.querySelectorAll<HTMLElement>("[data-action]")].filter((button) => !button.hidden).map((button) => button.dataset.action);
+
+test("a row says its stage and per cent, and offers what can be done now", () => {
+  const made = row();
+  fillRow(made, DOCUMENT, WORDS);
+  expect(made.querySelector("[data-cell=state]")?.textContent).toBe("Embedding, 43 %");
+  expect(made.querySelector("progress")?.value).toBe(43);
+  expect(shown(made)).toEqual(["cancel", "delete"]);
+  fillRow(made, { ...DOCUMENT, state: "ready", chunks: 1234, pages: 12 }, WORDS);
+  expect(made.querySelector("progress")).toBeNull();
+  expect(made.querySelector("[data-cell=chunks]")?.textContent).toBe("1,234");
+  expect(shown(made)).toEqual(["delete"]);
+});
+
+test("a failure says why and what to do, and can be tried again", () => {
+  const made = row();
+  fillRow(made, { ...DOCUMENT, state: "failed", error: { code: "no_text", message: "The file holds no text.", hint: "Run OCR first." } }, WORDS);
+  expect(made.querySelector(".state-reason")?.textContent).toBe("The file holds no text. Run OCR first.");
+  expect(shown(made)).toEqual(["retry", "delete"]);
+});
+
+test("a state or step that is not known yet is shown by its own name", () => {
+  expect(stateWords({ ...DOCUMENT, step: "polish" }, WORDS)).toBe("Being read, 43 %");
+  expect(stateWords({ ...DOCUMENT, state: "new" as DocumentRow["state"] }, WORDS)).toBe("new");
+});
+
+test("many files go up one by one, and a bad one does not stop the others", async () => {
+  server.on("POST /documents", (response, asked) => {
+    const name = /filename="([^"]*)"/.exec(asked.body)?.[1] ?? "";
+    if (name === "refused.exe") json(response, 415, { error: { code: "unsupported_type", message: "Cannot be read yet.", details: { hint: "Use PDF." } } });
+    else if (name === "empty.txt") json(response, 202, { items: [{ ...DOCUMENT, id: null, state: "failed", created: null, error: { code: "empty_file", message: "The file is empty.", hint: "Upload it again." } }] });
+    else if (name === "broken.txt") response.destroy();
+    else json(response, 202, { items: [{ ...DOCUMENT, name }] });
+  });
+  const arrived: string[] = [];
+  const uploads = new Uploads({ url, headers: () => ({ "X-CSRFToken": "token" }), onDocument: (document) => arrived.push(document.name), host });
+  uploads.add(["1.txt", "refused.exe", "empty.txt", "broken.txt", "2.txt", "3.txt"].map((name) => new File(["x"], name)));
+  await vi.waitFor(() => expect(arrived.sort()).toEqual(["1.txt", "2.txt", "3.txt"]), { timeout: 5000 });
+  await vi.waitFor(() => expect(host.querySelectorAll(".failed").length).toBe(3), { timeout: 5000 });
+  const reasons = [...host.querySelectorAll(".failed .upload-words")].map((words) => words.textContent);
+  expect(reasons).toEqual(["Cannot be read yet. Use PDF.", "The file is empty. Upload it again.", "The connection broke. Check your network, then upload it again."]);
+  expect(server.asked.filter((asked) => asked.method === "POST").every((asked) => asked.headers["x-csrftoken"] === "token")).toBe(true);
+  host.querySelector<HTMLElement>(".failed .upload-dismiss")?.click();
+  expect(host.querySelectorAll(".failed").length).toBe(2);
+});

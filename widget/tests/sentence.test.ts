@@ -1,0 +1,41 @@
+import { expect, test } from "vitest";
+import { Announcer } from "../src/chat/announcer";
+import { placeLabel } from "../src/chat/place";
+import { quoteFor, spoken } from "../src/chat/sentence";
+import type { Place } from "../src/chat/shapes";
+
+test("an answer is announced sentence by sentence, each once, without the signs of Markdown", () => {
+  const announcer = new Announcer();
+  announcer.begin();
+  const said = () => [...announcer.element.children].map((child) => child.textContent);
+  announcer.follow("Five **days** [1]", false);
+  expect(said()).toEqual([]);
+  announcer.follow("Five **days** [1]. They must", false);
+  expect(said()).toEqual(["Five days."]);
+  announcer.follow("Five **days** [1]. They must be taken.", true);
+  expect(said()).toEqual(["Five days.", "They must be taken."]);
+  announcer.begin();
+  expect(said()).toEqual([]);
+});
+
+test("numbers of citations are not spoken", () => {
+  expect(spoken("# Leave\nFive days [1, 2][3].")).toBe("Leave Five days.");
+});
+
+test("a citation quotes the sentence that says what the answer says", () => {
+  const passage = "Annual leave is 28 days. Up to five days may be carried over. Ask your manager.";
+  expect(quoteFor(passage, "You can carry five days over")).toBe("Up to five days may be carried over.");
+  expect(quoteFor(passage, "etwas ganz anderes")).toBe(passage);
+  expect(quoteFor("word ".repeat(200), "nothing").length).toBeLessThan(290);
+});
+
+test.each<[Partial<Place>, string]>([
+  [{ kind: "page", page: 4 }, "page 4"],
+  [{ kind: "heading", heading: ["Handbook", "Leave", "Carrying over"] }, "Leave › Carrying over"],
+  [{ kind: "row", rows: [3, 5] }, "rows 3–5"],
+  [{ kind: "row", rows: [3, 3], sheet: "Prices" }, "Prices, row 3"],
+  [{ kind: "time", start_s: 75.4 }, "1:15"],
+  [{ kind: "text" }, ""],
+])("a place is said in words: %o", (place, label) => {
+  expect(placeLabel(place as Place)).toBe(label);
+});

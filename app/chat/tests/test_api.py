@@ -3,6 +3,7 @@
 import uuid
 
 import pytest
+from django.conf import settings
 
 from app.accounts.services import api_key_create
 from app.bots.models import Bot
@@ -154,3 +155,20 @@ async def test_words_of_the_message_do_not_matter_to_the_database(desk: Desk, bo
         events = await desk.ask(bob.key, text)
         assert events[-1][1] == "done"
     assert await Message.objects.filter(role="user").acount() == 5
+
+
+async def test_a_signed_in_person_asks_with_the_page_s_token(desk: Desk, library: Bot, bob: Person) -> None:
+    cookies = {name: morsel.value for name, morsel in bob.client.cookies.items()}
+    token = "a" * 32
+    cookies[settings.CSRF_COOKIE_NAME] = token
+    jar = "; ".join(f"{name}={value}" for name, value in cookies.items())
+    address, body = f"{desk.address}/api/v1/bots/default/chat", {"message": QUESTION, "stream": False}
+    async with desk.session.post(address, json=body, headers={"Cookie": jar}) as answer:
+        assert (answer.status, (await answer.json())["error"]["code"]) == (403, "csrf_failed")
+    async with desk.session.post(address, json=body, headers={"Cookie": jar, "X-CSRFToken": token}) as answer:
+        assert answer.status == 200
+        conversation = (await answer.json())["conversation"]
+    row = await Conversation.objects.aget(pk=conversation)
+    assert (row.user_id, row.api_key_id) == (bob.user.pk, None)
+    # It is the person's, not their key's.
+    assert (await desk.json(desk.get(f"/conversations/{conversation}", bob.key)))[0] == 404

@@ -1,0 +1,36 @@
+import json
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from app.bots.models import Bot
+from app.llm.tests.scripted import Script, ScriptedModel
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def ask(*arguments: str) -> str:
+    out = StringIO()
+    call_command("ask", *arguments, "--organisation", "acme", stdout=out)
+    return out.getvalue()
+
+
+def test_the_answer_is_printed_with_its_sources(library: Bot, valkey: str) -> None:
+    printed = ask("default", "How long is the warranty of the Vale 3?")
+    assert "24 months from delivery" in printed
+    assert "[1] manual.pdf, page 1" in printed
+    assert "(extractive, " in printed
+
+
+def test_as_json_it_is_the_message(library: Bot, valkey: str, model: ScriptedModel) -> None:
+    model.script(Script(tokens=["24 months [1]."]))
+    message: dict[str, Any] = json.loads(ask("default", "How long is the warranty of the Vale 3?", "--json"))
+    assert (message["mode"], message["content"]) == ("model", "24 months [1].")
+    assert message["citations"][0]["passage"]["document"]["name"] == "manual.pdf"
+
+
+def test_a_bot_that_is_not_there_is_said(library: Bot, valkey: str) -> None:
+    with pytest.raises(CommandError, match="no such bot"):
+        ask("nobody", "Anything?")

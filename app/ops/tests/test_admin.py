@@ -16,7 +16,7 @@ from selectolax.lexbor import LexborHTMLParser
 from app.accounts.admin_scope import ScopedAdmin
 from app.accounts.choices import Role
 from app.accounts.models import ApiKey, Invitation, Membership, Organisation, User
-from app.accounts.services import membership_create, user_create
+from app.accounts.services import membership_create, organisation_create, user_create
 from app.bots.models import Bot, BotRevision
 from app.chat.models import Conversation, Message
 from app.conftest import PASSWORD, Person
@@ -107,6 +107,27 @@ def test_forms_to_add_offer_nothing_foreign(alice: Person, mine: World, foreign:
             assert "submarine" not in answer.content.decode()
             assert "Other" not in re.findall(r"<option[^>]*>([^<]*)", answer.content.decode())
     assert opened >= 3
+
+
+def test_an_admin_of_two_organisations_chooses_between_them_only(alice: Person, charlie: Person, db: Any) -> None:
+    third = organisation_create(slug="third", name="Third")
+    membership_create(organisation=charlie.organisation, user=alice.user, role=Role.ADMIN)
+    membership_create(organisation=third, user=alice.user, role=Role.EDITOR)
+    for model in (ApiKey, Invitation, Source, Bot):
+        page = alice.client.get(address(model, "add")).content.decode()
+        assert {"Acme", "Other"} <= set(re.findall(r"<option[^>]*>([^<]*)", page)), model
+        assert "Third" not in page, model
+    given = {"name": "program", "role": "viewer"}
+    answer = alice.client.post(address(ApiKey, "add"), {**given, "organisation": str(third.pk)})
+    assert re.search(r"rk_[\w-]{40,}", answer.content.decode()) is None
+    assert not ApiKey.objects.filter(organisation=third).exists()
+    # An owner here is only an admin there.
+    alice.client.post(
+        address(ApiKey, "add"), {"name": "x", "role": "owner", "organisation": str(charlie.organisation.pk)}
+    )
+    assert not ApiKey.objects.filter(name="x").exists()
+    alice.client.post(address(ApiKey, "add"), {**given, "organisation": str(charlie.organisation.pk)})
+    assert ApiKey.objects.get(name="program").organisation == charlie.organisation
 
 
 def test_rows_of_another_organisation_do_not_exist(alice: Person, charlie: Person, foreign: World) -> None:

@@ -108,9 +108,10 @@ def _passages(caller: Caller, document: Document, number: str | None) -> Page[An
     chunks = Chunk.objects.filter(
         organisation=caller.organisation_id, document=document, version=document.active_version_id
     )
-    found = Paginator(chunks.order_by("position"), PASSAGES_SHOWN).get_page(number)
-    found.object_list = [
+    found: Page[Any] = Paginator(chunks.order_by("position"), PASSAGES_SHOWN).get_page(number)
+    shown: list[Any] = [
         {"number": chunk.position + 1, "place": place_label(chunk.place), "text": chunk.text}
         for chunk in found.object_list
     ]
+    found.object_list = shown
     return found

@@ -12,6 +12,7 @@ import select
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -63,10 +64,10 @@ UPDATE ingest_job SET sent = now() WHERE id IN (SELECT id FROM locked) RETURNING
 """
 
 
-def jobs_next(connection: "psycopg.Connection[tuple[object, ...]]") -> list[UUID]:
+def jobs_next(connection: "psycopg.Connection[tuple[Any, ...]]") -> list[UUID]:
     """Mark the next jobs as sent; small files first."""
     rows = connection.execute(_NEXT, {"resend": RESEND_S, "window": WINDOW}).fetchall()
-    return [row[0] for row in sorted(rows, key=lambda row: row[1])]  # type: ignore[misc, arg-type, return-value]
+    return [row[0] for row in sorted(rows, key=lambda row: int(row[1]))]
 
 
 class Dispatcher:
@@ -105,11 +106,11 @@ class Dispatcher:
                 log.exception("dispatcher")
                 time.sleep(RECONNECT_S)
 
-    def _parameters(self) -> dict[str, object]:
+    def _parameters(self) -> dict[str, Any]:
         parameters = django_connection.get_connection_params()
         return {name: value for name, value in parameters.items() if name not in ("cursor_factory", "context")}
 
-    def _serve(self, connection: "psycopg.Connection[tuple[object, ...]]") -> None:
+    def _serve(self, connection: "psycopg.Connection[tuple[Any, ...]]") -> None:
         while not self._ended:
             self._send_all(jobs_next(connection))
             begun = time.monotonic()
@@ -126,7 +127,7 @@ class Dispatcher:
             log.warning("dispatcher: the broker does not answer: %s", type(error).__name__)
             time.sleep(RECONNECT_S)
 
-    def _wait(self, connection: "psycopg.Connection[tuple[object, ...]]") -> None:
+    def _wait(self, connection: "psycopg.Connection[tuple[Any, ...]]") -> None:
         """Until there is news, a job has ended, or the poll is due. Jobs to stop are stopped at once."""
         deadline = time.monotonic() + POLL_S
         woken = False

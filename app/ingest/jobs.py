@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import orjson
 from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
@@ -21,13 +22,13 @@ from app.ingest.models import Job
 from app.sources.choices import DocumentState, Step
 from app.sources.models import Document, DocumentVersion
 
-LEASE = timedelta(seconds=60)
+LEASE_S = 60
 HEARTBEAT_S = 10.0
 # The third death on one file fails it: once may be the machine, twice bad luck.
 DEATHS = 3
 # How long a server that we depend on may be away before a document gives up waiting.
 WAIT_LIMIT = timedelta(hours=24)
-WAIT_SHORTEST, WAIT_LONGEST = timedelta(seconds=2), timedelta(seconds=60)
+WAIT_SHORTEST_S, WAIT_LONGEST_S = 2, 60
 OPEN = (JobState.QUEUED, JobState.RUNNING)
 CHANNEL = "refdesk_jobs"
 NEW, STOP = "new", "stop"
@@ -56,7 +57,7 @@ _TAKE = """
 WITH taken AS (
     UPDATE ingest_job
     SET state = 'running', attempt = attempt + 1, fence = fence + 1, deaths = deaths + (state = 'running')::int,
-        lease_until = now() + %(lease)s, updated = now()
+        lease_until = now() + %(lease)s * interval '1 second', updated = now()
     WHERE id = %(job)s AND (
         (state = 'queued' AND (not_before IS NULL OR not_before <= now()))
         OR (state = 'running' AND lease_until < now())
@@ -74,13 +75,12 @@ SELECT id, fence, organisation_id, kind, document_id, version_id, step, targets:
 def lease_take(*, job: UUID) -> Lease | None:
     """The lease of a job, or None when it is done, not yet due, or held by somebody alive."""
     with connection.cursor() as cursor:
-        cursor.execute(_TAKE, {"job": job, "lease": LEASE})
+        cursor.execute(_TAKE, {"job": job, "lease": LEASE_S})
         row = cursor.fetchone()
     if row is None:
         return None
     step = Step(row[6]) if row[6] else None
-    targets = Job._meta.get_field("targets").from_db_value(row[7], None, connection)
-    return Lease(row[0], row[1], row[2], JobKind(row[3]), row[4], row[5], step, targets, row[8])
+    return Lease(row[0], row[1], row[2], JobKind(row[3]), row[4], row[5], step, orjson.loads(row[7]), row[8])
 
 
 def leases_renew(*, leases: Sequence[Lease]) -> set[UUID]:
@@ -89,9 +89,10 @@ def leases_renew(*, leases: Sequence[Lease]) -> set[UUID]:
         return set()
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE ingest_job j SET lease_until = now() + %s FROM unnest(%s::uuid[], %s::bigint[]) AS held (id, fence)"
+            "UPDATE ingest_job j SET lease_until = now() + %s * interval '1 second'"
+            " FROM unnest(%s::uuid[], %s::bigint[]) AS held (id, fence)"
             " WHERE j.id = held.id AND j.fence = held.fence AND j.state = 'running' RETURNING j.id",
-            [LEASE, [lease.job for lease in leases], [lease.fence for lease in leases]],
+            [LEASE_S, [lease.job for lease in leases], [lease.fence for lease in leases]],
         )
         return {row[0] for row in cursor.fetchall()}
 
@@ -170,9 +171,9 @@ def job_wait(lease: Lease, *, code: str, message: str = "") -> bool:
         cursor.execute(
             "UPDATE ingest_job SET waiting_since = coalesce(waiting_since, now()), state = 'queued', sent = NULL,"
             " lease_until = NULL, error_code = %s, not_before = now()"
-            " + least(greatest((now() - coalesce(waiting_since, now())) / 2, %s), %s)"
-            " WHERE id = %s RETURNING now() - waiting_since > %s",
-            [code, WAIT_SHORTEST, WAIT_LONGEST, lease.job, WAIT_LIMIT],
+            " + least(greatest(extract(epoch FROM now() - coalesce(waiting_since, now())) / 2, %s), %s)"
+            " * interval '1 second' WHERE id = %s RETURNING extract(epoch FROM now() - waiting_since) > %s",
+            [code, WAIT_SHORTEST_S, WAIT_LONGEST_S, lease.job, WAIT_LIMIT.total_seconds()],
         )
         gave_up: bool = cursor.fetchone()[0]
         text = message or CODES[code].message

@@ -103,7 +103,7 @@ def _waits_for(error: Exception) -> str:
 def _ingest(held: Held) -> None:
     space = embeddings_client().space()
     work = work_load(held, space, index_writer(space))
-    resumed = held.lease.step in _KEPT and work.stored > 0 and work.cut_with == space.model
+    resumed = held.lease.step in _KEPT and work.row.chunks > 0 and work.row.embedding_model == space.model
     with work.files:
         for step, do in STEPS:
             if resumed and step not in _KEPT:
@@ -150,7 +150,7 @@ def _fail(lease: Lease, code: str, message: str = "") -> None:
 
 
 def _points_delete_later(lease: Lease) -> None:
-    version = DocumentVersion.objects.filter(pk=lease.version).first()
+    version = DocumentVersion.objects.filter(jobs=lease.job).first()
     if version is not None and version.state != VersionState.ACTIVE and version.chunks:
         delete_job_create(organisation=lease.organisation, versions=[version.id], objects=[])
 

@@ -3,7 +3,6 @@ from typing import BinaryIO
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Max
 from django.db.models.functions import Now
 
 from app.errors import Conflict
@@ -60,11 +59,9 @@ def document_retry(*, organisation: UUID, document: UUID) -> Document:
         raise Conflict(message="This document is being worked on already.")
     version = DocumentVersion.objects.filter(document=row, state=VersionState.BUILDING).order_by("-number").first()
     if version is None:
-        last = DocumentVersion.objects.filter(document=row).order_by("-number")
-        highest = last.aggregate(highest=Max("number"))["highest"] or 0
-        key = last.values_list("storage_key", flat=True).first()
+        last = DocumentVersion.objects.filter(document=row).latest("number")
         version = DocumentVersion.objects.create(
-            organisation_id=organisation, document=row, number=highest + 1, storage_key=key
+            organisation_id=organisation, document=row, number=last.number + 1, storage_key=last.storage_key
         )
     ingest_job_create(organisation=organisation, document=row, version=version)
     _document_set(row, DocumentState.QUEUED, percent=0)

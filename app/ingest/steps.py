@@ -7,6 +7,7 @@ worker that takes over begins at `embed` and finds in the cache what was embedde
 import hashlib
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 from uuid import UUID, uuid5
 
 import orjson
@@ -45,14 +46,14 @@ def chunk_id(*, organisation: UUID, version: UUID, position: int, model: str) ->
 def fetch(work: Work) -> None:
     """The stored file, whole."""
     try:
-        work.path = work.files.enter_context(storage().local_path(work.storage_key))
+        work.path = work.files.enter_context(storage().local_path(work.row.storage_key))
         with work.path.open("rb") as file:
             digest = hashlib.sha256()
             while data := file.read(HASH_BYTES):
                 digest.update(data)
     except (ObjectMissing, FileNotFoundError) as error:
         raise IngestFailed("file_missing") from error
-    if digest.hexdigest() != work.sha256:
+    if digest.hexdigest() != work.document.sha256:
         raise IngestFailed("file_missing")
 
 
@@ -61,9 +62,9 @@ def parse(work: Work) -> None:
     assert work.path is not None
     work.parsed = parse_and_chunk(
         work.path,
-        work.name,
-        target_tokens=work.chunk_tokens,
-        overlap_tokens=work.chunk_overlap,
+        work.document.name,
+        target_tokens=work.row.organisation.chunk_tokens,
+        overlap_tokens=work.row.organisation.chunk_overlap,
         max_tokens=work.max_tokens,
         counter=work.space.model,
         should_stop=work.held.stop.is_set,
@@ -87,8 +88,8 @@ def chunk(work: Work) -> None:
         )
         for position, text in enumerate(texts)
     ]
-    work.language = language_of(_sample(texts))
-    work.stored = len(drafts)
+    work.row.language = language_of(_sample(texts))
+    work.row.chunks = len(drafts)
     blocks = zlib.compress(parsed.blocks_json, 6)
     with fenced(work.held.lease, step=Step.EMBED, deaths=0, waiting_since=None):
         Chunk.objects.filter(version=work.version).delete()
@@ -99,14 +100,18 @@ def chunk(work: Work) -> None:
         DocumentVersion.objects.filter(pk=work.version).update(
             media_type=parsed.media_type,
             title=(parsed.title or "")[:500],
-            language=work.language,
+            language=work.row.language,
             pages=parsed.pages,
-            chunks=work.stored,
+            chunks=work.row.chunks,
             embedding_model=work.space.model,
             warnings=list(parsed.warnings),
         )
-        Document.objects.filter(pk=work.document).update(
-            media_type=parsed.media_type, pages=parsed.pages, chunks=work.stored, version=work.number, updated=Now()
+        Document.objects.filter(pk=work.document.id).update(
+            media_type=parsed.media_type,
+            pages=parsed.pages,
+            chunks=work.row.chunks,
+            version=work.row.number,
+            updated=Now(),
         )
     work.parsed = None
 
@@ -122,7 +127,7 @@ def _sample(texts: Sequence[str]) -> str:
 
 def _chunks_insert(work: Work, parsed: ParsedChunks, chunks: Sequence[StoredChunk]) -> None:
     drafts = parsed.drafts
-    columns = [
+    columns: list[list[Any]] = [
         [one.id for one in chunks],
         [draft.position for draft in drafts],
         [draft.text for draft in drafts],
@@ -139,7 +144,7 @@ def _chunks_insert(work: Work, parsed: ParsedChunks, chunks: Sequence[StoredChun
             " SELECT %s, %s, %s, id, position, text, embed_text, tokens, start, stop, place::jsonb"
             " FROM unnest(%s::uuid[], %s::int[], %s::text[], %s::text[], %s::int[], %s::int[], %s::int[], %s::text[])"
             " AS c (id, position, text, embed_text, tokens, start, stop, place)",
-            [work.organisation, work.document, work.version, *columns],
+            [work.organisation, work.document.id, work.version, *columns],
         )
 
 
@@ -174,7 +179,7 @@ def vectors_cached(work: Work, batch: Sequence[StoredChunk]) -> dict[bytes, byte
 
 def embed(work: Work) -> None:
     """A vector in the cache for every passage."""
-    done, keep = 0, work.stored <= VECTORS_KEPT
+    done, keep = 0, work.row.chunks <= VECTORS_KEPT
     for batch in chunk_batches(work):
         work.check()
         known = vectors_cached(work, batch)
@@ -187,7 +192,7 @@ def embed(work: Work) -> None:
         if keep:
             work.vectors |= known
         done += len(batch)
-        work.held.progress(Step.EMBED, done / max(1, work.stored))
+        work.held.progress(Step.EMBED, done / max(1, work.row.chunks))
 
 
 def _vectors_keep(work: Work, vectors: dict[bytes, bytes]) -> None:
@@ -212,7 +217,7 @@ def index(work: Work) -> None:
         vectors = work.vectors or vectors_cached(work, batch)
         work.writer.points_upsert(_points(work, batch, vectors))
         wanted.update(str(one.id) for one in batch)
-        work.held.progress(Step.INDEX, len(wanted) / max(1, work.stored))
+        work.held.progress(Step.INDEX, len(wanted) / max(1, work.row.chunks))
     found = set(work.writer.point_ids(organisation=str(work.organisation), version=str(work.version)))
     if wanted - found:
         raise Upstream("search_unavailable", "Search did not keep all passages.")
@@ -222,16 +227,16 @@ def index(work: Work) -> None:
 
 
 def _points(work: Work, batch: Sequence[StoredChunk], vectors: dict[bytes, bytes]) -> Iterator[Point]:
-    organisation, source = str(work.organisation), str(work.source)
-    document, version = str(work.document), str(work.version)
+    organisation, source = str(work.organisation), str(work.document.source_id)
+    document, version = str(work.document.id), str(work.version)
     for one in batch:
-        words = document_encode(one.embed_text, language=work.language)
+        words = document_encode(one.embed_text, language=work.row.language)
         dense = vector_numbers(vectors[one.content_hash])
         yield Point(str(one.id), organisation, source, document, version, dense, words)
 
 
 def _activate(work: Work) -> None:
-    old = work.active_version
+    old = work.document.active_version_id
     with fenced(work.held.lease, state=JobState.DONE, lease_until=None, error_code="", waiting_since=None):
         DocumentVersion.objects.filter(pk=work.version).update(state=VersionState.ACTIVE)
         if old is not None and old != work.version:
@@ -239,13 +244,13 @@ def _activate(work: Work) -> None:
             Chunk.objects.filter(version=old).delete()
             VersionText.objects.filter(version=old).delete()
             delete_job_create(organisation=work.organisation, versions=[old], objects=[])
-        Document.objects.filter(pk=work.document).update(
+        Document.objects.filter(pk=work.document.id).update(
             state=DocumentState.READY,
             step=None,
             percent=100,
             active_version=work.version,
-            chunks=work.stored,
-            version=work.number,
+            chunks=work.row.chunks,
+            version=work.row.number,
             error_code="",
             error_message="",
             updated=Now(),

@@ -7,7 +7,7 @@ from celery.signals import worker_ready, worker_shutting_down
 from app.ingest.worker import Worker
 
 
-@shared_task(name="ingest.job_run", ignore_result=True)
+@shared_task(name="ingest.job_run", ignore_result=True)  # type: ignore[untyped-decorator]
 def job_run_task(job: str) -> None:
     worker.run(UUID(job))
 
@@ -20,11 +20,11 @@ def _send(job: UUID) -> None:
 worker = Worker(send=_send)
 
 
-@worker_ready.connect
+@worker_ready.connect  # type: ignore[untyped-decorator]
 def _start(**_: Any) -> None:
     worker.start()
 
 
-@worker_shutting_down.connect
+@worker_shutting_down.connect  # type: ignore[untyped-decorator]
 def _stop(**_: Any) -> None:
     worker.stop()

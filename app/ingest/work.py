@@ -10,7 +10,7 @@ from app.ingest.leases import Held
 from app.ingest.sandbox import ParsedChunks
 from app.llm.embeddings import EmbeddingSpace
 from app.retrieval.index import IndexWriter
-from app.sources.models import DocumentVersion
+from app.sources.models import Document, DocumentVersion
 
 # The packaged model's family puts two special tokens around a text.
 SPECIAL_TOKENS = 2
@@ -33,31 +33,32 @@ class StoredChunk:
 
 @dataclass(slots=True)
 class Work:
-    """One version on its way. `chunks` are those just cut, None when an earlier worker had cut them."""
+    """One version on its way. `chunks` are those just cut, None when an earlier worker had cut them.
+
+    row: as it was when the work began, with its document and organisation; `row.chunks` and `row.language` follow.
+    """
 
     held: Held
-    organisation: UUID
-    document: UUID
-    version: UUID
-    number: int
-    source: UUID
-    name: str
-    bytes: int
-    sha256: str
-    storage_key: str
-    chunk_tokens: int
-    chunk_overlap: int
-    language: str
-    active_version: UUID | None
+    row: DocumentVersion
     space: EmbeddingSpace
     writer: IndexWriter
-    cut_with: str  # the embedding model whose tokens the stored chunks were cut by
-    stored: int  # how many chunks are stored
     path: Path | None = None
     parsed: ParsedChunks | None = None
     chunks: list[StoredChunk] | None = None
     vectors: dict[bytes, bytes] = field(default_factory=dict)
     files: ExitStack = field(default_factory=ExitStack)
+
+    @property
+    def organisation(self) -> UUID:
+        return self.row.organisation_id
+
+    @property
+    def version(self) -> UUID:
+        return self.row.id
+
+    @property
+    def document(self) -> Document:
+        return self.row.document
 
     @property
     def max_tokens(self) -> int:
@@ -71,28 +72,8 @@ class Work:
 
 def work_load(held: Held, space: EmbeddingSpace, writer: IndexWriter) -> Work:
     """Raises Fenced when the version is gone."""
-    row = (
-        DocumentVersion.objects.filter(pk=held.lease.version)
-        .values_list(
-            "organisation_id",
-            "document_id",
-            "id",
-            "number",
-            "document__source_id",
-            "document__name",
-            "document__bytes",
-            "document__sha256",
-            "storage_key",
-            "organisation__chunk_tokens",
-            "organisation__chunk_overlap",
-            "language",
-            "document__active_version_id",
-            "embedding_model",
-            "chunks",
-        )
-        .first()
-    )
+    versions = DocumentVersion.objects.select_related("document", "organisation")
+    row = versions.filter(pk=held.lease.version).first() if held.lease.version else None
     if row is None:
         raise Fenced
-    *facts, cut_with, stored = row
-    return Work(held, *facts, space, writer, cut_with, stored)
+    return Work(held, row, space, writer)

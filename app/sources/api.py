@@ -1,12 +1,13 @@
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, BinaryIO, cast
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.db import connections
 from django.http import HttpResponse, HttpResponseBase
-from ninja import File, Form, Query, Router, Status
+from ninja import Router, Status
 from ninja.files import UploadedFile
+from ninja.params.functions import File, Form, Query
 
 from app.accounts.auth import ApiRequest, async_policy, caller_is_current, policy
 from app.accounts.choices import Role
@@ -78,7 +79,7 @@ def _upload(request: ApiRequest, source: Source, file: UploadedFile) -> dict[str
         document = document_upload(
             organisation=request.caller.organisation_id,
             source=source,
-            stream=file.file,
+            stream=cast(BinaryIO, file.file),
             name=file.name or "",
             uploaded_by=request.caller.user_id,
         )

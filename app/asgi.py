@@ -5,14 +5,17 @@ from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "app.settings")
 
+import django
 from django.contrib.staticfiles.finders import get_finders
-from django.core.asgi import get_asgi_application
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 from app.lib.lifespan import run_lifespan
+from app.lib.request_threads import RequestThreads
 
-django_application = get_asgi_application()
+django.setup(set_prefix=False)
+django_application = RequestThreads()
 
 
 def _static_folders() -> list[str]:
@@ -29,6 +32,12 @@ class _Files(StaticFiles):
     def __init__(self, folders: list[str]) -> None:
         super().__init__()
         self.all_directories = list(folders)
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        """With an order to ask each time (a 304 mostly): names do not change with content, so an upgrade must show."""
+        answer = super().file_response(*args, **kwargs)
+        answer.headers["Cache-Control"] = "no-cache"
+        return answer
 
 
 # Compresses files only: a stream must never wait in a compressor.

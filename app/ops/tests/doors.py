@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -57,6 +57,8 @@ VALUES: dict[str, Value] = {
     "comment": lambda world: "words",
     "idempotency_key": lambda world: "",
 }
+# Names in queries and bodies that point at rows.
+ID_NAMES = {"bot", "bots", "conversation", "source", "sources", "document", "documents", "around"}
 # The settings of a bot are fields of its calls; their defaults carry no id.
 VALUES |= {
     name: lambda world, info=info: info.get_default(call_default_factory=True)  # type: ignore[misc]
@@ -149,18 +151,27 @@ class Knock:
     sent: tuple[str, ...]
 
 
-def knock_at(door: Door, world: World) -> Knock:
+def knocks_at(door: Door, world: World) -> list[Knock]:
+    """With every id at once, and with each optional one alone: the first that is refused would hide the others."""
+    optional = [name for name in door.names("query") if name in ID_NAMES]
+    described = door.body()
+    if described is not None:
+        optional += [name for name in described[1] if name in ID_NAMES]
+    return [knock_at(door, world), *(knock_at(door, world, without=set(optional) - {name}) for name in optional)]
+
+
+def knock_at(door: Door, world: World, *, without: Collection[str] = ()) -> Knock:
     path, sent = door.path, []
     for name in door.path_names:
         value = str(value_of(door, name, world))
         path, sent = path.replace(f"{{{name}}}", value), [*sent, value]
     query = {name: value_of(door, name, world) for name in door.names("query")}
-    query = {name: value for name, value in query.items() if value != ""}
+    query = {name: value for name, value in query.items() if value != "" and name not in without}
     sent += [str(value) for value in query.values()]
     described = door.body()
     data, content_type = b"", "application/json"
     if described is not None:
-        fields = {name: value_of(door, name, world) for name in described[1] if name != "file"}
+        fields = {name: value_of(door, name, world) for name in described[1] if name not in {"file", *without}}
         sent += [text for text in re.findall(r"[^\"\[\]{}:,]+", json.dumps(fields)) if text.strip()]
         if described[0].startswith("multipart/"):
             files = {"file": _file(world)} if "file" in described[1] else {}
@@ -192,11 +203,11 @@ class Visitor:
             self._client.cookies = session.cookies
 
     async def knock(self, door: Door, world: World) -> Answer:
-        """The answer, without what was sent. Streams are read for a moment."""
-        knock = knock_at(door, world)
-        return await self.send(door.method, knock)
+        """The answer to a request with every id."""
+        return await self.send(door.method, knock_at(door, world))
 
     async def send(self, method: str, knock: Knock) -> Answer:
+        """The answer, without what was sent. Streams are read for a moment."""
         answer = await self._client.generic(
             method, knock.path, knock.data, content_type=knock.content_type, headers=self.headers
         )

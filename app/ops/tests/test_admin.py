@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.contrib.staticfiles import finders
 from django.db import connection
 from django.db.models import Model
 from django.test import Client, RequestFactory
@@ -96,6 +97,17 @@ def test_every_page_opens_for_an_owner_and_shows_nothing_foreign(
         assert "submarine" not in text, page
         assert "charlie" not in text, page
         assert str(charlie.organisation.pk) not in text, page
+
+
+def test_pages_load_nothing_from_outside(alice: Person, mine: World) -> None:
+    loaded = set()
+    for page in ["/api/v1/docs", "/admin/", *visited(mine, alice)]:
+        html = alice.client.get(page).content.decode()
+        loaded |= set(re.findall(r"""<(?:script|link|img|iframe)[^>]*?(?:src|href)=["']([^"']+)""", html))
+    assert any(each.startswith("/static/ninja/") for each in loaded)
+    assert {each for each in loaded if not re.match(r"/[^/]", each)} == set()
+    loaded -= {"/admin/jsi18n/"}  # made by Django, not a file
+    assert {each for each in loaded if finders.find(each.removeprefix("/static/").split("?")[0]) is None} == set()
 
 
 def test_forms_to_add_offer_nothing_foreign(alice: Person, mine: World, foreign: World) -> None:

@@ -20,7 +20,7 @@ from app.accounts.models import ApiKey, Organisation
 from app.accounts.services import api_key_create, api_key_revoke, membership_create, user_create, user_deactivate
 from app.conftest import PASSWORD, Person
 from app.ops.tests.digest import crossings, digest
-from app.ops.tests.doors import Door, Visitor, doors, knock_at
+from app.ops.tests.doors import Door, Visitor, doors, knock_at, knocks_at
 from app.ops.tests.world import World, world_make
 from app.sources.models import Document
 
@@ -58,11 +58,12 @@ async def outcome(visitor: Visitor, world: World, allowed: Any, only: list[Door]
     before = await sync_to_async(digest)(organisation)
     chosen = DOORS if only is None else only
     for door in chosen:
-        answer = await visitor.knock(door, world)
-        if answer.status not in allowed(door):
-            wrong.append(f"{door.name} as {visitor.name}: {answer.status} {answer.text[:200]}")
-        if world.word in answer.text:
-            wrong.append(f"{door.name} as {visitor.name} leaks: {answer.text[:200]}")
+        for knock in knocks_at(door, world):
+            answer = await visitor.send(door.method, knock)
+            if answer.status not in allowed(door):
+                wrong.append(f"{door.name} as {visitor.name}: {answer.status} {answer.text[:200]}")
+            if world.word in answer.text:
+                wrong.append(f"{door.name} as {visitor.name} leaks: {answer.text[:200]}")
         if door.writes or door is chosen[-1]:
             after = await sync_to_async(digest)(organisation)
             changed = [label for label in after if after[label] != before[label]]
@@ -77,7 +78,8 @@ def foreign(door: Door) -> set[int]:
     if ROW_NAMES & set(door.path_names):
         return {404}
     # A foreign id in a query or a body: as if it were not there, or refused.
-    return {200, 201, 202, 204, 404, 409, 422, 503}
+    # No 503: reaching for an engine, which this test does not start, means that the id was taken.
+    return {200, 201, 202, 204, 404, 409, 422}
 
 
 def test_every_operation_names_its_policy() -> None:
@@ -106,6 +108,12 @@ async def test_naming_a_foreign_organisation_opens_nothing(world: World, charlie
     assert await outcome(visitor, world, lambda door: {404}) == []
     # A key is in one organisation, whatever the header says.
     visitor = Visitor("charlie's key", headers={**charlie.headers, "X-Organisation": "acme"})
+    assert await outcome(visitor, world, foreign) == []
+
+
+async def test_who_is_in_two_organisations_sees_one_at_once(world: World, alice: Person, other: Organisation) -> None:
+    await sync_to_async(membership_create)(organisation=other, user=alice.user, role=Role.OWNER)
+    visitor = Visitor("alice elsewhere", session=alice.client, headers={"X-Organisation": "other"})
     assert await outcome(visitor, world, foreign) == []
 
 

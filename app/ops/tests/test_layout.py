@@ -40,6 +40,7 @@ QDRANT_SPEAKERS = {
     "app/env.py": "holds the names of the settings",
     "app/settings.py": "hands the address on",
     "app/ops/checks.py": "says when the address is missing",
+    "app/ops/health.py": "asks whether it is ready",
     "app/ops/reference.py": "prints the names of the settings",
     "app/retrieval/index.py": "the one that speaks to Qdrant",
 }

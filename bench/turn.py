@@ -133,7 +133,7 @@ def main() -> None:
         running.model.script(Script(at_once=True))
         profiler = None
         if arguments.profile:
-            command = ["py-spy", "record", "-p", str(running.pid), "-o", arguments.profile, "-f", "raw", "-r", "500"]
+            command = ["py-spy", "record", "-p", str(running.pid), "-o", arguments.profile, "-f", "raw", "-r", "200", "--nonblocking"]
             profiler = subprocess.Popen(command)
         rows = uvloop.run(measure(running, arguments.turns))
         if profiler is not None:

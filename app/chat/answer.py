@@ -13,6 +13,7 @@ import asyncio
 import hashlib
 import logging
 import time
+from contextvars import Context
 
 from app.chat.choices import AnswerMode, MessageState
 from app.chat.citations import CitationResolver
@@ -136,7 +137,8 @@ def _start(
         Event("step", {"name": "search"}),
         Event("sources", {"passages": [passage.json for passage in passages]}),
     )
-    turn.log.task = asyncio.create_task(_run(turn, question))
+    # A context of its own: the turn may outlive its request, and holds nothing of it.
+    turn.log.task = asyncio.create_task(_run(turn, question), context=Context())
     turn_keep(turn.log)
     return turn
 

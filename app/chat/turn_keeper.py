@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
+from contextvars import Context
 from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -62,7 +63,7 @@ def turn_keep(turn: TurnLog) -> None:
     loop = asyncio.get_running_loop()
     keeper = _keepers.get(loop)
     if keeper is None or keeper.done():
-        _keepers[loop] = loop.create_task(_keep())
+        _keepers[loop] = loop.create_task(_keep(), context=Context())
 
 
 async def turn_let_go(turn: TurnLog) -> None:

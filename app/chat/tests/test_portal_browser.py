@@ -1,6 +1,5 @@
 """The portal in real Chromium: what hostile text, keys, small windows and screen readers meet."""
 
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,22 +8,18 @@ from typing import Any
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from app.accounts.models import Organisation
 from app.bots.services import bot_create
 from app.chat.choices import AnswerMode, MessageRole
 from app.chat.models import Citation, Conversation, Message
 from app.conftest import Person
+from app.ops.tests.browser import browser, needs_browser
 from app.sources.choices import DocumentState
 from app.sources.models import Document, Source
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-# Chromium's own calls home fail slowly on a closed network.
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+__all__ = ["browser"]  # a fixture
 ROOT = Path(__file__).resolve().parents[3]
 AXE = ROOT / "widget" / "node_modules" / "axe-core" / "axe.min.js"
 # A public list where it is at hand, beside the checkout; our own ways in always.
@@ -50,16 +45,8 @@ ATTACKS = [
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1440, "height": 900}
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt install chromium")
+pytestmark = needs_browser
 Uploads = Callable[[Organisation], Source]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

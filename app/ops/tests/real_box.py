@@ -8,7 +8,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from app.ops.tests.boxes import BoxUnderTest
+from app.ops.tests.boxes import BoxUnderTest, wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
 EMAIL = "owner@example.org"
@@ -56,3 +56,7 @@ class WholeBox(BoxUnderTest):
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
         with urllib.request.urlopen(urllib.request.Request(self.address + path, data, headers), timeout=60) as answer:
             return json.load(answer)
+
+    def await_ready_documents(self) -> None:
+        """Wait until the first start's sample library can be asked about."""
+        wait_until(lambda: self.sql("SELECT count(*) FROM sources_document WHERE state <> 'ready'") == [(0,)], 120)

@@ -3,43 +3,20 @@
 In real Chromium, with no model (answers are quoted) and with a scripted one.
 """
 
-import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from app.llm.tests.scripted import Script, ScriptedModel
-from app.ops.tests.real_box import EMAIL, WholeBox
+from app.ops.tests.browser import browser, needs_browser, sign_in
+from app.ops.tests.real_box import WholeBox
 
+__all__ = ["browser"]  # a fixture
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-# Chromium's own calls home fail slowly on a closed network.
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 QUESTION = "What should I do when the machine shows E-21?"
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt install chromium")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-def sign_in(page: Page, box: WholeBox) -> None:
-    page.goto(box.address)
-    page.get_by_label("E-mail address").fill(EMAIL)
-    page.get_by_label("Password").fill(box.password)
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("textbox", name="Your question")).to_be_focused()
+pytestmark = needs_browser
 
 
 def upload(page: Page, box: WholeBox, name: str) -> None:

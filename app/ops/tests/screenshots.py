@@ -1,0 +1,106 @@
+"""Pictures of every page of a box with the sample library, to be looked at: `scripts/screenshots [FOLDER]`.
+
+Each page at 390, 820 and 1,440 px, light and dark, and the README's picture (docs/images/portal.png, the only one
+that is kept).
+"""
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from app.ops.tests.browser import ARGUMENTS, CHROMIUM, sign_in
+from app.ops.tests.real_box import WholeBox
+
+WIDTHS = {390: 844, 820: 1180, 1440: 900}
+QUESTIONS = ["What is the hotel limit for a night in London?", "What should I do when the machine shows E-21?"]
+README_PICTURE = Path(__file__).resolve().parents[3] / "docs" / "images" / "portal.png"
+
+
+def ask(page: Page, question: str) -> None:
+    answers = page.locator(".answer .mode").count()
+    page.get_by_role("textbox", name="Your question").fill(question)
+    page.keyboard.press("Enter")
+    expect(page.locator(".answer .mode")).to_have_count(answers + 1, timeout=30_000)
+
+
+def open_source(page: Page) -> None:
+    page.locator(".answer .chip").nth(-1 if page.locator(".answer").count() == 1 else -2).click()
+    page.wait_for_function("() => document.querySelector('#source img')?.naturalWidth > 500")
+    page.wait_for_timeout(400)
+
+
+def conversation_make(page: Page, box: WholeBox) -> str:
+    page.goto(box.address)
+    for question in QUESTIONS:
+        ask(page, question)
+    return page.url
+
+
+def views(page: Page, box: WholeBox, conversation: str) -> Iterator[str]:
+    """Brings the page into each state and says its name."""
+    page.goto(box.address)
+    expect(page.get_by_role("textbox", name="Your question")).to_be_visible()
+    yield "home"
+    page.goto(conversation)
+    expect(page.locator(".answer .mode")).to_have_count(len(QUESTIONS))
+    yield "conversation"
+    open_source(page)
+    yield "source"
+    for name in ("documents", "account"):
+        page.goto(f"{box.address}/{name}")
+        yield name
+    page.goto(f"{box.address}/documents")
+    page.goto(page.locator("#document-rows a", has_text="product-manual.pdf").get_attribute("href") or "")
+    yield "document"
+    page.goto(f"{box.address}/admin/")
+    yield "admin"
+    page.goto(f"{box.address}/admin/sources/document/")
+    yield "admin-documents"
+
+
+def pictures_take(browser: Browser, box: WholeBox, folder: Path) -> None:
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, base_url=box.address)
+    page = context.new_page()
+    sign_in(page, box)
+    conversation = conversation_make(page, box)
+    page.goto(conversation)
+    open_source(page)
+    README_PICTURE.parent.mkdir(exist_ok=True)
+    page.screenshot(path=README_PICTURE)
+    state = context.storage_state()
+    for width, height in WIDTHS.items():
+        for scheme in ("light", "dark"):
+            page = browser.new_context(
+                viewport={"width": width, "height": height},
+                color_scheme="dark" if scheme == "dark" else "light",
+                storage_state=state,
+                base_url=box.address,
+            ).new_page()
+            for name in views(page, box, conversation):
+                page.screenshot(path=folder / f"{name}-{width}-{scheme}.png")
+            page.context.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="scripts/screenshots")
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("screenshots"))
+    folder: Path = parser.parse_args().folder
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as data, sync_playwright() as playwright:
+        box = WholeBox(Path(data) / "data", REFDESK_SAMPLES="1")
+        try:
+            box.start()
+            box.await_ready_documents()
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+            pictures_take(browser, box, folder)
+            browser.close()
+        finally:
+            box.stop()
+    print(f"Pictures in {folder}, and {README_PICTURE}")  # noqa: T201 (a command)
+
+
+if __name__ == "__main__":
+    main()

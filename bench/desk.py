@@ -29,6 +29,7 @@ class Desk:
     pid: int
     key: str
     model: ScriptedModel
+    folder: Path
 
 
 @contextmanager
@@ -62,7 +63,22 @@ def desk(fill: Callable[[], str], *, with_model: bool = True) -> Iterator[Desk]:
         django.setup()
         key = fill()
         web = stack.enter_context(web_process(port, folder))
-        yield Desk(port, web.pid, key, model)
+        yield Desk(port, web.pid, key, model, folder)
+
+
+@contextmanager
+def worker_process(folder: Path) -> Iterator[None]:
+    """The worker as scripts/start runs it. Only within `desk`, whose variables it reads."""
+    command = [sys.executable, "-m", "celery", "-A", "app.celery", "worker", "--pool", "threads", "--concurrency", "4"]
+    command += ["--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+    with (
+        (folder / "worker.log").open("wb") as log,
+        subprocess.Popen(command, cwd=ROOT, stderr=log, stdout=log) as child,
+    ):
+        try:
+            yield
+        finally:
+            child.terminate()
 
 
 @contextmanager

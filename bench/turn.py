@@ -9,16 +9,18 @@ JSON in bench/results/.
 
 import argparse
 import asyncio
+import itertools
 import json
 import statistics
 import subprocess
 import time
+import urllib.request
 from typing import Any
 
 import uvloop
 
 from app.llm.tests.scripted import Script
-from bench.desk import Desk, cpu_s, desk
+from bench.desk import Desk, cpu_s, desk, worker_process
 from bench.engines import RESULTS, memory_mb
 
 FILLER = (
@@ -115,7 +117,7 @@ async def measure(desk: Desk, turns: int) -> list[dict[str, Any]]:
                 continue
             before = cpu_s(desk.pid)
             times, rate = await load(desk.port, requests, streams, *ends)
-            row = {"streams": streams, "questions": name, **summary(times), "turns_s": rate}
+            row: dict[str, Any] = {"streams": streams, "questions": name, **summary(times), "turns_s": rate}
             row["cpu_ms"] = 1000 * (cpu_s(desk.pid) - before) / len(requests)
             row["raw_ms"] = summary(raw_times)["p50_ms"]
             row["added_ms"] = row["p50_ms"] - row["raw_ms"]
@@ -123,23 +125,82 @@ async def measure(desk: Desk, turns: int) -> list[dict[str, Any]]:
     return rows
 
 
+def upload(desk: Desk, files: int) -> None:
+    """Text files of about ten passages each, through the API."""
+    for n in range(files):
+        text = "\n\n".join(FILLER.format(a=f"x{n}-{part}", b=f"y{n}", c=part) for part in range(10))
+        body = (
+            f'--cut\r\nContent-Disposition: form-data; name="file"; filename="log-{n}.txt"\r\n\r\n{text}\r\n--cut--\r\n'
+        )
+        request = urllib.request.Request(f"http://127.0.0.1:{desk.port}/api/v1/documents", data=body.encode())
+        request.add_header("Authorization", f"Bearer {desk.key}")
+        request.add_header("Content-Type", "multipart/form-data; boundary=cut")
+        with urllib.request.urlopen(request, timeout=60):
+            pass
+
+
+def waiting(desk: Desk) -> int:
+    """Files that are not ready yet."""
+    count = 0
+    for state in ("queued", "running"):
+        address = f"http://127.0.0.1:{desk.port}/api/v1/documents?state={state}&limit=200"
+        request = urllib.request.Request(address, headers={"Authorization": f"Bearer {desk.key}"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            count += len(json.loads(answer.read())["items"])
+    return count
+
+
+async def measure_while_ingesting(desk: Desk, files: int) -> dict[str, Any]:
+    """One reader with new questions, before and while the worker ingests; their embedding is in the time."""
+    ends, numbers = (b"event: delta", b"event: done"), itertools.count()
+
+    def new(count: int) -> list[bytes]:
+        questions = [{"message": f"When was the z{next(numbers)} unit checked?"} for _ in range(count)]
+        return [request_bytes(desk.port, "/api/v1/bots/default/chat", question, desk.key) for question in questions]
+
+    idle, _ = await load(desk.port, new(100), 1, *ends)
+    with worker_process(desk.folder):
+        await asyncio.to_thread(upload, desk, files)
+        busy: list[float] = []
+        while (left := await asyncio.to_thread(waiting, desk)) and len(busy) < 1000:
+            times, _ = await load(desk.port, new(10), 1, *ends)
+            busy += times
+    row = {"files": files, "left": left, "idle": summary(idle), "while_ingesting": summary(busy), "asked": len(busy)}
+    row["ratio"] = summary(busy)["p50_ms"] / summary(idle)["p50_ms"]
+    return row
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, default=400)
     parser.add_argument("--chunks", type=int, default=200)
+    parser.add_argument("--files", type=int, default=200, help="to ingest while questions are asked; 0: none")
     parser.add_argument("--profile", metavar="FILE", help="of the web process, by py-spy if it is there")
     arguments = parser.parse_args()
     with desk(lambda: fill(arguments.chunks)) as running:
         running.model.script(Script(at_once=True))
         profiler = None
         if arguments.profile:
-            command = ["py-spy", "record", "-p", str(running.pid), "-o", arguments.profile, "-f", "raw", "-r", "200", "--nonblocking"]
+            command = [
+                "py-spy",
+                "record",
+                "-p",
+                str(running.pid),
+                "-o",
+                arguments.profile,
+                "-f",
+                "raw",
+                "-r",
+                "200",
+                "--nonblocking",
+            ]
             profiler = subprocess.Popen(command)
         rows = uvloop.run(measure(running, arguments.turns))
         if profiler is not None:
             profiler.send_signal(2)
             profiler.wait()
         memory = memory_mb(running.pid)
+        ingesting = uvloop.run(measure_while_ingesting(running, arguments.files)) if arguments.files else None
     titles = f"{'streams':>8} {'questions':>10} {'first token':>12} {'p95':>8} {'raw':>7} {'added':>8}"
     print(f"{titles} {'turns/s':>8} {'CPU':>8}")
     for row in rows:
@@ -148,8 +209,14 @@ def main() -> None:
             f"{row['raw_ms']:>4.1f} ms {row['added_ms']:>5.1f} ms {row['turns_s']:>8.1f} {row['cpu_ms']:>5.2f} ms"
         )
     print(f"web process: {memory:.0f} MB (proportional set size)")
+    if ingesting:
+        print(
+            f"first token of new questions: {ingesting['idle']['p50_ms']:.1f} ms idle, "
+            f"{ingesting['while_ingesting']['p50_ms']:.1f} ms (p95 {ingesting['while_ingesting']['p95_ms']:.1f}) while "
+            f"{ingesting['files']} files are ingested: {ingesting['ratio']:.2f} times, {ingesting['asked']} asked"
+        )
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "turn.json").write_text(json.dumps({"rows": rows, "web_mb": memory}, indent=2))
+    (RESULTS / "turn.json").write_text(json.dumps({"rows": rows, "web_mb": memory, "ingesting": ingesting}, indent=2))
 
 
 if __name__ == "__main__":

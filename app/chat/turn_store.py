@@ -237,13 +237,7 @@ async def turn_open(
         "model": model,
         "chunks": list(chunks),
     }
-    try:
-        [(current, known, housed, created, history, passages)] = await fetch(_OPEN, values)
-    except psycopg.errors.UniqueViolation as error:
-        # The same key at the same moment: the other one has just committed.
-        if not key:
-            raise RefdeskError("database_unavailable") from error
-        [(current, known, housed, created, history, passages)] = await fetch(_OPEN, values)
+    current, known, housed, created, history, passages = await _open(values)
     if known is not None:
         raise AskedBefore(known)
     if not current:
@@ -254,6 +248,17 @@ async def turn_open(
     return Opened(
         home, asked, answer, created, orjson.loads(history) if history else [], {row["id"]: row for row in rows}
     )
+
+
+async def _open(values: Mapping[str, Any]) -> tuple[Any, ...]:
+    try:
+        [row] = await fetch(_OPEN, values)
+    except psycopg.errors.UniqueViolation as error:
+        if not values["key"]:
+            raise RefdeskError("database_unavailable") from error
+        # The same key at the same moment: the other one has just committed.
+        [row] = await fetch(_OPEN, values)
+    return row
 
 
 async def turn_close(

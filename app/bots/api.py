@@ -14,7 +14,7 @@ from app.lib.paging import LIMIT, MOST, page_read
 
 router = Router(tags=["bots"])
 
-Limit: Any = Query(LIMIT, ge=1, le=MOST)
+Limit: Any = Query(LIMIT, ge=1, le=MOST)  # type: ignore[type-arg]
 
 
 def _bot(caller: Caller, slug: str) -> Bot:

@@ -42,7 +42,7 @@ from app.lib.sse import Event, sse
 router = Router(tags=["chat"])
 upkeep_register()
 
-Limit: Any = Query(LIMIT, ge=1, le=MOST)
+Limit: Any = Query(LIMIT, ge=1, le=MOST)  # type: ignore[type-arg]
 
 
 def _conversation(caller: Caller, conversation: UUID) -> Conversation:

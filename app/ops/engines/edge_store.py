@@ -33,8 +33,8 @@ SHOWN_CONFIG: Json = {
 
 
 DISTANCES = {"Cosine": edge.Distance.Cosine, "Dot": edge.Distance.Dot, "Euclid": edge.Distance.Euclid}
-# 16 bits in the engine's own layout instead of IEEE's: an exact search of 100,000 vectors of 384 numbers takes 5.3 ms of
-# CPU, with Float16 9.7, with Float32 14.0; the best ten are those of Float32.
+# 16 bits in the engine's own layout instead of IEEE's: an exact search of 100,000 vectors of 384 numbers takes 5.3 ms
+# of CPU, with Float16 9.7, with Float32 14.0; the best ten are those of Float32.
 DATATYPES = {"float32": edge.VectorStorageDatatype.Float32, "float16": edge.VectorStorageDatatype.Turbo16}
 
 

@@ -96,7 +96,7 @@ class Dispatcher:
     def _run(self) -> None:
         while not self._ended:
             try:
-                with psycopg.connect(**self._parameters(), autocommit=True) as connection:
+                with psycopg.connect(**self._parameters()) as connection:
                     connection.execute(f"LISTEN {CHANNEL}")
                     self._serve(connection)
             except psycopg.Error as error:
@@ -108,7 +108,9 @@ class Dispatcher:
 
     def _parameters(self) -> dict[str, Any]:
         parameters = django_connection.get_connection_params()
-        return {name: value for name, value in parameters.items() if name not in ("cursor_factory", "context")}
+        own = {name: value for name, value in parameters.items() if name not in ("cursor_factory", "context")}
+        # One statement again and again: planning it costs more than carrying it out.
+        return {**own, "autocommit": True, "prepare_threshold": 1}
 
     def _serve(self, connection: "psycopg.Connection[tuple[Any, ...]]") -> None:
         while not self._ended:

@@ -10,7 +10,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 
 from app.errors import RefdeskError, Upstream
 from app.ingest.choices import JobKind
-from app.ingest.events import documents_publish
+from app.ingest.events import document_publish, documents_publish
 from app.ingest.jobs import (
     DEATHS,
     OPEN,
@@ -31,7 +31,7 @@ from app.lib.storage import storage
 from app.llm.embeddings import embeddings_client
 from app.retrieval.index import index_writer
 from app.sources.choices import Step, VersionState
-from app.sources.models import DocumentVersion
+from app.sources.models import Document, DocumentVersion
 from app.sources.uploads import object_lock
 
 log = logging.getLogger(__name__)
@@ -46,29 +46,33 @@ def job_run(*, job: UUID) -> bool:
     lease = lease_take(job=job)
     if lease is None:
         return False
+    ready: Document | None = None
     if lease.deaths >= DEATHS:
         _say(lambda: _fail(lease, "worker_died"))
     else:
         with leases.hold(lease) as held:
-            _run(held)
-    if lease.document is not None:
+            ready = _run(held)
+    if ready is not None:
+        document_publish(ready)
+    elif lease.document is not None:
         documents_publish(documents=[lease.document])
     return True
 
 
-def _run(held: Held) -> None:
+def _run(held: Held) -> Document | None:
+    """The document when it is ready."""
     lease = held.lease
     try:
-        if lease.kind == JobKind.DELETE:
-            _delete(lease)
-        else:
-            _ingest(held)
+        if lease.kind == JobKind.INGEST:
+            return _ingest(held)
+        _delete(lease)
     except Fenced:
         _clean_after(lease)
     except Stopped:
         _stopped(held)
     except Exception as error:  # the boundary of a job: whatever it is, the document says so
         _ended(held, error)
+    return None
 
 
 def _ended(held: Held, error: Exception) -> None:
@@ -100,7 +104,7 @@ def _waits_for(error: Exception) -> str:
     return ""
 
 
-def _ingest(held: Held) -> None:
+def _ingest(held: Held) -> Document:
     space = embeddings_client().space()
     work = work_load(held, space, index_writer(space))
     resumed = held.lease.step in _KEPT and work.row.chunks > 0 and work.row.embedding_model == space.model
@@ -111,6 +115,7 @@ def _ingest(held: Held) -> None:
             work.check()
             held.progress(step)
             do(work)
+    return work.document
 
 
 def _delete(lease: Lease) -> None:

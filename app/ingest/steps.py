@@ -5,28 +5,24 @@ worker that takes over begins at `embed` and finds in the cache what was embedde
 """
 
 import hashlib
-import zlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 from uuid import UUID, uuid5
 
-import orjson
-from django.db import connection
-from django.db.models.functions import Now
+from django.db import connection, transaction
 
 from app.errors import IngestFailed, Upstream
-from app.ingest.choices import JobState
 from app.ingest.jobs import delete_job_create, fenced
+from app.ingest.keeping import chunks_keep, version_activate
 from app.ingest.models import Chunk
-from app.ingest.sandbox import ParsedChunks, parse_and_chunk
+from app.ingest.sandbox import parse_and_chunk
 from app.ingest.work import StoredChunk, Work
 from app.lib.storage import ObjectMissing, storage
 from app.llm.embeddings import embeddings_client, vector_numbers
 from app.retrieval.index import Point
 from app.retrieval.language import language_of
 from app.retrieval.sparse import document_encode
-from app.sources.choices import DocumentState, Step, VersionState
-from app.sources.models import Document, DocumentVersion, VersionText
+from app.sources.choices import Step, VersionState
+from app.sources.models import DocumentVersion, VersionText
 
 CHUNK_IDS = UUID("0f6dbd6a-6d0c-5d9b-8f0e-2c1f6d0c7a11")
 # Passages embedded by one request, about a second of 2 cores: a job that is cancelled ends after the one under way.
@@ -88,31 +84,13 @@ def chunk(work: Work) -> None:
         )
         for position, text in enumerate(texts)
     ]
+    stored_before = work.row.chunks
     work.row.language = language_of(_sample(texts))
     work.row.chunks = len(drafts)
-    blocks = zlib.compress(parsed.blocks_json, 6)
-    with fenced(work.held.lease, step=Step.EMBED, deaths=0, waiting_since=None):
-        Chunk.objects.filter(version=work.version).delete()
-        _chunks_insert(work, parsed, work.chunks)
-        VersionText.objects.update_or_create(
-            version_id=work.version, defaults={"organisation_id": work.organisation, "blocks": blocks}
-        )
-        DocumentVersion.objects.filter(pk=work.version).update(
-            media_type=parsed.media_type,
-            title=(parsed.title or "")[:500],
-            language=work.row.language,
-            pages=parsed.pages,
-            chunks=work.row.chunks,
-            embedding_model=work.space.model,
-            warnings=list(parsed.warnings),
-        )
-        Document.objects.filter(pk=work.document.id).update(
-            media_type=parsed.media_type,
-            pages=parsed.pages,
-            chunks=work.row.chunks,
-            version=work.row.number,
-            updated=Now(),
-        )
+    if stored_before:
+        with fenced(work.held.lease):
+            Chunk.objects.filter(version=work.version).delete()
+    chunks_keep(work, parsed, work.chunks)
     work.parsed = None
 
 
@@ -123,29 +101,6 @@ def _sample(texts: Sequence[str]) -> str:
         if len(sample) >= LANGUAGE_SAMPLE:
             break
     return sample
-
-
-def _chunks_insert(work: Work, parsed: ParsedChunks, chunks: Sequence[StoredChunk]) -> None:
-    drafts = parsed.drafts
-    columns: list[list[Any]] = [
-        [one.id for one in chunks],
-        [draft.position for draft in drafts],
-        [draft.text for draft in drafts],
-        [one.embed_text for one in chunks],
-        [draft.tokens for draft in drafts],
-        [draft.start for draft in drafts],
-        [draft.end for draft in drafts],
-        [orjson.dumps(draft.place.to_json()).decode() for draft in drafts],
-    ]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO ingest_chunk (organisation_id, document_id, version_id, id, position, text, embed_text,"
-            ' tokens, start, "end", place)'
-            " SELECT %s, %s, %s, id, position, text, embed_text, tokens, start, stop, place::jsonb"
-            " FROM unnest(%s::uuid[], %s::int[], %s::text[], %s::text[], %s::int[], %s::int[], %s::int[], %s::text[])"
-            " AS c (id, position, text, embed_text, tokens, start, stop, place)",
-            [work.organisation, work.document.id, work.version, *columns],
-        )
 
 
 def chunk_batches(work: Work) -> Iterator[list[StoredChunk]]:
@@ -237,24 +192,15 @@ def _points(work: Work, batch: Sequence[StoredChunk], vectors: dict[bytes, bytes
 
 def _activate(work: Work) -> None:
     old = work.document.active_version_id
-    with fenced(work.held.lease, state=JobState.DONE, lease_until=None, error_code="", waiting_since=None):
-        DocumentVersion.objects.filter(pk=work.version).update(state=VersionState.ACTIVE)
-        if old is not None and old != work.version:
-            DocumentVersion.objects.filter(pk=old).update(state=VersionState.RETIRED)
-            Chunk.objects.filter(version=old).delete()
-            VersionText.objects.filter(version=old).delete()
-            delete_job_create(organisation=work.organisation, versions=[old], objects=[])
-        Document.objects.filter(pk=work.document.id).update(
-            state=DocumentState.READY,
-            step=None,
-            percent=100,
-            active_version=work.version,
-            chunks=work.row.chunks,
-            version=work.row.number,
-            error_code="",
-            error_message="",
-            updated=Now(),
-        )
+    if old is None or old == work.version:
+        version_activate(work)
+        return
+    with transaction.atomic():
+        version_activate(work)
+        DocumentVersion.objects.filter(pk=old).update(state=VersionState.RETIRED)
+        Chunk.objects.filter(version=old).delete()
+        VersionText.objects.filter(version=old).delete()
+        delete_job_create(organisation=work.organisation, versions=[old], objects=[])
 
 
 STEPS: tuple[tuple[Step, Callable[[Work], None]], ...] = (

@@ -72,7 +72,7 @@ class Work:
 
 def work_load(held: Held, space: EmbeddingSpace, writer: IndexWriter) -> Work:
     """Raises Fenced when the version is gone."""
-    versions = DocumentVersion.objects.select_related("document", "organisation")
+    versions = DocumentVersion.objects.select_related("document__source", "organisation")
     row = versions.filter(pk=held.lease.version).first() if held.lease.version else None
     if row is None:
         raise Fenced

@@ -205,7 +205,8 @@ def _result(received: bytearray, limits: Limits) -> ParsedChunks:
     if body.startswith(b"{"):
         error = orjson.loads(body)
         raise ParseError(error["error"], error["detail"])
-    head_size = int.from_bytes(body[:8], "little")
+    # Big-endian, so that its first byte is 0 and never the brace of an error.
+    head_size = int.from_bytes(body[:8], "big")
     return _parsed_chunks(orjson.loads(body[8 : 8 + head_size]), body[8 + head_size :])
 
 

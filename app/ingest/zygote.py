@@ -190,7 +190,7 @@ def _answer(request: dict[str, Any], limits: Limits) -> bytes:
             ],
         }
     )
-    return len(head).to_bytes(8, "little") + head + blocks_to_json(parsed)
+    return len(head).to_bytes(8, "big") + head + blocks_to_json(parsed)
 
 
 if __name__ == "__main__":

@@ -89,6 +89,7 @@ NAMES: dict[str, Name] = {
     "REFDESK_QDRANT_URL": Name(None, _http_url, "Qdrant"),
     "REFDESK_QDRANT_API_KEY": Name(None, _text, "Qdrant's API key"),
 }
+FIRST_START = ("REFDESK_ADMIN_EMAIL", "REFDESK_ADMIN_PASSWORD", "REFDESK_SAMPLES")
 # Names that belong to tests: read there, known here so that they do not stop a start.
 TEST_PREFIX = "REFDESK_TEST_"
 
@@ -145,18 +146,31 @@ def inherited() -> dict[str, str]:
     return dict(os.environ)
 
 
-def read_deployment(name: str) -> Any:
-    """The value of a setting that the embedded engines may provide.
+def given_deployment() -> dict[str, str]:
+    """What somebody set of the names that concern more than the first start; files by their whole path."""
+    found = {}
+    for name in NAMES:
+        if name in FIRST_START:
+            continue
+        if text := os.environ.get(name):
+            found[name] = text
+        elif path := os.environ.get(f"{name}_FILE"):
+            found[f"{name}_FILE"] = str(Path(path).resolve())
+    return found
 
-    The supervisor writes the addresses of the engines that it started to REFDESK_DATA/run/environment.json, so that a
-    command typed in another shell finds them; a variable that is set goes before that file.
+
+def read_deployment(name: str) -> Any:
+    """The value of a setting that the start may provide.
+
+    The supervisor writes what it was given, and the addresses of the engines that it started, to
+    REFDESK_DATA/run/environment.json, so that a command typed in another shell works with the same; a variable that is
+    set goes before that file.
     """
-    value = read(name)
-    if value is not None:
-        return value
+    if is_given(name):
+        return read(name)
     path = Path(read("REFDESK_DATA")) / "run" / "environment.json"
     try:
         started = json.loads(path.read_text())
     except (OSError, ValueError):
-        return None
-    return read(name, {key: text for key, text in started.items() if key in NAMES})
+        started = {}
+    return read(name, {key: text for key, text in started.items() if key.removesuffix("_FILE") in NAMES})

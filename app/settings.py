@@ -31,7 +31,7 @@ def _database(url: str) -> dict[str, Any]:
 try:
     check_names()
     DATA = Path(read("REFDESK_DATA")).resolve()
-    PUBLIC_URL: str = read("REFDESK_URL")
+    PUBLIC_URL: str = read_deployment("REFDESK_URL")
     SECRET_KEY: str = read_deployment("REFDESK_SECRET_KEY") or ""
     DATABASE_URL: str = read_deployment("REFDESK_DATABASE_URL") or ""
     VALKEY_URL: str = read_deployment("REFDESK_VALKEY_URL") or ""
@@ -168,12 +168,7 @@ TIME_ZONE = "UTC"
 USE_I18N = True
 LANGUAGE_CODE = "en-gb"
 
-# Requests larger than this go to a temporary file while they arrive; no large file is held in memory.
-FILE_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
-FILE_UPLOAD_HANDLERS = [
-    "django.core.files.uploadhandler.MemoryFileUploadHandler",
-    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
-]
+FILE_UPLOAD_HANDLERS = ["app.lib.request_body.UploadHandler"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FILES = 200
 UPLOAD_MAX_BYTES = 50 * 1024 * 1024

@@ -52,7 +52,16 @@ class Plan:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**env.inherited(), **LEAN, **self.found}
+        return {**self._beside_found(env.inherited()), **LEAN, **self.found}
+
+    @property
+    def deployment(self) -> dict[str, str]:
+        """The settings that a command in another shell needs: without them it would ask another model than the box."""
+        return {**self._beside_found(env.given_deployment()), **self.found}
+
+    def _beside_found(self, given: Mapping[str, str]) -> dict[str, str]:
+        # A name and its _FILE together are refused, and what was read from the file stands in `found`.
+        return {name: text for name, text in given.items() if name.removesuffix("_FILE") not in self.found}
 
 
 def public_address() -> str:

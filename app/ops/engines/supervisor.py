@@ -67,7 +67,7 @@ class Supervisor:
             self.run_step(step)
         self.engines = self.start_posts(self.plan.engines)
         self.wait_ready([post for post in self.engines if post.name in self.plan.gates])
-        self.box.write_environment(self.plan.found)
+        self.box.write_environment(self.plan.deployment)
         if self.plan.digest is None or self.plan.digest != self.box.prepared():
             for step in self.plan.steps:
                 self.run_step(step)

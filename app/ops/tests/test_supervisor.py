@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from app import env
 from app.ops.engines.box import project_version
 from app.ops.engines.process import start_time
 from app.ops.tests.boxes import BoxUnderTest, all_gone, wait_until
@@ -230,7 +231,27 @@ def test_an_engine_whose_address_is_given_is_not_started(box: BoxUnderTest) -> N
     box.stop()
     box.start(REFDESK_VALKEY_URL="redis://127.0.0.1:9")
     assert sorted(box.pids()) == ["postgres", "web"]
-    assert "REFDESK_VALKEY_URL" not in box.record("environment")
+    box.stop()
+
+
+def test_a_command_in_another_shell_works_with_what_the_start_was_given(
+    box: BoxUnderTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box.stop()
+    (tmp_path / "key").write_text("of the model server")
+    box.start(
+        REFDESK_LLM_MODEL="one-model", REFDESK_LLM_API_KEY_FILE=str(tmp_path / "key"), REFDESK_ADMIN_PASSWORD="secret"
+    )
+    assert "REFDESK_ADMIN_PASSWORD" not in box.record("environment")
+    assert "of the model server" not in box.record("environment").values()
+    for name in [name for name in os.environ if name.startswith("REFDESK_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("REFDESK_DATA", str(box.folder))
+    assert env.read_deployment("REFDESK_LLM_MODEL") == "one-model"
+    assert env.read_deployment("REFDESK_LLM_API_KEY") == "of the model server"
+    assert env.read_deployment("REFDESK_URL") == f"http://localhost:{box.port}"
+    monkeypatch.setenv("REFDESK_LLM_MODEL", "another")
+    assert env.read_deployment("REFDESK_LLM_MODEL") == "another"
     box.stop()
 
 
@@ -243,6 +264,17 @@ def test_the_address_said_is_the_one_that_people_can_open(box: BoxUnderTest, hos
     box.start(REFDESK_HOST=host, REFDESK_URL=url)
     assert f"ready at {address.format(port=box.port)} " in box.said()
     assert box.record("environment")["REFDESK_URL"] == address.format(port=box.port)
+    box.stop()
+
+
+def test_a_setting_from_a_file_that_the_start_passes_on_is_not_set_twice(box: BoxUnderTest, tmp_path: Path) -> None:
+    box.stop()
+    (tmp_path / "url").write_text("https://desk.example.org\n")
+    box.start(REFDESK_URL_FILE=str(tmp_path / "url"))
+    web = Path(f"/proc/{box.pid('web')}/environ").read_bytes().split(b"\0")
+    assert b"REFDESK_URL=https://desk.example.org" in web
+    assert not [name for name in web if name.startswith(b"REFDESK_URL_FILE=")]
+    assert "REFDESK_URL_FILE" not in box.record("environment")
     box.stop()
 
 

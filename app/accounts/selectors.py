@@ -2,7 +2,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from app.accounts.models import ApiKey, Invitation, Membership, Organisation
+from app.accounts.models import Invitation, Membership, Organisation
 from app.accounts.secrets import secret_hash
 from app.errors import NotFound
 
@@ -27,7 +27,3 @@ def invitation_by_token(*, token: str) -> Invitation | None:
     """The open invitation of a link; the token itself is the permission."""
     invitation = Invitation.objects.select_related("organisation").filter(token_hash=secret_hash(token)).first()
     return invitation if invitation is not None and invitation.is_open else None
-
-
-def api_key_list(*, organisation: UUID) -> QuerySet[ApiKey]:
-    return ApiKey.objects.filter(organisation=organisation).order_by("-created")

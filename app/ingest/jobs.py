@@ -111,12 +111,6 @@ def fenced(lease: Lease, **changes: Any) -> Iterator[None]:
         yield
 
 
-def lease_check(lease: Lease) -> None:
-    """Raises Fenced when the lease is not ours any more."""
-    if not Job.objects.filter(pk=lease.job, fence=lease.fence, state=JobState.RUNNING).exists():
-        raise Fenced
-
-
 def notify(message: str) -> None:
     """Wake the dispatchers and workers when this transaction commits."""
     with connection.cursor() as cursor:

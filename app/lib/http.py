@@ -1,12 +1,22 @@
-"""One aiohttp session per event loop, shared by everything in the web process that asks another server."""
+"""Asking other servers: one aiohttp session per event loop for the web process, and questions that are asked again.
+
+Workers ask from threads (urllib3), the web from its event loop (aiohttp); what is worth asking again is the same.
+"""
 
 import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import aiohttp
+import urllib3
 
 CONNECT_S = 3.0  # a server on this host or in this network answers in milliseconds, or is not there
 KEEPALIVE_S = 30.0
+LONGEST_WAIT_S = 20.0
+# What may pass by itself.
+RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 _sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = WeakKeyDictionary()
 
@@ -34,3 +44,89 @@ async def http_session_close() -> None:
     session = _sessions.pop(asyncio.get_running_loop(), None)
     if session is not None:
         await session.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    content: bytes
+
+
+class Unanswered(Exception):
+    """No attempt brought an answer worth having; `retry_after` is what the last one said about a better time."""
+
+    def __init__(self, reason: str, retry_after: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason, self.retry_after = reason, retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request that may be made twice without harm.
+
+    `attempts` in all; before the second one passes `backoff_s`, doubled before each further one, or what the server
+    asks for.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | None = None
+    attempts: int = 2
+    backoff_s: float = 0.25
+
+    def send(self, pool: urllib3.PoolManager, *, read_s: float) -> Answer:
+        """From a thread.
+
+        Raises:
+            Unanswered: after the last attempt.
+        """
+        limit = urllib3.Timeout(connect=CONNECT_S, read=read_s)
+        failure = Unanswered("not asked")
+        for attempt in range(self.attempts):
+            if attempt:
+                time.sleep(wait_s(attempt - 1, failure.retry_after, backoff_s=self.backoff_s))
+            try:
+                answer = pool.request(
+                    self.method, self.url, body=self.body, headers=self.headers, timeout=limit, redirect=False
+                )
+            except urllib3.exceptions.HTTPError as error:
+                failure = Unanswered(type(error).__name__)
+            else:
+                if answer.status not in RETRIED:
+                    return Answer(answer.status, answer.data)
+                failure = Unanswered(f"HTTP {answer.status}", answer.headers.get("Retry-After"))
+        raise failure
+
+    async def send_async(self, *, within_s: float) -> Answer:
+        """From an event loop, all attempts within `within_s`.
+
+        Raises:
+            Unanswered: after the last attempt, or in time.
+        """
+        failure = Unanswered("not asked")
+        try:
+            async with asyncio.timeout(within_s):
+                for attempt in range(self.attempts):
+                    if attempt:
+                        await asyncio.sleep(wait_s(attempt - 1, failure.retry_after, backoff_s=self.backoff_s))
+                    try:
+                        async with http_session().request(
+                            self.method, self.url, data=self.body, headers=self.headers, allow_redirects=False
+                        ) as answer:
+                            status, content = answer.status, await answer.read()
+                    except (aiohttp.ClientError, OSError) as error:
+                        failure = Unanswered(type(error).__name__)
+                    else:
+                        if status not in RETRIED:
+                            return Answer(status, content)
+                        failure = Unanswered(f"HTTP {status}", answer.headers.get("Retry-After"))
+        except TimeoutError:
+            raise Unanswered("no answer in time") from None
+        raise failure
+
+
+def wait_s(attempt: int, retry_after: str | None, *, backoff_s: float) -> float:
+    """Seconds between attempt `attempt` (from 0) and the next: what the server asks for, else a doubling wait."""
+    asked = float(retry_after) if retry_after and retry_after.isdigit() else backoff_s * 2**attempt
+    return min(asked, LONGEST_WAIT_S)

@@ -4,11 +4,9 @@ Workers ask with `EmbeddingsClient` (threads, urllib3), the web with `QuestionEm
 vector travels as base64 where the server can, else as numbers, and is kept as little-endian float32 bytes.
 """
 
-import asyncio
 import math
 import operator
 import threading
-import time
 from array import array
 from base64 import b64decode
 from collections import OrderedDict
@@ -17,22 +15,18 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-import aiohttp
 import orjson
 import urllib3
 from django.conf import settings
 
 from app.errors import Upstream
-from app.lib.http import http_session
+from app.lib.http import Answer, Ask, Unanswered, wait_s
 
 DOCUMENTS_PER_REQUEST = 64
-CONNECT_S = 3.0
 # A CPU needs 2 s for 64 long texts with the packaged model and 30 s with a large one.
 DOCUMENTS_S, QUESTION_S = 180.0, 15.0
-ATTEMPTS = 5
-BACKOFF_S, LONGEST_WAIT_S = 0.5, 20.0
-# Asking again is safe after any failure, since a vector changes nothing; with these it can also help.
-RETRIED = {408, 425, 429, 500, 502, 503, 504}
+ATTEMPTS, QUESTION_ATTEMPTS = 5, 2
+BACKOFF_S = 0.5
 QUESTIONS_KEPT = 1000  # 3 MB as float32
 # Texts that have nothing to do with each other, to find the model's dimensions and how near it puts such texts.
 PROBES = (
@@ -147,12 +141,6 @@ def space_measure(model: str, max_tokens: int | None, probes: Sequence[bytes]) -
     return EmbeddingSpace(model, len(vectors[0]), max_tokens, mean if mean > 0.2 else 0.0)
 
 
-def wait_s(attempt: int, retry_after: str | None) -> float:
-    """Seconds before attempt number `attempt` + 1: what the server asks for, else a doubling wait."""
-    asked = float(retry_after) if retry_after and retry_after.isdigit() else BACKOFF_S * 2**attempt
-    return min(asked, LONGEST_WAIT_S)
-
-
 def parts_of(texts: Sequence[str]) -> Iterator[Sequence[str]]:
     for first in range(0, len(texts), DOCUMENTS_PER_REQUEST):
         yield texts[first : first + DOCUMENTS_PER_REQUEST]
@@ -206,25 +194,11 @@ class EmbeddingsClient:
         return self._ask("POST", "embeddings", body, timeout_s=DOCUMENTS_S)
 
     def _ask(self, method: str, path: str, body: bytes | None, *, timeout_s: float) -> bytes:
-        url, reason = f"{self.server.url}/{path}", ""
-        limit = urllib3.Timeout(connect=CONNECT_S, read=timeout_s)
-        for attempt in range(ATTEMPTS):
-            retry_after = None
-            try:
-                answer = self.pool.request(
-                    method, url, body=body, headers=self.server.headers, timeout=limit, redirect=False
-                )
-            except urllib3.exceptions.HTTPError as error:
-                reason = type(error).__name__
-            else:
-                if answer.status == 200:
-                    return answer.data
-                if answer.status not in RETRIED:
-                    raise RefusedError.of(answer.status, answer.data)
-                reason, retry_after = f"HTTP {answer.status}", answer.headers.get("Retry-After")
-            if attempt + 1 < ATTEMPTS:
-                time.sleep(wait_s(attempt, retry_after))
-        raise unavailable(reason)
+        ask = Ask(method, f"{self.server.url}/{path}", self.server.headers, body, ATTEMPTS, BACKOFF_S)
+        try:
+            return content_of(ask.send(self.pool, read_s=timeout_s))
+        except Unanswered as failure:
+            raise unavailable(failure.reason) from failure
 
 
 class RefusedError(Upstream):
@@ -234,6 +208,13 @@ class RefusedError(Upstream):
     def of(cls, status: int, content: bytes) -> "RefusedError":
         said = content[:300].decode("utf-8", "replace")
         return cls("embeddings_unavailable", details={"reason": f"HTTP {status}", "answer": said})
+
+
+def content_of(answer: Answer) -> bytes:
+    """Raises RefusedError."""
+    if answer.status != 200:
+        raise RefusedError.of(answer.status, answer.content)
+    return answer.content
 
 
 class QuestionEmbedder:
@@ -287,30 +268,14 @@ class QuestionEmbedder:
         return await self._ask("POST", "embeddings", request_body(texts, model, as_base64=self.as_base64))
 
     async def _ask(self, method: str, path: str, body: bytes | None) -> bytes:
-        """One more try only: a person is waiting."""
+        """Two attempts only: a person is waiting."""
         headers = {**self.server.headers, "X-Priority": "question"}
-        reason, retry_after = "", None
+        ask = Ask(method, f"{self.server.url}/{path}", headers, body, QUESTION_ATTEMPTS, BACKOFF_S)
         try:
-            async with asyncio.timeout(QUESTION_S):
-                for attempt in range(2):
-                    try:
-                        async with http_session().request(
-                            method, f"{self.server.url}/{path}", data=body, headers=headers, allow_redirects=False
-                        ) as answer:
-                            content = await answer.read()
-                    except (aiohttp.ClientError, OSError) as error:
-                        reason = type(error).__name__
-                    else:
-                        if answer.status == 200:
-                            return content
-                        if answer.status not in RETRIED:
-                            raise RefusedError.of(answer.status, content)
-                        reason, retry_after = f"HTTP {answer.status}", answer.headers.get("Retry-After")
-                    if not attempt:
-                        await asyncio.sleep(wait_s(attempt, retry_after))
-        except TimeoutError as error:
-            raise unavailable("no answer in time") from error
-        raise unavailable(reason, retry_after_s=wait_s(2, retry_after))
+            return content_of(await ask.send_async(within_s=QUESTION_S))
+        except Unanswered as failure:
+            later = wait_s(QUESTION_ATTEMPTS, failure.retry_after, backoff_s=BACKOFF_S)
+            raise unavailable(failure.reason, retry_after_s=later) from failure
 
 
 def server_default() -> EmbeddingsServer:

@@ -6,35 +6,31 @@ organisation. A point holds no text: PostgreSQL has it, and a hit is read again 
 docs/decisions/0001-no-qdrant-client-at-run-time.md.
 """
 
-import asyncio
 import hashlib
 import re
 import threading
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from typing import Any
 
-import aiohttp
 import orjson
 import urllib3
 from django.conf import settings
 
 from app.errors import Upstream
-from app.lib.http import http_session
+from app.lib.http import Ask, Unanswered
 from app.llm.embeddings import EmbeddingSpace
 from app.retrieval.fusion import CANDIDATES, Candidates, Scored
 from app.retrieval.sparse import SparseVector
 
 DENSE, WORDS = "dense", "words"
-CONNECT_S, WRITE_S, SEARCH_S = 3.0, 30.0, 5.0
+WRITE_S, SEARCH_S = 30.0, 5.0
 # The embedded engine answers nobody while it stores a request: 200 points are 25 ms.
 POINTS_PER_REQUEST = 200
 IDS_PER_REQUEST = 1000
-ATTEMPTS, BACKOFF_S = 4, 0.25
-RETRIED = {408, 429, 500, 502, 503, 504}
+ATTEMPTS = 4
 
 Json = dict[str, Any]
 
@@ -185,12 +181,6 @@ class IndexWriter:
     def points_delete_version(self, *, organisation: str, version: str) -> None:
         self._delete({"filter": _of(organisation, _match("version", version))})
 
-    def points_delete_document(self, *, organisation: str, document: str) -> None:
-        self._delete({"filter": _of(organisation, _match("document", document))})
-
-    def points_delete_organisation(self, *, organisation: str) -> None:
-        self._delete({"filter": _of(organisation)})
-
     def count(self, *, organisation: str | None = None) -> int:
         """Points of an organisation, or of all."""
         body = {"exact": True, **({"filter": _of(organisation)} if organisation else {})}
@@ -244,23 +234,14 @@ class IndexWriter:
     def _call(self, method: str, path: str, body: Json | None = None) -> Any:
         url = f"{self.server.url}/collections/{self.collection}{path}"
         content = None if body is None else orjson.dumps(body)
-        limit, reason = urllib3.Timeout(connect=CONNECT_S, read=WRITE_S), ""
-        for attempt in range(ATTEMPTS):
-            try:
-                answer = self.pool.request(
-                    method, url, body=content, headers=self.server.headers, timeout=limit, redirect=False
-                )
-            except urllib3.exceptions.HTTPError as error:
-                reason = type(error).__name__
-            else:
-                if answer.status == 200:
-                    return result_read(answer.data)
-                if answer.status not in RETRIED:
-                    raise IndexRefused(answer.status, answer.data)
-                reason = f"HTTP {answer.status}"
-            if attempt + 1 < ATTEMPTS:
-                time.sleep(BACKOFF_S * 2**attempt)
-        raise unavailable(reason)
+        ask = Ask(method, url, self.server.headers, content, ATTEMPTS)
+        try:
+            answer = ask.send(self.pool, read_s=WRITE_S)
+        except Unanswered as failure:
+            raise unavailable(failure.reason) from failure
+        if answer.status != 200:
+            raise IndexRefused(answer.status, answer.content)
+        return result_read(answer.content)
 
 
 def result_read(content: bytes) -> Any:
@@ -310,31 +291,16 @@ class IndexReader:
         return Candidates(lists.get(DENSE, []), lists.get(WORDS, []))
 
     async def _query(self, body: bytes) -> list[list[Scored]] | None:
-        """A list per search; None without a collection. A search may be asked twice: it changes nothing."""
-        reason = ""
+        """A list per search; None without a collection."""
         try:
-            async with asyncio.timeout(SEARCH_S):
-                for attempt in range(2):
-                    try:
-                        async with http_session().post(
-                            self.url, data=body, headers=self.server.headers, allow_redirects=False
-                        ) as answer:
-                            status, content = answer.status, await answer.read()
-                    except (aiohttp.ClientError, OSError) as error:
-                        reason = type(error).__name__
-                    else:
-                        if status == 200:
-                            return scores_read(content)
-                        if status == 404:
-                            return None
-                        if status not in RETRIED:
-                            raise IndexRefused(status, content)
-                        reason = f"HTTP {status}"
-                    if not attempt:
-                        await asyncio.sleep(BACKOFF_S)
-        except TimeoutError as error:
-            raise unavailable("no answer in time") from error
-        raise unavailable(reason)
+            answer = await Ask("POST", self.url, self.server.headers, body).send_async(within_s=SEARCH_S)
+        except Unanswered as failure:
+            raise unavailable(failure.reason) from failure
+        if answer.status == 404:
+            return None
+        if answer.status != 200:
+            raise IndexRefused(answer.status, answer.content)
+        return scores_read(answer.content)
 
 
 def scores_read(content: bytes) -> list[list[Scored]]:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from reportlab.pdfgen.canvas import Canvas
 
-from app.ingest.blocks import Block, Parsed, ParseError, full_text
+from app.ingest.blocks import Parsed, ParseError, full_text
 from app.ingest.limits import DEFAULT, Limits
 from app.ingest.media import PDF
 from app.ingest.parsers import parse
@@ -25,10 +25,6 @@ LOREM = [
 
 def read(path: Path, limits: Limits = DEFAULT) -> Parsed:
     return parse(path, PDF, limits)
-
-
-def block_with(parsed: Parsed, words: str) -> Block:
-    return next(block for block in parsed.blocks if words in block.text)
 
 
 def test_lines_become_paragraphs_with_a_box_for_each_line(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_stores_that_agree_are_said_to_agree(ready: Document, capsys: Any) -> No
 def test_lost_vectors_come_back_without_embedding_anything_again(ready: Document, acme: Organisation) -> None:
     before = points_of(acme.id)
     cached = set(EmbeddingCache.objects.values_list("id", flat=True))
-    writer().points_delete_organisation(organisation=str(acme.id))
+    writer().points_delete(list(writer().point_ids(organisation=str(acme.id))))
     assert found("missing_points") == len(before) > 1
     reconcile(repair=True)
     wait_jobs()

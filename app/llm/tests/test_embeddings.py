@@ -15,7 +15,6 @@ from app.llm.embeddings import (
     QuestionEmbedder,
     model_choose,
     vector_numbers,
-    wait_s,
 )
 from app.llm.tests.embedding_servers import Reply, Scripted, as_base64, as_floats, serving, vector
 from app.ops.engines.ports import port_find
@@ -111,13 +110,6 @@ def test_ollama_s_embedding_model_is_chosen_among_its_chat_models() -> None:
     assert model_choose(b'{"data":[{"id":"only","max_model_len":512}]}', "") == ("only", 512)
     with pytest.raises(Upstream):
         model_choose(b'{"data":[]}', "")
-
-
-def test_waits_double_and_are_bounded() -> None:
-    assert [wait_s(attempt, None) for attempt in range(3)] == [0.5, 1.0, 2.0]
-    assert wait_s(0, "7") == 7
-    assert wait_s(0, "86400") == wait_s(20, None) == 20
-    assert wait_s(0, "Wed, 21 Oct 2026 07:28:00 GMT") == 0.5
 
 
 def test_the_packaged_model_knows_what_belongs_together(embedder: str) -> None:

@@ -152,17 +152,14 @@ async def test_word_scores_are_bm25(writer: IndexWriter, reader: IndexReader) ->
 
 
 def test_deleting_leaves_exactly_the_rest(writer: IndexWriter) -> None:
-    version, document = str(uuid.uuid4()), str(uuid.uuid4())
-    by_id, by_version, by_document, kept = point(), point(version=version), point(document=document), point()
-    theirs = point(organisation=OTHER, version=version, document=document)
-    writer.points_upsert([by_id, by_version, by_document, kept, theirs])
+    version = str(uuid.uuid4())
+    by_id, by_version, kept = point(), point(version=version), point()
+    theirs = point(organisation=OTHER, version=version)
+    writer.points_upsert([by_id, by_version, kept, theirs])
     writer.points_delete([by_id.id, str(uuid.uuid4())])
     writer.points_delete_version(organisation=ACME, version=version)
-    writer.points_delete_document(organisation=ACME, document=document)
     assert list(writer.point_ids(organisation=ACME)) == [kept.id]
     assert list(writer.point_ids(organisation=OTHER)) == [theirs.id]
-    writer.points_delete_organisation(organisation=ACME)
-    assert [owner.id for owner in writer.point_owners()] == [theirs.id]
 
 
 def test_all_ids_are_listed_over_many_pages(writer: IndexWriter) -> None:

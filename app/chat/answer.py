@@ -6,7 +6,7 @@ the rows); the rest runs in a task of its own, which readers follow through its 
 - model: a language model writes from the passages. When it fails before its first word, the answer is extractive and
   carries the error's code; when it fails later, the part so far is kept and the answer is `interrupted`.
 - extractive: no model is configured, or it failed.
-- refused: there are no passages, or they do not support an answer.
+- refused: there are no passages, they are on another subject, or, without a model, they do not support an answer.
 """
 
 import asyncio
@@ -129,7 +129,7 @@ def _start(
         resolver=CitationResolver(range(1, len(passages) + 1)),
         error=model.error,
     )
-    if not passages or not (model.answers or turn.supported):
+    if not passages or not (model.answers or turn.supported) or turn.off_subject:
         turn.mode = AnswerMode.REFUSED
     start = {"conversation": str(opened.conversation), "message": str(opened.answer), "mode": turn.mode}
     turn.log.add(
@@ -233,7 +233,7 @@ def _tell(turn: Turn, state: str) -> None:
         state=state,
         mode=turn.mode,
         model=turn.model.name if turn.mode == AnswerMode.MODEL or turn.tokens_out else "",
-        citations=[citation_shape(citation, passage.json) for citation, passage in turn.citations],
+        citations=[citation_shape(one, passage.json, turn.quotes(one, passage)) for one, passage in turn.citations],
         tokens_in=turn.tokens_in,
         tokens_out=turn.tokens_out,
         timings=turn.timings,

@@ -37,8 +37,9 @@ _PART = re.compile(rf"({_NUMBER})(?:\s*[–—-]\s*({_NUMBER}))?")
 # After a removed marker these need no space before them.
 _CLOSING = frozenset(".,;:!?)]}»”’。，、；：！？）")
 _BEFORE_MARKER = re.compile(r"(?:\s*\[[0-9]{1,3}\])+\s*\Z")
+_ANY_MARKER = re.compile(r"\[[0-9]{1,3}\]")
 # What may open a line or follow a full stop and is no part of the sentence: markers, bullets, list numbers.
-_OPENING = re.compile(r"(?:\s*\[[0-9]{1,3}\])*\s*(?:[-*+•>]\s+|[0-9]{1,3}[.)]\s+|#{1,6}\s+)*")
+SENTENCE_OPENING = re.compile(r"(?:\s*\[[0-9]{1,3}\])*\s*(?:[-*+•>]\s+|[0-9]{1,3}[.)]\s+|#{1,6}\s+)*")
 _LOOK_BACK = 2000  # characters in which the start of a sentence is looked for
 
 
@@ -258,6 +259,11 @@ def _numbers(listed: str) -> list[int]:
     return numbers
 
 
+def has_words(text: str) -> bool:
+    """Whether there is anything in it but markers and punctuation."""
+    return any(map(str.isalnum, _ANY_MARKER.sub("", text)))
+
+
 def sentence_start(text: str) -> int:
     """Where the sentence begins that a marker at the end of `text` belongs to.
 
@@ -273,5 +279,5 @@ def sentence_start(text: str) -> int:
     floor = max(floor, text.rfind("\n", 0, end) + 1)
     spans = sentences(text[floor:end])
     start = floor + spans[-1][0] if spans else floor
-    opening = _OPENING.match(text, start, end)
+    opening = SENTENCE_OPENING.match(text, start, end)
     return opening.end() if opening else start

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from app.chat.citations import Citation, CitationResolver, Piece
+from app.chat.quotes import Span, quotes_exact
 from app.chat.shapes import Passage, citation_shape
 from app.chat.turn_log import TurnLog
 from app.chat.turn_store import LiveBot, Opened, Owner
@@ -88,6 +89,12 @@ class Turn:
         support = self.found.support(texts)
         return support >= SUPPORTED_FROM or (support >= CODE_FROM and codes_stand_in(self.found.question, texts[:3]))
 
+    @property
+    def off_subject(self) -> bool:
+        """Whether the passages are on another subject: no model need read them. Nearly free where they are not."""
+        texts = [passage.text for passage in self.passages]
+        return self.found.off_subject(texts) and not codes_stand_in(self.found.question, texts[:3])
+
     def give(self, pieces: Sequence[Piece]) -> None:
         """Hand text and citations to the readers."""
         if not pieces:
@@ -101,9 +108,12 @@ class Turn:
             else:
                 passage = self.passages[piece.n - 1]
                 self.citations.append((piece, passage))
-                events.append(Event("citation", citation_shape(piece, passage.json)))
+                events.append(Event("citation", citation_shape(piece, passage.json, self.quotes(piece, passage))))
         self.log.text = self.resolver.text
         self.log.add(*events)
+
+    def quotes(self, citation: Citation, passage: Passage) -> list[Span] | None:
+        return quotes_exact(self.resolver.text[citation.start : citation.end], passage.text)
 
 
 def seconds(duration: float) -> float:

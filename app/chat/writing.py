@@ -3,8 +3,9 @@
 import asyncio
 import logging
 
+from app.chat.attribution import answer_attribute
 from app.chat.choices import AnswerMode
-from app.chat.citations import CitationResolver
+from app.chat.citations import CitationResolver, Piece, has_words
 from app.chat.extractive import Readable, extract_make
 from app.chat.prompts import Source, is_refusal, prompt_make, tokens_estimate
 from app.chat.shapes import Passage
@@ -26,7 +27,7 @@ async def answer_write(turn: Turn, question: str) -> None:
     Raises:
         Upstream: the model failed after its first word.
     """
-    if not turn.passages:
+    if turn.mode == AnswerMode.REFUSED:
         _refuse(turn)
     elif turn.model.answers and await _write_by_model(turn, question):
         pass
@@ -54,9 +55,11 @@ async def _write_by_model(turn: Turn, question: str) -> bool:
         return False
     finally:
         turn.model.leave()
-    cited_nothing = not turn.citations
-    if cited_nothing and is_refusal(answer=turn.resolver.text, refusal_text=turn.bot.settings.refusal_text):
-        turn.mode = AnswerMode.REFUSED
+    if not turn.citations:
+        if is_refusal(answer=turn.resolver.text, refusal_text=turn.bot.settings.refusal_text):
+            turn.mode = AnswerMode.REFUSED
+        else:
+            turn.give(answer_attribute(answer=turn.resolver.text, question=question, passages=_readable(turn)))
     return True
 
 
@@ -93,30 +96,51 @@ async def _stream(turn: Turn, question: str) -> None:
         temperature=settings.temperature,
     )
     turn.log.add(Event("step", {"name": "answer"}))
+    worded = _Worded(turn)
     try:
         async with stream:
             async for text in stream:
-                turn.give(turn.resolver.feed(text))
+                worded.give(turn.resolver.feed(text))
     finally:
-        turn.give(turn.resolver.finish())
+        worded.give(turn.resolver.finish())
+        if not worded.begun:
+            turn.resolver = CitationResolver(())  # of markers alone nothing was sent, and nothing is kept
         turn.tokens_in = stream.tokens_in or sum(tokens_estimate(one["content"]) for one in prompt.messages)
         turn.tokens_out = stream.tokens_out or tokens_estimate(turn.resolver.text)
-    if not turn.resolver.text.strip():
+    if not worded.begun:
         raise Upstream("model_dropped", details={"reason": "no_text"})
+
+
+class _Worded:
+    """Gives pieces to the readers from the first word on: markers alone are no answer, and could not be taken back."""
+
+    def __init__(self, turn: Turn) -> None:
+        self.begun = False
+        self._turn = turn
+        self._held: list[Piece] = []
+
+    def give(self, pieces: list[Piece]) -> None:
+        if not self.begun:
+            self._held += pieces
+            pieces = self._held
+            self.begun = has_words(self._turn.resolver.text)
+        if self.begun:
+            self._turn.give(pieces)
 
 
 def _title(passage: Passage) -> str:
     return ", ".join(part for part in (passage.row["name"], place_label(passage.row["place"])) if part)
 
 
+def _readable(turn: Turn) -> list[Readable]:
+    return [
+        Readable(passage.n, passage.text, f"{passage.row['name']} {passage.heading}", passage.kind)
+        for passage in turn.passages
+    ]
+
+
 def _write_extract(turn: Turn, question: str) -> None:
-    extract = extract_make(
-        question=question,
-        passages=[
-            Readable(passage.n, passage.text, f"{passage.row['name']} {passage.heading}", passage.kind)
-            for passage in turn.passages
-        ],
-    )
+    extract = extract_make(question=question, passages=_readable(turn))
     if extract is None:
         _refuse(turn)
         return

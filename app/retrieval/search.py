@@ -22,7 +22,7 @@ from app.retrieval.fusion import Hit, candidates_fuse, cosine_scale
 from app.retrieval.index import index_reader
 from app.retrieval.language import language_of
 from app.retrieval.sparse import query_encode
-from app.retrieval.support import support_of
+from app.retrieval.support import is_off_subject, support_of
 
 SUPPORTED_FROM = 0.5
 # Hits beyond the limit, in case the re-read drops some: a document that is being replaced or deleted.
@@ -68,6 +68,12 @@ class Found:
         if not passages:
             return 0.0
         return support_of(question=self.question, passage=passages[0], cosine=self.cosine, known=self.known_language)
+
+    def off_subject(self, passages: Sequence[str]) -> bool:
+        """Whether these passages are on another subject than the question: far below the border, hardly an error."""
+        return bool(passages) and is_off_subject(
+            question=self.question, passage=passages[0], cosine=self.cosine, known=self.known_language
+        )
 
 
 @dataclass(frozen=True, slots=True)

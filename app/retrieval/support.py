@@ -16,6 +16,8 @@ COVERAGE_WEIGHT = 0.37
 THRESHOLD_KNOWN, THRESHOLD_FOREIGN = 0.66, 0.54
 # Without vectors words alone decide: half of them.
 THRESHOLD_WORDS = 0.5
+# Below this the documents are on another subject: no model is asked. docs/retrieval.md has its error rates.
+LEAST_SUPPORT = 0.02
 # Of the logistic function through the measured points: .1 above the threshold is .83.
 STEEPNESS = 16.0
 
@@ -43,3 +45,18 @@ def support_of(*, question: str, passage: str, cosine: float | None, known: bool
     else:
         above = cosine + COVERAGE_WEIGHT * coverage - (THRESHOLD_KNOWN if known else THRESHOLD_FOREIGN)
     return 1 / (1 + math.exp(-STEEPNESS * above))
+
+
+def is_off_subject(*, question: str, passage: str, cosine: float | None, known: bool) -> bool:
+    """Whether support is below LEAST_SUPPORT: another subject. Reads no text where the cosine alone decides.
+
+    Without vectors never: words alone cannot tell it well enough.
+    """
+    if cosine is None:
+        return False
+    least = (THRESHOLD_KNOWN if known else THRESHOLD_FOREIGN) + math.log(
+        LEAST_SUPPORT / (1 - LEAST_SUPPORT)
+    ) / STEEPNESS
+    if cosine >= least:
+        return False
+    return cosine + COVERAGE_WEIGHT * coverage_of(question, passage) < least

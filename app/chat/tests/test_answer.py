@@ -122,3 +122,53 @@ async def test_a_question_of_the_wrong_length_is_refused(
 ) -> None:
     status, error = await desk.json(desk.post("/bots/default/chat", bob.key, {"message": message}))
     assert (status, error["error"]["code"]) == (422, code)
+
+
+async def test_markers_without_words_are_no_answer(desk: Desk, library: Bot, bob: Person, model: ScriptedModel) -> None:
+    model.script(Script(tokens=["[1]", " [2", "]", " ."], between_s=0.02))
+    events = await desk.ask(bob.key, "How long is the warranty of the Vale 3?")
+    message = events[-1][2]["message"]
+    assert (message["mode"], message["state"], message["error"]["code"]) == ("extractive", "done", "model_dropped")
+    assert message["content"] == text_of(events)
+    assert message["content"].startswith("“The warranty of the Vale 3 is 24 months")
+
+
+async def test_markers_before_the_first_word_stay(desk: Desk, library: Bot, bob: Person, model: ScriptedModel) -> None:
+    model.script(Script(tokens=["[1]", " ", "24", " months."], between_s=0.02))
+    events = await desk.ask(bob.key, "How long is the warranty of the Vale 3?")
+    message = events[-1][2]["message"]
+    assert (message["mode"], message["content"]) == ("model", "[1] 24 months.")
+    assert [citation["n"] for citation in message["citations"]] == [1]
+    assert text_of(events) == message["content"]
+
+
+async def test_an_answer_that_cites_nothing_gets_the_sources_that_its_sentences_match(
+    desk: Desk, library: Bot, bob: Person, model: ScriptedModel
+) -> None:
+    model.script(Script(tokens=["It is 24 months", " from delivery. ", "Pigeons are grey."], between_s=0.02))
+    events = await desk.ask(bob.key, "How long is the warranty of the Vale 3?")
+    names = [name for _, name, _ in events]
+    assert names.index("citation") > max(place for place, name in enumerate(names) if name == "delta")
+    message = events[-1][2]["message"]
+    assert message["mode"] == "model"
+    (citation,) = message["citations"]
+    assert message["content"][citation["start"] : citation["end"]] == "It is 24 months from delivery."
+    assert "24 months" in citation["passage"]["text"]
+
+
+async def test_an_answer_that_matches_nothing_stays_without_sources(
+    desk: Desk, library: Bot, bob: Person, model: ScriptedModel
+) -> None:
+    model.script(Script(tokens=["It is 36 months and covers pigeons."]))
+    events = await desk.ask(bob.key, "How long is the warranty of the Vale 3?")
+    message = events[-1][2]["message"]
+    assert (message["mode"], message["state"], message["citations"]) == ("model", "done", [])
+
+
+async def test_a_question_on_another_subject_is_refused_before_the_model_is_asked(
+    desk: Desk, library: Bot, bob: Person, model: ScriptedModel
+) -> None:
+    model.script(Script())
+    events = await desk.ask(bob.key, "Who won the football world cup in 1998?")
+    assert events[0][2]["mode"] == events[-1][2]["message"]["mode"] == "refused"
+    assert model.requests() == []

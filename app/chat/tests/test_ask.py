@@ -31,6 +31,15 @@ def test_as_json_it_is_the_message(library: Bot, valkey: str, model: ScriptedMod
     assert message["citations"][0]["passage"]["document"]["name"] == "manual.pdf"
 
 
+def test_valkey_hears_of_the_end_before_the_command_ends(
+    library: Bot, valkey: str, model: ScriptedModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    model.script(Script(tokens=["24", " months", " from delivery", " [1]."], between_s=0.3))
+    for _ in range(3):
+        assert "24 months" in ask("default", "How long is the warranty of the Vale 3?")
+    assert "Valkey does not answer" not in caplog.text
+
+
 def test_a_bot_that_is_not_there_is_said(library: Bot, valkey: str) -> None:
     with pytest.raises(CommandError, match="no such bot"):
         ask("nobody", "Anything?")

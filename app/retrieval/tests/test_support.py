@@ -1,6 +1,6 @@
 import pytest
 
-from app.retrieval.support import coverage_of, support_of
+from app.retrieval.support import LEAST_SUPPORT, coverage_of, is_off_subject, support_of
 
 PASSAGE = "Every employee has 28 days of paid holiday a year. Unused days expire at the end of March."
 
@@ -29,3 +29,15 @@ def test_a_language_that_the_model_does_not_know_needs_less() -> None:
 def test_without_vectors_half_of_the_words_are_enough() -> None:
     assert support_of(question="unused holiday", passage=PASSAGE, cosine=None, known=True) > 0.5
     assert support_of(question="unused printer toner", passage=PASSAGE, cosine=None, known=True) < 0.5
+
+
+@pytest.mark.parametrize("cosine", [0.0, 0.2, 0.3, 0.4, 0.45, 0.6])
+@pytest.mark.parametrize("question", ["How many days of holiday?", "What is the capital of Mongolia?"])
+def test_another_subject_is_what_has_least_support(question: str, cosine: float) -> None:
+    support = support_of(question=question, passage=PASSAGE, cosine=cosine, known=True)
+    off = is_off_subject(question=question, passage=PASSAGE, cosine=cosine, known=True)
+    assert off is (support < LEAST_SUPPORT)
+
+
+def test_without_vectors_nothing_is_another_subject() -> None:
+    assert not is_off_subject(question="What is the capital of Mongolia?", passage=PASSAGE, cosine=None, known=True)

@@ -46,6 +46,9 @@ class Command(BaseCommand):
                     if event.name == "delta" and not quiet:
                         self.stdout.write(event.data["text"], ending="")
                         self.stdout.flush()
+            # It still tells Valkey that it has ended: closing before that would look as if Valkey were down.
+            if turn.log.task is not None:
+                await turn.log.task
             if turn.message is None:
                 raise RefdeskError("database_unavailable")
             message: dict[str, Any] = orjson.loads(orjson.dumps(turn.message))

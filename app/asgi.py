@@ -6,6 +6,7 @@ from typing import Any
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "app.settings")
 
 import django
+from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
@@ -15,7 +16,8 @@ from app.lib.lifespan import run_lifespan
 from app.lib.request_threads import RequestThreads
 
 django.setup(set_prefix=False)
-django_application = RequestThreads()
+# Twenty of the largest files at once.
+django_application = RequestThreads({"/api/v1/documents": 20 * settings.UPLOAD_MAX_BYTES})
 
 
 def _static_folders() -> list[str]:

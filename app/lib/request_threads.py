@@ -5,30 +5,51 @@ own steps need it in every request. Making threads was a quarter of a turn's CPU
 has one thread to itself, so what is bound to a thread (a database connection) is never shared.
 """
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from asgiref.sync import ThreadSensitiveContext
+from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
 
+from app.lib.request_body import Arriving, BodyRequest, body_read
+
 MOST_KEPT = 32
+# Room beside the data for the frame of a form.
+FRAME_BYTES = 64 * 1024
 
 
 class RequestThreads(ASGIHandler):
-    """Django's ASGI application. `django.setup()` has been called."""
+    """Django's ASGI application. `django.setup()` has been called.
 
-    def __init__(self) -> None:
+    files_at: the paths that take files, with the bytes that one request may bring there.
+    """
+
+    request_class = BodyRequest
+
+    def __init__(self, files_at: Mapping[str, int] | None = None) -> None:
         super().__init__()
+        self._files_at = dict(files_at or {})
         self._free: list[ThreadPoolExecutor] = []
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         thread = self._free.pop() if self._free else ThreadPoolExecutor(1, thread_name_prefix="request")
         try:
             async with ThreadSensitiveContext(executor=thread):
-                await self.handle(scope, receive, send)
+                await self.handle(scope, Arriving(receive, self._most(scope)), send)
         finally:
             # What a request left running (its reader has gone) keeps its thread busy: the next request waits for it.
             if len(self._free) < MOST_KEPT:
                 self._free.append(thread)
             else:
                 thread.shutdown(wait=False)
+
+    def _most(self, scope: Any) -> int:
+        """Bytes that a request's body may have; 0 for one that announces more."""
+        most = self._files_at.get(scope["path"], settings.DATA_UPLOAD_MAX_MEMORY_SIZE + FRAME_BYTES)
+        announced = dict(scope["headers"]).get(b"content-length", b"0")
+        return most if announced.isdigit() and int(announced[:20]) <= most else 0
+
+    async def read_body(self, receive: Any) -> Any:
+        return await body_read(receive)

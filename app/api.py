@@ -1,7 +1,7 @@
 """The whole REST surface: `/api/v1`."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
@@ -16,14 +16,16 @@ from django.shortcuts import render
 from django.urls import reverse
 from ninja import NinjaAPI, Swagger
 from ninja.errors import AuthenticationError, HttpError, ValidationError
+from ninja.openapi.schema import OpenAPISchema
+from ninja.operation import Operation
 from ninja.parser import Parser
 from ninja.renderers import BaseRenderer
 
 from app.accounts.api import router as accounts
-from app.accounts.auth import caller_of
+from app.accounts.auth import caller_of, policy
 from app.bots.api import router as bots
 from app.chat.api import router as chat
-from app.errors import RefdeskError
+from app.errors import CODES, Invalid, RefdeskError
 from app.lib.request_id import request_id_of
 from app.retrieval.api import router as retrieval
 from app.settings import VERSION
@@ -43,7 +45,10 @@ class OrjsonParser(Parser):
     """Refuses what the standard parser lets through: half surrogate pairs, and nesting until the stack ends."""
 
     def parse_body(self, request: HttpRequest) -> Any:
-        return orjson.loads(request.body)
+        try:
+            return orjson.loads(request.body)
+        except orjson.JSONDecodeError as error:
+            raise Invalid(message="The body is not JSON.") from error
 
 
 class Docs(Swagger):
@@ -53,6 +58,45 @@ class Docs(Swagger):
         settings = {**self.settings, "url": self.get_openapi_url(api, kwargs)}
         context = {"swagger_settings": orjson.dumps(settings).decode(), "api": api, "add_csrf": True}
         return render(request, self.template, context)
+
+
+class Surface(NinjaAPI):
+    """Its description names calls, the key and the error shape as a client's generator wants them."""
+
+    def get_openapi_operation_id(self, operation: Operation) -> str:
+        return operation.view_func.__name__
+
+    def get_openapi_schema(self, **kwargs: Any) -> OpenAPISchema:
+        schema = super().get_openapi_schema(**kwargs)
+        schema["components"]["securitySchemes"] = {"key": policy.openapi_security_schema}
+        schema["components"]["schemas"]["Error"] = ERROR_SCHEMA
+        error = {"$ref": "#/components/schemas/Error"}
+        for methods in schema["paths"].values():
+            for call in methods.values():
+                call["security"] = [{"key": []}]
+                call["responses"]["default"] = {
+                    "description": "Any error",
+                    "content": {"application/json": {"schema": error}},
+                }
+        return schema
+
+
+ERROR_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "error": {
+            "type": "object",
+            "properties": {
+                "code": {"type": "string", "enum": sorted(CODES)},
+                "message": {"type": "string"},
+                "details": {"type": "object"},
+                "request_id": {"type": "string"},
+            },
+            "required": ["code", "message", "details", "request_id"],
+        }
+    },
+    "required": ["error"],
+}
 
 
 def _members_only(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
@@ -71,7 +115,7 @@ def _members_only(view: Callable[..., HttpResponse]) -> Callable[..., HttpRespon
     return guarded
 
 
-api = NinjaAPI(
+api = Surface(
     title="Refdesk",
     version=VERSION,
     renderer=OrjsonRenderer(),
@@ -103,8 +147,14 @@ def _refdesk_error(request: HttpRequest, error: RefdeskError) -> HttpResponse:
 
 @api.exception_handler(ValidationError)
 def _validation_error(request: HttpRequest, error: ValidationError) -> HttpResponse:
-    fields = [{"field": ".".join(str(part) for part in one["loc"]), "message": one["msg"]} for one in error.errors]
+    fields = [{"field": _field(one["loc"]), "message": one["msg"]} for one in error.errors]
     return error_answer(request, RefdeskError("invalid_request", details={"fields": fields}))
+
+
+def _field(place: Sequence[Any]) -> str:
+    """`body.stream` of ("body", "turn", "stream"): what our code calls the body is nothing that was sent."""
+    parts = [*place[:1], *place[2:]] if place[0] == "body" and len(place) > 2 else place
+    return ".".join(str(part) for part in parts)
 
 
 @api.exception_handler(AuthenticationError)
@@ -149,6 +199,8 @@ def _refused_by_database(request: HttpRequest, error: Exception) -> HttpResponse
 @api.exception_handler(InterfaceError)
 @api.exception_handler(psycopg.OperationalError)
 def _database_gone(request: HttpRequest, error: Exception) -> HttpResponse:
+    if isinstance(error.__cause__ or error, psycopg.errors.DiskFull):
+        return error_answer(request, RefdeskError("disk_full"))
     log.warning("request %s: the database does not answer (%s)", request_id_of(request), type(error).__name__)
     return error_answer(request, RefdeskError("database_unavailable", retry_after_s=5))
 

@@ -41,7 +41,9 @@ CODES: dict[str, Entry] = {
     # Files
     "file_too_large": Entry(413, "The file is larger than the limit.", "Split it, or raise the limit."),
     "no_file": Entry(422, "No file was sent.", "Send one or more files in the field `file`."),
-    "disk_full": Entry(507, "There is no room left for files.", "Free disk space on the server, then try again.", True),
+    "disk_full": Entry(
+        507, "There is no room left on the server's disk.", "Free some space on it, then try again.", True
+    ),
     "empty_file": Entry(422, "The file is empty.", "Upload it again; the copy may have broken off."),
     "unsupported_type": Entry(
         415, "This kind of file cannot be read yet.", "Use PDF, DOCX, TXT, Markdown, HTML or CSV."

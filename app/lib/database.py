@@ -59,7 +59,7 @@ async def fetch(statement: str, values: Mapping[str, Any]) -> list[tuple[Any, ..
     then have been carried out already: write statements that do no harm the second time, or fail on a unique key.
 
     Raises:
-        RefdeskError: database_unavailable.
+        RefdeskError: database_unavailable, disk_full.
         psycopg.IntegrityError and other errors of the statement itself.
     """
     try:
@@ -73,5 +73,7 @@ async def fetch(statement: str, values: Mapping[str, Any]) -> list[tuple[Any, ..
                     if not connection.closed:
                         raise
         raise RefdeskError("database_unavailable")
+    except psycopg.errors.DiskFull as error:
+        raise RefdeskError("disk_full") from error
     except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, OSError) as error:
         raise RefdeskError("database_unavailable", details={"reason": type(error).__name__}) from error

@@ -41,6 +41,7 @@ class Supervisor:
         self.wakeup = wakeup
         self.engines: list[Post] = []
         self.programs: list[Post] = []
+        self.unnoted = False
 
     @property
     def posts(self) -> list[Post]:
@@ -146,8 +147,10 @@ class Supervisor:
             now = time.monotonic()
             self.pause(min([IDLE_S, *(post.due - now for post in self.posts if post.due is not None)]))
             self.revive()
-            for post in self.posts:
-                log_shorten(post.log)
+            # A full disk is no reason to stop what runs.
+            with contextlib.suppress(OSError):
+                for post in self.posts:
+                    log_shorten(post.log)
 
     def revive(self) -> None:
         """Reap what died; start what is due."""
@@ -161,7 +164,12 @@ class Supervisor:
             if post.due is not None and post.due <= time.monotonic():
                 self.restart(post)
         if before != {post.child for post in self.posts}:
-            self.note_processes(self.posts)
+            self.unnoted = True
+        if self.unnoted:
+            # While the disk is full the note stays old: it only tells a later start what a killed one left behind.
+            with contextlib.suppress(OSError):
+                self.note_processes(self.posts)
+                self.unnoted = False
 
     def restart(self, post: Post) -> None:
         try:

@@ -11,7 +11,7 @@ from app.errors import Invalid, NotFound
 from app.retrieval.schemas import SearchIn, SearchOut
 from app.retrieval.search import PassageHit, passages_search
 from app.sources.models import Source
-from app.sources.selectors import time_shape
+from app.sources.selectors import document_url, time_shape
 
 router = Router(tags=["search"])
 
@@ -26,7 +26,8 @@ async def search_passages(request: ApiRequest, search: SearchIn) -> Any:
     sources = await sync_to_async(_sources)(organisation, search)
     result = await passages_search(organisation=organisation, query=query, sources=sources, limit=search.limit)
     hits = [_hit(n, hit) for n, hit in enumerate(result.hits, 1)]
-    return {"hits": hits, "support": round(result.support, 4), "timings": result.timings}
+    timings = {name: round(seconds, 4) for name, seconds in result.timings.items()}
+    return {"hits": hits, "support": round(result.support, 4), "timings": timings}
 
 
 def _sources(organisation: UUID, search: SearchIn) -> list[UUID] | None:
@@ -52,7 +53,7 @@ def _hit(n: int, hit: PassageHit) -> dict[str, Any]:
     return {
         "id": hit.id,
         "n": n,
-        "document": {"id": hit.document, "name": hit.document_name, "url": None},
+        "document": {"id": hit.document, "name": hit.document_name, "url": document_url(hit.document)},
         "version": hit.version_number,
         "text": hit.text,
         "place": hit.place,

@@ -2,6 +2,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Count, QuerySet
 
 from app.errors import CODES, NotFound, RefdeskError
@@ -74,6 +75,11 @@ def time_shape(moment: datetime) -> str:
 def error_shape(code: str, message: str = "") -> dict[str, Any]:
     entry = CODES.get(code, CODES["internal"])
     return {"code": code, "message": message or entry.message, "hint": entry.hint}
+
+
+def document_url(document: UUID | str) -> str:
+    """Where a person opens it: its page in the portal."""
+    return f"{settings.PUBLIC_URL}/documents/{document}"
 
 
 def document_shape(document: Document) -> dict[str, Any]:

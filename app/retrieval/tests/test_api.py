@@ -35,7 +35,9 @@ async def test_hits_come_in_rank_order_with_the_score_of_each_stage(
     status, found = await search(bob, query="How long is the warranty?")
     assert status == 200
     assert found["hits"][0]["text"] == WARRANTY
-    assert found["hits"][0]["document"]["name"] == "manual.pdf"
+    document = found["hits"][0]["document"]
+    assert document["name"] == "manual.pdf"
+    assert document["url"] == f"http://localhost:8000/documents/{document['id']}"
     assert [hit["n"] for hit in found["hits"]] == list(range(1, len(found["hits"]) + 1))
     scores = [hit["score"] for hit in found["hits"]]
     assert scores == sorted(scores, reverse=True)

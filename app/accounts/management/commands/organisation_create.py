@@ -15,9 +15,12 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("slug")
         parser.add_argument("--name", default="")
+        parser.add_argument("--plan", help="not there yet, but for `unlimited`")
 
     @transaction.atomic
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["plan"] not in (None, "unlimited"):
+            raise CommandError("Plans are not there yet: every organisation is unlimited.")
         try:
             organisation = organisation_create(slug=options["slug"], name=options["name"])
             source_create(organisation=organisation, name="Uploads")

@@ -12,6 +12,7 @@ from app.chat.choices import MessageState
 from app.chat.citations import Citation
 from app.errors import error_json
 from app.lib.sse import Event
+from app.sources.selectors import document_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,11 @@ def passage_shape(
     return {
         "id": str(identity),
         "n": n,
-        "document": {"id": str(document) if document else None, "name": name, "url": None},
+        "document": {
+            "id": str(document) if document else None,
+            "name": name,
+            "url": document_url(document) if document else None,
+        },
         "version": version,
         "text": text,
         "place": place,

@@ -10,7 +10,7 @@ from app.errors import NotFound
 from app.ingest.blocks import Block, block_starts, blocks_from_json
 from app.ingest.models import Chunk
 from app.sources.models import Document, VersionText
-from app.sources.selectors import time_shape, version_shown
+from app.sources.selectors import document_url, time_shape, version_shown
 
 # What a reader sees around a passage, in characters: a few screens.
 AROUND_CHARS = 12_000
@@ -20,20 +20,22 @@ BLOCKS_PER_PAGE = 200
 def chunk_list(*, organisation: UUID, document: UUID) -> QuerySet[Chunk]:
     """Passages of the version that is shown, in order. Raises NotFound."""
     version = version_shown(organisation=organisation, document=document)
-    return Chunk.objects.filter(organisation=organisation, version=version).order_by("position")
+    return (
+        Chunk.objects.filter(organisation=organisation, version=version).select_related("version").order_by("position")
+    )
 
 
 def passage_shape(chunk: Chunk, document: Document) -> dict[str, Any]:
-    """A Passage of the API."""
+    """A Passage of the API; its version is loaded."""
     return {
         "id": str(chunk.id),
         "n": chunk.position + 1,
-        "document": {"id": str(document.id), "name": document.name, "url": None},
-        "version": document.version,
+        "document": {"id": str(document.id), "name": document.name, "url": document_url(document.id)},
+        "version": chunk.version.number,
         "text": chunk.text,
         "place": chunk.place,
         "score": None,
-        "as_of": time_shape(document.updated),
+        "as_of": time_shape(chunk.version.created),
     }
 
 

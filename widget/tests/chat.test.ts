@@ -116,6 +116,30 @@ test.each([
   expect(find(".question")?.textContent).toContain("How?");
 });
 
+test.each([
+  [{ citations: [] }, "No source was found for this answer"],
+  [{ citations: [], state: "stopped" }, "Written by small-model from your documents"],
+  [{ mode: "extractive", error: { code: "model_dropped", message: "The language model stopped in the middle." } }, "Quoted from your documents: the model gave no answer"],
+])("an answer %o is said in words", async (more, words) => {
+  server.on("GET /conversations/c1/messages", (response) =>
+    json(response, 200, { items: [{ ...cited(), ...more }, { id: "m0", role: "user", content: "How?", state: "done" }], next: null }),
+  );
+  make({ conversation: "c1" });
+  await until(() => find(".mode"));
+  expect(find(".mode")?.textContent).toBe(words);
+});
+
+test("an answer without markers gets a chip at the end of each sentence that has a source", async () => {
+  const content = "Five days may be carried over. Pigeons are grey.";
+  server.on("GET /conversations/c1/messages", (response) =>
+    json(response, 200, { items: [{ ...cited(), content, citations: [{ n: 1, passage: passage(1), start: 0, end: 30 }] }, { id: "m0", role: "user", content: "How?", state: "done" }], next: null }),
+  );
+  make({ conversation: "c1" });
+  await until(() => find(".chip"));
+  expect(host.querySelectorAll(".chip").length).toBe(1);
+  expect(find(".prose")?.textContent).toBe("Five days may be carried over.1 Pigeons are grey.");
+});
+
 test("a question that never arrived goes back to the field, with the reason", async () => {
   server.on(CHAT, (response) => json(response, 503, { error: { code: "model_busy", message: "Too many people are waiting.", details: { hint: "Try again later." } } }));
   make();

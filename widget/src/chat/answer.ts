@@ -213,8 +213,9 @@ function claimAt(chip: HTMLElement): string {
 }
 
 export function modeWords(message: Message): string {
-  if (message.mode === "extractive") return "Quoted from your documents, no model used";
+  if (message.mode === "extractive") return message.error ? "Quoted from your documents: the model gave no answer" : "Quoted from your documents, no model used";
   if (message.mode === "refused") return "Not in the documents";
+  if (message.mode === "model" && message.state === "done" && message.citations?.length === 0) return "No source was found for this answer";
   if (message.mode === "model") return message.model ? `Written by ${message.model} from your documents` : "Written by a model from your documents";
   return "";
 }

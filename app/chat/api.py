@@ -1,4 +1,5 @@
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -7,7 +8,7 @@ from asgiref.sync import sync_to_async
 from django.http import HttpResponse, HttpResponseBase
 from ninja import Query, Router, Status
 
-from app.accounts.auth import ApiRequest, Caller, async_policy, policy
+from app.accounts.auth import ApiRequest, Caller, async_policy, policy, stream_allowed
 from app.accounts.choices import Role
 from app.chat.answer import turn_begin
 from app.chat.models import Conversation, Message
@@ -82,7 +83,7 @@ async def create_turn(request: ApiRequest, slug: str, turn: ChatIn) -> HttpRespo
     else:
         events = begun.log.read()
     if turn.stream:
-        return await sse(events, request_id=asked.request_id)
+        return await sse(events, request_id=asked.request_id, allowed=partial(stream_allowed, request))
     return await _whole(events)
 
 
@@ -142,6 +143,12 @@ def list_messages(request: ApiRequest, conversation_id: UUID, limit: int = Limit
     return {"items": [message_read(row) for row in rows], "next": following}
 
 
+@router.get("/messages/{uuid:message_id}", auth=policy(Role.VIEWER), response=MessageOut)
+def get_message(request: ApiRequest, message_id: UUID) -> Any:
+    """With the part of its passage that each citation rests on, `quotes`; elsewhere only quotations have it."""
+    return message_read(_message(request.caller, message_id), find_quotes=True)
+
+
 @router.get("/messages/{uuid:message_id}/events", auth=async_policy(Role.VIEWER))
 async def follow_message(request: ApiRequest, message_id: UUID) -> HttpResponseBase:
     """The events of an answer again: from the one after `Last-Event-ID` on, or from the first."""
@@ -151,7 +158,7 @@ async def follow_message(request: ApiRequest, message_id: UUID) -> HttpResponseB
     last = request.headers.get("Last-Event-ID", "")
     after = int(last) if last.isascii() and last.isdigit() and len(last) < 10 else 0
     events = answer_events(organisation=request.caller.organisation_id, message=message.id, after=after)
-    return await sse(events, after=after, request_id=request_id_of(request))
+    return await sse(events, after=after, request_id=request_id_of(request), allowed=partial(stream_allowed, request))
 
 
 @router.post("/messages/{uuid:message_id}/stop", auth=async_policy(Role.VIEWER), response=MessageOut)

@@ -61,13 +61,15 @@ class CitedPassageOut(Schema):
 
 class CitationOut(Schema):
     """start and end: characters (code points) of the answer, from the beginning of the sentence that carries the marker
-    `[n]` to the end of the marker."""
+    `[n]` to the end of the marker. quotes: characters of the passage's text, [start, end] of each part that the
+    sentence rests on; empty when none matches well; null where only `GET /messages/{id}` looks for it."""
 
     n: int
     passage: CitedPassageOut
     start: int
     end: int
     support: float | None
+    quotes: list[tuple[int, int]] | None
 
 
 class UsageOut(Schema):

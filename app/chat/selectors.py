@@ -6,6 +6,7 @@ from django.db.models import QuerySet
 from app.chat.citations import Citation
 from app.chat.models import Citation as CitationRow
 from app.chat.models import Conversation, Message
+from app.chat.quotes import Span, quotes_exact, quotes_find
 from app.chat.shapes import citation_shape, message_shape, passage_shape, time_shape
 from app.errors import NotFound
 
@@ -67,8 +68,10 @@ def conversation_read(conversation: Conversation) -> dict[str, Any]:
     }
 
 
-def message_read(message: Message) -> dict[str, Any]:
-    """A Message of the API; its citations are loaded."""
+def message_read(message: Message, *, find_quotes: bool = False) -> dict[str, Any]:
+    """A Message of the API; its citations are loaded. find_quotes: also where no quotation stands word by word, which
+    costs 500 µs a citation."""
+    quotes = quotes_find if find_quotes else quotes_exact
     return message_shape(
         identity=message.id,
         role=message.role,
@@ -76,7 +79,10 @@ def message_read(message: Message) -> dict[str, Any]:
         state=message.state,
         mode=message.mode,
         model=message.model,
-        citations=[_citation_read(row) for row in message.citations.all()],
+        citations=[
+            _citation_read(row, quotes(message.content[row.start : row.end], row.text))
+            for row in message.citations.all()
+        ],
         tokens_in=message.tokens_in,
         tokens_out=message.tokens_out,
         timings=message.timings,
@@ -86,7 +92,7 @@ def message_read(message: Message) -> dict[str, Any]:
     )
 
 
-def _citation_read(row: CitationRow) -> dict[str, Any]:
+def _citation_read(row: CitationRow, quotes: list[Span] | None) -> dict[str, Any]:
     passage = passage_shape(
         n=row.n,
         identity=row.chunk_id,
@@ -98,4 +104,4 @@ def _citation_read(row: CitationRow) -> dict[str, Any]:
         score=None,
         as_of=row.as_of,
     )
-    return citation_shape(Citation(row.n, row.start, row.end), passage)
+    return citation_shape(Citation(row.n, row.start, row.end), passage, quotes)

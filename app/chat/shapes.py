@@ -10,6 +10,7 @@ import orjson
 
 from app.chat.choices import MessageState
 from app.chat.citations import Citation
+from app.chat.quotes import Span
 from app.errors import error_json
 from app.lib.sse import Event
 from app.sources.selectors import document_url
@@ -87,13 +88,15 @@ def time_shape(time: datetime | str) -> str:
     return time.isoformat().replace("+00:00", "Z")
 
 
-def citation_shape(citation: Citation, passage: Any) -> dict[str, Any]:
+def citation_shape(citation: Citation, passage: Any, quotes: Sequence[Span] | None) -> dict[str, Any]:
+    """quotes: of `app.chat.quotes`; None when they have not been looked for."""
     return {
         "n": citation.n,
         "passage": passage,
         "start": citation.start,
         "end": citation.end,
         "support": None,
+        "quotes": quotes,
     }
 
 

@@ -62,7 +62,7 @@ def text_read(
         first, end = _around(starts, chunk.start, chunk.end)
     else:
         end = min(len(blocks), first + limit)
-    shown = [_block_shape(blocks[number], starts[number]) for number in range(first, end)]
+    shown = [_block_shape(blocks[number], starts[number], mark) for number in range(first, end)]
     return {
         "blocks": shown,
         "mark": mark,
@@ -78,7 +78,8 @@ def _around(starts: Sequence[int], start: int, end: int) -> tuple[int, int]:
     return max(0, first), bisect_right(starts, end + AROUND_CHARS)
 
 
-def _block_shape(block: Block, start: int) -> dict[str, Any]:
+def _block_shape(block: Block, start: int, mark: Sequence[int] | None) -> dict[str, Any]:
+    end = start + len(block.text)
     return {
         "kind": block.kind,
         "text": block.text,
@@ -87,5 +88,15 @@ def _block_shape(block: Block, start: int) -> dict[str, Any]:
         "page": block.page,
         "rows": list(block.rows) if block.rows else None,
         "start": start,
-        "end": start + len(block.text),
+        "end": end,
+        # Only where a passage is to be drawn on its page: boxes are twice as long as the text.
+        "lines": _lines(block, start, end) if mark and start < mark[1] and end > mark[0] else [],
     }
+
+
+def _lines(block: Block, start: int, end: int) -> list[dict[str, Any]]:
+    starts = [start + at for at in block.line_starts]
+    return [
+        {"start": first, "end": following, "box": list(box)}
+        for first, following, box in zip(starts, [*starts[1:], end], block.boxes, strict=True)
+    ]

@@ -88,6 +88,14 @@ class PassagePageOut(Schema):
     next: str | None
 
 
+class TextLineOut(Schema):
+    """A line of a page: its characters of the whole text, and [x0, y0, x1, y1] as fractions of the page."""
+
+    start: int
+    end: int
+    box: tuple[float, float, float, float]
+
+
 class TextBlockOut(Schema):
     kind: str
     text: str
@@ -97,11 +105,12 @@ class TextBlockOut(Schema):
     rows: list[int] | None
     start: int
     end: int
+    lines: list[TextLineOut]
 
 
 class TextOut(Schema):
     """Blocks of a version's text, of `total`, from number `first` on; start, end and mark are characters of the whole
-    text. next: the block to go on from."""
+    text. lines: of the blocks of a PDF that the mark touches. next: the block to go on from."""
 
     blocks: list[TextBlockOut]
     mark: list[int] | None

@@ -57,6 +57,7 @@ async def test_nobody_else_sees_touches_or_continues_it(
             desk.get(f"/conversations/{conversation}/messages", key),
             desk.session.patch(address, json={"title": "mine"}, headers=headers),
             desk.session.delete(address, headers=headers),
+            desk.get(f"/messages/{message}", key),
             desk.get(f"/messages/{message}/events", key),
             desk.post(f"/messages/{message}/stop", key),
             desk.post(f"/messages/{message}/feedback", key, {"rating": 1}),
@@ -95,6 +96,19 @@ async def test_a_conversation_does_not_change_its_bot(
     assert status == 201
     body = {"message": QUESTION, "conversation": turn[0]}
     assert (await desk.json(desk.post("/bots/second/chat", bob.key, body)))[0] == 404
+
+
+async def test_an_answer_tells_which_part_of_its_passages_it_rests_on(
+    desk: Desk, bob: Person, turn: tuple[str, str]
+) -> None:
+    status, answer = await desk.json(desk.get(f"/messages/{turn[1]}", bob.key))
+    assert (status, answer["id"]) == (200, turn[1])
+    [citation, *_] = answer["citations"]
+    [[start, end]] = citation["quotes"]
+    claim = answer["content"][citation["start"] : citation["end"]]
+    assert citation["passage"]["text"][start:end] in claim
+    _, page = await desk.json(desk.get(f"/conversations/{turn[0]}/messages", bob.key))
+    assert page["items"][1]["citations"] == answer["citations"]
 
 
 async def test_an_answer_is_rated_and_a_question_is_not(desk: Desk, bob: Person, turn: tuple[str, str]) -> None:

@@ -18,7 +18,8 @@ from reportlab.pdfgen.canvas import Canvas
 
 from app.ingest.models import Chunk, Job
 from app.ingest.tests.stores import long_text, points_of, stores_agree, stores_empty, upload, wait_jobs, wait_ready
-from app.ingest.tests.workers import wait_until, worker
+from app.ingest.tests.workers import worker
+from app.ops.tests.waiting import wait_until
 from app.sources.models import Document, DocumentVersion
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -118,6 +119,9 @@ def test_passages_text_and_pages_open_where_they_were_read(alice: Any, charlie: 
     whole = {block["start"]: block["text"] for block in text["blocks"]}
     start, end = text["mark"]
     assert "Hotels cost at most 170 pounds." in whole[start][: end - start]
+    lines = [line for block in text["blocks"] for line in block["lines"]]
+    assert [line["box"] for line in lines] == passage["place"]["boxes"]
+    assert all(start <= line["start"] < line["end"] <= end for line in lines)
     beginning = alice.client.get(f"{address}/text?limit=1").json()
     assert (len(beginning["blocks"]), beginning["mark"], beginning["total"], beginning["next"]) == (1, None, 2, 1)
     assert alice.client.get(f"{address}/text?from=1").json()["blocks"][0]["page"] == 2

@@ -1,0 +1,172 @@
+"""Which part of a cited passage an answer's sentence rests on: the sentences or rows that say what it says.
+
+A quotation is found as it stands. What a model wrote in its own words is matched by the words it shares with each
+sentence (stems, weighted by how few of the passage's sentences hold them). When nothing matches well there is no
+part: a wrong mark is worse than none.
+"""
+
+import math
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+from app.lib.sentences import sentences
+from app.retrieval.language import FUNCTION_WORDS, language_of
+from app.retrieval.sparse import term_of, words_of
+
+MOST = 3  # sentences that a claim in other words is matched with
+ENOUGH = 0.3  # of the claim's weight, that the best sentence must hold
+ADDS = 0.2  # of it, that a further sentence must add
+COLUMN = " | "  # between the cells of a row, as the parsers write it
+
+Span = tuple[int, int]
+
+_MARKERS = re.compile(r"\s*\[[0-9]{1,3}\]")
+_AROUND = " \t\n\"'“”„«»‘’*_`#>-–•"
+_SPACES = re.compile(r"\s{2,}")
+_ENDS = ".!?;:,"
+_CUT = " …"  # how a quotation that was too long ends
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A sentence or a row of the passage. terms: its words' stems without function words."""
+
+    span: Span
+    terms: frozenset[int]
+    numbers: frozenset[str]
+
+
+def quotes_find(claim: str, passage: str) -> list[Span]:
+    """Characters of `passage` that `claim`, the sentence of an answer with its markers, rests on.
+
+    The words that it quotes, else whole sentences or rows in the order of the passage, neighbours as one; empty when
+    nothing matches well.
+    """
+    exact = quotes_exact(claim, passage)
+    if exact is not None:
+        return exact
+    claim = _bare(claim)
+    return _joined(_alike(claim, passage, _units(passage)), passage) if claim else []
+
+
+def quotes_exact(claim: str, passage: str) -> list[Span] | None:
+    """Where the passage holds the claim word by word, a row as a whole; None when it does not. Costs 10 µs, where
+    `quotes_find` may cost 500: a turn can afford only this."""
+    claim = _bare(claim)
+    found = _exact(claim, passage)
+    if found is None:
+        return None
+    start, end = found
+    if COLUMN in passage[_line_start(passage, start) : _line_end(passage, end)]:
+        start, end = _line_start(passage, start), _line_end(passage, end)
+    return [(start, end)]
+
+
+def _bare(claim: str) -> str:
+    return _MARKERS.sub("", claim).strip(_AROUND)
+
+
+def _line_start(text: str, at: int) -> int:
+    return text.rfind("\n", 0, at) + 1
+
+
+def _line_end(text: str, at: int) -> int:
+    end = text.find("\n", at)
+    return end if end >= 0 else len(text)
+
+
+def _units(passage: str) -> list[Span]:
+    """Sentences; a row of a table is one, whatever its cells hold."""
+    spans: list[Span] = []
+    for start, end in sentences(passage):
+        if spans:
+            line = _line_start(passage, start)
+            if spans[-1][0] >= line and COLUMN in passage[line : _line_end(passage, start)]:
+                spans[-1] = (spans[-1][0], end)
+                continue
+        spans.append((start, end))
+    return spans
+
+
+def _exact(claim: str, passage: str) -> Span | None:
+    """Where the claim's words stand in the passage as they are, whatever the spaces between them."""
+    claim = " ".join(claim.removesuffix(_CUT).split()).rstrip(_ENDS)
+    plain = " ".join(passage.split())
+    at = plain.find(claim)
+    # A single word, or what stands there twice, tells no place.
+    if at < 0 or " " not in claim or plain.find(claim, at + 1) >= 0:
+        return None
+    start, end = at, at + len(claim)
+    lead = len(passage) - len(passage.lstrip())
+    start, end = start + lead, end + lead
+    for run in _SPACES.finditer(passage, lead):
+        more = run.end() - run.start() - 1
+        if run.start() < start:
+            start += more
+        if run.start() >= end:
+            break
+        end += more
+    while end < len(passage) and passage[end] in _ENDS:
+        end += 1
+    return start, end
+
+
+def _alike(claim: str, passage: str, spans: list[Span]) -> list[Span]:
+    """The sentence that shares most with the claim, and those that add to it."""
+    spoken = language_of(passage, hint=language_of(claim))
+    said = _part(claim, (0, len(claim)), spoken)
+    parts = [_part(passage[start:end], (start, end), spoken) for start, end in spans]
+    held = Counter(term for part in parts for term in part.terms)
+    weight = {term: math.log(1 + len(parts) / (1 + held[term])) for term in said.terms}
+    total = sum(weight.values())
+    if not total:
+        return []
+    chosen: list[Span] = []
+    covered: frozenset[int] = frozenset()
+    while len(chosen) < MOST:
+        score, best = max(
+            ((_gain(part, weight, covered), part) for part in parts if part.span not in chosen),
+            key=lambda scored: scored[0],
+            default=(0.0, None),
+        )
+        shared = sum(weight[term] for term in best.terms & weight.keys() - covered) if best and score > 0 else 0.0
+        if best is None or not (shared >= (ADDS if chosen else ENOUGH) * total or _tells(best, said, parts)):
+            break
+        if not chosen and len(best.terms & said.terms) < min(2, len(said.terms)):
+            break
+        chosen.append(best.span)
+        covered |= best.terms
+        said = _Part(said.span, said.terms, said.numbers - best.numbers)
+    return sorted(chosen)
+
+
+def _gain(part: _Part, weight: dict[int, float], covered: frozenset[int]) -> float:
+    """What it adds; of two that add the same, the shorter."""
+    shared = sum(weight[term] for term in part.terms & weight.keys() - covered)
+    return shared - 0.001 * len(part.terms)
+
+
+def _tells(part: _Part, said: _Part, parts: list[_Part]) -> bool:
+    """Whether it alone holds a number or a code of the claim: that is told across languages too."""
+    own = part.numbers & said.numbers
+    return any(sum(number in other.numbers for other in parts) == 1 for number in own)
+
+
+def _part(text: str, span: Span, spoken: str) -> _Part:
+    skipped = FUNCTION_WORDS.get(spoken, frozenset())
+    words = set(words_of(text)) - skipped
+    numbers = frozenset(word for word in words if len(word) > 1 and not word.isalpha())
+    return _Part(span, frozenset(term_of(word, spoken) for word in words), numbers)
+
+
+def _joined(spans: list[Span], passage: str) -> list[Span]:
+    """Neighbours on one line as one."""
+    joined: list[Span] = []
+    for start, end in spans:
+        between = passage[joined[-1][1] : start] if joined else "-"
+        if between.isspace() or not between:
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
+    return joined

@@ -1,0 +1,91 @@
+"""Memory of a box at rest: proportional set size of its processes, a minute after the samples of its first start.
+
+python -m bench.memory
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+import urllib3
+
+from app.ops.engines.ports import port_find
+from bench.engines import RESULTS, ROOT, memory_mb
+
+# The parsers' process ends a minute after the last file; what is at rest is measured after that.
+REST_S = 75
+LEFT_OUT = "embeddings"
+
+
+def name_of(process: psutil.Process) -> str:
+    words = " ".join(process.cmdline())
+    for name, sign in (
+        ("web", "uvicorn"),
+        ("worker", "celery"),
+        ("embeddings", "engines.embeddings"),
+        ("vectors", "engines.qdrant"),
+        ("parsers", "app.ingest.zygote"),
+        ("valkey", "valkey-server"),
+        ("supervisor", "-m app.ops.engines"),
+        ("postgres", "postgres"),
+    ):
+        if sign in words:
+            return name
+    return re.sub(r"\s.*", "", process.name())
+
+
+def measured(root: psutil.Process) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for process in [root, *root.children(recursive=True)]:
+        try:
+            name = name_of(process)
+            found[name] = found.get(name, 0.0) + memory_mb(process.pid)
+        except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
+            continue
+    return found
+
+
+def settle(address: str) -> None:
+    http = urllib3.PoolManager(retries=False)
+    for _ in range(600):
+        try:
+            queues = http.request("GET", f"{address}/health").json()["queues"]
+            if queues and not queues["queued"] + queues["running"]:
+                break
+        except urllib3.exceptions.HTTPError:
+            pass
+        time.sleep(0.2)
+    time.sleep(REST_S)
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="refdesk-bench-") as folder:
+        port = port_find()
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("REFDESK_")}
+        environment |= {"REFDESK_DATA": folder, "REFDESK_PORT": str(port)}
+        command = [sys.executable, "-m", "app.ops.engines"]
+        with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as box:
+            try:
+                settle(f"http://127.0.0.1:{port}")
+                found = measured(psutil.Process(box.pid))
+            finally:
+                box.send_signal(signal.SIGTERM)
+                box.wait(30)
+    print("| process | MB (PSS) |\n|---|---:|")
+    for name, size in sorted(found.items(), key=lambda item: -item[1]):
+        print(f"| {name} | {size:.0f} |")
+    total = sum(size for name, size in found.items() if name != LEFT_OUT)
+    print(f"| all but the embedding one | {total:.0f} |")
+    RESULTS.mkdir(exist_ok=True)
+    Path(RESULTS / "memory.json").write_text(json.dumps({"by_process": found, "without_embeddings": total}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

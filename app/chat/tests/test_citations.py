@@ -1,4 +1,5 @@
 import random
+import time
 from itertools import pairwise
 
 import pytest
@@ -114,8 +115,6 @@ WORST = ["[" * 100_000, "[1, " * 25_000, "`" * 100_000, " " * 100_000 + "[1]", "
 
 @pytest.mark.parametrize("worst", WORST)
 def test_hostile_text_takes_linear_time(worst: str) -> None:
-    import time
-
-    began = time.perf_counter()
+    began = time.process_time()
     resolve(worst)
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2

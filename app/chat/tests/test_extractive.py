@@ -1,4 +1,5 @@
 import json
+import time
 
 import pytest
 
@@ -84,8 +85,6 @@ def test_repeated_text_of_overlapping_passages_is_quoted_once() -> None:
 
 
 def test_hostile_text_is_read_in_linear_time() -> None:
-    import time
-
-    began = time.perf_counter()
+    began = time.process_time()
     extract_make(question="a b c d", passages=[Readable(1, json.dumps("a. B [1] " * 5000)), Readable(2, "a" * 100_000)])
-    assert time.perf_counter() - began < 3
+    assert time.process_time() - began < 3

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,35 +19,28 @@ from django.conf import settings as django_settings
 from app.bots.models import Bot
 from app.chat.models import Message
 from app.chat.tests.conftest import Desk, events_of, text_of
-from app.chat.tests.test_turn_faults import QUESTION, Reader, ended, model_left
+from app.chat.tests.test_turn_faults import QUESTION, Reader, ended
 from app.conftest import Person
-from app.llm.tests.scripted import Script, ScriptedModel
+from app.llm.tests.scripted import SOON_S, Script, ScriptedModel
+from app.ops.engines.answer import http_get
+from app.ops.engines.ports import port_find
+from app.ops.tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def web(model: ScriptedModel) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
-    port = free_port()
+    port = port_find()
     name = django_settings.DATABASES["default"]["NAME"]
     database = urlsplit(os.environ["REFDESK_DATABASE_URL"])._replace(path=f"/{name}").geturl()
     environment = {**os.environ, "REFDESK_DATABASE_URL": database, "REFDESK_LLM_URL": model.url}
     command = [sys.executable, "-m", "uvicorn", "app.asgi:application", "--port", str(port), "--log-level", "warning"]
     process = subprocess.Popen([*command, "--timeout-graceful-shutdown", "2"], cwd=ROOT, env=environment)
     try:
-        for _ in range(300):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
+        wait_until(lambda: http_get("127.0.0.1", port, "/health") is not None)
         yield f"http://127.0.0.1:{port}", process
     finally:
         process.kill()
@@ -64,7 +56,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 async def test_a_turn_is_resumed_and_stopped_through_another_process(
     library: Bot, bob: Person, scripted: ScriptedModel, valkey: str, session: aiohttp.ClientSession
 ) -> None:
-    scripted.script(Script(tokens=[f"w{n} " for n in range(300)], between_s=0.02))
+    scripted.script(Script(tokens=[f"w{n} " for n in range(1500)], between_s=0.02))
     with web(scripted) as (first_address, _), web(scripted) as (second_address, _):
         first, second = Desk(first_address, session), Desk(second_address, session)
         async with Reader(first.post("/bots/default/chat", bob.key, {"message": QUESTION})) as reader:
@@ -80,7 +72,7 @@ async def test_a_turn_is_resumed_and_stopped_through_another_process(
                 stopped = time.time()
                 status, answer = await second.json(second.post(f"/messages/{message}/stop", bob.key))
                 assert (status, answer["state"]) == (200, "stopped")
-                assert await model_left(scripted) - stopped < 1
+                assert await scripted.left() - stopped < SOON_S
                 rest = await other.until("event: done")
         numbers = [number for number, _, _ in begun + rest]
         assert numbers == list(range(1, len(numbers) + 1))
@@ -90,7 +82,7 @@ async def test_a_turn_is_resumed_and_stopped_through_another_process(
 async def test_a_killed_process_leaves_an_interrupted_answer_with_its_text(
     library: Bot, bob: Person, scripted: ScriptedModel, valkey: str, session: aiohttp.ClientSession
 ) -> None:
-    scripted.script(Script(tokens=[f"w{n} " for n in range(500)], between_s=0.02))
+    scripted.script(Script(tokens=[f"w{n} " for n in range(1500)], between_s=0.02))
     with web(scripted) as (first_address, process), web(scripted) as (second_address, _):
         first, second = Desk(first_address, session), Desk(second_address, session)
         async with Reader(first.post("/bots/default/chat", bob.key, {"message": QUESTION})) as reader:
@@ -101,7 +93,7 @@ async def test_a_killed_process_leaves_an_interrupted_answer_with_its_text(
             events: list[Any] = events_of(await answer.text())
         assert events[-1][1] == "error"
         assert events[-1][2]["error"]["code"] == "interrupted"
-        row = await ended(message, 15)
+        row = await ended(message)
         assert (row.state, row.error_code) == ("interrupted", "interrupted")
         assert row.content.startswith("w0 w1 w2")
         assert await Message.objects.filter(role="assistant").acount() == 1
@@ -110,13 +102,13 @@ async def test_a_killed_process_leaves_an_interrupted_answer_with_its_text(
 async def test_a_process_that_is_asked_to_end_records_what_it_was_writing(
     library: Bot, bob: Person, scripted: ScriptedModel, valkey: str, session: aiohttp.ClientSession
 ) -> None:
-    scripted.script(Script(tokens=[f"w{n} " for n in range(500)], between_s=0.02))
+    scripted.script(Script(tokens=[f"w{n} " for n in range(1500)], between_s=0.02))
     with web(scripted) as (address, process):
         desk = Desk(address, session)
         async with Reader(desk.post("/bots/default/chat", bob.key, {"message": QUESTION})) as reader:
             begun = await reader.until("event: delta", 10)
             process.terminate()
-            assert await asyncio.to_thread(process.wait, 10) is not None
+            assert await asyncio.to_thread(process.wait, 30) is not None
         row = await Message.objects.aget(pk=begun[0][2]["message"])
         assert row.state == "interrupted"
         assert row.content.startswith(text_of(begun))

@@ -18,12 +18,12 @@ from app.chat.tests.conftest import Desk, events_of, text_of
 from app.chat.turn_log import logs_here
 from app.chat.turn_store import answers_interrupt_stale
 from app.conftest import Person
-from app.llm.tests.scripted import Script, ScriptedModel
+from app.llm.tests.scripted import SOON_S, Script, ScriptedModel
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 QUESTION = "How long is the warranty of the Vale 3?"
-LONG = Script(tokens=["word "] * 400, between_s=0.02)
+LONG = Script(tokens=["word "] * 1500, between_s=0.02)  # half a minute
 
 
 class Reader:
@@ -42,7 +42,7 @@ class Reader:
         self.answer.close()
 
     async def until(self, text: str, count: int = 1) -> list[tuple[int, str, Any]]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while self.body.count(text) < count:
                 data = await self.answer.content.readany()
                 assert data, f"the stream ended:\n{self.body[-2000:]}"
@@ -50,7 +50,7 @@ class Reader:
         return events_of(self.body)
 
 
-async def ended(message: str, limit_s: float = 5) -> Message:
+async def ended(message: str, limit_s: float = 30) -> Message:
     began = time.monotonic()
     while time.monotonic() - began < limit_s:
         row = await Message.objects.aget(pk=message)
@@ -58,15 +58,6 @@ async def ended(message: str, limit_s: float = 5) -> Message:
             return row
         await asyncio.sleep(0.02)
     raise AssertionError("the answer is still running")
-
-
-async def model_left(model: ScriptedModel) -> float:
-    for _ in range(150):
-        (request,) = await asyncio.to_thread(model.requests)
-        if request["left"]:
-            return float(request["left"])
-        await asyncio.sleep(0.02)
-    raise AssertionError("the model server never saw its reader leave")
 
 
 async def test_a_model_that_is_down_is_replaced_by_the_passages_own_words(
@@ -131,7 +122,7 @@ async def test_without_search_there_is_no_answer_and_nothing_is_recorded(
     assert not await Message.objects.aexists()
 
 
-async def test_stop_keeps_the_text_and_frees_the_model_within_a_second(
+async def test_stop_keeps_the_text_and_frees_the_model_at_once(
     desk: Desk, library: Bot, bob: Person, model: ScriptedModel
 ) -> None:
     model.script(LONG)
@@ -141,7 +132,7 @@ async def test_stop_keeps_the_text_and_frees_the_model_within_a_second(
         stopped = time.time()
         status, answer = await desk.json(desk.post(f"/messages/{message}/stop", bob.key))
         assert (status, answer["state"]) == (200, "stopped")
-        assert await model_left(model) - stopped < 1
+        assert await model.left() - stopped < SOON_S
         events = await reader.until("event: done")
     assert events[-1][2]["message"]["content"] == text_of(events) == answer["content"]
     assert answer["content"].startswith("word word word")
@@ -150,15 +141,15 @@ async def test_stop_keeps_the_text_and_frees_the_model_within_a_second(
 
 
 @pytest.mark.parametrize("script", [LONG, Script(first_s=30)])
-async def test_a_reader_who_leaves_frees_the_model_within_a_second(
+async def test_a_reader_who_leaves_frees_the_model_at_once(
     desk: Desk, library: Bot, bob: Person, model: ScriptedModel, script: Script
 ) -> None:
     model.script(script)
     async with Reader(desk.post("/bots/default/chat", bob.key, {"message": QUESTION})) as reader:
         events = await reader.until("event: delta" if script is LONG else "event: sources")
-        await asyncio.sleep(0.1)
+        await model.asked()
     left = time.time()
-    assert await model_left(model) - left < 1
+    assert await model.left() - left < SOON_S
     row = await ended(events[0][2]["message"])
     assert row.state == ("interrupted" if script is LONG else "failed")
     assert row.error_code == "interrupted"
@@ -170,11 +161,11 @@ async def test_a_caller_of_the_whole_answer_who_leaves_frees_the_model_too(
 ) -> None:
     model.script(LONG)
     body = {"message": QUESTION, "stream": False}
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(1):
-            await desk.json(desk.post("/bots/default/chat", bob.key, body))
+    asking = asyncio.create_task(desk.json(desk.post("/bots/default/chat", bob.key, body)))
+    await model.asked()
+    asking.cancel()
     left = time.time()
-    assert await model_left(model) - left < 1
+    assert await model.left() - left < SOON_S
 
 
 async def test_a_reader_who_comes_back_gets_the_rest_once(
@@ -227,14 +218,17 @@ async def test_the_text_is_kept_while_it_is_written_and_an_abandoned_answer_is_i
     model.script(LONG)
     async with Reader(desk.post("/bots/default/chat", bob.key, {"message": QUESTION})) as reader:
         events = await reader.until("event: delta", 5)
-        await asyncio.sleep(2.5)
-        row = await Message.objects.aget(pk=events[0][2]["message"])
+        async with asyncio.timeout(20):
+            row = await Message.objects.aget(pk=events[0][2]["message"])
+            while len(row.content) < 200:
+                await asyncio.sleep(0.1)
+                await row.arefresh_from_db()
         assert row.state == "running"
-        assert len(row.content) > 200
         assert await answers_interrupt_stale() == 0
         # As after kill -9: the process is gone, its row and what it last told stay behind.
-        logs_here()[row.pk].task.cancel()
-        await asyncio.sleep(0.1)
+        task = logs_here()[row.pk].task
+        task.cancel()
+        await asyncio.wait([task])
     await Redis.from_url(valkey).delete(f"refdesk:turn:{row.pk}:events")
     await Message.objects.filter(pk=row.pk).aupdate(state="running", updated=timezone.now() - timedelta(seconds=11))
     path = f"/messages/{row.pk}/events"
@@ -256,4 +250,4 @@ async def test_readers_wait_in_line_and_see_their_place(
     places = sorted([data["position"] for _, name, data in events if name == "queue"] for events in turns)
     assert places == [[], [1], [2, 1]]
     begun = sorted((request["began"], request["ended"]) for request in model.requests())
-    assert all(end <= start + 0.05 for (_, end), (start, _) in pairwise(begun))
+    assert all(end <= start + 0.2 for (_, end), (start, _) in pairwise(begun))

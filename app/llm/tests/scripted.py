@@ -232,6 +232,11 @@ class Server:
         return self._at_once[id(script)]
 
 
+# A model is free within a second of its reader's leaving (bench/turn.py measures it). A busy machine gets more, and the
+# scripts of the tests that look last much longer.
+SOON_S = 5.0
+
+
 class ScriptedModel:
     """The server as a child process: `with ScriptedModel() as model: model.script(…)`."""
 
@@ -251,7 +256,7 @@ class ScriptedModel:
     def call(self, method: str, path: str, body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.address}{path}", data=data, method=method)
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return json.loads(answer.read())
 
     def script(self, *scripts: Script) -> None:
@@ -262,6 +267,24 @@ class ScriptedModel:
     def requests(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.call("GET", "/requests")
         return found
+
+    async def asked(self) -> None:
+        """Wait for the one request of a turn to arrive."""
+        await self._noted("began")
+
+    async def left(self) -> float:
+        """Wait until the one reader is seen to leave; the time of it."""
+        return await self._noted("left")
+
+    async def _noted(self, what: str) -> float:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            requests = await asyncio.to_thread(self.requests)
+            if requests and requests[0][what]:
+                assert len(requests) == 1
+                return float(requests[0][what])
+            await asyncio.sleep(0.02)
+        raise AssertionError(f"not within 30 s: {what}")
 
 
 async def main() -> None:

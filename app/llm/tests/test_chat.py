@@ -8,7 +8,7 @@ from app.errors import Upstream
 from app.lib.http import http_session_close
 from app.llm.chat import ChatStream, Patience
 from app.llm.endpoints import Endpoint, endpoint_facts, facts_forget
-from app.llm.tests.scripted import Script, ScriptedModel
+from app.llm.tests.scripted import SOON_S, Script, ScriptedModel
 
 QUESTION = [{"role": "user", "content": "Do cats purr?"}]
 
@@ -40,17 +40,6 @@ async def read(stream: ChatStream) -> str:
     got: list[str] = []
     await collect(stream, got)
     return "".join(got)
-
-
-async def until_left(model: ScriptedModel, limit_s: float = 3.0) -> float:
-    """Seconds of the server's clock at which the reader was seen to leave."""
-    began = time.monotonic()
-    while time.monotonic() - began < limit_s:
-        (request,) = await asyncio.to_thread(model.requests)
-        if request["left"]:
-            return float(request["left"])
-        await asyncio.sleep(0.02)
-    raise AssertionError("the model server never saw its reader leave")
 
 
 @pytest.mark.parametrize("at_once", [True, False])
@@ -95,7 +84,7 @@ async def test_no_first_token_is_model_timeout_and_frees_the_model(model: Script
     with pytest.raises(Upstream) as caught:
         await read(stream_of(model, patience=Patience(first_token_s=0.2)))
     assert caught.value.code == "model_timeout"
-    await until_left(model)
+    await model.left()
 
 
 async def test_a_pause_between_tokens_is_model_timeout(model: ScriptedModel) -> None:
@@ -105,7 +94,7 @@ async def test_a_pause_between_tokens_is_model_timeout(model: ScriptedModel) -> 
         await collect(stream_of(model, patience=Patience(between_s=0.2)), got)
     assert got == ["a"]
     assert caught.value.code == "model_timeout"
-    await until_left(model)
+    await model.left()
 
 
 @pytest.mark.parametrize("fault", ["drop", "malformed", "error"])
@@ -123,24 +112,24 @@ async def test_an_endless_answer_is_cut(model: ScriptedModel) -> None:
     stream = stream_of(model, max_tokens=16)
     assert len(await read(stream)) == 16 * 16
     assert stream.finish_reason == "length"
-    await until_left(model)
+    await model.left()
 
 
-async def test_a_reader_that_leaves_frees_the_model_within_a_second(model: ScriptedModel) -> None:
-    model.script(Script(tokens=["word "] * 500, between_s=0.02))
+async def test_a_reader_that_leaves_frees_the_model_at_once(model: ScriptedModel) -> None:
+    model.script(Script(tokens=["word "] * 1500, between_s=0.02))
     async with stream_of(model) as stream:
         await anext(aiter(stream))
     left = time.time()
-    assert await until_left(model) - left < 1
+    assert await model.left() - left < SOON_S
 
 
 async def test_a_cancelled_reader_frees_the_model_before_the_first_token(model: ScriptedModel) -> None:
     model.script(Script(first_s=30))
     reading = asyncio.create_task(read(stream_of(model)))
-    await asyncio.sleep(0.2)
+    await model.asked()
     reading.cancel()
     left = time.time()
-    assert await until_left(model) - left < 1
+    assert await model.left() - left < SOON_S
 
 
 async def test_the_server_s_model_context_and_slots_are_found(model: ScriptedModel) -> None:

@@ -64,7 +64,7 @@ def test_a_busy_server_is_asked_again_when_it_says() -> None:
     with serving(Scripted(lambda body: next(answers, None) or as_base64(body))) as server:
         begun = time.monotonic()
         assert len(EmbeddingsClient(EmbeddingsServer(server.url)).embed_documents(["a"])) == 1
-        assert 2 <= time.monotonic() - begun < 5  # 1 s as asked, 1 s of its own
+        assert 2 <= time.monotonic() - begun < 20  # 1 s as asked, 1 s of its own; less than its 20 s of patience
 
 
 def test_a_refusal_is_not_tried_again_and_says_what_the_server_said() -> None:
@@ -100,7 +100,7 @@ async def test_a_question_learns_quickly_that_nobody_answers(loop_session: None)
     with pytest.raises(Upstream) as refused:
         await QuestionEmbedder(EmbeddingsServer(f"http://127.0.0.1:{port_find(None)}/v1")).embed_question("why?")
     assert (refused.value.code, refused.value.retryable) == ("embeddings_unavailable", True)
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 12  # of 15
 
 
 def test_ollama_s_embedding_model_is_chosen_among_its_chat_models() -> None:

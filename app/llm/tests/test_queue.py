@@ -44,7 +44,7 @@ async def test_one_who_leaves_the_line_moves_the_others_up() -> None:
     await asyncio.sleep(0)
     second.leave()
     second.leave()
-    await asyncio.wait_for(moved, 1)
+    await asyncio.wait_for(moved, 30)
     assert third.position == 1
 
 

@@ -1,6 +1,7 @@
 import zlib
 from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -95,8 +96,6 @@ def _block_shape(block: Block, start: int, mark: Sequence[int] | None) -> dict[s
 
 
 def _lines(block: Block, start: int, end: int) -> list[dict[str, Any]]:
-    starts = [start + at for at in block.line_starts]
-    return [
-        {"start": first, "end": following, "box": list(box)}
-        for first, following, box in zip(starts, [*starts[1:], end], block.boxes, strict=True)
-    ]
+    bounds = [*(start + at for at in block.line_starts), end]
+    lines = zip(pairwise(bounds), block.boxes, strict=True)
+    return [{"start": first, "end": following, "box": list(box)} for (first, following), box in lines]

@@ -122,6 +122,12 @@ def test_passages_text_and_pages_open_where_they_were_read(alice: Any, charlie: 
     lines = [line for block in text["blocks"] for line in block["lines"]]
     assert [line["box"] for line in lines] == passage["place"]["boxes"]
     assert all(start <= line["start"] < line["end"] <= end for line in lines)
+    notes = upload(alice.organisation, "parcels.md", long_text(3))
+    wait_ready(notes)
+    [part, *_] = alice.client.get(f"/api/v1/documents/{notes.id}/chunks").json()["items"]
+    around = alice.client.get(f"/api/v1/documents/{notes.id}/text?around={part['id']}").json()
+    assert around["mark"] is not None
+    assert all(block["lines"] == [] for block in around["blocks"])
     beginning = alice.client.get(f"{address}/text?limit=1").json()
     assert (len(beginning["blocks"]), beginning["mark"], beginning["total"], beginning["next"]) == (1, None, 2, 1)
     assert alice.client.get(f"{address}/text?from=1").json()["blocks"][0]["page"] == 2

@@ -14,8 +14,8 @@ from app.ingest.models import Chunk, EmbeddingCache, Job
 from app.ingest.reconciler import Report, reconcile
 from app.ingest.sandbox import parse_and_chunk
 from app.ingest.services import document_upload
-from app.ingest.tests.workers import wait_until
 from app.llm.embeddings import embeddings_client
+from app.ops.tests.waiting import wait_until
 from app.retrieval.index import IndexWriter, index_writer
 from app.sources.models import Document
 from app.sources.services import source_for_uploads
@@ -57,7 +57,7 @@ def state_of(document: Document) -> str:
     return Document.objects.values_list("state", flat=True).get(pk=document.pk)
 
 
-def wait_ready(*documents: Document, limit_s: float = 60) -> None:
+def wait_ready(*documents: Document, limit_s: float = 90) -> None:
     wanted = {document.pk for document in documents}
 
     def ready() -> bool:
@@ -68,7 +68,7 @@ def wait_ready(*documents: Document, limit_s: float = 60) -> None:
     wait_until(ready, limit_s=limit_s, what="documents ready")
 
 
-def wait_jobs(limit_s: float = 60) -> None:
+def wait_jobs(limit_s: float = 90) -> None:
     wait_until(lambda: not Job.objects.filter(state__in=OPEN).exists(), limit_s=limit_s, what="no open job")
 
 

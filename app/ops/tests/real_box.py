@@ -8,7 +8,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from app.ops.tests.boxes import BoxUnderTest, wait_until
+from app.ops.tests.boxes import BoxUnderTest
+from app.ops.tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
 EMAIL = "owner@example.org"
@@ -18,7 +19,6 @@ class WholeBox(BoxUnderTest):
     """Every engine, the web process and the worker, with an owner; no stand-in."""
 
     real = True
-    patience_s = 120.0
 
     def __init__(self, folder: Path, **environment: str) -> None:
         super().__init__(folder, **environment)
@@ -59,4 +59,6 @@ class WholeBox(BoxUnderTest):
 
     def await_ready_documents(self) -> None:
         """Wait until the first start's sample library can be asked about."""
-        wait_until(lambda: self.sql("SELECT count(*) FROM sources_document WHERE state <> 'ready'") == [(0,)], 120)
+        wait_until(
+            lambda: self.sql("SELECT count(*) FROM sources_document WHERE state <> 'ready'") == [(0,)], limit_s=120
+        )

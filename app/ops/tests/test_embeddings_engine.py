@@ -8,12 +8,15 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from app.ops.engines.embedder import BATCH_TOKENS, batches_of
+from app.ops.tests.waiting import wait_until
 
 LONG = "the holiday of every employee is requested from the line manager before it begins " * 30
 
@@ -32,7 +35,7 @@ def waiting(address: str) -> dict[str, int]:
     return dict(ask(address, "/health")[1]["waiting"])
 
 
-def wait_until_idle(address: str, within_s: float = 10) -> float:
+def wait_until_idle(address: str, within_s: float = 60) -> float:
     """Seconds until nothing waits."""
     begun = time.monotonic()
     while any(waiting(address).values()):
@@ -94,7 +97,7 @@ def test_a_wrong_request_is_told_so_in_openai_s_shape(embedder: str, body: Any, 
 def test_a_question_is_answered_while_documents_wait(embedder: str) -> None:
     documents = threading.Thread(target=ask, args=(embedder, "/v1/embeddings", {"input": [LONG] * 120}))
     documents.start()
-    time.sleep(0.3)
+    wait_until(lambda: waiting(embedder)["documents"] == 120)
     slowest = 0.0
     for _ in range(5):
         begun = time.monotonic()
@@ -104,35 +107,35 @@ def test_a_question_is_answered_while_documents_wait(embedder: str) -> None:
     left = waiting(embedder)["documents"]
     documents.join()
     assert left == 120  # the documents were still at it
-    assert slowest < 0.5  # 10 to 30 ms on idle cores; 120 documents take 4 s
+    assert slowest < 2  # 10 to 30 ms on idle cores; 120 documents take 4 s
 
 
 def test_a_full_queue_says_when_to_come_back_and_questions_still_pass(embedder: str) -> None:
-    hold = threading.Thread(target=leave_after, args=(embedder, [LONG] * 2048, 3.0))
-    hold.start()
-    try:
-        while waiting(embedder)["documents"] < 2048:
-            time.sleep(0.02)
+    with documents_sent(embedder, 2048):
         status, content = ask(embedder, "/v1/embeddings", {"input": "one more document"})
         assert status == 429
         assert int(content["retry_after"]) >= 1
         status, _ = ask(embedder, "/v1/embeddings", {"input": "How many?"}, {"X-Priority": "question"})
         assert status == 200
-    finally:
-        hold.join()
     wait_until_idle(embedder)
 
 
-def leave_after(address: str, texts: list[str], seconds: float) -> None:
+@contextmanager
+def documents_sent(address: str, count: int) -> Iterator[None]:
+    """A client whose documents wait; it leaves without its answer."""
     connection = http.client.HTTPConnection(urlsplit(address).netloc)
-    connection.request("POST", "/v1/embeddings", json.dumps({"input": texts}))
-    time.sleep(seconds)
-    connection.close()
+    connection.request("POST", "/v1/embeddings", json.dumps({"input": [LONG] * count}))
+    try:
+        wait_until(lambda: waiting(address)["documents"] == count)
+        yield
+    finally:
+        connection.close()
 
 
 def test_nothing_is_computed_for_a_client_that_left(embedder: str) -> None:
-    leave_after(embedder, [LONG] * 400, 0.5)
-    assert wait_until_idle(embedder) < 2  # 400 take 12 s
+    with documents_sent(embedder, 400):
+        pass
+    assert wait_until_idle(embedder) < 6  # 400 take 12 s
 
 
 def test_batches_hold_every_text_once_and_are_small() -> None:

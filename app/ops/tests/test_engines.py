@@ -29,7 +29,7 @@ from app.ops.engines.postgres import Postgres
 from app.ops.engines.process import launch_command, start_time
 from app.ops.engines.report import log_shorten
 from app.ops.engines.valkey import Valkey
-from app.ops.tests.boxes import wait_until
+from app.ops.tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")

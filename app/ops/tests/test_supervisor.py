@@ -14,7 +14,8 @@ import pytest
 from app import env
 from app.ops.engines.box import project_version
 from app.ops.engines.process import start_time
-from app.ops.tests.boxes import BoxUnderTest, all_gone, wait_until
+from app.ops.tests.boxes import BoxUnderTest, all_gone
+from app.ops.tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +127,7 @@ def test_stop_ends_every_process_and_says_so(running: BoxUnderTest) -> None:
     stopped = running.call("--stop")
     assert stopped.stdout == f"Refdesk on {running.folder} is stopped.\n"
     assert time.monotonic() - began < 10
-    assert running.process.wait(5) == 0
+    assert running.process.wait(60) == 0
     assert all_gone(pids)
     assert not (running.folder / "run" / "environment.json").exists()
     assert running.call("--stop").stdout == f"Refdesk is not running on {running.folder}.\n"
@@ -142,8 +143,8 @@ def test_a_web_process_that_hangs_is_ended_at_the_second_ctrl_c(box: BoxUnderTes
     time.sleep(0.3)
     assert start_time(pids["web"]) is not None
     box.process.send_signal(signal.SIGINT)
-    box.process.wait(10)
-    assert time.monotonic() - began < 3
+    box.process.wait(60)
+    assert time.monotonic() - began < 20  # less than the first signal's patience
     assert all_gone(pids)
     assert "web did not stop when asked and was ended" in box.said()
 

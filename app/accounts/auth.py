@@ -11,6 +11,8 @@ from typing import Any, ClassVar, cast
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
+from django.contrib.auth import get_user
+from django.db import connections
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -117,6 +119,26 @@ def caller_is_current(caller: Caller) -> bool:
         members = Membership.objects.filter(organisation=caller.organisation_id, user__is_active=True)
         role = members.filter(user=caller.user_id).values_list("role", flat=True).first()
     return role is not None and Role(role).covers(caller.role)
+
+
+async def stream_allowed(request: ApiRequest) -> bool:
+    """Whether who began a stream may still read it: the key or the role holds, and so does the session."""
+    return await sync_to_async(_stream_allowed, thread_sensitive=False)(request)
+
+
+def _stream_allowed(request: ApiRequest) -> bool:
+    try:
+        return caller_is_current(request.caller) and (request.caller.user_id is None or _session_is_current(request))
+    finally:
+        # The thread may sleep long.
+        connections.close_all()
+
+
+def _session_is_current(request: HttpRequest) -> bool:
+    """Signing out removes a session; a new password makes its mark a wrong one."""
+    again = HttpRequest()
+    again.session = type(request.session)(request.session.session_key)
+    return get_user(again).is_authenticated
 
 
 def _bearer(request: HttpRequest) -> str | None:

@@ -7,7 +7,7 @@ of 4 and 50 readers, 46 failed otherwise (measured).
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,8 @@ HEARTBEAT_S = 15.0
 HEARTBEAT = b": still here\n\n"
 # A reader that takes nothing while this many events wait has gone without saying so.
 UNREAD_LIMIT = 10_000
+# How often a stream asks whether its reader may still read: a revoked key or a changed role ends it within 5 s.
+ALLOWED_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +42,16 @@ async def sse(
     after: int = 0,
     request_id: str = "",
     heartbeat_s: float = HEARTBEAT_S,
+    allowed: Callable[[], Awaitable[bool]] | None = None,
 ) -> StreamingHttpResponse:
     """A stream of events, numbered from `after` + 1. Events given together are sent together.
 
     An exception in `events` becomes a last event `error` of the one error shape. When the reader leaves, `events` is
-    cancelled where it waits, and closed.
+    cancelled where it waits, and closed. So it is when `allowed`, asked every ALLOWED_S, says no; the stream then ends.
     """
     await sync_to_async(connections.close_all)()
     response = StreamingHttpResponse(
-        _stream(events, after, request_id, heartbeat_s), content_type="text/event-stream; charset=utf-8"
+        _stream(events, after, request_id, heartbeat_s, allowed), content_type="text/event-stream; charset=utf-8"
     )
     response["Cache-Control"] = "no-cache, no-transform"
     response["X-Accel-Buffering"] = "no"
@@ -92,12 +95,49 @@ class _Outbox:
             timer.cancel()
 
 
+class _Guard:
+    """Asks every ALLOWED_S, and ends `pump` at the first no. A timer: a stream that ends before it costs no task."""
+
+    def __init__(self, allowed: Callable[[], Awaitable[bool]], pump: asyncio.Task[None]) -> None:
+        self._allowed = allowed
+        self._pump = pump
+        self._asking: asyncio.Task[None] | None = None
+        self._wait()
+
+    def _wait(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(ALLOWED_S, self._begin)
+
+    def _begin(self) -> None:
+        self._asking = asyncio.create_task(self._ask())
+
+    async def _ask(self) -> None:
+        try:
+            allowed = await self._allowed()
+        except Exception as error:  # the database is away, say: asked again
+            log.warning("whether a reader may still read is not known: %s", type(error).__name__)
+            allowed = True
+        if allowed:
+            self._wait()
+        else:
+            self._pump.cancel()
+
+    def end(self) -> None:
+        self._timer.cancel()
+        if self._asking is not None:
+            self._asking.cancel()
+
+
 async def _stream(
-    events: AsyncIterator[Event | Sequence[Event]], after: int, request_id: str, heartbeat_s: float
+    events: AsyncIterator[Event | Sequence[Event]],
+    after: int,
+    request_id: str,
+    heartbeat_s: float,
+    allowed: Callable[[], Awaitable[bool]] | None,
 ) -> AsyncIterator[bytes]:
     outbox = _Outbox()
     # The producer runs in a task of its own, so that a heartbeat can be sent while it waits.
     pump = asyncio.create_task(_pump(events, outbox, after, request_id))
+    guard = _Guard(allowed, pump) if allowed is not None else None
     try:
         while True:
             if not outbox.frames and not outbox.ended:
@@ -111,6 +151,8 @@ async def _stream(
             else:
                 yield HEARTBEAT
     finally:
+        if guard is not None:
+            guard.end()
         if not pump.done():
             pump.cancel()
             with contextlib.suppress(asyncio.CancelledError):

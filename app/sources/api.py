@@ -1,15 +1,14 @@
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any, BinaryIO, cast
 from uuid import UUID
 
-from asgiref.sync import sync_to_async
-from django.db import connections
 from django.http import HttpResponse, HttpResponseBase
 from ninja import Router, Status
 from ninja.files import UploadedFile
 from ninja.params.functions import File, Form, Query
 
-from app.accounts.auth import ApiRequest, async_policy, caller_is_current, policy
+from app.accounts.auth import ApiRequest, async_policy, policy, stream_allowed
 from app.accounts.choices import Role
 from app.accounts.models import Organisation
 from app.errors import Invalid, NotFound, RefdeskError
@@ -113,22 +112,13 @@ def list_documents(
 @router.get("/documents/events", auth=async_policy(Role.VIEWER))
 async def follow_documents(request: ApiRequest) -> HttpResponseBase:
     """Server-sent events: `document` with a Document on every change, `deleted` with an id."""
-    return await sse(_changes(request), request_id=request_id_of(request))
+    return await sse(_changes(request), request_id=request_id_of(request), allowed=partial(stream_allowed, request))
 
 
 async def _changes(request: ApiRequest) -> AsyncIterator[Event]:
     async for data in documents_follow(organisation=request.caller.organisation_id):
         if data is not None:
             yield Event("deleted" if b'"deleted":true' in data[-20:] else "document", data)
-        elif not await sync_to_async(_still_allowed)(request):
-            return
-
-
-def _still_allowed(request: ApiRequest) -> bool:
-    try:
-        return caller_is_current(request.caller)
-    finally:
-        connections.close_all()
 
 
 @router.get("/documents/{document_id}", auth=policy(Role.VIEWER), response=DocumentOut)

@@ -57,7 +57,7 @@ def ask(running: Desk, question: str) -> Row:
         data=json.dumps({"message": question, "stream": False}).encode(),
         headers={"Authorization": f"Bearer {running.key}", "Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=60) as answer:
+    with urllib.request.urlopen(request, timeout=600) as answer:
         message: Row = json.loads(answer.read())["message"]
     return message
 

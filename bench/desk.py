@@ -33,8 +33,11 @@ class Desk:
 
 
 @contextmanager
-def desk(fill: Callable[[], str], *, with_model: bool = True) -> Iterator[Desk]:
-    """`fill` makes the organisation and its library, with Django set up, and gives an API key."""
+def desk(fill: Callable[[], str], *, with_model: bool = True, model_url: str = "") -> Iterator[Desk]:
+    """`fill` makes the organisation and its library, with Django set up, and gives an API key.
+
+    model_url: of a real model server, instead of the scripted one.
+    """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="refdesk-bench-")))
         postgres = Postgres(folder / "postgres", log=folder / "postgres.log")
@@ -53,7 +56,7 @@ def desk(fill: Callable[[], str], *, with_model: bool = True) -> Iterator[Desk]:
             REFDESK_VALKEY_URL=valkey.url(),
             REFDESK_QDRANT_URL=qdrant,
             REFDESK_EMBEDDINGS_URL=f"{embedder}/v1",
-            REFDESK_LLM_URL=model.url if with_model else "",
+            REFDESK_LLM_URL=model_url or (model.url if with_model else ""),
             REFDESK_URL=f"http://127.0.0.1:{port}",
             DJANGO_SETTINGS_MODULE="app.settings",
         )

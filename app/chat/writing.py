@@ -80,7 +80,7 @@ async def _stream(turn: Turn, question: str) -> None:
     settings = turn.bot.settings
     prompt = prompt_make(
         question=question,
-        sources=[Source(passage.n, _title(passage), passage.text) for passage in turn.passages],
+        sources=_sources(turn),
         history=turn.opened.history,
         own=settings.system_prompt,
         refusal_text=settings.refusal_text,
@@ -126,6 +126,14 @@ class _Worded:
             self.begun = has_words(self._turn.resolver.text)
         if self.begun:
             self._turn.give(pieces)
+
+
+def _sources(turn: Turn) -> list[Source]:
+    scores = {str(hit.id): hit.score for hit in turn.found.hits}
+    return [
+        Source(passage.n, _title(passage), passage.text, scores.get(str(passage.row["id"]), 0.0))
+        for passage in turn.passages
+    ]
 
 
 def _title(passage: Passage) -> str:

@@ -34,7 +34,7 @@ def test_passages_are_numbered_and_fenced_by_a_code_that_no_document_can_know() 
     for _ in range(3):
         asked = make().messages[-1]["content"]
         found = re.findall(r"^=== ([0-9a-f]{12}) (passage \d|end)", asked, re.MULTILINE)
-        assert [what for _, what in found] == ["passage 1", "passage 2", "end"]
+        assert [what for _, what in found] == ["passage 2", "passage 1", "end"]
         assert len({code for code, _ in found}) == 1
         codes.add(found[0][0])
     assert len(codes) == 3
@@ -55,7 +55,7 @@ def test_text_of_a_document_cannot_pass_for_a_fence_or_a_turn() -> None:
 def test_people_s_texts_are_values_never_templates(text: str) -> None:
     prompt = make(question=text, own=text, sources=[Source(1, text, text)], history=[{"role": "user", "content": text}])
     assert prompt.messages[0]["content"].endswith(f"\n{text}")
-    assert prompt.messages[1]["content"] == text
+    assert prompt.messages[3]["content"] == text
     asked = prompt.messages[-1]["content"]
     assert f"passage 1: {text} ===\n{text}\n" in asked
     assert asked.endswith(f"Question: {text}")
@@ -72,7 +72,22 @@ def test_the_context_holds_and_the_system_prompt_is_never_cut() -> None:
         assert total + prompt.max_tokens <= context or context == 1024
         assert prompt.shown[0] == 1
     assert prompt.shown == [1, 2, 3, 4, 5]
-    assert len(prompt.messages) == 8
+    assert len(prompt.messages) == 10
+
+
+def test_a_small_context_reads_only_what_was_found_well_and_the_best_stands_next_to_the_question() -> None:
+    sources = [Source(n, "Manual", f"Text {n}.", score) for n, score in enumerate([1.0, 0.8, 0.5, 0.49, 0.2], 1)]
+    small, large = make(sources=sources, context=8192), make(sources=sources, context=32768)
+    assert (small.shown, large.shown) == ([1, 2, 3], [1, 2, 3, 4, 5])
+    asked = small.messages[-1]["content"]
+    assert asked.index("Text 3.") < asked.index("Text 2.") < asked.index("Text 1.") < asked.index("Question: ")
+
+
+def test_an_example_shows_a_cited_sentence_where_there_is_room() -> None:
+    roles = [turn["role"] for turn in make().messages]
+    assert roles == ["system", "user", "assistant", "user"]
+    assert make().messages[2]["content"].endswith(" [1].")
+    assert len(make(context=1024).messages) == 2
 
 
 def test_the_newest_turns_are_kept_and_their_old_numbers_are_not() -> None:
@@ -82,7 +97,7 @@ def test_the_newest_turns_are_kept_and_their_old_numbers_are_not() -> None:
         {"role": "assistant", "content": "So it is [3]."},
     ]
     prompt = make(history=history)
-    assert [turn["content"] for turn in prompt.messages[1:-1]] == ["Second?", "So it is."]
+    assert [turn["content"] for turn in prompt.messages[3:-1]] == ["Second?", "So it is."]
 
 
 @pytest.mark.parametrize(

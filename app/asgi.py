@@ -1,6 +1,7 @@
 """The web process: static files, then Django. `uvicorn app.asgi:application`."""
 
 import os
+from importlib import import_module
 from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "app.settings")
@@ -16,6 +17,8 @@ from app.lib.lifespan import run_lifespan
 from app.lib.request_threads import RequestThreads
 
 django.setup(set_prefix=False)
+# Django reads the routes with the first request; what they register with the process's start would come too late.
+import_module(settings.ROOT_URLCONF)
 # Twenty of the largest files at once.
 django_application = RequestThreads({"/api/v1/documents": 20 * settings.UPLOAD_MAX_BYTES})
 

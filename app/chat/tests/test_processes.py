@@ -112,3 +112,16 @@ async def test_a_process_that_is_asked_to_end_records_what_it_was_writing(
         row = await Message.objects.aget(pk=begun[0][2]["message"])
         assert row.state == "interrupted"
         assert row.content.startswith(text_of(begun))
+
+
+async def test_an_answer_of_a_dead_process_is_ended_although_nobody_asks_for_it(
+    library: Bot, bob: Person, scripted: ScriptedModel, valkey: str, session: aiohttp.ClientSession
+) -> None:
+    scripted.script(Script(tokens=[f"w{n} " for n in range(1500)], between_s=0.02))
+    with web(scripted) as (address, process):
+        async with Reader(Desk(address, session).post("/bots/default/chat", bob.key, {"message": QUESTION})) as reader:
+            begun = await reader.until("event: delta", SOON_S)
+            process.send_signal(signal.SIGKILL)
+    with web(scripted):
+        row = await ended(begun[0][2]["message"])
+    assert (row.state, row.error_code) == ("interrupted", "interrupted")

@@ -25,7 +25,7 @@ from app.accounts.api import router as accounts
 from app.accounts.auth import caller_of, policy
 from app.bots.api import router as bots
 from app.chat.api import router as chat
-from app.errors import CODES, Invalid, RefdeskError
+from app.errors import CODES, RefdeskError
 from app.lib.request_id import request_id_of
 from app.retrieval.api import router as retrieval
 from app.settings import VERSION
@@ -45,10 +45,7 @@ class OrjsonParser(Parser):
     """Refuses what the standard parser lets through: half surrogate pairs, and nesting until the stack ends."""
 
     def parse_body(self, request: HttpRequest) -> Any:
-        try:
-            return orjson.loads(request.body)
-        except orjson.JSONDecodeError as error:
-            raise Invalid(message="The body is not JSON.") from error
+        return orjson.loads(request.body)
 
 
 class Docs(Swagger):
@@ -164,6 +161,8 @@ def _authentication_error(request: HttpRequest, error: AuthenticationError) -> H
 
 @api.exception_handler(HttpError)
 def _http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+    if error.status_code == 400:
+        return error_answer(request, RefdeskError("invalid_request", "The body of the request is not JSON."))
     codes = {404: "not_found", 405: "method_not_allowed"}
     return error_answer(request, RefdeskError(codes.get(error.status_code, "invalid_request"), error.message))
 

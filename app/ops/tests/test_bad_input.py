@@ -11,7 +11,8 @@ from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 
 from app.accounts.auth import _callers
 from app.conftest import Person
-from app.ops.tests.doors import Door, Knock, Visitor, doors, knock_at, value_of
+from app.errors import RefdeskError
+from app.ops.tests.doors import DESCRIPTION, Door, Knock, Visitor, doors, knock_at, value_of
 from app.ops.tests.world import World, world_make
 
 DEEP = 10_000
@@ -153,3 +154,24 @@ def test_outside_the_api_an_error_is_a_page(alice: Person) -> None:
 async def test_a_wrong_host_is_refused() -> None:
     answer = await AsyncClient().get("/api/v1/me", headers={"Host": "evil.example"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid_request")
+
+
+def test_what_is_wrong_is_named_as_it_was_sent(alice: Person) -> None:
+    def refused(body: str) -> Any:
+        answer = Client().post("/api/v1/sources", body, content_type="application/json", headers=alice.headers)
+        assert answer.status_code == 422
+        return answer.json()["error"]
+
+    assert refused('{"name": ')["message"] == "The body of the request is not JSON."
+    assert refused('{"name": 1}')["details"]["fields"][0]["field"] == "body.name"
+
+
+def test_the_description_names_every_call_once_with_the_key_and_the_shape_of_errors() -> None:
+    calls = [call for methods in DESCRIPTION["paths"].values() for call in methods.values()]
+    names = [call["operationId"] for call in calls]
+    assert "create_turn" in names
+    assert len(names) == len(set(names))
+    assert {next(iter(call["security"][0])) for call in calls} == set(DESCRIPTION["components"]["securitySchemes"])
+    reference = calls[0]["responses"]["default"]["content"]["application/json"]["schema"]["$ref"]
+    described = DESCRIPTION["components"]["schemas"][reference.rpartition("/")[2]]["properties"]["error"]
+    assert set(described["properties"]) == set(RefdeskError("internal").as_json("")["error"])

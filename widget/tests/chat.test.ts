@@ -50,6 +50,8 @@ function press(key: string, more: KeyboardEventInit = {}): KeyboardEvent {
 }
 
 function answers(): void {
+  const whole = cited();
+  server.on("GET /messages/m1", (response) => json(response, 200, { ...whole, citations: [{ ...whole.citations[0], quotes: [[7, 36]] }] }));
   server.on(CHAT, (response) => {
     const send = stream(response);
     send(1, "start", { conversation: "c1", message: "m1", mode: "model" });
@@ -97,10 +99,41 @@ test("hovering a chip shows the sentence that it stands on, and clicking it open
   press("Enter");
   await until(() => find(".source"));
   find(".chip")?.dispatchEvent(new MouseEvent("mouseenter"));
-  expect(find(".quote-card blockquote")?.textContent).toBe("You may carry over five days.");
+  await until(() => find(".quote-card blockquote")?.textContent === "You may carry over five days.");
   find(".chip")?.click();
   expect(opened.mock.calls[0]?.[0].passage.id).toBe("chunk-1");
+  expect(await opened.mock.calls[0]?.[2]).toEqual([[7, 36]]);
   expect(find(".quote-card")?.hidden).toBe(true);
+  expect(server.asked.filter((one) => one.path === "/messages/m1")).toHaveLength(1);
+});
+
+test("where the server cannot say what a citation rests on, the card shows how the passage begins", async () => {
+  answers();
+  server.on("GET /messages/m1", (response) => json(response, 503, {}));
+  const opened = vi.fn();
+  make({ onCitation: opened });
+  type("How many days?");
+  field().focus();
+  press("Enter");
+  await until(() => find(".source"));
+  find(".chip")?.dispatchEvent(new MouseEvent("mouseenter"));
+  find(".chip")?.click();
+  expect(await opened.mock.calls[0]?.[2]).toEqual([]);
+  expect(find(".quote-card blockquote")?.textContent).toContain("First. You may");
+});
+
+test("the second chip of a number opens what its own sentence rests on", async () => {
+  const text = "First [1].\n\nLast [1].";
+  const both = { ...cited("done", "extractive"), content: text, citations: [
+    { n: 1, passage: passage(1, "First. Last."), start: 0, end: 9, quotes: [[0, 6]] },
+    { n: 1, passage: passage(1, "First. Last."), start: 12, end: 20, quotes: [[7, 12]] },
+  ] };
+  server.on("GET /conversations/c1/messages", (response) => json(response, 200, { items: [both], next: null }));
+  const opened = vi.fn();
+  make({ conversation: "c1", onCitation: opened });
+  await until(() => find(".source"));
+  for (const chip of host.querySelectorAll<HTMLElement>(".chip")) chip.click();
+  expect(await Promise.all(opened.mock.calls.map((call) => call[2]))).toEqual([[[0, 6]], [[7, 12]]]);
 });
 
 test.each([

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { Announcer } from "../src/chat/announcer";
 import { placeLabel } from "../src/chat/place";
-import { quoteFor, spoken } from "../src/chat/sentence";
+import { quoteOf, spoken } from "../src/chat/sentence";
 import type { Place } from "../src/chat/shapes";
 
 test("an answer is announced sentence by sentence, each once, without the signs of Markdown", () => {
@@ -22,11 +22,12 @@ test("numbers of citations are not spoken", () => {
   expect(spoken("# Leave\nFive days [1, 2][3].")).toBe("Leave Five days.");
 });
 
-test("a citation quotes the sentence that says what the answer says", () => {
-  const passage = "Annual leave is 28 days. Up to five days may be carried over. Ask your manager.";
-  expect(quoteFor(passage, "You can carry five days over")).toBe("Up to five days may be carried over.");
-  expect(quoteFor(passage, "etwas ganz anderes")).toBe(passage);
-  expect(quoteFor("word ".repeat(200), "nothing").length).toBeLessThan(290);
+test("a citation quotes what it rests on, else how the passage begins", () => {
+  const passage = "🎉 Leave.\nUp to five days may be carried over. Ask.";
+  expect(quoteOf(passage, [[9, 45]])).toBe("Up to five days may be carried over.");
+  expect(quoteOf(passage, [[0, 8], [46, 50]])).toBe("🎉 Leave. … Ask.");
+  expect(quoteOf(passage, [])).toBe("🎉 Leave. Up to five days may be carried over. Ask.");
+  expect(quoteOf("word ".repeat(200), []).length).toBeLessThan(290);
 });
 
 test.each<[Partial<Place>, string]>([

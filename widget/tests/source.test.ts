@@ -1,7 +1,8 @@
 import type { ServerResponse } from "node:http";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Client } from "../src/chat/client";
-import type { Citation } from "../src/chat/shapes";
+import type { Citation, Span } from "../src/chat/shapes";
+import { columnsOf } from "../src/source/page_view";
 import { SourcePanel } from "../src/source/panel";
 import { cellsOf, drawTable } from "../src/source/table";
 import { drawText, type TextBlock } from "../src/source/text";
@@ -26,48 +27,86 @@ afterEach(() => server.stop());
 const block = (kind: string, text: string, start: number, more: Partial<TextBlock> = {}): TextBlock => ({ kind, text, start, end: start + Array.from(text).length, ...more });
 const citation = (more: object = {}): Citation => ({ n: 1, passage: { ...(passage(1) as Citation["passage"]), ...more } });
 const facts = (media_type: string, pages: number | null) => (response: ServerResponse) => json(response, 200, { id: "document-1", name: "x", media_type, pages });
+const none = Promise.resolve<Span[]>([]);
+const quoted = (...spans: Span[]) => Promise.resolve(spans);
 const until = (check: () => unknown) => vi.waitFor(() => expect(check()).toBeTruthy(), { timeout: 5000 });
 
-test("a PDF opens at the page, with the lines of the passage under the marker", async () => {
+test("a PDF opens with a rule beside the passage and the quoted line under the marker", async () => {
   server.on("GET /documents/document-1", facts("application/pdf", 5));
-  await panel.open(citation(), opener);
+  server.on("GET /documents/document-1/text", (response) =>
+    json(response, 200, {
+      blocks: [
+        block("table_row", "E-17 | Flow", 100, { page: 4, lines: [{ start: 100, end: 111, box: [0.1, 0.2, 0.9, 0.22] }] }),
+        block("table_row", "E-21 | Leak", 112, { page: 4, lines: [{ start: 112, end: 123, box: [0.1, 0.24, 0.9, 0.26] }] }),
+      ],
+      mark: [100, 123],
+    }),
+  );
+  await panel.open(citation(), opener, quoted([12, 23]));
   const picture = host.querySelector("img") as HTMLImageElement;
   expect(picture.src).toMatch(/\/documents\/document-1\/pages\/4$/);
   picture.dispatchEvent(new Event("load"));
-  const mark = host.querySelector<HTMLElement>(".page-mark");
-  expect(mark?.style.left).toBe("9.6%");
-  expect(mark?.style.height).toBe("5.8%");
+  const marks = [...host.querySelectorAll<HTMLElement>(".page-mark")];
+  expect(marks.map(({ style }) => [style.top, style.height, style.left])).toEqual([["23.6%", "2.8%", "9.6%"]]);
+  const rules = [...host.querySelectorAll<HTMLElement>(".page-rule")];
+  expect(rules.map(({ style }) => [style.top, style.height])).toEqual([["19.6%", "6.8%"]]);
   expect(host.querySelector(".page-label")?.textContent).toBe("Page 4 of 5");
   host.querySelector<HTMLElement>("[aria-label='Next page']")?.click();
   const next = host.querySelector("img") as HTMLImageElement;
   next.dispatchEvent(new Event("load"));
   expect(next.src).toMatch(/pages\/5$/);
-  expect(host.querySelector(".page-mark")).toBeNull();
+  expect(host.querySelector(".page-mark, .page-rule")).toBeNull();
   expect(host.querySelector<HTMLButtonElement>("[aria-label='Next page']")?.disabled).toBe(true);
 });
 
-test("a text opens with the passage marked by characters, across blocks and emoji", async () => {
+test("a PDF opens at the page of the quote where the passage goes over two", async () => {
+  server.on("GET /documents/document-1", facts("application/pdf", 5));
+  server.on("GET /documents/document-1/text", (response) =>
+    json(response, 200, { blocks: [block("paragraph", "One.", 0, { page: 4, lines: [] }), block("paragraph", "Two.", 6, { page: 5, lines: [{ start: 6, end: 10, box: [0, 0, 1, 0.1] }] })], mark: [0, 10] }),
+  );
+  await panel.open(citation(), opener, quoted([6, 10]));
+  expect(host.querySelector("img")?.src).toMatch(/pages\/5$/);
+});
+
+test("without its text a PDF still shows where the passage stands, and marks nothing in it", async () => {
+  server.on("GET /documents/document-1", facts("application/pdf", 5));
+  await panel.open(citation(), opener, quoted([0, 5]));
+  host.querySelector("img")?.dispatchEvent(new Event("load"));
+  expect(host.querySelectorAll(".page-rule")).toHaveLength(1);
+  expect(host.querySelector(".page-mark")).toBeNull();
+});
+
+test("a passage in two columns has a rule beside each", () => {
+  expect(columnsOf([[0.1, 0.8, 0.4, 0.82], [0.1, 0.84, 0.45, 0.86], [0.5, 0.1, 0.9, 0.12]])).toEqual([
+    [0.1, 0.8, 0.45, 0.86],
+    [0.5, 0.1, 0.9, 0.12],
+  ]);
+});
+
+test("a text opens with a rule beside the passage and the quote marked by characters, across blocks and emoji", async () => {
   server.on("GET /documents/document-1", facts("text/markdown", null));
   server.on("GET /documents/document-1/text", (response) =>
-    json(response, 200, { blocks: [block("heading", "🎉 Leave", 0, { level: 2 }), block("paragraph", "Five days. More.", 9)], mark: [2, 19], total: 2 }),
+    json(response, 200, { blocks: [block("heading", "🎉 Leave", 0, { level: 2 }), block("paragraph", "Five days. More.", 9), block("paragraph", "After.", 27)], mark: [2, 25], total: 3 }),
   );
-  await panel.open(citation({ place: { kind: "heading", heading: ["Leave"] } }), opener);
+  await panel.open(citation({ place: { kind: "heading", heading: ["Leave"] } }), opener, quoted([0, 17]));
   expect([...host.querySelectorAll("mark")].map((mark) => mark.textContent)).toEqual(["Leave", "Five days."]);
+  expect([...host.querySelectorAll(".in-passage")].map((passage) => passage.textContent)).toEqual(["🎉 LeaveFive days. More."]);
   expect(server.asked.some((one) => one.path.endsWith("/text?around=chunk-1"))).toBe(true);
 });
 
 test("a deleted document says so and keeps the quote", async () => {
-  await panel.open(citation(), opener);
+  await panel.open(citation(), opener, quoted([11, 29]));
   expect(host.textContent).toContain("has been deleted");
-  expect(host.querySelector("mark")?.textContent).toBe("Carry over at most five days.");
-  await panel.open(citation({ document: { id: null, name: "Gone.pdf" } }), opener);
+  expect(host.querySelector("blockquote")?.textContent).toBe("Carry over at most five days.");
+  expect(host.querySelector("mark")?.textContent).toBe("at most five days.");
+  await panel.open(citation({ document: { id: null, name: "Gone.pdf" } }), opener, none);
   expect(host.textContent).toContain("has been deleted");
   expect(host.querySelector("a")).toBeNull();
 });
 
 test("a document that cannot be loaded keeps the quote and offers to try again", async () => {
   server.on("GET /documents/document-1", (response) => json(response, 503, {}));
-  await panel.open(citation(), opener);
+  await panel.open(citation(), opener, none);
   expect(host.textContent).toContain("could not be loaded");
   server.on("GET /documents/document-1", facts("application/pdf", 5));
   host.querySelector<HTMLElement>(".notice button")?.click();
@@ -75,7 +114,7 @@ test("a document that cannot be loaded keeps the quote and offers to try again",
 });
 
 test("opening moves focus into the panel and closing gives it back", async () => {
-  await panel.open(citation(), opener);
+  await panel.open(citation(), opener, none);
   expect(document.activeElement?.className).toContain("source-close");
   panel.close();
   expect(host.hidden).toBe(true);
@@ -83,13 +122,14 @@ test("opening moves focus into the panel and closing gives it back", async () =>
 });
 
 test("rows are a table by the names of their columns, also where cells are empty", () => {
-  const table = drawTable([block("table_row", "Article: K-1; Price: 4.90", 0, { rows: [2, 2] }), block("table_row", "Article: K-2; Note: a; b; Price: 5.90", 30, { rows: [3, 3] })], [30, 60]);
+  const table = drawTable([block("table_row", "Article: K-1; Price: 4.90", 0, { rows: [2, 2] }), block("table_row", "Article: K-2; Note: a; b; Price: 5.90", 30, { rows: [3, 3] })], [0, 60], [[35, 40]]);
   expect([...table.querySelectorAll("thead th")].map((cell) => cell.textContent)).toEqual(["Row", "Article", "Price", "Note"]);
   expect([...table.querySelectorAll("tr.marked > *")].map((cell) => cell.textContent)).toEqual(["3", "K-2", "5.90", "a; b"]);
+  expect(table.querySelectorAll("tr.in-passage")).toHaveLength(2);
 });
 
 test("a row of many columns that comes in parts is one row", () => {
-  const table = drawTable([block("table_row", "Article: K-1; A: 1", 0, { rows: [2, 2] }), block("table_row", "Article: K-1; B: 2", 30, { rows: [2, 2] })], null);
+  const table = drawTable([block("table_row", "Article: K-1; A: 1", 0, { rows: [2, 2] }), block("table_row", "Article: K-1; B: 2", 30, { rows: [2, 2] })], null, []);
   expect([...table.querySelectorAll("tbody tr > *")].map((cell) => cell.textContent)).toEqual(["2", "K-1", "1", "2"]);
 });
 
@@ -98,7 +138,7 @@ test("cells without a header are told by their position", () => {
 });
 
 test("markup in a document stays text", () => {
-  const drawn = drawText({ blocks: [block("paragraph", "<img src=x onerror=alert(1)>", 0), block("table_row", "A: <b>x</b>", 30, { rows: [1, 1] })], mark: [0, 28] });
+  const drawn = drawText({ blocks: [block("paragraph", "<img src=x onerror=alert(1)>", 0), block("table_row", "A: <b>x</b>", 30, { rows: [1, 1] })], mark: [0, 28] }, [[0, 28]]);
   expect(drawn.querySelector("img, b")).toBeNull();
   expect(drawn.querySelector("mark")?.textContent).toBe("<img src=x onerror=alert(1)>");
 });

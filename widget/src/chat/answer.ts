@@ -4,14 +4,16 @@ import { carryCitations, carryMarkers, inOrder } from "./citations";
 import { isWeak } from "./card";
 import { drawMarkdown } from "./markdown";
 import { placeAndDay, placeLabel } from "./place";
-import type { Citation, ErrorBody, Message, Passage } from "./shapes";
+import type { Citation, ErrorBody, Message, Passage, Span } from "./shapes";
 import { errorWords } from "./words";
 
 export interface AnswerOptions {
-  onOpen: (citation: Citation, from: HTMLElement) => void;
-  onHover: (citation: Citation, from: HTMLElement, claim: string) => void;
+  onOpen: (citation: Citation, from: HTMLElement, quotes: Promise<Span[]>) => void;
+  onHover: (citation: Citation, from: HTMLElement, quotes: Promise<Span[]>) => void;
   onLeave: () => void;
   onRetry: () => void;
+  /** The message with the quotes of all its citations. */
+  read: (id: string) => Promise<Message>;
 }
 
 /** One answer as it is seen: the waiting line, the text with its chips, the row of sources, the foot. */
@@ -26,6 +28,8 @@ export class Answer {
   private readonly notice = h("div", { class: "notice", hidden: true });
   private readonly foot = h("div", { class: "answer-foot", hidden: true });
   private readonly citations = new Map<number, Citation>();
+  private message: Message | null = null;
+  private whole: Promise<Message> | null = null;
   private frame = 0;
 
   constructor(private readonly options: AnswerOptions) {
@@ -73,6 +77,7 @@ export class Answer {
     this.text = message.content;
     this.setMode(message.mode);
     const cited = message.citations ?? [];
+    this.message = message;
     this.citations.clear();
     for (const citation of cited) this.citations.set(citation.n, citation);
     this.draw(carryCitations(message.content, cited));
@@ -101,13 +106,34 @@ export class Answer {
     if (!citation) return document.createTextNode(`[${n}]`);
     const where = [citation.passage.document.name, placeLabel(citation.passage.place)].filter(Boolean).join(", ");
     const chip = h("button", { class: isWeak(citation) ? "chip weak" : "chip", type: "button", "data-n": n, "aria-label": `Source ${n}: ${where}` }, String(n));
-    const current = () => this.citations.get(n) ?? citation;
-    chip.addEventListener("click", () => this.options.onOpen(current(), chip));
-    chip.addEventListener("mouseenter", () => this.options.onHover(current(), chip, claimAt(chip)));
-    chip.addEventListener("focus", () => this.options.onHover(current(), chip, claimAt(chip)));
+    const current = () => this.citationAt(chip, n) ?? citation;
+    const hover = () => this.options.onHover(current(), chip, this.quotes(current()));
+    chip.addEventListener("click", () => this.options.onOpen(current(), chip, this.quotes(current())));
+    chip.addEventListener("mouseenter", hover);
+    chip.addEventListener("focus", hover);
     chip.addEventListener("mouseleave", () => this.options.onLeave());
     chip.addEventListener("blur", () => this.options.onLeave());
     return chip;
+  }
+
+  /** One passage may be cited by several sentences: the second chip of a number is its second citation. */
+  private citationAt(chip: HTMLElement, n: number): Citation | undefined {
+    const same = (this.message?.citations ?? []).filter((citation) => citation.n === n).sort((a, b) => (a.start ?? 0) - (b.start ?? 0));
+    const place = [...this.prose.querySelectorAll(`.chip[data-n="${n}"]`)].indexOf(chip);
+    return same[place] ?? same[0] ?? this.citations.get(n);
+  }
+
+  /** What a citation rests on in its passage; the server looks for it when it is first asked for. None on trouble. */
+  private async quotes(citation: Citation): Promise<Span[]> {
+    if (citation.quotes || !this.message) return citation.quotes ?? [];
+    try {
+      this.whole ??= this.options.read(this.message.id);
+      const { citations } = await this.whole;
+      return citations?.find((one) => one.n === citation.n && one.start === citation.start)?.quotes ?? [];
+    } catch {
+      this.whole = null;
+      return [];
+    }
   }
 
   private listSources(citations: readonly Citation[]): void {
@@ -122,7 +148,7 @@ export class Answer {
           h("span", { class: "source-name", dir: "auto" }, passage.document.name),
           h("span", { class: "source-place" }, placeAndDay(passage)),
         );
-        open.addEventListener("click", () => this.options.onOpen(citation, open));
+        open.addEventListener("click", () => this.options.onOpen(citation, open, this.quotes(citation)));
         return h("li", {}, open);
       }),
     );
@@ -195,21 +221,6 @@ export class Answer {
     event.preventDefault();
     next.focus();
   }
-}
-
-/** The words before a chip, back to the chip before it: what this citation is there to support. */
-function claimAt(chip: HTMLElement): string {
-  const whole = chip.closest("p, li, td, th, blockquote, h3, h4");
-  if (!whole) return "";
-  let claim = "";
-  const walker = document.createTreeWalker(whole, NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT);
-  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-    if (node === chip) break;
-    if (node instanceof HTMLElement) {
-      if (node.matches(".chip") && node.nextSibling !== chip && !(node.nextSibling as HTMLElement | null)?.matches?.(".chip")) claim = "";
-    } else if (!node.parentElement?.closest(".chip")) claim += node.textContent ?? "";
-  }
-  return claim.trim() || (whole.textContent ?? "");
 }
 
 export function modeWords(message: Message): string {

@@ -1,7 +1,7 @@
 import { h } from "../page/dom";
 import { placeAndDay } from "./place";
-import { quoteFor } from "./sentence";
-import type { Citation } from "./shapes";
+import { quoteOf } from "./sentence";
+import type { Citation, Span } from "./shapes";
 
 const GAP = 8;
 
@@ -14,11 +14,12 @@ export class QuoteCard {
     this.element.addEventListener("mouseleave", () => this.hide());
   }
 
-  show(anchor: HTMLElement, citation: Citation, claim: string): void {
+  show(anchor: HTMLElement, citation: Citation, quotes: Promise<Span[]>): void {
     const { passage } = citation;
+    const quoted = h("blockquote", { dir: "auto" }, quoteOf(passage.text, citation.quotes ?? []));
     const weak = isWeak(citation) ? h("p", { class: "quote-weak" }, "The passage supports this only in part.") : null;
     this.element.replaceChildren(
-      h("blockquote", { dir: "auto" }, quoteFor(passage.text, claim)),
+      quoted,
       h("p", { class: "quote-from" }, h("strong", {}, passage.document.name), h("span", {}, placeAndDay(passage))),
       ...(weak ? [weak] : []),
     );
@@ -27,6 +28,12 @@ export class QuoteCard {
     anchor.setAttribute("aria-describedby", this.element.id);
     this.element.hidden = false;
     this.place(anchor);
+    if (citation.quotes) return;
+    void quotes.then((found) => {
+      if (this.anchor !== anchor || !quoted.isConnected) return;
+      quoted.textContent = quoteOf(passage.text, found);
+      this.place(anchor);
+    });
   }
 
   hide(): void {

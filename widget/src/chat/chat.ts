@@ -7,7 +7,7 @@ import { type Client, Refused } from "./client";
 import { Composer } from "./composer";
 import { Drafts } from "./drafts";
 import { Follower } from "./follower";
-import type { Bot, Citation, Message, TurnEvent } from "./shapes";
+import type { Bot, Citation, Message, Span, TurnEvent } from "./shapes";
 import { Turn } from "./turn";
 import { LOOKING, queueWords, readingWords, stepWords } from "./waiting";
 
@@ -21,7 +21,7 @@ export interface ChatOptions {
   /** A new conversation has its id, after its first question. */
   onConversation?: (id: string, question: string) => void;
   /** A citation was chosen; `from` is where focus goes back to. */
-  onCitation?: (citation: Citation, from: HTMLElement) => void;
+  onCitation?: (citation: Citation, from: HTMLElement, quotes: Promise<Span[]>) => void;
 }
 
 /** The conversation with one bot: portal and website widget show this same component. */
@@ -188,13 +188,14 @@ export class Chat {
 
   private addTurn(question: string | null): { answer: Answer; element: HTMLElement } {
     const answer = new Answer({
-      onOpen: (citation, from) => {
+      onOpen: (citation, from, quotes) => {
         this.card.hide();
-        this.options.onCitation?.(citation, from);
+        this.options.onCitation?.(citation, from, quotes);
       },
-      onHover: (citation, from, claim) => this.card.show(from, citation, claim),
+      onHover: (citation, from, quotes) => this.card.show(from, citation, quotes),
       onLeave: () => this.card.hide(),
       onRetry: () => void this.ask(question ?? ""),
+      read: (id) => this.options.client.get<Message>(`/messages/${encodeURIComponent(id)}`),
     });
     const asked = question === null ? null : h("div", { class: "question", dir: "auto" }, h("span", { class: "unseen" }, "You asked: "), question);
     const element = h("article", { class: "turn" }, asked, answer.element);

@@ -1,4 +1,6 @@
-/** Sentences of a text: for announcing an answer as it grows and for showing what a citation quotes. */
+import type { Span } from "./shapes";
+
+/** Sentences of a text, for announcing an answer as it grows; and what a citation quotes. */
 
 export function sentencesOf(text: string): string[] {
   if (typeof Intl.Segmenter === "function") {
@@ -25,19 +27,11 @@ export function spoken(text: string): string {
     .trim();
 }
 
-/** The sentence of a passage that shares most words with what the answer says; the first ones if none does. */
-export function quoteFor(passage: string, claim: string, limit = 280): string {
-  const wanted = new Set(wordsOf(claim));
-  let best = "";
-  let bestScore = 0;
-  for (const sentence of sentencesOf(passage)) {
-    const words = new Set(wordsOf(sentence));
-    let shared = 0;
-    for (const word of words) if (wanted.has(word)) shared += 1;
-    const score = shared / Math.sqrt(words.size + 4);
-    if (score > bestScore) [best, bestScore] = [sentence, score];
-  }
-  return shorten(best || passage.replace(/\s+/g, " ").trim(), limit);
+/** What a citation rests on in its passage, on one line; how the passage begins when nothing in it is known to be. */
+export function quoteOf(passage: string, quotes: readonly Span[], limit = 280): string {
+  const points = Array.from(passage);
+  const parts = quotes.map(([start, end]) => points.slice(start, end).join(""));
+  return shorten((parts.join(" … ") || passage).replace(/\s+/g, " ").trim(), limit);
 }
 
 export function shorten(text: string, limit: number): string {
@@ -45,8 +39,4 @@ export function shorten(text: string, limit: number): string {
   const cut = text.slice(0, limit);
   const space = cut.lastIndexOf(" ");
   return `${cut.slice(0, space > limit / 2 ? space : limit)}…`;
-}
-
-function wordsOf(text: string): string[] {
-  return (text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []).filter((word) => word.length > 2 || /\d/.test(word));
 }

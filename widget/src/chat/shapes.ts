@@ -1,6 +1,8 @@
 /** The shapes of the REST API that the chat reads. Ids are strings, times RFC 3339. */
 
 export type Box = [number, number, number, number];
+/** First character, and the one after the last. */
+export type Span = [number, number];
 
 export interface Place {
   kind: "page" | "heading" | "row" | "slide" | "time" | "text";
@@ -35,6 +37,8 @@ export interface Citation {
   start?: number | null;
   end?: number | null;
   support?: number | null;
+  /** Characters (code points) of the passage's text that the sentence rests on; null when not looked for yet. */
+  quotes?: Span[] | null;
 }
 
 export interface ErrorBody {

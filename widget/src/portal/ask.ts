@@ -26,7 +26,7 @@ const chat = new Chat(byId("chat"), {
   conversation: page.conversation,
   storage: localStore(),
   onConversation: began,
-  onCitation: (citation, from) => void panel.open(citation, from),
+  onCitation: (citation, from, quotes) => void panel.open(citation, from, quotes),
 });
 
 /** The address and the history show the new conversation as soon as it exists. */

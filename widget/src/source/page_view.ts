@@ -8,14 +8,22 @@ export interface PageViewOptions {
   page: number;
   /** How many pages the document has; null when unknown. */
   pages: number | null;
-  /** The passage on its own page, as fractions of that page. */
-  boxes: Box[];
+  /** Lines of the passage, in the order of the text. */
+  passage: Line[];
+  /** Those of them that a citation rests on; none when that is not known. */
+  quoted: Line[];
+}
+
+/** A line of a page; the box as fractions of it. */
+export interface Line {
+  page: number;
+  box: Box;
 }
 
 /** Space around the lines of a passage, as a fraction of the page: letters reach beyond their boxes. */
 const BLEED = 0.004;
 
-/** One page as a picture with the passage under the marker, and steps to its neighbours. */
+/** One page as a picture: a rule beside the passage, the marker over what is quoted, and steps to its neighbours. */
 export class PageView {
   readonly element: HTMLElement;
   private page: number;
@@ -52,9 +60,11 @@ export class PageView {
 
   private loaded(picture: HTMLImageElement): void {
     this.sheet.className = "page-sheet";
-    const marks = this.page === this.options.page ? this.options.boxes.map(markOf) : [];
-    this.sheet.replaceChildren(picture, ...marks);
-    marks[0]?.scrollIntoView({ block: "center" });
+    const here = (lines: Line[]) => lines.filter((line) => line.page === this.page).map((line) => line.box);
+    const rules = columnsOf(here(this.options.passage)).map(ruleOf);
+    const marks = here(this.options.quoted).map(markOf);
+    this.sheet.replaceChildren(picture, ...rules, ...marks);
+    if (this.page === this.options.page) (marks[0] ?? rules[0])?.scrollIntoView({ block: marks[0] ? "center" : "nearest" });
   }
 
   private failed(): void {
@@ -63,6 +73,29 @@ export class PageView {
     again.addEventListener("click", () => this.show(this.page));
     this.sheet.replaceChildren(h("div", { class: "notice warn" }, icon("warn"), h("span", { class: "notice-words" }, "The picture of this page could not be loaded."), again));
   }
+}
+
+/** The areas of lines: a new one where the text goes on further up or beside, as in a second column. */
+export function columnsOf(lines: readonly Box[]): Box[] {
+  const areas: Box[] = [];
+  for (const [x0, y0, x1, y1] of lines) {
+    const last = areas.at(-1);
+    if (last && y0 > last[1] - BLEED && x0 < last[2] && x1 > last[0]) {
+      areas[areas.length - 1] = [Math.min(last[0], x0), last[1], Math.max(last[2], x1), Math.max(last[3], y1)];
+    } else {
+      areas.push([x0, y0, x1, y1]);
+    }
+  }
+  return areas;
+}
+
+/** The rule stands in the margin before the lines. */
+function ruleOf([x0, y0, , y1]: Box): HTMLElement {
+  const rule = h("div", { class: "page-rule" });
+  rule.style.left = percent(Math.max(0, x0 - 4 * BLEED));
+  rule.style.top = percent(y0 - BLEED);
+  rule.style.height = percent(y1 - y0 + 2 * BLEED);
+  return rule;
 }
 
 function markOf([x0, y0, x1, y1]: Box): HTMLElement {

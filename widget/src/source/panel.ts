@@ -2,9 +2,9 @@ import { h } from "../page/dom";
 import { icon } from "../page/icons";
 import { type Client, Refused } from "../chat/client";
 import { placeAndDay } from "../chat/place";
-import type { Citation, Passage } from "../chat/shapes";
-import { PageView } from "./page_view";
-import { drawText, type TextView } from "./text";
+import type { Citation, Passage, Span } from "../chat/shapes";
+import { type Line, PageView } from "./page_view";
+import { drawText, marked, type TextView, touches } from "./text";
 
 interface DocumentFacts {
   id: string;
@@ -37,7 +37,8 @@ export class SourcePanel {
     return !this.host.hidden;
   }
 
-  async open({ n, passage }: Citation, from: HTMLElement): Promise<void> {
+  /** quotes: what the citation rests on, as characters of the passage's text. */
+  async open({ n, passage }: Citation, from: HTMLElement, quotes: Promise<Span[]>): Promise<void> {
     this.opened?.abort();
     this.opened = new AbortController();
     this.opener = from;
@@ -45,7 +46,7 @@ export class SourcePanel {
     this.host.replaceChildren(this.head(n, passage), body);
     this.host.setAttribute("aria-label", `Source ${n}: ${passage.document.name}`);
     this.show();
-    await this.fill(body, passage, this.opened.signal);
+    await this.fill(body, passage, quotes, this.opened.signal);
   }
 
   /** Closes the panel and gives focus back to the citation. */
@@ -93,33 +94,43 @@ export class SourcePanel {
     );
   }
 
-  private async fill(body: HTMLElement, passage: Passage, signal: AbortSignal): Promise<void> {
+  private async fill(body: HTMLElement, passage: Passage, quotes: Promise<Span[]>, signal: AbortSignal): Promise<void> {
     if (!passage.document.id) {
-      this.instead(body, passage, null, signal);
+      await this.instead(body, passage, quotes, null, signal);
       return;
     }
     const id = encodeURIComponent(passage.document.id);
     try {
       const facts = await this.client.get<DocumentFacts>(`/documents/${id}`, signal);
       if (passage.place?.kind === "page" && passage.place.page && facts.media_type === "application/pdf") {
-        body.replaceChildren(this.pages(id, passage, passage.place.page, facts.pages));
+        body.replaceChildren((await this.pages(id, passage, passage.place.page, facts.pages, quotes, signal)).element);
         return;
       }
-      const view = await this.client.get<TextView>(`/documents/${id}/text?around=${encodeURIComponent(passage.id)}`, signal);
-      body.replaceChildren(drawText(view));
-      body.querySelector("mark, .marked")?.scrollIntoView({ block: "center" });
+      const [view, found] = await Promise.all([this.text(id, passage, signal), quotes]);
+      body.replaceChildren(drawText(view, inText(found, view)));
+      scrollTo(body);
     } catch (error) {
-      if (!signal.aborted) this.instead(body, passage, error, signal);
+      if (!signal.aborted) await this.instead(body, passage, quotes, error, signal);
     }
   }
 
-  private pages(id: string, passage: Passage, page: number, pages: number | null): HTMLElement {
+  private text(id: string, passage: Passage, signal: AbortSignal): Promise<TextView> {
+    return this.client.get<TextView>(`/documents/${id}/text?around=${encodeURIComponent(passage.id)}`, signal);
+  }
+
+  private async pages(id: string, passage: Passage, page: number, pages: number | null, quotes: Promise<Span[]>, signal: AbortSignal): Promise<PageView> {
     const address = (n: number) => this.client.url(`/documents/${id}/pages/${n}`);
-    return new PageView({ address, page, pages, boxes: passage.place?.boxes ?? [] }).element;
+    // The passage's own lines stand in the text; where that cannot be had, its place still tells them, without a quote.
+    const [view, found] = await Promise.all([this.text(id, passage, signal).catch(() => null), quotes]);
+    signal.throwIfAborted();
+    const inside = view ? linesOf(view, view.mark ? [view.mark] : []) : [];
+    const quoted = view ? linesOf(view, inText(found, view)) : [];
+    const own = (passage.place?.boxes ?? []).map((box) => ({ page, box }));
+    return new PageView({ address, page: quoted[0]?.page ?? page, pages, passage: inside.length ? inside : own, quoted });
   }
 
   /** The document cannot be shown: why, and the passage as it was quoted. */
-  private instead(body: HTMLElement, passage: Passage, error: unknown, signal: AbortSignal): void {
+  private async instead(body: HTMLElement, passage: Passage, quotes: Promise<Span[]>, error: unknown, signal: AbortSignal): Promise<void> {
     const gone = error === null || (error instanceof Refused && (error.status === 404 || error.status === 410));
     const words = gone
       ? "This document, or this version of it, has been deleted. This is what the answer quoted from it:"
@@ -127,14 +138,35 @@ export class SourcePanel {
     const again = h("button", { class: "button small", type: "button" }, icon("retry"), "Try again");
     again.addEventListener("click", () => {
       body.replaceChildren(skeleton());
-      void this.fill(body, passage, signal);
+      void this.fill(body, passage, quotes, signal);
     });
+    const found = await quotes;
+    if (signal.aborted) return;
     if (gone) this.host.querySelector("a.button")?.remove();
     body.replaceChildren(
       h("div", { class: "notice warn", role: "status" }, icon("warn"), h("span", { class: "notice-words" }, words), gone ? null : again),
-      h("blockquote", { class: "source-quote", dir: "auto" }, h("mark", {}, passage.text)),
+      h("blockquote", { class: "source-quote", dir: "auto" }, ...marked(passage.text, 0, found)),
     );
   }
+}
+
+/** Spans of the passage as spans of the document's text. */
+function inText(quotes: readonly Span[], { mark }: TextView): Span[] {
+  return mark ? quotes.map(([start, end]) => [mark[0] + start, mark[0] + end]) : [];
+}
+
+/** Lines of pages that hold something of the spans. */
+function linesOf(view: TextView, spans: readonly Span[]): Line[] {
+  return view.blocks.flatMap(({ page, lines }) =>
+    page ? (lines ?? []).filter((line) => spans.some((span) => touches(line, span))).map(({ box }) => ({ page, box })) : [],
+  );
+}
+
+/** To what is marked; else to the beginning of the passage. */
+function scrollTo(body: HTMLElement): void {
+  const mark = body.querySelector("mark, .marked");
+  if (mark) mark.scrollIntoView({ block: "center" });
+  else body.querySelector(".in-passage")?.scrollIntoView({ block: "start" });
 }
 
 function skeleton(): HTMLElement {

@@ -1,10 +1,13 @@
 import { h } from "../page/dom";
-import type { TextBlock } from "./text";
+import type { Span } from "../chat/shapes";
+import { type TextBlock, touches } from "./text";
 
 /** One row of a document's table, with its cells by the name of their column. */
 interface Row {
   number: number | null;
   cells: Map<string, string>;
+  /** Of the passage; and what a citation rests on. */
+  inside: boolean;
   marked: boolean;
 }
 
@@ -12,8 +15,8 @@ interface Row {
  * Rows come as lines that can be read alone: "Name: value; Name: value" with empty cells left out, or "value | value"
  * without a header. A row of many columns comes in several lines, each beginning with its first cell.
  */
-export function drawTable(blocks: readonly TextBlock[], mark: readonly [number, number] | null): HTMLElement {
-  const rows = rowsOf(blocks, mark);
+export function drawTable(blocks: readonly TextBlock[], mark: Span | null, quotes: readonly Span[]): HTMLElement {
+  const rows = rowsOf(blocks, mark, quotes);
   const columns = [...new Set(rows.flatMap((row) => [...row.cells.keys()]))];
   const numbered = rows.some((row) => row.number !== null);
   const named = columns.some((name) => !isPosition(name));
@@ -24,7 +27,7 @@ export function drawTable(blocks: readonly TextBlock[], mark: readonly [number, 
   const body = rows.map((row) =>
     h(
       "tr",
-      { class: row.marked ? "marked" : null },
+      { class: [row.inside && "in-passage", row.marked && "marked"].filter(Boolean).join(" ") || null },
       numbered ? h("th", { scope: "row" }, row.number === null ? "" : String(row.number)) : null,
       ...columns.map((name) => h("td", { dir: "auto" }, row.cells.get(name) ?? "")),
     ),
@@ -33,17 +36,19 @@ export function drawTable(blocks: readonly TextBlock[], mark: readonly [number, 
   return h("div", { class: "table-scroll", tabindex: "0", role: "region", "aria-label": "Rows of the table" }, table);
 }
 
-function rowsOf(blocks: readonly TextBlock[], mark: readonly [number, number] | null): Row[] {
+function rowsOf(blocks: readonly TextBlock[], mark: Span | null, quotes: readonly Span[]): Row[] {
   const rows: Row[] = [];
   for (const block of blocks) {
     const number = block.rows ? block.rows[0] : null;
-    const marked = mark !== null && block.start < mark[1] && block.end > mark[0];
+    const inside = mark !== null && touches(block, mark);
+    const marked = quotes.some((quote) => touches(block, quote));
     const last = rows.at(-1);
     if (last && number !== null && last.number === number) {
       for (const [name, value] of cellsOf(block.text)) last.cells.set(name, value);
+      last.inside ||= inside;
       last.marked ||= marked;
     } else {
-      rows.push({ number, cells: cellsOf(block.text), marked });
+      rows.push({ number, cells: cellsOf(block.text), inside, marked });
     }
   }
   return rows;

@@ -1,4 +1,5 @@
 import { h } from "../page/dom";
+import type { Box, Span } from "../chat/shapes";
 import { drawTable } from "./table";
 
 /** A block of a document's text; start and end are characters (code points) of the whole text. */
@@ -12,55 +13,79 @@ export interface TextBlock {
   rows?: [number, number] | null;
   start: number;
   end: number;
+  /** Lines of a PDF's page, where the block belongs to the passage. */
+  lines?: { start: number; end: number; box: Box }[] | null;
 }
 
 export interface TextView {
   blocks: TextBlock[];
   /** Characters of the passage; null when no passage was asked for. */
-  mark: [number, number] | null;
+  mark: Span | null;
   total?: number | null;
 }
 
-/** The text around a passage, with the passage under the marker. Rows of a table become a table. */
-export function drawText(view: TextView): HTMLElement {
+/** Whether characters of a piece of text are among those of a span. */
+export function touches(piece: { start: number; end: number }, [start, end]: Span): boolean {
+  return piece.start < end && piece.end > start;
+}
+
+/**
+ * The text around a passage: a rule beside the passage, and what a citation rests on, `quotes`, under the marker. Rows
+ * of a table become a table.
+ */
+export function drawText(view: TextView, quotes: readonly Span[]): HTMLElement {
   const host = h("div", { class: "source-text" });
+  let passage: HTMLElement | null = null;
   let rows: TextBlock[] = [];
   const flush = () => {
-    if (rows.length) host.appendChild(drawTable(rows, view.mark));
+    if (rows.length) host.appendChild(drawTable(rows, view.mark, quotes));
     rows = [];
   };
   for (const block of view.blocks) {
     if (block.kind === "table_row") {
+      passage = null;
       rows.push(block);
       continue;
     }
     flush();
-    host.appendChild(drawBlock(block, view.mark));
+    const drawn = drawBlock(block, quotes);
+    if (view.mark && touches(block, view.mark)) {
+      passage ??= host.appendChild(h("div", { class: "in-passage" }));
+      passage.appendChild(drawn);
+    } else {
+      passage = null;
+      host.appendChild(drawn);
+    }
   }
   flush();
   return host;
 }
 
-function drawBlock(block: TextBlock, mark: [number, number] | null): HTMLElement {
-  const content = marked(block, mark);
+function drawBlock(block: TextBlock, quotes: readonly Span[]): HTMLElement {
+  const content = marked(block.text, block.start, quotes);
   if (block.kind === "heading") return h((block.level ?? 2) <= 2 ? "h3" : "h4", { dir: "auto" }, ...content);
   if (block.kind === "code") return h("pre", { tabindex: "0" }, ...content);
   if (block.kind.startsWith("list")) return h("p", { class: "list-item", dir: "auto" }, ...content);
   return h("p", { dir: "auto" }, ...content);
 }
 
-/** The block's text, the part inside the passage in a mark. */
-function marked(block: TextBlock, mark: [number, number] | null): Node[] {
-  if (!mark) return [document.createTextNode(block.text)];
-  const [from, to] = mark;
-  const points = Array.from(block.text);
-  const start = Math.max(0, Math.min(points.length, from - block.start));
-  const end = Math.max(start, Math.min(points.length, to - block.start));
-  const text = (a: number, b: number) => points.slice(a, b).join("");
-  if (start === end) return [document.createTextNode(block.text)];
-  return [
-    document.createTextNode(text(0, start)),
-    h("mark", {}, text(start, end)),
-    document.createTextNode(text(end, points.length)),
-  ];
+/** A text that begins at character `first`, the parts inside the spans in marks. */
+export function marked(text: string, first: number, spans: readonly Span[]): Node[] {
+  const points = Array.from(text);
+  const within = (at: number) => Math.max(0, Math.min(points.length, at - first));
+  const nodes: Node[] = [];
+  let last = 0;
+  const plain = (to: number) => {
+    if (to > last) nodes.push(document.createTextNode(points.slice(last, to).join("")));
+  };
+  for (const [from, to] of spans) {
+    const start = Math.max(last, within(from));
+    const end = within(to);
+    if (start >= end) continue;
+    plain(start);
+    nodes.push(h("mark", {}, points.slice(start, end).join("")));
+    last = end;
+  }
+  plain(points.length);
+  return nodes;
 }

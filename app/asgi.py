@@ -9,6 +9,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "app.settings")
 import django
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
@@ -42,11 +43,13 @@ class _Files(StaticFiles):
         """With an order to ask each time (a 304 mostly): names do not change with content, so an upgrade must show."""
         answer = super().file_response(*args, **kwargs)
         answer.headers["Cache-Control"] = "no-cache"
+        answer.headers["X-Content-Type-Options"] = "nosniff"
         return answer
 
 
 # Compresses files only: a stream must never wait in a compressor.
-static_application = GZipMiddleware(_Files(_static_folders()), minimum_size=500)
+# Without ExceptionMiddleware a file that is not there would be a failure of the server.
+static_application = GZipMiddleware(ExceptionMiddleware(_Files(_static_folders())), minimum_size=500)
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:

@@ -19,9 +19,9 @@ def file_write_private(path: Path, text: str) -> None:
 
 
 def secret_keep(path: Path) -> str:
-    """The secret in `path`, made (32 random bytes as URL-safe text) when there is none."""
+    """The secret in `path`, made when there is none: 64 characters of URL-safe text."""
     if path.exists() and (kept := path.read_text().strip()):
         return kept
-    secret = secrets.token_urlsafe(32)
+    secret = secrets.token_urlsafe(48)
     file_write_private(path, secret + "\n")
     return secret

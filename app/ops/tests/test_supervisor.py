@@ -50,6 +50,10 @@ def test_what_holds_a_secret_is_for_its_owner_alone(running: BoxUnderTest) -> No
     assert stat.S_IMODE(running.folder.stat().st_mode) == 0o700
 
 
+def test_the_key_that_is_made_is_as_long_as_the_deployment_checks_ask_for(running: BoxUnderTest) -> None:
+    assert len((running.folder / "secrets" / "secret_key").read_text().strip()) >= 50
+
+
 def test_the_supervisor_and_the_stores_are_small_when_idle(running: BoxUnderTest) -> None:
     def proportional_kb(pid: int) -> int:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()

@@ -7,8 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from app.ops.engines.process import process_start
-from app.ops.engines.program import Engine
+from app.ops.engines.program import Engine, engine_launch
 
 LONGEST_DELAY_S = 30.0
 # Up for this long: whatever killed it before is over.
@@ -41,14 +40,7 @@ class Post:
         """Raises EngineError, OSError."""
         self.engine.prepare()
         self.log_start = self.log.stat().st_size if self.log.exists() else 0
-        self.child = process_start(
-            self.engine.command(),
-            folder=self.engine.folder,
-            log=self.log,
-            environment=self.engine.environment,
-            identity=self.engine.identity.spec,
-            death_signal=self.engine.death_signal,
-        )
+        self.child = engine_launch(self.engine, self.log)
         self._began = time.monotonic()
         self.due = None
 

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from functools import cached_property
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from app.ops.engines.identity import Identity, give_folder, identity_find
 from app.ops.engines.package import package_program
 from app.ops.engines.ports import LOOPBACK, port_find
 from app.ops.engines.process import child_stop, process_start, process_stop, start_time
+from app.ops.engines.program import engine_start
 from app.ops.engines.secret import secret_keep
 
 ROLE = "refdesk"
@@ -126,23 +126,9 @@ class Postgres:
             return False
         return len(lines) >= 8 and lines[7].strip() == "ready" and lines[3].strip() == str(self.port)
 
-    def start(self, *, wait_s: float = 30.0) -> None:
-        """Prepare, start as a child of the calling thread, wait until ready. Raises EngineError."""
-        self.prepare()
-        self.child = process_start(
-            self.command(),
-            folder=self.folder,
-            log=self.log,
-            environment=self.environment,
-            identity=self.identity.spec,
-            death_signal=self.death_signal,
-        )
-        deadline = time.monotonic() + wait_s
-        while not self.ready():
-            if self.child.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                raise EngineError(f"PostgreSQL did not start:\n{self.log.read_text(errors='replace')[-2000:]}")
-            time.sleep(0.02)
+    def start(self) -> None:
+        """Without a supervisor, for tests and benchmarks. Raises EngineError."""
+        self.child = engine_start(self, self.log)
 
     def stop(self) -> None:
         if self.child is not None:

@@ -1,13 +1,17 @@
 """What the supervisor runs: anything with the shape of an Engine; Program is the one for our own Python processes."""
 
 import signal
+import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from app.ops.engines.answer import http_get
+from app.ops.engines.errors import EngineError
 from app.ops.engines.identity import SAME, Identity
+from app.ops.engines.process import child_stop, process_start
 
 StopLadder = Sequence[tuple[signal.Signals, float]]
 
@@ -59,6 +63,31 @@ class Program:
             return True
         answer = http_get(self.host, self.port, self.path)
         return answer is not None and answer[0] == 200
+
+
+def engine_launch(engine: Engine, log: Path) -> subprocess.Popen[bytes]:
+    """Start the process of an engine that is prepared."""
+    return process_start(
+        engine.command(),
+        folder=engine.folder,
+        log=log,
+        environment=engine.environment,
+        identity=engine.identity.spec,
+        death_signal=engine.death_signal,
+    )
+
+
+def engine_start(engine: Engine, log: Path, *, wait_s: float = 60.0) -> subprocess.Popen[bytes]:
+    """Without a supervisor: prepare, start as a child of the calling thread, wait until ready. Raises EngineError."""
+    engine.prepare()
+    child = engine_launch(engine, log)
+    deadline = time.monotonic() + wait_s
+    while not engine.ready():
+        if child.poll() is not None or time.monotonic() > deadline:
+            child_stop(child, engine.stop_ladder)
+            raise EngineError(f"{engine.name} did not start:\n{log.read_text(errors='replace')[-2000:]}")
+        time.sleep(0.02)
+    return child
 
 
 def last_answer(engine: Engine) -> str:

@@ -3,14 +3,13 @@
 import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 
-from app.ops.engines.errors import EngineError
 from app.ops.engines.identity import SAME, Identity
 from app.ops.engines.package import package_program
 from app.ops.engines.ports import LOOPBACK, port_find
-from app.ops.engines.process import child_stop, process_start
+from app.ops.engines.process import child_stop
+from app.ops.engines.program import engine_start
 from app.ops.engines.secret import file_write_private, secret_keep
 
 # SIGTERM writes what is in memory and ends.
@@ -84,22 +83,9 @@ class Valkey:
             return False
         return answer == b"+OK\r\n+PONG\r\n"
 
-    def start(self, *, wait_s: float = 30.0) -> None:
-        """Prepare, start as a child of the calling thread, wait until ready. Raises EngineError."""
-        self.prepare()
-        self.child = process_start(
-            self.command(),
-            folder=self.folder,
-            log=self.log,
-            environment=self.environment,
-            death_signal=self.death_signal,
-        )
-        deadline = time.monotonic() + wait_s
-        while not self.ready():
-            if self.child.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                raise EngineError(f"Valkey did not start:\n{self.log.read_text(errors='replace')[-2000:]}")
-            time.sleep(0.02)
+    def start(self) -> None:
+        """Without a supervisor, for tests and benchmarks. Raises EngineError."""
+        self.child = engine_start(self, self.log)
 
     def stop(self) -> None:
         if self.child is not None:

@@ -4,11 +4,8 @@ needs it. Loaded before Django's settings are read (`-p` in pyproject.toml), bec
 
 import os
 import secrets
-import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +13,8 @@ import pytest
 
 from app.ops.engines.ports import LOOPBACK, port_find
 from app.ops.engines.postgres import Postgres
-from app.ops.engines.process import child_stop, process_start
+from app.ops.engines.process import child_stop
+from app.ops.engines.program import Program, engine_start
 from app.ops.engines.valkey import Valkey
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -45,29 +43,12 @@ os.environ.update(
 
 def _serve(module: str, arguments: list[str], port: int, health: str) -> Iterator[str]:
     """Run an engine's module until the end of the test run; its address without a path."""
-    log = FOLDER / f"{module.rpartition('.')[2]}.log"
+    name = module.rpartition(".")[2]
     command = [sys.executable, "-m", module, *arguments, "--host", LOOPBACK, "--port", str(port)]
-    child = process_start(command, folder=ROOT, log=log, environment=dict(os.environ))
-    address = f"http://{LOOPBACK}:{port}"
-    try:
-        _await(child, f"{address}{health}", log)
-        yield address
-    finally:
-        child_stop(child, VALKEY.stop_ladder)
-
-
-def _await(child: subprocess.Popen[bytes], address: str, log: Path) -> None:
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            with urllib.request.urlopen(address, timeout=2) as answer:
-                if answer.status == 200:
-                    return
-        except OSError:
-            pass
-        if child.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"{address} did not come up:\n{log.read_text(errors='replace')[-3000:]}")
-        time.sleep(0.05)
+    program = Program(name, command, ROOT, dict(os.environ), LOOPBACK, port, health)
+    child = engine_start(program, FOLDER / f"{name}.log")
+    yield f"http://{LOOPBACK}:{port}"
+    child_stop(child, program.stop_ladder)
 
 
 @pytest.fixture(scope="session")

@@ -59,7 +59,7 @@ def test_a_data_folder_must_be_a_folder(settings: Any, tmp_path: Path) -> None:
 def test_a_normal_start_passes_the_deployment_checks(url: str) -> None:
     environment = {**os.environ, "REFDESK_URL": url, "REFDESK_SECRET_KEY": GOOD_KEY * 2}
     command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=150)
     assert done.returncode == 0, done.stderr
 
 

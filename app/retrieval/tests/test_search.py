@@ -11,6 +11,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 
 from app.accounts.models import Organisation
+from app.chat.tests.library import document_index
 from app.ingest.models import Chunk
 from app.lib.http import http_session_close
 from app.llm import embeddings
@@ -55,29 +56,8 @@ def store(writer: IndexWriter) -> Store:
 
     def make(organisation: Organisation, text: str, source: str = "Uploads") -> Chunk:
         place, _ = Source.objects.get_or_create(organisation=organisation, name=source)
-        document = Document.objects.create(
-            organisation=organisation, source=place, name=f"{text[:20]}.txt", bytes=1, sha256=uuid.uuid4().hex
-        )
-        version = DocumentVersion.objects.create(organisation=organisation, document=document, storage_key="x")
-        chunk = Chunk.objects.create(
-            id=uuid.uuid4(),
-            organisation=organisation,
-            document=document,
-            version=version,
-            position=0,
-            text=text,
-            embed_text=text,
-            tokens=20,
-            start=0,
-            end=len(text),
-            place={"kind": "text"},
-        )
-        document.active_version = version
-        document.save()
-        [vector] = embeddings_client().embed_documents([text])
-        ids = (str(one) for one in (chunk.id, organisation.id, place.id, document.id, version.id))
-        writer.points_upsert([Point(*ids, vector_numbers(vector), document_encode(text))])
-        return chunk
+        document = document_index(organisation, f"{text[:20]}.txt", [text], source=place)
+        return Chunk.objects.select_related("document__source", "version", "organisation").get(document=document)
 
     return sync_to_async(make)
 

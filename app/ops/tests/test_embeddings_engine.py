@@ -4,7 +4,6 @@ import base64
 import http.client
 import json
 import struct
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -95,19 +94,16 @@ def test_a_wrong_request_is_told_so_in_openai_s_shape(embedder: str, body: Any, 
 
 
 def test_a_question_is_answered_while_documents_wait(embedder: str) -> None:
-    documents = threading.Thread(target=ask, args=(embedder, "/v1/embeddings", {"input": [LONG] * 120}))
-    documents.start()
-    wait_until(lambda: waiting(embedder)["documents"] == 120)
     slowest = 0.0
-    for _ in range(5):
-        begun = time.monotonic()
-        status, _ = ask(embedder, "/v1/embeddings", {"input": "How many days?"}, {"X-Priority": "question"})
-        slowest = max(slowest, time.monotonic() - begun)
-        assert status == 200
-    left = waiting(embedder)["documents"]
-    documents.join()
-    assert left == 120  # the documents were still at it
+    with documents_sent(embedder, 120):
+        for _ in range(5):
+            begun = time.monotonic()
+            status, _ = ask(embedder, "/v1/embeddings", {"input": "How many days?"}, {"X-Priority": "question"})
+            slowest = max(slowest, time.monotonic() - begun)
+            assert status == 200
+        assert waiting(embedder)["documents"] == 120  # they are still at it
     assert slowest < 2  # 10 to 30 ms on idle cores; 120 documents take 4 s
+    wait_until_idle(embedder)
 
 
 def test_a_full_queue_says_when_to_come_back_and_questions_still_pass(embedder: str) -> None:

@@ -83,7 +83,7 @@ class Turn:
     @property
     def supported(self) -> bool:
         """Whether the passages seem to hold an answer. Not free: asked only when no model judges it."""
-        texts = [passage.text for passage in self.passages]
+        texts = texts_with_headings(self.passages)
         if not texts:
             return False
         support = self.found.support(texts)
@@ -92,7 +92,7 @@ class Turn:
     @property
     def off_subject(self) -> bool:
         """Whether the passages are on another subject: no model need read them. Nearly free where they are not."""
-        texts = [passage.text for passage in self.passages]
+        texts = texts_with_headings(self.passages)
         return self.found.off_subject(texts) and not codes_stand_in(self.found.question, texts[:3])
 
     def give(self, pieces: Sequence[Piece]) -> None:
@@ -118,6 +118,11 @@ class Turn:
 
 def seconds(duration: float) -> float:
     return round(duration, 4)
+
+
+def texts_with_headings(passages: Sequence[Passage]) -> list[str]:
+    """A question's words often stand only in the heading: "How heavy is the Vale 3?" over a table of weights."""
+    return [f"{passage.heading}\n{passage.text}" for passage in passages]
 
 
 def codes_stand_in(question: str, texts: Sequence[str]) -> bool:

@@ -1,6 +1,9 @@
+import orjson
 import pytest
 
-from app.chat.turn import codes_stand_in
+from app.chat.shapes import Passage
+from app.chat.turn import codes_stand_in, texts_with_headings
+from app.retrieval.support import is_off_subject
 
 MANUAL = ["Error codes\nE-17 | Flow too low. Clean the filter TV-4105.", "The Vale 3 weighs 18.4 kg."]
 
@@ -18,3 +21,14 @@ MANUAL = ["Error codes\nE-17 | Flow too low. Clean the filter TV-4105.", "The Va
 )
 def test_a_code_counts_where_it_stands(question: str, stands: bool) -> None:
     assert codes_stand_in(question, MANUAL) is stands
+
+
+def test_a_word_that_stands_only_in_the_heading_keeps_a_passage_on_the_subject() -> None:
+    row = {
+        "text": "Property | Value\nWeight | 18.4 kg",
+        "place": {"kind": "page", "heading": ["Vale 3 coffee machine"]},
+    }
+    (text,) = texts_with_headings([Passage(1, row, orjson.Fragment(b"{}"))])
+    question, cosine = "How heavy is the Vale 3?", 0.33
+    assert not is_off_subject(question=question, passage=text, cosine=cosine, known=True)
+    assert is_off_subject(question=question, passage=row["text"], cosine=cosine, known=True)

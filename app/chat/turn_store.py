@@ -15,7 +15,7 @@ import psycopg
 
 from app.bots.settings import BotSettings
 from app.chat.citations import Citation
-from app.errors import NotFound, RefdeskError
+from app.errors import Conflict, NotFound, RefdeskError
 from app.lib.database import fetch
 from app.lib.ids import new_id
 
@@ -90,7 +90,7 @@ WITH bot AS (
     AND (SELECT array_agg(s.source_id ORDER BY s.source_id) FROM bots_botsource s WHERE s.bot_id = b.id)
         IS NOT DISTINCT FROM %(sources)s::uuid[]
 ), known AS (
-  SELECT a.id FROM chat_message q JOIN chat_message a ON a.reply_to_id = q.id
+  SELECT a.id, q.content = %(text)s::text AS same FROM chat_message q JOIN chat_message a ON a.reply_to_id = q.id
   WHERE q.organisation_id = %(organisation)s AND q.idempotency_key = %(key)s AND %(key)s <> ''
 ), owned AS (
   SELECT c.id FROM chat_conversation c
@@ -130,7 +130,8 @@ WITH bot AS (
     AND d.organisation_id = %(organisation)s
     AND (%(sources)s::uuid[] IS NULL OR d.source_id = ANY(%(sources)s::uuid[]))
 )
-SELECT EXISTS (SELECT FROM bot), (SELECT id FROM known), EXISTS (SELECT FROM home), (SELECT created FROM answer),
+SELECT EXISTS (SELECT FROM bot), (SELECT id FROM known), (SELECT same FROM known),
+  EXISTS (SELECT FROM home), (SELECT created FROM answer),
   (SELECT json_agg(json_build_object('role', role, 'content', content) ORDER BY id) FROM history)::text,
   (SELECT json_agg(row_to_json(passage)) FROM passage)::text
 """
@@ -216,6 +217,7 @@ async def turn_open(
     Raises:
         NotFound: the conversation is not the owner's with this bot.
         AskedBefore, BotChanged: see there.
+        Conflict: the key belongs to another question.
         RefdeskError: database_unavailable.
     """
     home, asked, answer = conversation or new_id(), new_id(), new_id()
@@ -237,8 +239,12 @@ async def turn_open(
         "model": model,
         "chunks": list(chunks),
     }
-    current, known, housed, created, history, passages = await _open(values)
+    current, known, same, housed, created, history, passages = await _open(values)
     if known is not None:
+        if not same:
+            raise Conflict(
+                message="This Idempotency-Key was sent with another question. Take a new one for each question."
+            )
         raise AskedBefore(known)
     if not current:
         raise BotChanged

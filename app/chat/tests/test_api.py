@@ -89,6 +89,15 @@ async def test_the_same_idempotency_key_of_another_caller_is_another_turn(
     assert await Conversation.objects.acount() == 2
 
 
+async def test_an_idempotency_key_is_for_one_question(desk: Desk, bob: Person, library: Bot) -> None:
+    async def ask(question: str) -> int:
+        body = {"message": question, "stream": False}
+        return (await desk.json(desk.post("/bots/default/chat", bob.key, body, **{"Idempotency-Key": "one"})))[0]
+
+    assert [await ask(QUESTION), await ask("Something else?"), await ask(QUESTION)] == [200, 409, 200]
+    assert await Conversation.objects.acount() == 1
+
+
 async def test_a_conversation_does_not_change_its_bot(
     desk: Desk, alice: Person, bob: Person, turn: tuple[str, str]
 ) -> None:

@@ -77,7 +77,11 @@ def library(alice: Person, acme: Organisation, uploads: Uploads) -> Conversation
     document_make(uploads(acme), "handbook.pdf", state=DocumentState.READY, pages=3, chunks=9)
     conversation = Conversation.objects.create(organisation=acme, bot=bot, user=alice.user, title="Leave")
     answer_make(
-        conversation, "How much leave?", "Twenty-eight days [1].", "You have 28 days of leave.", "old handbook.pdf"
+        conversation,
+        "How much leave?",
+        "Your leave is 28 days [1].",
+        "Dear all. You have 28 days of leave.",
+        "old handbook.pdf",
     )
     return conversation
 

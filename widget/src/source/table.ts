@@ -33,7 +33,7 @@ export function drawTable(blocks: readonly TextBlock[], mark: Span | null, quote
     ),
   );
   const table = h("table", {}, named ? h("thead", {}, h("tr", {}, ...head)) : null, h("tbody", {}, ...body));
-  return h("div", { class: "table-scroll", tabindex: "0", role: "region", "aria-label": "Rows of the table" }, table);
+  return h("div", { class: "table-scroll", tabindex: "0", role: "group", "aria-label": "Rows of the table" }, table);
 }
 
 function rowsOf(blocks: readonly TextBlock[], mark: Span | null, quotes: readonly Span[]): Row[] {

@@ -31,4 +31,4 @@ def test_a_word_that_stands_only_in_the_heading_keeps_a_passage_on_the_subject()
     (text,) = texts_with_headings([Passage(1, row, orjson.Fragment(b"{}"))])
     question, cosine = "How heavy is the Vale 3?", 0.33
     assert not is_off_subject(question=question, passage=text, cosine=cosine, known=True)
-    assert is_off_subject(question=question, passage=row["text"], cosine=cosine, known=True)
+    assert is_off_subject(question=question, passage=table, cosine=cosine, known=True)

@@ -1,7 +1,7 @@
 from typing import Any
 
 from django.db import transaction
-from ninja import Query, Router, Status
+from ninja import Router, Status
 
 from app.accounts.auth import ApiRequest, Caller, policy
 from app.accounts.choices import Role
@@ -10,11 +10,9 @@ from app.bots.models import Bot
 from app.bots.schemas import BotIn, BotOut, BotPageOut, BotPatch, RestoreIn, RevisionOut, RevisionPageOut
 from app.bots.selectors import bot_get, bot_list, bot_read, revision_list, revision_read
 from app.bots.services import bot_create, bot_delete, bot_update, revision_restore
-from app.lib.paging import LIMIT, MOST, page_read
+from app.lib.paging import Limit, page_read
 
 router = Router(tags=["bots"])
-
-Limit: Any = Query(LIMIT, ge=1, le=MOST)  # type: ignore[type-arg]
 
 
 def _bot(caller: Caller, slug: str) -> Bot:

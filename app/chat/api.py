@@ -6,7 +6,7 @@ from uuid import UUID
 import orjson
 from asgiref.sync import sync_to_async
 from django.http import HttpResponse, HttpResponseBase
-from ninja import Query, Router, Status
+from ninja import Router, Status
 
 from app.accounts.auth import ApiRequest, Caller, async_policy, policy, stream_allowed
 from app.accounts.choices import Role
@@ -36,14 +36,12 @@ from app.chat.turn_events import answer_events
 from app.chat.turn_store import AskedBefore, Owner
 from app.chat.upkeep import upkeep_register
 from app.errors import NotFound, RefdeskError
-from app.lib.paging import LIMIT, MOST, page_read
+from app.lib.paging import Limit, page_read
 from app.lib.request_id import request_id_of
 from app.lib.sse import Event, sse
 
 router = Router(tags=["chat"])
 upkeep_register()
-
-Limit: Any = Query(LIMIT, ge=1, le=MOST)  # type: ignore[type-arg]
 
 
 def _conversation(caller: Caller, conversation: UUID) -> Conversation:

@@ -1,10 +1,8 @@
 """The Content-Security-Policy of every page: nothing runs, loads or is embedded that Refdesk did not ship."""
 
-from collections.abc import Awaitable, Callable
-
-from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest, HttpResponseBase
-from django.utils.decorators import sync_and_async_middleware
+
+from app.lib.middleware import middleware
 
 STRICT = (
     "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data: blob:; "
@@ -20,8 +18,6 @@ ADMIN = (
 DOCS = STRICT.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
 DOCS_PATH = "/api/v1/docs"
 
-Next = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
-
 
 def _mark(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     if "Content-Security-Policy" not in response:
@@ -30,18 +26,4 @@ def _mark(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     return response
 
 
-@sync_and_async_middleware
-def ContentPolicyMiddleware(get_response: Next) -> Next:  # noqa: N802 (named as Django names middleware)
-    if iscoroutinefunction(get_response):
-
-        async def answer_async(request: HttpRequest) -> HttpResponseBase:
-            return _mark(request, await get_response(request))
-
-        return answer_async
-
-    def answer(request: HttpRequest) -> HttpResponseBase:
-        response = get_response(request)
-        assert isinstance(response, HttpResponseBase)
-        return _mark(request, response)
-
-    return answer
+ContentPolicyMiddleware = middleware(_mark)

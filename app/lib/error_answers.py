@@ -1,17 +1,13 @@
 """What a request gets when no route answers it: the one JSON shape under /api/, a plain page everywhere else."""
 
-from collections.abc import Awaitable, Callable
-
 import orjson
-from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.loader import render_to_string
-from django.utils.decorators import sync_and_async_middleware
 
 from app.errors import CODES, error_json
+from app.lib.middleware import middleware
 from app.lib.request_id import request_id_of
 
-Next = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
 _JSON_PATHS = ("/api/", "/v1/", "/mcp/")
 
 
@@ -68,19 +64,5 @@ def _method_refused(request: HttpRequest, response: HttpResponseBase) -> HttpRes
     return answer
 
 
-@sync_and_async_middleware
-def MethodErrorMiddleware(get_response: Next) -> Next:  # noqa: N802 (named as Django names middleware)
-    """django-ninja answers a wrong method with plain text, past its own error handlers."""
-    if iscoroutinefunction(get_response):
-
-        async def answer_async(request: HttpRequest) -> HttpResponseBase:
-            return _method_refused(request, await get_response(request))
-
-        return answer_async
-
-    def answer(request: HttpRequest) -> HttpResponseBase:
-        response = get_response(request)
-        assert isinstance(response, HttpResponseBase)
-        return _method_refused(request, response)
-
-    return answer
+# django-ninja answers a wrong method with plain text, past its own error handlers.
+MethodErrorMiddleware = middleware(_method_refused)

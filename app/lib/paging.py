@@ -8,10 +8,13 @@ from uuid import UUID
 
 import orjson
 from django.db.models import Model, Q, QuerySet
+from ninja import Query
 
 from app.errors import Invalid
 
 LIMIT, MOST = 50, 200
+# How every route of a list takes its `limit`.
+Limit: Any = Query(LIMIT, ge=1, le=MOST)  # type: ignore[type-arg]
 Row = TypeVar("Row", bound=Model)
 
 

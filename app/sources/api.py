@@ -17,7 +17,7 @@ from app.ingest.page_pictures import page_picture
 from app.ingest.selectors import BLOCKS_PER_PAGE, chunk_list, passage_shape, text_read
 from app.ingest.services import document_cancel, document_delete, document_retry, document_upload, source_delete
 from app.lib.file_answer import file_answer
-from app.lib.paging import LIMIT, MOST, page_read
+from app.lib.paging import Limit, page_read
 from app.lib.request_id import request_id_of
 from app.lib.sse import Event, sse
 from app.lib.storage import ObjectMissing, storage
@@ -49,7 +49,6 @@ from app.sources.services import source_create, source_for_uploads, source_renam
 from app.sources.uploads import name_clean
 
 router = Router(tags=["documents"])
-Limit = Query(LIMIT, ge=1, le=MOST)
 Files = File(default=[])
 
 

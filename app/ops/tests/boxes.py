@@ -97,7 +97,7 @@ class BoxUnderTest:
 
     def sql(self, statement: str) -> list[tuple[object, ...]]:
         with psycopg.connect(str(self.record("environment")["REFDESK_DATABASE_URL"])) as connection:
-            cursor = connection.execute(statement)  # type: ignore[call-overload]
+            cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
     def _command(self, *arguments: str) -> list[str]:

@@ -24,8 +24,9 @@ def test_a_code_counts_where_it_stands(question: str, stands: bool) -> None:
 
 
 def test_a_word_that_stands_only_in_the_heading_keeps_a_passage_on_the_subject() -> None:
+    table = "Property | Value\nWeight | 18.4 kg"
     row = {
-        "text": "Property | Value\nWeight | 18.4 kg",
+        "text": table,
         "place": {"kind": "page", "heading": ["Vale 3 coffee machine"]},
     }
     (text,) = texts_with_headings([Passage(1, row, orjson.Fragment(b"{}"))])

@@ -241,10 +241,7 @@ async def turn_open(
     }
     current, known, same, housed, created, history, passages = await _open(values)
     if known is not None:
-        if not same:
-            raise Conflict(
-                message="This Idempotency-Key was sent with another question. Take a new one for each question."
-            )
+        _same_checked(same)
         raise AskedBefore(known)
     if not current:
         raise BotChanged
@@ -254,6 +251,11 @@ async def turn_open(
     return Opened(
         home, asked, answer, created, orjson.loads(history) if history else [], {row["id"]: row for row in rows}
     )
+
+
+def _same_checked(same: bool) -> None:
+    if not same:
+        raise Conflict(message="This Idempotency-Key was sent with another question. Take a new one for each question.")
 
 
 async def _open(values: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -247,10 +247,8 @@ async def turn_open(
         raise BotChanged
     if not housed:
         raise NotFound(message="There is no such conversation.")
-    rows = orjson.loads(passages) if passages else []
-    return Opened(
-        home, asked, answer, created, orjson.loads(history) if history else [], {row["id"]: row for row in rows}
-    )
+    found = {row["id"]: row for row in orjson.loads(passages or "[]")}
+    return Opened(home, asked, answer, created, orjson.loads(history or "[]"), found)
 
 
 def _same_checked(same: bool) -> None:

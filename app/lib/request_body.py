@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from django.conf import settings
 from django.core.exceptions import RequestAborted, RequestDataTooBig
@@ -50,7 +50,7 @@ def _room_kept(size: int) -> Iterator[None]:
 
 def _temporary() -> IO[bytes]:
     """Without a name on the disk: a killed process leaves nothing."""
-    return tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES, dir=folder_incoming())
+    return tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES, dir=str(folder_incoming()))
 
 
 class Refused:
@@ -112,7 +112,7 @@ class BodyRequest(ASGIRequest):
     """A request whose CONTENT_LENGTH is what arrived, sent in chunks or not."""
 
     def __init__(self, scope: Any, body_file: IO[bytes] | Refused) -> None:
-        super().__init__(scope, body_file)
+        super().__init__(scope, cast("IO[bytes]", body_file))
         if isinstance(body_file, Refused):
             self.META["CONTENT_LENGTH"] = "1"
         else:
@@ -122,7 +122,7 @@ class BodyRequest(ASGIRequest):
                 self.META["CONTENT_LENGTH"] = str(size)
 
     def parse_file_upload(self, META: Any, post_data: Any) -> Any:  # noqa: N803 (Django's)
-        self.upload_handlers = ImmutableList(self.upload_handlers, warning="The files have been read.")  # type: ignore[assignment]
+        self.upload_handlers = ImmutableList(self.upload_handlers, warning="The files have been read.")
         return FilesParser(META, post_data, self.upload_handlers, self.encoding).parse()
 
 
@@ -148,6 +148,6 @@ class UploadHandler(FileUploadHandler):
             with _room_kept(start + len(raw_data)):
                 self._file.write(raw_data)
 
-    def file_complete(self, file_size: int) -> UploadedFile:
+    def file_complete(self, file_size: int) -> "UploadedFile[Any]":
         self._file.seek(0)
         return UploadedFile(self._file, self.file_name, self.content_type, file_size, self.charset)

@@ -15,6 +15,9 @@ ARGUMENTS = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 
+# Five seconds otherwise, which a busy machine takes to open a page.
+expect.set_options(timeout=30_000)
+
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt install chromium")
 
 

@@ -6,6 +6,7 @@ from django.db.models import QuerySet
 from app.bots.models import Bot, BotRevision
 from app.bots.settings import BotSettings
 from app.errors import NotFound
+from app.lib.times import time_shape
 
 
 def bot_list(*, organisation: UUID) -> QuerySet[Bot]:
@@ -44,5 +45,5 @@ def revision_read(revision: BotRevision) -> dict[str, Any]:
         "number": revision.number,
         "settings": revision.parsed.model_dump(),
         "created_by": revision.created_by.email if revision.created_by else None,
-        "created": revision.created.isoformat().replace("+00:00", "Z"),
+        "created": time_shape(revision.created),
     }

@@ -13,6 +13,7 @@ from app.chat.citations import Citation
 from app.chat.quotes import Span
 from app.errors import error_json
 from app.lib.sse import Event
+from app.lib.times import time_shape
 from app.sources.selectors import document_url
 
 
@@ -79,13 +80,6 @@ def passage_shape(
         "score": score,
         "as_of": time_shape(as_of),
     }
-
-
-def time_shape(time: datetime | str) -> str:
-    """RFC 3339 in UTC; PostgreSQL's own JSON has an offset already."""
-    if isinstance(time, str):
-        return time.replace("+00:00", "Z")
-    return time.isoformat().replace("+00:00", "Z")
 
 
 def citation_shape(citation: Citation, passage: Any, quotes: Sequence[Span] | None) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from django.db.models import QuerySet
 from app.errors import NotFound
 from app.ingest.blocks import Block, block_starts, blocks_from_json
 from app.ingest.models import Chunk
+from app.lib.times import time_shape
 from app.sources.models import Document, VersionText
-from app.sources.selectors import document_url, time_shape, version_shown
+from app.sources.selectors import document_url, version_shown
 
 # What a reader sees around a passage, in characters: a few screens.
 AROUND_CHARS = 12_000

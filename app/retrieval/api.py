@@ -8,10 +8,11 @@ from app.accounts.auth import ApiRequest, async_policy
 from app.accounts.choices import Role
 from app.bots.selectors import bot_get
 from app.errors import Invalid, NotFound
+from app.lib.times import time_shape
 from app.retrieval.schemas import SearchIn, SearchOut
 from app.retrieval.search import PassageHit, passages_search
 from app.sources.models import Source
-from app.sources.selectors import document_url, time_shape
+from app.sources.selectors import document_url
 
 router = Router(tags=["search"])
 

@@ -1,4 +1,3 @@
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -6,6 +5,7 @@ from django.conf import settings
 from django.db.models import Count, QuerySet
 
 from app.errors import CODES, NotFound, RefdeskError
+from app.lib.times import time_shape
 from app.sources.choices import DocumentState
 from app.sources.models import Document, DocumentVersion, Source
 
@@ -65,11 +65,6 @@ def version_shown(*, organisation: UUID, document: UUID) -> DocumentVersion:
     if found is None:
         raise NotFound
     return found
-
-
-def time_shape(moment: datetime) -> str:
-    """RFC 3339 in UTC, to the millisecond."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def error_shape(code: str, message: str = "") -> dict[str, Any]:

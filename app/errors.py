@@ -27,6 +27,7 @@ CODES: dict[str, Entry] = {
     "bad_api_key": Entry(401, "This API key is not valid.", "Make a new key; it may be revoked or mistyped."),
     "csrf_failed": Entry(403, "The page is too old for this action.", "Reload the page and try again."),
     "not_allowed": Entry(403, "Your role does not allow this.", "Ask an owner or admin of the organisation."),
+    "scope_missing": Entry(403, "This key lacks the scope for that.", "Make a key with the scope named in details."),
     "not_found": Entry(404, "Nothing was found at this address.", "It may be deleted, or belong to somebody else."),
     "last_owner": Entry(409, "An organisation needs an owner.", "Make somebody else an owner first."),
     "invitation_invalid": Entry(410, "This invitation is used, expired or withdrawn.", "Ask for a new link."),

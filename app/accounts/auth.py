@@ -1,7 +1,7 @@
 """Who calls, and what each route lets them do.
 
-Every route of the API names its policy: `auth=policy(Role.EDITOR)`, or `auth=async_policy(…)` on an async route. The
-same checks run whichever way the caller comes: API key or session.
+Every route of the API names its policy: `auth=policy(Role.EDITOR, Scope.BOTS_WRITE)`, or `async_policy(…)` on an
+async route. The same checks run whichever way the caller comes: API key or session.
 """
 
 import time
@@ -18,7 +18,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from ninja.utils import check_csrf
 
-from app.accounts.choices import Role
+from app.accounts.choices import Role, Scope
 from app.accounts.models import ApiKey, Membership, User
 from app.accounts.secrets import API_KEY_PREFIX, secret_hash
 from app.errors import NotAllowed, NotFound, NotSignedIn, RefdeskError
@@ -27,6 +27,7 @@ from app.errors import NotAllowed, NotFound, NotSignedIn, RefdeskError
 CALLER_CACHE_S = 2.0
 CALLER_CACHE_SIZE = 1000
 LAST_USED_STEP_S = 60
+ALL_SCOPES = frozenset(Scope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Caller:
     role: Role
     user_id: UUID | None = None
     api_key_id: UUID | None = None
+    scopes: frozenset[Scope] = ALL_SCOPES
 
 
 class ApiRequest(HttpRequest):
@@ -67,11 +69,18 @@ def _caller_of_key(key: str) -> Caller:
         raise RefdeskError("bad_api_key") from None
     if row.last_used is None or (timezone.now() - row.last_used).total_seconds() > LAST_USED_STEP_S:
         ApiKey.objects.filter(pk=row.pk).update(last_used=timezone.now())
-    caller = Caller(row.organisation_id, row.organisation.slug, Role(row.role), api_key_id=row.id)
+    caller = Caller(
+        row.organisation_id, row.organisation.slug, Role(row.role), api_key_id=row.id, scopes=_scopes(row.scopes)
+    )
     if len(_callers) >= CALLER_CACHE_SIZE:
         _callers.clear()
     _callers[hashed] = (now, caller)
     return caller
+
+
+def _scopes(names: Iterable[str]) -> frozenset[Scope]:
+    """A name that this version does not know grants nothing."""
+    return frozenset(Scope(name) for name in names if name in Scope.values)
 
 
 def caller_of_user(user: User, slug: str | None) -> Caller:
@@ -114,7 +123,10 @@ def caller_of(request: HttpRequest) -> Caller:
 def caller_is_current(caller: Caller) -> bool:
     """Whether the caller may still do what their role said, for streams that outlive the check at their start."""
     if caller.api_key_id is not None:
-        role = _valid_keys().filter(pk=caller.api_key_id).values_list("role", flat=True).first()
+        key = _valid_keys().filter(pk=caller.api_key_id).values_list("role", "scopes").first()
+        if key is None or not caller.scopes <= _scopes(key[1]):
+            return False
+        role = key[0]
     else:
         members = Membership.objects.filter(organisation=caller.organisation_id, user__is_active=True)
         role = members.filter(user=caller.user_id).values_list("role", flat=True).first()
@@ -152,12 +164,13 @@ def _cached(hashed: str) -> Caller | None:
 
 
 class policy:  # noqa: N801 (reads as a word on the route)
-    """The least role that may use a route; sets `request.caller`."""
+    """The least role that may use a route, and the scope that a key needs (None: any); sets `request.caller`."""
 
     openapi_security_schema: ClassVar = {"type": "http", "scheme": "bearer", "description": "An API key: rk_…"}
 
-    def __init__(self, role: Role) -> None:
+    def __init__(self, role: Role, scope: Scope | None = None) -> None:
         self.role = role
+        self.scope = scope
 
     def __call__(self, request: HttpRequest) -> Any:
         return self._admit(request, caller_of(request))
@@ -165,6 +178,8 @@ class policy:  # noqa: N801 (reads as a word on the route)
     def _admit(self, request: HttpRequest, caller: Caller) -> Caller:
         if not caller.role.covers(self.role):
             raise NotAllowed
+        if self.scope is not None and self.scope not in caller.scopes:
+            raise RefdeskError("scope_missing", details={"scope": self.scope.value})
         cast(ApiRequest, request).caller = caller
         return caller
 

@@ -12,3 +12,29 @@ class Role(models.TextChoices):
     def covers(self, needed: "Role") -> bool:
         order = list(Role)
         return order.index(self) <= order.index(needed)
+
+
+class Scope(models.TextChoices):
+    """What a program may do besides what its key's role allows: both must say yes. A person has all of them."""
+
+    CHAT = "chat", "Ask bots"
+    SEARCH = "search", "Search passages"
+    CONVERSATIONS = "conversations", "Read and change its own conversations"
+    DOCUMENTS_READ = "documents:read", "Read documents and sources"
+    DOCUMENTS_WRITE = "documents:write", "Upload, change and delete documents and sources"
+    BOTS_READ = "bots:read", "Read bots and their revisions"
+    BOTS_WRITE = "bots:write", "Change bots"
+    ADMIN = "admin", "Usage, audit trail, exports and erasures"
+
+
+class Scheme(models.TextChoices):
+    """Which colours the portal opens with."""
+
+    AUTO = "auto", "As the reader's device says"
+    LIGHT = "light", "Light"
+    DARK = "dark", "Dark"
+
+
+class TokenPurpose(models.TextChoices):
+    FIRST_ADMIN = "first_admin", "First admin"
+    PASSWORD_RESET = "password_reset", "Password reset"

@@ -2,14 +2,38 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
-from django.core.validators import MaxValueValidator, MinValueValidator, validate_slug
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator, validate_slug
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.functional import cached_property
 
-from app.accounts.choices import Role
+from app.accounts.choices import Role, Scheme, Scope, TokenPurpose
 from app.lib.ids import new_id
+
+
+class Plan(models.Model):
+    """Limits that an organisation, or one key of it, lives within. None: no limit. Kept by operators, for the box.
+
+    A request above a limit is refused (429). From `soft_percent` of a month's limit on, admins are told.
+    """
+
+    name = models.SlugField(max_length=50, primary_key=True)
+    title = models.CharField(max_length=200)
+    requests_per_minute = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
+    tokens_per_minute = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
+    requests_per_month = models.PositiveBigIntegerField(null=True, blank=True)
+    tokens_per_month = models.PositiveBigIntegerField(null=True, blank=True)
+    soft_percent = models.PositiveSmallIntegerField(
+        default=80, validators=[MinValueValidator(1), MaxValueValidator(100)]
+    )
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+
+    def __str__(self) -> str:
+        return self.title
 
 
 class Organisation(models.Model):
@@ -21,6 +45,18 @@ class Organisation(models.Model):
     # In tokens of the embedding model; a chunk is never longer than that model reads.
     chunk_tokens = models.PositiveIntegerField(default=500, validators=[MinValueValidator(50), MaxValueValidator(4000)])
     chunk_overlap = models.PositiveIntegerField(default=50, validators=[MaxValueValidator(1000)])
+    plan = models.ForeignKey(Plan, models.PROTECT, default="unlimited", related_name="organisations")
+    # Nobody of a suspended organisation gets in; nothing of it is lost.
+    suspended = models.DateTimeField(null=True, blank=True)
+    # Conversations are removed this many days after their last turn; None keeps them.
+    retention_days = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(36500)]
+    )
+    accent = models.CharField(
+        max_length=7, blank=True, validators=[RegexValidator(r"^#[0-9a-fA-F]{6}\Z", "Write a colour as #0d6a4b.")]
+    )
+    scheme = models.CharField(max_length=5, choices=Scheme.choices, default=Scheme.AUTO)
+    welcome = models.CharField(max_length=300, blank=True)
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -90,6 +126,8 @@ class Membership(models.Model):
     organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=10, choices=Role.choices, default=Role.VIEWER)
+    # Given by a claim rule at sign-in, and taken back by the first sign-in without that claim.
+    by_rule = models.BooleanField(default=False, editable=False)
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -120,6 +158,10 @@ class Invitation(models.Model):
         return self.accepted is None and self.expires > timezone.now()
 
 
+def scopes_all() -> list[str]:
+    return list(Scope.values)
+
+
 class ApiKey(models.Model):
     """A program's key (`rk_…`), shown once; kept as a SHA-256, which is enough for 256 random bits."""
 
@@ -129,6 +171,13 @@ class ApiKey(models.Model):
     prefix = models.CharField(max_length=12, editable=False)
     key_hash = models.CharField(max_length=64, unique=True, editable=False)
     role = models.CharField(max_length=10, choices=Role.choices, default=Role.ADMIN)
+    scopes = ArrayField(models.CharField(max_length=30, choices=Scope.choices), default=scopes_all)
+    # Instead of the organisation's plan; the organisation's own limits hold as well.
+    plan = models.ForeignKey(Plan, models.PROTECT, null=True, blank=True, related_name="+")
+    # The key that took this one's place; both work until this one expires.
+    replaced_by = models.OneToOneField(
+        "self", models.SET_NULL, null=True, blank=True, related_name="replaces", editable=False
+    )
     created_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
     expires = models.DateTimeField(null=True, blank=True)
     revoked = models.DateTimeField(null=True, blank=True)
@@ -147,3 +196,128 @@ class ApiKey(models.Model):
         if self.revoked is not None:
             return "revoked"
         return "expired" if self.expires is not None and self.expires <= timezone.now() else "valid"
+
+
+class Identity(models.Model):
+    """A person at an OIDC provider. The account's key is (issuer, subject): never an e-mail address, which moves."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    user = models.ForeignKey(User, models.CASCADE, related_name="identities")
+    issuer = models.CharField(max_length=500)
+    subject = models.CharField(max_length=255)
+    last_used = models.DateTimeField(null=True, blank=True)
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["issuer", "subject"], name="identity_unique")]
+        verbose_name_plural = "identities"
+
+    def __str__(self) -> str:
+        return f"{self.subject} at {self.issuer}"
+
+
+class ClaimRule(models.Model):
+    """Who signs in by OIDC with this value in this claim is a member with this role."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="claim_rules")
+    # A path of names with dots: `groups`, `realm_access.roles`.
+    claim = models.CharField(max_length=200, default="groups")
+    value = models.CharField(max_length=200)
+    role = models.CharField(max_length=10, choices=Role.choices, default=Role.VIEWER)
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["organisation", "claim", "value"], name="claim_rule_unique")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.claim} = {self.value}: {self.role}"
+
+
+class OneTimeToken(models.Model):
+    """A link that does one thing once, for one person. The token is shown or sent once and kept as a SHA-256."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    purpose = models.CharField(max_length=20, choices=TokenPurpose.choices)
+    user = models.ForeignKey(User, models.CASCADE, null=True, blank=True, related_name="+")
+    token_hash = models.CharField(max_length=64, unique=True, editable=False)
+    expires = models.DateTimeField()
+    used = models.DateTimeField(null=True, blank=True)
+    created = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.purpose} {self.id}"
+
+
+class SignIn(models.Model):
+    """A session of a person, so that it can be listed and ended, by them, an admin or the OIDC provider."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    user = models.ForeignKey(User, models.CASCADE, related_name="sign_ins")
+    session_key = models.CharField(max_length=40, unique=True, editable=False)
+    # Of the provider that vouched, for its single sign-out; blank for a local password.
+    issuer = models.CharField(max_length=500, blank=True)
+    provider_session = models.CharField(max_length=255, blank=True)
+    address = models.GenericIPAddressField(null=True, blank=True)
+    agent = models.CharField(max_length=300, blank=True)
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created"]
+        indexes: ClassVar = [models.Index(fields=["issuer", "provider_session"], name="sign_in_at_provider")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} since {self.created:%Y-%m-%d %H:%M}"
+
+
+class AuditEntry(models.Model):
+    """One change, who made it and when; never changed or removed (the database grants neither).
+
+    Entries of an organisation form a chain: each holds the hash of the one before it. What could name a person stands
+    in AuditDetail, of which the entry holds the hash only, so that a person can be erased and the chain still verifies.
+    `organisation` None: a change of the box itself.
+    """
+
+    append_only: ClassVar[bool] = True
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    # No constraint: the trail outlives what it tells of.
+    organisation = models.ForeignKey(
+        Organisation, models.DO_NOTHING, null=True, blank=True, db_constraint=False, related_name="+"
+    )
+    number = models.PositiveBigIntegerField()
+    at = models.DateTimeField()
+    action = models.CharField(max_length=60)
+    target_kind = models.CharField(max_length=40, blank=True)
+    target = models.CharField(max_length=64, blank=True)
+    actor_kind = models.CharField(max_length=12)  # person, key, provider, command, system
+    actor = models.UUIDField(null=True, blank=True)
+    detail_hash = models.CharField(max_length=64)
+    previous = models.CharField(max_length=64, blank=True)
+    hash = models.CharField(max_length=64)
+
+    class Meta:
+        verbose_name_plural = "audit entries"
+        ordering: ClassVar = ["-number"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["organisation", "number"], name="audit_number_unique", nulls_distinct=False
+            ),
+        ]
+        indexes: ClassVar = [models.Index(fields=["organisation", "-at"], name="audit_by_age")]
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.action}"
+
+
+class AuditDetail(models.Model):
+    """What an audit entry tells besides its bones: names, addresses, values before and after. Erasure empties it."""
+
+    entry = models.OneToOneField(AuditEntry, models.CASCADE, primary_key=True, related_name="detail")
+    organisation = models.ForeignKey(
+        Organisation, models.DO_NOTHING, null=True, blank=True, db_constraint=False, related_name="+"
+    )
+    # {"salt", "actor", "target", "address", "before": {}, "after": {}}; secrets are never in it.
+    content = models.JSONField(default=dict)

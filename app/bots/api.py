@@ -4,7 +4,7 @@ from django.db import transaction
 from ninja import Router, Status
 
 from app.accounts.auth import ApiRequest, Caller, policy
-from app.accounts.choices import Role
+from app.accounts.choices import Role, Scope
 from app.accounts.models import Organisation, User
 from app.bots.models import Bot
 from app.bots.schemas import BotIn, BotOut, BotPageOut, BotPatch, RestoreIn, RevisionOut, RevisionPageOut
@@ -23,7 +23,7 @@ def _person(caller: Caller) -> User | None:
     return User.objects.filter(pk=caller.user_id).first() if caller.user_id else None
 
 
-@router.get("/bots", auth=policy(Role.VIEWER), response=BotPageOut)
+@router.get("/bots", auth=policy(Role.VIEWER, Scope.BOTS_READ), response=BotPageOut)
 def list_bots(request: ApiRequest, limit: int = Limit, cursor: str = "") -> Any:
     rows, following = page_read(
         bot_list(organisation=request.caller.organisation_id), cursor=cursor, limit=limit, descending=False
@@ -31,7 +31,7 @@ def list_bots(request: ApiRequest, limit: int = Limit, cursor: str = "") -> Any:
     return {"items": [bot_read(bot) for bot in rows], "next": following}
 
 
-@router.post("/bots", auth=policy(Role.ADMIN), response={201: BotOut})
+@router.post("/bots", auth=policy(Role.ADMIN, Scope.BOTS_WRITE), response={201: BotOut})
 @transaction.atomic
 def create_bot(request: ApiRequest, bot: BotIn) -> Any:
     settings = bot.model_dump(exclude={"slug", "name", "sources"})
@@ -42,12 +42,12 @@ def create_bot(request: ApiRequest, bot: BotIn) -> Any:
     return Status(201, bot_read(_bot(request.caller, made.slug)))
 
 
-@router.get("/bots/{slug}", auth=policy(Role.VIEWER), response=BotOut)
+@router.get("/bots/{slug}", auth=policy(Role.VIEWER, Scope.BOTS_READ), response=BotOut)
 def get_bot(request: ApiRequest, slug: str) -> Any:
     return bot_read(_bot(request.caller, slug))
 
 
-@router.patch("/bots/{slug}", auth=policy(Role.ADMIN), response=BotOut)
+@router.patch("/bots/{slug}", auth=policy(Role.ADMIN, Scope.BOTS_WRITE), response=BotOut)
 def update_bot(request: ApiRequest, slug: str, changes: BotPatch) -> Any:  # type: ignore[valid-type]
     given: dict[str, Any] = changes.model_dump(exclude_unset=True)  # type: ignore[attr-defined]
     bot_update(
@@ -61,13 +61,13 @@ def update_bot(request: ApiRequest, slug: str, changes: BotPatch) -> Any:  # typ
     return bot_read(_bot(request.caller, slug))
 
 
-@router.delete("/bots/{slug}", auth=policy(Role.ADMIN), response={204: None})
+@router.delete("/bots/{slug}", auth=policy(Role.ADMIN, Scope.BOTS_WRITE), response={204: None})
 def delete_bot(request: ApiRequest, slug: str) -> Any:
     bot_delete(organisation=request.caller.organisation_id, bot=_bot(request.caller, slug))
     return Status(204, None)
 
 
-@router.get("/bots/{slug}/revisions", auth=policy(Role.VIEWER), response=RevisionPageOut)
+@router.get("/bots/{slug}/revisions", auth=policy(Role.VIEWER, Scope.BOTS_READ), response=RevisionPageOut)
 def list_revisions(request: ApiRequest, slug: str, limit: int = Limit, cursor: str = "") -> Any:
     """Newest first."""
     rows = revision_list(organisation=request.caller.organisation_id, bot=_bot(request.caller, slug))
@@ -75,7 +75,7 @@ def list_revisions(request: ApiRequest, slug: str, limit: int = Limit, cursor: s
     return {"items": [revision_read(revision) for revision in page], "next": following}
 
 
-@router.post("/bots/{slug}/restore", auth=policy(Role.ADMIN), response={201: RevisionOut})
+@router.post("/bots/{slug}/restore", auth=policy(Role.ADMIN, Scope.BOTS_WRITE), response={201: RevisionOut})
 def restore_revision(request: ApiRequest, slug: str, restore: RestoreIn) -> Any:
     """Put an earlier revision's settings live again, as a new revision."""
     made = revision_restore(

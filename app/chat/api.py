@@ -9,7 +9,7 @@ from django.http import HttpResponse, HttpResponseBase
 from ninja import Router, Status
 
 from app.accounts.auth import ApiRequest, Caller, async_policy, policy, stream_allowed
-from app.accounts.choices import Role
+from app.accounts.choices import Role, Scope
 from app.chat.answer import turn_begin
 from app.chat.models import Conversation, Message
 from app.chat.schemas import (
@@ -59,7 +59,7 @@ def _message(caller: Caller, message: UUID) -> Message:
     )
 
 
-@router.post("/bots/{slug}/chat", auth=async_policy(Role.VIEWER), response=TurnOut)
+@router.post("/bots/{slug}/chat", auth=async_policy(Role.VIEWER, Scope.CHAT), response=TurnOut)
 async def create_turn(request: ApiRequest, slug: str, turn: ChatIn) -> HttpResponseBase:
     """One turn: a question and its answer, as server-sent events or, with `stream` false, as one object.
 
@@ -104,7 +104,7 @@ async def _whole(events: AsyncIterator[list[Event]]) -> HttpResponse:
     return HttpResponse(body, content_type="application/json")
 
 
-@router.get("/conversations", auth=policy(Role.VIEWER), response=ConversationPageOut)
+@router.get("/conversations", auth=policy(Role.VIEWER, Scope.CONVERSATIONS), response=ConversationPageOut)
 def list_conversations(request: ApiRequest, limit: int = Limit, cursor: str = "") -> Any:
     """The caller's own, the latest first."""
     caller = request.caller
@@ -113,26 +113,36 @@ def list_conversations(request: ApiRequest, limit: int = Limit, cursor: str = ""
     return {"items": [conversation_read(row) for row in rows], "next": following}
 
 
-@router.get("/conversations/{uuid:conversation_id}", auth=policy(Role.VIEWER), response=ConversationOut)
+@router.get(
+    "/conversations/{uuid:conversation_id}", auth=policy(Role.VIEWER, Scope.CONVERSATIONS), response=ConversationOut
+)
 def get_conversation(request: ApiRequest, conversation_id: UUID) -> Any:
     return conversation_read(_conversation(request.caller, conversation_id))
 
 
-@router.patch("/conversations/{uuid:conversation_id}", auth=policy(Role.VIEWER), response=ConversationOut)
+@router.patch(
+    "/conversations/{uuid:conversation_id}", auth=policy(Role.VIEWER, Scope.CONVERSATIONS), response=ConversationOut
+)
 def update_conversation(request: ApiRequest, conversation_id: UUID, changes: ConversationPatch) -> Any:
     conversation = _conversation(request.caller, conversation_id)
     conversation_rename(organisation=request.caller.organisation_id, conversation=conversation, title=changes.title)
     return conversation_read(conversation)
 
 
-@router.delete("/conversations/{uuid:conversation_id}", auth=policy(Role.VIEWER), response={204: None})
+@router.delete(
+    "/conversations/{uuid:conversation_id}", auth=policy(Role.VIEWER, Scope.CONVERSATIONS), response={204: None}
+)
 def delete_conversation(request: ApiRequest, conversation_id: UUID) -> Any:
     conversation = _conversation(request.caller, conversation_id)
     conversation_delete(organisation=request.caller.organisation_id, conversation=conversation)
     return Status(204, None)
 
 
-@router.get("/conversations/{uuid:conversation_id}/messages", auth=policy(Role.VIEWER), response=MessagePageOut)
+@router.get(
+    "/conversations/{uuid:conversation_id}/messages",
+    auth=policy(Role.VIEWER, Scope.CONVERSATIONS),
+    response=MessagePageOut,
+)
 def list_messages(request: ApiRequest, conversation_id: UUID, limit: int = Limit, cursor: str = "") -> Any:
     """Oldest first."""
     conversation = _conversation(request.caller, conversation_id)
@@ -141,13 +151,13 @@ def list_messages(request: ApiRequest, conversation_id: UUID, limit: int = Limit
     return {"items": [message_read(row) for row in rows], "next": following}
 
 
-@router.get("/messages/{uuid:message_id}", auth=policy(Role.VIEWER), response=MessageOut)
+@router.get("/messages/{uuid:message_id}", auth=policy(Role.VIEWER, Scope.CONVERSATIONS), response=MessageOut)
 def get_message(request: ApiRequest, message_id: UUID) -> Any:
     """With the part of its passage that each citation rests on, `quotes`; elsewhere only quotations have it."""
     return message_read(_message(request.caller, message_id), find_quotes=True)
 
 
-@router.get("/messages/{uuid:message_id}/events", auth=async_policy(Role.VIEWER))
+@router.get("/messages/{uuid:message_id}/events", auth=async_policy(Role.VIEWER, Scope.CONVERSATIONS))
 async def follow_message(request: ApiRequest, message_id: UUID) -> HttpResponseBase:
     """The events of an answer again: from the one after `Last-Event-ID` on, or from the first."""
     message = await sync_to_async(_message)(request.caller, message_id)
@@ -159,7 +169,9 @@ async def follow_message(request: ApiRequest, message_id: UUID) -> HttpResponseB
     return await sse(events, after=after, request_id=request_id_of(request), allowed=partial(stream_allowed, request))
 
 
-@router.post("/messages/{uuid:message_id}/stop", auth=async_policy(Role.VIEWER), response=MessageOut)
+@router.post(
+    "/messages/{uuid:message_id}/stop", auth=async_policy(Role.VIEWER, Scope.CONVERSATIONS), response=MessageOut
+)
 async def stop_message(request: ApiRequest, message_id: UUID) -> HttpResponse:
     """Stop an answer that is being written; the text so far is kept. Answers the message as it is then."""
     message = await sync_to_async(_message)(request.caller, message_id)
@@ -168,7 +180,7 @@ async def stop_message(request: ApiRequest, message_id: UUID) -> HttpResponse:
     return HttpResponse(orjson.dumps(message_read(message)), content_type="application/json")
 
 
-@router.post("/messages/{uuid:message_id}/feedback", auth=policy(Role.VIEWER), response=MessageOut)
+@router.post("/messages/{uuid:message_id}/feedback", auth=policy(Role.VIEWER, Scope.CONVERSATIONS), response=MessageOut)
 def create_feedback(request: ApiRequest, message_id: UUID, feedback: FeedbackIn) -> Any:
     message = _message(request.caller, message_id)
     message_rate(organisation=request.caller.organisation_id, message=message, rating=feedback.rating)

@@ -5,7 +5,7 @@ from asgiref.sync import sync_to_async
 from ninja import Router
 
 from app.accounts.auth import ApiRequest, async_policy
-from app.accounts.choices import Role
+from app.accounts.choices import Role, Scope
 from app.bots.selectors import bot_get
 from app.errors import Invalid, NotFound
 from app.lib.times import time_shape
@@ -17,7 +17,7 @@ from app.sources.selectors import document_url
 router = Router(tags=["search"])
 
 
-@router.post("/search", auth=async_policy(Role.VIEWER), response=SearchOut)
+@router.post("/search", auth=async_policy(Role.VIEWER, Scope.SEARCH), response=SearchOut)
 async def search_passages(request: ApiRequest, search: SearchIn) -> Any:
     """The passages nearest to a query, in rank order, with the score of each stage."""
     organisation = request.caller.organisation_id

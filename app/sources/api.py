@@ -9,7 +9,7 @@ from ninja.files import UploadedFile
 from ninja.params.functions import File, Form, Query
 
 from app.accounts.auth import ApiRequest, async_policy, policy, stream_allowed
-from app.accounts.choices import Role
+from app.accounts.choices import Role, Scope
 from app.accounts.models import Organisation
 from app.errors import Invalid, NotFound, RefdeskError
 from app.ingest.events import documents_follow
@@ -64,7 +64,7 @@ def _source(request: ApiRequest, named: str) -> Source:
     return found
 
 
-@router.post("/documents", auth=policy(Role.EDITOR), response={202: DocumentsOut})
+@router.post("/documents", auth=policy(Role.EDITOR, Scope.DOCUMENTS_WRITE), response={202: DocumentsOut})
 def create_documents(request: ApiRequest, file: list[UploadedFile] = Files, source: str = Form("")) -> Any:
     """Upload files. Each answers with its document, or with its name and an error that concerns it alone."""
     if not file:
@@ -87,7 +87,7 @@ def _upload(request: ApiRequest, source: Source, file: UploadedFile) -> dict[str
     return document_shape(document)
 
 
-@router.get("/documents", auth=policy(Role.VIEWER), response=DocumentPageOut)
+@router.get("/documents", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=DocumentPageOut)
 def list_documents(
     request: ApiRequest,
     state: str = "",
@@ -108,7 +108,7 @@ def list_documents(
     return {"items": [document_shape(document) for document in items], "next": following}
 
 
-@router.get("/documents/events", auth=async_policy(Role.VIEWER))
+@router.get("/documents/events", auth=async_policy(Role.VIEWER, Scope.DOCUMENTS_READ))
 async def follow_documents(request: ApiRequest) -> HttpResponseBase:
     """Server-sent events: `document` with a Document on every change, `deleted` with an id."""
     return await sse(_changes(request), request_id=request_id_of(request), allowed=partial(stream_allowed, request))
@@ -120,18 +120,20 @@ async def _changes(request: ApiRequest) -> AsyncIterator[Event]:
             yield Event("deleted" if b'"deleted":true' in data[-20:] else "document", data)
 
 
-@router.get("/documents/{document_id}", auth=policy(Role.VIEWER), response=DocumentOut)
+@router.get("/documents/{document_id}", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=DocumentOut)
 def get_document(request: ApiRequest, document_id: UUID) -> Any:
     return document_shape(document_get(organisation=request.caller.organisation_id, document=document_id))
 
 
-@router.delete("/documents/{document_id}", auth=policy(Role.EDITOR), response={204: None})
+@router.delete("/documents/{document_id}", auth=policy(Role.EDITOR, Scope.DOCUMENTS_WRITE), response={204: None})
 def delete_document(request: ApiRequest, document_id: UUID) -> Any:
     document_delete(organisation=request.caller.organisation_id, document=document_id)
     return Status(204, None)
 
 
-@router.post("/documents/{document_id}/retry", auth=policy(Role.EDITOR), response={202: DocumentOut})
+@router.post(
+    "/documents/{document_id}/retry", auth=policy(Role.EDITOR, Scope.DOCUMENTS_WRITE), response={202: DocumentOut}
+)
 def retry_document(request: ApiRequest, document_id: UUID) -> Any:
     """Read it again: after a failure, or with the settings of now."""
     return Status(
@@ -139,12 +141,12 @@ def retry_document(request: ApiRequest, document_id: UUID) -> Any:
     )
 
 
-@router.post("/documents/{document_id}/cancel", auth=policy(Role.EDITOR), response=DocumentOut)
+@router.post("/documents/{document_id}/cancel", auth=policy(Role.EDITOR, Scope.DOCUMENTS_WRITE), response=DocumentOut)
 def cancel_document(request: ApiRequest, document_id: UUID) -> Any:
     return document_shape(document_cancel(organisation=request.caller.organisation_id, document=document_id))
 
 
-@router.get("/documents/{document_id}/content", auth=policy(Role.VIEWER))
+@router.get("/documents/{document_id}/content", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ))
 def get_document_content(request: ApiRequest, document_id: UUID) -> HttpResponseBase:
     """The original, as a download."""
     organisation = request.caller.organisation_id
@@ -157,7 +159,7 @@ def get_document_content(request: ApiRequest, document_id: UUID) -> HttpResponse
     return file_answer(file, name=document.name, media_type=document.media_type, size=document.bytes)
 
 
-@router.get("/documents/{document_id}/chunks", auth=policy(Role.VIEWER), response=PassagePageOut)
+@router.get("/documents/{document_id}/chunks", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=PassagePageOut)
 def list_document_chunks(request: ApiRequest, document_id: UUID, limit: int = Limit, cursor: str = "") -> Any:
     """Its passages in order, with their places. The cursor is the number of passages before the page."""
     organisation = request.caller.organisation_id
@@ -172,7 +174,7 @@ def list_document_chunks(request: ApiRequest, document_id: UUID, limit: int = Li
     }
 
 
-@router.get("/documents/{document_id}/text", auth=policy(Role.VIEWER), response=TextOut)
+@router.get("/documents/{document_id}/text", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=TextOut)
 def get_document_text(
     request: ApiRequest,
     document_id: UUID,
@@ -185,7 +187,7 @@ def get_document_text(
     return text_read(organisation=organisation, document=document_id, around=around, first=first, limit=limit)
 
 
-@router.get("/documents/{document_id}/pages/{n}", auth=policy(Role.VIEWER))
+@router.get("/documents/{document_id}/pages/{n}", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ))
 def get_document_page(request: ApiRequest, document_id: UUID, n: int) -> HttpResponseBase:
     """A page of a PDF as a picture (PNG)."""
     picture = page_picture(organisation=request.caller.organisation_id, document=document_id, page=n)
@@ -199,32 +201,32 @@ def get_document_page(request: ApiRequest, document_id: UUID, n: int) -> HttpRes
     return answer
 
 
-@router.get("/sources", auth=policy(Role.VIEWER), response=SourcesOut)
+@router.get("/sources", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=SourcesOut)
 def list_sources(request: ApiRequest, limit: int = Limit, cursor: str = "") -> Any:
     rows = source_list(organisation=request.caller.organisation_id).order_by("-created", "-id")
     items, following = page_read(rows, cursor=cursor, limit=limit)
     return {"items": [source_shape(source) for source in items], "next": following}
 
 
-@router.post("/sources", auth=policy(Role.EDITOR), response={201: SourceOut})
+@router.post("/sources", auth=policy(Role.EDITOR, Scope.DOCUMENTS_WRITE), response={201: SourceOut})
 def create_source(request: ApiRequest, source: SourceIn) -> Any:
     made = source_create(organisation=_organisation(request), name=source.name)
     return Status(201, source_shape(source_get(organisation=made.organisation_id, source=made.id)))
 
 
-@router.get("/sources/{source_id}", auth=policy(Role.VIEWER), response=SourceOut)
+@router.get("/sources/{source_id}", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=SourceOut)
 def get_source(request: ApiRequest, source_id: UUID) -> Any:
     return source_shape(source_get(organisation=request.caller.organisation_id, source=source_id))
 
 
-@router.patch("/sources/{source_id}", auth=policy(Role.EDITOR), response=SourceOut)
+@router.patch("/sources/{source_id}", auth=policy(Role.EDITOR, Scope.DOCUMENTS_WRITE), response=SourceOut)
 def update_source(request: ApiRequest, source_id: UUID, source: SourcePatch) -> Any:
     found = source_get(organisation=request.caller.organisation_id, source=source_id)
     source_rename(organisation=_organisation(request), source=found, name=source.name)
     return source_shape(found)
 
 
-@router.delete("/sources/{source_id}", auth=policy(Role.EDITOR), response={204: None})
+@router.delete("/sources/{source_id}", auth=policy(Role.EDITOR, Scope.DOCUMENTS_WRITE), response={204: None})
 def delete_source(request: ApiRequest, source_id: UUID) -> Any:
     """With its documents."""
     found = source_get(organisation=request.caller.organisation_id, source=source_id)

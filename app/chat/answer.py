@@ -202,9 +202,10 @@ async def _record(turn: Turn, state: str) -> None:
     turn.timings.setdefault("first_token_s", None)
     for pause_s in (*RECORD_TRIES_S, None):
         try:
-            await turn_close(
+            turn.being_read = await turn_close(
                 organisation=turn.asked.owner.organisation,
                 answer=turn.opened.answer,
+                sources=turn.bot.sources,
                 content=turn.resolver.text,
                 state=state,
                 mode=turn.mode,
@@ -238,6 +239,7 @@ def _tell(turn: Turn, state: str) -> None:
         tokens_out=turn.tokens_out,
         timings=turn.timings,
         error_code=turn.error.code if turn.error else "",
+        being_read=turn.being_read,
         rating=None,
         created=turn.opened.created,
     )

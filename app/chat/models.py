@@ -50,6 +50,8 @@ class Message(models.Model):
     tokens_out = models.PositiveIntegerField(default=0)
     timings = models.JSONField(default=dict, blank=True)
     error_code = models.CharField(max_length=40, blank=True)
+    # Documents that the bot could not search yet when it refused. The answer keeps its notice after they are read.
+    being_read = models.PositiveIntegerField(default=0, db_default=0)
     rating = models.SmallIntegerField(null=True, blank=True)  # 1 or -1
     created = models.DateTimeField(auto_now_add=True)
     updated = models.DateTimeField(auto_now=True)

@@ -84,6 +84,14 @@ class ErrorOut(Schema):
     request_id: str | None
 
 
+class NoticeOut(Schema):
+    """Why a refusal may not be the last word. count: documents of the bot that were being read at that moment."""
+
+    code: Literal["documents_being_read"]
+    message: str
+    count: int
+
+
 class MessageOut(Schema):
     id: UUID
     role: Literal["user", "assistant"]
@@ -95,6 +103,7 @@ class MessageOut(Schema):
     usage: UsageOut
     timings: dict[str, float | None]
     error: ErrorOut | None
+    notice: NoticeOut | None
     rating: int | None
     created: str
 

@@ -88,6 +88,7 @@ def message_read(message: Message, *, find_quotes: bool = False) -> dict[str, An
         tokens_out=message.tokens_out,
         timings=message.timings,
         error_code=message.error_code,
+        being_read=message.being_read,
         rating=message.rating,
         created=message.created,
     )

@@ -107,6 +107,7 @@ def message_shape(
     tokens_out: int,
     timings: Mapping[str, float | None],
     error_code: str,
+    being_read: int,
     rating: int | None,
     created: datetime,
 ) -> dict[str, Any]:
@@ -121,9 +122,19 @@ def message_shape(
         "usage": {"tokens_in": tokens_in, "tokens_out": tokens_out},
         "timings": timings,
         "error": error_json(error_code)["error"] if error_code else None,
+        "notice": notice_shape(being_read),
         "rating": rating,
         "created": time_shape(created),
     }
+
+
+def notice_shape(being_read: int) -> dict[str, Any] | None:
+    """What a reader should know of a refusal: documents that were still being read cannot have been searched."""
+    if not being_read:
+        return None
+    subject = "One document is" if being_read == 1 else f"{being_read:,} documents are"
+    message = f"{subject} still being read. Ask again in a moment."
+    return {"code": "documents_being_read", "message": message, "count": being_read}
 
 
 def last_event(message: dict[str, Any]) -> Event:

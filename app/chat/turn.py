@@ -72,6 +72,7 @@ class Turn:
     resolver: CitationResolver
     tokens_in: int = 0
     tokens_out: int = 0
+    being_read: int = 0  # documents that the search could not see yet; known once a refusal is recorded
     error: RefdeskError | None = None
     citations: list[tuple[Citation, Passage]] = field(default_factory=list)
     message: dict[str, Any] | None = None  # the answer's shape, once it has ended

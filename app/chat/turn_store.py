@@ -14,6 +14,7 @@ import orjson
 import psycopg
 
 from app.bots.settings import BotSettings
+from app.chat.choices import AnswerMode
 from app.chat.citations import Citation
 from app.errors import Conflict, NotFound, RefdeskError
 from app.lib.database import fetch
@@ -140,9 +141,14 @@ _CLOSE = """
 WITH answer AS (
   UPDATE chat_message SET content = %(content)s, state = %(state)s, mode = %(mode)s, model = %(model)s,
     tokens_in = %(tokens_in)s, tokens_out = %(tokens_out)s, timings = %(timings)s::jsonb,
-    error_code = %(error_code)s, updated = now()
+    error_code = %(error_code)s, updated = now(),
+    being_read = CASE WHEN %(refused)s THEN (
+      SELECT count(*) FROM sources_document d
+      WHERE d.organisation_id = %(organisation)s AND d.state IN ('queued', 'running')
+        AND (%(sources)s::uuid[] IS NULL OR d.source_id = ANY(%(sources)s::uuid[]))
+    ) ELSE 0 END
   WHERE id = %(answer)s AND organisation_id = %(organisation)s AND state IN ('running', 'stopped', 'interrupted')
-  RETURNING id, conversation_id
+  RETURNING id, conversation_id, being_read
 ), cited AS (
   INSERT INTO chat_citation (id, organisation_id, message_id, n, start, "end", support, chunk_id, document_id,
     document_name, version, text, place, as_of)
@@ -154,7 +160,7 @@ WITH answer AS (
 ), touched AS (
   UPDATE chat_conversation c SET updated = now() FROM answer WHERE c.id = answer.conversation_id
 )
-SELECT id FROM answer
+SELECT being_read FROM answer
 """
 
 _CHECKPOINT = """
@@ -271,6 +277,7 @@ async def turn_close(
     *,
     organisation: UUID,
     answer: UUID,
+    sources: Sequence[UUID] | None,
     content: str,
     state: str,
     mode: str,
@@ -280,32 +287,23 @@ async def turn_close(
     timings: Mapping[str, float | None],
     error_code: str,
     citations: Sequence[tuple[Citation, Mapping[str, Any]]],
-) -> bool:
+) -> int:
     """Record the answer with its citations (each with its passage's row of `turn_open`). One statement.
 
-    Returns: False when the row is gone, or has been closed before.
+    Returns: how many documents of `sources` (None: all) are still being read; counted only for a refusal, else 0.
 
     Raises:
         RefdeskError: database_unavailable.
     """
-    rows = [
-        {
-            "id": new_id(),
-            "n": citation.n,
-            "start": citation.start,
-            "end": citation.end,
-            "chunk_id": row["id"],
-            **{name: row[name] for name in ("document_id", "name", "text", "place", "as_of")},
-            "version": row["number"],
-        }
-        for citation, row in citations
-    ]
+    rows = [_citation_row(citation, row) for citation, row in citations]
     values = {
         "organisation": organisation,
         "answer": answer,
+        "sources": list(sources) if sources else None,
         "content": content.replace("\x00", ""),
         "state": state,
         "mode": mode,
+        "refused": mode == AnswerMode.REFUSED,
         "model": model,
         "tokens_in": tokens_in,
         "tokens_out": tokens_out,
@@ -313,7 +311,20 @@ async def turn_close(
         "error_code": error_code,
         "citations": orjson.dumps(rows).decode(),
     }
-    return bool(await fetch(_CLOSE, values))
+    closed = await fetch(_CLOSE, values)
+    return closed[0][0] if closed else 0  # none: the row is gone, or was closed by another process
+
+
+def _citation_row(citation: Citation, passage: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "n": citation.n,
+        "start": citation.start,
+        "end": citation.end,
+        "chunk_id": passage["id"],
+        **{name: passage[name] for name in ("document_id", "name", "text", "place", "as_of")},
+        "version": passage["number"],
+    }
 
 
 async def answers_checkpoint(contents: Mapping[UUID, str]) -> set[UUID]:

@@ -149,6 +149,18 @@ test.each([
   expect(find(".question")?.textContent).toContain("How?");
 });
 
+test("a refusal while documents are being read says so, and leads to them", async () => {
+  const notice = { code: "documents_being_read", message: "3 documents are still being read. Ask again in a moment.", count: 3 };
+  server.on("GET /conversations/c1/messages", (response) =>
+    json(response, 200, { items: [{ ...cited("done", "refused"), citations: [], notice }, { id: "m0", role: "user", content: "How?", state: "done" }], next: null }),
+  );
+  make({ conversation: "c1" });
+  await until(() => find(".mode"));
+  expect(find(".notice:not([hidden])")?.textContent).toContain(notice.message);
+  expect(find(".notice a")?.getAttribute("href")).toBe("/documents");
+  expect(find(".mode")?.textContent).toBe("Not in the documents read so far");
+});
+
 test.each([
   [{ citations: [] }, "No source was found for this answer"],
   [{ citations: [], state: "stopped" }, "Written by small-model from your documents"],

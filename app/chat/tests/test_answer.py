@@ -1,10 +1,15 @@
-import pytest
+from uuid import uuid4
 
+import pytest
+from asgiref.sync import sync_to_async
+
+from app.accounts.models import Organisation
 from app.bots.models import Bot
 from app.chat.models import Citation, Message
 from app.chat.tests.conftest import Desk, text_of
 from app.conftest import Person
 from app.llm.tests.scripted import Script, ScriptedModel
+from app.sources.models import Document, Source
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -172,3 +177,73 @@ async def test_a_question_on_another_subject_is_refused_before_the_model_is_aske
     events = await desk.ask(bob.key, "Who won the football world cup in 1998?")
     assert events[0][2]["mode"] == events[-1][2]["message"]["mode"] == "refused"
     assert model.requests() == []
+
+
+def document_being_read(organisation: Organisation, state: str, source: Source | None = None) -> Document:
+    source = source or Source.objects.get_or_create(organisation=organisation, name="Uploads")[0]
+    return Document.objects.create(
+        organisation=organisation, source=source, name="new.pdf", bytes=1, sha256=uuid4().hex, state=state
+    )
+
+
+async def test_a_refusal_says_how_many_documents_are_still_being_read(
+    desk: Desk, library: Bot, acme: Organisation, charlie: Person, bob: Person
+) -> None:
+    reading = [await sync_to_async(document_being_read)(acme, state) for state in ("queued", "running")]
+    for state in ("failed", "cancelled"):
+        await sync_to_async(document_being_read)(acme, state)
+    await sync_to_async(document_being_read)(charlie.organisation, "queued")
+    events = await desk.ask(bob.key, "Who won the football world cup in 1998?")
+    message = events[-1][2]["message"]
+    assert message["mode"] == "refused"
+    assert message["notice"] == {
+        "code": "documents_being_read",
+        "message": "2 documents are still being read. Ask again in a moment.",
+        "count": 2,
+    }
+    body = {"message": "Who won the football world cup in 1998?", "stream": False}
+    _, turn = await desk.json(desk.post("/bots/default/chat", bob.key, body))
+    assert turn["message"]["notice"] == message["notice"]
+    # What was said then stays said, and the next answer says what holds then.
+    await Document.objects.filter(pk__in=[document.pk for document in reading[:1]]).aupdate(state="ready")
+    _, again = await desk.json(desk.get(f"/messages/{message['id']}", bob.key))
+    assert again["notice"] == message["notice"]
+    events = await desk.ask(bob.key, "Who won the football world cup in 1998?")
+    notice = events[-1][2]["message"]["notice"]
+    assert (notice["count"], notice["message"]) == (1, "One document is still being read. Ask again in a moment.")
+
+
+async def test_an_answer_and_a_refusal_after_reading_say_nothing_of_it(
+    desk: Desk, library: Bot, acme: Organisation, bob: Person
+) -> None:
+    refused = await desk.ask(bob.key, "Who won the football world cup in 1998?")
+    assert refused[-1][2]["message"]["notice"] is None
+    await sync_to_async(document_being_read)(acme, "queued")
+    answered = await desk.ask(bob.key, "How long is the warranty of the Vale 3?")
+    assert answered[-1][2]["message"]["mode"] == "extractive"
+    assert answered[-1][2]["message"]["notice"] is None
+
+
+async def test_only_documents_that_the_bot_may_read_are_counted(
+    desk: Desk, library: Bot, acme: Organisation, bob: Person
+) -> None:
+    own, elsewhere = [
+        await Source.objects.acreate(organisation=acme, name=name) for name in ("of the bot", "of another")
+    ]
+    await library.sources.aadd(own, through_defaults={"organisation": acme})
+    await sync_to_async(document_being_read)(acme, "queued", elsewhere)
+    events = await desk.ask(bob.key, "How long is the warranty?")
+    assert events[-1][2]["message"]["notice"] is None
+    await sync_to_async(document_being_read)(acme, "running", own)
+    events = await desk.ask(bob.key, "How long is the warranty?")
+    assert events[-1][2]["message"]["notice"]["count"] == 1
+
+
+async def test_a_model_s_refusal_tells_of_documents_being_read_too(
+    desk: Desk, library: Bot, acme: Organisation, bob: Person, model: ScriptedModel
+) -> None:
+    await sync_to_async(document_being_read)(acme, "queued")
+    model.script(Script(tokens=["The passages do not mention ", "a price."]))
+    events = await desk.ask(bob.key, "What does the Vale 3 cost?")
+    assert events[-1][2]["message"]["mode"] == "refused"
+    assert events[-1][2]["message"]["notice"]["count"] == 1

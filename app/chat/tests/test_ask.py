@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from app.accounts.models import Organisation
 from app.bots.models import Bot
 from app.llm.tests.scripted import Script, ScriptedModel
+from app.sources.models import Document, Source
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -43,3 +45,10 @@ def test_valkey_hears_of_the_end_before_the_command_ends(
 def test_a_bot_that_is_not_there_is_said(library: Bot, valkey: str) -> None:
     with pytest.raises(CommandError, match="no such bot"):
         ask("nobody", "Anything?")
+
+
+def test_a_refusal_says_that_documents_are_being_read(library: Bot, acme: Organisation, valkey: str) -> None:
+    source = Source.objects.get(organisation=acme)
+    Document.objects.create(organisation=acme, source=source, name="new.pdf", bytes=1, sha256="0" * 64, state="queued")
+    printed = ask("default", "Who won the football world cup in 1998?")
+    assert "One document is still being read. Ask again in a moment." in printed

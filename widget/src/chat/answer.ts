@@ -162,18 +162,20 @@ export class Answer {
       this.explain("plain", this.text ? "Stopped. This answer is not complete." : "Stopped.", true);
     } else if (message.state === "interrupted") {
       this.explain("warn", message.error ? errorWords(message.error) : "This answer was cut off before its end.", true, message.error?.request_id);
+    } else if (message.notice) {
+      this.explain("plain", message.notice.message, true, null, h("a", { href: "/documents" }, "See how far they are"));
     } else {
       this.notice.hidden = true;
     }
   }
 
-  private explain(kind: "bad" | "warn" | "plain", words: string, retry: boolean, requestId?: string | null): void {
+  private explain(kind: "bad" | "warn" | "plain", words: string, retry: boolean, requestId?: string | null, more: Node | null = null): void {
     const again = h("button", { class: "button small", type: "button" }, icon("retry"), "Try again");
     again.addEventListener("click", () => this.options.onRetry());
     this.notice.className = `notice ${kind}`;
     this.notice.replaceChildren(
-      icon(kind === "plain" ? "stop" : kind),
-      h("span", { class: "notice-words" }, words, requestId ? h("span", { class: "notice-id" }, ` Request ${requestId}`) : null),
+      icon(more ? "document" : kind === "plain" ? "stop" : kind),
+      h("span", { class: "notice-words" }, words, more ? " " : null, more, requestId ? h("span", { class: "notice-id" }, ` Request ${requestId}`) : null),
       ...(retry ? [again] : []),
     );
     this.notice.hidden = false;
@@ -225,7 +227,7 @@ export class Answer {
 
 export function modeWords(message: Message): string {
   if (message.mode === "extractive") return message.error ? "Quoted from your documents: the model gave no answer" : "Quoted from your documents, no model used";
-  if (message.mode === "refused") return "Not in the documents";
+  if (message.mode === "refused") return message.notice ? "Not in the documents read so far" : "Not in the documents";
   if (message.mode === "model" && message.state === "done" && message.citations?.length === 0) return "No source was found for this answer";
   if (message.mode === "model") return message.model ? `Written by ${message.model} from your documents` : "Written by a model from your documents";
   return "";

@@ -48,6 +48,13 @@ export interface ErrorBody {
   request_id?: string | null;
 }
 
+/** Why a refusal may not be the last word. */
+export interface Notice {
+  code: string;
+  message: string;
+  count: number;
+}
+
 export type MessageState = "running" | "done" | "stopped" | "interrupted" | "failed";
 export type Mode = "model" | "extractive" | "refused";
 
@@ -60,6 +67,7 @@ export interface Message {
   model?: string | null;
   citations?: Citation[] | null;
   error?: ErrorBody | null;
+  notice?: Notice | null;
   created?: string | null;
 }
 

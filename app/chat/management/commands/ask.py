@@ -64,4 +64,6 @@ class Command(BaseCommand):
         for n, passage in sorted(cited.items()):
             where = place_label(passage["place"])
             self.stdout.write(f"[{n}] {passage['document']['name']}" + (f", {where}" if where else ""))
+        if message["notice"]:
+            self.stdout.write(message["notice"]["message"])
         self.stdout.write(f"({message['mode']}, {message['timings']['total_s']:.2f} s)")

@@ -122,6 +122,7 @@ def caller_of(request: HttpRequest) -> Caller:
 
 def caller_is_current(caller: Caller) -> bool:
     """Whether the caller may still do what their role said, for streams that outlive the check at their start."""
+    role: str | None
     if caller.api_key_id is not None:
         key = _valid_keys().filter(pk=caller.api_key_id).values_list("role", "scopes").first()
         if key is None or not caller.scopes <= _scopes(key[1]):

@@ -9,6 +9,9 @@ if __name__ == "__main__":
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
+    from app.accounts.actors import actor_set, command_actor
+
+    actor_set(command_actor(sys.argv))
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:

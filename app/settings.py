@@ -108,6 +108,7 @@ INSTALLED_APPS = [
 # Every one of these is async: a sync one would cost each streamed answer a hop to a thread.
 MIDDLEWARE = [
     "app.lib.request_id.RequestIdMiddleware",
+    "app.accounts.actors.ActorMiddleware",
     "app.lib.error_answers.MethodErrorMiddleware",
     "app.lib.direct_middleware.SecurityMiddleware",
     "app.lib.content_policy.ContentPolicyMiddleware",

@@ -321,3 +321,23 @@ class AuditDetail(models.Model):
     )
     # {"salt", "actor", "target", "address", "before": {}, "after": {}}; secrets are never in it.
     content = models.JSONField(default=dict)
+
+
+class AuditHead(models.Model):
+    """The newest entry of a chain, sealed with the box's secret key, so that entries missing at the end are noticed.
+
+    Its row is the lock of the chain.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    organisation = models.ForeignKey(
+        Organisation, models.DO_NOTHING, null=True, blank=True, db_constraint=False, related_name="+"
+    )
+    number = models.PositiveBigIntegerField(default=0)
+    hash = models.CharField(max_length=64, blank=True)
+    seal = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["organisation"], name="audit_head_unique", nulls_distinct=False)
+        ]

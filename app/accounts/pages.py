@@ -1,8 +1,13 @@
-"""Pages for signed-in people: who calls, what their role allows, and what an error looks like as a page."""
+"""Pages for signed-in people: who calls, what their role allows, and what an error looks like as a page.
+
+Every page declares who may see it: `@page(Role.VIEWER)`, or `@open_page("why")` for one that asks for no sign-in. An
+address without a declaration fails app/ops/tests/test_isolation.py.
+"""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
@@ -16,6 +21,15 @@ from app.errors import RefdeskError
 from app.lib.request_id import request_id_of
 
 PageView = Callable[..., HttpResponse]
+AnyView = TypeVar("AnyView", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class PagePolicy:
+    """Who may see a page: members of at least `role`; or anybody (role None), for the reason in `open_because`."""
+
+    role: Role | None
+    open_because: str = ""
 
 
 def page(role: Role) -> Callable[[PageView], PageView]:
@@ -34,7 +48,20 @@ def page(role: Role) -> Callable[[PageView], PageView]:
             except RefdeskError as error:
                 return error_page(request, error)
 
+        answer.page_policy = PagePolicy(role)  # type: ignore[attr-defined]
         return answer
+
+    return decorate
+
+
+def open_page(reason: str) -> Callable[[AnyView], AnyView]:
+    """Declares that anybody may call a view, signed in or not, and why. The view checks by itself what it must."""
+    if not reason:
+        raise ValueError("say why the page is open")
+
+    def decorate(view: AnyView) -> AnyView:
+        view.page_policy = PagePolicy(None, reason)  # type: ignore[attr-defined]
+        return view
 
     return decorate
 

@@ -14,7 +14,7 @@ from app.accounts import sessions
 from app.accounts.auth import Caller
 from app.accounts.choices import Role
 from app.accounts.models import Invitation, Organisation, User
-from app.accounts.pages import page, person_of
+from app.accounts.pages import open_page, page, person_of
 from app.accounts.selectors import invitation_by_token, invitation_list, membership_list
 from app.accounts.services import invitation_accept, invitation_create, invitation_withdraw
 from app.chat.frame import frame_of
@@ -28,6 +28,7 @@ ROLE_MEANINGS = {
 }
 
 
+@open_page("the way in")
 @never_cache
 @require_http_methods(["GET", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponse:
@@ -53,12 +54,14 @@ def _next(request: HttpRequest) -> str:
     return wanted if own and wanted.startswith("/") else reverse("portal")
 
 
+@open_page("ends the caller's own session, if there is one")
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
     sessions.sign_out(request=request)
     return redirect("sign_in")
 
 
+@open_page("the token in the address is the permission")
 @never_cache
 @require_http_methods(["GET", "POST"])
 def accept_invitation(request: HttpRequest, token: str) -> HttpResponse:

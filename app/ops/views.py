@@ -2,10 +2,12 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from app.accounts.pages import open_page
 from app.ops.health import engines_check, queue_depths
 from app.settings import VERSION
 
 
+@open_page("asked by machines; says nothing of any organisation")
 @never_cache
 @require_safe
 def show_health(request: HttpRequest) -> HttpResponse:
@@ -13,6 +15,7 @@ def show_health(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"status": "ok", "version": VERSION, "queues": queue_depths()})
 
 
+@open_page("asked by machines; says nothing of any organisation")
 @never_cache
 @require_safe
 def show_ready(request: HttpRequest) -> HttpResponse:

@@ -17,6 +17,7 @@ from django.utils import timezone
 from app.accounts.auth import _callers
 from app.accounts.choices import Role
 from app.accounts.models import ApiKey, Organisation
+from app.accounts.pages import PagePolicy
 from app.accounts.services import api_key_create, api_key_revoke, membership_create, user_create, user_deactivate
 from app.conftest import PASSWORD, Person
 from app.ops.tests.digest import crossings, digest
@@ -195,25 +196,26 @@ async def test_changes_are_streamed_to_their_own_organisation_only(world: World,
     assert world.word not in answer.text
 
 
-# Pages of the portal: what answers without signing in, with the reason.
-OPEN_PAGES = {
-    "accounts/sign-in": "the way in",
-    "accounts/sign-out": "harmless",
-    "accounts/invitations/<str:token>": "the token is the permission",
-}
-
-
-def pages(patterns: Any = None, before: str = "") -> list[str]:
-    """Addresses of the URL conf outside the API and Django admin, which have tests of their own."""
-    found = []
+def pages(patterns: Any = None, before: str = "") -> dict[str, Any]:
+    """Address → view of the URL conf outside the API and Django admin, which have tests of their own."""
+    found = {}
     for each in get_resolver().url_patterns if patterns is None else patterns:
         route = before + str(each.pattern)
         if isinstance(each, URLResolver):
             if route not in ("api/v1/", "admin/"):
-                found += pages(each.url_patterns, route)
+                found |= pages(each.url_patterns, route)
         elif isinstance(each, URLPattern):
-            found.append(route)
+            found[route] = each.callback
     return found
+
+
+def page_policies() -> dict[str, PagePolicy]:
+    return {route: getattr(view, "page_policy", None) for route, view in pages().items()}
+
+
+def test_every_page_declares_who_may_see_it() -> None:
+    undeclared = [route for route, declared in page_policies().items() if not isinstance(declared, PagePolicy)]
+    assert undeclared == [], "use @page(role) or @open_page(reason) of app/accounts/pages.py"
 
 
 def page_address(route: str, world: World) -> str:
@@ -222,8 +224,8 @@ def page_address(route: str, world: World) -> str:
 
 
 def test_pages_are_for_members(world: World, charlie: Person) -> None:
-    for route in pages():
-        if route in OPEN_PAGES or route in PUBLIC_PAGES:
+    for route, declared in page_policies().items():
+        if declared.role is None:
             continue
         address = page_address(route, world)
         answer = Client().get(address)
@@ -234,13 +236,11 @@ def test_pages_are_for_members(world: World, charlie: Person) -> None:
         assert world.word not in answer.content.decode()
 
 
-# What machines ask without a key: it says nothing of any organisation.
-PUBLIC_PAGES = {"health": "is the box alive", "ready": "are its engines", "metrics": "counts"}
-
-
-def test_public_pages_name_nothing(world: World) -> None:
-    for route in set(pages()) & set(PUBLIC_PAGES):
-        assert world.word not in Client().get("/" + route).content.decode()
+def test_open_pages_name_nothing(world: World) -> None:
+    for route, declared in page_policies().items():
+        # A token in an address is a permission: the world's own would open it.
+        if declared.role is None and "token" not in route:
+            assert world.word not in Client().get(page_address(route, world)).content.decode()
 
 
 async def test_the_description_of_the_api_is_for_members(alice: Person) -> None:

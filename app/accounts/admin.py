@@ -3,6 +3,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import Group
+from django.db import transaction
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
@@ -15,15 +16,15 @@ from app.accounts.secrets import secret_make
 from app.accounts.services import (
     api_key_create,
     api_key_revoke,
-    email_clean,
     invitation_create,
     invitation_withdraw,
     membership_create,
     membership_remove,
     membership_role_set,
     organisation_create,
+    organisation_update,
     user_create,
-    user_deactivate,
+    user_update,
 )
 from app.accounts.sessions import password_reset
 from app.errors import Conflict, Invalid
@@ -46,15 +47,11 @@ class OrganisationAdmin(ScopedAdmin):
         return [*super().get_readonly_fields(request, obj), *(["slug"] if obj is not None else [])]
 
     def object_save(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
-        if obj.chunk_overlap * 2 > obj.chunk_tokens:
-            raise Invalid(message="The overlap of passages can be at most half of their length.")
-        if change:
-            obj.save()
-            return
-        made = organisation_create(slug=obj.slug, name=obj.name)
-        made.chunk_tokens, made.chunk_overlap = obj.chunk_tokens, obj.chunk_overlap
-        made.save()
-        obj.pk = made.pk
+        with transaction.atomic():
+            if not change:
+                obj.pk = organisation_create(slug=obj.slug, name=obj.name).pk
+            changed = [name for name in form.changed_data if change or name not in ("slug", "name")]
+            organisation_update(organisation=obj.pk, values={name: getattr(obj, name) for name in changed})
 
 
 @admin.register(User)
@@ -92,12 +89,7 @@ class UserAdmin(ScopedAdmin):
         own = person_of(request).pk == obj.pk
         if own and not (obj.is_active and obj.is_operator):
             raise Conflict(message="You cannot take your own way in.")
-        obj.email = email_clean(obj.email)
-        if User.objects.exclude(pk=obj.pk).filter(email=obj.email).exists():
-            raise Conflict(message="There is an account with this e-mail address already.")
-        obj.save()
-        if not obj.is_active:
-            user_deactivate(user=obj)
+        user_update(user=obj.pk, values={name: getattr(obj, name) for name in form.changed_data})
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
         return self._password_page(request, obj, obj.new_password)

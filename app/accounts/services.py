@@ -1,4 +1,5 @@
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.password_validation import validate_password
@@ -7,6 +8,7 @@ from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from app.accounts.audit import audit_record, audit_record_person
 from app.accounts.choices import Role
 from app.accounts.models import ApiKey, Invitation, Membership, Organisation, User
 from app.accounts.secrets import API_KEY_PREFIX, secret_hash, secret_make
@@ -18,6 +20,7 @@ LONGEST_PASSWORD = 1000
 LONGEST_EMAIL = 254
 
 
+@transaction.atomic
 def organisation_create(*, slug: str, name: str = "") -> Organisation:
     """Make a tenant.
 
@@ -33,7 +36,42 @@ def organisation_create(*, slug: str, name: str = "") -> Organisation:
     if Organisation.objects.filter(slug=slug).exists():
         raise Conflict(message=f"There is an organisation {slug!r} already.")
     organisation.save()
+    _organisation_audit(organisation, "organisation.create", after={"slug": slug, "name": organisation.name})
     return organisation
+
+
+@transaction.atomic
+def organisation_update(*, organisation: UUID, values: dict[str, Any]) -> Organisation:
+    """Change settings of a tenant, by field name.
+
+    Raises:
+        Invalid: a value cannot be used.
+    """
+    row = Organisation.objects.select_for_update().get(pk=organisation)
+    before = {name: getattr(row, name) for name in values}
+    for name, value in values.items():
+        setattr(row, name, value)
+    try:
+        row.clean_fields()
+    except ValidationError as error:
+        raise Invalid(message="; ".join(error.messages)) from error
+    if row.chunk_overlap * 2 > row.chunk_tokens:
+        raise Invalid(message="The overlap of passages can be at most half of their length.")
+    if any(before[name] != getattr(row, name) for name in values):
+        row.save(update_fields=list(values))
+        _organisation_audit(row, "organisation.update", before=before, after=values)
+    return row
+
+
+def _organisation_audit(row: Organisation, action: str, **sides: Any) -> None:
+    audit_record(
+        organisation=row.pk,
+        action=action,
+        target_kind="organisation",
+        target=str(row.pk),
+        target_name=row.name,
+        **sides,
+    )
 
 
 def user_create(*, email: str, password: str, name: str = "", is_operator: bool = False) -> User:
@@ -49,11 +87,35 @@ def user_create(*, email: str, password: str, name: str = "", is_operator: bool 
     try:
         with transaction.atomic():
             user.save()
+            audit_record_person(user=user, action="user.create", after={"is_operator": is_operator})
     except IntegrityError as error:
         raise Conflict(message="There is an account with this e-mail address already.") from error
     return user
 
 
+@transaction.atomic
+def user_update(*, user: UUID, values: dict[str, Any]) -> User:
+    """Change an account, by field name.
+
+    Raises:
+        Conflict: another account has the address.
+        Invalid: the address cannot be used.
+    """
+    row = User.objects.select_for_update().get(pk=user)
+    if "email" in values:
+        values = {**values, "email": email_clean(values["email"])}
+        if User.objects.exclude(pk=row.pk).filter(email=values["email"]).exists():
+            raise Conflict(message="There is an account with this e-mail address already.")
+    before = {name: getattr(row, name) for name in values}
+    if before != values:
+        for name, value in values.items():
+            setattr(row, name, value)
+        row.save(update_fields=list(values))
+        audit_record_person(user=row, action="user.update", before=before, after=values)
+    return row
+
+
+@transaction.atomic
 def password_set(*, user: User, password: str) -> None:
     """Give a person a password; every session of theirs ends with its next request.
 
@@ -63,6 +125,7 @@ def password_set(*, user: User, password: str) -> None:
     _password_check(password, user)
     user.set_password(password)
     user.save(update_fields=["password"])
+    audit_record_person(user=user, action="user.password")
 
 
 def _password_check(password: str, user: User) -> None:
@@ -90,10 +153,30 @@ def email_clean(email: str) -> str:
     return email
 
 
+@transaction.atomic
 def membership_create(*, organisation: Organisation, user: User, role: Role) -> Membership:
     """Make a person a member, or give a member another role."""
-    membership, _ = Membership.objects.update_or_create(organisation=organisation, user=user, defaults={"role": role})
+    before = Membership.objects.filter(organisation=organisation, user=user).values_list("role", flat=True).first()
+    membership, made = Membership.objects.update_or_create(
+        organisation=organisation, user=user, defaults={"role": role}
+    )
+    if made:
+        _membership_audit(membership, "membership.create", after={"role": role})
+    elif before != role:
+        _membership_audit(membership, "membership.update", before={"role": before}, after={"role": role})
     return membership
+
+
+def _membership_audit(row: Membership, action: str, **sides: Any) -> None:
+    # By the person, so that all about them is found by one id.
+    audit_record(
+        organisation=row.organisation_id,
+        action=action,
+        target_kind="user",
+        target=str(row.user_id),
+        target_name=row.user.email,
+        **sides,
+    )
 
 
 @transaction.atomic
@@ -110,9 +193,11 @@ def membership_role_set(*, organisation: UUID, membership: UUID, role: Role, act
         raise NotAllowed
     if role != Role.OWNER:
         _owner_left(row)
-    row.role = role
+    before, row.role = row.role, role
     row.save(update_fields=["role"])
     _invitations_withdraw_above(row, role)
+    if before != role:
+        _membership_audit(row, "membership.update", before={"role": before}, after={"role": role})
     return row
 
 
@@ -132,6 +217,7 @@ def membership_remove(*, organisation: UUID, membership: UUID, actor_role: Role,
     _owner_left(row)
     _invitations_withdraw_above(row, None)
     row.delete()
+    _membership_audit(row, "membership.delete", before={"role": row.role})
 
 
 def _membership_locked(*, organisation: UUID, membership: UUID) -> Membership:
@@ -182,14 +268,30 @@ def invitation_create(
             invited_by=invited_by,
             expires=timezone.now() + INVITATION_LIFETIME,
         )
+        _invitation_audit(invitation, "invitation.create", after={"role": role})
     return invitation, token
 
 
+def _invitation_audit(row: Invitation, action: str, **sides: Any) -> None:
+    audit_record(
+        organisation=row.organisation_id,
+        action=action,
+        target_kind="invitation",
+        target=str(row.pk),
+        target_name=row.email,
+        **sides,
+    )
+
+
+@transaction.atomic
 def invitation_withdraw(*, organisation: UUID, invitation: UUID) -> None:
     """End an open invitation. Raises NotFound."""
-    gone, _ = Invitation.objects.filter(organisation=organisation, pk=invitation, accepted=None).delete()
-    if not gone:
+    rows = Invitation.objects.select_for_update().filter(organisation=organisation, pk=invitation, accepted=None)
+    row = rows.first()
+    if row is None:
         raise NotFound
+    rows.delete()
+    _invitation_audit(row, "invitation.withdraw", before={"role": row.role})
 
 
 @transaction.atomic
@@ -217,6 +319,7 @@ def invitation_accept(*, token: str, name: str, password: str, user: User | None
         membership_create(organisation=invitation.organisation, user=user, role=Role(invitation.role))
     invitation.accepted = timezone.now()
     invitation.save(update_fields=["accepted"])
+    _invitation_audit(invitation, "invitation.accept", after={"role": invitation.role})
     return user
 
 
@@ -265,5 +368,5 @@ def api_key_revoke(*, organisation: UUID, api_key: UUID) -> None:
 
 def user_deactivate(*, user: User) -> None:
     """Refuse a person everywhere from their next request on. Keys belong to the organisation and stay."""
+    user_update(user=user.pk, values={"is_active": False})
     user.is_active = False
-    user.save(update_fields=["is_active"])

@@ -5,6 +5,7 @@ from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import transaction
 from pydantic import ValidationError
 
+from app.accounts.audit import audit_record
 from app.accounts.models import Organisation, User
 from app.bots.models import Bot, BotRevision, BotSource
 from app.bots.settings import BotSettings
@@ -46,7 +47,19 @@ def bot_create(
         raise Conflict(message=f"There is a bot {slug!r} already.")
     bot.save()
     revision_publish(bot=bot, settings=checked, created_by=created_by)
+    _audit(bot, "bot.create", after={"slug": slug, "name": name, **checked.model_dump()})
     return bot
+
+
+def _audit(bot: Bot, action: str, **sides: Any) -> None:
+    audit_record(
+        organisation=bot.organisation_id,
+        action=action,
+        target_kind="bot",
+        target=str(bot.pk),
+        target_name=bot.name,
+        **sides,
+    )
 
 
 @transaction.atomic
@@ -82,6 +95,7 @@ def bot_update(
         Invalid: a setting cannot be used.
         NotFound: a source is not the organisation's.
     """
+    before = _state(bot)
     if name is not None:
         bot.name = name
         bot.save(update_fields=["name", "updated"])
@@ -92,7 +106,19 @@ def bot_update(
         checked = settings_check({**current, **settings})
         if checked.model_dump() != current:
             revision_publish(bot=bot, settings=checked, created_by=updated_by)
+    after = _state(bot)
+    if before != after:
+        _audit(bot, "bot.update", before=before, after=after)
     return bot
+
+
+def _state(bot: Bot) -> dict[str, Any]:
+    """What an admin can change of a bot, as it is stored."""
+    stored = Bot.objects.select_related("live_revision").get(pk=bot.pk)
+    revision = stored.live_revision
+    sources = BotSource.objects.filter(bot=bot).order_by("source__name").values_list("source__name", flat=True)
+    settings = {} if revision is None else {**revision.settings, "revision": revision.number}
+    return {**settings, "name": stored.name, "sources": list(sources)}
 
 
 def _sources_set(*, organisation: UUID, bot: Bot, sources: list[UUID]) -> None:
@@ -104,9 +130,12 @@ def _sources_set(*, organisation: UUID, bot: Bot, sources: list[UUID]) -> None:
     BotSource.objects.bulk_create(BotSource(organisation_id=organisation, bot=bot, source_id=pk) for pk in wanted)
 
 
+@transaction.atomic
 def bot_delete(*, organisation: UUID, bot: Bot) -> None:
     """With its revisions and conversations."""
+    before = _state(bot)
     Bot.objects.filter(organisation=organisation, pk=bot.pk).delete()
+    _audit(bot, "bot.delete", before=before)
 
 
 @transaction.atomic
@@ -119,4 +148,7 @@ def revision_restore(*, organisation: UUID, bot: Bot, number: int, restored_by: 
     earlier = BotRevision.objects.filter(organisation=organisation, bot=bot, number=number).first()
     if earlier is None:
         raise NotFound(message="There is no such revision.")
-    return revision_publish(bot=bot, settings=earlier.parsed, created_by=restored_by)
+    before = _state(bot)
+    made = revision_publish(bot=bot, settings=earlier.parsed, created_by=restored_by)
+    _audit(bot, "bot.restore", before=before, after=_state(bot))
+    return made

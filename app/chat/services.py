@@ -2,7 +2,10 @@ import asyncio
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
+from django.db import transaction
 
+from app.accounts.actors import actor_now
+from app.accounts.audit import audit_record
 from app.chat.choices import MessageRole, MessageState
 from app.chat.models import Conversation, Message
 from app.chat.turn_keeper import TICK_S, stop_elsewhere
@@ -21,9 +24,22 @@ def conversation_rename(*, organisation: UUID, conversation: Conversation, title
     conversation.title = title
 
 
+@transaction.atomic
 def conversation_delete(*, organisation: UUID, conversation: Conversation) -> None:
-    """With its messages and citations. An answer that is being written notices at its next checkpoint."""
+    """With its messages and citations. An answer that is being written notices at its next checkpoint.
+
+    Not audited when its own reader does it: what somebody asks, and takes back, is theirs.
+    """
     Conversation.objects.filter(organisation=organisation, pk=conversation.pk).delete()
+    if actor_now().id not in (conversation.user_id or conversation.api_key_id,):
+        # Without its title, which is a question.
+        audit_record(
+            organisation=organisation,
+            action="conversation.delete",
+            target_kind="conversation",
+            target=str(conversation.pk),
+            before={"owner": str(conversation.user_id or conversation.api_key_id), "created": conversation.created},
+        )
 
 
 def message_rate(*, organisation: UUID, message: Message, rating: int) -> None:

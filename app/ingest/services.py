@@ -1,10 +1,11 @@
 from datetime import timedelta
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
+from app.accounts.audit import audit_record
 from app.errors import Conflict
 from app.ingest.events import document_publish, document_publish_deleted
 from app.ingest.jobs import OPEN, delete_job_create, ingest_job_create, job_cancel_open
@@ -40,10 +41,22 @@ def document_upload(
         )
         if version is not None:
             ingest_job_create(organisation=organisation, document=document, version=version)
+            _audit(document, "document.upload", after={"source": source.name, "bytes": document.bytes})
         elif document.state in FAILED:
             document = document_retry(organisation=organisation, document=document.id)
     document_publish(document)
     return document
+
+
+def _audit(document: Document, action: str, **sides: Any) -> None:
+    audit_record(
+        organisation=document.organisation_id,
+        action=action,
+        target_kind="document",
+        target=str(document.pk),
+        target_name=document.name,
+        **sides,
+    )
 
 
 @transaction.atomic
@@ -64,7 +77,9 @@ def document_retry(*, organisation: UUID, document: UUID) -> Document:
             organisation_id=organisation, document=row, number=last.number + 1, storage_key=last.storage_key
         )
     ingest_job_create(organisation=organisation, document=row, version=version)
+    before = row.state
     _document_set(row, DocumentState.QUEUED, percent=0)
+    _audit(row, "document.retry", before={"state": before}, after={"state": row.state})
     transaction.on_commit(lambda: document_publish(row))
     return row
 
@@ -89,7 +104,9 @@ def document_cancel(*, organisation: UUID, document: UUID) -> Document:
             organisation=organisation, versions=versions, objects=[], delay=STOP_GRACE if running else None
         )
     state = DocumentState.CANCELLED if row.active_version_id is None else DocumentState.READY
+    before = row.state
     _document_set(row, state, percent=0 if row.active_version_id is None else 100)
+    _audit(row, "document.cancel", before={"state": before}, after={"state": row.state})
     transaction.on_commit(lambda: document_publish(row))
     return row
 
@@ -105,6 +122,8 @@ def document_delete(*, organisation: UUID, document: UUID) -> None:
     running = job_cancel_open(organisation=organisation, document=document)
     row = _document_lock(organisation, document)
     versions = list(DocumentVersion.objects.filter(document=row).values_list("id", "storage_key"))
+    kept = Document(id=row.pk, organisation_id=organisation, name=row.name)
+    before = {"source": row.source.name, "bytes": row.bytes, "sha256": row.sha256}
     row.delete()
     delete_job_create(
         organisation=organisation,
@@ -112,6 +131,7 @@ def document_delete(*, organisation: UUID, document: UUID) -> None:
         objects={key for _, key in versions},
         delay=STOP_GRACE if running else None,
     )
+    _audit(kept, "document.delete", before=before)
     transaction.on_commit(lambda: document_publish_deleted(organisation=organisation, document=document))
 
 
@@ -126,6 +146,14 @@ def source_delete(*, organisation: UUID, source: Source) -> int:
         if Document.objects.filter(source=locked).exists():
             raise Conflict(message="A document was added meanwhile. Try again.")
         locked.delete()
+        audit_record(
+            organisation=organisation,
+            action="source.delete",
+            target_kind="source",
+            target=str(source.pk),
+            target_name=source.name,
+            before={"documents": len(documents)},
+        )
     return len(documents)
 
 

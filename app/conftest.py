@@ -9,8 +9,9 @@ from django.db import connection
 from django.test import Client
 
 from app.accounts.choices import Role
+from app.accounts.keys import api_key_create
 from app.accounts.models import Organisation, User
-from app.accounts.services import api_key_create, membership_create, organisation_create, user_create
+from app.accounts.services import membership_create, organisation_create, user_create
 from app.bots.models import Bot
 from app.bots.services import bot_create
 from app.sources.models import Source

@@ -28,9 +28,13 @@ CODES: dict[str, Entry] = {
     "csrf_failed": Entry(403, "The page is too old for this action.", "Reload the page and try again."),
     "not_allowed": Entry(403, "Your role does not allow this.", "Ask an owner or admin of the organisation."),
     "scope_missing": Entry(403, "This key lacks the scope for that.", "Make a key with the scope named in details."),
+    "organisation_suspended": Entry(
+        403, "This organisation is suspended.", "Nothing of it is lost. Ask the people who run this Refdesk."
+    ),
     "not_found": Entry(404, "Nothing was found at this address.", "It may be deleted, or belong to somebody else."),
     "last_owner": Entry(409, "An organisation needs an owner.", "Make somebody else an owner first."),
     "invitation_invalid": Entry(410, "This invitation is used, expired or withdrawn.", "Ask for a new link."),
+    "link_invalid": Entry(410, "This link is used, expired or replaced by a newer one.", "Ask for a new link."),
     # What is sent
     "invalid_request": Entry(422, "Some of what was sent cannot be used.", "See details."),
     "request_too_large": Entry(413, "The request is too large.", "Send less at once."),

@@ -36,7 +36,8 @@ def lines_of(path: Path) -> list[Row]:
 
 def fill() -> str:
     """The sample library, ingested in this process."""
-    from app.accounts.services import api_key_create, organisation_create
+    from app.accounts.keys import api_key_create
+    from app.accounts.services import organisation_create
     from app.bots.services import bot_create
     from app.ingest.models import Job
     from app.ingest.pipeline import job_run

@@ -32,7 +32,8 @@ QUESTIONS = [f"How often is the a{n} unit of the b{n % 7} plant checked?" for n 
 
 def fill(chunks: int) -> str:
     """An organisation with a bot and a made-up library; a key for it."""
-    from app.accounts.services import api_key_create, organisation_create
+    from app.accounts.keys import api_key_create
+    from app.accounts.services import organisation_create
     from app.bots.services import bot_create
     from app.chat.tests.library import document_index
 

@@ -11,11 +11,10 @@ from django.urls import reverse
 
 from app.accounts.admin_scope import ScopedAdmin, action, display, is_operator, person_of, role_in, roles_of
 from app.accounts.choices import Role
+from app.accounts.keys import api_key_create, api_key_revoke
 from app.accounts.models import ApiKey, Invitation, Membership, Organisation, User
 from app.accounts.secrets import secret_make
 from app.accounts.services import (
-    api_key_create,
-    api_key_revoke,
     invitation_create,
     invitation_withdraw,
     membership_create,

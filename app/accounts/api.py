@@ -1,11 +1,21 @@
 from typing import Any
+from uuid import UUID
 
-from ninja import Router
+from ninja import Router, Status
 
 from app.accounts.auth import ApiRequest, policy
-from app.accounts.choices import Role
+from app.accounts.choices import Role, Scope
+from app.accounts.keys import (
+    api_key_create,
+    api_key_get,
+    api_key_list,
+    api_key_read,
+    api_key_revoke,
+    api_key_rotate,
+)
 from app.accounts.models import ApiKey, Organisation, User
-from app.accounts.schemas import MeOut
+from app.accounts.schemas import ApiKeyIn, ApiKeyOut, ApiKeyPageOut, MeOut, NewApiKeyOut, RotationIn
+from app.lib.paging import Limit, page_read
 
 router = Router(tags=["account"])
 
@@ -17,7 +27,65 @@ def get_me(request: ApiRequest) -> Any:
     return {
         "organisation": Organisation.objects.get(pk=caller.organisation_id),
         "role": caller.role,
-        "scopes": [role for role in Role.values if caller.role.covers(Role(role))],
+        "scopes": [scope for scope in Scope if scope in caller.scopes],
         "user": User.objects.get(pk=caller.user_id) if caller.user_id else None,
         "api_key": ApiKey.objects.get(pk=caller.api_key_id).name if caller.api_key_id else None,
     }
+
+
+@router.get("/api-keys", auth=policy(Role.ADMIN, Scope.ADMIN), response=ApiKeyPageOut)
+def list_api_keys(request: ApiRequest, limit: int = Limit, cursor: str = "") -> Any:
+    """The organisation's keys, the newest first, revoked and expired ones too."""
+    rows, following = page_read(api_key_list(organisation=request.caller.organisation_id), cursor=cursor, limit=limit)
+    return {"items": [api_key_read(row) for row in rows], "next": following}
+
+
+@router.post("/api-keys", auth=policy(Role.ADMIN, Scope.ADMIN), response={201: NewApiKeyOut})
+def create_api_key(request: ApiRequest, api_key: ApiKeyIn) -> Any:
+    """A new key. Its role and scopes are the caller's at most; `key` is in this answer only."""
+    caller = request.caller
+    row, key = api_key_create(
+        organisation=Organisation.objects.get(pk=caller.organisation_id),
+        name=api_key.name,
+        role=api_key.role,
+        scopes=api_key.scopes,
+        plan=api_key.plan,
+        expires=api_key.expires,
+        created_by=User.objects.filter(pk=caller.user_id).first(),
+        creator_role=caller.role,
+        creator_scopes=caller.scopes,
+    )
+    return Status(201, {**api_key_read(row), "key": key})
+
+
+@router.get("/api-keys/{api_key_id}", auth=policy(Role.ADMIN, Scope.ADMIN), response=ApiKeyOut)
+def get_api_key(request: ApiRequest, api_key_id: UUID) -> Any:
+    return api_key_read(api_key_get(organisation=request.caller.organisation_id, api_key=api_key_id))
+
+
+@router.post("/api-keys/{api_key_id}/rotate", auth=policy(Role.ADMIN, Scope.ADMIN), response={201: NewApiKeyOut})
+def rotate_api_key(request: ApiRequest, api_key_id: UUID, rotation: RotationIn) -> Any:
+    """A new key in the place of this one, which works on for `overlap_days`. A key may rotate itself."""
+    caller = request.caller
+    row, key = api_key_rotate(
+        organisation=caller.organisation_id,
+        api_key=api_key_id,
+        overlap_days=rotation.overlap_days,
+        actor=User.objects.filter(pk=caller.user_id).first(),
+        actor_role=caller.role,
+        actor_scopes=caller.scopes,
+    )
+    return Status(201, {**api_key_read(row), "key": key})
+
+
+@router.delete("/api-keys/{api_key_id}", auth=policy(Role.ADMIN, Scope.ADMIN), response={204: None})
+def revoke_api_key(request: ApiRequest, api_key_id: UUID) -> Any:
+    """End a key for good. It stays in the list, revoked."""
+    caller = request.caller
+    api_key_revoke(
+        organisation=caller.organisation_id,
+        api_key=api_key_id,
+        actor_role=caller.role,
+        actor_scopes=caller.scopes,
+    )
+    return Status(204, None)

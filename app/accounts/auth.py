@@ -5,7 +5,6 @@ async route. The same checks run whichever way the caller comes: API key or sess
 """
 
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 from uuid import UUID
@@ -19,6 +18,7 @@ from django.utils import timezone
 from ninja.utils import check_csrf
 
 from app.accounts.choices import Role, Scope
+from app.accounts.keys import ALL_SCOPES, scopes_of
 from app.accounts.models import ApiKey, Membership, User
 from app.accounts.secrets import API_KEY_PREFIX, secret_hash
 from app.errors import NotAllowed, NotFound, NotSignedIn, RefdeskError
@@ -27,7 +27,8 @@ from app.errors import NotAllowed, NotFound, NotSignedIn, RefdeskError
 CALLER_CACHE_S = 2.0
 CALLER_CACHE_SIZE = 1000
 LAST_USED_STEP_S = 60
-ALL_SCOPES = frozenset(Scope)
+# In the session of a person in several organisations: the id of the one they chose.
+CHOSEN_ORGANISATION = "organisation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +68,12 @@ def _caller_of_key(key: str) -> Caller:
     except ApiKey.DoesNotExist:
         _callers.pop(hashed, None)
         raise RefdeskError("bad_api_key") from None
+    if row.organisation.suspended is not None:
+        raise RefdeskError("organisation_suspended")
     if row.last_used is None or (timezone.now() - row.last_used).total_seconds() > LAST_USED_STEP_S:
         ApiKey.objects.filter(pk=row.pk).update(last_used=timezone.now())
     caller = Caller(
-        row.organisation_id, row.organisation.slug, Role(row.role), api_key_id=row.id, scopes=_scopes(row.scopes)
+        row.organisation_id, row.organisation.slug, Role(row.role), api_key_id=row.id, scopes=scopes_of(row)
     )
     if len(_callers) >= CALLER_CACHE_SIZE:
         _callers.clear()
@@ -78,23 +81,30 @@ def _caller_of_key(key: str) -> Caller:
     return caller
 
 
-def _scopes(names: Iterable[str]) -> frozenset[Scope]:
-    """A name that this version does not know grants nothing."""
-    return frozenset(Scope(name) for name in names if name in Scope.values)
+def caller_of_user(user: User, slug: str | None, *, chosen: str | None = None) -> Caller:
+    """A person in the organisation that `slug` names, or in the one with the id `chosen`, or in the first they joined.
 
-
-def caller_of_user(user: User, slug: str | None) -> Caller:
-    """A person in the organisation that `slug` names, or in the first one they joined.
+    What a session chose long ago may not be theirs any more: then the first counts. A suspended organisation is passed
+    over, unless it is named or the only one.
 
     Raises:
         NotFound: no membership there; the same whether the organisation exists or not.
+        RefdeskError: organisation_suspended.
     """
-    memberships: Iterable[Membership] = user.memberships.select_related("organisation").order_by("created", "id")
-    for membership in memberships:
-        if slug is None or membership.organisation.slug == slug:
-            organisation = membership.organisation
-            return Caller(organisation.id, organisation.slug, Role(membership.role), user_id=user.id)
-    raise NotFound("not_found", "You are not a member of an organisation here.")
+    memberships = list(user.memberships.select_related("organisation").order_by("created", "id"))
+    if slug is not None:
+        memberships = [each for each in memberships if each.organisation.slug == slug]
+    else:
+        # Stable: among equals the first that they joined.
+        memberships.sort(
+            key=lambda each: (each.organisation.suspended is not None, str(each.organisation_id) != chosen)
+        )
+    if not memberships:
+        raise NotFound("not_found", "You are not a member of an organisation here.")
+    membership, organisation = memberships[0], memberships[0].organisation
+    if organisation.suspended is not None:
+        raise RefdeskError("organisation_suspended")
+    return Caller(organisation.id, organisation.slug, Role(membership.role), user_id=user.id)
 
 
 def _caller_of_session(request: HttpRequest) -> Caller:
@@ -103,14 +113,14 @@ def _caller_of_session(request: HttpRequest) -> Caller:
         raise NotSignedIn
     if check_csrf(request) is not None:
         raise RefdeskError("csrf_failed")
-    return caller_of_user(user, request.headers.get("X-Organisation"))
+    return caller_of_user(user, request.headers.get("X-Organisation"), chosen=request.session.get(CHOSEN_ORGANISATION))
 
 
 def caller_of(request: HttpRequest) -> Caller:
     """The caller of an API request.
 
     Raises:
-        RefdeskError: not_signed_in, bad_api_key, csrf_failed or not_found.
+        RefdeskError: not_signed_in, bad_api_key, csrf_failed, not_found or organisation_suspended.
     """
     token = _bearer(request)
     if token is None:
@@ -124,12 +134,14 @@ def caller_is_current(caller: Caller) -> bool:
     """Whether the caller may still do what their role said, for streams that outlive the check at their start."""
     role: str | None
     if caller.api_key_id is not None:
-        key = _valid_keys().filter(pk=caller.api_key_id).values_list("role", "scopes").first()
-        if key is None or not caller.scopes <= _scopes(key[1]):
+        key = _valid_keys().filter(pk=caller.api_key_id, organisation__suspended=None).first()
+        if key is None or not caller.scopes <= scopes_of(key):
             return False
-        role = key[0]
+        role: str | None = key.role
     else:
-        members = Membership.objects.filter(organisation=caller.organisation_id, user__is_active=True)
+        members = Membership.objects.filter(
+            organisation=caller.organisation_id, organisation__suspended=None, user__is_active=True
+        )
         role = members.filter(user=caller.user_id).values_list("role", flat=True).first()
     return role is not None and Role(role).covers(caller.role)
 

@@ -1,3 +1,4 @@
+from datetime import timedelta
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -102,8 +103,8 @@ class User(AbstractBaseUser):
     @cached_property
     def admin_roles(self) -> dict[UUID, Role]:
         """Organisations whose admin pages the person may use. Read once a request: admin pages ask many times."""
-        rows = self.memberships.filter(role__in=[Role.OWNER, Role.ADMIN]).values_list("organisation_id", "role")
-        return {organisation: Role(role) for organisation, role in rows}
+        rows = self.memberships.filter(role__in=[Role.OWNER, Role.ADMIN], organisation__suspended=None)
+        return {organisation: Role(role) for organisation, role in rows.values_list("organisation_id", "role")}
 
     # What Django admin asks: owners and admins of any organisation may enter; each page is scoped to theirs.
     @property
@@ -158,6 +159,10 @@ class Invitation(models.Model):
         return self.accepted is None and self.expires > timezone.now()
 
 
+# Long enough before its end to put a new key where the old one is.
+KEY_EXPIRING = timedelta(days=7)
+
+
 def scopes_all() -> list[str]:
     return list(Scope.values)
 
@@ -191,11 +196,18 @@ class ApiKey(models.Model):
         return f"{self.name} ({self.prefix}…)"
 
     @property
+    def is_valid(self) -> bool:
+        return self.revoked is None and (self.expires is None or self.expires > timezone.now())
+
+    @property
     def state(self) -> str:
-        """valid, revoked or expired."""
+        """valid, expiring (within seven days), expired or revoked."""
         if self.revoked is not None:
             return "revoked"
-        return "expired" if self.expires is not None and self.expires <= timezone.now() else "valid"
+        if self.expires is None:
+            return "valid"
+        left = self.expires - timezone.now()
+        return "expired" if left <= timedelta(0) else "expiring" if left <= KEY_EXPIRING else "valid"
 
 
 class Identity(models.Model):

@@ -14,7 +14,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from app.accounts.auth import Caller, caller_of_user
+from app.accounts.auth import CHOSEN_ORGANISATION, Caller, caller_of_user
 from app.accounts.choices import Role
 from app.accounts.models import User
 from app.errors import RefdeskError
@@ -41,7 +41,7 @@ def page(role: Role) -> Callable[[PageView], PageView]:
             if not isinstance(request.user, User):
                 return redirect_to_login(request.get_full_path())
             try:
-                caller = caller_of_user(request.user, None)
+                caller = caller_of_user(request.user, None, chosen=request.session.get(CHOSEN_ORGANISATION))
                 if not caller.role.covers(role):
                     raise PermissionDenied
                 return view(request, caller, *args, **kwargs)
@@ -69,6 +69,8 @@ def open_page(reason: str) -> Callable[[AnyView], AnyView]:
 def error_page(request: HttpRequest, error: RefdeskError) -> HttpResponse:
     if error.code == "not_found" and error.message == RefdeskError("not_found").message:
         raise Http404
+    if error.code == "organisation_suspended":
+        return render(request, "accounts/suspended.html", status=error.status)
     shown = {"heading": error.message, "words": error.hint, "request_id": request_id_of(request)}
     return render(request, "error.html", shown, status=error.status)
 

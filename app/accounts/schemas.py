@@ -1,6 +1,10 @@
 from uuid import UUID
 
 from ninja import Schema
+from pydantic import AwareDatetime, ConfigDict, Field
+
+from app.accounts.choices import Role, Scope
+from app.accounts.keys import LONGEST_OVERLAP_DAYS
 
 
 class OrganisationOut(Schema):
@@ -21,3 +25,47 @@ class MeOut(Schema):
     scopes: list[str]
     user: PersonOut | None
     api_key: str | None
+
+
+class ApiKeyOut(Schema):
+    id: UUID
+    name: str
+    prefix: str
+    role: str
+    scopes: list[str]
+    plan: str | None
+    state: str
+    replaced_by: UUID | None
+    created: str
+    expires: str | None
+    last_used: str | None
+    revoked: str | None
+
+
+class ApiKeyPageOut(Schema):
+    items: list[ApiKeyOut]
+    next: str | None
+
+
+class NewApiKeyOut(ApiKeyOut):
+    """The only answer that ever holds the key itself."""
+
+    key: str
+
+
+class ApiKeyIn(Schema):
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1, max_length=200)
+    role: Role = Role.ADMIN
+    scopes: list[Scope] = Field(default_factory=lambda: list(Scope), min_length=1, max_length=len(Scope))
+    plan: str | None = Field(None, max_length=50)
+    expires: AwareDatetime | None = None
+
+
+class RotationIn(Schema):
+    """For how many days both keys work."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    overlap_days: int = Field(0, ge=0, le=LONGEST_OVERLAP_DAYS)

@@ -1,4 +1,4 @@
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from app.accounts.audit import audit_record, audit_record_person
 from app.accounts.choices import Role
-from app.accounts.models import ApiKey, Invitation, Membership, Organisation, User
-from app.accounts.secrets import API_KEY_PREFIX, secret_hash, secret_make
+from app.accounts.models import Invitation, Membership, Organisation, User
+from app.accounts.secrets import secret_hash, secret_make
+from app.accounts.sign_ins import sign_ins_end
 from app.errors import Conflict, Invalid, NotAllowed, NotFound, RefdeskError
 
 INVITATION_LIFETIME = timedelta(days=7)
@@ -111,13 +112,15 @@ def user_update(*, user: UUID, values: dict[str, Any]) -> User:
         for name, value in values.items():
             setattr(row, name, value)
         row.save(update_fields=list(values))
+        if not row.is_active:
+            sign_ins_end(user=row.pk)
         audit_record_person(user=row, action="user.update", before=before, after=values)
     return row
 
 
 @transaction.atomic
-def password_set(*, user: User, password: str) -> None:
-    """Give a person a password; every session of theirs ends with its next request.
+def password_set(*, user: User, password: str, but: str | None = None) -> None:
+    """Give a person a password; their sessions end, but for the one with the key `but`, which its caller renews.
 
     Raises:
         Invalid: the password cannot be used.
@@ -125,6 +128,7 @@ def password_set(*, user: User, password: str) -> None:
     _password_check(password, user)
     user.set_password(password)
     user.save(update_fields=["password"])
+    sign_ins_end(user=user.pk, but=but)
     audit_record_person(user=user, action="user.password")
 
 
@@ -311,6 +315,8 @@ def invitation_accept(*, token: str, name: str, password: str, user: User | None
     )
     if invitation is None or not invitation.is_open:
         raise RefdeskError("invitation_invalid")
+    if invitation.organisation.suspended is not None:
+        raise RefdeskError("organisation_suspended")
     if user is None:
         user = user_create(email=invitation.email, password=password, name=name)
     elif user.email.lower() != invitation.email.lower():
@@ -323,50 +329,16 @@ def invitation_accept(*, token: str, name: str, password: str, user: User | None
     return user
 
 
-def api_key_create(
-    *,
-    organisation: Organisation,
-    name: str,
-    role: Role = Role.ADMIN,
-    created_by: User | None = None,
-    creator_role: Role = Role.OWNER,
-    expires: datetime | None = None,
-) -> tuple[ApiKey, str]:
-    """A key's row and the key itself, which is shown once. A key belongs to the organisation, not to its maker.
-
-    Raises:
-        NotAllowed: the role is above the creator's.
-        Invalid: no name, or a date that is over.
-    """
-    if not creator_role.covers(Role.ADMIN) or not creator_role.covers(role):
-        raise NotAllowed
-    name = name.replace("\0", "").strip()[:200]
-    if not name:
-        raise Invalid(message="A key needs a name.")
-    if expires is not None and expires <= timezone.now():
-        raise Invalid(message="A key must expire in the future.")
-    key = secret_make(API_KEY_PREFIX)
-    row = ApiKey.objects.create(
-        organisation=organisation,
-        name=name,
-        role=role,
-        prefix=key[: len(API_KEY_PREFIX) + 6],
-        key_hash=secret_hash(key),
-        created_by=created_by,
-        expires=expires,
-    )
-    return row, key
-
-
-def api_key_revoke(*, organisation: UUID, api_key: UUID) -> None:
-    """End a key for good. Raises NotFound; a key that is revoked already stays as it is."""
-    keys = ApiKey.objects.filter(organisation=organisation, pk=api_key)
-    if not keys.exists():
-        raise NotFound
-    keys.filter(revoked=None).update(revoked=timezone.now())
-
-
 def user_deactivate(*, user: User) -> None:
     """Refuse a person everywhere from their next request on. Keys belong to the organisation and stay."""
     user_update(user=user.pk, values={"is_active": False})
     user.is_active = False
+
+
+@transaction.atomic
+def organisation_suspend(*, organisation: Organisation, suspended: bool) -> None:
+    """Refuse everybody of an organisation, people and keys, or let them in again. Nothing of it is lost."""
+    if (organisation.suspended is not None) != suspended:
+        organisation.suspended = timezone.now() if suspended else None
+        organisation.save(update_fields=["suspended"])
+        _organisation_audit(organisation, "organisation.suspend" if suspended else "organisation.reopen")

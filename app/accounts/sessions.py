@@ -6,14 +6,10 @@ from django.contrib.auth import authenticate, login, logout, update_session_auth
 from django.http import HttpRequest
 
 from app.accounts.lockout import WINDOW_S, attempt_allow, attempts_forget, lockout_lift
-from app.accounts.models import User
+from app.accounts.models import SignIn, User
 from app.accounts.services import LONGEST_PASSWORD, password_set
+from app.accounts.sign_ins import address_of, sign_in_move, sign_in_record
 from app.errors import RefdeskError
-
-
-def address_of(request: HttpRequest) -> str:
-    """IP of the caller as the web server saw it. Forwarded headers are the server's to judge, not ours."""
-    return str(request.META.get("REMOTE_ADDR", ""))
 
 
 def sign_in(*, request: HttpRequest, email: str, password: str) -> User:
@@ -32,12 +28,19 @@ def sign_in(*, request: HttpRequest, email: str, password: str) -> User:
     if not isinstance(user, User):
         raise RefdeskError("bad_credentials")
     attempts_forget(email=email, address=address_of(request))
-    login(request, user)
+    session_begin(request=request, user=user)
     return user
+
+
+def session_begin(*, request: HttpRequest, user: User) -> None:
+    """Sign in somebody who has shown who they are. The visitor's session ends: nobody can have planted this one."""
+    login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+    sign_in_record(request=request, user=user)
 
 
 def sign_out(*, request: HttpRequest) -> None:
     """End the session on the server, not only in the browser."""
+    SignIn.objects.filter(session_key=request.session.session_key).delete()
     logout(request)
 
 
@@ -56,8 +59,10 @@ def password_change(*, request: HttpRequest, current: str, new: str) -> None:
     if len(current) > LONGEST_PASSWORD or not user.check_password(current):
         raise RefdeskError("bad_credentials", "The current password is wrong.")
     attempts_forget(email=user.email, address=address_of(request))
-    password_set(user=user, password=new)
+    before = request.session.session_key
+    password_set(user=user, password=new, but=before)
     update_session_auth_hash(request, user)
+    sign_in_move(before=before, after=request.session.session_key)
 
 
 def password_reset(*, user: User) -> str:

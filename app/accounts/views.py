@@ -2,7 +2,6 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.contrib.auth import login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -81,7 +80,7 @@ def accept_invitation(request: HttpRequest, token: str) -> HttpResponse:
             shown["problem"], status = _invitation_problem(error), error.status
         else:
             if signed_in is None:
-                login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+                sessions.session_begin(request=request, user=user)
             return redirect("portal")
     return render(request, "accounts/accept_invitation.html", shown, status=status)
 

@@ -15,8 +15,9 @@ from django.utils import timezone
 from app.accounts import auth
 from app.accounts.auth import ApiRequest, Caller, caller_is_current, stream_allowed
 from app.accounts.choices import Role
+from app.accounts.keys import api_key_create, api_key_revoke
 from app.accounts.models import ApiKey, Membership, Organisation
-from app.accounts.services import api_key_create, api_key_revoke, membership_create, password_set, user_deactivate
+from app.accounts.services import membership_create, password_set, user_deactivate
 from app.conftest import Person
 
 

@@ -8,11 +8,11 @@ from django.db import connection, connections
 from django.utils import timezone
 
 from app.accounts.choices import Role
+from app.accounts.keys import api_key_create
 from app.accounts.models import ApiKey, Invitation, Membership, Organisation, User
 from app.accounts.secrets import secret_hash
 from app.accounts.selectors import invitation_by_token
 from app.accounts.services import (
-    api_key_create,
     invitation_accept,
     invitation_create,
     invitation_withdraw,

@@ -5,7 +5,7 @@ import uuid
 import pytest
 from django.conf import settings
 
-from app.accounts.services import api_key_create
+from app.accounts.keys import api_key_create
 from app.bots.models import Bot
 from app.chat.models import Conversation, Message
 from app.chat.tests.conftest import Desk

@@ -28,6 +28,7 @@ VALUES: dict[str, Value] = {
     "source_id": lambda world: str(world.source.pk),
     "conversation_id": lambda world: str(world.conversation.pk),
     "message_id": lambda world: str(world.answer.pk),
+    "api_key_id": lambda world: str(world.api_key.pk),
     "chunk_id": lambda world: str(world.chunk.pk),
     "slug": lambda world: world.bot.slug,
     "bot": lambda world: world.bot.slug,
@@ -55,6 +56,11 @@ VALUES: dict[str, Value] = {
     "settings": lambda world: {"temperature": 0.5},
     "rating": lambda world: 1,
     "comment": lambda world: "words",
+    "role": lambda world: "viewer",
+    "scopes": lambda world: ["chat"],
+    "plan": lambda world: None,
+    "expires": lambda world: None,
+    "overlap_days": lambda world: 1,
     "idempotency_key": lambda world: "",
 }
 # Names in queries and bodies that point at rows.

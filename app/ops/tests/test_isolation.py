@@ -16,9 +16,10 @@ from django.utils import timezone
 
 from app.accounts.auth import _callers
 from app.accounts.choices import Role
+from app.accounts.keys import api_key_create, api_key_revoke
 from app.accounts.models import ApiKey, Organisation
 from app.accounts.pages import PagePolicy
-from app.accounts.services import api_key_create, api_key_revoke, membership_create, user_create, user_deactivate
+from app.accounts.services import membership_create, user_create, user_deactivate
 from app.conftest import PASSWORD, Person
 from app.ops.tests.digest import crossings, digest
 from app.ops.tests.doors import Door, Visitor, doors, knock_at, knocks_at
@@ -29,7 +30,7 @@ DOORS = doors()
 # Operations that anybody may call, with the reason.
 OPEN: dict[str, str] = {}
 # Names in a path that say which row, so that another organisation's must answer 404.
-ROW_NAMES = {"document_id", "source_id", "conversation_id", "message_id", "chunk_id", "slug"}
+ROW_NAMES = {"document_id", "source_id", "conversation_id", "message_id", "chunk_id", "api_key_id", "slug"}
 # Rows that belong to one person or key, not to everybody in the organisation.
 PERSONAL_NAMES = {"conversation_id", "message_id"}
 # Routes that answer 404 to the owner of the world too, with the reason.

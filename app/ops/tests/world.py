@@ -8,8 +8,9 @@ from typing import Any
 from django.utils import timezone
 
 from app.accounts.choices import Role
+from app.accounts.keys import api_key_create
 from app.accounts.models import ApiKey, Invitation
-from app.accounts.services import api_key_create, invitation_create
+from app.accounts.services import invitation_create
 from app.bots.models import Bot
 from app.bots.services import bot_create
 from app.chat.choices import AnswerMode, MessageRole

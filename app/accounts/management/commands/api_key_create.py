@@ -2,9 +2,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from app.accounts.choices import Role
+from app.accounts.choices import Role, Scope
+from app.accounts.keys import ALL_SCOPES, api_key_create, expiry_read
 from app.accounts.selectors import organisation_get
-from app.accounts.services import api_key_create
 from app.errors import RefdeskError
 
 
@@ -15,18 +15,27 @@ class Command(BaseCommand):
         parser.add_argument("--organisation", required=True, metavar="SLUG")
         parser.add_argument("--name", required=True)
         parser.add_argument("--role", choices=Role.values, default=Role.ADMIN)
-        # Names that are kept free: said plainly, so that nobody believes a key to be narrower than it is.
-        parser.add_argument("--scope", action="append", nargs="+", help="not there yet; see --role")
-        parser.add_argument("--plan", help="not there yet, but for `unlimited`")
+        parser.add_argument(
+            "--scope",
+            action="extend",
+            nargs="+",
+            choices=Scope.values,
+            metavar="SCOPE",
+            help=f"one or several of {', '.join(Scope.values)}; all of them when none is given",
+        )
+        parser.add_argument("--plan", metavar="NAME", help="instead of the organisation's")
+        parser.add_argument("--expires", metavar="WHEN", help="days from now, as 90d, or a time, as 2027-01-31")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["scope"]:
-            raise CommandError("Scopes are not there yet: give the key a role, --role viewer, editor, admin or owner.")
-        if options["plan"] not in (None, "unlimited"):
-            raise CommandError("Plans are not there yet: every key is unlimited.")
         try:
-            organisation = organisation_get(slug=options["organisation"])
-            _, key = api_key_create(organisation=organisation, name=options["name"], role=Role(options["role"]))
+            _, key = api_key_create(
+                organisation=organisation_get(slug=options["organisation"]),
+                name=options["name"],
+                role=Role(options["role"]),
+                scopes=[Scope(scope) for scope in options["scope"]] if options["scope"] else ALL_SCOPES,
+                plan=options["plan"],
+                expires=expiry_read(options["expires"]) if options["expires"] else None,
+            )
         except RefdeskError as error:
             raise CommandError(error.message) from error
         self.stdout.write(key)

@@ -3,7 +3,7 @@ from uuid import UUID
 
 from ninja import Router, Status
 
-from app.accounts.auth import ApiRequest, policy
+from app.accounts.auth import ApiRequest, Caller, policy
 from app.accounts.choices import Role, Scope
 from app.accounts.keys import (
     api_key_create,
@@ -33,6 +33,10 @@ def get_me(request: ApiRequest) -> Any:
     }
 
 
+def _person(caller: Caller) -> User | None:
+    return User.objects.filter(pk=caller.user_id).first() if caller.user_id else None
+
+
 @router.get("/api-keys", auth=policy(Role.ADMIN, Scope.ADMIN), response=ApiKeyPageOut)
 def list_api_keys(request: ApiRequest, limit: int = Limit, cursor: str = "") -> Any:
     """The organisation's keys, the newest first, revoked and expired ones too."""
@@ -51,7 +55,7 @@ def create_api_key(request: ApiRequest, api_key: ApiKeyIn) -> Any:
         scopes=api_key.scopes,
         plan=api_key.plan,
         expires=api_key.expires,
-        created_by=User.objects.filter(pk=caller.user_id).first(),
+        created_by=_person(caller),
         creator_role=caller.role,
         creator_scopes=caller.scopes,
     )
@@ -71,7 +75,7 @@ def rotate_api_key(request: ApiRequest, api_key_id: UUID, rotation: RotationIn) 
         organisation=caller.organisation_id,
         api_key=api_key_id,
         overlap_days=rotation.overlap_days,
-        actor=User.objects.filter(pk=caller.user_id).first(),
+        actor=_person(caller),
         actor_role=caller.role,
         actor_scopes=caller.scopes,
     )

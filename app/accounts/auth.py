@@ -137,7 +137,7 @@ def caller_is_current(caller: Caller) -> bool:
         key = _valid_keys().filter(pk=caller.api_key_id, organisation__suspended=None).first()
         if key is None or not caller.scopes <= scopes_of(key):
             return False
-        role: str | None = key.role
+        role = key.role
     else:
         members = Membership.objects.filter(
             organisation=caller.organisation_id, organisation__suspended=None, user__is_active=True

@@ -40,6 +40,7 @@ CODES: dict[str, Entry] = {
     "request_too_large": Entry(413, "The request is too large.", "Send less at once."),
     "method_not_allowed": Entry(405, "This address does not take that method.", "See /api/v1/docs."),
     "conflict": Entry(409, "This conflicts with something that is there.", "Reload and try again."),
+    "bot_paused": Entry(409, "This bot is paused.", "Ask another bot, or an admin of your organisation to resume it."),
     "question_empty": Entry(422, "Write a question first.", "Send 1 to 2,000 characters."),
     "question_too_long": Entry(422, "The question is longer than 2,000 characters.", "Shorten it."),
     "too_many_requests": Entry(429, "Too many requests at once.", "Wait as long as Retry-After says.", True),

@@ -103,6 +103,7 @@ INSTALLED_APPS = [
     "app.ingest",
     "app.bots",
     "app.chat",
+    "app.analytics",
     "app.ops",
 ]
 # Every one of these is async: a sync one would cost each streamed answer a hop to a thread.
@@ -199,6 +200,9 @@ UNFOLD = {
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "8px",
     "COLORS": {"primary": dict(zip((50, *range(100, 1000, 100), 950), _LAMP, strict=True))},
+    "SITE_DROPDOWN": "app.accounts.admin_switch.organisation_links",
+    "DASHBOARD_CALLBACK": "app.analytics.admin.dashboard",
+    "STYLES": [lambda request: f"{STATIC_URL}refdesk/tokens.css", lambda request: f"{STATIC_URL}refdesk/admin.css"],
     "SIDEBAR": {"show_search": True, "command_search": True, "navigation": "app.accounts.admin_site.navigation"},
 }
 

@@ -7,13 +7,15 @@ import * as esbuild from "esbuild";
 const here = dirname(fileURLToPath(import.meta.url));
 export const OUT = resolve(here, "../app/static/refdesk");
 export const PAGES = ["theme", "ask", "documents", "document", "account"];
-export const BUILT = [...PAGES.map((page) => `${page}.js`), "portal.css", "icons.svg"];
+export const ADMIN = ["dashboard"];
+export const BUILT = [...[...PAGES, ...ADMIN].map((page) => `${page}.js`), "portal.css", "icons.svg"];
 
 export async function build(out) {
   await mkdir(out, { recursive: true });
   await esbuild.build({
     absWorkingDir: here,
-    entryPoints: PAGES.map((page) => `src/portal/${page}.ts`),
+    // Named one by one: with two folders esbuild would make folders too.
+    entryPoints: [...PAGES.map((page) => [page, "portal"]), ...ADMIN.map((page) => [page, "admin"])].map(([out, folder]) => ({ in: `src/${folder}/${out}.ts`, out })),
     outdir: out,
     bundle: true,
     minify: true,

@@ -6,7 +6,6 @@ searches, filters, drop-downs, detail pages and actions, because all of them rea
 
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
-from uuid import UUID
 
 from django.contrib import admin, messages
 from django.db.models import Field, ForeignKey, Model, QuerySet
@@ -17,9 +16,24 @@ from django.urls import reverse
 from unfold import decorators
 from unfold.admin import ModelAdmin, TabularInline
 
+from app.accounts.admin_roles import is_operator, person_of, role_in, roles_of
+from app.accounts.admin_switch import organisation_chosen
 from app.accounts.choices import Role
-from app.accounts.models import Organisation, User
+from app.accounts.models import Organisation
 from app.errors import RefdeskError
+
+# Admin modules take all they need from here.
+__all__ = [
+    "ReadOnlyAdmin",
+    "ReadOnlyInline",
+    "ScopedAdmin",
+    "action",
+    "display",
+    "is_operator",
+    "person_of",
+    "role_in",
+    "roles_of",
+]
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -36,40 +50,6 @@ def display(*, description: str, ordering: str = "", label: dict[str, str] | Non
         description=description, ordering=ordering or None, label=label
     )
     return marked
-
-
-def person_of(request: HttpRequest) -> User:
-    """The person at an admin page, who is signed in: the site lets nobody else in."""
-    user = request.user
-    if not isinstance(user, User):
-        raise RefdeskError("not_signed_in")
-    return user
-
-
-def roles_of(request: HttpRequest, *, least: Role = Role.ADMIN) -> dict[UUID, Role]:
-    """Organisations in which the person has at least a role, and which role."""
-    user = request.user
-    if not isinstance(user, User) or not user.is_active:
-        return {}
-    return {organisation: role for organisation, role in user.admin_roles.items() if role.covers(least)}
-
-
-def is_operator(request: HttpRequest) -> bool:
-    return isinstance(request.user, User) and request.user.is_active and request.user.is_operator
-
-
-def role_in(request: HttpRequest, organisation: UUID) -> Role:
-    """What the person may do in an organisation. An operator acts as an owner.
-
-    Raises:
-        RefdeskError: not_found outside their organisations.
-    """
-    if is_operator(request):
-        return Role.OWNER
-    role = roles_of(request).get(organisation)
-    if role is None:
-        raise RefdeskError("not_found")
-    return role
 
 
 class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
@@ -135,9 +115,16 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)
+        chosen = self.listed_only(request)
+        if chosen is not None:
+            rows = rows.filter(**{self.organisation_path: chosen.pk})
         if is_operator(request):
             return rows
         return rows.filter(**{f"{self.organisation_path}__in": list(roles_of(request, least=self.least_role))})
+
+    def listed_only(self, request: HttpRequest) -> Organisation | None:
+        """The organisation that a list is about. Rows and forms of the person's other organisations stay open."""
+        return organisation_chosen(request) if request.__dict__.get("_admin_lists") else None
 
     def _choices(self, request: HttpRequest, field: Any) -> QuerySet[Any]:
         """Rows that a drop-down may offer: those of the other table's own page."""
@@ -168,14 +155,14 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
         for entry in super().get_list_filter(request):
             # Django's plain filter over a relation lists the whole other table, names included.
             relation = isinstance(entry, str) and isinstance(_field(self.model, entry), ForeignKey)
-            if entry == "organisation" and not is_operator(request) and len(roles_of(request)) < 2:
+            if entry == "organisation" and organisation_chosen(request) is not None:
                 continue
             found.append((entry, admin.RelatedOnlyFieldListFilter) if relation else entry)
         return found
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         shown = super().get_list_display(request)
-        if is_operator(request) or len(roles_of(request)) > 1:
+        if organisation_chosen(request) is None:
             return list(shown)
         return [column for column in shown if column != "organisation"]
 
@@ -194,6 +181,11 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
             organisation = Organisation.objects.get(pk=next(iter(roles_of(request, least=self.least_role))))
         role_in(request, organisation.pk)
         return organisation
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        given: dict[str, Any] = super().get_changeform_initial_data(request)
+        chosen = organisation_chosen(request)
+        return {**({"organisation": chosen.pk} if chosen is not None else {}), **given}
 
     def get_exclude(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
         excluded = list(super().get_exclude(request, obj) or [])
@@ -259,6 +251,7 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
         return self._or_message(request, super().delete_view, *args, **kwargs)
 
     def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        request.__dict__["_admin_lists"] = True
         return self._or_message(request, super().changelist_view, *args, **kwargs)
 
     def _or_message(self, request: HttpRequest, view: Any, *args: Any, **kwargs: Any) -> Any:

@@ -14,12 +14,15 @@ from django.urls import NoReverseMatch, reverse
 from unfold.dataclasses import SearchResult
 from unfold.sites import UnfoldAdminSite
 
+from app.accounts.admin_switch import choice_take
+
 RESULTS_A_TABLE = 5
 
 
 class RefdeskAdminSite(UnfoldAdminSite):  # type: ignore[misc]
     site_title = site_header = "Refdesk"
-    index_title = "Administration"
+    index_title = "Dashboard"
+    index_template = "analytics/dashboard.html"
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The portal's sign-in page carries the lock-out, so it is the only one."""
@@ -32,6 +35,10 @@ class RefdeskAdminSite(UnfoldAdminSite):  # type: ignore[misc]
             return HttpResponseRedirect(reverse("account"))
         except NoReverseMatch:
             return HttpResponseRedirect("/")
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        answer: HttpResponse = choice_take(request) or super().index(request, extra_context)
+        return answer
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Pages and rows that match. Unfold's own keeps results for five minutes, beyond a change of role."""

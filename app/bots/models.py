@@ -21,6 +21,8 @@ class Bot(models.Model):
     live_revision = models.ForeignKey(
         "BotRevision", models.SET_NULL, null=True, blank=True, related_name="+", editable=False
     )
+    # Answers nobody from then until it is resumed; what it said and knows stays.
+    paused = models.DateTimeField(null=True, blank=True, editable=False)
     created = models.DateTimeField(auto_now_add=True)
     updated = models.DateTimeField(auto_now=True)
 

@@ -37,6 +37,7 @@ class BotOut(BotSettings):
     id: UUID
     slug: str
     name: str
+    paused: bool
     revision: int
     sources: list[UUID]
 

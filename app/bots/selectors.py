@@ -34,6 +34,7 @@ def bot_read(bot: Bot) -> dict[str, Any]:
         "id": str(bot.id),
         "slug": bot.slug,
         "name": bot.name,
+        "paused": bot.paused is not None,
         "revision": revision.number if revision else 0,
         "sources": [str(pk) for pk in bot.sources.order_by("id").values_list("id", flat=True)],
         **settings.model_dump(),

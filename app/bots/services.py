@@ -3,6 +3,7 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import transaction
+from django.utils import timezone
 from pydantic import ValidationError
 
 from app.accounts.audit import audit_record
@@ -131,6 +132,32 @@ def _sources_set(*, organisation: UUID, bot: Bot, sources: list[UUID]) -> None:
 
 
 @transaction.atomic
+def bot_pause(*, organisation: UUID, bot: UUID) -> Bot:
+    """Let a bot answer nobody. Answers that are being written end as they would. Pausing twice is no error.
+
+    Raises:
+        NotFound.
+    """
+    return _paused_set(organisation, bot, paused=True)
+
+
+@transaction.atomic
+def bot_resume(*, organisation: UUID, bot: UUID) -> Bot:
+    """Raises NotFound. Resuming a bot that is not paused is no error."""
+    return _paused_set(organisation, bot, paused=False)
+
+
+def _paused_set(organisation: UUID, bot: UUID, *, paused: bool) -> Bot:
+    row = Bot.objects.select_for_update().filter(organisation=organisation, pk=bot).first()
+    if row is None:
+        raise NotFound(message="There is no such bot.")
+    if (row.paused is not None) != paused:
+        row.paused = timezone.now() if paused else None
+        row.save(update_fields=["paused", "updated"])
+        _audit(row, "bot.pause" if paused else "bot.resume", before={"paused": not paused}, after={"paused": paused})
+    return row
+
+
 def bot_delete(*, organisation: UUID, bot: Bot) -> None:
     """With its revisions and conversations."""
     before = _state(bot)

@@ -60,6 +60,8 @@ class Message(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["conversation", "created"], name="message_in_order"),
             models.Index(fields=["updated"], name="message_running", condition=Q(state="running")),
+            # The dashboard's: figures of an organisation's answers over some days.
+            models.Index(fields=["organisation", "created"], name="answer_by_day", condition=Q(role="assistant")),
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(

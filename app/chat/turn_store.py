@@ -71,7 +71,8 @@ class BotChanged(Exception):
 
 _BOT = """
 SELECT b.id, b.live_revision_id, r.settings::text,
-       (SELECT array_agg(s.source_id ORDER BY s.source_id) FROM bots_botsource s WHERE s.bot_id = b.id)
+       (SELECT array_agg(s.source_id ORDER BY s.source_id) FROM bots_botsource s WHERE s.bot_id = b.id),
+       b.paused IS NOT NULL
 FROM bots_bot b JOIN bots_botrevision r ON r.id = b.live_revision_id
 WHERE b.organisation_id = %(organisation)s AND b.slug = %(slug)s
 """
@@ -87,7 +88,7 @@ _OPEN = """
 WITH bot AS (
   SELECT b.id FROM bots_bot b
   WHERE b.id = %(bot)s AND b.organisation_id = %(organisation)s AND b.slug = %(slug)s
-    AND b.live_revision_id = %(revision)s
+    AND b.live_revision_id = %(revision)s AND b.paused IS NULL
     AND (SELECT array_agg(s.source_id ORDER BY s.source_id) FROM bots_botsource s WHERE s.bot_id = b.id)
         IS NOT DISTINCT FROM %(sources)s::uuid[]
 ), known AS (
@@ -183,6 +184,7 @@ async def bot_live(*, organisation: UUID, slug: str, fresh: bool = False) -> Liv
 
     Raises:
         NotFound: no such bot in the organisation.
+        RefdeskError: bot_paused.
     """
     known = _bots.get((organisation, slug))
     if known is not None and not fresh:
@@ -191,7 +193,10 @@ async def bot_live(*, organisation: UUID, slug: str, fresh: bool = False) -> Liv
     if not rows:
         _bots.pop((organisation, slug), None)
         raise NotFound(message="There is no such bot.")
-    identity, revision, settings, sources = rows[0]
+    identity, revision, settings, sources, paused = rows[0]
+    if paused:
+        _bots.pop((organisation, slug), None)
+        raise RefdeskError("bot_paused")
     bot = LiveBot(
         identity, slug, revision, BotSettings.model_validate_json(settings), tuple(sources) if sources else None
     )

@@ -1,0 +1,93 @@
+"""What somebody should look at today, in the order of how much it hurts."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.db.models import Count
+from django.utils import timezone
+
+from app.accounts.models import ApiKey, Organisation
+from app.bots.models import Bot
+from app.chat.choices import MessageRole, MessageState
+from app.chat.models import Message
+from app.errors import CODES
+from app.sources.choices import DocumentState
+from app.sources.models import Document
+
+KEY_NOTICE = timedelta(days=14)
+RECENT = timedelta(days=1)
+SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing to look at.
+
+    Attributes:
+        kind: what to link to: document, documents, key, organisation, bot, messages.
+        target: id of the row, or None for a list; `query` then narrows it.
+        heavy: something does not work; otherwise it will soon not, or works as somebody wanted it.
+    """
+
+    kind: str
+    target: UUID | None
+    title: str
+    words: str
+    heavy: bool
+    query: str = ""
+
+
+def notice_list(*, organisations: Sequence[UUID]) -> list[Notice]:
+    wanted = list(organisations)
+    found = [*_suspended(wanted), *_answers(wanted), *_documents(wanted), *_keys(wanted), *_bots(wanted)]
+    return sorted(found, key=lambda notice: not notice.heavy)
+
+
+def _suspended(organisations: list[UUID]) -> Iterator[Notice]:
+    for row in Organisation.objects.filter(pk__in=organisations).exclude(suspended=None)[:SHOWN]:
+        yield Notice("organisation", row.pk, f"{row.name} is suspended", "Nobody of it gets in.", heavy=True)
+
+
+def _answers(organisations: list[UUID]) -> Iterator[Notice]:
+    rows = Message.objects.filter(
+        organisation__in=organisations,
+        role=MessageRole.ASSISTANT,
+        created__gte=timezone.now() - RECENT,
+        state=MessageState.FAILED,
+    ).order_by()
+    for code, count in rows.values_list("error_code").annotate(count=Count("id")).order_by("-count")[:SHOWN]:
+        entry = CODES.get(code, CODES["internal"])
+        answers = "An answer" if count == 1 else f"{count} answers"
+        title = f"{answers} failed within a day: {entry.message}"
+        query = urlencode({"state__exact": MessageState.FAILED.value, "error_code__exact": code})
+        yield Notice("messages", None, title, entry.hint, heavy=True, query=query)
+
+
+def _documents(organisations: list[UUID]) -> Iterator[Notice]:
+    failed = Document.objects.filter(organisation__in=organisations, state=DocumentState.FAILED)
+    groups = failed.order_by().values("error_code").annotate(count=Count("id")).order_by("-count")
+    for group in groups[:SHOWN]:
+        entry = CODES.get(group["error_code"], CODES["internal"])
+        documents = "A document" if group["count"] == 1 else f"{group['count']} documents"
+        title = f"{documents} could not be read: {entry.message}"
+        query = urlencode({"state__exact": DocumentState.FAILED.value, "error_code__exact": group["error_code"]})
+        yield Notice("documents", None, title, entry.hint, heavy=True, query=query)
+
+
+def _keys(organisations: list[UUID]) -> Iterator[Notice]:
+    now = timezone.now()
+    soon = ApiKey.objects.filter(
+        organisation__in=organisations, revoked=None, replaced_by=None, expires__gt=now, expires__lt=now + KEY_NOTICE
+    )
+    for key in soon.order_by("expires")[:SHOWN]:
+        assert key.expires is not None
+        words = "Make a new one before then, and give it to the programs that use this one."
+        yield Notice("key", key.pk, f"The key {key.name} expires on {key.expires:%-d %B}", words, heavy=False)
+
+
+def _bots(organisations: list[UUID]) -> Iterator[Notice]:
+    for bot in Bot.objects.filter(organisation__in=organisations).exclude(paused=None)[:SHOWN]:
+        yield Notice("bot", bot.pk, f"{bot.name} is paused", "It answers nobody until it is resumed.", heavy=False)

@@ -1,0 +1,231 @@
+"""Plots of the dashboard: what a canvas draws, and the same figures as a table for who reads instead."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.analytics.selectors import AnswerFigures, Answers, DocumentFigures
+from app.sources.choices import DocumentState
+
+Number = float | int | None
+MODES = (
+    ("Written by a model", "lamp", "by_model"),
+    ("Quoted, no model used", "plot", "extractive"),
+    ("Not in the documents", "warn", "refused"),
+    ("Failed", "bad", "failed"),
+)
+STATE_TONES = {
+    DocumentState.READY: "lamp",
+    DocumentState.RUNNING: "plot",
+    DocumentState.QUEUED: "soft",
+    DocumentState.FAILED: "bad",
+    DocumentState.CANCELLED: "warn",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """tone: a colour of tokens.css."""
+
+    name: str
+    tone: str
+    values: list[Number]
+    dashed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """One plot.
+
+    Attributes:
+        kind: bar (stacked), line or doughnut.
+        summary: the one sentence that the plot says.
+        first: heading of the table's first column.
+        unit: after each number, as "s".
+        empty: what to do when there is nothing to plot.
+    """
+
+    id: str
+    title: str
+    kind: str
+    summary: str
+    first: str
+    labels: list[str]
+    series: list[Series]
+    empty: str
+    unit: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        return not any(value for each in self.series for value in each.values)
+
+    @property
+    def drawing(self) -> dict[str, Any]:
+        """What widget/src/admin/dashboard.ts reads."""
+        series = [
+            {"name": each.name, "tone": each.tone, "values": each.values, "dashed": each.dashed} for each in self.series
+        ]
+        return {"kind": self.kind, "labels": self.labels, "series": series, "unit": self.unit}
+
+    @property
+    def rows(self) -> list[tuple[str, list[str]]]:
+        """Of the table: the latest first where they are days, without those on which nothing was."""
+        rows = []
+        for number, label in enumerate(self.labels):
+            values = [each.values[number] for each in self.series]
+            if any(values):
+                rows.append((label, [number_words(value, self.unit) for value in values]))
+        return rows[::-1] if self.first == "Day" else rows
+
+
+def number_words(value: Number, unit: str = "") -> str:
+    if value is None:
+        return "–"
+    return f"{value:.2f} {unit}" if unit == "s" else f"{value:,}"
+
+
+def _daily(figures: AnswerFigures, name: str) -> list[Number]:
+    values: list[Number] = [getattr(day, name) for day in figures.days]
+    return values
+
+
+def _days(figures: AnswerFigures) -> list[str]:
+    return [f"{day.day:%-d %b}" for day in figures.days if day.day is not None]
+
+
+def questions_chart(figures: AnswerFigures, *, words: str) -> Chart:
+    return Chart(
+        id="questions",
+        title="Questions a day",
+        kind="bar",
+        summary=f"{figures.whole.questions:,} questions {words}, by how they were answered.",
+        first="Day",
+        labels=_days(figures),
+        series=[Series(name, tone, _daily(figures, field)) for name, tone, field in MODES],
+        empty="Nobody has asked yet. Try a question in the portal, or tell your people the address.",
+    )
+
+
+def modes_chart(figures: AnswerFigures, *, words: str) -> Chart:
+    whole = figures.whole
+    answered = whole.by_model + whole.extractive
+    share = round(100 * answered / whole.questions) if whole.questions else 0
+    return Chart(
+        id="modes",
+        title="How answers were made",
+        kind="doughnut",
+        summary=f"{share}% of the questions {words} were answered from the documents.",
+        first="Answer",
+        labels=[name for name, _, _ in MODES],
+        series=[Series("Answers", ",".join(tone for _, tone, _ in MODES), [getattr(whole, f) for _, _, f in MODES])],
+        empty="It shows once there are answers.",
+    )
+
+
+def latency_chart(figures: AnswerFigures, *, words: str) -> Chart:
+    whole = figures.whole
+    first = f"{whole.first_median:.1f} s" if whole.first_median is not None else "not known"
+    lines: Sequence[tuple[str, str, str, bool]] = (
+        ("First words, median", "lamp", "first_median", False),
+        ("First words, 95 of 100", "lamp", "first_slow", True),
+        ("Whole answer, median", "plot", "total_median", False),
+        ("Whole answer, 95 of 100", "plot", "total_slow", True),
+    )
+    return Chart(
+        id="latency",
+        title="How long answers take",
+        kind="line",
+        summary=f"Half of the answers {words} began within {first}.",
+        first="Day",
+        labels=_days(figures),
+        series=[Series(name, tone, _seconds(figures, field), dashed) for name, tone, field, dashed in lines],
+        empty="It shows once there are answers.",
+        unit="s",
+    )
+
+
+def _seconds(figures: AnswerFigures, name: str) -> list[Number]:
+    return [None if value is None else round(value, 3) for value in _daily(figures, name)]
+
+
+def tokens_chart(figures: AnswerFigures, *, words: str) -> Chart:
+    whole = figures.whole
+    return Chart(
+        id="tokens",
+        title="Tokens a day",
+        kind="bar",
+        summary=f"{whole.tokens_in + whole.tokens_out:,} tokens {words}: read by the model, and written by it.",
+        first="Day",
+        labels=_days(figures),
+        series=[
+            Series("Read", "plot", _daily(figures, "tokens_in")),
+            Series("Written", "lamp", _daily(figures, "tokens_out")),
+        ],
+        empty="No language model has answered. Answers without one cost no tokens.",
+    )
+
+
+def satisfaction_chart(figures: AnswerFigures, *, words: str) -> Chart:
+    whole = figures.whole
+    rated = whole.thumbs_up + whole.thumbs_down
+    share = f"{round(100 * whole.thumbs_up / rated)}% of {rated:,} ratings" if rated else "No ratings"
+    return Chart(
+        id="satisfaction",
+        title="Satisfaction",
+        kind="bar",
+        summary=f"{share} {words} {'are thumbs up' if rated else 'yet'}.",
+        first="Day",
+        labels=_days(figures),
+        series=[
+            Series("Thumbs up", "lamp", _daily(figures, "thumbs_up")),
+            Series("Thumbs down", "bad", _daily(figures, "thumbs_down")),
+        ],
+        empty="Nobody has rated an answer. The thumbs are below each answer in the portal.",
+    )
+
+
+def documents_chart(figures: DocumentFigures) -> Chart:
+    states = [state for state in DocumentState if figures.states.get(state)]
+    ready = figures.states.get(DocumentState.READY, 0)
+    return Chart(
+        id="documents",
+        title="Documents",
+        kind="doughnut",
+        summary=f"{ready:,} of {figures.all:,} documents can be asked.",
+        first="State",
+        labels=[state.label for state in states],
+        series=[
+            Series(
+                "Documents",
+                ",".join(STATE_TONES[state] for state in states),
+                [figures.states[state] for state in states],
+            )
+        ],
+        empty="There are no documents yet. Drop files on the portal's Documents page; answers come from them.",
+    )
+
+
+ANSWER_CHARTS: tuple[Callable[..., Chart], ...] = (
+    questions_chart,
+    modes_chart,
+    latency_chart,
+    tokens_chart,
+    satisfaction_chart,
+)
+
+
+def tiles_of(whole: Answers, documents: DocumentFigures) -> list[tuple[str, str, str]]:
+    """The figures at the top: name, value, remark."""
+    answered = whole.by_model + whole.extractive
+    rated = whole.thumbs_up + whole.thumbs_down
+    share = f"{round(100 * answered / whole.questions)}%" if whole.questions else "–"
+    first = "–" if whole.first_median is None else f"{whole.first_median:.1f} s"
+    slow = "" if whole.first_slow is None else f"95 of 100 within {whole.first_slow:.1f} s"
+    ready = documents.states.get(DocumentState.READY, 0)
+    return [
+        ("Questions", f"{whole.questions:,}", f"{whole.refused:,} not in the documents" if whole.refused else ""),
+        ("Answered", share, f"{whole.failed:,} failed" if whole.failed else ""),
+        ("First words", first, slow),
+        ("Thumbs up", f"{round(100 * whole.thumbs_up / rated)}%" if rated else "–", f"of {rated:,}" if rated else ""),
+        ("Documents ready", f"{ready:,}", f"of {documents.all:,}"),
+    ]

@@ -158,6 +158,7 @@ def _paused_set(organisation: UUID, bot: UUID, *, paused: bool) -> Bot:
     return row
 
 
+@transaction.atomic
 def bot_delete(*, organisation: UUID, bot: Bot) -> None:
     """With its revisions and conversations."""
     before = _state(bot)

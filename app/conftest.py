@@ -36,7 +36,8 @@ class Person:
         return {"Authorization": f"Bearer {self.key}"}
 
 
-def _person(name: str, organisation: Organisation, role: Role) -> Person:
+def person_make(name: str, organisation: Organisation, role: Role) -> Person:
+    """A new member with a key of the same name and role."""
     user = user_create(email=f"{name}@example.org", password=PASSWORD, name=name.title())
     membership_create(organisation=organisation, user=user, role=role)
     _, key = api_key_create(organisation=organisation, name=name, role=role, created_by=user)
@@ -79,17 +80,17 @@ def other(db: Any) -> Organisation:
 
 @pytest.fixture
 def alice(acme: Organisation) -> Person:
-    return _person("alice", acme, Role.OWNER)
+    return person_make("alice", acme, Role.OWNER)
 
 
 @pytest.fixture
 def bob(acme: Organisation) -> Person:
-    return _person("bob", acme, Role.VIEWER)
+    return person_make("bob", acme, Role.VIEWER)
 
 
 @pytest.fixture
 def charlie(other: Organisation) -> Person:
-    return _person("charlie", other, Role.OWNER)
+    return person_make("charlie", other, Role.OWNER)
 
 
 @pytest.fixture

@@ -1,15 +1,21 @@
-"""What the database holds of one organisation, in one comparable value."""
+"""What the database and the file store hold of each organisation, in comparable values."""
 
-import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from functools import cache
 
 from django.apps import apps
+from django.db import connection
 from django.db.models import ForeignKey, Model
 
 from app.accounts.models import Organisation, User
+from app.lib.storage import storage
 
 # Moves by being looked at.
-VOLATILE = {"last_used", "last_login"}
+VOLATILE = ("last_used", "last_login")
+# Rows that belong to no organisation.
+BOX = "box"
+
+Digest = dict[tuple[str, str], str]
 
 
 def owned_models() -> list[type[Model]]:
@@ -19,30 +25,85 @@ def owned_models() -> list[type[Model]]:
     return found
 
 
-def digest(organisation: Organisation) -> dict[str, str]:
-    """Table → hash of its rows of the organisation."""
-    tables = {model._meta.label: model._default_manager.filter(organisation=organisation) for model in owned_models()}
-    tables["accounts.Organisation"] = Organisation.objects.filter(pk=organisation.pk)
-    tables["accounts.User"] = User.objects.filter(memberships__organisation=organisation)
-    result = {}
-    for label, rows in tables.items():
-        shown = [
-            {name: bytes(value) if isinstance(value, memoryview) else value for name, value in row.items()}
-            for row in rows.order_by("pk").values()
-        ]
-        text = repr([{name: value for name, value in row.items() if name not in VOLATILE} for row in shown])
-        result[label] = hashlib.sha256(text.encode()).hexdigest()
-    return result
+def personal_models() -> list[type[Model]]:
+    """Every table of ours about a person that carries none: such rows count for each organisation of the person."""
+    ours = [model for model in apps.get_models() if model.__module__.startswith("app.")]
+    return [model for model in ours if model not in owned_models() and _column_of(model, User) is not None]
+
+
+def _column_of(model: type[Model], other: type[Model]) -> str | None:
+    for field in model._meta.local_fields:
+        if isinstance(field, ForeignKey) and field.related_model is other:
+            return field.column
+    return None
+
+
+@cache
+def _statement() -> str:
+    def of(label: str, rows: str, organisation: str, key: str) -> str:
+        shown = f"(to_jsonb(t) - ARRAY[{', '.join(repr(name) for name in VOLATILE)}])::text"
+        return (
+            f"SELECT '{label}', coalesce(({organisation})::text, '{BOX}'), count(*),"
+            f" md5(string_agg(md5({shown}), '' ORDER BY t.{key}::text)) FROM {rows} GROUP BY 2"
+        )
+
+    parts = []
+    for model in owned_models():
+        meta = model._meta
+        assert meta.pk is not None
+        parts.append(of(meta.label, f"{meta.db_table} t", "t.organisation_id", meta.pk.column))
+    for model in (User, *personal_models()):
+        meta = model._meta
+        assert meta.pk is not None
+        person = "id" if model is User else _column_of(model, User)
+        rows = f"{meta.db_table} t LEFT JOIN accounts_membership m ON m.user_id = t.{person}"
+        parts.append(of(meta.label, rows, "m.organisation_id", meta.pk.column))
+    parts.append(of(Organisation._meta.label, f"{Organisation._meta.db_table} t", "t.id", "id"))
+    return " UNION ALL ".join(parts)
+
+
+def digest() -> Digest:
+    """(table, organisation) → number and hash of its rows; ("files", organisation) → its objects."""
+    with connection.cursor() as cursor:
+        cursor.execute(_statement())
+        found = {(label, owner): f"{count} {hashed}" for label, owner, count, hashed in cursor.fetchall()}
+    for each in storage().objects():
+        owner = each.key.partition("/")[0]
+        found["files", owner] = f"{found.get(('files', owner), '')} {each.key}"
+    return found
+
+
+def changes(before: Digest, after: Digest, *, but: Collection[str] = ()) -> list[str]:
+    """What differs, outside the organisations `but`."""
+    places = sorted(before.keys() | after.keys())
+    return [
+        f"{label} of {owner}: {before.get((label, owner))} → {after.get((label, owner))}"
+        for label, owner in places
+        if owner not in but and before.get((label, owner)) != after.get((label, owner))
+    ]
+
+
+@cache
+def _references() -> str:
+    owned, parts = owned_models(), []
+    for model in owned:
+        for field in model._meta.local_fields:
+            other = field.related_model
+            if isinstance(field, ForeignKey) and other in owned:
+                to = other._meta  # type: ignore[union-attr]
+                assert to.pk is not None
+                parts.append(
+                    f"SELECT '{model._meta.label}.{field.name}', count(*) FROM {model._meta.db_table} a"
+                    f" JOIN {to.db_table} b ON b.{to.pk.column} = a.{field.column}"
+                    " WHERE a.organisation_id IS DISTINCT FROM b.organisation_id"
+                )
+    return " UNION ALL ".join(parts)
 
 
 def crossings() -> Iterator[str]:
     """Rows that point at a row of another organisation."""
-    for model in owned_models():
-        for field in model._meta.fields:
-            other = field.related_model
-            if not isinstance(field, ForeignKey) or not isinstance(other, type) or other not in owned_models():
-                continue
-            rows = model._default_manager.exclude(**{f"{field.name}__isnull": True})
-            for row in rows.select_related(field.name):
-                if getattr(row, field.name).organisation_id != row.organisation_id:  # type: ignore[attr-defined]
-                    yield f"{model._meta.label} {row.pk} → {field.name}"
+    with connection.cursor() as cursor:
+        cursor.execute(_references())
+        for label, count in cursor.fetchall():
+            if count:
+                yield f"{count} rows point by {label} at another organisation"

@@ -43,9 +43,10 @@ VALUES: dict[str, Value] = {
     "number": lambda world: 1,
     "n": lambda world: 1,
     "state": lambda world: "",
-    "q": lambda world: world.word,
-    "query": lambda world: world.word,
-    "message": lambda world: f"{world.word}?",
+    # Only a part of the word: what an answer holds of the whole one has not been sent.
+    "q": lambda world: world.word[:6],
+    "query": lambda world: f"{world.word[:6]} text",
+    "message": lambda world: f"{world.word[:6]}?",
     "limit": lambda world: 10,
     "cursor": lambda world: "",
     "from": lambda world: 0,
@@ -149,7 +150,7 @@ def value_of(door: Door, name: str, world: World) -> Any:
 
 @dataclass(frozen=True)
 class Knock:
-    """A request with a world's ids in every position, and what of it an answer may repeat."""
+    """A request with a world's ids in every position, and the ids and names in it, which an answer may repeat."""
 
     path: str
     data: bytes
@@ -185,17 +186,33 @@ def knock_at(door: Door, world: World, *, without: Collection[str] = ()) -> Knoc
         else:
             data = json.dumps(fields).encode()
     address = path + (f"?{urlencode(query, doseq=True)}" if query else "")
-    return Knock(address, data, content_type, tuple(sorted({text.strip() for text in sent}, key=len, reverse=True)))
+    told = {text.strip() for text in sent if world.word in text or _ID.search(text)}
+    return Knock(address, data, content_type, tuple(sorted(told, key=len, reverse=True)))
+
+
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
 
 
 def _file(world: World) -> Any:
     return SimpleUploadedFile("new.txt", f"new words about {world.source.pk}".encode())
 
 
+# Headers that differ from answer to answer.
+FLEETING_HEADERS = {"date", "x-request-id", "set-cookie"}
+
+
 @dataclass(frozen=True)
 class Answer:
+    """text: the body without what was sent. headers: as lines, without what was sent and what is fleeting."""
+
     status: int
     text: str
+    headers: str = ""
+
+    @property
+    def lasting(self) -> str:
+        """The body without what makes each error its own."""
+        return re.sub(r'"request_id":"[^"]*"', "", self.text)
 
 
 class Visitor:
@@ -218,10 +235,11 @@ class Visitor:
             method, knock.path, knock.data, content_type=knock.content_type, headers=self.headers
         )
         body = await _body(answer)
-        text = body.decode("utf-8", "replace")
+        lines = [f"{name}: {value}" for name, value in answer.items() if name.lower() not in FLEETING_HEADERS]
+        text, headers = body.decode("utf-8", "replace"), "\n".join(lines)
         for one in knock.sent:
-            text = text.replace(one, "")
-        return Answer(answer.status_code, text)
+            text, headers = text.replace(one, ""), headers.replace(one, "")
+        return Answer(answer.status_code, text, headers)
 
 
 async def _body(answer: Any) -> bytes:

@@ -1,30 +1,30 @@
 """Nobody sees or changes another organisation's rows, through any door (I8).
 
 The doors come from the router and the URL conf: a new route is tried without a change here. What its parameters mean
-is in app/ops/tests/doors.py.
+is in app/ops/tests/doors.py, who tries in app/ops/tests/stage.py.
 """
 
+import asyncio
 import re
-from datetime import timedelta
-from typing import Any
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 
 import pytest
 from asgiref.sync import sync_to_async
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver
-from django.utils import timezone
+from django.urls import URLResolver, get_resolver
 
 from app.accounts.auth import _callers
-from app.accounts.choices import Role
-from app.accounts.keys import api_key_create, api_key_revoke
-from app.accounts.models import ApiKey, Organisation
-from app.accounts.pages import PagePolicy
-from app.accounts.services import membership_create, user_create, user_deactivate
-from app.conftest import PASSWORD, Person
-from app.ops.tests.digest import crossings, digest
-from app.ops.tests.doors import Door, Visitor, doors, knock_at, knocks_at
+from app.accounts.choices import Role, Scope
+from app.conftest import Person
+from app.ingest.events import document_publish
+from app.ops.tests.digest import changes, crossings, digest
+from app.ops.tests.doors import Answer, Door, Visitor, doors, knock_at, knocks_at
+from app.ops.tests.stage import Stage, key_of, key_with_scopes, nowhere, session_of, stage, two_organisations
 from app.ops.tests.world import World, world_make
 from app.sources.models import Document
+
+__all__ = ["stage"]  # a fixture
 
 DOORS = doors()
 # Operations that anybody may call, with the reason.
@@ -35,48 +35,59 @@ ROW_NAMES = {"document_id", "source_id", "conversation_id", "message_id", "chunk
 PERSONAL_NAMES = {"conversation_id", "message_id"}
 # Routes that answer 404 to the owner of the world too, with the reason.
 NOT_IN_WORLD = {"GET /api/v1/documents/{document_id}/pages/{n}": "the world's document is plain text, without pages"}
-
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def world(alice: Person) -> World:
-    return world_make(alice, word="lighthouse")
+# What NinjaAPI serves besides operations.
+DESCRIPTIONS = {"openapi.json", "docs", ""}
 
 
-@pytest.fixture(autouse=True)
-def _no_remembered_callers() -> None:
-    _callers.clear()
+def role_of(door: Door) -> Role:
+    assert door.policy is not None, f"{door.name} has no policy"
+    return door.policy.role
 
 
-def bearer(key: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {key}"}
+@dataclass
+class Trial:
+    """Knocks as one visitor at every door.
+
+    own: ids of organisations where the visitor may change things. world: whose ids are tried; acme's if not given.
+    """
+
+    stage: Stage
+    visitor: Visitor
+    own: Collection[str] = ()
+    world: World | None = None
+
+    async def wrong(
+        self, allowed: Callable[[Door], Collection[int]], only: Collection[Door] | None = None
+    ) -> list[str]:
+        """An answer that is not allowed, a word that leaked, a row that changed, as sentences."""
+        found = []
+        before = await sync_to_async(digest)()
+        chosen = DOORS if only is None else list(only)
+        assert chosen
+        for door in chosen:
+            for knock in knocks_at(door, self.world or self.stage.world):
+                answer = await self.visitor.send(door.method, knock)
+                found += self._of_answer(door, answer, allowed(door))
+            if door.writes or door is chosen[-1]:
+                after = await sync_to_async(digest)()
+                moved = changes(before, after, but=self.own)
+                found += [f"{door.name} as {self.visitor.name}, or a read before it, changed {each}" for each in moved]
+                before = after
+        found += await sync_to_async(lambda: list(crossings()))()
+        return found
+
+    def _of_answer(self, door: Door, answer: Answer, allowed: Collection[int]) -> Iterator[str]:
+        if answer.status not in allowed:
+            yield f"{door.name} as {self.visitor.name}: {answer.status} {answer.text[:200]}"
+        for word in self.stage.words:
+            if word in answer.text or word in answer.headers:
+                yield f"{door.name} as {self.visitor.name} leaks: {answer.text[:200]} {answer.headers}"
 
 
-async def outcome(visitor: Visitor, world: World, allowed: Any, only: list[Door] | None = None) -> list[str]:
-    """What went wrong: an answer that is not allowed, a word that leaked, a row that changed."""
-    wrong = []
-    organisation = await sync_to_async(lambda: world.source.organisation)()
-    before = await sync_to_async(digest)(organisation)
-    chosen = DOORS if only is None else only
-    for door in chosen:
-        for knock in knocks_at(door, world):
-            answer = await visitor.send(door.method, knock)
-            if answer.status not in allowed(door):
-                wrong.append(f"{door.name} as {visitor.name}: {answer.status} {answer.text[:200]}")
-            if world.word in answer.text:
-                wrong.append(f"{door.name} as {visitor.name} leaks: {answer.text[:200]}")
-        if door.writes or door is chosen[-1]:
-            after = await sync_to_async(digest)(organisation)
-            changed = [label for label in after if after[label] != before[label]]
-            wrong += [f"{door.name} as {visitor.name}, or a read before it, changed {label}" for label in changed]
-            before = after
-    wrong += await sync_to_async(lambda: list(crossings()))()
-    return wrong
-
-
-def foreign(door: Door) -> set[int]:
-    """What may be answered to somebody of another organisation."""
+def foreign(door: Door, role: Role = Role.OWNER) -> set[int]:
+    """What may be answered to somebody with a role in another organisation."""
+    if not role.covers(role_of(door)):
+        return {403}
     if ROW_NAMES & set(door.path_names):
         return {404}
     # A foreign id in a query or a body: as if it were not there, or refused.
@@ -84,9 +95,34 @@ def foreign(door: Door) -> set[int]:
     return {200, 201, 202, 204, 404, 409, 422}
 
 
+def signed_out(door: Door) -> set[int]:
+    return {200, 422} if door.name in OPEN else {401}
+
+
+@pytest.fixture(autouse=True)
+def _no_remembered_callers() -> None:
+    _callers.clear()
+
+
 def test_every_operation_names_its_policy() -> None:
     assert [door.name for door in DOORS if door.policy is None and door.name not in OPEN] == []
     assert set(OPEN) <= {door.name for door in DOORS}
+
+
+def test_every_operation_for_keys_names_its_scope() -> None:
+    unscoped = {door.name for door in DOORS if door.policy is not None and door.policy.scope is None}
+    assert unscoped == UNSCOPED
+
+
+# A key may call these whatever its scopes, for they tell only of the key itself.
+UNSCOPED = {"GET /api/v1/me"}
+
+
+def test_every_address_of_the_api_is_an_operation() -> None:
+    api = next(each for each in get_resolver().url_patterns if str(each.pattern) == "api/v1/")
+    assert isinstance(api, URLResolver)
+    routes = {"/api/v1/" + re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", str(each.pattern)) for each in api.url_patterns}
+    assert routes == {door.path for door in DOORS} | {f"/api/v1/{name}" for name in DESCRIPTIONS}
 
 
 def test_every_id_in_an_address_is_known_as_one() -> None:
@@ -95,86 +131,136 @@ def test_every_id_in_an_address_is_known_as_one() -> None:
     assert unknown == set(), "say in this file whether these name a row"
 
 
-async def test_a_visitor_is_asked_to_sign_in(world: World) -> None:
-    wrong = await outcome(Visitor("nobody"), world, lambda door: {200, 422} if door.name in OPEN else {401})
-    assert wrong == []
+async def test_a_visitor_is_asked_to_sign_in(stage: Stage) -> None:
+    assert await Trial(stage, Visitor("nobody")).wrong(signed_out) == []
 
 
-async def test_another_organisation_s_owner_finds_nothing(world: World, charlie: Person) -> None:
-    for visitor in (Visitor("charlie", session=charlie.client), Visitor("charlie's key", headers=charlie.headers)):
-        assert await outcome(visitor, world, foreign) == []
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("way", ["session", "key"])
+async def test_another_organisation_s_people_and_keys_find_nothing(stage: Stage, role: Role, way: str) -> None:
+    person = stage.other[role]
+    name = f"{role} of another organisation, by {way}"
+    visitor = session_of(name, person) if way == "session" else key_of(name, person.key)
+    assert await Trial(stage, visitor, {stage.other_id}).wrong(lambda door: foreign(door, role)) == []
 
 
-async def test_naming_a_foreign_organisation_opens_nothing(world: World, charlie: Person) -> None:
-    visitor = Visitor("charlie", session=charlie.client, headers={"X-Organisation": "acme"})
-    assert await outcome(visitor, world, lambda door: {404}) == []
+async def test_naming_a_foreign_organisation_opens_nothing(stage: Stage) -> None:
+    owner = stage.other[Role.OWNER]
+    visitor = session_of("its owner naming acme", owner, **{"X-Organisation": "acme"})
+    assert await Trial(stage, visitor).wrong(lambda door: {404}) == []
     # A key is in one organisation, whatever the header says.
-    visitor = Visitor("charlie's key", headers={**charlie.headers, "X-Organisation": "acme"})
-    assert await outcome(visitor, world, foreign) == []
+    visitor = key_of("its key naming acme", owner.key, **{"X-Organisation": "acme"})
+    assert await Trial(stage, visitor, {stage.other_id}).wrong(foreign) == []
 
 
-async def test_who_is_in_two_organisations_sees_one_at_once(world: World, alice: Person, other: Organisation) -> None:
-    await sync_to_async(membership_create)(organisation=other, user=alice.user, role=Role.OWNER)
-    visitor = Visitor("alice elsewhere", session=alice.client, headers={"X-Organisation": "other"})
-    assert await outcome(visitor, world, foreign) == []
+async def test_who_is_in_two_organisations_sees_one_at_once(stage: Stage) -> None:
+    person = await sync_to_async(two_organisations)(stage)
+    visitor = session_of("a member of both, in the other", person, **{"X-Organisation": "other"})
+    assert await Trial(stage, visitor, {stage.other_id}).wrong(foreign) == []
 
 
-async def test_a_viewer_writes_nothing_that_an_editor_may(world: World, bob: Person) -> None:
-    above = [door for door in DOORS if door.policy is not None and not Role.VIEWER.covers(door.policy.role)]
-    assert len(above) >= 3
-    for visitor in (Visitor("bob", session=bob.client), Visitor("bob's key", headers=bob.headers)):
-        assert await outcome(visitor, world, lambda door: {403}, above) == []
+@pytest.mark.parametrize("role", [Role.ADMIN, Role.EDITOR, Role.VIEWER])
+async def test_a_lower_role_is_refused_what_is_above_it(stage: Stage, role: Role) -> None:
+    above = [door for door in DOORS if door.policy is not None and not role.covers(door.policy.role)]
+    if not above:
+        assert role == Role.ADMIN, "there are routes for owners alone by now: nothing to except"
+        return
+    person = stage.acme[role]
+    for visitor in (session_of(f"the {role}", person), key_of(f"the {role}'s key", person.key)):
+        assert await refused_trial(stage, visitor, above, 403) == []
 
 
-async def test_colleagues_do_not_see_each_other_s_conversations(world: World, alice: Person, bob: Person) -> None:
+async def refused_trial(stage: Stage, visitor: Visitor, only: Collection[Door], status: int) -> list[str]:
+    return await Trial(stage, visitor).wrong(lambda door: {status}, only)
+
+
+@pytest.mark.parametrize("scope", Scope)
+async def test_a_key_without_a_scope_is_refused_what_needs_it(stage: Stage, scope: Scope) -> None:
+    needing = [door for door in DOORS if door.policy is not None and door.policy.scope == scope]
+    assert needing, "no route asks for this scope"
+    for scopes in ([each for each in Scope if each != scope], []):
+        visitor = await sync_to_async(key_with_scopes)(stage.owner, scopes)
+        assert await refused_trial(stage, visitor, needing, 403) == []
+
+
+async def test_a_key_with_the_scope_alone_gets_in(stage: Stage) -> None:
+    reads = [door for door in DOORS if door.method == "GET" and not PERSONAL_NAMES & set(door.path_names)]
+    for scope in {door.policy.scope for door in reads if door.policy is not None and door.policy.scope is not None}:
+        visitor = await sync_to_async(key_with_scopes)(stage.owner, [scope])
+        for door in reads:
+            if door.policy is not None and door.policy.scope == scope and door.name not in NOT_IN_WORLD:
+                answer = await visitor.knock(door, stage.world)
+                assert (door.name, answer.status) == (door.name, 200)
+
+
+async def test_colleagues_do_not_see_each_other_s_conversations(stage: Stage) -> None:
     personal = [door for door in DOORS if PERSONAL_NAMES & set(door.path_names)]
-    visitors = (
-        Visitor("bob", session=bob.client),
-        Visitor("bob's key", headers=bob.headers),
-        Visitor("another key of the owner", headers=alice.headers),
-    )
+    visitors = [session_of(f"the {role}", person) for role, person in stage.acme.items() if person != stage.owner]
+    # The key of the same person is another owner of conversations too.
+    visitors += [key_of(f"the {role}'s key", person.key) for role, person in stage.acme.items()]
     for visitor in visitors:
-        assert await outcome(visitor, world, lambda door: {404}, personal) == []
+        assert await refused_trial(stage, visitor, personal, 404) == []
 
 
-@pytest.fixture
-def dead_keys(acme: Organisation, alice: Person) -> dict[str, str]:
-    revoked, revoked_key = api_key_create(organisation=acme, name="revoked", role=Role.OWNER)
-    api_key_revoke(organisation=acme.pk, api_key=revoked.pk)
-    expired, expired_key = api_key_create(organisation=acme, name="expired", role=Role.OWNER)
-    ApiKey.objects.filter(pk=expired.pk).update(expires=timezone.now() - timedelta(seconds=1))
-    return {"revoked": revoked_key, "expired": expired_key, "unknown": "rk_" + "x" * 43, "no prefix": "sk-1"}
+async def test_dead_keys_open_nothing(stage: Stage) -> None:
+    for name, key in stage.dead_keys.items():
+        assert await Trial(stage, key_of(name, key)).wrong(lambda door: {401}) == []
 
 
-async def test_dead_keys_open_nothing(world: World, dead_keys: dict[str, str]) -> None:
-    for name, key in dead_keys.items():
-        assert await outcome(Visitor(name, headers=bearer(key)), world, lambda door: {401}) == []
+async def test_a_dead_key_is_not_helped_by_a_session(stage: Stage) -> None:
+    visitor = session_of("alice", stage.owner, Authorization=f"Bearer {stage.dead_keys['revoked']}")
+    assert await Trial(stage, visitor).wrong(lambda door: {401}) == []
 
 
-async def test_a_dead_key_is_not_helped_by_a_session(world: World, alice: Person, dead_keys: dict[str, str]) -> None:
-    visitor = Visitor("alice", session=alice.client, headers=bearer(dead_keys["revoked"]))
-    assert await outcome(visitor, world, lambda door: {401}) == []
+@pytest.mark.parametrize("name", ["key", "api_key", "apikey", "token", "access_token", "authorization"])
+async def test_a_key_in_the_address_is_no_key(stage: Stage, name: str) -> None:
+    door = next(door for door in DOORS if door.name == "GET /api/v1/documents")
+    knock = knock_at(door, stage.world)
+    address = f"{door.path}?{name}={stage.owner.key}"
+    answer = await Visitor("nobody").send("GET", type(knock)(address, b"", knock.content_type, ()))
+    assert answer.status == 401
+    assert stage.owner.key not in answer.text
 
 
-@pytest.fixture
-def dora(acme: Organisation) -> Client:
-    """An owner who was deactivated while signed in."""
-    user = user_create(email="dora@example.org", password=PASSWORD)
-    membership_create(organisation=acme, user=user, role=Role.OWNER)
-    client = Client()
-    client.force_login(user)
-    user_deactivate(user=user)
-    return client
+@pytest.mark.parametrize(("name", "status"), [("suspended", 401), ("deleted", 401), ("removed", 404)])
+async def test_the_cookie_of_a_former_owner_opens_nothing(stage: Stage, name: str, status: int) -> None:
+    visitor = Visitor(f"a {name} owner", session=stage.dead_sessions[name])
+    assert await Trial(stage, visitor).wrong(lambda door: {status}) == []
 
 
-async def test_a_deactivated_owner_is_nobody(world: World, dora: Client) -> None:
-    assert await outcome(Visitor("dora", session=dora), world, lambda door: {401}) == []
+async def test_a_session_s_choice_of_organisation_is_the_only_one_in_sight(stage: Stage) -> None:
+    person = await sync_to_async(two_organisations)(stage, chosen=stage.other_id)
+    visitor = session_of("a member of both, who chose the other", person)
+    assert await Trial(stage, visitor, {stage.other_id}).wrong(foreign) == []
 
 
+async def test_nobody_gets_into_a_suspended_organisation(stage: Stage) -> None:
+    for role, person in stage.frozen.items():
+        for visitor in (session_of(f"its {role}", person), key_of(f"its {role}'s key", person.key)):
+            for world in (stage.frozen_world, stage.world):
+                assert await Trial(stage, visitor, world=world).wrong(lambda door: {403}) == []
+
+
+async def test_a_foreign_id_is_answered_as_one_that_never_was(stage: Stage) -> None:
+    """Body and headers alike, wherever the id stands: no answer proves that a row exists."""
+    absent, differing = nowhere(stage.world), []
+    for role in (Role.OWNER, Role.VIEWER):
+        for visitor in (session_of("session", stage.other[role]), key_of("key", stage.other[role].key)):
+            for door in DOORS:
+                pairs = zip(knocks_at(door, stage.world), knocks_at(door, absent), strict=True)
+                for theirs, nobodys in pairs:
+                    answers = [await visitor.send(door.method, each) for each in (theirs, nobodys)]
+                    seen = [(each.status, each.lasting, each.headers) for each in answers]
+                    if answers[0].status >= 400 and seen[0] != seen[1]:
+                        differing.append(f"{door.name} by {visitor.name} of the {role}: {seen}")
+    assert differing == []
+
+
+@pytest.mark.django_db(transaction=True)
 async def test_the_owner_does_reach_these_rows(alice: Person) -> None:
     # Otherwise the 404s above would prove nothing. Each door gets a world of its own, for it may take it down.
     wrong = []
-    visitor = Visitor("alice", session=alice.client)
+    visitor = session_of("alice", alice)
     for number, door in enumerate(DOORS):
         if door.name in NOT_IN_WORLD:
             continue
@@ -185,66 +271,25 @@ async def test_the_owner_does_reach_these_rows(alice: Person) -> None:
     assert wrong == []
 
 
-async def test_changes_are_streamed_to_their_own_organisation_only(world: World, charlie: Person) -> None:
-    async def rename() -> None:
-        await Document.objects.filter(pk=world.document.pk).aupdate(name=f"{world.word} again")
-
+async def test_changes_are_streamed_to_their_own_organisation_only(stage: Stage) -> None:
     follow = next(door for door in DOORS if door.path.endswith("/documents/events"))
-    visitor = Visitor("charlie", headers=charlie.headers)
-    await rename()
-    answer = await visitor.send("GET", knock_at(follow, world))
-    assert answer.status == 200
-    assert world.word not in answer.text
+    document = await Document.objects.select_related("source").aget(pk=stage.world.document.pk)
+
+    async def tell() -> None:
+        for _ in range(6):
+            await asyncio.sleep(0.04)
+            await asyncio.to_thread(document_publish, document)
+
+    knock = knock_at(follow, stage.world)
+    own, theirs = key_of("its own", stage.acme[Role.VIEWER].key), key_of("another's", stage.other[Role.OWNER].key)
+    heard, overheard, _ = await asyncio.gather(own.send("GET", knock), theirs.send("GET", knock), tell())
+    assert (heard.status, overheard.status) == (200, 200)
+    assert stage.world.word in heard.text
+    assert overheard.text == ""
 
 
-def pages(patterns: Any = None, before: str = "") -> dict[str, Any]:
-    """Address → view of the URL conf outside the API and Django admin, which have tests of their own."""
-    found = {}
-    for each in get_resolver().url_patterns if patterns is None else patterns:
-        route = before + str(each.pattern)
-        if isinstance(each, URLResolver):
-            if route not in ("api/v1/", "admin/"):
-                found |= pages(each.url_patterns, route)
-        elif isinstance(each, URLPattern):
-            found[route] = each.callback
-    return found
-
-
-def page_policies() -> dict[str, PagePolicy]:
-    return {route: getattr(view, "page_policy", None) for route, view in pages().items()}
-
-
-def test_every_page_declares_who_may_see_it() -> None:
-    undeclared = [route for route, declared in page_policies().items() if not isinstance(declared, PagePolicy)]
-    assert undeclared == [], "use @page(role) or @open_page(reason) of app/accounts/pages.py"
-
-
-def page_address(route: str, world: World) -> str:
-    door = Door("GET", "/" + re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route), None, {})
-    return knock_at(door, world).path
-
-
-def test_pages_are_for_members(world: World, charlie: Person) -> None:
-    for route, declared in page_policies().items():
-        if declared.role is None:
-            continue
-        address = page_address(route, world)
-        answer = Client().get(address)
-        assert (route, answer.status_code) == (route, 302)
-        assert answer["Location"].startswith("/accounts/sign-in?next=")
-        answer = charlie.client.get(address)
-        assert (route, answer.status_code) == (route, 404 if "<" in route else 200)
-        assert world.word not in answer.content.decode()
-
-
-def test_open_pages_name_nothing(world: World) -> None:
-    for route, declared in page_policies().items():
-        # A token in an address is a permission: the world's own would open it.
-        if declared.role is None and "token" not in route:
-            assert world.word not in Client().get(page_address(route, world)).content.decode()
-
-
-async def test_the_description_of_the_api_is_for_members(alice: Person) -> None:
+async def test_the_description_of_the_api_is_for_members(stage: Stage) -> None:
     for path, status in (("/api/v1/docs", 302), ("/api/v1/openapi.json", 401)):
-        assert (await sync_to_async(Client().get)(path)).status_code == status
-        assert (await sync_to_async(alice.client.get)(path)).status_code == 200
+        for client in (Client(), stage.dead_sessions["suspended"], stage.dead_sessions["deleted"]):
+            assert (await sync_to_async(client.get)(path)).status_code == status
+        assert (await sync_to_async(stage.owner.client.get)(path)).status_code == 200

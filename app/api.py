@@ -22,6 +22,7 @@ from ninja.parser import Parser
 from ninja.renderers import BaseRenderer
 
 from app.accounts.api import router as accounts
+from app.accounts.audit_api import router as audit
 from app.accounts.auth import caller_of, policy
 from app.bots.api import router as bots
 from app.chat.api import router as chat
@@ -123,6 +124,7 @@ api = Surface(
     urls_namespace="api",
 )
 api.add_router("", accounts)
+api.add_router("", audit)
 api.add_router("", sources)
 api.add_router("", retrieval)
 api.add_router("", bots)

@@ -101,6 +101,7 @@ _GROUPS = (
             ("Invitations", "accounts_invitation", "mail"),
             ("Users", "accounts_user", "person"),
             ("API keys", "accounts_apikey", "key"),
+            ("Audit trail", "accounts_auditentry", "history_edu"),
         ),
     ),
 )

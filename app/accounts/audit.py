@@ -21,7 +21,7 @@ from app.accounts.models import ApiKey, AuditDetail, AuditEntry, AuditHead, Memb
 from app.lib.ids import new_id
 
 LARGEST_CONTENT = 32 * 1024
-SEAL_BROKEN = "audit.seal_broken"
+SEAL_BROKEN, BREAK_ACCEPTED = "audit.seal_broken", "audit.break_accepted"
 
 # Two round trips: this and the next. The ORM's four statements took twice as long.
 _LOCK = "SELECT id, number, hash, seal FROM accounts_audithead WHERE organisation_id {} FOR UPDATE"
@@ -173,6 +173,8 @@ def _append(entry: AuditEntry, content: dict[str, Any]) -> None:
         _, number, last, seal = head
         sealed = not number or head_is_sealed(organisation=organisation, number=number, hash=last, seal=seal)
         if not sealed:
+            newest = AuditEntry.objects.filter(organisation=organisation).order_by("-number").first()
+            head = (head[0], newest.number, newest.hash, "") if newest is not None else (head[0], 0, "", "")
             # The next seal would hide that this one was wrong: the chain itself has to say so.
             note = {"salt": secrets.token_hex(16), "actor": "", "address": "", "target": ""}
             broken = AuditEntry(
@@ -192,7 +194,10 @@ def _head_locked(cursor: Any, organisation: UUID | None) -> tuple[UUID, int, str
     cursor.execute(lock, values)
     found = cursor.fetchone()
     if found is None:
-        AuditHead.objects.bulk_create([AuditHead(organisation_id=organisation)], ignore_conflicts=True)
+        # Entries without a head: somebody removed it, which the missing seal tells.
+        newest = AuditEntry.objects.filter(organisation=organisation).order_by("-number").first()
+        kept = {} if newest is None else {"number": newest.number, "hash": newest.hash}
+        AuditHead.objects.bulk_create([AuditHead(organisation_id=organisation, **kept)], ignore_conflicts=True)
         cursor.execute(lock, values)
         found = cursor.fetchone()
     head: tuple[UUID, int, str, str] = found

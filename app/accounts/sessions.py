@@ -3,8 +3,11 @@
 import secrets
 
 from django.contrib.auth import authenticate, login, logout, update_session_auth_hash
+from django.db import transaction
 from django.http import HttpRequest
 
+from app.accounts.audit import audit_record_person
+from app.accounts.audit_sign_ins import sign_in_refused
 from app.accounts.lockout import WINDOW_S, attempt_allow, attempts_forget, lockout_lift
 from app.accounts.models import SignIn, User
 from app.accounts.services import LONGEST_PASSWORD, password_set
@@ -22,10 +25,12 @@ def sign_in(*, request: HttpRequest, email: str, password: str) -> User:
     """
     email = email.strip().lower()
     if not attempt_allow(email=email, address=address_of(request)):
+        sign_in_refused(email=email, address=address_of(request), locked=True)
         raise RefdeskError("sign_in_locked", retry_after_s=WINDOW_S)
     usable = "\0" not in email + password and len(password) <= LONGEST_PASSWORD
     user = authenticate(request, username=email, password=password) if usable else None
     if not isinstance(user, User):
+        sign_in_refused(email=email, address=address_of(request), locked=False)
         raise RefdeskError("bad_credentials")
     attempts_forget(email=email, address=address_of(request))
     session_begin(request=request, user=user)
@@ -40,7 +45,11 @@ def session_begin(*, request: HttpRequest, user: User) -> None:
 
 def sign_out(*, request: HttpRequest) -> None:
     """End the session on the server, not only in the browser."""
-    SignIn.objects.filter(session_key=request.session.session_key).delete()
+    user = request.user
+    with transaction.atomic():
+        SignIn.objects.filter(session_key=request.session.session_key).delete()
+        if isinstance(user, User):
+            audit_record_person(user=user, action="user.sign_out")
     logout(request)
 
 

@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from app.accounts.audit import audit_record_person
 from app.accounts.models import SignIn, User
 from app.errors import NotFound
 
@@ -20,6 +21,7 @@ def address_of(request: HttpRequest) -> str:
     return str(request.META.get("REMOTE_ADDR", ""))
 
 
+@transaction.atomic
 def sign_in_record(*, request: HttpRequest, user: User, issuer: str = "", provider_session: str = "") -> SignIn:
     """Note the session that `login` has just made. `issuer` and `provider_session`: of the OIDC provider that vouched.
 
@@ -28,7 +30,7 @@ def sign_in_record(*, request: HttpRequest, user: User, issuer: str = "", provid
     sign_ins_clean(user=user)
     if request.session.session_key is None:
         request.session.save()
-    made, _ = SignIn.objects.update_or_create(
+    made, new = SignIn.objects.update_or_create(
         session_key=str(request.session.session_key),
         defaults={
             "user": user,
@@ -38,6 +40,8 @@ def sign_in_record(*, request: HttpRequest, user: User, issuer: str = "", provid
             "agent": request.headers.get("User-Agent", "").replace("\0", "")[:AGENT_LENGTH],
         },
     )
+    if new:
+        audit_record_person(user=user, action="user.sign_in", after={"issuer": issuer} if issuer else None)
     return made
 
 
@@ -62,6 +66,7 @@ def sign_in_end(*, user: UUID, sign_in: UUID) -> str:
     if row is None:
         raise NotFound
     _end(SignIn.objects.filter(pk=row.pk))
+    audit_record_person(user=row.user, action="user.session_end", before={"since": row.created})
     return row.session_key
 
 

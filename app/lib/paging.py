@@ -19,15 +19,21 @@ Row = TypeVar("Row", bound=Model)
 
 
 def page_read(
-    rows: "QuerySet[Row]", *, cursor: str = "", limit: int = LIMIT, by: str = "created", descending: bool = True
+    rows: "QuerySet[Row]",
+    *,
+    cursor: str = "",
+    limit: int = LIMIT,
+    by: str = "created",
+    descending: bool = True,
+    most: int = MOST,
 ) -> tuple[list[Row], str | None]:
     """One page, ordered by the time `by` (or by "id") and then by id, and the cursor of the next (None on the last).
 
     Raises:
         Invalid: the cursor or the limit cannot be used.
     """
-    if not 1 <= limit <= MOST:
-        raise Invalid(details={"fields": [{"field": "limit", "message": f"must be 1 to {MOST}"}]})
+    if not 1 <= limit <= most:
+        raise Invalid(details={"fields": [{"field": "limit", "message": f"must be 1 to {most}"}]})
     sign, than = ("-", "lt") if descending else ("", "gt")
     if cursor:
         value, identity = _read(cursor, timed=by != "id")

@@ -43,6 +43,11 @@ VALUES: dict[str, Value] = {
     "number": lambda world: 1,
     "n": lambda world: 1,
     "state": lambda world: "",
+    "action": lambda world: "",
+    "actor": lambda world: "",
+    "target": lambda world: str(world.bot.pk),
+    "to": lambda world: "",
+    "format": lambda world: "json",
     # Only a part of the word: what an answer holds of the whole one has not been sent.
     "q": lambda world: world.word[:6],
     "query": lambda world: f"{world.word[:6]} text",

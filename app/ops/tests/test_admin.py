@@ -16,7 +16,7 @@ from selectolax.lexbor import LexborHTMLParser
 
 from app.accounts.admin_scope import ScopedAdmin
 from app.accounts.choices import Role
-from app.accounts.models import ApiKey, Invitation, Membership, Organisation, User
+from app.accounts.models import ApiKey, AuditEntry, Invitation, Membership, Organisation, User
 from app.accounts.services import membership_create, organisation_create, user_create
 from app.bots.models import Bot, BotRevision
 from app.chat.models import Conversation, Message
@@ -60,6 +60,7 @@ def row_of(world: World, person: Person, model: type[Model]) -> Model:
         User: person.user,
         Membership: person.user.memberships.first(),
         BotRevision: world.bot.live_revision,
+        AuditEntry: AuditEntry.objects.filter(organisation=person.organisation).first(),
     }
     if model in special:
         return special[model]

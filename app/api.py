@@ -26,7 +26,7 @@ from app.accounts.audit_api import router as audit
 from app.accounts.auth import caller_of, policy
 from app.bots.api import router as bots
 from app.chat.api import router as chat
-from app.errors import CODES, RefdeskError
+from app.errors import CODES, RefdeskError, retry_after
 from app.lib.request_id import request_id_of
 from app.retrieval.api import router as retrieval
 from app.settings import VERSION
@@ -135,7 +135,7 @@ def error_answer(request: HttpRequest, error: RefdeskError) -> HttpResponse:
     """The one way an error becomes an HTTP answer."""
     answer = api.create_response(request, error.as_json(request_id_of(request)), status=error.status)
     if error.retry_after_s is not None:
-        answer["Retry-After"] = str(max(1, round(error.retry_after_s)))
+        answer["Retry-After"] = retry_after(error)
     return answer
 
 

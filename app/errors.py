@@ -3,6 +3,7 @@
 `{"error": {"code", "message", "details", "request_id"}}`, in SSE too. docs/errors.md lists the same codes.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +45,9 @@ CODES: dict[str, Entry] = {
     "question_empty": Entry(422, "Write a question first.", "Send 1 to 2,000 characters."),
     "question_too_long": Entry(422, "The question is longer than 2,000 characters.", "Shorten it."),
     "too_many_requests": Entry(429, "Too many requests at once.", "Wait as long as Retry-After says.", True),
+    "quota_used_up": Entry(
+        429, "This month's quota is used up.", "Wait for the next month, or ask an admin for a larger plan.", True
+    ),
     # Files
     "file_too_large": Entry(413, "The file is larger than the limit.", "Split it, or raise the limit."),
     "no_file": Entry(422, "No file was sent.", "Send one or more files in the field `file`."),
@@ -142,6 +146,11 @@ class IngestFailed(RefdeskError):
     """A document cannot become ready; the code says why to a person."""
 
     default_code = "broken_file"
+
+
+def retry_after(error: RefdeskError) -> str:
+    """The value of Retry-After: whole seconds, never too early."""
+    return str(max(1, math.ceil(error.retry_after_s or 0)))
 
 
 def error_json(

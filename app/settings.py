@@ -98,6 +98,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "ninja",  # for the files of the API's page, which would be loaded from outside otherwise
     "app.accounts",
+    "app.usage",
     "app.sources",
     "app.retrieval",
     "app.ingest",
@@ -110,6 +111,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "app.lib.request_id.RequestIdMiddleware",
     "app.accounts.actors.ActorMiddleware",
+    "app.accounts.limits.RateLimitMiddleware",
     "app.lib.error_answers.MethodErrorMiddleware",
     "app.lib.direct_middleware.SecurityMiddleware",
     "app.lib.content_policy.ContentPolicyMiddleware",
@@ -174,6 +176,8 @@ FILE_UPLOAD_HANDLERS = ["app.lib.request_body.UploadHandler"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FILES = 200
 UPLOAD_MAX_BYTES = 50 * 1024 * 1024
+# Forms sent from one address by people who have not signed in: an office behind one address signs in at nine o'clock.
+DOOR_REQUESTS_PER_MINUTE = 60
 
 # The lamp's green of the portal (app/static/refdesk), light to dark.
 _LAMP = (

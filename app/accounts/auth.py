@@ -19,6 +19,7 @@ from ninja.utils import check_csrf
 
 from app.accounts.choices import Role, Scope
 from app.accounts.keys import ALL_SCOPES, scopes_of
+from app.accounts.limits import Subject, request_count, request_count_in_thread
 from app.accounts.models import ApiKey, Membership, User
 from app.accounts.secrets import API_KEY_PREFIX, secret_hash
 from app.errors import NotAllowed, NotFound, NotSignedIn, RefdeskError
@@ -41,6 +42,11 @@ class Caller:
     user_id: UUID | None = None
     api_key_id: UUID | None = None
     scopes: frozenset[Scope] = ALL_SCOPES
+
+    @property
+    def subject(self) -> Subject:
+        """Whose limits hold."""
+        return Subject(self.organisation_id, self.api_key_id, self.user_id)
 
 
 class ApiRequest(HttpRequest):
@@ -186,7 +192,9 @@ class policy:  # noqa: N801 (reads as a word on the route)
         self.scope = scope
 
     def __call__(self, request: HttpRequest) -> Any:
-        return self._admit(request, caller_of(request))
+        caller = self._admit(request, caller_of(request))
+        request_count_in_thread(request, caller.subject)
+        return caller
 
     def _admit(self, request: HttpRequest, caller: Caller) -> Caller:
         if not caller.role.covers(self.role):
@@ -205,4 +213,6 @@ class async_policy(policy):  # noqa: N801
         caller = _cached(secret_hash(token)) if token else None
         if caller is None:
             caller = await sync_to_async(caller_of)(request)
-        return self._admit(request, caller)
+        self._admit(request, caller)
+        await request_count(request, caller.subject)
+        return caller

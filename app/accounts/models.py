@@ -24,6 +24,8 @@ class Plan(models.Model):
     title = models.CharField(max_length=200)
     requests_per_minute = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
     tokens_per_minute = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
+    # Of one person, or one visitor of a widget, so that one cannot use up what all have.
+    person_requests_per_minute = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
     requests_per_month = models.PositiveBigIntegerField(null=True, blank=True)
     tokens_per_month = models.PositiveBigIntegerField(null=True, blank=True)
     soft_percent = models.PositiveSmallIntegerField(

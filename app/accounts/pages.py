@@ -16,8 +16,9 @@ from django.shortcuts import render
 
 from app.accounts.auth import CHOSEN_ORGANISATION, Caller, caller_of_user
 from app.accounts.choices import Role
+from app.accounts.limits import door_count, request_count_in_thread
 from app.accounts.models import User
-from app.errors import RefdeskError
+from app.errors import RefdeskError, retry_after
 from app.lib.request_id import request_id_of
 
 PageView = Callable[..., HttpResponse]
@@ -44,6 +45,7 @@ def page(role: Role) -> Callable[[PageView], PageView]:
                 caller = caller_of_user(request.user, None, chosen=request.session.get(CHOSEN_ORGANISATION))
                 if not caller.role.covers(role):
                     raise PermissionDenied
+                request_count_in_thread(request, caller.subject)
                 return view(request, caller, *args, **kwargs)
             except RefdeskError as error:
                 return error_page(request, error)
@@ -66,13 +68,31 @@ def open_page(reason: str) -> Callable[[AnyView], AnyView]:
     return decorate
 
 
+def door(view: PageView) -> PageView:
+    """A view for people who have not signed in: what they send is limited by their address."""
+
+    @wraps(view)
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.method not in ("GET", "HEAD"):
+            try:
+                door_count(request)
+            except RefdeskError as error:
+                return error_page(request, error)
+        return view(request, *args, **kwargs)
+
+    return answer
+
+
 def error_page(request: HttpRequest, error: RefdeskError) -> HttpResponse:
     if error.code == "not_found" and error.message == RefdeskError("not_found").message:
         raise Http404
     if error.code == "organisation_suspended":
         return render(request, "accounts/suspended.html", status=error.status)
     shown = {"heading": error.message, "words": error.hint, "request_id": request_id_of(request)}
-    return render(request, "error.html", shown, status=error.status)
+    answer = render(request, "error.html", shown, status=error.status)
+    if error.retry_after_s is not None:
+        answer["Retry-After"] = retry_after(error)
+    return answer
 
 
 def person_of(caller: Caller) -> User:

@@ -13,7 +13,7 @@ from app.accounts import sessions
 from app.accounts.auth import Caller
 from app.accounts.choices import Role
 from app.accounts.models import Invitation, Organisation, User
-from app.accounts.pages import open_page, page, person_of
+from app.accounts.pages import door, open_page, page, person_of
 from app.accounts.selectors import invitation_by_token, invitation_list, membership_list
 from app.accounts.services import invitation_accept, invitation_create, invitation_withdraw
 from app.chat.frame import frame_of
@@ -30,6 +30,7 @@ ROLE_MEANINGS = {
 @open_page("the way in")
 @never_cache
 @require_http_methods(["GET", "POST"])
+@door
 def sign_in(request: HttpRequest) -> HttpResponse:
     target = _next(request)
     if request.user.is_authenticated:
@@ -63,6 +64,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 @open_page("the token in the address is the permission")
 @never_cache
 @require_http_methods(["GET", "POST"])
+@door
 def accept_invitation(request: HttpRequest, token: str) -> HttpResponse:
     invitation = invitation_by_token(token=token)
     shown: dict[str, object] = {"invitation": invitation, "problem": "", "name": request.POST.get("name", "")}

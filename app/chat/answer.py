@@ -15,8 +15,10 @@ import logging
 import time
 from contextvars import Context
 
+from app.accounts.limits import tokens_settle, tokens_take
 from app.chat.choices import AnswerMode, MessageState
 from app.chat.citations import CitationResolver
+from app.chat.prompts import answer_most, tokens_fixed
 from app.chat.questions import query_make, question_check, question_points_back
 from app.chat.shapes import citation_shape, last_event, message_shape, passage_make
 from app.chat.turn import Asked, ModelChoice, Turn, seconds
@@ -27,6 +29,7 @@ from app.chat.turn_store import (
     LiveBot,
     Opened,
     Owner,
+    Reserve,
     bot_live,
     questions_earlier,
     turn_close,
@@ -38,9 +41,11 @@ from app.lib.sse import Event
 from app.llm.endpoints import endpoint_default, endpoint_facts
 from app.llm.queue import queue_of
 from app.retrieval.search import Found, candidates_find
+from app.usage.caps import cap_check
 
 log = logging.getLogger(__name__)
 
+PASSAGE_TOKENS = 600  # of a passage of the usual length, with room
 RECORD_TRIES_S = (0.2, 0.5, 1.0, 2.0, 4.0)  # pauses while the database is away (a restart takes some seconds)
 
 
@@ -52,10 +57,11 @@ async def turn_begin(asked: Asked) -> Turn:
         NotFound: no such bot or conversation of this owner.
         AskedBefore: the Idempotency-Key has an answer already.
         Upstream: search_unavailable, embeddings_unavailable; model_busy with retry_after_s.
-        RefdeskError: database_unavailable.
+        RefdeskError: database_unavailable; quota_used_up and too_many_requests with retry_after_s.
     """
     began = time.perf_counter()
     question = question_check(asked.question)
+    cap_check(organisation=asked.owner.organisation, api_key=asked.owner.api_key)
     for fresh in (False, True, True):
         bot = await bot_live(organisation=asked.owner.organisation, slug=asked.bot, fresh=fresh)
         try:
@@ -72,7 +78,9 @@ async def _begin(asked: Asked, question: str, bot: LiveBot, began: float) -> Tur
         query = query_make(question=question, earlier=earlier)
     rewritten = time.perf_counter()
     model = await _model_of(asked.owner, bot)
+    reserve, taken = _reserve(question, bot, model), 0
     try:
+        taken = await _take(asked.owner, bot, reserve)
         found = await candidates_find(
             organisation=asked.owner.organisation,
             query=query,
@@ -89,16 +97,21 @@ async def _begin(asked: Asked, question: str, bot: LiveBot, began: float) -> Tur
             mode=AnswerMode.MODEL if model.answers else AnswerMode.EXTRACTIVE,
             model=model.name,
             chunks=[hit.id for hit in found.hits],
+            reserve=reserve,
         )
     except BaseException:
         model.leave()
+        if taken:
+            await tokens_settle(asked.owner.subject, taken=taken, used=0)
         raise
     timings: dict[str, float | None] = {
         "rewrite_s": seconds(rewritten - began),
         "embed_s": seconds(found.embed_s),
         "search_s": seconds(searched - rewritten),
     }
-    return _start(asked, question, bot, opened, found, model, began, timings)
+    turn = _start(asked, question, bot, opened, found, model, began, timings)
+    turn.tokens_taken = taken
+    return turn
 
 
 def _start(
@@ -157,6 +170,34 @@ async def _model_of(owner: Owner, bot: LiveBot) -> ModelChoice:
     except Upstream as error:
         return ModelChoice(endpoint, error=error)
     return ModelChoice(endpoint, facts, queue_of(endpoint.url, facts.slots).enter(owner.organisation))
+
+
+def _reserve(question: str, bot: LiveBot, model: ModelChoice) -> Reserve:
+    """What the turn may use of the model; nothing when none answers."""
+    if model.facts is None or not model.answers:
+        return Reserve()
+    settings, context = bot.settings, model.facts.context
+    most = answer_most(max_tokens=settings.max_tokens, context=context)
+    fixed = tokens_fixed(
+        question=question,
+        own=settings.system_prompt,
+        refusal_text=settings.refusal_text,
+        passages=settings.retriever_k,
+    )
+    return Reserve(fixed, context, most)
+
+
+async def _take(owner: Owner, bot: LiveBot, reserve: Reserve) -> int:
+    """Tokens taken from the minute's limit, 0 when the plan has none. Passages are not known yet: taken as long ones.
+
+    Raises:
+        RefdeskError: too_many_requests with retry_after_s.
+    """
+    if not reserve.most:
+        return 0
+    read = min(reserve.fixed + bot.settings.retriever_k * PASSAGE_TOKENS, reserve.context - reserve.most)
+    tokens = read + reserve.most
+    return tokens if await tokens_take(owner.subject, tokens) else 0
 
 
 def _key_of(asked: Asked) -> str:
@@ -223,6 +264,9 @@ async def _record(turn: Turn, state: str) -> None:
                 turn.log.add(Event("error", error.as_json(turn.asked.request_id)))
                 return
             await asyncio.sleep(pause_s)
+    if turn.tokens_taken:
+        used = turn.tokens_in + turn.tokens_out
+        await tokens_settle(turn.asked.owner.subject, taken=turn.tokens_taken, used=used)
     _tell(turn, state)
 
 

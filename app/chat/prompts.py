@@ -9,6 +9,7 @@ import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from app.llm.chat import Turn
 
@@ -50,6 +51,7 @@ SMALL_CONTEXT = 8192  # tokens: a model that is served with no more is small or 
 NEAR = 0.5  # of the best passage's score
 LEAST_PASSAGE = 200  # characters: a passage cut shorter than this is left out
 NAME_LENGTH = 120
+HEAD_TOKENS = 60  # of the line before a passage, with the longest name
 
 # Invisible characters can hide instructions from the person who checks a document.
 _INVISIBLE = re.compile(
@@ -114,7 +116,7 @@ def prompt_make(
     """
     system = system_prompt(own=own, refusal_text=refusal_text)
     example = _example() if context >= EXAMPLE_FROM else []
-    max_tokens = max(16, min(max_tokens, context // 3))
+    max_tokens = answer_most(max_tokens=max_tokens, context=context)
     room = context - max_tokens - MARGIN - tokens_estimate(system) - tokens_estimate(question + PASSAGES)
     room -= sum(tokens_estimate(turn["content"]) for turn in example)
     code = secrets.token_hex(6)
@@ -124,6 +126,22 @@ def prompt_make(
     messages: list[Turn] = [{"role": "system", "content": system}, *example, *_recent(history, room)]
     messages.append({"role": "user", "content": asked})
     return Prompt(messages, shown, max_tokens)
+
+
+def answer_most(*, max_tokens: int, context: int) -> int:
+    """How long an answer may be, in tokens, when `max_tokens` are wanted."""
+    return max(16, min(max_tokens, context // 3))
+
+
+def tokens_fixed(*, question: str, own: str, refusal_text: str, passages: int) -> int:
+    """Tokens of a prompt (estimated, rather too many) without what its passages and its history say."""
+    return _tokens_standing(own, refusal_text) + tokens_estimate(question) + passages * HEAD_TOKENS
+
+
+@lru_cache(maxsize=1000)
+def _tokens_standing(own: str, refusal_text: str) -> int:
+    texts = (system_prompt(own=own, refusal_text=refusal_text), PASSAGES, QUESTION, *EXAMPLE)
+    return MARGIN + sum(tokens_estimate(text) for text in texts)
 
 
 def _example() -> list[Turn]:

@@ -3,6 +3,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
+from app.chat.choices import MessageState
 from app.chat.citations import Citation
 from app.chat.models import Citation as CitationRow
 from app.chat.models import Conversation, Message
@@ -73,6 +74,7 @@ def message_read(message: Message, *, find_quotes: bool = False) -> dict[str, An
     """A Message of the API; its citations are loaded. find_quotes: also where no quotation stands word by word, which
     costs 500 µs a citation."""
     quotes = quotes_find if find_quotes else quotes_exact
+    running = message.state == MessageState.RUNNING  # its tokens are what it may use, not what it has used
     return message_shape(
         identity=message.id,
         role=message.role,
@@ -84,8 +86,8 @@ def message_read(message: Message, *, find_quotes: bool = False) -> dict[str, An
             _citation_read(row, quotes(message.content[row.start : row.end], row.text))
             for row in message.citations.all()
         ],
-        tokens_in=message.tokens_in,
-        tokens_out=message.tokens_out,
+        tokens_in=0 if running else message.tokens_in,
+        tokens_out=0 if running else message.tokens_out,
         timings=message.timings,
         error_code=message.error_code,
         being_read=message.being_read,

@@ -70,6 +70,7 @@ class Turn:
     timings: dict[str, float | None]
     mode: str
     resolver: CitationResolver
+    tokens_taken: int = 0  # from the minute's limit, given back at the end but for what was used
     tokens_in: int = 0
     tokens_out: int = 0
     being_read: int = 0  # documents that the search could not see yet; known once a refusal is recorded

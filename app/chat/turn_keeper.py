@@ -15,40 +15,22 @@ from uuid import UUID
 from weakref import WeakKeyDictionary
 
 import orjson
-from django.conf import settings
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from app.chat.turn_log import TurnLog, logs_here
 from app.chat.turn_store import CHECKPOINT_S, answers_checkpoint
 from app.errors import RefdeskError
 from app.lib.sse import Event
+from app.lib.valkey import valkey
 
 log = logging.getLogger(__name__)
 
 TICK_S = 0.25
 KEPT_S = 120  # how long a turn's events can be read after the last of them
 READER_MS = 1500  # how long a reader elsewhere counts without a sign
-VALKEY_S = 1.0
 REST_S = 5.0  # without Valkey, until it is tried again
 
-_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, "Redis"] = WeakKeyDictionary()
 _keepers: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[None]] = WeakKeyDictionary()
-
-
-def _valkey() -> "Redis":
-    loop = asyncio.get_running_loop()
-    client = _clients.get(loop)
-    if client is None:
-        client = Redis.from_url(settings.VALKEY_URL, socket_timeout=VALKEY_S, socket_connect_timeout=VALKEY_S)
-        _clients[loop] = client
-    return client
-
-
-async def valkey_close() -> None:
-    client = _clients.pop(asyncio.get_running_loop(), None)
-    if client is not None:
-        await client.aclose()
 
 
 def _key(message: UUID, what: str) -> str:
@@ -108,7 +90,7 @@ async def _relay(turns: list[TurnLog]) -> None:
     global _rests_until
     if time.monotonic() < _rests_until:
         return
-    pipeline = _valkey().pipeline(transaction=False)
+    pipeline = valkey().pipeline(transaction=False)
     reached: dict[UUID, int] = {}
     for turn in turns:
         begun = _sent.get(turn.message, 0)
@@ -138,7 +120,7 @@ def _decoded(data: Any) -> Any:
 
 async def _read_elsewhere(turn: TurnLog) -> bool:
     try:
-        return bool(await _valkey().exists(_key(turn.message, "reader")))
+        return bool(await valkey().exists(_key(turn.message, "reader")))
     except (RedisError, OSError, TimeoutError):
         return False
 
@@ -146,7 +128,7 @@ async def _read_elsewhere(turn: TurnLog) -> bool:
 async def stop_elsewhere(message: UUID) -> bool:
     """Ask whichever process runs the turn to stop it; False when Valkey does not answer."""
     try:
-        await _valkey().set(_key(message, "stop"), 1, ex=KEPT_S)
+        await valkey().set(_key(message, "stop"), 1, ex=KEPT_S)
     except (RedisError, OSError, TimeoutError):
         return False
     return True
@@ -159,9 +141,9 @@ async def events_elsewhere(message: UUID, after: int) -> AsyncIterator[list[Even
         RedisError, OSError: Valkey does not answer.
     """
     place = 0
-    valkey = _valkey()
+    client = valkey()
     while True:
-        pipeline = valkey.pipeline(transaction=False)
+        pipeline = client.pipeline(transaction=False)
         pipeline.set(_key(message, "reader"), 1, px=READER_MS)
         pipeline.lrange(_key(message, "events"), place, -1)
         _, bodies = await pipeline.execute()

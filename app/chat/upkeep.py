@@ -3,13 +3,13 @@
 import asyncio
 import logging
 
-from app.chat.turn_keeper import valkey_close
 from app.chat.turn_log import logs_here
 from app.chat.turn_store import LEASE_S, answers_interrupt_stale
 from app.errors import RefdeskError
 from app.lib.database import database_close
 from app.lib.http import http_session_close
 from app.lib.lifespan import on_start, on_stop
+from app.lib.valkey import valkey_close
 
 log = logging.getLogger(__name__)
 

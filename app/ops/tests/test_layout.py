@@ -21,7 +21,7 @@ BANNED |= {"core"}
 BUILT = "app/static/refdesk/"
 
 # In dependency order: an app's cores import from the apps before it only.
-APPS = ("accounts", "sources", "retrieval", "ingest", "tools", "bots", "chat", "widget", "analytics", "ops")
+APPS = ("accounts", "usage", "sources", "retrieval", "ingest", "tools", "bots", "chat", "widget", "analytics", "ops")
 EDGES = {"api", "tasks", "admin", "views", "management"}
 # Anybody may import these; they import nothing of the apps. llm may import lib besides.
 GROUND = {"env", "errors", "lib"}

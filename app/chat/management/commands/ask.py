@@ -7,11 +7,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from app.accounts.selectors import organisation_get
 from app.chat.answer import turn_begin
 from app.chat.turn import Asked, Turn
-from app.chat.turn_keeper import valkey_close
 from app.chat.turn_store import Owner
 from app.errors import RefdeskError
 from app.lib.database import database_close
 from app.lib.http import http_session_close
+from app.lib.valkey import valkey_close
 from app.sources.places import place_label
 
 

@@ -1,0 +1,176 @@
+"""Limits per minute by GCRA (generic cell rate algorithm): one script in Valkey for all limits of a request.
+
+A limit of N a minute admits N at once and then one more each 60/N seconds; so within any time t it never admits more
+than N + N·t/60 s. All limits of a call are taken or none. Time is Valkey's, so clocks of web processes do not matter.
+
+Without Valkey calls are admitted by a count that each process keeps for itself (fail open, never without any limit):
+an answer desk that stops because its counter is away would be worse than a limit that N processes multiply by N.
+"""
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+from redis.exceptions import NoScriptError, RedisError
+
+from app.lib.valkey import valkey, valkey_of_threads
+
+log = logging.getLogger(__name__)
+
+WINDOW_S = 60
+Send = Callable[..., Any]  # the client's own method has no types
+REST_S = 5.0  # without Valkey, until it is tried again
+_LOCAL_SIZE = 10_000
+
+# KEYS: limits. ARGV: whether to charge without asking, then for each key how many a minute and how many now.
+# A key holds the theoretical arrival time (TAT) in µs: until then what was admitted has not yet "flowed off".
+# Answers: admitted, number of the tightest limit, what it has left, µs until it is full again, µs to wait.
+# 100 µs of tolerance: TATs are whole µs, and N roundings must not cost the N-th request. A TAT further ahead than two
+# windows comes from a clock that was set back.
+_SCRIPT = """
+local window, slack, time = 60000000, 100, redis.call('TIME')
+local now, forced = time[1] * 1000000 + time[2], ARGV[1] == '1'
+local admitted, tightest, left, reset, wait, tats = 1, 0, math.huge, 0, 0, {}
+for i, key in ipairs(KEYS) do
+  local most, cost = tonumber(ARGV[2 * i]), tonumber(ARGV[2 * i + 1])
+  local step, known = window / most, tonumber(redis.call('GET', key) or now)
+  local tat = math.min(math.max(known, now), now + 2 * window)
+  local new = math.max(tat + cost * step, now)
+  local over = new - now - window
+  if over > slack and not forced then
+    admitted = 0
+    if over > wait then
+      tightest, left, reset, wait = i, 0, tat - now, over
+    end
+  elseif admitted == 1 then
+    local rest = math.max(0, math.floor((window - (new - now) + slack) / step))
+    if rest < left then
+      tightest, left, reset = i, rest, new - now
+    end
+  end
+  tats[i] = new
+end
+if admitted == 1 then
+  for i, key in ipairs(KEYS) do
+    local ms = math.ceil((tats[i] - now) / 1000)
+    if ms > 0 then
+      redis.call('SET', key, string.format('%.0f', tats[i]), 'PX', ms)
+    else
+      redis.call('DEL', key)
+    end
+  end
+end
+return {admitted, tightest, left, math.ceil(reset), math.ceil(wait)}
+"""
+_SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What is limited, for people (`name`) and in Valkey (`key`), and to how many a minute."""
+
+    name: str
+    key: str
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a call may go on; `limit` is the one with the least left, `retry_s` how long to wait when it may not."""
+
+    admitted: bool
+    limit: Limit
+    remaining: int
+    reset_s: float
+    retry_s: float
+
+
+_rests_until = 0.0
+
+
+async def limits_take(limits: Sequence[Limit], *, cost: int = 1, force: bool = False) -> Verdict:
+    """Take `cost` from every limit, or from none when one has too little left.
+
+    force: take it in any case; a negative `cost` gives back.
+    """
+    if time.monotonic() >= _rests_until:
+        keys, arguments = _call(limits, cost, force)
+        send: Send = valkey().execute_command
+        try:
+            try:
+                found = await send("EVALSHA", _SHA, len(limits), *keys, *arguments)
+            except NoScriptError:
+                found = await send("EVAL", _SCRIPT, len(limits), *keys, *arguments)
+            return _read(limits, found)
+        except (RedisError, OSError, TimeoutError) as error:
+            _rest(error)
+    return _take_here(limits, cost, force)
+
+
+def limits_take_in_thread(limits: Sequence[Limit], *, cost: int = 1, force: bool = False) -> Verdict:
+    """`limits_take` for code that runs in threads."""
+    if time.monotonic() >= _rests_until:
+        keys, arguments = _call(limits, cost, force)
+        send: Send = valkey_of_threads().execute_command
+        try:
+            try:
+                found = send("EVALSHA", _SHA, len(limits), *keys, *arguments)
+            except NoScriptError:
+                found = send("EVAL", _SCRIPT, len(limits), *keys, *arguments)
+            return _read(limits, found)
+        except (RedisError, OSError, TimeoutError) as error:
+            _rest(error)
+    return _take_here(limits, cost, force)
+
+
+def _call(limits: Sequence[Limit], cost: int, force: bool) -> tuple[list[str], list[int]]:
+    arguments = [int(force)]
+    for limit in limits:
+        # More than the whole limit could never be admitted: it takes all there is.
+        arguments += (limit.most, min(cost, limit.most) if not force else cost)
+    return [limit.key for limit in limits], arguments
+
+
+def _read(limits: Sequence[Limit], found: Any) -> Verdict:
+    admitted, tightest, left, reset, wait = found
+    return Verdict(bool(admitted), limits[tightest - 1], left, reset / 1e6, wait / 1e6)
+
+
+def _rest(error: Exception) -> None:
+    global _rests_until
+    _rests_until = time.monotonic() + REST_S
+    log.warning(
+        "Valkey does not answer (%s): limits are counted by each process for itself for %s s",
+        type(error).__name__,
+        REST_S,
+    )
+
+
+_tats: dict[str, float] = {}
+_lock = Lock()
+
+
+def _take_here(limits: Sequence[Limit], cost: int, force: bool) -> Verdict:
+    """The same with this process's own count, in seconds of its monotonic clock."""
+    now = time.monotonic()
+    with _lock:
+        if len(_tats) > _LOCAL_SIZE:
+            _tats.clear()
+        taken: list[tuple[float, Verdict]] = []
+        for limit in limits:
+            step = WINDOW_S / limit.most
+            tat = max(_tats.get(limit.key, now), now)
+            new = max(now, tat + (cost if force else min(cost, limit.most)) * step)
+            over = new - now - WINDOW_S
+            admitted = force or over <= 1e-4
+            rest = max(0, int((WINDOW_S - (new - now) + 1e-4) / step)) if admitted else 0
+            taken.append((new, Verdict(admitted, limit, rest, (new if admitted else tat) - now, max(0.0, over))))
+        refused = [verdict for _, verdict in taken if not verdict.admitted]
+        if refused:
+            return max(refused, key=lambda verdict: verdict.retry_s)
+        _tats.update({limit.key: new for limit, (new, _) in zip(limits, taken, strict=True)})
+    return min((verdict for _, verdict in taken), key=lambda verdict: verdict.remaining)

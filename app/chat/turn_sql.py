@@ -113,7 +113,8 @@ WITH was AS (
         AND (%(sources)s::uuid[] IS NULL OR d.source_id = ANY(%(sources)s::uuid[]))
     ) ELSE 0 END
   FROM was WHERE m.id = was.id
-  RETURNING m.id, m.conversation_id, m.being_read, m.tokens_in - was.tokens_in AS owed_in, m.tokens_out - was.tokens_out AS owed_out
+  RETURNING m.id, m.conversation_id, m.being_read,
+    m.tokens_in - was.tokens_in AS owed_in, m.tokens_out - was.tokens_out AS owed_out
 ), owed AS (
   SELECT id, owed_in AS tokens_in, owed_out AS tokens_out FROM answer
   UNION ALL

@@ -152,8 +152,7 @@ async def turn_open(
     """
     values = {
         **_owner(owner),
-        **_of_bot(bot),
-        **_of_reserve(reserve),
+        **_of_bot(bot, reserve),
         "key": key,
         "new": conversation is None,
         "conversation": conversation or new_id(),
@@ -175,7 +174,7 @@ async def turn_open(
     if not housed:
         raise NotFound(message="There is no such conversation.")
     found = {row["id"]: row for row in orjson.loads(passages or "[]")}
-    ids = (values["conversation"], values["question"], values["answer"])
+    ids = (values[name] for name in ("conversation", "question", "answer"))
     return Opened(*ids, created, orjson.loads(history or "[]"), found)
 
 
@@ -260,7 +259,7 @@ def _owner(owner: Owner) -> dict[str, UUID | None]:
     return {"organisation": owner.organisation, "user": owner.user, "api_key": owner.api_key}
 
 
-def _of_bot(bot: LiveBot) -> dict[str, Any]:
+def _of_bot(bot: LiveBot, reserve: Reserve) -> dict[str, Any]:
     return {
         "bot": bot.id,
         "slug": bot.slug,
@@ -268,8 +267,19 @@ def _of_bot(bot: LiveBot) -> dict[str, Any]:
         "sources": list(bot.sources) if bot.sources else None,
         "history": bot.settings.chat_history_length,
         "shown": bot.settings.retriever_k,
+        "fixed": reserve.fixed,
+        "context": reserve.context,
+        "most": reserve.most,
     }
 
 
-def _of_reserve(reserve: Reserve) -> dict[str, int]:
-    return {"fixed": reserve.fixed, "context": reserve.context, "most": reserve.most}
+def _citation_row(citation: Citation, passage: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "n": citation.n,
+        "start": citation.start,
+        "end": citation.end,
+        "chunk_id": passage["id"],
+        **{name: passage[name] for name in ("document_id", "name", "text", "place", "as_of")},
+        "version": passage["number"],
+    }

@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('accounts', '0003_person_limits'),
+        ('accounts', '0002_tenants'),
     ]
 
     operations = [

@@ -174,8 +174,8 @@ async def turn_open(
     if not housed:
         raise NotFound(message="There is no such conversation.")
     found = {row["id"]: row for row in orjson.loads(passages or "[]")}
-    ids = (values[name] for name in ("conversation", "question", "answer"))
-    return Opened(*ids, created, orjson.loads(history or "[]"), found)
+    home, asked, answer = values["conversation"], values["question"], values["answer"]
+    return Opened(home, asked, answer, created, orjson.loads(history or "[]"), found)
 
 
 def _same_checked(same: bool) -> None:

@@ -42,6 +42,14 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _issuer(value: str) -> str:
+    # As it is: an issuer is compared letter by letter, a slash at its end included.
+    _http_url(value)
+    if urlsplit(value).query or urlsplit(value).fragment:
+        raise ValueError("must be an address without a query")
+    return value
+
+
 def _database_url(value: str) -> str:
     if urlsplit(value).scheme not in ("postgresql", "postgres"):
         raise ValueError("must be an address that begins with postgresql://")
@@ -88,6 +96,9 @@ NAMES: dict[str, Name] = {
     "REFDESK_VALKEY_URL": Name(None, _valkey_url, "Valkey or Redis"),
     "REFDESK_QDRANT_URL": Name(None, _http_url, "Qdrant"),
     "REFDESK_QDRANT_API_KEY": Name(None, _text, "Qdrant's API key"),
+    "REFDESK_OIDC_ISSUER": Name(None, _issuer, "Sign-in by OIDC: the provider's issuer, exactly as it says itself"),
+    "REFDESK_OIDC_CLIENT_ID": Name(None, _text, "The client that the provider knows Refdesk as"),
+    "REFDESK_OIDC_CLIENT_SECRET": Name(None, _text, "The client's secret; none for a public client"),
 }
 FIRST_START = ("REFDESK_ADMIN_EMAIL", "REFDESK_ADMIN_PASSWORD", "REFDESK_SAMPLES")
 # Names that belong to tests: read there, known here so that they do not stop a start.

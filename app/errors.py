@@ -26,6 +26,10 @@ CODES: dict[str, Entry] = {
         429, "Too many wrong passwords for this address.", "Wait 15 minutes, or ask an admin for help.", True
     ),
     "bad_api_key": Entry(401, "This API key is not valid.", "Make a new key; it may be revoked or mistyped."),
+    "bad_access_token": Entry(401, "This access token is not valid.", "Get a new one from the sign-in provider."),
+    "sign_in_failed": Entry(400, "Signing in did not work.", "Start again from the sign-in page."),
+    "sign_in_refused": Entry(403, "You cannot sign in here yet.", "Ask an owner or admin of your organisation."),
+    "provider_unavailable": Entry(503, "The sign-in provider does not answer.", "Try again in a moment.", True),
     "csrf_failed": Entry(403, "The page is too old for this action.", "Reload the page and try again."),
     "not_allowed": Entry(403, "Your role does not allow this.", "Ask an owner or admin of the organisation."),
     "scope_missing": Entry(403, "This key lacks the scope for that.", "Make a key with the scope named in details."),

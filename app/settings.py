@@ -43,6 +43,9 @@ try:
     LLM_URL: str = read_deployment("REFDESK_LLM_URL") or ""
     LLM_MODEL: str = read_deployment("REFDESK_LLM_MODEL") or ""
     LLM_API_KEY: str = read_deployment("REFDESK_LLM_API_KEY") or ""
+    OIDC_ISSUER: str = read_deployment("REFDESK_OIDC_ISSUER") or ""
+    OIDC_CLIENT_ID: str = read_deployment("REFDESK_OIDC_CLIENT_ID") or ""
+    OIDC_CLIENT_SECRET: str = read_deployment("REFDESK_OIDC_CLIENT_SECRET") or ""
 except EnvError as error:
     raise ImproperlyConfigured(str(error)) from error
 
@@ -51,6 +54,9 @@ if not DATABASE_URL or not SECRET_KEY:
         f"Refdesk is not running on {DATA}: start it with scripts/start, or set REFDESK_DATABASE_URL and the other "
         "addresses of docs/configuration.md."
     )
+
+if bool(OIDC_ISSUER) != bool(OIDC_CLIENT_ID):
+    raise ImproperlyConfigured("REFDESK_OIDC_ISSUER and REFDESK_OIDC_CLIENT_ID go together: set both or neither.")
 
 DEBUG = False
 _public = urlsplit(PUBLIC_URL)

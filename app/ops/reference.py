@@ -30,6 +30,9 @@ EXAMPLES = {
     "REFDESK_VALKEY_URL": "redis://:secret@valkey:6379/0",
     "REFDESK_QDRANT_URL": "http://qdrant:6333",
     "REFDESK_QDRANT_API_KEY": "a long random text",
+    "REFDESK_OIDC_ISSUER": "https://login.example.org/realms/refdesk",
+    "REFDESK_OIDC_CLIENT_ID": "refdesk",
+    "REFDESK_OIDC_CLIENT_SECRET": "what the provider made",
 }
 ENV_HEADER = """\
 # Every setting that Refdesk reads. Each line shows the default, or nothing where there is none.

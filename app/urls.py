@@ -1,6 +1,7 @@
 from django.contrib import admin
 from django.urls import path
 
+from app.accounts import oidc_pages as oidc
 from app.accounts import views as accounts
 from app.api import api
 from app.chat import views as chat
@@ -21,6 +22,11 @@ urlpatterns = [
     path("accounts/sign-in", accounts.sign_in, name="sign_in"),
     path("accounts/sign-out", accounts.sign_out, name="sign_out"),
     path("accounts/invitations/<str:token>", accounts.accept_invitation, name="accept_invitation"),
+    path("accounts/oidc/sign-in", oidc.oidc_begin, name="oidc_begin"),
+    path("accounts/oidc/callback", oidc.oidc_callback, name="oidc_callback"),
+    path("accounts/oidc/logout", oidc.oidc_logout, name="oidc_logout"),
+    path("accounts/oidc/link", oidc.oidc_link, name="oidc_link"),
+    path("accounts/oidc/unlink", oidc.oidc_unlink, name="oidc_unlink"),
     path("health", ops.show_health, name="health"),
     path("ready", ops.show_ready, name="ready"),
     path("api/v1/", api.urls),

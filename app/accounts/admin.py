@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from app.accounts import admin_audit as admin_audit
+from app.accounts import admin_oidc as admin_oidc
 from app.accounts.admin_scope import ScopedAdmin, action, display, is_operator, person_of, role_in, roles_of
 from app.accounts.choices import Role
 from app.accounts.keys import api_key_create, api_key_revoke

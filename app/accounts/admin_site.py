@@ -100,6 +100,8 @@ _GROUPS = (
             ("Members", "accounts_membership", "group"),
             ("Invitations", "accounts_invitation", "mail"),
             ("Users", "accounts_user", "person"),
+            ("Claim rules", "accounts_claimrule", "rule"),
+            ("Identities", "accounts_identity", "badge"),
             ("API keys", "accounts_apikey", "key"),
             ("Audit trail", "accounts_auditentry", "history_edu"),
         ),

@@ -21,6 +21,7 @@ from app.accounts.choices import Role, Scope
 from app.accounts.keys import ALL_SCOPES, scopes_of
 from app.accounts.limits import Subject, request_count, request_count_in_thread
 from app.accounts.models import ApiKey, Membership, User
+from app.accounts.oidc import Access, access_is_current, oidc_configured
 from app.accounts.secrets import API_KEY_PREFIX, secret_hash
 from app.errors import NotAllowed, NotFound, NotSignedIn, RefdeskError
 
@@ -42,6 +43,8 @@ class Caller:
     user_id: UUID | None = None
     api_key_id: UUID | None = None
     scopes: frozenset[Scope] = ALL_SCOPES
+    # Of a person who came with the provider's access token instead of a session.
+    access: Access | None = None
 
     @property
     def subject(self) -> Subject:
@@ -87,7 +90,9 @@ def _caller_of_key(key: str) -> Caller:
     return caller
 
 
-def caller_of_user(user: User, slug: str | None, *, chosen: str | None = None) -> Caller:
+def caller_of_user(
+    user: User, slug: str | None, *, chosen: str | None = None, access: Access | None = None
+) -> Caller:
     """A person in the organisation that `slug` names, or in the one with the id `chosen`, or in the first they joined.
 
     What a session chose long ago may not be theirs any more: then the first counts. A suspended organisation is passed
@@ -110,7 +115,7 @@ def caller_of_user(user: User, slug: str | None, *, chosen: str | None = None) -
     membership, organisation = memberships[0], memberships[0].organisation
     if organisation.suspended is not None:
         raise RefdeskError("organisation_suspended")
-    return Caller(organisation.id, organisation.slug, Role(membership.role), user_id=user.id)
+    return Caller(organisation.id, organisation.slug, Role(membership.role), user_id=user.id, access=access)
 
 
 def _caller_of_session(request: HttpRequest) -> Caller:
@@ -126,14 +131,23 @@ def caller_of(request: HttpRequest) -> Caller:
     """The caller of an API request.
 
     Raises:
-        RefdeskError: not_signed_in, bad_api_key, csrf_failed, not_found or organisation_suspended.
+        RefdeskError: not_signed_in, bad_api_key, bad_access_token, provider_unavailable, csrf_failed, not_found or
+            organisation_suspended.
     """
     token = _bearer(request)
     if token is None:
         return _caller_of_session(request)
     if not token.startswith(API_KEY_PREFIX):
-        raise RefdeskError("bad_api_key")
+        return _caller_of_access_token(token, request.headers.get("X-Organisation"))
     return _caller_of_key(token)
+
+
+def _caller_of_access_token(token: str, slug: str | None) -> Caller:
+    if not oidc_configured():
+        raise RefdeskError("bad_api_key")
+    from app.accounts.oidc_bearer import caller_of_access_token  # loads what a box without OIDC has no use for
+
+    return caller_of_access_token(token, slug)
 
 
 def caller_is_current(caller: Caller) -> bool:
@@ -159,7 +173,10 @@ async def stream_allowed(request: ApiRequest) -> bool:
 
 def _stream_allowed(request: ApiRequest) -> bool:
     try:
-        return caller_is_current(request.caller) and (request.caller.user_id is None or _session_is_current(request))
+        caller = request.caller
+        if caller.access is not None:
+            return caller_is_current(caller) and access_is_current(caller.access)
+        return caller_is_current(caller) and (caller.user_id is None or _session_is_current(request))
     finally:
         # The thread may sleep long.
         connections.close_all()
@@ -185,7 +202,11 @@ def _cached(hashed: str) -> Caller | None:
 class policy:  # noqa: N801 (reads as a word on the route)
     """The least role that may use a route, and the scope that a key needs (None: any); sets `request.caller`."""
 
-    openapi_security_schema: ClassVar = {"type": "http", "scheme": "bearer", "description": "An API key: rk_…"}
+    openapi_security_schema: ClassVar = {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key (rk_…), or an access token of the sign-in provider",
+    }
 
     def __init__(self, role: Role, scope: Scope | None = None) -> None:
         self.role = role

@@ -63,9 +63,7 @@ class _Kept(Generic[Found]):
             return self._old()
         try:
             now = time.monotonic()
-            if self._found is not None and (
-                now - self._forced < PAUSE_S if anew else now - self._at < KEPT_S
-            ):
+            if self._found is not None and (now - self._forced < PAUSE_S if anew else now - self._at < KEPT_S):
                 return self._found
             if now - self._failed < PAUSE_S:
                 return self._old()
@@ -113,7 +111,7 @@ def provider_key(token: str) -> jwt.PyJWK:
     """
     try:
         header = jwt.get_unverified_header(token)
-    except jwt.PyJWTError:
+    except (jwt.PyJWTError, ValueError):
         raise RefdeskError("sign_in_failed", "The sign-in provider's token cannot be read.") from None
     algorithm, name = header.get("alg"), header.get("kid")
     if algorithm not in ALGORITHMS:

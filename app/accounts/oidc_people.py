@@ -4,19 +4,26 @@ An address at the provider can be given to somebody else, or be claimed without 
 only: a verified one says which invitation a new person may take.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from app.accounts.models import Identity, Invitation, User
-from app.accounts.oidc_rules import memberships_by_rule, roles_by_rule
-from app.accounts.services import email_clean, membership_create
+from app.accounts.actors import PROVIDER, Actor
+from app.accounts.audit import audit_record, audit_record_person
 from app.accounts.choices import Role
+from app.accounts.models import Identity, Invitation, Membership, User
+from app.accounts.oidc_claims import Claims, claim_text
+from app.accounts.oidc_rules import Change, memberships_by_rule, roles_by_rule
+from app.accounts.services import email_clean
 from app.errors import Invalid, RefdeskError
 
-Claims = Mapping[str, Any]
+
+# Action, before, after of what happened to the account itself.
+Told = tuple[str, dict[str, Any] | None, dict[str, Any] | None]
+
+# The provider acts here, by what it says; not the person.
+_ACTOR = Actor(PROVIDER, label="sign-in provider")
 
 
 def identity_user(*, issuer: str, subject: str) -> User | None:
@@ -42,13 +49,13 @@ def _sign_in(issuer: str, subject: str, claims: Claims) -> User:
     with transaction.atomic():
         user = identity_user(issuer=issuer, subject=subject)
         if user is None:
-            user = _newcomer(issuer, subject, claims)
-        elif user.is_active:
-            _email_follow(user, claims)
+            user, told = _newcomer(issuer, subject, claims), ("user.create", None, {"provider": issuer})
+        else:
+            told = _email_follow(user, claims) if user.is_active else None
         if user.is_active:
             Identity.objects.filter(issuer=issuer, subject=subject).update(last_used=timezone.now())
-            memberships_by_rule(user=user, claims=claims)
-            _invitations_take(user, claims)
+            changes = memberships_by_rule(user=user, claims=claims) + _invitations_take(user, claims)
+            _record(user, told, changes)
     if not user.is_active:
         raise RefdeskError("sign_in_refused", "This account is deactivated.")
     if not user.is_operator and not user.memberships.exists():
@@ -69,10 +76,13 @@ def identity_link(*, user: User, issuer: str, subject: str, claims: Claims) -> N
         email = _email_verified(claims)
         if email and User.objects.exclude(pk=user.pk).filter(email=email).exists():
             raise RefdeskError("sign_in_refused", f"Another account here has the address {email}.")
-        Identity.objects.get_or_create(issuer=issuer, subject=subject, defaults={"user": user})
-        memberships_by_rule(user=user, claims=claims)
+        if owner is None:
+            Identity.objects.create(issuer=issuer, subject=subject, user=user)
+        changes = memberships_by_rule(user=user, claims=claims)
+        _record(user, ("identity.link", None, {"provider": issuer}) if owner is None else None, changes)
 
 
+@transaction.atomic
 def identity_unlink(*, user: User, issuer: str) -> None:
     """Take the provider's way in away from a person, who has a password as another.
 
@@ -81,7 +91,8 @@ def identity_unlink(*, user: User, issuer: str) -> None:
     """
     if not user.has_usable_password():
         raise RefdeskError("conflict", "This is your only way to sign in.")
-    user.identities.filter(issuer=issuer).delete()
+    if user.identities.filter(issuer=issuer).delete()[0]:
+        audit_record_person(user=user, action="identity.unlink", before={"provider": issuer})
 
 
 def _newcomer(issuer: str, subject: str, claims: Claims) -> User:
@@ -99,7 +110,7 @@ def _newcomer(issuer: str, subject: str, claims: Claims) -> User:
         )
     if not roles_by_rule(claims=claims) and not _invitations_open(email):
         raise _nowhere(email)
-    user = User(email=email, name=_name(claims))
+    user = User(email=email, name=claim_text(claims, "name").strip()[:200])
     user.set_unusable_password()
     user.save()
     Identity.objects.create(user=user, issuer=issuer, subject=subject)
@@ -114,11 +125,11 @@ def _nowhere(email: str) -> RefdeskError:
     )
 
 
-def _email_follow(user: User, claims: Claims) -> None:
+def _email_follow(user: User, claims: Claims) -> Told | None:
     """Keep the address that the provider says. One that is another account's here cannot be right."""
     email = _email_verified(claims)
     if not email or email == user.email:
-        return
+        return None
     if User.objects.exclude(pk=user.pk).filter(email=email).exists():
         raise RefdeskError(
             "sign_in_refused",
@@ -126,44 +137,66 @@ def _email_follow(user: User, claims: Claims) -> None:
             "Ask the people who run this Refdesk.",
         )
     # With a local password the address is a name to sign in with, which its owner chose.
-    if not user.has_usable_password():
-        user.email = email
-        user.save(update_fields=["email"])
+    if user.has_usable_password():
+        return None
+    before, user.email = user.email, email
+    user.save(update_fields=["email"])
+    return "user.update", {"email": before}, {"email": email}
 
 
 def _invitations_open(email: str) -> list[Invitation]:
-    open_now = Invitation.objects.filter(email=email, accepted=None, expires__gt=timezone.now())
+    open_now = Invitation.objects.filter(
+        email=email, accepted=None, expires__gt=timezone.now(), organisation__suspended=None
+    ).order_by("organisation_id", "pk")
     return list(open_now.select_related("organisation").select_for_update(of=("self",)))
 
 
-def _invitations_take(user: User, claims: Claims) -> None:
+def _invitations_take(user: User, claims: Claims) -> list[Change]:
     if _email_verified(claims) != user.email:
-        return
+        return []
+    changes = []
     for invitation in _invitations_open(user.email):
         member = user.memberships.filter(organisation=invitation.organisation).first()
         if member is None or member.by_rule:
             # What was given by hand outlasts the rule, at the higher of both roles.
             role = Role(invitation.role)
             role = Role(member.role) if member is not None and Role(member.role).covers(role) else role
-            member = membership_create(organisation=invitation.organisation, user=user, role=role)
-            member.by_rule = False
-            member.save(update_fields=["by_rule"])
+            Membership.objects.update_or_create(
+                organisation=invitation.organisation, user=user, defaults={"role": role, "by_rule": False}
+            )
         invitation.accepted = timezone.now()
         invitation.save(update_fields=["accepted"])
+        changes.append(Change(invitation.organisation_id, "invitation.accept", after={"role": invitation.role}))
+    return changes
+
+
+def _record(user: User, told: Told | None, changes: list[Change]) -> None:
+    """Into the audit trail, organisation by organisation: two sign-ins must not wait for each other's locks."""
+    if told is not None:
+        members = list(user.memberships.values_list("organisation_id", flat=True))
+        changes = [Change(each, *told) for each in members] + changes
+        if not members:
+            audit_record_person(user=user, action=told[0], before=told[1], after=told[2], actor=_ACTOR)
+    for change in sorted(changes, key=lambda each: each.organisation):
+        audit_record(
+            organisation=change.organisation,
+            action=change.action,
+            target_kind="user",
+            target=str(user.pk),
+            target_name=user.email,
+            before=change.before,
+            after=change.after,
+            actor=_ACTOR,
+        )
 
 
 def _email_verified(claims: Claims) -> str:
     """The address that the provider vouches for; empty when it vouches for none."""
-    email = claims.get("email")
+    email = claim_text(claims, "email")
     # Some send the word instead of the value.
-    if claims.get("email_verified") not in (True, "true") or not isinstance(email, str) or "\0" in email:
+    if claims.get("email_verified") not in (True, "true") or not email:
         return ""
     try:
         return email_clean(email)
     except Invalid:
         return ""
-
-
-def _name(claims: Claims) -> str:
-    name = claims.get("name")
-    return name.replace("\0", "").strip()[:200] if isinstance(name, str) else ""

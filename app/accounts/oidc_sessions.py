@@ -1,16 +1,17 @@
 """Sessions that the provider vouched for: begun with its login, ended by its logout, told of ours."""
 
-from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib.auth import login
-from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpRequest
 from django.urls import reverse
 
-from app.accounts.models import Identity, SignIn, User
+from app.accounts.models import User
 from app.accounts.oidc import ended_mark, oidc_configured
+from app.accounts.oidc_claims import Claims, claim_text
+from app.accounts.oidc_people import identity_user
+from app.accounts.sign_ins import sign_in_record, sign_ins_end_at_provider
 from app.errors import RefdeskError
 
 # Without the library: requests of a session find the person by Django's own backend.
@@ -18,42 +19,25 @@ BACKEND = "django.contrib.auth.backends.ModelBackend"
 ID_TOKEN = "oidc_id_token"  # noqa: S105  a name
 
 
-def session_begin(*, request: HttpRequest, user: User, claims: dict[str, Any], id_token: str) -> None:
+def session_begin(*, request: HttpRequest, user: User, claims: Claims, id_token: str) -> None:
     """A session of its own for the person, which the provider can end by its `sid`."""
     login(request, user, backend=BACKEND)
     # What the visitor's session was limited to.
     request.session.set_expiry(None)
     request.session[ID_TOKEN] = id_token
-    if request.session.session_key is None:
-        request.session.save()
-    sid = claims.get("sid")
-    SignIn.objects.update_or_create(
-        session_key=request.session.session_key,
-        defaults={
-            "user": user,
-            "issuer": settings.OIDC_ISSUER,
-            "provider_session": sid if isinstance(sid, str) and len(sid) <= 255 else "",
-            "address": request.META.get("REMOTE_ADDR") or None,
-            "agent": request.headers.get("User-Agent", "").replace("\0", "")[:300],
-        },
+    sign_in_record(
+        request=request, user=user, issuer=settings.OIDC_ISSUER, provider_session=claim_text(claims, "sid")
     )
 
 
-def sessions_end(*, issuer: str, subject: str, provider_session: str) -> int:
-    """End what the provider says is over: one session of theirs, or all of a person's. How many there were."""
-    rows = SignIn.objects.filter(issuer=issuer)
-    if provider_session:
-        rows = rows.filter(provider_session=provider_session)
-    if subject:
-        rows = rows.filter(user__in=Identity.objects.filter(issuer=issuer, subject=subject).values("user"))
-    if not provider_session and not subject:
-        return 0
-    found = list(rows)
-    for row in found:
-        SessionStore(row.session_key).delete()
-        row.delete()
+def sessions_end(*, issuer: str, subject: str, provider_session: str) -> None:
+    """End what the provider says is over: one session of its, or all of a person's; their access tokens too."""
+    user = identity_user(issuer=issuer, subject=subject) if subject else None
+    if user is not None or provider_session:
+        sign_ins_end_at_provider(
+            issuer=issuer, provider_session=provider_session, user=user.pk if user is not None else None
+        )
     ended_mark(issuer=issuer, subject=subject, provider_session=provider_session)
-    return len(found)
 
 
 def sign_out_address(*, request: HttpRequest) -> str:

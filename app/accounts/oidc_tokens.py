@@ -2,25 +2,22 @@
 
 import hmac
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jwt
 from django.conf import settings
 
 from app.accounts.oidc import Access
+from app.accounts.oidc_claims import Claims, claim_text
 from app.accounts.oidc_discovery import provider_key
 from app.errors import RefdeskError
-
-Claims = Mapping[str, Any]
 
 # Two hosts' clocks may differ that much.
 LEEWAY_S = 30
 # What a login or a logout says is said now.
 OLDEST_S = 600
 LONGEST_TOKEN = 64 * 1024
-# What columns hold.
-LONGEST_SUBJECT = 255
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 
 
@@ -64,14 +61,14 @@ def access_token_check(token: str) -> Access:
     return Access(
         issuer=claims["iss"],
         subject=claims["sub"],
-        provider_session=_text(claims, "sid"),
+        provider_session=claim_text(claims, "sid"),
         issued=float(claims["iat"]),
         expires=float(claims["exp"]),
     )
 
 
-def logout_token_check(token: str) -> Claims:
-    """The claims of a logout token, with `sub`, `sid` or both.
+def logout_token_check(token: str) -> tuple[str, str]:
+    """Whom a logout token is about, and which session of theirs at the provider (empty: all).
 
     Raises:
         RefdeskError: sign_in_failed, provider_unavailable.
@@ -80,11 +77,12 @@ def logout_token_check(token: str) -> Claims:
     events = claims.get("events")
     if not isinstance(events, dict) or not isinstance(events.get(LOGOUT_EVENT), dict):
         raise _refusal("it is no logout token")
-    if "nonce" in claims or not (_text(claims, "sub") or _text(claims, "sid")):
+    subject, provider_session = claim_text(claims, "sub"), claim_text(claims, "sid")
+    if "nonce" in claims or not (subject or provider_session):
         raise _refusal("it is no logout token")
     if claims["iat"] < time.time() - OLDEST_S:
         raise _refusal("it is too old")
-    return claims
+    return subject, provider_session
 
 
 def _checked(token: Any, *, audiences: Sequence[str], needed: Sequence[str]) -> Claims:
@@ -107,7 +105,7 @@ def _checked(token: Any, *, audiences: Sequence[str], needed: Sequence[str]) -> 
     moments = [claims[name] for name in ("iat", "exp") if name in claims]
     if any(isinstance(moment, bool) or not isinstance(moment, int | float) for moment in moments):
         raise _refusal("its times cannot be read")
-    if "sub" in needed and not _text(claims, "sub"):
+    if "sub" in needed and not claim_text(claims, "sub"):
         raise _refusal("it names nobody")
     return claims
 
@@ -139,11 +137,6 @@ def _is_access_token(token: str, claims: Claims) -> bool:
     if "typ" in claims:  # Keycloak says so in the claims
         return bool(claims["typ"] == "Bearer")
     return not {"nonce", "at_hash", "c_hash", "events"} & set(claims) and bool({"scope", "scp"} & set(claims))
-
-
-def _text(claims: Claims, name: str) -> str:
-    value = claims.get(name)
-    return value if isinstance(value, str) and len(value) <= LONGEST_SUBJECT and "\0" not in value else ""
 
 
 def _refusal(why: str) -> RefdeskError:

@@ -8,8 +8,7 @@ import orjson
 from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
-from django.utils.cache import add_never_cache_headers
+from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
 from mozilla_django_oidc.views import OIDCAuthenticationCallbackView, OIDCAuthenticationRequestView
 from redis.exceptions import RedisError
@@ -21,7 +20,6 @@ from app.accounts.oidc_sessions import session_begin, sessions_end
 from app.accounts.oidc_tokens import logout_token_check
 from app.accounts.secrets import secret_hash
 from app.errors import RefdeskError
-from app.lib.request_id import request_id_of
 
 # How long a person may take at the provider; the visitor's session lasts no longer either.
 LOGIN_S = 15 * 60
@@ -60,11 +58,7 @@ class CallbackView(OIDCAuthenticationCallbackView):  # type: ignore[misc]
     def get(self, request: HttpRequest) -> HttpResponse:
         login = _login_take(request)
         _check_answer(request)
-        linking = None
-        if "linking" in login:
-            linking = request.user
-            if not isinstance(linking, User) or str(linking.pk) != login["linking"]:
-                raise RefdeskError("sign_in_failed", "You signed out in between.")
+        linking = _who_links(request, login)
         backend = ProviderBackend(linking=linking)
         user = backend.sign_in(request, nonce=login["nonce"], code_verifier=login["code_verifier"])
         if linking is not None:
@@ -90,27 +84,14 @@ def login_finish(request: HttpRequest) -> HttpResponse:
 def logout_take(request: HttpRequest) -> HttpResponse:
     """The provider's back-channel logout; its answers are the specification's."""
     try:
-        claims = logout_token_check(request.POST.get("logout_token", ""))
+        subject, provider_session = logout_token_check(request.POST.get("logout_token", ""))
     except RefdeskError as error:
         words = {"error": "invalid_request", "error_description": error.message}
         answer = HttpResponse(orjson.dumps(words), content_type="application/json", status=400)
     else:
-        sessions_end(
-            issuer=settings.OIDC_ISSUER,
-            subject=str(claims.get("sub") or ""),
-            provider_session=str(claims.get("sid") or ""),
-        )
+        sessions_end(issuer=settings.OIDC_ISSUER, subject=subject, provider_session=provider_session)
         answer = HttpResponse(status=200)
     answer["Cache-Control"] = "no-store"
-    return answer
-
-
-def refusal_page(request: HttpRequest, error: RefdeskError) -> HttpResponse:
-    """What a person reads when signing in did not work. Never a 5xx: nothing of ours is broken."""
-    status = error.status if error.status < 500 else 424
-    shown = {"error": error, "request_id": request_id_of(request)}
-    answer = render(request, "accounts/sign_in_refused.html", shown, status=status)
-    add_never_cache_headers(answer)
     return answer
 
 
@@ -133,6 +114,14 @@ def _login_take(request: HttpRequest) -> dict[str, Any]:
     if login["added_on"] < time.time() - LOGIN_S or not _first(state):
         raise RefdeskError("sign_in_failed", "This sign-in took too long, or is finished already.")
     return dict(login)
+
+
+def _who_links(request: HttpRequest, login: dict[str, Any]) -> User | None:
+    if "linking" not in login:
+        return None
+    if not isinstance(request.user, User) or str(request.user.pk) != login["linking"]:
+        raise RefdeskError("sign_in_failed", "You signed out in between.")
+    return request.user
 
 
 def _first(state: str) -> bool:

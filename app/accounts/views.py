@@ -13,6 +13,9 @@ from app.accounts import sessions
 from app.accounts.auth import Caller
 from app.accounts.choices import Role
 from app.accounts.models import Invitation, Organisation, User
+from app.accounts.oidc import oidc_configured, provider_name
+from app.accounts.oidc_pages import leaving_page
+from app.accounts.oidc_sessions import sign_out_address
 from app.accounts.pages import door, open_page, page, person_of
 from app.accounts.selectors import invitation_by_token, invitation_list, membership_list
 from app.accounts.services import invitation_accept, invitation_create, invitation_withdraw
@@ -35,7 +38,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     target = _next(request)
     if request.user.is_authenticated:
         return redirect(target)
-    shown = {"next": target, "email": "", "problem": ""}
+    shown = {"next": target, "email": "", "problem": "", "provider": provider_name() if oidc_configured() else ""}
     status = 200
     if request.method == "POST":
         shown["email"] = request.POST.get("email", "").strip()[:254]
@@ -57,8 +60,9 @@ def _next(request: HttpRequest) -> str:
 @open_page("ends the caller's own session, if there is one")
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
+    address = sign_out_address(request=request)
     sessions.sign_out(request=request)
-    return redirect("sign_in")
+    return leaving_page(request, address) if address else redirect("sign_in")
 
 
 @open_page("the token in the address is the permission")
@@ -111,6 +115,9 @@ def show_account(request: HttpRequest, caller: Caller) -> HttpResponse:
         except RefdeskError as error:
             shown.update(problem=f"{error.message} {error.hint}", problem_at=request.POST["do"])
             status = error.status
+    if oidc_configured():
+        shown["provider"] = provider_name()
+        shown["linked"] = person_of(caller).identities.filter(issuer=settings.OIDC_ISSUER).exists()
     if caller.role.covers(Role.ADMIN):
         organisation = caller.organisation_id
         shown["members"] = membership_list(organisation=organisation)

@@ -1,0 +1,54 @@
+"""Django admin for sign-in by OIDC: the rules that make members, and who is known to the provider."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.forms import ModelForm
+from django.http import HttpRequest
+
+from app.accounts.admin_scope import ReadOnlyAdmin, ScopedAdmin, is_operator, role_in
+from app.accounts.choices import Role
+from app.accounts.models import ClaimRule, Identity
+from app.accounts.oidc_rules import claim_rule_delete, claim_rule_save
+
+
+@admin.register(ClaimRule)
+class ClaimRuleAdmin(ScopedAdmin):
+    may_add = may_change = may_delete = True
+    list_display = ("claim", "value", "role", "organisation")
+    list_select_related = ("organisation",)
+    list_filter = ("organisation", "role")
+    search_fields = ("claim", "value")
+    ordering = ("claim", "value")
+    fields = ("organisation", "claim", "value", "role")
+
+    def object_save(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
+        organisation = self.organisation_for(request, obj)
+        saved = claim_rule_save(
+            organisation=organisation.pk,
+            claim_rule=obj.pk if change else None,
+            claim=obj.claim,
+            value=obj.value,
+            role=Role(obj.role),
+            actor_role=role_in(request, organisation.pk),
+        )
+        obj.pk, obj.organisation_id = saved.pk, saved.organisation_id
+
+    def object_delete(self, request: HttpRequest, obj: Any) -> None:
+        actor_role = role_in(request, obj.organisation_id)
+        claim_rule_delete(organisation=obj.organisation_id, claim_rule=obj.pk, actor_role=actor_role)
+
+
+@admin.register(Identity)
+class IdentityAdmin(ReadOnlyAdmin):
+    """Operators alone: an account can be in several organisations. Deleting one lets its person be linked anew."""
+
+    may_delete = True
+    operator_only = frozenset({"delete"})
+    list_display = ("user", "subject", "issuer", "last_used")
+    list_select_related = ("user",)
+    search_fields = ("user__email", "subject")
+    ordering = ("-last_used",)
+
+    def _enters(self, request: HttpRequest) -> bool:
+        return is_operator(request)

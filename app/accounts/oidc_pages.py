@@ -1,5 +1,6 @@
 """The addresses of sign-in by OIDC. What they need is loaded with their first use, and only where it is configured."""
 
+import logging
 from collections.abc import Callable
 from types import ModuleType
 from typing import cast
@@ -20,6 +21,8 @@ from app.accounts.oidc_people import identity_unlink
 from app.accounts.pages import error_page, open_page, page, person_of
 from app.errors import RefdeskError
 from app.lib.request_id import request_id_of
+
+log = logging.getLogger(__name__)
 
 
 def _parts() -> ModuleType:
@@ -80,6 +83,8 @@ def _or_refusal(request: HttpRequest, door: Callable[[], HttpResponse]) -> HttpR
     try:
         return door()
     except RefdeskError as error:
+        # Without its words, which may name the person.
+        log.warning("request %s: %s (%s)", request_id_of(request), error.code, type(error.__cause__).__name__)
         # Never a 5xx: nothing of ours is broken, and who watches for those need not get up.
         status = error.status if error.status < 500 else 424
         shown = {

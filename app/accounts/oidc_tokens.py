@@ -100,8 +100,10 @@ def _checked(token: Any, *, audiences: Sequence[str], needed: Sequence[str]) -> 
             leeway=LEEWAY_S,
             options={"require": ["iss", *needed], "verify_iat": True},
         )
+    except (jwt.ExpiredSignatureError, jwt.ImmatureSignatureError) as error:
+        raise _refusal("its time is over or has not come, unless this server's clock is wrong") from error
     except (jwt.PyJWTError, ValueError, TypeError, OverflowError) as error:
-        raise _refusal("it was not made for us, or its time is over") from error
+        raise _refusal("it was not made for us, or not signed by the provider") from error
     moments = [claims[name] for name in ("iat", "exp") if name in claims]
     if any(isinstance(moment, bool) or not isinstance(moment, int | float) for moment in moments):
         raise _refusal("its times cannot be read")

@@ -72,8 +72,9 @@ def login_begin(request: HttpRequest, *, linking: bool = False) -> HttpResponse:
     if not linking and request.get_host() != public.netloc:
         # The way back leads to the public address, where this host's cookie would be missing.
         return redirect(settings.PUBLIC_URL + request.get_full_path())
-    answer: HttpResponse = RequestView.as_view(linking=linking)(request)
-    return answer
+    view = RequestView(linking=linking)
+    view.setup(request)
+    return view.get(request)
 
 
 def login_finish(request: HttpRequest) -> HttpResponse:

@@ -19,6 +19,7 @@ const HONEST = {
     userinfo: null, // claims that go over the honest ones
     answers: {}, // path: {status, type, body, headers, bytes}
     hang: [], // paths that are never answered
+    rotated: false, // its key is called "rotated" from now on
 };
 let control = structuredClone(HONEST);
 const asked = {};
@@ -65,6 +66,7 @@ function provider(issuer) {
         await next();
         if (ctx.path === "/token" && ctx.body?.id_token && (control.claims || control.header || control.key !== "signing"))
             ctx.body.id_token = await bend(ctx.body.id_token);
+        if (ctx.path === "/jwks" && control.rotated) ctx.body = { keys: ctx.body.keys.map((key) => ({ ...key, kid: "rotated" })) };
         if (ctx.path === "/me" && control.userinfo) ctx.body = { ...ctx.body, ...control.userinfo };
     });
     return made;

@@ -90,9 +90,7 @@ def _caller_of_key(key: str) -> Caller:
     return caller
 
 
-def caller_of_user(
-    user: User, slug: str | None, *, chosen: str | None = None, access: Access | None = None
-) -> Caller:
+def caller_of_user(user: User, slug: str | None, *, chosen: str | None = None, access: Access | None = None) -> Caller:
     """A person in the organisation that `slug` names, or in the one with the id `chosen`, or in the first they joined.
 
     What a session chose long ago may not be theirs any more: then the first counts. A suspended organisation is passed

@@ -18,7 +18,6 @@ from app.accounts.oidc_rules import Change, memberships_by_rule, roles_by_rule
 from app.accounts.services import email_clean
 from app.errors import Invalid, RefdeskError
 
-
 # Action, before, after of what happened to the account itself.
 Told = tuple[str, dict[str, Any] | None, dict[str, Any] | None]
 
@@ -48,6 +47,7 @@ def _sign_in(issuer: str, subject: str, claims: Claims) -> User:
     # A refusal comes after the transaction: what the provider took back stays taken back.
     with transaction.atomic():
         user = identity_user(issuer=issuer, subject=subject)
+        told: Told | None
         if user is None:
             user, told = _newcomer(issuer, subject, claims), ("user.create", None, {"provider": issuer})
         else:

@@ -25,9 +25,7 @@ def session_begin(*, request: HttpRequest, user: User, claims: Claims, id_token:
     # What the visitor's session was limited to.
     request.session.set_expiry(None)
     request.session[ID_TOKEN] = id_token
-    sign_in_record(
-        request=request, user=user, issuer=settings.OIDC_ISSUER, provider_session=claim_text(claims, "sid")
-    )
+    sign_in_record(request=request, user=user, issuer=settings.OIDC_ISSUER, provider_session=claim_text(claims, "sid"))
 
 
 def sessions_end(*, issuer: str, subject: str, provider_session: str) -> None:

@@ -238,7 +238,7 @@ def test_what_a_rule_gave_changes_and_goes_with_the_claim(
     assert (answer.status_code, is_in(client), roles()) == (403, False, {})
     told = AuditEntry.objects.filter(organisation=acme.pk, actor_kind="provider").order_by("number")
     assert list(told.values_list("action", flat=True)) == [
-        "membership.create", "membership.update", "membership.delete"
+        "user.create", "membership.create", "membership.update", "membership.delete"
     ]  # fmt: skip
 
 

@@ -3,12 +3,14 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 
-from app.accounts.admin_scope import ReadOnlyAdmin, ScopedAdmin, is_operator, role_in
+from app.accounts.admin_scope import ReadOnlyAdmin, ScopedAdmin, is_operator, role_in, roles_of
 from app.accounts.choices import Role
-from app.accounts.models import ClaimRule, Identity
+from app.accounts.models import ClaimRule, Identity, Membership
+from app.accounts.oidc_people import identity_delete
 from app.accounts.oidc_rules import claim_rule_delete, claim_rule_save
 
 
@@ -41,14 +43,21 @@ class ClaimRuleAdmin(ScopedAdmin):
 
 @admin.register(Identity)
 class IdentityAdmin(ReadOnlyAdmin):
-    """Operators alone: an account can be in several organisations. Deleting one lets its person be linked anew."""
+    """Members' identities, to look at. An account can be in several organisations: only operators delete one, which
+    lets its person be linked anew."""
 
     may_delete = True
     operator_only = frozenset({"delete"})
     list_display = ("user", "subject", "issuer", "last_used")
     list_select_related = ("user",)
     search_fields = ("user__email", "subject")
-    ordering = ("-last_used",)
 
-    def _enters(self, request: HttpRequest) -> bool:
-        return is_operator(request)
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = Identity.objects.order_by("user__email")
+        if is_operator(request):
+            return rows
+        members = Membership.objects.filter(organisation__in=list(roles_of(request)))
+        return rows.filter(user__in=members.values("user"))
+
+    def object_delete(self, request: HttpRequest, obj: Any) -> None:
+        identity_delete(identity=obj)

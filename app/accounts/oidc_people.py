@@ -95,6 +95,13 @@ def identity_unlink(*, user: User, issuer: str) -> None:
         audit_record_person(user=user, action="identity.unlink", before={"provider": issuer})
 
 
+@transaction.atomic
+def identity_delete(*, identity: Identity) -> None:
+    """Forget whom an identity belongs to, for an operator: its next sign-in is that of a stranger."""
+    audit_record_person(user=identity.user, action="identity.delete", before={"provider": identity.issuer})
+    identity.delete()
+
+
 def _newcomer(issuer: str, subject: str, claims: Claims) -> User:
     """A new account for somebody who belongs to an organisation here; nobody else leaves a trace."""
     email = _email_verified(claims)

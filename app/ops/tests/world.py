@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from app.accounts.choices import Role
 from app.accounts.keys import api_key_create
-from app.accounts.models import ApiKey, Invitation
+from app.accounts.models import ApiKey, ClaimRule, Identity, Invitation
 from app.accounts.services import invitation_create
 from app.bots.models import Bot
 from app.bots.services import bot_create
@@ -46,6 +46,8 @@ class World:
     citation: Citation
     invitation: Invitation
     api_key: ApiKey
+    claim_rule: ClaimRule
+    identity: Identity
 
     def rows(self) -> list[Any]:
         return [getattr(self, field.name) for field in fields(self) if field.name not in ("word", "token")]
@@ -81,6 +83,10 @@ def world_make(person: Person, *, word: str) -> World:
         citation=citation,
         invitation=invitation,
         api_key=key,
+        claim_rule=ClaimRule.objects.create(organisation=organisation, value=f"{word} group"),
+        identity=Identity.objects.create(
+            user=person.user, issuer="https://login.example.org", subject=f"{word} subject"
+        ),
     )
 
 

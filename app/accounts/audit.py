@@ -15,7 +15,15 @@ from django.utils import timezone
 from psycopg.types.json import Jsonb
 
 from app.accounts.actors import KEY, PERSON, Actor, actor_now
-from app.accounts.audit_chain import canonical, detail_hash, entry_hash, erased_content, head_is_sealed, head_seal
+from app.accounts.audit_chain import (
+    canonical,
+    detail_hash,
+    entry_hash,
+    erased_content,
+    head_is_sealed,
+    head_seal,
+    is_erased,
+)
 from app.accounts.audit_content import changes, text
 from app.accounts.models import ApiKey, AuditDetail, AuditEntry, AuditHead, Membership, User
 from app.lib.ids import new_id
@@ -132,6 +140,12 @@ def audit_details_erase(*, organisation: UUID | None = None, user: UUID | None =
         return mentions is not None and any(mentions.search(each) for each in _texts(row.content))
 
     return _blank(row for row in rows.filter(wanted).iterator(chunk_size=1000) if concerns(row))
+
+
+def audit_erasures_seal(*, organisation: UUID | None) -> int:
+    """Take details whose erasure has no seal of ours for erased: the secret key was changed. How many there were."""
+    rows = AuditDetail.objects.filter(organisation=organisation, content__erased=True).select_related("entry")
+    return _blank([row for row in rows if not is_erased(row.entry, row.content)])
 
 
 def _texts(value: Any) -> Iterable[str]:

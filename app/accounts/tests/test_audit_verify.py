@@ -216,6 +216,8 @@ def test_a_changed_secret_key_is_no_break_while_the_old_one_is_a_fallback(chain:
     assert audit_verify(organisation=chain).whole
     settings.SECRET_KEY_FALLBACKS = []
     assert not audit_verify(organisation=chain).whole
+    assert verify("--accept", "the key was changed")[0] == 0
+    assert audit_verify(organisation=chain).erased == LENGTH
 
 
 def test_an_erased_person_is_gone_from_the_trail_and_the_trail_is_whole(

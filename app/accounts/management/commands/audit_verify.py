@@ -5,7 +5,7 @@ from uuid import UUID
 import orjson
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from app.accounts.audit import BREAK_ACCEPTED, audit_record
+from app.accounts.audit import BREAK_ACCEPTED, audit_erasures_seal, audit_record
 from app.accounts.audit_verify import ChainReport, audit_chains, audit_verify
 from app.accounts.models import Organisation
 from app.accounts.selectors import organisation_get
@@ -21,7 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("--organisation", metavar="SLUG", help="only this one's; otherwise every chain")
         parser.add_argument("--json", action="store_true", help="print the report, whose heads can be kept elsewhere")
         parser.add_argument("--against", type=Path, metavar="FILE", help="an earlier report that must still stand")
-        parser.add_argument("--accept", metavar="REASON", help="accept broken seals that were looked into")
+        parser.add_argument("--accept", metavar="REASON", help="after somebody looked into broken seals")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -48,7 +48,9 @@ class Command(BaseCommand):
         for organisation in chains:
             # A seal that is broken now is noted first, and this entry accepts the note.
             if not audit_verify(organisation=organisation).whole:
-                audit_record(organisation=organisation, action=BREAK_ACCEPTED, after={"reason": reason})
+                emptied = audit_erasures_seal(organisation=organisation)
+                taken = {"reason": reason, "emptied details": emptied}
+                audit_record(organisation=organisation, action=BREAK_ACCEPTED, after=taken)
 
     def _show(self, reports: list[ChainReport]) -> None:
         slugs = dict(Organisation.objects.values_list("pk", "slug"))

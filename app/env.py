@@ -6,8 +6,10 @@ misspelt setting is never silently without effect.
 
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -68,6 +70,19 @@ def _email(value: str) -> str:
     return value.lower()
 
 
+def _smtp_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("smtp", "smtps") or not parts.hostname or parts.path.strip("/"):
+        raise ValueError("must be an address that begins with smtp:// or smtps://")
+    return value
+
+
+def _sender(value: str) -> str:
+    if "@" not in parseaddr(value)[1] or not value.isprintable():
+        raise ValueError("must be an e-mail address, alone or as Name <address>")
+    return value
+
+
 @dataclass(frozen=True, slots=True)
 class Name:
     """One setting: its default (None: not set), how its text is read, and what it means for docs/configuration.md."""
@@ -86,6 +101,10 @@ NAMES: dict[str, Name] = {
     "REFDESK_ADMIN_PASSWORD": Name(None, _text, "First owner's password; made and printed once when not given"),
     "REFDESK_SAMPLES": Name("1", _flag, "0: do not load the sample library at the first start"),
     "REFDESK_SECRET_KEY": Name(None, _text, "Key that signs sessions; made at the first start when not given"),
+    "REFDESK_SMTP_URL": Name(
+        None, _smtp_url, "Mail server, with user:password@ if it wants them; smtps:// for TLS from the first byte"
+    ),
+    "REFDESK_MAIL_FROM": Name(None, _sender, "Sender of mails; without it and a mail server, no mail is sent"),
     "REFDESK_LLM_URL": Name(None, _http_url, "OpenAI-compatible model server, ending in /v1"),
     "REFDESK_LLM_MODEL": Name(None, _text, "Model name; the server's first model when not given"),
     "REFDESK_LLM_API_KEY": Name(None, _text, "Key of the model server"),
@@ -144,7 +163,9 @@ def read(name: str, environ: Mapping[str, str] = os.environ) -> Any:
     try:
         return setting.read(text)
     except ValueError as error:
-        raise EnvError(f"{name} {error}, not {text!r}.") from error
+        # A password in an address stays out of terminals and logs.
+        shown = re.sub(r"(?<=//)[^/@]*@", "…@", text)
+        raise EnvError(f"{name} {error}, not {shown!r}.") from error
 
 
 def is_given(name: str) -> bool:

@@ -23,7 +23,7 @@ CODES: dict[str, Entry] = {
     "not_signed_in": Entry(401, "Sign in first.", "Sign in, or send an API key as Authorization: Bearer rk_…"),
     "bad_credentials": Entry(401, "The e-mail address or the password is wrong.", "Try again or ask an admin."),
     "sign_in_locked": Entry(
-        429, "Too many wrong passwords for this address.", "Wait 15 minutes, or ask an admin for help.", True
+        429, "Too many wrong passwords.", "Wait 15 minutes at most, or ask an admin for help.", True
     ),
     "bad_api_key": Entry(401, "This API key is not valid.", "Make a new key; it may be revoked or mistyped."),
     "bad_access_token": Entry(401, "This access token is not valid.", "Get a new one from the sign-in provider."),

@@ -46,6 +46,8 @@ try:
     OIDC_ISSUER: str = read_deployment("REFDESK_OIDC_ISSUER") or ""
     OIDC_CLIENT_ID: str = read_deployment("REFDESK_OIDC_CLIENT_ID") or ""
     OIDC_CLIENT_SECRET: str = read_deployment("REFDESK_OIDC_CLIENT_SECRET") or ""
+    SMTP_URL: str = read_deployment("REFDESK_SMTP_URL") or ""
+    MAIL_FROM: str = read_deployment("REFDESK_MAIL_FROM") or ""
 except EnvError as error:
     raise ImproperlyConfigured(str(error)) from error
 
@@ -67,6 +69,8 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _public.scheme == "https"
 # Two boxes on one host differ only by port, which cookies do not see: the name keeps them apart.
 SESSION_COOKIE_NAME = f"refdesk_session_{_public.port}" if _public.port else "refdesk_session"
 CSRF_COOKIE_NAME = f"refdesk_csrf_{_public.port}" if _public.port else "refdesk_csrf"
+# Marks a browser in which somebody has signed in before (app/accounts/lockout.py).
+DEVICE_COOKIE_NAME = f"refdesk_device_{_public.port}" if _public.port else "refdesk_device"
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = 14 * 24 * 3600

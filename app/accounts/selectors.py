@@ -15,6 +15,12 @@ def organisation_get(*, slug: str) -> Organisation:
         raise NotFound(message=f"There is no organisation {slug!r}.") from None
 
 
+def organisation_choices(*, user: UUID) -> QuerySet[Organisation]:
+    """Organisations that a person may work in now, in the order in which they joined."""
+    rows = Organisation.objects.filter(memberships__user=user, suspended=None)
+    return rows.order_by("memberships__created", "memberships__id")
+
+
 def membership_list(*, organisation: UUID) -> QuerySet[Membership]:
     return Membership.objects.filter(organisation=organisation).select_related("user").order_by("created")
 

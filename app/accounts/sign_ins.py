@@ -104,3 +104,14 @@ def sign_ins_clean(*, user: User | None = None, now: datetime | None = None) -> 
         Session.objects.filter(expire_date__lte=now).delete()
     gone, _ = dead.delete()
     return gone
+
+
+_BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+_SYSTEMS = (("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"), ("Mac OS", "macOS"))
+
+
+def agent_words(agent: str) -> str:
+    """What a person recognises of a browser's own description: `Firefox on Linux`."""
+    browser = next((name for mark, name in _BROWSERS if mark in agent), "")
+    system = next((name for mark, name in (*_SYSTEMS, ("Linux", "Linux")) if mark in agent), "")
+    return " on ".join(part for part in (browser, system) if part) or agent[:60] or "Unknown browser"

@@ -10,17 +10,22 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from app.accounts import sessions
-from app.accounts.auth import Caller
+from app.accounts.auth import CHOSEN_ORGANISATION, Caller, caller_of_user
 from app.accounts.choices import Role
+from app.accounts.first_admin import first_admin_create, first_admin_token_is_open
+from app.accounts.invitation_mail import invitation_link, invitation_mail
 from app.accounts.models import Invitation, Organisation, User
 from app.accounts.oidc import oidc_configured, provider_name
 from app.accounts.oidc_pages import leaving_page
 from app.accounts.oidc_sessions import sign_out_address
 from app.accounts.pages import door, open_page, page, person_of
+from app.accounts.password_reset import reset_finish, reset_request, reset_user
 from app.accounts.selectors import invitation_by_token, invitation_list, membership_list
 from app.accounts.services import invitation_accept, invitation_create, invitation_withdraw
+from app.accounts.sign_ins import address_of, agent_words, sign_in_end, sign_in_list
 from app.chat.frame import frame_of
 from app.errors import RefdeskError
+from app.lib.mail import mail_is_set
 
 ROLE_MEANINGS = {
     Role.OWNER: "everything",
@@ -43,8 +48,10 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         shown["email"] = request.POST.get("email", "").strip()[:254]
         try:
-            sessions.sign_in(request=request, email=shown["email"], password=request.POST.get("password", ""))
-            return redirect(target)
+            user = sessions.sign_in(request=request, email=shown["email"], password=request.POST.get("password", ""))
+            answer = redirect(target)
+            sessions.device_remember(response=answer, user=user)
+            return answer
         except RefdeskError as error:
             shown["problem"], status = f"{error.message} {error.hint}", error.status
     return render(request, "accounts/sign_in.html", shown, status=status)
@@ -63,6 +70,67 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     address = sign_out_address(request=request)
     sessions.sign_out(request=request)
     return leaving_page(request, address) if address else redirect("sign_in")
+
+
+@open_page("the token in the address is the permission; it makes an account only while the box has no operator")
+@never_cache
+@require_http_methods(["GET", "POST"])
+def claim_first_admin(request: HttpRequest, token: str) -> HttpResponse:
+    is_open = first_admin_token_is_open(token=token)
+    shown: dict[str, Any] = {"is_open": is_open, "problem": "", "name": "", "email": ""}
+    status = 200 if is_open else 410
+    if is_open and request.method == "POST":
+        shown |= {name: request.POST.get(name, "").strip()[:254] for name in ("name", "email")}
+        try:
+            user = first_admin_create(
+                token=token, email=shown["email"], name=shown["name"], password=request.POST.get("password", "")
+            )
+            sessions.session_begin(request=request, user=user)
+            return redirect("portal")
+        except RefdeskError as error:
+            shown |= {"problem": error.message, "is_open": error.code != "link_invalid"}
+            status = error.status
+    return render(request, "accounts/first_admin.html", shown, status=status)
+
+
+@open_page("for people who cannot sign in; says nothing of any account")
+@never_cache
+@require_http_methods(["GET", "POST"])
+def forgot_password(request: HttpRequest) -> HttpResponse:
+    shown = {"mails": mail_is_set(), "asked": False, "problem": ""}
+    status = 200
+    if request.method == "POST" and shown["mails"]:
+        try:
+            reset_request(email=request.POST.get("email", "")[:254], address=address_of(request))
+            shown["asked"] = True
+        except RefdeskError as error:
+            shown["problem"], status = f"{error.message} Try again in an hour.", error.status
+    return render(request, "accounts/forgot_password.html", shown, status=status)
+
+
+@open_page("the token in the address is the permission")
+@never_cache
+@require_http_methods(["GET", "POST"])
+def reset_password(request: HttpRequest, token: str) -> HttpResponse:
+    person = reset_user(token=token)
+    shown = {"person": person, "problem": "", "done": False}
+    status = 200 if person else 410
+    if person and request.method == "POST":
+        try:
+            reset_finish(token=token, password=request.POST.get("password", ""))
+            shown["done"] = True
+        except RefdeskError as error:
+            shown["problem"], status = error.message, error.status
+    return render(request, "accounts/reset_password.html", shown, status=status)
+
+
+@require_POST
+@page(Role.VIEWER)
+def switch_organisation(request: HttpRequest, caller: Caller) -> HttpResponse:
+    """Work in another organisation of the person's from now on, in this browser."""
+    slug = request.POST.get("organisation", "")
+    request.session[CHOSEN_ORGANISATION] = str(caller_of_user(person_of(caller), slug).organisation_id)
+    return redirect("portal")
 
 
 @open_page("the token in the address is the permission")
@@ -105,9 +173,7 @@ def show_account(request: HttpRequest, caller: Caller) -> HttpResponse:
     shown: dict[str, Any] = {"frame": frame_of(caller, section="account"), "role": caller.role.label}
     status = 200
     if request.method == "POST":
-        action = {"password": _change_password, "invite": _invite, "withdraw": _withdraw}.get(
-            request.POST.get("do", "")
-        )
+        action = _ACCOUNT_ACTIONS.get(request.POST.get("do", ""))
         if action is None:
             raise RefdeskError("invalid_request")
         try:
@@ -115,9 +181,16 @@ def show_account(request: HttpRequest, caller: Caller) -> HttpResponse:
         except RefdeskError as error:
             shown.update(problem=f"{error.message} {error.hint}", problem_at=request.POST["do"])
             status = error.status
+    if not request.user.is_authenticated:
+        return redirect("sign_in")
     if oidc_configured():
         shown["provider"] = provider_name()
         shown["linked"] = person_of(caller).identities.filter(issuer=settings.OIDC_ISSUER).exists()
+    here = request.session.session_key
+    shown["sign_ins"] = [
+        {"row": row, "words": agent_words(row.agent), "is_here": row.session_key == here}
+        for row in sign_in_list(user=person_of(caller).pk)
+    ]
     if caller.role.covers(Role.ADMIN):
         organisation = caller.organisation_id
         shown["members"] = membership_list(organisation=organisation)
@@ -133,21 +206,52 @@ def _change_password(request: HttpRequest, caller: Caller, shown: dict[str, Any]
 
 
 def _withdraw(request: HttpRequest, caller: Caller, shown: dict[str, Any]) -> None:
+    _same_organisation(request, caller)
     if not caller.role.covers(Role.ADMIN):
         raise RefdeskError("not_allowed")
-    try:
-        invitation = UUID(request.POST.get("invitation", ""))
-    except ValueError as error:
-        raise RefdeskError("not_found") from error
-    invitation_withdraw(organisation=caller.organisation_id, invitation=invitation)
+    invitation_withdraw(organisation=caller.organisation_id, invitation=_id_posted(request, "invitation"))
 
 
 def _invite(request: HttpRequest, caller: Caller, shown: dict[str, Any]) -> None:
     """Makes an invitation and puts its link into what the page shows."""
+    _same_organisation(request, caller)
     shown.update(email=request.POST.get("email", ""), chosen=request.POST.get("role", ""))
     invitation, token = _invitation(caller, shown["email"], shown["chosen"])
-    address = reverse("accept_invitation", kwargs={"token": token})
-    shown.update(invited=invitation, link=f"{settings.PUBLIC_URL.rstrip('/')}{address}", email="")
+    mailed = invitation_mail(invitation=invitation, token=token)
+    shown.update(invited=invitation, link=invitation_link(token=token), mailed=mailed, email="")
+
+
+def _same_organisation(request: HttpRequest, caller: Caller) -> None:
+    """A form that was opened before the person switched, in another tab, must not act on the other organisation."""
+    if request.POST.get("organisation", caller.organisation_slug) != caller.organisation_slug:
+        raise RefdeskError("conflict", "You switched to another organisation meanwhile.")
+
+
+def _end_session(request: HttpRequest, caller: Caller, shown: dict[str, Any]) -> None:
+    ended = sign_in_end(user=person_of(caller).pk, sign_in=_id_posted(request, "session"))
+    if ended == request.session.session_key:
+        sessions.sign_out(request=request)
+    shown["session_ended"] = True
+
+
+def _end_sessions(request: HttpRequest, caller: Caller, shown: dict[str, Any]) -> None:
+    sessions.sign_out_everywhere(request=request)
+
+
+def _id_posted(request: HttpRequest, name: str) -> UUID:
+    try:
+        return UUID(request.POST.get(name, ""))
+    except ValueError as error:
+        raise RefdeskError("not_found") from error
+
+
+_ACCOUNT_ACTIONS = {
+    "password": _change_password,
+    "invite": _invite,
+    "withdraw": _withdraw,
+    "session": _end_session,
+    "sessions": _end_sessions,
+}
 
 
 def _invitation(caller: Caller, email: str, role: str) -> tuple[Invitation, str]:

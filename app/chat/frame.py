@@ -6,6 +6,7 @@ from uuid import UUID
 from app.accounts.auth import Caller
 from app.accounts.choices import Role
 from app.accounts.models import Organisation
+from app.accounts.selectors import organisation_choices
 from app.bots.selectors import bot_list
 from app.chat.selectors import conversation_list
 
@@ -19,6 +20,7 @@ def frame_of(
     organisation = caller.organisation_id
     return {
         "section": section,
+        "organisations": organisation_choices(user=caller.user_id) if caller.user_id else [],
         "organisation": Organisation.objects.get(pk=organisation),
         "bots": list(bot_list(organisation=organisation)),
         "bot_slug": bot_slug,

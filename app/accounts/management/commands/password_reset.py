@@ -3,6 +3,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from app.accounts.models import User
+from app.accounts.password_reset import reset_link
 from app.accounts.sessions import password_reset
 
 
@@ -11,6 +12,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("email")
+        parser.add_argument("--link", action="store_true", help="print a link instead, with which they choose one")
 
     def handle(self, *args: Any, **options: Any) -> None:
         user = User.objects.filter(email=options["email"].strip().lower()).first()
@@ -18,4 +20,4 @@ class Command(BaseCommand):
             raise CommandError(f"There is no account with the address {options['email']}.")
         if not user.is_active:
             raise CommandError(f"The account {user.email} is deactivated; activate it first.")
-        self.stdout.write(password_reset(user=user))
+        self.stdout.write(reset_link(user=user) if options["link"] else password_reset(user=user))

@@ -1,11 +1,12 @@
 import secrets
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 from django.db import transaction
 
 from app import env
 from app.accounts.choices import Role
+from app.accounts.first_admin import first_admin_link, operator_exists
 from app.accounts.models import Membership, Organisation, User
 from app.accounts.services import membership_create, organisation_create, user_create
 from app.bots.models import Bot
@@ -21,16 +22,24 @@ NAME = "Reference desk"
 class Command(BaseCommand):
     help = "Make what a new box needs: an organisation, its owner, a bot, the sample library. Does nothing twice."
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--admin-link",
+            action="store_true",
+            help="without REFDESK_ADMIN_EMAIL and REFDESK_ADMIN_PASSWORD: print a link that makes the first admin, "
+            "instead of a password",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         # One transaction with the password shown before its end: a start that is killed shows another one next time,
         # and never leaves an owner whose password nobody saw.
         try:
             with transaction.atomic():
-                self._prepare()
+                self._prepare(by_link=options["admin_link"])
         except RefdeskError as error:
             raise SystemExit(f"The first start did not succeed: {error.message}") from error
 
-    def _prepare(self) -> None:
+    def _prepare(self, *, by_link: bool) -> None:
         organisation = Organisation.objects.filter(slug=SLUG).first()
         fresh = organisation is None
         if organisation is None:
@@ -43,8 +52,18 @@ class Command(BaseCommand):
         if samples:
             count = samples_load(source=source)
             self.stdout.write(f"{count} sample documents are queued; they can be asked about in a moment.")
-        if not Membership.objects.filter(organisation=organisation, role=Role.OWNER).exists():
+        if Membership.objects.filter(organisation=organisation, role=Role.OWNER).exists():
+            return
+        if by_link and not (env.is_given("REFDESK_ADMIN_EMAIL") and env.is_given("REFDESK_ADMIN_PASSWORD")):
+            self._show_link()
+        else:
             self._make_owner(organisation)
+
+    def _show_link(self) -> None:
+        """A log is read by more people, and longer, than a terminal: it gets a link for a day, not a password."""
+        if not operator_exists():
+            self.stdout.write(f"Open this link within a day to become the first admin:\n{first_admin_link()}")
+            self.stdout.flush()
 
     def _make_owner(self, organisation: Organisation) -> None:
         email = str(env.read("REFDESK_ADMIN_EMAIL"))

@@ -1,0 +1,56 @@
+"""The first person of a box: whoever holds the link that only its command line or its log shows."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.urls import reverse
+
+from app.accounts.choices import Role, TokenPurpose
+from app.accounts.models import Organisation, User
+from app.accounts.one_time import token_find, token_make, token_take
+from app.accounts.services import membership_create, organisation_create, user_create
+from app.errors import Conflict, RefdeskError
+
+LIFETIME = timedelta(hours=24)
+SLUG = "default"
+
+
+def operator_exists() -> bool:
+    """Whether somebody runs the box. A deactivated operator cannot, so a new first one may come."""
+    return User.objects.filter(is_operator=True, is_active=True).exists()
+
+
+def first_admin_link() -> str:
+    """A link that makes the first admin, for a day; earlier ones end. Raises Conflict when there is an operator."""
+    if operator_exists():
+        raise Conflict(
+            message="This box has an operator already. A forgotten password: manage.py password_reset EMAIL --link"
+        )
+    token = token_make(purpose=TokenPurpose.FIRST_ADMIN, lifetime=LIFETIME)
+    return settings.PUBLIC_URL + reverse("first_admin", kwargs={"token": token})
+
+
+def first_admin_token_is_open(*, token: str) -> bool:
+    return not operator_exists() and token_find(purpose=TokenPurpose.FIRST_ADMIN, token=token) is not None
+
+
+@transaction.atomic
+def first_admin_create(*, token: str, email: str, name: str, password: str) -> User:
+    """Make the owner of the organisation `default`, who runs the box too. Of many at once, one succeeds.
+
+    Raises:
+        RefdeskError: link_invalid, also when there is an operator.
+        Conflict: an account with the address exists.
+        Invalid: the address or the password cannot be used.
+    """
+    token_take(purpose=TokenPurpose.FIRST_ADMIN, token=token)
+    organisation = Organisation.objects.select_for_update().filter(slug=SLUG).first()
+    if organisation is None:
+        organisation = organisation_create(slug=SLUG, name="My organisation")
+    # After the lock: a link that was replaced a moment ago must not make a second one.
+    if operator_exists():
+        raise RefdeskError("link_invalid")
+    user = user_create(email=email, password=password, name=name, is_operator=True)
+    membership_create(organisation=organisation, user=user, role=Role.OWNER)
+    return user

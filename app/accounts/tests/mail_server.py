@@ -1,0 +1,66 @@
+"""A real SMTP server for tests, on a free port; keeps what it is given."""
+
+import email
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email.message import EmailMessage
+from email.policy import default
+from typing import Any
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult, LoginPassword
+
+from app.ops.engines.ports import port_find
+
+
+class MailServer:
+    """`refuse`: how many of the next mails it answers with 451, come again later."""
+
+    def __init__(self, login: tuple[str, str] | None = None) -> None:
+        self.mails: list[EmailMessage] = []
+        self.refuse = 0
+        self._login = login
+        self._controller = Controller(
+            self,
+            hostname="127.0.0.1",
+            port=port_find(None),
+            auth_required=login is not None,
+            auth_require_tls=False,
+            authenticator=self._authenticate,
+        )
+
+    @property
+    def url(self) -> str:
+        login = "" if self._login is None else f"{self._login[0]}:{self._login[1]}@"
+        return f"smtp://{login}127.0.0.1:{self._controller.port}"
+
+    def _authenticate(self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+        right = isinstance(data, LoginPassword) and self._login is not None
+        given = (data.login.decode(), data.password.decode())
+        return AuthResult(success=right and given == self._login)
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 (aiosmtpd's name)
+        if self.refuse:
+            self.refuse -= 1
+            return "451 come again later"
+        self.mails.append(email.message_from_bytes(envelope.content, policy=default))  # type: ignore[arg-type]
+        return "250 OK"
+
+    def wait(self, count: int, *, within_s: float = 20) -> list[EmailMessage]:
+        """All mails, once there are `count`."""
+        end = time.monotonic() + within_s
+        while len(self.mails) < count:
+            assert time.monotonic() < end, f"{len(self.mails)} of {count} mails came"
+            time.sleep(0.02)
+        return self.mails
+
+
+@contextmanager
+def mail_server(login: tuple[str, str] | None = None) -> Iterator[MailServer]:
+    server = MailServer(login)
+    server._controller.start()
+    try:
+        yield server
+    finally:
+        server._controller.stop()

@@ -16,7 +16,7 @@ from django.urls import reverse
 from selectolax.lexbor import LexborHTMLParser
 
 from app.accounts.actors import KEY, PERSON
-from app.accounts.models import ApiKey, AuditEntry, Invitation, Membership, Organisation, User
+from app.accounts.models import ApiKey, AuditEntry, ClaimRule, Invitation, Membership, Organisation, User
 from app.accounts.services import user_create
 from app.bots.models import Bot
 from app.conftest import PASSWORD, Person
@@ -114,6 +114,7 @@ ADDED: dict[Any, Callable[[World], dict[str, str]]] = {
     Membership: lambda world: {"user": str(User.objects.get(email="operator@example.org").pk), "role": "viewer"},
     Invitation: lambda world: {"email": "new@example.org", "role": "viewer"},
     ApiKey: lambda world: {"name": "new", "role": "viewer"},
+    ClaimRule: lambda world: {"claim": "groups", "value": "new", "role": "viewer"},
     Source: lambda world: {"name": "new"},
     Bot: lambda world: {"name": "New", "slug": "new"},
 }
@@ -121,6 +122,7 @@ CHANGED: dict[Any, dict[str, str]] = {
     Organisation: {"name": "Another name"},
     User: {"name": "Another name"},
     Membership: {"role": "editor"},
+    ClaimRule: {"role": "editor"},
     Source: {"name": "another name"},
     Bot: {"name": "Another name"},
 }

@@ -5,12 +5,12 @@ Call `audit_record` last in a transaction: from there to its end no other entry 
 
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
@@ -29,6 +29,7 @@ from app.accounts.models import ApiKey, AuditDetail, AuditEntry, AuditHead, Memb
 from app.lib.ids import new_id
 
 LARGEST_CONTENT = 32 * 1024
+ERASED_AT_ONCE = 500
 SEAL_BROKEN, BREAK_ACCEPTED = "audit.seal_broken", "audit.break_accepted"
 
 # Two round trips: this and the next. The ORM's four statements took twice as long.
@@ -122,7 +123,7 @@ def audit_details_erase(*, organisation: UUID | None = None, user: UUID | None =
     """
     rows = AuditDetail.objects.exclude(content__has_key="erased").select_related("entry").order_by("entry_id")
     if organisation is not None and user is None and not email:
-        return _blank(rows.filter(organisation=organisation).iterator(chunk_size=1000))
+        return _blank(_paged(rows.filter(organisation=organisation)))
     if user is None and not email:
         raise ValueError("audit_details_erase needs an organisation, a user or an e-mail address")
     if organisation is not None:
@@ -139,13 +140,21 @@ def audit_details_erase(*, organisation: UUID | None = None, user: UUID | None =
             return True
         return mentions is not None and any(mentions.search(each) for each in _texts(row.content))
 
-    return _blank(row for row in rows.filter(wanted).iterator(chunk_size=1000) if concerns(row))
+    return _blank(row for row in _paged(rows.filter(wanted)) if concerns(row))
 
 
 def audit_erasures_seal(*, organisation: UUID | None) -> int:
     """Take details whose erasure has no seal of ours for erased: the secret key was changed. How many there were."""
     rows = AuditDetail.objects.filter(organisation=organisation, content__erased=True).select_related("entry")
-    return _blank([row for row in rows if not is_erased(row.entry, row.content)])
+    return _blank(row for row in _paged(rows.order_by("entry_id")) if not is_erased(row.entry, row.content))
+
+
+def _paged(rows: QuerySet[AuditDetail]) -> Iterator[AuditDetail]:
+    """Rows in the order of their entries, some at a time: a trail may be long, and rows change while they are read."""
+    page = list(rows[:ERASED_AT_ONCE])
+    while page:
+        yield from page
+        page = list(rows.filter(entry_id__gt=page[-1].pk)[:ERASED_AT_ONCE])
 
 
 def _texts(value: Any) -> Iterable[str]:

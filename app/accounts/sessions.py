@@ -104,6 +104,7 @@ def password_change(*, request: HttpRequest, current: str, new: str) -> None:
     device = f"session {request.session.session_key}"
     _attempt(request, user.email, device)
     if len(current) > LONGEST_PASSWORD or not user.check_password(current):
+        sign_in_refused(email=user.email, address=address_of(request), locked=False)
         raise RefdeskError("bad_credentials", "The current password is wrong.")
     attempts_forget(email=user.email, address=address_of(request), device=device)
     before = request.session.session_key

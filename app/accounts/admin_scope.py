@@ -204,12 +204,15 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
         return fixed
 
     def object_save(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
-        """Store what the form holds, by the services. May raise RefdeskError; sets `obj` to the stored row."""
-        obj.save()
+        """Store what the form holds, by the services. May raise RefdeskError; sets `obj` to the stored row.
+
+        There is no default: Django's own save would leave no trace in the audit trail.
+        """
+        raise NotImplementedError
 
     def object_delete(self, request: HttpRequest, obj: Any) -> None:
         """Remove a row, by the services. May raise RefdeskError."""
-        obj.delete()
+        raise NotImplementedError
 
     def _pressed(self, request: HttpRequest, obj: Any) -> list[Any]:
         """Buttons of the page that were pressed instead of Save."""

@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 
 from app.accounts.audit import audit_details_erase, audit_record
 from app.accounts.audit_chain import detail_hash, entry_hash
-from app.accounts.audit_verify import audit_chains, audit_verify
+from app.accounts.audit_verify import BATCH, audit_chains, audit_verify
 from app.accounts.models import AuditDetail, AuditEntry, AuditHead, Organisation
 from app.conftest import Person
 
@@ -245,6 +245,15 @@ def test_an_erased_organisation_leaves_the_others_alone(chain: UUID, charlie: Pe
     others = AuditDetail.objects.filter(organisation=charlie.organisation)
     assert others.exists()
     assert not any("erased" in row.content for row in others)
+
+
+def test_a_long_trail_is_read_and_erased_to_its_end(chain: UUID) -> None:
+    for _ in range(BATCH + 10):
+        audit_record(organisation=chain, action="test.done")
+    report = audit_verify(organisation=chain)
+    assert (report.whole, report.number) == (True, LENGTH + BATCH + 10)
+    assert audit_details_erase(organisation=chain) == report.number
+    assert audit_verify(organisation=chain).erased == report.number
 
 
 def test_nothing_to_erase_is_an_error(db: Any) -> None:

@@ -203,6 +203,21 @@ _LAMP = (
     "#073727",
     "#042218",
 )
+# The portal's paper and ink, likewise: Unfold's grounds are 50 and white, in the dark 900 and 800; its text 500 to 900.
+_PAPER = (
+    "#fbfaf7",
+    "#f3f1ea",
+    "#e4e1d8",
+    "#cbc7bb",
+    "#a5a294",
+    "#6a665b",
+    "#5f5b52",
+    "#3d4038",
+    "#262922",
+    "#1d1f1b",
+    "#151613",
+)
+_WEIGHTS = (50, *range(100, 1000, 100), 950)
 UNFOLD = {
     "SITE_TITLE": "Refdesk",
     "SITE_HEADER": "Refdesk",
@@ -213,7 +228,10 @@ UNFOLD = {
     ],
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "8px",
-    "COLORS": {"primary": dict(zip((50, *range(100, 1000, 100), 950), _LAMP, strict=True))},
+    "COLORS": {
+        "primary": dict(zip(_WEIGHTS, _LAMP, strict=True)),
+        "base": dict(zip(_WEIGHTS, _PAPER, strict=True)),
+    },
     "SITE_DROPDOWN": "app.accounts.admin_switch.organisation_links",
     "DASHBOARD_CALLBACK": "app.analytics.admin.dashboard",
     "STYLES": [lambda request: f"{STATIC_URL}refdesk/tokens.css", lambda request: f"{STATIC_URL}refdesk/admin.css"],

@@ -208,9 +208,9 @@ def documents_chart(figures: DocumentFigures) -> Chart:
 ANSWER_CHARTS: tuple[Callable[..., Chart], ...] = (
     questions_chart,
     modes_chart,
+    satisfaction_chart,
     latency_chart,
     tokens_chart,
-    satisfaction_chart,
 )
 
 

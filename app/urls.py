@@ -3,6 +3,7 @@ from django.urls import path
 
 from app.accounts import oidc_pages as oidc
 from app.accounts import views as accounts
+from app.accounts.theme import show_theme
 from app.api import api
 from app.chat import views as chat
 from app.ops import views as ops
@@ -31,6 +32,7 @@ urlpatterns = [
     path("accounts/oidc/logout", oidc.oidc_logout, name="oidc_logout"),
     path("accounts/oidc/link", oidc.oidc_link, name="oidc_link"),
     path("accounts/oidc/unlink", oidc.oidc_unlink, name="oidc_unlink"),
+    path("theme/<str:colour>.css", show_theme, name="theme"),
     path("health", ops.show_health, name="health"),
     path("ready", ops.show_ready, name="ready"),
     path("api/v1/", api.urls),

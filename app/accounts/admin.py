@@ -3,18 +3,20 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import Group
-from django.db import transaction
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
+# Django finds pages through this file.
 from app.accounts import admin_audit as admin_audit
+from app.accounts import admin_keys as admin_keys
 from app.accounts import admin_oidc as admin_oidc
+from app.accounts import admin_organisations as admin_organisations
+from app.accounts.admin_actions import object_action
 from app.accounts.admin_scope import ScopedAdmin, action, display, is_operator, person_of, role_in, roles_of
 from app.accounts.choices import Role
-from app.accounts.keys import api_key_create, api_key_revoke
-from app.accounts.models import ApiKey, Invitation, Membership, Organisation, User
+from app.accounts.models import Invitation, Membership, User
 from app.accounts.secrets import secret_make
 from app.accounts.services import (
     invitation_create,
@@ -22,37 +24,16 @@ from app.accounts.services import (
     membership_create,
     membership_remove,
     membership_role_set,
-    organisation_create,
-    organisation_update,
     user_create,
     user_update,
 )
+from app.accounts.session_ends import member_sessions_end, user_sessions_end
 from app.accounts.sessions import password_reset
+from app.accounts.sign_ins import sign_in_list
 from app.errors import Conflict, Invalid
 
 # Roles are memberships here; groups would be a second, unscoped vocabulary.
 admin.site.unregister(Group)
-
-
-@admin.register(Organisation)
-class OrganisationAdmin(ScopedAdmin):
-    organisation_path = "pk"
-    may_add = may_change = True
-    operator_only = frozenset({"add"})
-    list_display = ("name", "slug", "created")
-    search_fields = ("name", "slug")
-    fields = ("name", "slug", "chunk_tokens", "chunk_overlap")
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        # Keys, scripts and addresses name the slug.
-        return [*super().get_readonly_fields(request, obj), *(["slug"] if obj is not None else [])]
-
-    def object_save(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
-        with transaction.atomic():
-            if not change:
-                obj.pk = organisation_create(slug=obj.slug, name=obj.name).pk
-            changed = [name for name in form.changed_data if change or name not in ("slug", "name")]
-            organisation_update(organisation=obj.pk, values={name: getattr(obj, name) for name in changed})
 
 
 @admin.register(User)
@@ -63,23 +44,31 @@ class UserAdmin(ScopedAdmin):
     operator_only = frozenset({"add", "change"})
     list_display = ("email", "name", "is_active", "created")
     search_fields = ("email", "name")
+    list_filter = ("is_active", "is_operator")
     actions = ("password_new",)
+    actions_row = actions_detail = ("password_new_this", "sign_out")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = User.objects.order_by("email")
+        chosen = self.listed_only(request)
         if is_operator(request):
-            return rows
-        members = Membership.objects.filter(organisation__in=list(roles_of(request)))
+            # People of no organisation are found with none chosen.
+            return rows.filter(memberships__organisation=chosen) if chosen is not None else rows
+        members = Membership.objects.filter(organisation__in=[chosen.pk] if chosen else list(roles_of(request)))
         return rows.filter(pk__in=members.values("user"))
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         if obj is None:
             return ["email", "name", "is_operator"]
         own = ["email", "name", "is_active"]
-        return [*own, "is_operator", "created", "last_login"] if is_operator(request) else own
+        return [*own, "is_operator", "created", "last_login", "sessions"] if is_operator(request) else own
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return [*super().get_readonly_fields(request, obj), "created", "last_login"]
+        return [*super().get_readonly_fields(request, obj), "created", "last_login", "sessions"]
+
+    @display(description="Open sessions")
+    def sessions(self, obj: User) -> int:
+        return sign_in_list(user=obj.pk).count()
 
     def object_save(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
         if not change:
@@ -106,20 +95,76 @@ class UserAdmin(ScopedAdmin):
             raise Invalid(message="Choose exactly one person.")
         return self._password_page(request, people[0], password_reset(user=people[0]))
 
+    @object_action(
+        description="Make a new password",
+        words="The present password stops working and every session ends. The new one is shown once, on the next page.",
+        icon="password",
+    )
+    def password_new_this(self, request: HttpRequest, obj: User) -> HttpResponse:
+        return self._password_page(request, obj, password_reset(user=obj))
+
+    @object_action(
+        description="Sign out everywhere",
+        words="Every session of this person ends. They can sign in again.",
+        icon="logout",
+        danger=True,
+    )
+    def sign_out(self, request: HttpRequest, obj: User) -> str:
+        return f"Sessions ended: {user_sessions_end(user=obj.pk)}."
+
 
 @admin.register(Membership)
 class MembershipAdmin(ScopedAdmin):
     may_add = may_change = may_delete = True
     operator_only = frozenset({"add"})  # others invite
-    list_display = ("user", "organisation", "role", "created")
+    list_display = ("user", "name", "organisation", "role_shown", "state", "last_login", "created")
     list_select_related = ("user", "organisation")
     list_filter = ("organisation", "role")
     search_fields = ("user__email", "user__name")
     autocomplete_fields = ("user",)
-    fields = ("organisation", "user", "role")
+    actions_row = actions_detail = ("sign_out",)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        if obj is None:
+            return ["organisation", "user", "role"]
+        return ["user", "name", "organisation", "role", "state", "last_login", "sessions", "created"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return [*super().get_readonly_fields(request, obj), *(["user"] if obj is not None else [])]
+        fixed = [*super().get_readonly_fields(request, obj), "name", "state", "last_login", "sessions", "created"]
+        return [*fixed, *(["user"] if obj is not None else [])]
+
+    @display(description="Name", ordering="user__name")
+    def name(self, obj: Membership) -> str:
+        return obj.user.name
+
+    @display(description="Role", ordering="role", label={"Owner": "success", "Admin": "info"})
+    def role_shown(self, obj: Membership) -> str:
+        return obj.get_role_display()
+
+    @display(description="State", label={"active": "success", "deactivated": "danger"})
+    def state(self, obj: Membership) -> str:
+        return "active" if obj.user.is_active else "deactivated"
+
+    @display(description="Last sign-in", ordering="user__last_login")
+    def last_login(self, obj: Membership) -> Any:
+        return obj.user.last_login
+
+    @display(description="Open sessions")
+    def sessions(self, obj: Membership) -> int:
+        return sign_in_list(user=obj.user_id).count()
+
+    @object_action(
+        description="Sign out everywhere",
+        words="Every session of this member ends, in other organisations too. They can sign in again: to keep them "
+        "out, remove the member.",
+        icon="logout",
+        danger=True,
+    )
+    def sign_out(self, request: HttpRequest, obj: Membership) -> str:
+        ended = member_sessions_end(
+            organisation=obj.organisation_id, membership=obj.pk, actor_role=role_in(request, obj.organisation_id)
+        )
+        return f"Sessions ended: {ended}."
 
     def object_save(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
         if not change:
@@ -150,6 +195,19 @@ class InvitationAdmin(ScopedAdmin):
     list_filter = ("organisation", "role")
     search_fields = ("email",)
     ordering = ("-created",)
+    actions_row = actions_detail = ("withdraw",)
+
+    @object_action(
+        description="Withdraw",
+        words="The link stops working. You can invite the same address again.",
+        icon="cancel_schedule_send",
+        permission="delete",
+        danger=True,
+        applies=lambda row: row.accepted is None,
+    )
+    def withdraw(self, request: HttpRequest, obj: Invitation) -> str:
+        self.object_delete(request, obj)
+        return f"The invitation of {obj.email} is withdrawn."
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         shown = ["organisation", "email", "role"]
@@ -181,50 +239,3 @@ class InvitationAdmin(ScopedAdmin):
         link = settings.PUBLIC_URL + reverse("accept_invitation", kwargs={"token": obj.link_token})
         words = f"Send this link to {obj.email}. It works once, for seven days."
         return self.secret_page(request, obj, heading="Invitation", secret=link, words=words)
-
-
-@admin.register(ApiKey)
-class ApiKeyAdmin(ScopedAdmin):
-    may_add = True
-    list_display = ("name", "organisation", "prefix", "role", "state", "last_used", "expires")
-    list_select_related = ("organisation",)
-    list_filter = ("organisation", "role")
-    search_fields = ("name", "prefix")
-    ordering = ("-created",)
-    actions = ("revoke",)
-
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        shown = ["organisation", "name", "role", "expires"]
-        if obj is not None:
-            return [*shown, "prefix", "created_by", "created", "last_used", "revoked"]
-        return [name for name in shown if name not in self.get_exclude(request, obj)]
-
-    @display(description="State", label={"valid": "success", "revoked": "danger", "expired": "warning"})
-    def state(self, obj: ApiKey) -> str:
-        return obj.state
-
-    def object_save(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
-        organisation = self.organisation_for(request, obj)
-        made, obj.new_key = api_key_create(
-            organisation=organisation,
-            name=obj.name,
-            role=Role(obj.role),
-            created_by=person_of(request),
-            creator_role=role_in(request, organisation.pk),
-            expires=obj.expires,
-        )
-        obj.pk, obj.prefix = made.pk, made.prefix
-
-    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
-        words = f"The key “{obj.name}”. Send it as Authorization: Bearer, and keep it like a password."
-        return self.secret_page(request, obj, heading="API key", secret=obj.new_key, words=words)
-
-    @action(description="Revoke the chosen keys for good")
-    def revoke(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        keys = list(queryset)
-        for key in keys:
-            if not role_in(request, key.organisation_id).covers(Role(key.role)):
-                raise Invalid(message=f"The key {key.name} has a role above yours.")
-        for key in keys:
-            api_key_revoke(organisation=key.organisation_id, api_key=key.pk)
-        self.message_user(request, f"Revoked: {len(keys)}. Programs that use them are refused within two seconds.")

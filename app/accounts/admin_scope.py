@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.db.models import Field, ForeignKey, Model, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -181,6 +182,13 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
             organisation = Organisation.objects.get(pk=next(iter(roles_of(request, least=self.least_role))))
         role_in(request, organisation.pk)
         return organisation
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """Those that there is something to do for: a bot that is paused can only be resumed."""
+        offered: list[Any] = super().get_actions_detail(request, object_id)
+        asking = [each for each in offered if hasattr(each.method, "question")]
+        row = self.get_object(request, unquote(str(object_id))) if asking else None
+        return [each for each in offered if each not in asking or (row and each.method.question.applies(row))]
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         given: dict[str, Any] = super().get_changeform_initial_data(request)

@@ -1,13 +1,18 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import Count, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
-from app.accounts.admin_scope import ReadOnlyAdmin, ScopedAdmin, person_of
+from app.accounts.admin_actions import object_action
+from app.accounts.admin_scope import ReadOnlyAdmin, ScopedAdmin, display, person_of
 from app.bots.forms import SETTINGS_FIELDS, BotForm
 from app.bots.models import Bot, BotRevision
-from app.bots.services import bot_create, bot_delete, bot_update
+from app.bots.services import bot_create, bot_delete, bot_pause, bot_resume, bot_update, revision_restore
 
 
 @admin.register(Bot)
@@ -16,19 +21,67 @@ class BotAdmin(ScopedAdmin):
 
     may_add = may_change = may_delete = True
     form = BotForm
-    list_display = ("name", "organisation", "slug", "live_revision", "updated")
+    list_display = ("name", "organisation", "slug", "state", "revision", "sources_shown", "updated")
     list_select_related = ("organisation", "live_revision")
     list_filter = ("organisation",)
     search_fields = ("name", "slug")
+    actions_row = actions_detail = ("pause", "resume")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request).annotate(sources_count=Count("sources"))
+        return rows
+
+    @display(description="State", label={"answers": "success", "paused": "warning"})
+    def state(self, obj: Bot) -> str:
+        return "paused" if obj.paused else "answers"
+
+    @display(description="Revision", ordering="live_revision__number")
+    def revision(self, obj: Bot) -> int:
+        return obj.live_revision.number if obj.live_revision else 0
+
+    @display(description="Reads")
+    def sources_shown(self, obj: Any) -> str:
+        return {0: "all sources", 1: "1 source"}.get(obj.sources_count, f"{obj.sources_count} sources")
+
+    @object_action(
+        description="Pause",
+        words="Who asks it is told that it is paused. Its conversations stay, and it can be resumed at any time.",
+        icon="pause",
+        danger=True,
+        applies=lambda row: row.paused is None,
+    )
+    def pause(self, request: HttpRequest, obj: Bot) -> str:
+        bot_pause(organisation=obj.organisation_id, bot=obj.pk)
+        return f"{obj.name} is paused."
+
+    @object_action(
+        description="Resume",
+        words="It answers again.",
+        icon="play_arrow",
+        applies=lambda row: row.paused is not None,
+    )
+    def resume(self, request: HttpRequest, obj: Bot) -> str:
+        bot_resume(organisation=obj.organisation_id, bot=obj.pk)
+        return f"{obj.name} answers again."
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         bot = [name for name in ("organisation", "name", "slug") if name not in self.get_exclude(request, obj)]
         if obj is not None:
-            bot.append("sources")
+            bot += ["sources", "state", "revisions"]
         return ((None, {"fields": bot}), ("Settings", {"fields": list(SETTINGS_FIELDS)}))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        return [*super().get_readonly_fields(request, obj), *(["slug"] if obj is not None else [])]
+        return [
+            *super().get_readonly_fields(request, obj),
+            "state",
+            "revisions",
+            *(["slug"] if obj is not None else []),
+        ]
+
+    @display(description="Revisions")
+    def revisions(self, obj: Bot) -> SafeString:
+        listed = reverse("admin:bots_botrevision_changelist")
+        return format_html('<a href="{}?bot__id__exact={}">Compare and restore</a>', listed, obj.pk)
 
     def object_save(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
         assert isinstance(form, BotForm)
@@ -58,7 +111,62 @@ class BotAdmin(ScopedAdmin):
 
 @admin.register(BotRevision)
 class BotRevisionAdmin(ReadOnlyAdmin):
-    list_display = ("bot", "organisation", "number", "created_by", "created")
-    list_select_related = ("organisation", "bot", "created_by")
+    list_display = ("bot", "number", "state", "organisation", "created_by", "created")
+    list_select_related = ("organisation", "bot__live_revision", "created_by")
     list_filter = ("organisation", "bot")
     ordering = ("bot", "-number")
+    actions_row = actions_detail = ("restore",)
+    fields = ("bot", "number", "state", "created_by", "created", "compared")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        # The settings are read as a table; as JSON they say little.
+        return list(self.fields)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return [*super().get_readonly_fields(request, obj), "state", "compared"]
+
+    @display(description="State", label={"live": "success"})
+    def state(self, obj: BotRevision) -> str:
+        return "live" if obj.bot.live_revision_id == obj.pk else "earlier"
+
+    @display(description="Settings")
+    def compared(self, obj: BotRevision) -> SafeString:
+        """Beside the revision before it and the live one; what differs from this one is marked."""
+        before = BotRevision.objects.filter(bot=obj.bot_id, number=obj.number - 1).first()
+        live = obj.bot.live_revision
+        own = obj.parsed.model_dump()
+        others = [(f"Before (r{obj.number - 1})", before), ("Live now", live if live and live.pk != obj.pk else None)]
+        shown = [(title, revision.parsed.model_dump()) for title, revision in others if revision is not None]
+        rows = []
+        for name, value in own.items():
+            cells = [(each.get(name), "changed" if each.get(name) != value else "") for _, each in shown]
+            cells_html = format_html_join("", '<td class="{}">{}</td>', ((mark, _words(it)) for it, mark in cells))
+            rows.append((SETTINGS_FIELDS[name].label or name, _words(value), cells_html))
+        titles = format_html_join("", '<th scope="col">{}</th>', ((title,) for title, _ in shown))
+        body = format_html_join("", '<tr><th scope="row">{}</th><td>{}</td>{}</tr>', rows)
+        head = format_html(
+            '<tr><th scope="col">Setting</th><th scope="col">Revision {}</th>{}</tr>', obj.number, titles
+        )
+        return format_html('<div class="desk-scroll wide"><table class="audit-changes">{}{}</table></div>', head, body)
+
+    @object_action(
+        description="Restore",
+        words="The settings of this revision go live again, as a new revision. The ones of now stay in the history.",
+        icon="settings_backup_restore",
+        permission="restore",
+        applies=lambda row: row.bot.live_revision_id != row.pk,
+    )
+    def restore(self, request: HttpRequest, obj: BotRevision) -> str:
+        made = revision_restore(
+            organisation=obj.organisation_id, bot=obj.bot, number=obj.number, restored_by=person_of(request)
+        )
+        return f"Revision {obj.number} of {obj.bot} is live again, as revision {made.number}."
+
+    def has_restore_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(self.has_view_permission(request, obj))
+
+
+def _words(value: Any) -> str:
+    if value in ("", [], None):
+        return "–"
+    return "\n".join(value) if isinstance(value, list) else str(value)

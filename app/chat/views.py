@@ -28,11 +28,14 @@ def show_portal(request: HttpRequest, caller: Caller) -> HttpResponse:
         raise Http404
     if not bots:
         return render(request, "chat/no_bot.html", {"frame": frame_of(caller, section="ask")})
-    bot = bots[wanted] if wanted else bots.get(FIRST_BOT, next(iter(bots.values())))
+    # Unasked, nobody is shown a bot that answers nobody.
+    answering = {slug: bot for slug, bot in bots.items() if bot.paused is None} or bots
+    bot = bots[wanted] if wanted else answering.get(FIRST_BOT, next(iter(answering.values())))
+    frame = frame_of(caller, section="ask", bot_slug=bot.slug)
     shown = {
-        "frame": frame_of(caller, section="ask", bot_slug=bot.slug),
+        "frame": frame,
         "bot_name": bot.name,
-        "page": {"bot": _bot(bot), "conversation": None},
+        "page": {"bot": {**_bot(bot), "welcome": frame["organisation"].welcome}, "conversation": None},
     }
     return render(request, "chat/ask.html", shown)
 
@@ -57,4 +60,5 @@ def show_conversation(request: HttpRequest, caller: Caller, conversation_id: UUI
 
 def _bot(bot: Bot) -> dict[str, Any]:
     settings = bot.live_revision.parsed if bot.live_revision else BotSettings.model_validate({})
-    return {"slug": bot.slug, "name": bot.name, "greeting": settings.greeting, "starters": settings.starters}
+    shown = {"slug": bot.slug, "name": bot.name, "paused": bot.paused is not None}
+    return {**shown, "greeting": settings.greeting, "starters": settings.starters}

@@ -6,10 +6,13 @@ from django.db.models import Count, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
+from django.urls import reverse
+from django.utils.html import format_html
 
+from app.accounts.admin_actions import object_action
 from app.accounts.admin_scope import ReadOnlyAdmin, ReadOnlyInline, ScopedAdmin, action, display
 from app.errors import CODES, RefdeskError
-from app.ingest.services import document_cancel, document_delete, document_retry, source_delete
+from app.ingest.services import ENDED, document_cancel, document_delete, document_retry, source_delete
 from app.sources.models import Document, DocumentVersion, Source
 from app.sources.services import source_create, source_rename
 
@@ -56,7 +59,7 @@ class DocumentAdmin(ReadOnlyAdmin):
     may_delete = True
     may_change = True  # by the buttons only: every field is fixed
     actions = ("retry", "cancel")
-    actions_submit_line = ("retry_this", "cancel_this")
+    actions_row = actions_detail = ("retry_this", "cancel_this")
     list_display = ("name", "organisation", "source", "state_shown", "progress", "pages", "chunks", "size", "updated")
     list_select_related = ("organisation", "source")
     list_filter = ("organisation", "state", "source", "error_code")
@@ -65,12 +68,12 @@ class DocumentAdmin(ReadOnlyAdmin):
     inlines = (VersionInline,)
     fieldsets = (
         (None, {"fields": ("organisation", "source", "name", "media_type", "size", "fingerprint", "uploaded_by")}),
-        ("State", {"fields": ("state_shown", "progress", "failure", "hint", "version", "pages", "chunks")}),
+        ("State", {"fields": ("state_shown", "progress", "failure", "hint", "version", "pages", "chunks", "portal")}),
         ("Times", {"fields": ("created", "updated")}),
     )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        own = ["state_shown", "progress", "size", "fingerprint", "failure", "hint"]
+        own = ["state_shown", "progress", "size", "fingerprint", "failure", "hint", "portal"]
         return [*super().get_readonly_fields(request, obj), *own]
 
     @display(description="State", ordering="state", label=STATES)
@@ -98,6 +101,10 @@ class DocumentAdmin(ReadOnlyAdmin):
         entry = CODES.get(obj.error_code)
         return entry.hint if entry else ""
 
+    @display(description="In the portal")
+    def portal(self, obj: Document) -> str:
+        return format_html('<a href="{}">Passages and original</a>', reverse("document", args=[obj.pk]))
+
     def object_delete(self, request: HttpRequest, obj: Any) -> None:
         document_delete(organisation=obj.organisation_id, document=obj.pk)
 
@@ -109,15 +116,27 @@ class DocumentAdmin(ReadOnlyAdmin):
         answer: HttpResponse = super().render_change_form(request, context, **kwargs)
         return answer
 
-    @action(description="Read again")
-    def retry_this(self, request: HttpRequest, obj: Document) -> None:
+    @object_action(
+        description="Read again",
+        words="The document is read, cut into passages and indexed anew, with the settings of now. Until that is done, "
+        "what was read before answers.",
+        icon="refresh",
+        applies=lambda row: row.state in ENDED,
+    )
+    def retry_this(self, request: HttpRequest, obj: Document) -> str:
         document_retry(organisation=obj.organisation_id, document=obj.pk)
-        self.message_user(request, "Queued again.")
+        return f"{obj.name} is queued again."
 
-    @action(description="Cancel the work")
-    def cancel_this(self, request: HttpRequest, obj: Document) -> None:
+    @object_action(
+        description="Cancel the work",
+        words="The work on it stops. What was read before stays; reading again begins anew.",
+        icon="cancel",
+        danger=True,
+        applies=lambda row: row.state not in ENDED,
+    )
+    def cancel_this(self, request: HttpRequest, obj: Document) -> str:
         document_cancel(organisation=obj.organisation_id, document=obj.pk)
-        self.message_user(request, "Cancelled.")
+        return f"The work on {obj.name} is cancelled."
 
     @action(description="Read the chosen documents again")
     def retry(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:

@@ -205,7 +205,7 @@ export class Chat {
 
   private greet(): void {
     const { bot } = this.options;
-    const starters = (bot.starters ?? []).slice(0, 3).map((text) => {
+    const starters = (bot.paused ? [] : (bot.starters ?? [])).slice(0, 3).map((text) => {
       const starter = h("button", { class: "starter", type: "button", dir: "auto" }, text);
       starter.addEventListener("click", () => void this.ask(text));
       return h("li", {}, starter);
@@ -215,6 +215,8 @@ export class Chat {
         "div",
         { class: "greeting" },
         h("h1", { dir: "auto" }, bot.greeting || "What would you like to know?"),
+        bot.welcome ? h("p", { class: "welcome", dir: "auto" }, bot.welcome) : null,
+        bot.paused ? h("p", { class: "notice warn", role: "status" }, icon("warn"), h("span", { class: "notice-words" }, "This bot is paused. Ask another bot, or an admin of your organisation to resume it.")) : null,
         h("p", {}, "Answers come from your organisation's documents. Each one shows where it was read."),
         starters.length ? h("ul", { class: "starters", "aria-label": "Questions to start with" }, ...starters) : null,
       ),

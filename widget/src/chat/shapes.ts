@@ -96,4 +96,8 @@ export interface Bot {
   name: string;
   greeting?: string | null;
   starters?: string[] | null;
+  /** The organisation's own words above an empty conversation. */
+  welcome?: string | null;
+  /** It answers nobody until an admin resumes it. */
+  paused?: boolean;
 }

@@ -4,12 +4,14 @@ const KEY = "refdesk.theme";
 const CHOICES = ["auto", "light", "dark"] as const;
 type Choice = (typeof CHOICES)[number];
 
+/** What this reader chose; else what their organisation opens with. */
 function stored(): Choice {
+  const usual = (document.documentElement.dataset["scheme"] ?? "auto") as Choice;
   try {
     const value = localStorage.getItem(KEY) as Choice | null;
-    return value && CHOICES.includes(value) ? value : "auto";
+    return value && CHOICES.includes(value) ? value : usual;
   } catch {
-    return "auto";
+    return usual;
   }
 }
 

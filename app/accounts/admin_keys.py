@@ -1,6 +1,5 @@
 """API keys in Django admin: made, rotated, revoked; the key itself is shown once."""
 
-from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -8,7 +7,6 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from app.accounts.admin_actions import object_action
@@ -18,8 +16,7 @@ from app.accounts.keys import api_key_create, api_key_revoke, api_key_rotate
 from app.accounts.models import ApiKey, scopes_all
 from app.errors import Invalid
 
-STATES = {"valid": "success", "expires soon": "warning", "replaced": "info", "revoked": "danger", "expired": "danger"}
-SOON = timedelta(days=14)
+STATES = {"valid": "success", "expiring": "warning", "replaced": "info", "revoked": "danger", "expired": "danger"}
 OVERLAPS = (("0", "At once"), ("1", "In a day"), ("7", "In a week"), ("30", "In 30 days"))
 
 
@@ -66,11 +63,7 @@ class ApiKeyAdmin(ScopedAdmin):
 
     @display(description="State", label=STATES)
     def state(self, obj: ApiKey) -> str:
-        if obj.state != "valid":
-            return obj.state
-        if obj.replaced_by_id is not None:
-            return "replaced"
-        return "expires soon" if obj.expires is not None and obj.expires < timezone.now() + SOON else "valid"
+        return "replaced" if obj.is_valid and obj.replaced_by_id is not None else obj.state
 
     @display(description="Scopes")
     def scopes_shown(self, obj: ApiKey) -> str:

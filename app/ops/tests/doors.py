@@ -31,6 +31,7 @@ VALUES: dict[str, Value] = {
     "api_key_id": lambda world: str(world.api_key.pk),
     "chunk_id": lambda world: str(world.chunk.pk),
     "slug": lambda world: world.bot.slug,
+    "colour": lambda world: "aa3300",
     "bot": lambda world: world.bot.slug,
     "bots": lambda world: [world.bot.slug],
     "conversation": lambda world: str(world.conversation.pk),

@@ -37,7 +37,14 @@ def test_the_first_page_offers_the_default_bot_with_its_questions(alice: Person,
     )
     html = alice.client.get("/").content.decode()
     assert page_data(html, "ask-page") == {
-        "bot": {"slug": "default", "name": "Reference desk", "greeting": "Ask away", "starters": ["How much leave?"]},
+        "bot": {
+            "slug": "default",
+            "name": "Reference desk",
+            "greeting": "Ask away",
+            "starters": ["How much leave?"],
+            "welcome": "",
+            "paused": False,
+        },
         "conversation": None,
     }
     assert page_data(alice.client.get("/?bot=a-bot").content.decode(), "ask-page")["bot"]["slug"] == "a-bot"

@@ -32,6 +32,9 @@ def tamper(sql: str, *values: Any) -> int:
     """As the owner of the tables, who has switched their guards off; how many rows it met."""
     tables = [model._meta.db_table for model in (AuditEntry, AuditDetail, AuditHead)]
     with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SHOW role")
+        (role,) = cursor.fetchone()
+        cursor.execute("SET LOCAL ROLE none")
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         for table in tables:
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
@@ -41,6 +44,7 @@ def tamper(sql: str, *values: Any) -> int:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         for table in tables:
             cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+        cursor.execute(f"SET LOCAL ROLE {role}")
     return int(met)
 
 

@@ -15,6 +15,7 @@ from app.accounts.keys import (
 )
 from app.accounts.models import ApiKey, Organisation, User
 from app.accounts.schemas import ApiKeyIn, ApiKeyOut, ApiKeyPageOut, MeOut, NewApiKeyOut, RotationIn
+from app.errors import NotAllowed
 from app.lib.paging import Limit, page_read
 
 router = Router(tags=["account"])
@@ -48,6 +49,10 @@ def list_api_keys(request: ApiRequest, limit: int = Limit, cursor: str = "") -> 
 def create_api_key(request: ApiRequest, api_key: ApiKeyIn) -> Any:
     """A new key. Its role and scopes are the caller's at most; `key` is in this answer only."""
     caller = request.caller
+    person = _person(caller)
+    # A plan says what the box gives away.
+    if api_key.plan is not None and not (person is not None and person.is_operator):
+        raise NotAllowed(message="Plans are chosen by the operators of this box.")
     row, key = api_key_create(
         organisation=Organisation.objects.get(pk=caller.organisation_id),
         name=api_key.name,
@@ -55,7 +60,7 @@ def create_api_key(request: ApiRequest, api_key: ApiKeyIn) -> Any:
         scopes=api_key.scopes,
         plan=api_key.plan,
         expires=api_key.expires,
-        created_by=_person(caller),
+        created_by=person,
         creator_role=caller.role,
         creator_scopes=caller.scopes,
     )

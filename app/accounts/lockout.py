@@ -12,7 +12,6 @@ their account is none on them. Its mark is signed, names the account by a hash, 
 """
 
 import hashlib
-import ipaddress
 import secrets
 import time
 from dataclasses import dataclass
@@ -21,6 +20,8 @@ from threading import Lock
 from django.core import signing
 from django.core.cache import cache
 from redis.exceptions import RedisError
+
+from app.accounts.limits import address_prefix
 
 ATTEMPTS = 5
 ACCOUNT_ATTEMPTS = 20
@@ -99,22 +100,12 @@ def _generation(email: str) -> int:
         return 0
 
 
-def _network(address: str) -> str:
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv6Address):
-        return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, 64), strict=False))
-    return str(parsed)
-
-
 def _names(email: str, address: str, device: str) -> list[tuple[str, int]]:
     """What an attempt counts for, and how many each may have."""
     account = f"{email}|{_generation(email)}"
     if device:
         return [(f"device|{account}|{device}", ATTEMPTS)]
-    network = _network(address)
+    network = address_prefix(address)
     return [
         (f"pair|{account}|{network}", ATTEMPTS),
         (f"network|{network}", ADDRESS_ATTEMPTS),

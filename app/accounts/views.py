@@ -75,6 +75,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 @open_page("the token in the address is the permission; it makes an account only while the box has no operator")
 @never_cache
 @require_http_methods(["GET", "POST"])
+@door
 def claim_first_admin(request: HttpRequest, token: str) -> HttpResponse:
     is_open = first_admin_token_is_open(token=token)
     shown: dict[str, Any] = {"is_open": is_open, "problem": "", "name": "", "email": ""}
@@ -96,6 +97,7 @@ def claim_first_admin(request: HttpRequest, token: str) -> HttpResponse:
 @open_page("for people who cannot sign in; says nothing of any account")
 @never_cache
 @require_http_methods(["GET", "POST"])
+@door
 def forgot_password(request: HttpRequest) -> HttpResponse:
     shown = {"mails": mail_is_set(), "asked": False, "problem": ""}
     status = 200
@@ -111,6 +113,7 @@ def forgot_password(request: HttpRequest) -> HttpResponse:
 @open_page("the token in the address is the permission")
 @never_cache
 @require_http_methods(["GET", "POST"])
+@door
 def reset_password(request: HttpRequest, token: str) -> HttpResponse:
     person = reset_user(token=token)
     shown = {"person": person, "problem": "", "done": False}

@@ -65,7 +65,7 @@ def test_the_role_limits_a_key_with_every_scope(acme: Organisation) -> None:
 
 def test_a_key_is_made_listed_rotated_and_revoked_by_the_api(acme: Organisation) -> None:
     _, key = admin_key(acme)
-    asked = {"name": "Website", "role": "viewer", "scopes": ["chat", "search"], "plan": "free"}
+    asked = {"name": "Website", "role": "viewer", "scopes": ["chat", "search"], "plan": None}
     answer = call("POST", "/api-keys", key, asked)
     assert answer.status_code == 201
     made = answer.json()
@@ -95,7 +95,6 @@ def test_a_key_is_made_listed_rotated_and_revoked_by_the_api(acme: Organisation)
         {"name": "x", "role": "operator"},
         {"name": "x", "scopes": []},
         {"name": "x", "scopes": ["everything"]},
-        {"name": "x", "plan": "gold"},
         {"name": "x", "expires": "2001-01-01T00:00:00Z"},
         {"name": "x", "expires": "2101-01-01T00:00:00"},
         {"name": "x", "key": "rk_mine"},
@@ -132,6 +131,18 @@ def test_a_person_s_session_makes_keys_too(alice: Person, bob: Person) -> None:
     assert alice.client.post(**make).status_code == 201
     assert ApiKey.objects.get(name="x").created_by == alice.user
     assert bob.client.post(**make).status_code == 403
+
+
+def test_a_plan_is_the_operator_s_to_give_and_stays_with_a_rotation(alice: Person) -> None:
+    asked = {"path": "/api/v1/api-keys", "data": {"name": "x", "plan": "free"}, "content_type": "application/json"}
+    assert alice.client.post(**asked).status_code == 403
+    alice.user.is_operator = True
+    alice.user.save()
+    made = alice.client.post(**asked)
+    assert (made.status_code, made.json()["plan"]) == (201, "free")
+    assert alice.client.post(**{**asked, "data": {"name": "x", "plan": "gold"}}).status_code == 422
+    turned = alice.client.post(f"/api/v1/api-keys/{made.json()['id']}/rotate", {}, content_type="application/json")
+    assert turned.json()["plan"] == "free"
 
 
 def test_rotation_without_overlap_ends_the_old_key_at_once(acme: Organisation) -> None:

@@ -1,12 +1,10 @@
 from typing import Any
 
-from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 
 # Django finds pages through this file.
 from app.accounts import admin_audit as admin_audit
@@ -16,7 +14,9 @@ from app.accounts import admin_organisations as admin_organisations
 from app.accounts.admin_actions import object_action
 from app.accounts.admin_scope import ScopedAdmin, action, display, is_operator, person_of, role_in, roles_of
 from app.accounts.choices import Role
+from app.accounts.invitation_mail import invitation_link, invitation_mail
 from app.accounts.models import Invitation, Membership, User
+from app.accounts.password_reset import reset_link_hand_out
 from app.accounts.secrets import secret_make
 from app.accounts.services import (
     invitation_create,
@@ -46,7 +46,7 @@ class UserAdmin(ScopedAdmin):
     search_fields = ("email", "name")
     list_filter = ("is_active", "is_operator")
     actions = ("password_new",)
-    actions_row = actions_detail = ("password_new_this", "sign_out")
+    actions_row = actions_detail = ("password_link", "password_new_this", "sign_out")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = User.objects.order_by("email")
@@ -94,6 +94,18 @@ class UserAdmin(ScopedAdmin):
         if len(people) != 1:
             raise Invalid(message="Choose exactly one person.")
         return self._password_page(request, people[0], password_reset(user=people[0]))
+
+    @object_action(
+        description="Make a reset link",
+        words="Whoever opens the link chooses this person's password, once, within an hour. It is shown once, on the "
+        "next page; an earlier one stops working. The present password works until then.",
+        icon="link",
+        applies=lambda row: row.is_active,
+    )
+    def password_link(self, request: HttpRequest, obj: User) -> HttpResponse:
+        words = f"Give this link to {obj.email} and to nobody else. It works once, for an hour."
+        link = reset_link_hand_out(user=obj)
+        return self.secret_page(request, obj, heading="Reset link", secret=link, words=words)
 
     @object_action(
         description="Make a new password",
@@ -229,6 +241,7 @@ class InvitationAdmin(ScopedAdmin):
             inviter_role=role_in(request, organisation.pk),
         )
         obj.pk = made.pk
+        obj.mailed = invitation_mail(invitation=made, token=obj.link_token)
 
     def object_delete(self, request: HttpRequest, obj: Any) -> None:
         if obj.accepted is not None:
@@ -236,6 +249,7 @@ class InvitationAdmin(ScopedAdmin):
         invitation_withdraw(organisation=obj.organisation_id, invitation=obj.pk)
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
-        link = settings.PUBLIC_URL + reverse("accept_invitation", kwargs={"token": obj.link_token})
-        words = f"Send this link to {obj.email}. It works once, for seven days."
+        link = invitation_link(token=obj.link_token)
+        sent = f"This link is on its way to {obj.email} by mail." if obj.mailed else f"Send this link to {obj.email}."
+        words = f"{sent} It works once, for seven days."
         return self.secret_page(request, obj, heading="Invitation", secret=link, words=words)

@@ -11,12 +11,13 @@ from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
 
+from app.accounts.audit import audit_record_person
 from app.accounts.choices import TokenPurpose
 from app.accounts.lockout import count_attempt, lockout_lift
 from app.accounts.models import User
 from app.accounts.one_time import token_find, token_make, token_take
 from app.accounts.services import password_set
-from app.errors import RefdeskError
+from app.errors import Conflict, RefdeskError
 from app.lib.mail import Mail
 from app.lib.outbox import outbox
 
@@ -66,6 +67,16 @@ def reset_link(*, user: User) -> str:
     token = token_make(purpose=TokenPurpose.PASSWORD_RESET, lifetime=LIFETIME, user=user)
     # From the setting, never from the request: whoever asks could name their own host in it.
     return settings.PUBLIC_URL + reverse("reset_password", kwargs={"token": token})
+
+
+@transaction.atomic
+def reset_link_hand_out(*, user: User) -> str:
+    """The same from an operator's hand, which the audit trail tells of. Raises Conflict for a deactivated account."""
+    if not user.is_active:
+        raise Conflict(message=f"The account {user.email} is deactivated; activate it first.")
+    link = reset_link(user=user)
+    audit_record_person(user=user, action="user.reset_link")
+    return link
 
 
 def reset_user(*, token: str) -> User | None:

@@ -12,10 +12,11 @@ from django.core.cache import cache
 from django.core.management import call_command
 from django.db import connection, connections
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from app.accounts import lockout
-from app.accounts.models import OneTimeToken, SignIn, User
+from app.accounts.models import AuditEntry, OneTimeToken, SignIn, User
 from app.accounts.password_reset import MAILS_AN_ACCOUNT, MAILS_AN_ADDRESS, reset_finish, reset_link
 from app.accounts.services import user_create, user_deactivate
 from app.accounts.tests.mail_server import MailServer, mail_server
@@ -281,3 +282,26 @@ def test_a_name_with_a_line_break_begins_no_header(alice: Person, mails: MailSer
     [mail] = mails.wait(1)
     assert mail["Bcc"] is None
     assert mail["Subject"] == "Invitation to Acme Bcc: everybody@example.org"
+
+
+def test_an_operator_hands_out_a_link_and_an_owner_does_not(alice: Person, bob: Person) -> None:
+    address = reverse("admin:accounts_user_password_link", kwargs={"object_id": bob.user.pk})
+    assert alice.client.post(address).status_code in (302, 403, 404)
+    assert not OneTimeToken.objects.exists()
+    alice.user.is_operator = True
+    alice.user.save()
+    assert alice.client.get(address).status_code == 200
+    assert not OneTimeToken.objects.exists()  # it asks first
+    found = re.search(r"http://localhost:8000(/accounts/reset/[\w-]+)", alice.client.post(address).content.decode())
+    assert found is not None
+    assert AuditEntry.objects.filter(action="user.reset_link", actor=alice.user.pk).count() == 1
+    Client().post(found[1], {"password": NEW})
+    assert sign_in("bob@example.org", NEW) == 302
+
+
+def test_an_invitation_from_the_admin_pages_is_mailed_too(alice: Person, mails: MailServer) -> None:
+    form = {"email": "dora@example.org", "role": "viewer"}
+    page = alice.client.post("/admin/accounts/invitation/add/", form).content.decode()
+    [mail] = mails.wait(1)
+    assert "on its way to dora@example.org" in page
+    assert mail["To"] == "dora@example.org"

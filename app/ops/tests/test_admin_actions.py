@@ -102,7 +102,7 @@ def cases(world: World, person: Person) -> list[Case]:
 
 def test_every_action_of_a_row_is_tried_here(alice: Person, mine: World) -> None:
     tried = {(type(case.row), case.name) for case in cases(mine, alice)}
-    tried |= {(Organisation, "reopen"), (User, "sign_out"), (User, "password_new_this")}
+    tried |= {(Organisation, "reopen"), (User, "sign_out"), (User, "password_new_this"), (User, "password_link")}
     offered = {
         (model, name)
         for model, page in admin.site._registry.items()

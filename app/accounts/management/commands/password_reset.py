@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from app.accounts.models import User
-from app.accounts.password_reset import reset_link
+from app.accounts.password_reset import reset_link_hand_out
 from app.accounts.sessions import password_reset
 
 
@@ -20,4 +20,4 @@ class Command(BaseCommand):
             raise CommandError(f"There is no account with the address {options['email']}.")
         if not user.is_active:
             raise CommandError(f"The account {user.email} is deactivated; activate it first.")
-        self.stdout.write(reset_link(user=user) if options["link"] else password_reset(user=user))
+        self.stdout.write(reset_link_hand_out(user=user) if options["link"] else password_reset(user=user))

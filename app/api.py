@@ -28,6 +28,7 @@ from app.bots.api import router as bots
 from app.chat.api import router as chat
 from app.errors import CODES, RefdeskError, retry_after
 from app.lib.request_id import request_id_of
+from app.ops.api import router as ops
 from app.retrieval.api import router as retrieval
 from app.settings import VERSION
 from app.sources.api import router as sources
@@ -129,6 +130,7 @@ api.add_router("", sources)
 api.add_router("", retrieval)
 api.add_router("", bots)
 api.add_router("", chat)
+api.add_router("", ops)
 
 
 def error_answer(request: HttpRequest, error: RefdeskError) -> HttpResponse:

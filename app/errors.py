@@ -73,6 +73,10 @@ CODES: dict[str, Entry] = {
     "worker_died": Entry(500, "The worker died three times on this file.", "Split the file or report it.", True),
     "cancelled": Entry(409, "This was cancelled.", "Press retry to run it again.", True),
     "file_missing": Entry(500, "The stored file is missing or damaged.", "Upload it again.", True),
+    # Exports
+    "archive_refused": Entry(422, "This archive cannot be imported.", "Make the export again, and copy it whole."),
+    "export_not_ready": Entry(409, "This export is not ready.", "Wait until its state is done.", True),
+    "export_expired": Entry(410, "This export has expired.", "Make a new one."),
     # Engines
     "database_unavailable": Entry(503, "The database does not answer.", "Try again in a moment.", True),
     "search_unavailable": Entry(503, "Search is unavailable.", "Try again in a moment; see the logs.", True),

@@ -106,6 +106,12 @@ def _alone() -> Iterator[bool]:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
 
 
+def reconciler_keep_away() -> None:
+    """Until this transaction ends, no reconciler compares: files are stored whose rows come later. Waits for one."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+
+
 @contextmanager
 def _table(name: str, columns: str, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[datetime, int]]:
     """A temporary table of what another store holds; the time before it was read, and its number of rows."""

@@ -80,8 +80,12 @@ class Storage(Protocol):
     def delete(self, key: str) -> None:
         """Harmless when it is gone."""
 
-    def objects(self) -> Iterator[StoredObject]:
-        """Every object, in no order; one that comes or goes meanwhile may be seen or not."""
+    def objects(self, *, organisation: UUID | None = None) -> Iterator[StoredObject]:
+        """Every object, or every one of an organisation, in no order; one that comes or goes meanwhile may be seen or
+        not."""
+
+    def organisation_clear(self, organisation: UUID) -> int:
+        """Remove every object of an organisation that is gone; how many."""
 
     def incoming_clear(self, *, older_than_s: float) -> int:
         """Remove what a killed process left half received; how many files."""
@@ -195,13 +199,22 @@ class FolderStorage:
         # Folders stay: removing one could race with a file that is just being put there.
         self._path(key).unlink(missing_ok=True)
 
-    def objects(self) -> Iterator[StoredObject]:
-        for path in self.root.glob("*/*/*"):
+    def objects(self, *, organisation: UUID | None = None) -> Iterator[StoredObject]:
+        for path in self.root.glob(f"{organisation or '*'}/*/*"):
             key = path.relative_to(self.root).as_posix()
             with contextlib.suppress(FileNotFoundError):
                 if _KEY.fullmatch(key) and path.is_file():
                     stat = path.stat()
                     yield StoredObject(key, stat.st_size, stat.st_mtime)
+
+    def organisation_clear(self, organisation: UUID) -> int:
+        count = 0
+        for stored in self.objects(organisation=organisation):
+            self.delete(stored.key)
+            count += 1
+        # Here the folders go too: nobody puts anything there any more.
+        shutil.rmtree(self.root / str(organisation), ignore_errors=True)
+        return count
 
     def incoming_clear(self, *, older_than_s: float) -> int:
         removed, now = 0, time.time()
@@ -221,3 +234,8 @@ def _folder_storage(root: Path) -> FolderStorage:
 def storage() -> Storage:
     """The deployment's store."""
     return _folder_storage(settings.DATA / "objects")
+
+
+def exports_storage() -> Storage:
+    """Of exports: apart from the documents' store, whose objects are compared with the documents' rows."""
+    return _folder_storage(settings.DATA / "exports")

@@ -30,6 +30,9 @@ VALUES: dict[str, Value] = {
     "message_id": lambda world: str(world.answer.pk),
     "api_key_id": lambda world: str(world.api_key.pk),
     "chunk_id": lambda world: str(world.chunk.pk),
+    "export_id": lambda world: str(world.export.pk),
+    "erasure_id": lambda world: str(world.erasure.pk),
+    "person": lambda world: world.conversation.user.email,
     "slug": lambda world: world.bot.slug,
     "colour": lambda world: "aa3300",
     "bot": lambda world: world.bot.slug,
@@ -69,6 +72,8 @@ VALUES: dict[str, Value] = {
     "expires": lambda world: None,
     "overlap_days": lambda world: 1,
     "idempotency_key": lambda world: "",
+    "organisation": lambda world: "",
+    "confirm": lambda world: "",
 }
 # Names in queries and bodies that point at rows.
 ID_NAMES = {"bot", "bots", "conversation", "source", "sources", "document", "documents", "around"}
@@ -81,6 +86,8 @@ VALUES |= {
 ROUTE_VALUES: dict[tuple[str, str], Value] = {
     # A new bot gets a slug of its own; that of another organisation would be free.
     ("POST /api/v1/bots", "slug"): lambda world: "a-new-bot",
+    # Exactly one of four: whoever the conversation belongs to.
+    ("POST /api/v1/erasures", "person"): lambda world: "",
 }
 
 

@@ -3,6 +3,7 @@
 import io
 import zlib
 from dataclasses import dataclass, fields
+from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -20,7 +21,9 @@ from app.ingest.blocks import Block, Parsed, blocks_to_json
 from app.ingest.choices import JobState
 from app.ingest.models import Chunk, Job
 from app.lib.ids import new_id
-from app.lib.storage import storage
+from app.lib.storage import exports_storage, storage
+from app.ops.choices import ErasureKind, WorkState
+from app.ops.models import Erasure, Export, RetentionRun
 from app.sources.choices import DocumentState, VersionState
 from app.sources.models import Document, DocumentVersion, Source, VersionText
 from app.sources.services import source_create
@@ -48,6 +51,9 @@ class World:
     api_key: ApiKey
     claim_rule: ClaimRule
     identity: Identity
+    export: Export
+    erasure: Erasure
+    retention: RetentionRun
 
     def rows(self) -> list[Any]:
         return [getattr(self, field.name) for field in fields(self) if field.name not in ("word", "token")]
@@ -87,7 +93,28 @@ def world_make(person: Person, *, word: str) -> World:
         identity=Identity.objects.create(
             user=person.user, issuer="https://login.example.org", subject=f"{word} subject"
         ),
+        **_work(person),
     )
+
+
+def _work(person: Person) -> dict[str, Any]:
+    """An export that can be fetched, an erasure that is done, and a night."""
+    organisation, now = person.organisation, timezone.now()
+    with exports_storage().receive(io.BytesIO(new_id().bytes), organisation=organisation.pk) as stored:
+        stored.keep()
+    export = Export.objects.create(
+        organisation=organisation,
+        state=WorkState.DONE,
+        storage_key=stored.key,
+        bytes=stored.bytes,
+        requested_by=person.user,
+        expires=now + timedelta(days=1),
+    )
+    erasure = Erasure.objects.create(
+        organisation=organisation, kind=ErasureKind.PERSON, subject=new_id(), state=WorkState.DONE, finished=now
+    )
+    night = RetentionRun.objects.create(organisation=organisation, night=now.date(), counts={"conversations": 1})
+    return {"export": export, "erasure": erasure, "retention": night}
 
 
 def _document(person: Person, source: Source, word: str) -> tuple[Document, DocumentVersion, Chunk]:

@@ -1,0 +1,51 @@
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponseBase
+from ninja import Router, Status
+
+from app.accounts.auth import ApiRequest, policy
+from app.accounts.choices import Role, Scope
+from app.lib.paging import Limit, page_read
+from app.ops.downloads import export_answer
+from app.ops.models import Export
+from app.ops.schemas import ExportIn, ExportOut, ExportPageOut
+from app.ops.selectors import export_get, export_list, export_shape
+from app.ops.services import export_create
+
+router = Router(tags=["exports"])
+ADMIN = policy(Role.ADMIN, Scope.ADMIN)
+
+
+def _export(request: ApiRequest, export: UUID) -> Export:
+    caller = request.caller
+    return export_get(organisation=caller.organisation_id, export=export, role=caller.role, user=caller.user_id)
+
+
+@router.post("/exports", auth=ADMIN, response={202: ExportOut})
+def create_export(request: ApiRequest, export: ExportIn) -> Any:
+    """Of the organisation, or of what it holds of a person. Conversations are in it when an owner asks."""
+    caller = request.caller
+    made = export_create(
+        organisation=caller.organisation_id, role=caller.role, person=export.person, requested_by=caller.user_id
+    )
+    return Status(202, export_shape(made))
+
+
+@router.get("/exports", auth=ADMIN, response=ExportPageOut)
+def list_exports(request: ApiRequest, limit: int = Limit, cursor: str = "") -> Any:
+    caller = request.caller
+    rows = export_list(organisation=caller.organisation_id, role=caller.role, user=caller.user_id)
+    items, following = page_read(rows, cursor=cursor, limit=limit)
+    return {"items": [export_shape(row) for row in items], "next": following}
+
+
+@router.get("/exports/{export_id}", auth=ADMIN, response=ExportOut)
+def get_export(request: ApiRequest, export_id: UUID) -> Any:
+    return export_shape(_export(request, export_id))
+
+
+@router.get("/exports/{export_id}/content", auth=ADMIN)
+def get_export_content(request: ApiRequest, export_id: UUID) -> HttpResponseBase:
+    """The archive, as a download."""
+    return export_answer(_export(request, export_id))

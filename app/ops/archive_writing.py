@@ -1,0 +1,132 @@
+"""An archive while it is made: a zip that is read out as fast as it is written, so that it is never whole in memory.
+
+Each part's SHA-256 goes into manifest.json, which is written last.
+"""
+
+import hashlib
+import io
+import re
+import zipfile
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any, BinaryIO
+
+import orjson
+
+SCHEMA = "refdesk.export/1"
+MANIFEST = "manifest.json"
+READ_BYTES = 256 * 1024
+# What a part holds is compressed as it comes; lines are gathered so that each call of zlib has something to do.
+LINES_BYTES = 64 * 1024
+
+
+class _Outlet(io.RawIOBase):
+    """Where the zip is written; what has come is taken away after each piece. It cannot be wound back."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._held += data
+        return len(data)
+
+    def take(self) -> bytes:
+        taken, self._held = bytes(self._held), bytearray()
+        return taken
+
+
+class ArchiveWriter:
+    """Methods are generators of the zip's bytes: read each to its end before the next."""
+
+    def __init__(self, *, kind: str, version: str, counts: dict[str, int] | None = None) -> None:
+        self._outlet = _Outlet()
+        self._zip = zipfile.ZipFile(self._outlet, "w")
+        self._kind, self._version = kind, version
+        self._parts: dict[str, dict[str, Any]] = {}
+        self.counts = counts if counts is not None else {}
+
+    def table(self, name: str, rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
+        """A part of JSON Lines."""
+        counted = 0
+
+        def lines() -> Iterator[bytes]:
+            nonlocal counted
+            gathered = bytearray()
+            for row in rows:
+                gathered += orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z)
+                counted += 1
+                if len(gathered) >= LINES_BYTES:
+                    yield bytes(gathered)
+                    gathered.clear()
+            yield bytes(gathered)
+
+        yield from self.part(f"{name}.jsonl", lines(), packed=True)
+        self.counts[name] = counted
+        self._parts[f"{name}.jsonl"]["rows"] = counted
+
+    def file(self, name: str, stream: BinaryIO) -> Iterator[bytes]:
+        """A part as it is: PDF and DOCX do not get smaller."""
+        yield from self.part(name, iter(lambda: stream.read(READ_BYTES), b""), packed=False)
+
+    def part(self, name: str, pieces: Iterable[bytes], *, packed: bool) -> Iterator[bytes]:
+        info = zipfile.ZipInfo(name, datetime.now(UTC).timetuple()[:6])
+        info.compress_type = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
+        info.external_attr = 0o600 << 16
+        digest, size = hashlib.sha256(), 0
+        # Its size is not known before its end: room for more than 4 GiB.
+        with self._zip.open(info, "w", force_zip64=True) as target:
+            for piece in pieces:
+                digest.update(piece)
+                size += len(piece)
+                target.write(piece)
+                if out := self._outlet.take():
+                    yield out
+        self._parts[name] = {"sha256": digest.hexdigest(), "bytes": size}
+        yield self._outlet.take()
+
+    def end(self, **more: Any) -> Iterator[bytes]:
+        """The manifest and the zip's directory."""
+        manifest = {
+            "schema": SCHEMA,
+            "kind": self._kind,
+            "made_by": f"Refdesk {self._version}",
+            "created": datetime.now(UTC),
+            "counts": self.counts,
+            **more,
+            "parts": self._parts,
+        }
+        text = orjson.dumps(manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z)
+        self._zip.writestr(zipfile.ZipInfo(MANIFEST, datetime.now(UTC).timetuple()[:6]), text)
+        self._zip.close()
+        yield self._outlet.take()
+
+
+class PulledStream(io.RawIOBase):
+    """A generator of bytes as a stream to read, for the store, which wants to read."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._rest:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return 0
+            self._rest = piece
+        taken = self._rest[: len(buffer)]
+        buffer[: len(taken)] = taken
+        self._rest = self._rest[len(taken) :]
+        return len(taken)
+
+
+def file_part(sha256: str, name: str) -> str:
+    """The part of an original file: its hash, and its extension so that it opens. Nothing else that a person chose."""
+    extension = re.search(r"\.([a-z0-9]{1,10})$", name.lower())
+    return f"files/{sha256}" + (f".{extension[1]}" if extension else "")

@@ -1,0 +1,56 @@
+from typing import Any
+from uuid import UUID
+
+from ninja import Schema
+from pydantic import Field
+
+
+class ExportIn(Schema):
+    """Nothing: the organisation. person: e-mail address or id of one of its people."""
+
+    person: str = Field("", max_length=254)
+
+
+class ExportOut(Schema):
+    id: UUID
+    kind: str
+    conversations: bool
+    state: str
+    percent: int
+    bytes: int
+    sha256: str
+    counts: dict[str, int]
+    error: dict[str, Any] | None
+    created: str
+    expires: str
+
+
+class ExportPageOut(Schema):
+    items: list[ExportOut]
+    next: str | None
+
+
+class ErasureIn(Schema):
+    """One of: `person` (e-mail address or id), `conversation`, or `organisation` with the same slug in `confirm`."""
+
+    person: str = Field("", max_length=254)
+    conversation: UUID | None = None
+    organisation: str = Field("", max_length=50)
+    confirm: str = Field("", max_length=50)
+
+
+class ErasureOut(Schema):
+    id: UUID
+    kind: str
+    subject: UUID
+    state: str
+    percent: int
+    error: dict[str, Any] | None
+    receipt: dict[str, Any] | None
+    created: str
+    finished: str | None
+
+
+class ErasurePageOut(Schema):
+    items: list[ErasureOut]
+    next: str | None

@@ -246,6 +246,18 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
         rows = list(objs)
         return [str(row) for row in rows], {str(self.model._meta.verbose_name_plural): len(rows)}, set(), []
 
+    # Django's own log keeps names of rows and people beyond their erasure; the audit trail records the change, and can
+    # forget who and what it was.
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:
+        return
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> None:
+        return
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> None:
+        return
+
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         self.object_delete(request, obj)
 

@@ -14,6 +14,7 @@ their account is none on them. Its mark is signed, names the account by a hash, 
 import hashlib
 import secrets
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from threading import Lock
 
@@ -167,3 +168,11 @@ def device_of(*, mark: str, email: str) -> str:
     except (signing.BadSignature, ValueError, TypeError):
         return ""
     return str(device) if account == _hash(email) else ""
+
+
+def attempts_names(*, email: str, addresses: Iterable[str]) -> list[str]:
+    """Keys of the cache that count for a person, whose IPs these are: for their erasure. All are hashes."""
+    names = {name for address in ("", *addresses) for name, _ in _names(email, address, "")}
+    own = {name for name in names if not name.startswith("network|")}
+    own |= {f"slot|{name}" for name in own} | {f"reset-account|{email}"}
+    return [_generation_name(email), *("attempts:" + _hash(name) for name in sorted(own))]

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Collection
 from pathlib import Path
 from uuid import UUID
 
@@ -37,7 +38,7 @@ def page_picture(*, organisation: UUID, document: UUID, page: int) -> Path:
     row = document_get(organisation=organisation, document=document)
     if row.media_type != PDF or not 1 <= page <= (row.pages or 0):
         raise NotFound(message="This document has no such page.")
-    cached: Path = settings.DATA / "cache" / "pages" / f"{row.sha256}-{page}.png"
+    cached = _folder() / f"{row.sha256}-{page}.png"
     if cached.is_file():
         with contextlib.suppress(OSError):
             cached.touch()
@@ -53,6 +54,24 @@ def page_picture(*, organisation: UUID, document: UUID, page: int) -> Path:
     finally:
         _slots.release()
     return cached
+
+
+def _folder() -> Path:
+    folder: Path = settings.DATA / "cache" / "pages"
+    return folder
+
+
+def pictures_of(hashes: Collection[str]) -> list[Path]:
+    """Pictures that are kept of files with these SHA-256."""
+    return [path for path in _folder().glob("*.png") if path.name.partition("-")[0] in hashes]
+
+
+def pictures_forget(hashes: Collection[str]) -> int:
+    """Remove the pictures of files that are gone; how many. Another organisation with such a file draws them anew."""
+    found = pictures_of(hashes)
+    for path in found:
+        path.unlink(missing_ok=True)
+    return len(found)
 
 
 def _draw(source: Path, page: int, target: Path) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection, transaction
 
+from app.accounts.models import Organisation
 from app.errors import RefdeskError, Upstream
 from app.ingest.choices import JobKind
 from app.ingest.events import document_publish, documents_publish
@@ -25,6 +26,7 @@ from app.ingest.jobs import (
 )
 from app.ingest.leases import Held, leases
 from app.ingest.models import Job
+from app.ingest.page_pictures import pictures_forget
 from app.ingest.steps import STEPS
 from app.ingest.work import Stopped, work_load
 from app.lib.storage import storage
@@ -135,6 +137,7 @@ def object_delete_unnamed(*, key: str) -> bool:
         if DocumentVersion.objects.filter(storage_key=key).exists():
             return False
         storage().delete(key)
+        pictures_forget({key.rpartition("/")[2]})
         return True
 
 
@@ -162,7 +165,8 @@ def _points_delete_later(lease: Lease) -> None:
 
 def _clean_after(lease: Lease) -> None:
     """We may have written points after the version was cancelled or deleted: they go, unless somebody works on it."""
-    if lease.version is None:
+    # Of an organisation that is gone nothing is left to do: its erasure looks for points once more at its end.
+    if lease.version is None or not Organisation.objects.filter(pk=lease.organisation).exists():
         return
     version = DocumentVersion.objects.filter(pk=lease.version).first()
     busy = Job.objects.filter(version=lease.version, state__in=OPEN).exists()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
@@ -21,7 +22,6 @@ from app.ops.archive_writing import ArchiveWriter, PulledStream, file_part
 from app.ops.choices import ExportKind, WorkState
 from app.ops.duties import DEATHS, Fenced, Held, fenced, holding, work_fail, work_take, work_wait
 from app.ops.models import Export
-from app.settings import VERSION
 from app.sources.models import Document
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def organisation_archive(
     organisation: UUID, *, conversations: bool, held: Held | None = None, counts: Counts | None = None
 ) -> Iterator[bytes]:
     """The bytes of an organisation's archive: rows first, then files. counts: is given the rows of each table."""
-    writer = ArchiveWriter(kind="organisation", version=VERSION, counts=counts)
+    writer = ArchiveWriter(kind="organisation", version=settings.VERSION, counts=counts)
     pieces = organisation_pieces(writer, organisation, conversations=conversations)
     yield from _counted(pieces, held, first=0, last=30)
     total = Document.objects.filter(organisation=organisation).count()
@@ -71,7 +71,7 @@ def person_archive(
     counts: Counts | None = None,
 ) -> Iterator[bytes]:
     """The bytes of a person's archive: what one organisation holds of them, or the whole box."""
-    writer = ArchiveWriter(kind="person", version=VERSION, counts=counts)
+    writer = ArchiveWriter(kind="person", version=settings.VERSION, counts=counts)
     pieces = person_pieces(writer, user, organisation, conversations=conversations)
     yield from _counted(pieces, held, first=0, last=95)
     yield from writer.end(conversations=conversations)

@@ -31,6 +31,9 @@ def library_make(coming: Coming, say: Say) -> None:
         coming.documents[row.id] = row
         if number % 100 == 0:
             say(f"{number} files stored")
+    files = {name for name in coming.reader.manifest.parts if name.startswith("files/")}
+    if files - {row.file for row in coming.documents.values()}:
+        raise refused("it holds a file that none of its documents names.")
     for version in coming.rows("versions"):
         known = coming.versions.get(version.document)
         # Of a document that was read anew just then, the one that answered.

@@ -26,6 +26,7 @@ from app.retrieval.fusion import CANDIDATES, Candidates, Scored
 from app.retrieval.sparse import SparseVector
 
 DENSE, WORDS = "dense", "words"
+COLLECTIONS = "refdesk-"
 WRITE_S, SEARCH_S = 30.0, 5.0
 # The embedded engine answers nobody while it stores a request: 200 points are 25 ms.
 POINTS_PER_REQUEST = 200
@@ -83,7 +84,7 @@ def collection_name(space: EmbeddingSpace) -> str:
     """A name for the model's vectors; a digest keeps apart names that differ only in letters that are not kept."""
     digest = hashlib.sha256(space.model.encode()).hexdigest()[:8]
     slug = re.sub(r"[^a-z0-9]+", "-", space.model.lower())[:60].strip("-")
-    return f"refdesk-{slug}-{space.dimensions}-{digest}"
+    return f"{COLLECTIONS}{slug}-{space.dimensions}-{digest}"
 
 
 def _match(field: str, value: str) -> Json:
@@ -331,3 +332,35 @@ def index_writer(space: EmbeddingSpace) -> IndexWriter:
 def index_reader(space: EmbeddingSpace) -> IndexReader:
     """The web process's reader of a model's vectors."""
     return IndexReader(server_default(), space)
+
+
+class IndexSweep:
+    """An organisation's points in the collections of every embedding model there ever was: for its erasure."""
+
+    def __init__(self, server: IndexServer) -> None:
+        self.server = server
+        self.pool = urllib3.PoolManager(maxsize=1, retries=False)
+
+    def count(self, *, organisation: str) -> int:
+        body = {"exact": True, "filter": _of(organisation)}
+        return sum(int(self._call("POST", f"/{name}/points/count", body)["count"]) for name in self._names())
+
+    def delete(self, *, organisation: str) -> None:
+        """Returns when they are gone."""
+        for name in self._names():
+            self._call("POST", f"/{name}/points/delete?wait=true", {"filter": _of(organisation)})
+
+    def _names(self) -> list[str]:
+        found = [str(one["name"]) for one in self._call("GET", "")["collections"]]
+        return [name for name in found if name.startswith(COLLECTIONS)]
+
+    def _call(self, method: str, path: str, body: Json | None = None) -> Any:
+        content = None if body is None else orjson.dumps(body)
+        ask = Ask(method, f"{self.server.url}/collections{path}", self.server.headers, content, ATTEMPTS)
+        try:
+            answer = ask.send(self.pool, read_s=WRITE_S)
+        except Unanswered as failure:
+            raise unavailable(failure.reason) from failure
+        if answer.status != 200:
+            raise IndexRefused(answer.status, answer.content)
+        return result_read(answer.content)

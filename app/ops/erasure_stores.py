@@ -1,4 +1,4 @@
-"""What lies outside PostgreSQL: vectors, files, page pictures, Valkey. Each is counted and cleared, as often as asked."""
+"""What lies outside PostgreSQL: vectors, files, page pictures, Valkey. Each is counted and cleared, again and again."""
 
 from collections.abc import Iterable
 from typing import Any

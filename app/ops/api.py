@@ -8,9 +8,10 @@ from app.accounts.auth import ApiRequest, policy
 from app.accounts.choices import Role, Scope
 from app.lib.paging import Limit, page_read
 from app.ops.downloads import export_answer
+from app.ops.erasure_services import erasure_asked
 from app.ops.models import Export
-from app.ops.schemas import ExportIn, ExportOut, ExportPageOut
-from app.ops.selectors import export_get, export_list, export_shape
+from app.ops.schemas import ErasureIn, ErasureOut, ErasurePageOut, ExportIn, ExportOut, ExportPageOut
+from app.ops.selectors import erasure_get, erasure_list, erasure_shape, export_get, export_list, export_shape
 from app.ops.services import export_create
 
 router = Router(tags=["exports"])
@@ -49,3 +50,32 @@ def get_export(request: ApiRequest, export_id: UUID) -> Any:
 def get_export_content(request: ApiRequest, export_id: UUID) -> HttpResponseBase:
     """The archive, as a download."""
     return export_answer(_export(request, export_id))
+
+
+@router.post("/erasures", auth=ADMIN, response={202: ErasureOut})
+def create_erasure(request: ApiRequest, erasure: ErasureIn) -> Any:
+    """Erase what the organisation holds of a person, of a conversation's owner, or (owners only) the organisation."""
+    caller = request.caller
+    made = erasure_asked(
+        organisation=caller.organisation_id,
+        slug=caller.organisation_slug,
+        role=caller.role,
+        person=erasure.person,
+        conversation=erasure.conversation,
+        named=erasure.organisation,
+        confirm=erasure.confirm,
+    )
+    return Status(202, erasure_shape(made))
+
+
+@router.get("/erasures", auth=ADMIN, response=ErasurePageOut)
+def list_erasures(request: ApiRequest, limit: int = Limit, cursor: str = "") -> Any:
+    rows = erasure_list(organisation=request.caller.organisation_id)
+    items, following = page_read(rows, cursor=cursor, limit=limit)
+    return {"items": [erasure_shape(row) for row in items], "next": following}
+
+
+@router.get("/erasures/{erasure_id}", auth=ADMIN, response=ErasureOut)
+def get_erasure(request: ApiRequest, erasure_id: UUID) -> Any:
+    """With the receipt when it is done."""
+    return erasure_shape(erasure_get(organisation=request.caller.organisation_id, erasure=erasure_id))

@@ -3,6 +3,7 @@
 import hmac
 from typing import Any
 
+import orjson
 from django.utils.crypto import salted_hmac
 
 from app.accounts.audit_chain import canonical
@@ -61,3 +62,8 @@ def receipt_is_ours(receipt: dict[str, Any]) -> bool:
 
 def _signature(receipt: dict[str, Any]) -> str:
     return salted_hmac(SALT, canonical(receipt), algorithm="sha256").hexdigest()
+
+
+def receipt_text(receipt: dict[str, Any]) -> str:
+    """As a person gets it."""
+    return orjson.dumps(receipt, option=orjson.OPT_INDENT_2).decode()

@@ -13,6 +13,7 @@ import psycopg
 from django.db import connection
 
 from app.ops.duties import CHANNEL
+from app.ops.erasing import erasure_run_next
 from app.ops.exporting import export_run_next
 from app.ops.retention import retention_due, retention_run
 
@@ -69,7 +70,7 @@ class Upkeep:
 
 def work_do_all() -> None:
     """Every export and erasure that waits, one after the other."""
-    while export_run_next():
+    while erasure_run_next() or export_run_next():
         pass
 
 

@@ -174,5 +174,5 @@ def attempts_names(*, email: str, addresses: Iterable[str]) -> list[str]:
     """Keys of the cache that count for a person, whose IPs these are: for their erasure. All are hashes."""
     names = {name for address in ("", *addresses) for name, _ in _names(email, address, "")}
     own = {name for name in names if not name.startswith("network|")}
-    own |= {f"slot|{name}" for name in own} | {f"reset-account|{email}"}
+    own |= {f"slot|{name}" for name in own} | {f"reset-account|{_hash(email)}"}
     return [_generation_name(email), *("attempts:" + _hash(name) for name in sorted(own))]

@@ -33,6 +33,8 @@ urlpatterns = [
     path("accounts/oidc/link", oidc.oidc_link, name="oidc_link"),
     path("accounts/oidc/unlink", oidc.oidc_unlink, name="oidc_unlink"),
     path("theme/<str:colour>.css", show_theme, name="theme"),
+    path("account/data", ops.show_own_data, name="own_data"),
+    path("account/exports/<uuid:export_id>", ops.download_export, name="download_export"),
     path("health", ops.show_health, name="health"),
     path("ready", ops.show_ready, name="ready"),
     path("api/v1/", api.urls),

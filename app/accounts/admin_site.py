@@ -106,6 +106,14 @@ _GROUPS = (
             ("Audit trail", "accounts_auditentry", "history_edu"),
         ),
     ),
+    (
+        "Privacy",
+        (
+            ("Exports", "ops_export", "download"),
+            ("Erasures", "ops_erasure", "delete_forever"),
+            ("Retention", "ops_retentionrun", "auto_delete"),
+        ),
+    ),
 )
 
 

@@ -1,8 +1,8 @@
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.contrib.auth import logout
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
@@ -74,6 +74,6 @@ def show_own_data(request: HttpRequest, caller: Caller) -> HttpResponse:
 @never_cache
 @require_safe
 @page(Role.VIEWER)
-def download_export(request: HttpRequest, caller: Caller, export_id: UUID) -> HttpResponseBase:
+def download_export(request: HttpRequest, caller: Caller, export_id: UUID) -> HttpResponse:
     found = export_get(organisation=caller.organisation_id, export=export_id, role=caller.role, user=caller.user_id)
-    return export_answer(found)
+    return cast(HttpResponse, export_answer(found))

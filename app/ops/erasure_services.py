@@ -131,12 +131,12 @@ def conversation_owner_erase(*, organisation: UUID, conversation: UUID, role: Ro
         NotFound: no such conversation here.
         NotAllowed, RefdeskError: as for a person.
     """
-    if role != Role.OWNER:
-        # Whose a conversation is, is as personal as what it says.
-        raise NotAllowed
     row = Conversation.objects.select_related("user").filter(organisation=organisation, pk=conversation).first()
     if row is None:
         raise NotFound(message="There is no such conversation.")
+    if role != Role.OWNER:
+        # Whose a conversation is, is as personal as what it says.
+        raise NotAllowed
     if row.user is not None:
         return _person_erase(organisation, PersonHere(row.user.email, row.user), role)
     return _queue(ErasureKind.CONVERSATION, organisation, row.pk, {})

@@ -158,7 +158,8 @@ class Form:
 def forms(world: World, client: Client) -> list[Form]:
     found, members = {}, {page_address(route, world) for route in MEMBERS}
     for page in sorted(members):
-        for node in LexborHTMLParser(client.get(page).content.decode()).css("form"):
+        answer = client.get(page)
+        for node in LexborHTMLParser("" if answer.streaming else answer.content.decode()).css("form"):
             if (node.attributes.get("method") or "").lower() != "post":
                 continue
             address = urljoin(page, node.attributes.get("action") or page)

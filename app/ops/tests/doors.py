@@ -194,7 +194,7 @@ def knock_at(door: Door, world: World, *, without: Collection[str] = ()) -> Knoc
         fields = {name: value_of(door, name, world) for name in described[1] if name not in {"file", *without}}
         sent += [text for text in re.findall(r"[^\"\[\]{}:,]+", json.dumps(fields)) if text.strip()]
         if described[0].startswith("multipart/"):
-            files = {"file": _file(world)} if "file" in described[1] else {}
+            files = {"file": upload_file(world)} if "file" in described[1] else {}
             data, content_type = encode_multipart(BOUNDARY, {**fields, **files}), MULTIPART_CONTENT
         else:
             data = json.dumps(fields).encode()
@@ -206,7 +206,7 @@ def knock_at(door: Door, world: World, *, without: Collection[str] = ()) -> Knoc
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
 
 
-def _file(world: World) -> Any:
+def upload_file(world: World) -> Any:
     return SimpleUploadedFile("new.txt", f"new words about {world.source.pk}".encode())
 
 

@@ -1,4 +1,5 @@
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -35,10 +36,10 @@ from app.chat.turn import Asked
 from app.chat.turn_events import answer_events
 from app.chat.turn_store import AskedBefore, Owner
 from app.chat.upkeep import upkeep_register
-from app.errors import NotFound, RefdeskError
+from app.errors import NotAllowed, NotFound, RefdeskError
 from app.lib.paging import Limit, page_read
 from app.lib.request_id import request_id_of
-from app.lib.sse import Event, sse
+from app.lib.sse import ALLOWED_S, Event, sse
 
 router = Router(tags=["chat"])
 upkeep_register()
@@ -82,17 +83,22 @@ async def create_turn(request: ApiRequest, slug: str, turn: ChatIn) -> HttpRespo
         events = begun.log.read()
     if turn.stream:
         return await sse(events, request_id=asked.request_id, allowed=partial(stream_allowed, request))
-    return await _whole(events)
+    return await _whole(events, partial(stream_allowed, request))
 
 
-async def _whole(events: AsyncIterator[list[Event]]) -> HttpResponse:
-    """The turn as one object.
+async def _whole(events: AsyncIterator[list[Event]], allowed: Callable[[], Awaitable[bool]]) -> HttpResponse:
+    """The turn as one object. A long one is given only to who may still have it, as a stream would be.
 
     Raises:
         RefdeskError: there is no answer at all.
+        NotAllowed: the caller's rights ended meanwhile; the turn then loses its reader.
     """
-    conversation, last = "", Event("error", {})
+    conversation, last, asked = "", Event("error", {}), time.monotonic()
     async for batch in events:
+        if time.monotonic() - asked > ALLOWED_S:
+            if not await allowed():
+                raise NotAllowed(message="Your access ended while the answer was being written.")
+            asked = time.monotonic()
         for event in batch:
             if event.name == "start":
                 conversation = event.data["conversation"]

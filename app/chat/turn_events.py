@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
+from django.db import connections
 from redis.exceptions import RedisError
 
 from app.chat.choices import MessageRole, MessageState
@@ -72,7 +73,11 @@ async def _running(organisation: UUID, message: UUID) -> bool:
 @sync_to_async
 def _row(organisation: UUID, message: UUID) -> Message | None:
     rows = Message.objects.filter(organisation=organisation, pk=message, role=MessageRole.ASSISTANT)
-    return rows.prefetch_related("citations").first()
+    try:
+        return rows.prefetch_related("citations").first()
+    finally:
+        # The stream goes on: twelve readers of other processes' turns held every connection until their end.
+        connections.close_all()
 
 
 def _whole(row: Message, after: int) -> list[Event]:

@@ -50,8 +50,9 @@ MEMBERS = {route: declared.role for route, declared in page_policies().items() i
 
 
 # Pages that only take a form; and where that form is not on the pages of this test, with the reason.
-POSTED = {"accounts/organisation", "accounts/oidc/link"}
-FORM_ELSEWHERE = {"accounts/oidc/link": "shown where an OIDC provider is configured (app/accounts/tests)"}
+POSTED = {"accounts/organisation", "accounts/oidc/link", "accounts/oidc/unlink"}
+OIDC = "shown where an OIDC provider is configured (app/accounts/tests)"
+FORM_ELSEWHERE = {"accounts/oidc/link": OIDC, "accounts/oidc/unlink": OIDC}
 
 
 def test_every_page_declares_who_may_see_it() -> None:

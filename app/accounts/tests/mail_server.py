@@ -2,6 +2,7 @@
 
 import email
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.message import EmailMessage
@@ -17,13 +18,15 @@ from app.ops.engines.ports import port_find
 class MailServer:
     """`refuse`: how many of the next mails it answers with 451, come again later."""
 
-    def __init__(self, login: tuple[str, str] | None = None) -> None:
+    def __init__(self, login: tuple[str, str] | None = None, host: str = "127.0.0.1") -> None:
         self.mails: list[EmailMessage] = []
         self.refuse = 0
         self._login = login
+        # Of a server on this machine, for a test.
+        warnings.filterwarnings("ignore", "Requiring AUTH while not requiring TLS")
         self._controller = Controller(
             self,
-            hostname="127.0.0.1",
+            hostname=host,
             port=port_find(None),
             auth_required=login is not None,
             auth_require_tls=False,
@@ -33,7 +36,7 @@ class MailServer:
     @property
     def url(self) -> str:
         login = "" if self._login is None else f"{self._login[0]}:{self._login[1]}@"
-        return f"smtp://{login}127.0.0.1:{self._controller.port}"
+        return f"smtp://{login}{self._controller.hostname}:{self._controller.port}"
 
     def _authenticate(self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
         right = isinstance(data, LoginPassword) and self._login is not None
@@ -57,8 +60,8 @@ class MailServer:
 
 
 @contextmanager
-def mail_server(login: tuple[str, str] | None = None) -> Iterator[MailServer]:
-    server = MailServer(login)
+def mail_server(login: tuple[str, str] | None = None, host: str = "127.0.0.1") -> Iterator[MailServer]:
+    server = MailServer(login, host)
     server._controller.start()
     try:
         yield server

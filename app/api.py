@@ -32,6 +32,7 @@ from app.ops.api import router as ops
 from app.retrieval.api import router as retrieval
 from app.settings import VERSION
 from app.sources.api import router as sources
+from app.usage.api import router as usage
 
 log = logging.getLogger(__name__)
 
@@ -126,6 +127,7 @@ api = Surface(
 )
 api.add_router("", accounts)
 api.add_router("", audit)
+api.add_router("", usage)
 api.add_router("", sources)
 api.add_router("", retrieval)
 api.add_router("", bots)

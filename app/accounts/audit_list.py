@@ -1,7 +1,5 @@
 """The audit trail, read: filtered, shaped, and as CSV."""
 
-import csv
-import io
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +9,7 @@ import orjson
 from django.db.models import Q, QuerySet
 
 from app.accounts.models import AuditEntry
+from app.lib.csv_table import csv_table
 from app.lib.times import time_shape
 
 # fmt: off
@@ -19,8 +18,6 @@ COLUMNS = (
     "target_kind", "target", "target_name", "before", "after", "erased",
 )
 # fmt: on
-# A spreadsheet takes a cell that begins with one of these for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def audit_list(
@@ -88,10 +85,7 @@ def audit_shape(entry: AuditEntry) -> dict[str, Any]:
 
 
 def audit_csv(entries: Iterable[AuditEntry]) -> bytes:
-    """With a byte order mark, without which spreadsheets guess the letters wrong; no cell is a formula."""
-    text = io.StringIO(newline="")
-    rows = csv.writer(text)
-    rows.writerow(COLUMNS)
+    rows = []
     for entry in entries:
         shown = audit_shape(entry)
         actor, target = shown["actor"], shown["target"]
@@ -99,14 +93,9 @@ def audit_csv(entries: Iterable[AuditEntry]) -> bytes:
         cells += [actor["kind"], actor["id"], actor["name"], actor["address"]]
         cells += [target["kind"], target["id"], target["name"]]
         cells += [_json(shown["before"]), _json(shown["after"]), "yes" if shown["erased"] else ""]
-        rows.writerow([_cell(cell) for cell in cells])
-    return b"\xef\xbb\xbf" + text.getvalue().encode()
+        rows.append(cells)
+    return csv_table(COLUMNS, rows)
 
 
 def _json(value: Any) -> str:
     return "" if value is None else orjson.dumps(value).decode()
-
-
-def _cell(value: Any) -> str:
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text

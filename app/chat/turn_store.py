@@ -21,8 +21,7 @@ from app.chat.turn_sql import BOT, CHECKPOINT, CLOSE, EARLIER, OPEN, STALE
 from app.errors import Conflict, NotFound, RefdeskError
 from app.lib.database import fetch
 from app.lib.ids import new_id
-from app.usage.caps import cap_refusal
-from app.usage.ledger import WITHIN_CAP
+from app.usage.caps import cap_refusal, is_cap
 
 # A running answer whose row has not moved for this long has lost its process: three checkpoints missed, and room.
 LEASE_S = 10.0
@@ -187,7 +186,7 @@ async def _open(values: Mapping[str, Any]) -> tuple[Any, ...]:
     try:
         [row] = await fetch(OPEN, values)
     except psycopg.errors.CheckViolation as error:
-        if error.diag.constraint_name != WITHIN_CAP:
+        if not is_cap(error):
             raise
         raise await cap_refusal(organisation=values["organisation"], api_key=values["api_key"]) from None
     except psycopg.errors.UniqueViolation as error:

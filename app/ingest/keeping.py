@@ -15,6 +15,7 @@ from app.ingest.jobs import Fenced
 from app.ingest.sandbox import ParsedChunks
 from app.ingest.work import StoredChunk, Work
 from app.sources.choices import DocumentState
+from app.usage.ledger import COLUMNS, TODAY
 
 _HELD = """
 WITH held AS (
@@ -55,6 +56,11 @@ _ACTIVATE = f"""
     UPDATE sources_document SET state = 'ready', step = NULL, percent = 100, active_version_id = %(version)s,
         chunks = %(chunks)s, version = %(number)s, error_code = '', error_message = '', updated = now()
     FROM held WHERE sources_document.id = %(document)s
+), charged AS (
+    INSERT INTO usage_usageentry ({COLUMNS}, tokens_embedded)
+    SELECT gen_random_uuid(), %(organisation)s, now(), {TODAY}, 'ingest', 'charge', %(version)s, NULL, NULL, NULL,
+        %(embedding)s, 0, 0, 0, (SELECT COALESCE(sum(tokens), 0) FROM ingest_chunk WHERE version_id = %(version)s)
+    FROM held
 )
 SELECT now() FROM held
 """  # noqa: S608 (no part comes from outside)
@@ -113,7 +119,7 @@ def chunks_keep(work: Work, parsed: ParsedChunks, chunks: Sequence[StoredChunk])
 def version_activate(work: Work) -> None:
     """From now on this version answers. Raises Fenced."""
     document = work.document
-    document.updated = _run(_ACTIVATE, _named(work))
+    document.updated = _run(_ACTIVATE, {**_named(work), "embedding": work.space.model})
     document.state, document.step, document.percent = DocumentState.READY, None, 100
     document.chunks, document.version = work.row.chunks, work.row.number
     document.error_code = document.error_message = ""

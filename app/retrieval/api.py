@@ -10,7 +10,7 @@ from app.bots.selectors import bot_get
 from app.errors import Invalid, NotFound
 from app.lib.times import time_shape
 from app.retrieval.schemas import SearchIn, SearchOut
-from app.retrieval.search import PassageHit, passages_search
+from app.retrieval.search import PassageHit, Searcher, passages_search
 from app.sources.models import Source
 from app.sources.selectors import document_url
 
@@ -20,34 +20,43 @@ router = Router(tags=["search"])
 @router.post("/search", auth=async_policy(Role.VIEWER, Scope.SEARCH), response=SearchOut)
 async def search_passages(request: ApiRequest, search: SearchIn) -> Any:
     """The passages nearest to a query, in rank order, with the score of each stage."""
-    organisation = request.caller.organisation_id
+    caller = request.caller
+    organisation = caller.organisation_id
     query = search.query.replace("\0", "").strip()
     if not query:
         raise Invalid("question_empty")
-    sources = await sync_to_async(_sources)(organisation, search)
-    result = await passages_search(organisation=organisation, query=query, sources=sources, limit=search.limit)
+    bot, sources = await sync_to_async(_scope)(organisation, search)
+    result = await passages_search(
+        organisation=organisation,
+        query=query,
+        sources=sources,
+        limit=search.limit,
+        searcher=Searcher(organisation, caller.api_key_id, caller.user_id, bot),
+    )
     hits = [_hit(n, hit) for n, hit in enumerate(result.hits, 1)]
     timings = {name: round(seconds, 4) for name, seconds in result.timings.items()}
     return {"hits": hits, "support": round(result.support, 4), "timings": timings}
 
 
-def _sources(organisation: UUID, search: SearchIn) -> list[UUID] | None:
-    """The sources to search in, None for all.
+def _scope(organisation: UUID, search: SearchIn) -> tuple[UUID | None, list[UUID] | None]:
+    """The bot that is named, and the sources to search in, None for all.
 
     Raises:
         NotFound: the bot or a source is not the organisation's.
     """
     of_bot: set[UUID] | None = None
+    identity = None
     if search.bot is not None:
         bot = bot_get(organisation=organisation, slug=search.bot)
+        identity = bot.pk
         of_bot = set(bot.sources.values_list("pk", flat=True)) or None
     if search.sources is None:
-        return None if of_bot is None else sorted(of_bot)
+        return identity, None if of_bot is None else sorted(of_bot)
     wanted = set(search.sources)
     found = set(Source.objects.filter(organisation=organisation, pk__in=wanted).values_list("pk", flat=True))
     if found != wanted:
         raise NotFound(message="There is no such source.")
-    return sorted(found if of_bot is None else found & of_bot)
+    return identity, sorted(found if of_bot is None else found & of_bot)
 
 
 def _hit(n: int, hit: PassageHit) -> dict[str, Any]:

@@ -13,9 +13,10 @@ from uuid import UUID
 
 import orjson
 from asgiref.sync import sync_to_async
-from django.db import connection
+from django.db import IntegrityError, connection
 
 from app.errors import Upstream
+from app.lib.ids import new_id
 from app.llm.embedding_models import MODELS
 from app.llm.embeddings import EmbeddingSpace, question_embedder
 from app.retrieval.fusion import Hit, candidates_fuse, cosine_scale
@@ -23,6 +24,8 @@ from app.retrieval.index import index_reader
 from app.retrieval.language import language_of
 from app.retrieval.sparse import query_encode
 from app.retrieval.support import is_off_subject, support_of
+from app.usage.caps import cap_check, cap_refusal_in_thread, is_cap
+from app.usage.ledger import SEARCH_CHARGED
 
 SUPPORTED_FROM = 0.5
 # Hits beyond the limit, in case the re-read drops some: a document that is being replaced or deleted.
@@ -38,6 +41,8 @@ JOIN sources_documentversion v ON v.id = c.version_id
 WHERE c.id = ANY(%(ids)s::uuid[]) AND c.organisation_id = %(organisation)s AND d.organisation_id = %(organisation)s
   AND (%(sources)s::uuid[] IS NULL OR d.source_id = ANY(%(sources)s::uuid[]))
 """
+
+_CHARGED_SQL = f"WITH {SEARCH_CHARGED} {PASSAGES_SQL}"
 
 Id = UUID | str
 
@@ -96,6 +101,16 @@ class PassageHit:
     score: float
     dense: float | None
     words: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Searcher:
+    """Who searches, for the ledger; `bot` when its sources are searched."""
+
+    organisation: UUID
+    api_key: UUID | None = None
+    user: UUID | None = None
+    bot: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,14 +209,35 @@ def passage_of(row: Sequence[Any], hit: Hit) -> PassageHit:
 
 
 def passages_read(
-    *, organisation: Id, found: Found, sources: Sequence[Id] | None = None, limit: int
+    *,
+    organisation: Id,
+    found: Found,
+    sources: Sequence[Id] | None = None,
+    limit: int,
+    searcher: Searcher | None = None,
 ) -> list[PassageHit]:
-    """The hits as PostgreSQL has them; those that it does not have for this organisation and these sources are gone."""
-    if not found.hits:
+    """The hits as PostgreSQL has them; those that it does not have for this organisation and these sources are gone.
+
+    searcher: who is charged for the search, in the same statement.
+
+    Raises:
+        RefdeskError: quota_used_up.
+    """
+    if not found.hits and searcher is None:
         return []
-    with connection.cursor() as cursor:
-        cursor.execute(PASSAGES_SQL, passages_parameters(organisation=organisation, found=found, sources=sources))
-        return passages_order(cursor.fetchall(), found=found, limit=limit)
+    values = passages_parameters(organisation=organisation, found=found, sources=sources)
+    statement = PASSAGES_SQL
+    if searcher is not None:
+        statement = _CHARGED_SQL
+        values |= {"entry": new_id(), "bot": searcher.bot, "api_key": searcher.api_key, "user": searcher.user}
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, values)
+            return passages_order(cursor.fetchall(), found=found, limit=limit)
+    except IntegrityError as error:
+        if searcher is None or not is_cap(error.__cause__):
+            raise
+        raise cap_refusal_in_thread(organisation=searcher.organisation, api_key=searcher.api_key) from None
 
 
 async def passages_search(
@@ -211,16 +247,22 @@ async def passages_search(
     sources: Sequence[Id] | None = None,
     languages: Iterable[str] = (),
     limit: int = 8,
+    searcher: Searcher | None = None,
 ) -> SearchResult:
-    """Find, fuse and read again.
+    """Find, fuse and read again. searcher: who is charged for it; None: nobody.
 
     Raises:
         Upstream: search_unavailable or embeddings_unavailable.
+        RefdeskError: quota_used_up.
     """
+    if searcher is not None:
+        cap_check(organisation=searcher.organisation, api_key=searcher.api_key)
     found = await candidates_find(
         organisation=organisation, query=query, sources=sources, languages=languages, limit=limit
     )
     begun = time.perf_counter()
-    hits = await sync_to_async(passages_read)(organisation=organisation, found=found, sources=sources, limit=limit)
+    hits = await sync_to_async(passages_read)(
+        organisation=organisation, found=found, sources=sources, limit=limit, searcher=searcher
+    )
     timings = {"embed_s": found.embed_s, "search_s": found.search_s, "read_s": time.perf_counter() - begun}
     return SearchResult(hits, found.support([hit.embed_text for hit in hits]), timings)

@@ -7,10 +7,12 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import psycopg
 from django.db import connection
 
 from app.errors import RefdeskError
 from app.lib.database import fetch
+from app.usage.ledger import WITHIN_CAP
 
 # A refused caller is refused again without asking for this long: a larger plan holds within it.
 REFUSED_S = 2.0
@@ -73,6 +75,11 @@ def standings_read(*, organisation: UUID, api_key: UUID | None = None) -> list[S
     with connection.cursor() as cursor:
         cursor.execute(STANDING, {"organisation": organisation, "api_key": api_key})
         return [Standing(*row) for row in cursor.fetchall()]
+
+
+def is_cap(error: BaseException | None) -> bool:
+    """Whether a statement failed because it would have charged above a cap."""
+    return isinstance(error, psycopg.errors.CheckViolation) and error.diag.constraint_name == WITHIN_CAP
 
 
 _refused: dict[tuple[UUID, UUID | None], tuple[float, Sequence[Standing]]] = {}

@@ -15,8 +15,11 @@ class UsageStep(models.TextChoices):
     CHARGE = "charge", "Charged"  # at once, where the use is known
 
 
-class Cap(models.TextChoices):
-    """What of a month's cap is used up, and whose."""
+class UsageBy(models.TextChoices):
+    """What usage is summed up by: a column of the ledger."""
 
-    REQUESTS = "requests", "requests"
-    TOKENS = "tokens", "model tokens"
+    DAY = "day", "Day"
+    BOT = "bot", "Bot"
+    KEY = "api_key", "API key"
+    USER = "user", "Person"
+    MODEL = "model", "Model"

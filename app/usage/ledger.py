@@ -64,3 +64,13 @@ usage_cap AS (
 )
 """
 WITHIN_CAP = "usage_within_cap"
+
+# A search, charged in the statement that reads its passages. Parameters: entry, organisation, bot, api_key, user.
+SEARCH_CHARGED = f"""
+charged AS (
+  INSERT INTO usage_usageentry ({COLUMNS})
+  VALUES (%(entry)s, %(organisation)s, now(), {TODAY}, 'search', 'charge', NULL, %(bot)s, %(api_key)s, %(user)s, '',
+    1, 0, 0)
+  {CHARGED}
+), {TOTALS_WITHIN_CAPS}
+"""

@@ -32,6 +32,8 @@ class UsageEntry(models.Model):
     requests = models.IntegerField(default=0)
     tokens_in = models.BigIntegerField(default=0)
     tokens_out = models.BigIntegerField(default=0)
+    # Of the embedding model, for a document: shown, but under no cap.
+    tokens_embedded = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:
         verbose_name_plural = "usage entries"

@@ -51,6 +51,7 @@ VALUES: dict[str, Value] = {
     "actor": lambda world: "",
     "target": lambda world: str(world.bot.pk),
     "to": lambda world: "",
+    "by": lambda world: "user",
     "format": lambda world: "json",
     # Only a part of the word: what an answer holds of the whole one has not been sent.
     "q": lambda world: world.word[:6],
@@ -88,6 +89,8 @@ ROUTE_VALUES: dict[tuple[str, str], Value] = {
     ("POST /api/v1/bots", "slug"): lambda world: "a-new-bot",
     # Exactly one of four: whoever the conversation belongs to.
     ("POST /api/v1/erasures", "person"): lambda world: "",
+    ("GET /api/v1/usage", "from"): lambda world: "2026-01-01",
+    ("GET /api/v1/usage", "to"): lambda world: "2026-12-31",
 }
 
 

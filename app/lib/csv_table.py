@@ -1,0 +1,25 @@
+"""Tables as CSV for people who open them in a spreadsheet."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+# What makes a spreadsheet run a cell instead of showing it.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def csv_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
+    """With a byte order mark, without which spreadsheets guess the letters wrong; no text is a formula."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(columns)
+    writer.writerows([_cell(cell) for cell in row] for row in rows)
+    return b"\xef\xbb\xbf" + text.getvalue().encode()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, int | float):
+        return value
+    text = "" if value is None else str(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text

@@ -1,0 +1,69 @@
+"""What was used: sums over the ledger, by day or by what used it; and whether a month may not be enough."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
+
+from django.db.models import Sum
+
+from app.usage.caps import Standing, standings_read
+from app.usage.choices import UsageBy
+from app.usage.models import UsageEntry
+
+SUMS = {name: Sum(name) for name in ("requests", "tokens_in", "tokens_out", "tokens_embedded")}
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """Sums of one group. `key`: a date, the id of a bot, key or person, or a model's name; "" where there was none.
+
+    requests: questions and searches. tokens_in, tokens_out: of language models. tokens_embedded: of documents read.
+    """
+
+    key: str
+    requests: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    tokens_embedded: int = 0
+
+
+def usage_by(*, organisation: UUID, first: date, last: date, by: UsageBy) -> list[Used]:
+    """Used from `first` to `last` (days of UTC, both included), the most requests first; days in their order.
+
+    What runs now counts with what it has reserved.
+    """
+    entries = UsageEntry.objects.filter(organisation=organisation, day__range=(first, last))
+    found = [Used(str(row.pop(by.value) or ""), **row) for row in entries.order_by().values(by.value).annotate(**SUMS)]
+    if by is UsageBy.DAY:
+        return sorted(found, key=lambda used: used.key)
+    return sorted(found, key=lambda used: (-used.requests, used.key))
+
+
+def usage_by_day(*, organisation: UUID, first: date, last: date) -> list[Used]:
+    """Every day from `first` to `last`, those without use too: for a plot."""
+    found = {used.key: used for used in usage_by(organisation=organisation, first=first, last=last, by=UsageBy.DAY)}
+    days = (first + timedelta(days=n) for n in range((last - first).days + 1))
+    return [found.get(str(day), Used(str(day))) for day in days]
+
+
+def usage_of_month(*, organisation: UUID) -> Standing:
+    """What the organisation has used of this month, and what its plan allows."""
+    return standings_read(organisation=organisation)[0]
+
+
+def usage_notice(*, organisation: UUID) -> str:
+    """A line for admins when the month may not be enough; empty when it is."""
+    standing = usage_of_month(organisation=organisation)
+    if not standing.is_low:
+        return ""
+    state = "all of its month's" if standing.percent >= 100 else f"{standing.percent} % of its month's"
+    renews = f"{standing.renews.day} {standing.renews:%B}"
+    return (
+        f"Your organisation has used {state} quota (plan {standing.title}). It begins anew on {renews} (UTC); the "
+        "operator of this Refdesk can give you a larger plan."
+    )
+
+
+def today() -> date:
+    """The ledger's day."""
+    return datetime.now(UTC).date()

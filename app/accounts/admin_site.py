@@ -103,6 +103,7 @@ _GROUPS = (
             ("Claim rules", "accounts_claimrule", "rule"),
             ("Identities", "accounts_identity", "badge"),
             ("API keys", "accounts_apikey", "key"),
+            ("Plans", "accounts_plan", "speed"),
             ("Audit trail", "accounts_auditentry", "history_edu"),
         ),
     ),

@@ -11,6 +11,7 @@ from django.utils import timezone
 from app.accounts.audit import audit_record, audit_record_person
 from app.accounts.choices import Role
 from app.accounts.models import Invitation, Membership, Organisation, User
+from app.accounts.plans import plan_get
 from app.accounts.secrets import secret_hash, secret_make
 from app.accounts.sign_ins import sign_ins_end
 from app.errors import Conflict, Invalid, NotAllowed, NotFound, RefdeskError
@@ -22,14 +23,14 @@ LONGEST_EMAIL = 254
 
 
 @transaction.atomic
-def organisation_create(*, slug: str, name: str = "") -> Organisation:
+def organisation_create(*, slug: str, name: str = "", plan: str = "unlimited") -> Organisation:
     """Make a tenant.
 
     Raises:
         Conflict: the slug is taken.
-        Invalid: the slug is not a slug.
+        Invalid: the slug is not a slug, or there is no such plan.
     """
-    organisation = Organisation(slug=slug, name=name or slug)
+    organisation = Organisation(slug=slug, name=name or slug, plan=plan_get(name=plan))
     try:
         organisation.clean_fields()
     except ValidationError as error:
@@ -37,7 +38,9 @@ def organisation_create(*, slug: str, name: str = "") -> Organisation:
     if Organisation.objects.filter(slug=slug).exists():
         raise Conflict(message=f"There is an organisation {slug!r} already.")
     organisation.save()
-    _organisation_audit(organisation, "organisation.create", after={"slug": slug, "name": organisation.name})
+    _organisation_audit(
+        organisation, "organisation.create", after={"slug": slug, "name": organisation.name, "plan": plan}
+    )
     return organisation
 
 

@@ -9,6 +9,7 @@ from app.accounts.models import Organisation
 from app.accounts.selectors import organisation_choices
 from app.bots.selectors import bot_list
 from app.chat.selectors import conversation_list
+from app.usage.selectors import usage_notice
 
 HISTORY_SHOWN = 60
 
@@ -18,6 +19,7 @@ def frame_of(
 ) -> dict[str, Any]:
     """Context of `frame.html`."""
     organisation = caller.organisation_id
+    administers = caller.role.covers(Role.ADMIN)
     return {
         "section": section,
         "organisations": organisation_choices(user=caller.user_id) if caller.user_id else [],
@@ -27,5 +29,7 @@ def frame_of(
         "conversations": list(conversation_list(organisation=organisation, user=caller.user_id)[:HISTORY_SHOWN]),
         "conversation_id": conversation_id,
         "can_edit": caller.role.covers(Role.EDITOR),
-        "can_administer": caller.role.covers(Role.ADMIN),
+        "can_administer": administers,
+        # Only those who can do something about it.
+        "usage_notice": usage_notice(organisation=organisation) if administers else "",
     }

@@ -47,7 +47,7 @@ for i, key in ipairs(KEYS) do
       tightest, left, reset, wait = i, 0, tat - now, over
     end
   elseif admitted == 1 then
-    local rest = math.max(0, math.floor((window - (new - now) + slack) / step))
+    local rest = math.min(most, math.max(0, math.floor((window - (new - now) + slack) / step)))
     if rest < left then
       tightest, left, reset = i, rest, new - now
     end
@@ -167,7 +167,7 @@ def _take_here(limits: Sequence[Limit], cost: int, force: bool) -> Verdict:
             new = max(now, tat + (cost if force else min(cost, limit.most)) * step)
             over = new - now - WINDOW_S
             admitted = force or over <= 1e-4
-            rest = max(0, int((WINDOW_S - (new - now) + 1e-4) / step)) if admitted else 0
+            rest = min(limit.most, max(0, int((WINDOW_S - (new - now) + 1e-4) / step))) if admitted else 0
             taken.append((new, Verdict(admitted, limit, rest, (new if admitted else tat) - now, max(0.0, over))))
         refused = [verdict for _, verdict in taken if not verdict.admitted]
         if refused:

@@ -68,7 +68,7 @@ def _item(row: Used, names: dict[str, str]) -> dict[str, Any]:
 def _names(organisation: UUID, by: By, used: Iterable[Used]) -> dict[str, str]:
     """Of what is still there. Other organisations' rows have no name here, whatever an id says."""
     if by in (By.DAY, By.MODEL):
-        return {row.key: row.key for row in used}
+        return {row.key: row.key for row in used if row.key}
     ids = [UUID(row.key) for row in used if row.key]
     found: Iterable[tuple[Any, str]]
     if by is By.BOT:

@@ -12,6 +12,7 @@ from django.db import connection
 
 from app.errors import RefdeskError
 from app.lib.database import fetch
+from app.lib.times import time_shape
 from app.usage.ledger import WITHIN_CAP
 
 # A refused caller is refused again without asking for this long: a larger plan holds within it.
@@ -132,7 +133,7 @@ def cap_error(standings: Sequence[Standing]) -> RefdeskError:
         "of": "organisation" if standing.api_key is None else "key",
         "plan": standing.plan,
         "per_month": most,
-        "renews": standing.renews.isoformat().replace("+00:00", "Z"),
+        "renews": time_shape(standing.renews),
     }
     words = f"{whose} {state} the {most or 0:,} {what} a month of the plan {standing.title}. "
     words += f"The next month begins on {_day(standing.renews.date())} (UTC)."

@@ -15,14 +15,17 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("slug")
         parser.add_argument("--name", default="")
-        parser.add_argument("--plan", help="not there yet, but for `unlimited`")
+        parser.add_argument(
+            "--plan",
+            metavar="NAME",
+            default="unlimited",
+            help="free, standard, unlimited (which it is without), or one of your own",
+        )
 
     @transaction.atomic
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["plan"] not in (None, "unlimited"):
-            raise CommandError("Plans are not there yet: every organisation is unlimited.")
         try:
-            organisation = organisation_create(slug=options["slug"], name=options["name"])
+            organisation = organisation_create(slug=options["slug"], name=options["name"], plan=options["plan"])
             source_create(organisation=organisation, name="Uploads")
             bot_create(organisation=organisation, slug="default", name="Reference desk")
         except RefdeskError as error:

@@ -11,8 +11,8 @@ from app.accounts import admin_audit as admin_audit
 from app.accounts import admin_keys as admin_keys
 from app.accounts import admin_oidc as admin_oidc
 from app.accounts import admin_organisations as admin_organisations
-from app.accounts.admin_actions import object_action
 from app.accounts import admin_plans as admin_plans
+from app.accounts.admin_actions import object_action
 from app.accounts.admin_scope import ScopedAdmin, action, display, is_operator, person_of, role_in, roles_of
 from app.accounts.choices import Role
 from app.accounts.invitation_mail import invitation_link, invitation_mail

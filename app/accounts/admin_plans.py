@@ -7,7 +7,7 @@ from django.db.models import Count, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 
-from app.accounts.admin_scope import ScopedAdmin, display, is_operator
+from app.accounts.admin_scope import ScopedAdmin, display, is_operator, roles_of
 from app.accounts.models import Organisation, Plan
 from app.accounts.plans import plan_create, plan_delete, plan_update
 
@@ -23,22 +23,25 @@ LIMITS = (
 
 @admin.register(Plan)
 class PlanAdmin(ScopedAdmin):
+    """An organisation's admins look at their own plan; only operators see the others, and change any."""
+
     may_add = may_change = may_delete = True
+    operator_only = frozenset({"add", "change", "delete"})
     list_display = ("title", "name", "per_minute", "per_month", "given_to")
     search_fields = ("name", "title")
     fields = ("name", "title", *LIMITS)
-
-    def _enters(self, request: HttpRequest) -> bool:
-        # The name of a plan may be that of another organisation.
-        return is_operator(request)
 
     def listed_only(self, request: HttpRequest) -> Organisation | None:
         return None
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         if not is_operator(request):
-            return Plan.objects.none()
+            # The name of a plan may be that of another organisation, and how many have it is nobody's business.
+            return Plan.objects.filter(organisations__in=list(roles_of(request))).distinct().order_by("name")
         return Plan.objects.annotate(organisations_count=Count("organisations")).order_by("name")
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        return [each for each in super().get_list_display(request) if each != "given_to" or is_operator(request)]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         # Organisations and keys name it.

@@ -85,8 +85,14 @@ def _form(answer: Any) -> dict[str, Any]:
 
 def test_admins_of_an_organisation_see_their_plan_and_no_other(alice: Person, acme: Organisation) -> None:
     Plan.objects.create(name="other-customer", title="Made for somebody else")
-    for address in ("/admin/accounts/plan/", "/admin/accounts/plan/free/change/"):
-        assert alice.client.get(address).status_code in (302, 403)
+    page = alice.client.get("/admin/accounts/plan/").content.decode()
+    assert "Unlimited" in page
+    assert "Standard" not in page
+    assert "Made for somebody else" not in page
+    assert alice.client.get("/admin/accounts/plan/free/change/").status_code in (302, 404)
+    form = {"title": "Mine", "requests_per_minute": "", "soft_percent": "80"}
+    assert alice.client.post("/admin/accounts/plan/unlimited/change/", form).status_code == 403
+    assert Plan.objects.get(pk="unlimited").title == "Unlimited"
     address = f"/admin/accounts/organisation/{acme.pk}/change/"
     page = alice.client.get(address)
     assert "Unlimited" in page.content.decode()

@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from app.accounts.choices import Role
 from app.accounts.keys import api_key_create
-from app.accounts.models import ApiKey, ClaimRule, Identity, Invitation
+from app.accounts.models import ApiKey, ClaimRule, Identity, Invitation, Organisation, Plan
+from app.accounts.plans import plan_create
 from app.accounts.services import invitation_create
 from app.bots.models import Bot
 from app.bots.services import bot_create
@@ -54,6 +55,7 @@ class World:
     export: Export
     erasure: Erasure
     retention: RetentionRun
+    plan: Plan
 
     def rows(self) -> list[Any]:
         return [getattr(self, field.name) for field in fields(self) if field.name not in ("word", "token")]
@@ -93,6 +95,7 @@ def world_make(person: Person, *, word: str) -> World:
         identity=Identity.objects.create(
             user=person.user, issuer="https://login.example.org", subject=f"{word} subject"
         ),
+        plan=_plan(organisation, word),
         **_work(person),
     )
 
@@ -115,6 +118,12 @@ def _work(person: Person) -> dict[str, Any]:
     )
     night = RetentionRun.objects.create(organisation=organisation, night=now.date(), counts={"conversations": 1})
     return {"export": export, "erasure": erasure, "retention": night}
+
+
+def _plan(organisation: Organisation, word: str) -> Plan:
+    organisation.plan = plan_create(name=f"{word}-plan", values={"title": f"{word} plan"})
+    organisation.save(update_fields=["plan"])
+    return organisation.plan
 
 
 def _document(person: Person, source: Source, word: str) -> tuple[Document, DocumentVersion, Chunk]:

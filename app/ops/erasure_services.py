@@ -175,6 +175,12 @@ def erasure_retry(*, erasure: Erasure) -> None:
     )
     if not changed:
         raise Conflict(message="It has not failed.")
+    audit_record(
+        organisation=None if erasure.kind == ErasureKind.ACCOUNT else erasure.organisation_id,
+        action="erasure.retry",
+        target_kind=erasure.kind,
+        target=str(erasure.subject),
+    )
     work_notify()
 
 

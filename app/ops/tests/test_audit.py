@@ -14,11 +14,13 @@ from django.utils import timezone
 from selectolax.lexbor import LexborHTMLParser
 
 from app.accounts.actors import KEY, PERSON
+from app.accounts.choices import Role
 from app.accounts.models import ApiKey, AuditEntry, ClaimRule, Invitation, Membership, Organisation, User
-from app.accounts.services import user_create
+from app.accounts.services import membership_create, user_create
 from app.bots.models import Bot
 from app.conftest import PASSWORD, Person
 from app.ingest.models import Job
+from app.ops.models import Erasure, Export
 from app.ops.tests.doors import Door, doors, knock_at
 from app.ops.tests.test_admin import address, row_of
 from app.ops.tests.world import World, world_make
@@ -38,6 +40,12 @@ WRITING = [door for door in doors() if door.writes and door.name not in CALLS_WI
 def failed(world: World) -> None:
     Job.objects.filter(document=world.document).update(state="done")
     Document.objects.filter(pk=world.document.pk).update(state="failed", error_code="broken_file")
+    Erasure.objects.filter(pk=world.erasure.pk).update(state="failed", error_code="interrupted")
+
+
+def another_owner(world: World) -> None:
+    second = user_create(email="second@example.org", password=PASSWORD)
+    membership_create(organisation=world.source.organisation, user=second, role=Role.OWNER)
 
 
 def queued(world: World) -> None:
@@ -53,6 +61,7 @@ def _set(model: Any, pk: Any, **values: Any) -> None:
 # What a call or an action needs before it can succeed.
 BEFORE: dict[str, Callable[[World], None]] = {
     "POST /api/v1/documents/{document_id}/cancel": queued,
+    "POST /api/v1/erasures": another_owner,
     "POST /api/v1/documents/{document_id}/retry": failed,
     "retry": failed,
     "retry_this": failed,
@@ -106,9 +115,9 @@ def test_every_writing_call_leaves_an_entry_of_its_caller(alice: Person, mine: W
     made = new_since(before)
     assert made, f"{door.name} changes something without an entry in the audit trail (app/accounts/audit.py)"
     actor = ApiKey.objects.get(name="alice").pk if way == KEY else alice.user.pk
-    assert {(entry.organisation_id, entry.actor_kind, entry.actor) for entry in made} == {
-        (alice.organisation.pk, way, actor)
-    }
+    assert {(entry.actor_kind, entry.actor) for entry in made} == {(way, actor)}
+    # What erases a person's whole account is told to the box as well.
+    assert {entry.organisation_id for entry in made} - {None} == {alice.organisation.pk}
     assert all(entry.detail.content["address"] == "127.0.0.1" for entry in made)
     assert all(entry.detail.content["actor"] for entry in made)
 
@@ -122,6 +131,8 @@ ADDED: dict[Any, Callable[[World], dict[str, str]]] = {
     ApiKey: lambda world: {"name": "new", "role": "viewer"},
     ClaimRule: lambda world: {"claim": "groups", "value": "new", "role": "viewer"},
     Source: lambda world: {"name": "new"},
+    Export: lambda world: {},
+    Erasure: lambda world: {"confirm": world.source.organisation.slug},
     Bot: lambda world: {"name": "New", "slug": "new"},
 }
 CHANGED: dict[Any, dict[str, str]] = {

@@ -64,3 +64,11 @@ DJANGO_COMMANDS = {"migrate", "makemigrations", "shell", "check", "changepasswor
 def test_a_page_without_its_marks_is_refused() -> None:
     with pytest.raises(ValueError):
         page_with("no marks here", name="settings", table="")
+
+
+def test_every_action_of_the_audit_trail_is_documented_and_no_other() -> None:
+    documented = set(re.findall(r"`(\w+\.\w+)`", (ROOT / "docs" / "audit.md").read_text().split("An upload of")[0]))
+    kinds = "|".join(sorted({action.split(".")[0] for action in documented}))
+    sources = [path for path in (ROOT / "app").rglob("*.py") if "tests" not in path.parts]
+    used = {each for path in sources for each in re.findall(rf'"((?:{kinds})\.[a-z_]+)"', path.read_text())}
+    assert used == documented

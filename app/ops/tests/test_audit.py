@@ -15,7 +15,7 @@ from selectolax.lexbor import LexborHTMLParser
 
 from app.accounts.actors import KEY, PERSON
 from app.accounts.choices import Role
-from app.accounts.models import ApiKey, AuditEntry, ClaimRule, Invitation, Membership, Organisation, User
+from app.accounts.models import ApiKey, AuditEntry, ClaimRule, Invitation, Membership, Organisation, Plan, User
 from app.accounts.services import membership_create, user_create
 from app.bots.models import Bot
 from app.conftest import PASSWORD, Person
@@ -130,6 +130,7 @@ ADDED: dict[Any, Callable[[World], dict[str, str]]] = {
     Invitation: lambda world: {"email": "new@example.org", "role": "viewer"},
     ApiKey: lambda world: {"name": "new", "role": "viewer"},
     ClaimRule: lambda world: {"claim": "groups", "value": "new", "role": "viewer"},
+    Plan: lambda world: {"name": "new", "title": "New"},
     Source: lambda world: {"name": "new"},
     Export: lambda world: {},
     Erasure: lambda world: {"confirm": world.source.organisation.slug},
@@ -140,6 +141,7 @@ CHANGED: dict[Any, dict[str, str]] = {
     User: {"name": "Another name"},
     Membership: {"role": "editor"},
     ClaimRule: {"role": "editor"},
+    Plan: {"title": "Another title"},
     Source: {"name": "another name"},
     Bot: {"name": "Another name"},
 }
@@ -219,6 +221,7 @@ def test_every_page_that_deletes_leaves_an_entry(
 ) -> None:
     row = bob.user.memberships.first() if model is Membership else row_of(mine, bob, model)
     assert row is not None
+    Organisation.objects.update(plan="unlimited")  # a plan in use stays
     before = traces()
     if way == "page":
         operator.post(address(model, "delete", row.pk), {"post": "yes"})

@@ -181,6 +181,7 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 USE_I18N = True
 LANGUAGE_CODE = "en-gb"
+FORMAT_MODULE_PATH = "app.lib.formats"
 
 FILE_UPLOAD_HANDLERS = ["app.lib.request_body.UploadHandler"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
@@ -232,10 +233,11 @@ UNFOLD = {
         "primary": dict(zip(_WEIGHTS, _LAMP, strict=True)),
         "base": dict(zip(_WEIGHTS, _PAPER, strict=True)),
     },
+    "SITE_SUBHEADER": "app.accounts.admin_switch.organisation_words",
     "SITE_DROPDOWN": "app.accounts.admin_switch.organisation_links",
     "DASHBOARD_CALLBACK": "app.analytics.admin.dashboard",
     "STYLES": [lambda request: f"{STATIC_URL}refdesk/tokens.css", lambda request: f"{STATIC_URL}refdesk/admin.css"],
-    "SIDEBAR": {"show_search": True, "command_search": True, "navigation": "app.accounts.admin_site.navigation"},
+    "SIDEBAR": {"show_search": True, "command_search": True, "navigation": "app.accounts.admin_navigation.navigation"},
 }
 
 LOGGING = {

@@ -128,6 +128,7 @@ class UserAdmin(ScopedAdmin):
 
 @admin.register(Membership)
 class MembershipAdmin(ScopedAdmin):
+    when_empty = "Nobody is a member yet. Invite people: they join by a link."
     may_add = may_change = may_delete = True
     operator_only = frozenset({"add"})  # others invite
     list_display = ("user", "name", "organisation", "role_shown", "state", "last_login", "created")
@@ -202,6 +203,7 @@ class MembershipAdmin(ScopedAdmin):
 
 @admin.register(Invitation)
 class InvitationAdmin(ScopedAdmin):
+    when_empty = "Invite somebody: you get a link to send, which works once."
     may_add = may_delete = True
     list_display = ("email", "organisation", "role", "state", "invited_by", "expires")
     list_select_related = ("organisation", "invited_by")

@@ -42,6 +42,7 @@ class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
 @admin.register(ApiKey)
 class ApiKeyAdmin(ScopedAdmin):
     may_add = True
+    when_empty = "A key lets a program ask and upload as your organisation. Make one for each program."
     form = ApiKeyForm
     list_display = ("name", "organisation", "prefix", "role", "state", "last_used", "expires")
     list_select_related = ("organisation",)

@@ -88,9 +88,10 @@ class OrganisationAdmin(ScopedAdmin):
     change_form_after_template = "admin/accounts/theme_preview.html"
     fieldsets = (
         (None, {"fields": ("name", "slug", "plan", "state")}),
-        ("Portal", {"fields": ("accent", "scheme", "welcome")}),
         ("Conversations", {"fields": ("retention_days",)}),
         ("Reading documents", {"fields": ("chunk_tokens", "chunk_overlap")}),
+        # Last: how it will look stands below.
+        ("Portal", {"fields": ("accent", "scheme", "welcome")}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:

@@ -60,6 +60,7 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
         organisation_path: lookup from a row to its organisation.
         least_role: who may open the page besides operators.
         may_add, may_change, may_delete: which doors exist; `operator_only` closes them to everybody else.
+        when_empty: what an empty list says, with what to do.
     """
 
     organisation_path: ClassVar[str] = "organisation"
@@ -68,6 +69,7 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
     may_change: ClassVar[bool] = False
     may_delete: ClassVar[bool] = False
     operator_only: ClassVar[frozenset[str]] = frozenset()
+    when_empty: ClassVar[str] = ""
     list_per_page = 50
     # A second count over the whole table adds nothing.
     show_full_result_count = False

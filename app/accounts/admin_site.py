@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from django.contrib import admin
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
@@ -73,65 +72,3 @@ class RefdeskAdminSite(UnfoldAdminSite):  # type: ignore[misc]
                     link=reverse(name, args=(row.pk,)),
                     icon="description",
                 )
-
-
-_GROUPS = (
-    (
-        "Library",
-        (
-            ("Documents", "sources_document", "description"),
-            ("Sources", "sources_source", "folder"),
-            ("Jobs", "ingest_job", "manufacturing"),
-        ),
-    ),
-    (
-        "Answers",
-        (
-            ("Bots", "bots_bot", "support_agent"),
-            ("Revisions", "bots_botrevision", "history"),
-            ("Conversations", "chat_conversation", "forum"),
-            ("Messages", "chat_message", "chat"),
-        ),
-    ),
-    (
-        "People",
-        (
-            ("Organisations", "accounts_organisation", "apartment"),
-            ("Members", "accounts_membership", "group"),
-            ("Invitations", "accounts_invitation", "mail"),
-            ("Users", "accounts_user", "person"),
-            ("Claim rules", "accounts_claimrule", "rule"),
-            ("Identities", "accounts_identity", "badge"),
-            ("API keys", "accounts_apikey", "key"),
-            ("Plans", "accounts_plan", "speed"),
-            ("Audit trail", "accounts_auditentry", "history_edu"),
-        ),
-    ),
-    (
-        "Privacy",
-        (
-            ("Exports", "ops_export", "download"),
-            ("Erasures", "ops_erasure", "delete_forever"),
-            ("Retention", "ops_retentionrun", "auto_delete"),
-        ),
-    ),
-)
-
-
-def navigation(request: HttpRequest) -> list[dict[str, Any]]:
-    """The side bar: the tables that the person may open."""
-    open_to = {
-        f"{model._meta.app_label}_{model._meta.model_name}"
-        for model, page in admin.site._registry.items()
-        if page.has_view_permission(request)
-    }
-    groups = []
-    for title, entries in _GROUPS:
-        items = [
-            {"title": name, "icon": icon, "link": reverse(f"admin:{model}_changelist")}
-            for name, model, icon in entries
-            if model in open_to
-        ]
-        if items:
-            groups.append({"title": title, "separator": True, "items": items})
-    return groups

@@ -62,6 +62,12 @@ def organisations_shown(request: HttpRequest) -> list[UUID]:
     return list(roles_of(request))
 
 
+def organisation_words(request: HttpRequest) -> str:
+    """Which organisation the pages are about, below Refdesk's name."""
+    chosen = organisation_chosen(request)
+    return chosen.name if chosen is not None else "All organisations"
+
+
 def choice_take(request: HttpRequest) -> HttpResponse | None:
     """Keep the choice that the address makes, and go on without it. One that is not theirs is no choice."""
     if PARAMETER not in request.GET:

@@ -20,6 +20,7 @@ class BotAdmin(ScopedAdmin):
     """Saving changed settings publishes a new revision; the earlier ones stay."""
 
     may_add = may_change = may_delete = True
+    when_empty = "A bot answers questions from all sources, or from those that you choose for it."
     form = BotForm
     list_display = ("name", "organisation", "slug", "state", "revision", "sources_shown", "updated")
     list_select_related = ("organisation", "live_revision")
@@ -47,7 +48,6 @@ class BotAdmin(ScopedAdmin):
         description="Pause",
         words="Who asks it is told that it is paused. Its conversations stay, and it can be resumed at any time.",
         icon="pause",
-        danger=True,
         applies=lambda row: row.paused is None,
     )
     def pause(self, request: HttpRequest, obj: Bot) -> str:

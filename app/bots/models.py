@@ -59,7 +59,7 @@ class BotRevision(models.Model):
         constraints: ClassVar = [models.UniqueConstraint(fields=["bot", "number"], name="revision_number_unique")]
 
     def __str__(self) -> str:
-        return f"{self.bot_id} r{self.number}"
+        return f"Revision {self.number}"
 
     @property
     def parsed(self) -> BotSettings:

@@ -27,6 +27,8 @@ class MessageInline(ReadOnlyInline):
 
 @admin.register(Conversation)
 class ConversationAdmin(ReadOnlyAdmin):
+    when_empty = "Nobody has asked yet. Conversations appear here with their first question."
+    fields = ("organisation", "bot", "user", "api_key", "title", "created", "updated")
     least_role = Role.OWNER
     list_display = ("title_shown", "organisation", "bot", "user", "api_key", "messages_count", "updated")
     list_select_related = ("organisation", "bot", "user", "api_key")

@@ -22,6 +22,7 @@ STATES = {"ready": "success", "failed": "danger", "running": "info", "queued": "
 
 @admin.register(Source)
 class SourceAdmin(ScopedAdmin):
+    when_empty = "A source is a place that documents come from. Add one, then upload to it in the portal."
     may_add = may_change = may_delete = True
     list_display = ("name", "organisation", "kind", "documents_count", "created")
     list_select_related = ("organisation",)
@@ -56,6 +57,7 @@ class VersionInline(ReadOnlyInline):
 
 @admin.register(Document)
 class DocumentAdmin(ReadOnlyAdmin):
+    when_empty = "Drop files on the portal's Documents page. Answers come from them."
     may_delete = True
     may_change = True  # by the buttons only: every field is fixed
     actions = ("retry", "cancel")
@@ -80,8 +82,10 @@ class DocumentAdmin(ReadOnlyAdmin):
     def state_shown(self, obj: Document) -> str:
         return obj.state
 
-    @display(description="Progress")
+    @display(description="Step or error")
     def progress(self, obj: Document) -> str:
+        if obj.error_code:
+            return obj.error_message or obj.error_code
         return f"{obj.get_step_display()} {obj.percent}%" if obj.step and obj.state == "running" else ""
 
     @display(description="Size", ordering="bytes")

@@ -1,7 +1,7 @@
 """Pictures of every page of a box with the sample library, to be looked at: `scripts/screenshots [FOLDER]`.
 
-Each page at 390, 820 and 1,440 px, light and dark, and the README's picture (docs/images/portal.png, the only one
-that is kept).
+Each page at 390, 820 and 1,440 px, light and dark, and the two that are kept (docs/images/): the README's of the
+portal, and the dashboard's, over a month of made-up use (app/ops/tests/scene.py).
 """
 
 import argparse
@@ -16,7 +16,8 @@ from app.ops.tests.real_box import WholeBox
 
 WIDTHS = {390: 844, 820: 1180, 1440: 900}
 QUESTIONS = ["What is the hotel limit for a night in London?", "What should I do when the machine shows E-21?"]
-README_PICTURE = Path(__file__).resolve().parents[3] / "docs" / "images" / "portal.png"
+IMAGES = Path(__file__).resolve().parents[3] / "docs" / "images"
+README_PICTURE, DASHBOARD_PICTURE = IMAGES / "portal.png", IMAGES / "dashboard.jpg"
 
 
 def ask(page: Page, question: str) -> None:
@@ -55,10 +56,31 @@ def views(page: Page, box: WholeBox, conversation: str) -> Iterator[str]:
     page.goto(f"{box.address}/documents")
     page.goto(page.locator("#document-rows a", has_text="product-manual.pdf").get_attribute("href") or "")
     yield "document"
+    for name, path in admin_pages(page, box):
+        page.goto(f"{box.address}{path}")
+        page.wait_for_timeout(300)  # plots are drawn after the page
+        yield name
+
+
+def admin_pages(page: Page, box: WholeBox) -> Iterator[tuple[str, str]]:
+    """Every list of the admin, the first row of each, and forms to add and to confirm."""
     page.goto(f"{box.address}/admin/")
-    yield "admin"
-    page.goto(f"{box.address}/admin/sources/document/")
-    yield "admin-documents"
+    lists = page.locator("#nav-sidebar a[href^='/admin/']").evaluate_all("links => links.map(a => a.pathname)")
+    yield "admin", "/admin/"
+    yield "admin-quarter", "/admin/?days=90"
+    for path in [*dict.fromkeys(lists), "/admin/bots/botrevision/", "/admin/chat/message/"]:
+        if path.count("/") != 4:
+            continue
+        name = f"admin-{path.split('/')[3]}"
+        yield name, path
+        row = page.locator(f"a[href^='{path}'][href*='/change/']").first
+        if row.count():
+            yield f"{name}-one", str(row.get_attribute("href"))
+            act = page.locator(f"a[href^='{path}']:has(.material-symbols-outlined):not([href*='history'])").first
+            if act.count() and str(act.get_attribute("href")).count("/") == 6:
+                yield f"{name}-confirm", str(act.get_attribute("href"))
+    yield "admin-key-add", "/admin/accounts/apikey/add/"
+    yield "admin-empty", "/admin/sources/document/?q=no-such-document"
 
 
 def pictures_take(browser: Browser, box: WholeBox, folder: Path) -> None:
@@ -70,6 +92,8 @@ def pictures_take(browser: Browser, box: WholeBox, folder: Path) -> None:
     open_source(page)
     README_PICTURE.parent.mkdir(exist_ok=True)
     page.screenshot(path=README_PICTURE)
+    box.manage("shell", "-c", "from app.ops.tests.scene import scene_make; scene_make()")
+    dashboard_keep(page, box)
     state = context.storage_state()
     for width, height in WIDTHS.items():
         for scheme in ("light", "dark"):
@@ -82,6 +106,14 @@ def pictures_take(browser: Browser, box: WholeBox, folder: Path) -> None:
             for name in views(page, box, conversation):
                 page.screenshot(path=folder / f"{name}-{width}-{scheme}.png")
             page.context.close()
+
+
+def dashboard_keep(page: Page, box: WholeBox) -> None:
+    """The picture of docs/administration.md: JPEG, because it is a third of the size."""
+    page.goto(f"{box.address}/admin/?organisation=default")
+    page.wait_for_timeout(500)
+    page.screenshot(path=DASHBOARD_PICTURE, type="jpeg", quality=70)
+    page.goto(f"{box.address}/admin/?organisation=")
 
 
 def main() -> None:
@@ -99,7 +131,7 @@ def main() -> None:
             browser.close()
         finally:
             box.stop()
-    print(f"Pictures in {folder}, and {README_PICTURE}")  # noqa: T201 (a command)
+    print(f"Pictures in {folder}, and {IMAGES}")  # noqa: T201 (a command)
 
 
 if __name__ == "__main__":

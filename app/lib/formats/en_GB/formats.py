@@ -1,0 +1,5 @@
+"""How Django admin writes dates: as the portal does, short and with 24 hours."""
+
+DATE_FORMAT = "j M Y"
+TIME_FORMAT = "H:i"
+DATETIME_FORMAT = "j M Y, H:i"

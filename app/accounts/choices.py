@@ -24,7 +24,7 @@ class Scope(models.TextChoices):
     DOCUMENTS_WRITE = "documents:write", "Upload, change and delete documents and sources"
     BOTS_READ = "bots:read", "Read bots and their revisions"
     BOTS_WRITE = "bots:write", "Change bots"
-    ADMIN = "admin", "Usage, audit trail, exports and erasures"
+    ADMIN = "admin", "Keys, usage, audit trail, exports and erasures"
 
 
 class Scheme(models.TextChoices):

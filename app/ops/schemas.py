@@ -2,11 +2,13 @@ from typing import Any
 from uuid import UUID
 
 from ninja import Schema
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 
 class ExportIn(Schema):
     """Nothing: the organisation. person: e-mail address or id of one of its people."""
+
+    model_config = ConfigDict(extra="forbid")
 
     person: str = Field("", max_length=254)
 
@@ -32,6 +34,8 @@ class ExportPageOut(Schema):
 
 class ErasureIn(Schema):
     """One of: `person` (e-mail address or id), `conversation`, or `organisation` with the same slug in `confirm`."""
+
+    model_config = ConfigDict(extra="forbid")
 
     person: str = Field("", max_length=254)
     conversation: UUID | None = None

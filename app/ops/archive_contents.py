@@ -37,9 +37,21 @@ Rows = Iterator[dict[str, Any]]
 
 def _values(rows: "QuerySet[Any]", *names: str, **named: str) -> Rows:
     """Columns; `source_id` is called `source`. named: what is found at the end of a path, under another name."""
-    found: Any = rows.order_by("pk").values(*names, **{name: F(path) for name, path in named.items()})
-    for row in found.iterator(chunk_size=PAGE):
+    for row in _paged(rows.values(*names, **{name: F(path) for name, path in named.items()})):
         yield {name.removesuffix("_id"): value for name, value in row.items()}
+
+
+def _paged(rows: "QuerySet[Any]") -> Iterator[dict[str, Any]]:
+    """Rows in order of their key, a page at a time: without a cursor on the server, all would come at once."""
+    after = None
+    while True:
+        page: Any = rows.order_by("pk").annotate(row_key=F("pk"))
+        found = list((page if after is None else page.filter(pk__gt=after))[:PAGE])
+        for row in found:
+            after = row.pop("row_key")
+            yield row
+        if len(found) < PAGE:
+            return
 
 
 def organisation_pieces(writer: ArchiveWriter, organisation: UUID, *, conversations: bool) -> Iterator[bytes]:
@@ -63,9 +75,8 @@ def organisation_pieces(writer: ArchiveWriter, organisation: UUID, *, conversati
     threads = Conversation.objects.filter(**of)
     yield from conversation_pieces(writer, threads if conversations else threads.none())
     yield from writer.table("audit", _audit(AuditEntry.objects.filter(**of)))
-    versions = DocumentVersion.objects.filter(_kept(), **of).order_by("pk").values_list("id", flat=True)
-    for version in versions.iterator(chunk_size=PAGE):
-        yield from _text(writer, version)
+    for version in _paged(DocumentVersion.objects.filter(_kept(), **of).values("id")):
+        yield from _text(writer, version["id"])
 
 
 def conversation_pieces(writer: ArchiveWriter, rows: "QuerySet[Conversation]") -> Iterator[bytes]:
@@ -94,8 +105,9 @@ def people(organisation: UUID) -> Rows:
 def documents_with_files(organisation: UUID) -> Iterator[tuple[str, str, str]]:
     """SHA-256, name and storage key of each document."""
     key = DocumentVersion.objects.filter(document=OuterRef("pk")).order_by("-number").values("storage_key")[:1]
-    rows = Document.objects.filter(organisation=organisation).annotate(key=Subquery(key)).order_by("pk")
-    yield from rows.values_list("sha256", "name", "key").iterator(chunk_size=PAGE)
+    rows = Document.objects.filter(organisation=organisation).annotate(key=Subquery(key))
+    for row in _paged(rows.values("sha256", "name", "key")):
+        yield row["sha256"], row["name"], row["key"]
 
 
 def _documents(organisation: UUID) -> Rows:

@@ -19,7 +19,7 @@ PEOPLE = ("accounts_user", "accounts_auditdetail", "accounts_signin", "accounts_
 def tables_vacuum() -> int:
     """VACUUM the tables that an erasure touched, as their owner; how many. What cannot be done is autovacuum's."""
     tables, done = [*(model._meta.db_table for model in organisation_tables()), *PEOPLE], 0
-    left_out = ("cursor_factory", "context", "assume_role", "autocommit")
+    left_out = ("cursor_factory", "context", "assume_role", "options", "autocommit")
     own = {name: value for name, value in connection.get_connection_params().items() if name not in left_out}
     try:
         with psycopg.connect(**own, autocommit=True) as owner:

@@ -8,10 +8,12 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from app.accounts.auth import ApiRequest, caller_of, stream_allowed
 from app.accounts.choices import Role
 from app.accounts.models import AuditEntry, ClaimRule, Identity, Invitation, Membership, Organisation, SignIn, User
 from app.accounts.oidc_rules import claim_fits
@@ -470,3 +472,25 @@ def test_keys_that_the_provider_changed_are_found(provider: CertifiedProvider, a
 def test_a_known_key_serves_while_the_provider_is_away(provider: CertifiedProvider, ada: User) -> None:
     provider.control(hang=["/jwks", "/.well-known/openid-configuration"])
     assert ask_me(provider.mint(token_claims())).status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_stream_ends_with_its_access_token(provider: CertifiedProvider, ada: User) -> None:
+    def stream_of(token: str) -> ApiRequest:
+        request = ApiRequest()
+        request.META["HTTP_AUTHORIZATION"] = f"Bearer {token}"
+        request.caller = caller_of(request)
+        return request
+
+    allowed = async_to_sync(stream_allowed)
+    short, long = (stream_of(provider.mint(token_claims(sid=sid, exp=exp))) for sid, exp in streams())
+    assert (allowed(short), allowed(long)) == (True, True)
+    time.sleep(3.1)
+    assert (allowed(short), allowed(long)) == (False, True)
+    visitor().post("/accounts/oidc/logout", {"logout_token": provider.mint(logout_claims(sid="session-2"))})
+    assert not allowed(long)
+
+
+def streams() -> list[tuple[str, int]]:
+    now = int(time.time())
+    return [("session-1", now + 3), ("session-2", now + 300)]

@@ -14,6 +14,13 @@ from app.accounts.oidc_people import identity_delete
 from app.accounts.oidc_rules import claim_rule_delete, claim_rule_save
 
 
+_HELP = {
+    "claim": "What the sign-in provider says of a person: a name, or names with dots, such as realm_access.roles.",
+    "value": "The claim itself, or one entry of its list, letter by letter.",
+    "role": "Given at each sign-in with this claim, taken back at the first without it.",
+}
+
+
 @admin.register(ClaimRule)
 class ClaimRuleAdmin(ScopedAdmin):
     may_add = may_change = may_delete = True
@@ -23,6 +30,11 @@ class ClaimRuleAdmin(ScopedAdmin):
     search_fields = ("claim", "value")
     ordering = ("claim", "value")
     fields = ("organisation", "claim", "value", "role")
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name in _HELP:
+            kwargs["help_text"] = _HELP[db_field.name]
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def object_save(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
         organisation = self.organisation_for(request, obj)

@@ -37,7 +37,9 @@ class RequestView(OIDCAuthenticationRequestView):  # type: ignore[misc]
 
     def get_extra_params(self, request: HttpRequest) -> dict[str, str]:
         # Of the public address, whatever host the request came by.
-        return {"redirect_uri": callback_address()}
+        params = {"redirect_uri": callback_address()}
+        # Who was refused is still signed in at the provider, which would send them back at once.
+        return {**params, "prompt": "login"} if request.GET.get("as") == "another" else params
 
     def get(self, request: HttpRequest) -> HttpResponse:
         answer: HttpResponse = super().get(request)

@@ -186,6 +186,15 @@ def test_two_first_sign_ins_at_once_make_one_account(provider: CertifiedProvider
     assert (User.objects.count(), Identity.objects.count(), Membership.objects.count()) == (1, 1, 1)
 
 
+def test_who_was_refused_can_sign_in_as_somebody_else(provider: CertifiedProvider, acme: Organisation) -> None:
+    rule(acme, "staff", Role.VIEWER)
+    provider.control(person={**ADA, "groups": []})
+    client = visitor()
+    assert "/accounts/oidc/sign-in?as=another" in sign_in(client).content.decode()
+    assert query_of(begin(client, "/accounts/oidc/sign-in?as=another"))["prompt"] == "login"
+    assert "prompt" not in query_of(begin(client))
+
+
 # Claim rules
 
 

@@ -135,12 +135,15 @@ def test_keycloak_ends_a_session_and_its_stream(box: WholeBox, rules: None, cont
     provider_sign_in(page, box, "frank")
     signed_in(page)
     page.evaluate(
-        """() => fetch('/api/v1/documents/events').then(async answer => {
-            window.stream = answer.status;
-            const reader = answer.body.getReader();
-            while (!(await reader.read()).done) {}
-            window.stream = 'ended';
-        })"""
+        """() => {
+            // Not waited for: it goes on.
+            fetch('/api/v1/documents/events').then(async answer => {
+                window.stream = answer.status;
+                const reader = answer.body.getReader();
+                while (!(await reader.read()).done) {}
+                window.stream = 'ended';
+            });
+        }"""
     )
     page.wait_for_function("() => window.stream === 200")
     realm_of(box).sign_out(user)

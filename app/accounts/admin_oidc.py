@@ -13,7 +13,6 @@ from app.accounts.models import ClaimRule, Identity, Membership
 from app.accounts.oidc_people import identity_delete
 from app.accounts.oidc_rules import claim_rule_delete, claim_rule_save
 
-
 _HELP = {
     "claim": "What the sign-in provider says of a person: a name, or names with dots, such as realm_access.roles.",
     "value": "The claim itself, or one entry of its list, letter by letter.",

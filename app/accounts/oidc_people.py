@@ -36,10 +36,15 @@ def identity_sign_in(*, issuer: str, subject: str, claims: Claims) -> User:
     Raises:
         RefdeskError: sign_in_refused, with words for the person.
     """
+    known = identity_user(issuer=issuer, subject=subject) is not None
+    # The same person may come in by two tabs: the one that is late meets the other's rows at any of these steps.
     try:
         return _sign_in(issuer, subject, claims)
     except IntegrityError:
-        # The same person came in by two tabs, and the other one was first.
+        return _sign_in(issuer, subject, claims)
+    except RefdeskError:
+        if known or identity_user(issuer=issuer, subject=subject) is None:
+            raise
         return _sign_in(issuer, subject, claims)
 
 

@@ -172,7 +172,7 @@ def test_an_account_of_the_provider_has_no_local_password(provider: CertifiedPro
 @pytest.mark.django_db(transaction=True)
 def test_two_first_sign_ins_at_once_make_one_account(provider: CertifiedProvider, acme: Organisation) -> None:
     rule(acme, "staff", Role.VIEWER)
-    clients = [visitor() for _ in range(4)]
+    clients = [visitor() for _ in range(8)]
     ways = [walk(begin(client)) for client in clients]
 
     def back(pair: tuple[Client, str]) -> int:
@@ -181,8 +181,8 @@ def test_two_first_sign_ins_at_once_make_one_account(provider: CertifiedProvider
         finally:
             connection.close()
 
-    with ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(back, zip(clients, ways, strict=True))) == [302] * 4
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(back, zip(clients, ways, strict=True))) == [302] * 8
     assert (User.objects.count(), Identity.objects.count(), Membership.objects.count()) == (1, 1, 1)
 
 

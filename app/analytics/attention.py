@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, timedelta
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -16,6 +16,8 @@ from app.chat.models import Message
 from app.errors import CODES
 from app.sources.choices import DocumentState
 from app.sources.models import Document
+from app.usage.caps import Standing
+from app.usage.models import UsageTotal
 
 KEY_NOTICE = timedelta(days=14)
 RECENT = timedelta(days=1)
@@ -42,13 +44,33 @@ class Notice:
 
 def notice_list(*, organisations: Sequence[UUID]) -> list[Notice]:
     wanted = list(organisations)
-    found = [*_suspended(wanted), *_answers(wanted), *_documents(wanted), *_keys(wanted), *_bots(wanted)]
+    found = [
+        *_suspended(wanted),
+        *_quotas(wanted),
+        *_answers(wanted),
+        *_documents(wanted),
+        *_keys(wanted),
+        *_bots(wanted),
+    ]
     return sorted(found, key=lambda notice: not notice.heavy)
 
 
 def _suspended(organisations: list[UUID]) -> Iterator[Notice]:
     for row in Organisation.objects.filter(pk__in=organisations).exclude(suspended=None)[:SHOWN]:
         yield Notice("organisation", row.pk, f"{row.name} is suspended", "Nobody of it gets in.", heavy=True)
+
+
+def _quotas(organisations: list[UUID]) -> Iterator[Notice]:
+    now = timezone.now().astimezone(UTC)
+    totals = UsageTotal.objects.filter(organisation__in=organisations, api_key=None, month=now.date().replace(day=1))
+    for row in totals.select_related("organisation__plan").order_by("organisation__name"):
+        plan, tokens = row.organisation.plan, row.tokens_in + row.tokens_out
+        caps = (plan.soft_percent, plan.requests_per_month, plan.tokens_per_month)
+        standing = Standing(None, plan.name, plan.title, *caps, row.requests, tokens, now, now)
+        if standing.is_low:
+            title = f"{row.organisation.name} has used {standing.percent}% of its month"
+            words = f"The plan is {plan.title}. It begins anew with the month; an operator can give a larger one."
+            yield Notice("organisation", row.organisation_id, title, words, heavy=standing.percent >= 100)
 
 
 def _answers(organisations: list[UUID]) -> Iterator[Notice]:

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from app.accounts.choices import Role
-from app.accounts.models import ApiKey, Organisation
+from app.accounts.models import ApiKey, Organisation, Plan
 from app.accounts.services import membership_create, organisation_create, user_create
 from app.analytics.attention import notice_list
 from app.analytics.selectors import answer_figures, document_figures, since_of, unanswered_list
@@ -22,6 +22,7 @@ from app.chat.models import Conversation, Message
 from app.conftest import PASSWORD, Person
 from app.ops.tests.world import world_make
 from app.sources.models import Document
+from app.usage.models import UsageTotal
 
 QUERIES = 20
 
@@ -106,6 +107,18 @@ def test_what_needs_attention_is_named_with_what_to_do(alice: Person, bot: Bot) 
     assert found[2].title == "A document could not be read: The file is protected by a password."
     assert found[2].words == "Save a copy without the password."
     assert notice_list(organisations=[]) == []
+
+
+@pytest.mark.parametrize(("used", "said"), [(79, None), (80, False), (100, True)])
+def test_a_month_that_may_not_be_enough_is_said(alice: Person, used: int, said: bool | None) -> None:
+    plan = Plan.objects.create(name="small", title="Small", requests_per_month=100, soft_percent=80)
+    Organisation.objects.filter(pk=alice.organisation.pk).update(plan=plan)
+    month = timezone.now().date().replace(day=1)
+    UsageTotal.objects.create(organisation=alice.organisation, month=month, requests=used)
+    found = notice_list(organisations=[alice.organisation.pk])
+    assert [(notice.title, notice.heavy) for notice in found] == (
+        [] if said is None else [(f"Acme has used {used}% of its month", said)]
+    )
 
 
 def test_the_page_shows_each_figure_as_plot_and_as_table(alice: Person, bot: Bot) -> None:

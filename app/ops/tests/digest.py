@@ -67,6 +67,7 @@ def digest() -> Digest:
     with connection.cursor() as cursor:
         cursor.execute(_statement())
         found = {(label, owner): f"{count} {hashed}" for label, owner, count, hashed in cursor.fetchall()}
+    assert found, "nothing is in sight, so that nothing could be seen to change"
     for each in storage().objects():
         owner = each.key.partition("/")[0]
         found["files", owner] = f"{found.get(('files', owner), '')} {each.key}"

@@ -22,6 +22,7 @@ _HELP = {
 
 @admin.register(ClaimRule)
 class ClaimRuleAdmin(ScopedAdmin):
+    when_empty = "A rule makes members of those whom the sign-in provider vouches for, by a claim such as groups."
     may_add = may_change = may_delete = True
     list_display = ("claim", "value", "role", "organisation")
     list_select_related = ("organisation",)

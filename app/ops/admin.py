@@ -65,6 +65,7 @@ class WorkAdmin(ScopedAdmin):
 class ExportAdmin(WorkAdmin):
     """Copies to take away. Those with conversations are an owner's to see, a person's own account only theirs."""
 
+    when_empty = "An export holds everything of an organisation or of a person, as JSON and files."
     form = ExportForm
     may_delete = True
     list_display = ("created", "organisation", "kind", "state_shown", "progress", "size", "expires", "download")
@@ -135,6 +136,7 @@ class ExportAdmin(WorkAdmin):
 class ErasureAdmin(WorkAdmin):
     """What was erased, with its receipt. The rows that an erasure was about are gone, so it shows ids."""
 
+    when_empty = "An erasure removes a person or an organisation from every store, with a receipt of counts."
     form = ErasureForm
     list_display = ("created", "organisation", "kind", "subject", "state_shown", "progress", "finished")
     readonly_fields = ("state_shown", "progress", "failure", "receipt_shown")

@@ -16,6 +16,7 @@ from app.ops.tests.real_box import WholeBox
 
 WIDTHS = {390: 844, 820: 1180, 1440: 900}
 QUESTIONS = ["What is the hotel limit for a night in London?", "What should I do when the machine shows E-21?"]
+CONFIRMATIONS = {"admin-apikey": "rotate/", "admin-bot": "pause/", "admin-document": "retry_this/"}
 IMAGES = Path(__file__).resolve().parents[3] / "docs" / "images"
 README_PICTURE, DASHBOARD_PICTURE = IMAGES / "portal.png", IMAGES / "dashboard.jpg"
 
@@ -75,10 +76,10 @@ def admin_pages(page: Page, box: WholeBox) -> Iterator[tuple[str, str]]:
         yield name, path
         row = page.locator(f"a[href^='{path}'][href*='/change/']").first
         if row.count():
-            yield f"{name}-one", str(row.get_attribute("href"))
-            act = page.locator(f"a[href^='{path}']:has(.material-symbols-outlined):not([href*='history'])").first
-            if act.count() and str(act.get_attribute("href")).count("/") == 6:
-                yield f"{name}-confirm", str(act.get_attribute("href"))
+            one = str(row.get_attribute("href")).split("?")[0]
+            yield f"{name}-one", one
+            if name in CONFIRMATIONS:
+                yield f"{name}-confirm", one.replace("change/", CONFIRMATIONS[name])
     yield "admin-key-add", "/admin/accounts/apikey/add/"
     yield "admin-empty", "/admin/sources/document/?q=no-such-document"
 

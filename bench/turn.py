@@ -30,14 +30,21 @@ FILLER = (
 QUESTIONS = [f"How often is the a{n} unit of the b{n % 7} plant checked?" for n in range(10)]
 
 
-def fill(chunks: int) -> str:
+# Every limit and cap there is, wide enough to refuse nothing.
+LIMITS = ("requests_per_minute", "person_requests_per_minute", "tokens_per_minute")
+CAPS = ("requests_per_month", "tokens_per_month")
+
+
+def fill(chunks: int, plan: str) -> str:
     """An organisation with a bot and a made-up library; a key for it."""
     from app.accounts.keys import api_key_create
+    from app.accounts.models import Plan
     from app.accounts.services import organisation_create
     from app.bots.services import bot_create
     from app.chat.tests.library import document_index
 
-    organisation = organisation_create(slug="bench")
+    Plan.objects.create(name="limited", title="Limited", **dict.fromkeys(LIMITS + CAPS, 10**9))
+    organisation = organisation_create(slug="bench", plan=plan)
     bot_create(organisation=organisation, slug="default", name="Bench")
     for first in range(0, chunks, 50):
         texts = [FILLER.format(a=f"a{n}", b=f"b{n % 7}", c=n) for n in range(first, min(first + 50, chunks))]
@@ -175,10 +182,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, default=400)
     parser.add_argument("--chunks", type=int, default=200)
+    parser.add_argument("--plan", choices=("unlimited", "standard", "limited"), default="unlimited")
     parser.add_argument("--files", type=int, default=200, help="to ingest while questions are asked; 0: none")
     parser.add_argument("--profile", metavar="FILE", help="of the web process, by py-spy if it is there")
     arguments = parser.parse_args()
-    with desk(lambda: fill(arguments.chunks)) as running:
+    with desk(lambda: fill(arguments.chunks, arguments.plan)) as running:
         running.model.script(Script(at_once=True))
         profiler = None
         if arguments.profile:

@@ -311,3 +311,41 @@ async def test_streams_and_async_routes_carry_the_headers_and_are_refused(
         assert answer.status == 429
         assert int(answer.headers["Retry-After"]) >= 1
         assert (await answer.json())["error"]["code"] == "too_many_requests"
+
+
+async def test_a_turn_gives_back_what_it_did_not_need_of_the_minutes_tokens(
+    desk: Desk, library: Bot, bob: Person, acme: Organisation, model: ScriptedModel
+) -> None:
+    model.script(Script(at_once=True))
+    # One turn may use about 4,000 of them and uses 164.
+    await sync_to_async(plan)(acme, tokens_per_minute=6000)
+    for _ in range(4):
+        await desk.ask(bob.key, QUESTION)
+    model.script(Script(tokens=["word "] * 20, between_s=0.1))
+    async with Reader(desk.post("/bots/default/chat", bob.key, {"message": QUESTION})) as reader:
+        await reader.until("event: delta")
+        # While it runs it holds them all.
+        async with desk.post("/bots/default/chat", bob.key, {"message": QUESTION}) as answer:
+            assert answer.status == 429
+            error = (await answer.json())["error"]
+            assert (error["code"], error["details"]["what"]) == ("too_many_requests", "model tokens")
+            assert 1 <= int(answer.headers["Retry-After"]) <= 60
+        await reader.until("event: done")
+    await desk.ask(bob.key, QUESTION)
+
+
+async def test_a_search_is_charged_where_its_passages_are_read_and_refused_at_the_cap(
+    desk: Desk, library: Bot, bob: Person, acme: Organisation
+) -> None:
+    await sync_to_async(plan)(acme, requests_per_month=2)
+    for body in ({"query": "warranty"}, {"query": "warranty", "bot": "default"}):
+        status, _ = await desk.json(desk.post("/search", bob.key, body))
+        assert status == 200
+    entries = UsageEntry.objects.filter(kind="search").order_by("at").values_list("requests", "tokens_in", "bot")
+    assert [entry async for entry in entries] == [(1, 0, None), (1, 0, library.pk)]
+    for _ in range(2):
+        status, error = await desk.json(desk.post("/search", bob.key, {"query": "warranty"}))
+        assert (status, error["error"]["code"]) == (429, "quota_used_up")
+    status, error = await desk.json(desk.post("/bots/default/chat", bob.key, {"message": QUESTION}))
+    assert (status, error["error"]["code"]) == (429, "quota_used_up")
+    await balance()

@@ -21,6 +21,7 @@ from app.ingest.tests.stores import long_text, points_of, stores_agree, stores_e
 from app.ingest.tests.workers import worker
 from app.ops.tests.waiting import wait_until
 from app.sources.models import Document, DocumentVersion
+from app.usage.models import UsageEntry
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -84,6 +85,10 @@ def test_an_uploaded_text_becomes_ready_and_its_points_are_its_chunks(alice: Any
     assert (shown["percent"], shown["chunks"], shown["media_type"]) == (100, 1, "text/plain")
     points = points_of(alice.organisation.id)
     assert points == {str(chunk) for chunk in Chunk.objects.values_list("id", flat=True)} != set()
+    # In the ledger with what was embedded, as a use under no cap.
+    [used] = UsageEntry.objects.filter(organisation=alice.organisation)
+    assert (used.kind, used.requests, used.tokens_in) == ("ingest", 0, 0)
+    assert used.tokens_embedded == Chunk.objects.get().tokens > 0
 
 
 def test_every_file_ends_ready_or_failed_with_a_reason(alice: Any, running: None) -> None:

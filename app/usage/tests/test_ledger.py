@@ -66,7 +66,7 @@ def test_two_keys_and_their_organisation_keep_their_caps_side_by_side(
     own = Plan.objects.create(name="own", title="Own", requests_per_month=60)
     Organisation.objects.filter(pk=acme.pk).update(plan=plan)
     ApiKey.objects.filter(name="bob").update(plan=own)
-    keys = {name: key for name, key in ApiKey.objects.values_list("name", "pk")}
+    keys = dict(ApiKey.objects.values_list("name", "pk"))
     callers: list[Any] = [keys["alice"], keys["bob"], None]
     # All in all 200; of these no more than 60 by bob's key, and what a key was refused took nothing from the others.
     assert at_once(lambda n: charge(acme.pk, callers[n % 3]), 900) == 200

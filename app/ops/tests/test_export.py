@@ -246,6 +246,15 @@ def test_a_hostile_archive_is_refused_and_leaves_nothing(archive: Path, library:
     stores_agree()
 
 
+def test_a_part_that_the_manifest_does_not_vouch_for_is_refused(archive: Path) -> None:
+    # The zip's own sums fit: only the digest in the manifest tells.
+    path = changed(
+        archive, lambda parts: parts.update({"bots.jsonl": parts["bots.jsonl"].replace(b"Desk", b"Disk")}), sums=False
+    )
+    with pytest.raises(RefdeskError, match=r"bots.jsonl is damaged: its SHA-256"):
+        organisation_import(path=path, slug="evil")
+
+
 def test_one_flipped_bit_is_noticed_before_anything_is_stored(archive: Path) -> None:
     data = bytearray(archive.read_bytes())
     place = data.index(MANUAL) + 5

@@ -16,6 +16,7 @@ from django.urls import URLResolver, get_resolver
 
 from app.accounts.auth import _callers
 from app.accounts.choices import Role, Scope
+from app.accounts.services import membership_create
 from app.conftest import Person
 from app.ingest.events import document_publish
 from app.ops.tests.digest import changes, crossings, digest
@@ -155,9 +156,14 @@ async def test_naming_a_foreign_organisation_opens_nothing(stage: Stage) -> None
 
 
 async def test_who_is_in_two_organisations_sees_one_at_once(stage: Stage) -> None:
-    person = await sync_to_async(two_organisations)(stage)
-    visitor = session_of("a member of both, in the other", person, **{"X-Organisation": "other"})
-    assert await Trial(stage, visitor, {stage.other_id}).wrong(foreign) == []
+    """The owner of the rows herself, in the other organisation: what is personal stays where it is, too."""
+    there = await sync_to_async(membership_create)(
+        organisation=stage.other[Role.OWNER].organisation, user=stage.owner.user, role=Role.OWNER
+    )
+    visitor = session_of("the owner of both, in the other", stage.owner, **{"X-Organisation": "other"})
+    wrong = await Trial(stage, visitor, {stage.other_id}).wrong(foreign)
+    await sync_to_async(there.delete)()
+    assert wrong == []
 
 
 @pytest.mark.parametrize("role", [Role.ADMIN, Role.EDITOR, Role.VIEWER])

@@ -10,7 +10,10 @@ if __name__ == "__main__":
     from django.core.management import execute_from_command_line
 
     from app.accounts.actors import actor_set, command_actor
+    from app.lib.tenancy import scope_enter_everything
 
+    # Whoever has a shell on the box has the box.
+    scope_enter_everything()
     actor_set(command_actor(sys.argv))
     try:
         execute_from_command_line(sys.argv)

@@ -1,9 +1,10 @@
 """Shared people of the tests: alice owns an organisation, bob is a member of it, charlie belongs to another one."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection
 from django.test import Client
@@ -14,8 +15,13 @@ from app.accounts.models import Organisation, User
 from app.accounts.services import membership_create, organisation_create, user_create
 from app.bots.models import Bot
 from app.bots.services import bot_create
+from app.lib.tenancy import ACT_AS_ROLE, scope_enter_everything
+from app.ops.tests.engines import POSTGRES
 from app.sources.models import Source
 from app.sources.services import source_create
+
+# Tests look at everything; a request begins with nothing, whoever sends it.
+scope_enter_everything()
 
 PASSWORD = "a long password for tests"
 
@@ -36,6 +42,13 @@ class Person:
         return {"Authorization": f"Bearer {self.key}"}
 
 
+def as_superuser(statement: str, values: Sequence[Any] = ()) -> int:
+    """What the application's role may not do: history as another month would have left it. How many rows it was."""
+    address = POSTGRES.url(connection.settings_dict["NAME"], role="postgres")
+    with psycopg.connect(address, autocommit=True) as superuser:
+        return superuser.execute(statement, values).rowcount
+
+
 def person_make(name: str, organisation: Organisation, role: Role) -> Person:
     """A new member with a key of the same name and role."""
     user = user_create(email=f"{name}@example.org", password=PASSWORD, name=name.title())
@@ -49,12 +62,22 @@ def person_make(name: str, organisation: Organisation, role: Role) -> Person:
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(postgres: str, valkey: str) -> None:
     """Starts the database, and the cache for sessions and streams, before pytest-django makes the test database."""
+    # The owner makes databases and tables; the application's role may not.
+    options = connection.settings_dict["OPTIONS"]
+    options["options"] = options["options"].replace(ACT_AS_ROLE, "")
 
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """The test database; at its end, whoever is still connected (threads of async tests) is sent away first."""
+    options = connection.settings_dict["OPTIONS"]
+    connection.close()
+    connection.close_pool()  # type: ignore[attr-defined]
+    options["options"] = ACT_AS_ROLE
     yield
+    connection.close()
+    connection.close_pool()  # type: ignore[attr-defined]
+    options["options"] = ""
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 from app.env import EnvError, check_names, read, read_deployment
+from app.lib.tenancy import ACT_AS_ROLE
 
 ROOT = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
@@ -15,6 +16,7 @@ VERSION = "0.1.0"
 def _database(url: str) -> dict[str, Any]:
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query))
+    options["options"] = f"{options.get('options', '')} {ACT_AS_ROLE}".strip()
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.lstrip("/")) or "refdesk",
@@ -24,6 +26,8 @@ def _database(url: str) -> dict[str, Any]:
         "PORT": options.pop("port", str(parts.port or "")),
         # Streams must not hold connections (docs/decisions), so a small pool serves many readers.
         "OPTIONS": {"pool": {"min_size": 1, "max_size": 12, "timeout": 10}, **options},
+        # A cursor kept on the server would outlive the transaction that said its scope.
+        "DISABLE_SERVER_SIDE_CURSORS": True,
         "CONN_HEALTH_CHECKS": True,
     }
 
@@ -119,6 +123,7 @@ INSTALLED_APPS = [
 ]
 # Every one of these is async: a sync one would cost each streamed answer a hop to a thread.
 MIDDLEWARE = [
+    "app.lib.tenancy.TenancyMiddleware",
     "app.lib.request_id.RequestIdMiddleware",
     "app.accounts.actors.ActorMiddleware",
     "app.accounts.limits.RateLimitMiddleware",

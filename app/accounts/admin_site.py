@@ -1,7 +1,8 @@
 """Django admin's site: the portal's sign-in, and a search that keeps nothing."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import wraps
 from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
@@ -14,6 +15,8 @@ from unfold.dataclasses import SearchResult
 from unfold.sites import UnfoldAdminSite
 
 from app.accounts.admin_switch import choice_take
+from app.accounts.models import User
+from app.lib.tenancy import scope_enter, scope_enter_everything
 
 RESULTS_A_TABLE = 5
 
@@ -22,6 +25,25 @@ class RefdeskAdminSite(UnfoldAdminSite):  # type: ignore[misc]
     site_title = site_header = "Refdesk"
     index_title = "Dashboard"
     index_template = "analytics/dashboard.html"
+
+    def admin_view(self, view: Callable[..., HttpResponse], cacheable: bool = False) -> Callable[..., HttpResponse]:
+        """Every page of the admin sees the person's organisations, an operator all of them.
+
+        For the rest of the request: Django renders these pages after the view has returned.
+        """
+        guarded: Callable[..., HttpResponse] = super().admin_view(view, cacheable)
+
+        @wraps(guarded)
+        def scoped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            user = request.user
+            if isinstance(user, User) and user.is_active:
+                if user.is_operator:
+                    scope_enter_everything()
+                else:
+                    scope_enter(*user.admin_roles)
+            return guarded(request, *args, **kwargs)
+
+        return scoped
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The portal's sign-in page carries the lock-out, so it is the only one."""

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate
 
 
@@ -9,5 +10,7 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         from app.accounts.plans import plans_ship
+        from app.lib.tenancy import connection_guard
 
         post_migrate.connect(plans_ship, sender=self)
+        connection_created.connect(connection_guard)

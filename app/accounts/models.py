@@ -12,6 +12,7 @@ from django.utils.functional import cached_property
 
 from app.accounts.choices import Role, Scheme, Scope, TokenPurpose
 from app.lib.ids import new_id
+from app.lib.tenancy import everything_visible
 
 
 class Plan(models.Model):
@@ -105,8 +106,9 @@ class User(AbstractBaseUser):
     @cached_property
     def admin_roles(self) -> dict[UUID, Role]:
         """Organisations whose admin pages the person may use. Read once a request: admin pages ask many times."""
-        rows = self.memberships.filter(role__in=[Role.OWNER, Role.ADMIN], organisation__suspended=None)
-        return {organisation: Role(role) for organisation, role in rows.values_list("organisation_id", "role")}
+        with everything_visible():
+            rows = self.memberships.filter(role__in=[Role.OWNER, Role.ADMIN], organisation__suspended=None)
+            return {organisation: Role(role) for organisation, role in rows.values_list("organisation_id", "role")}
 
     # What Django admin asks: owners and admins of any organisation may enter; each page is scoped to theirs.
     @property

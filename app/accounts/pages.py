@@ -7,7 +7,7 @@ address without a declaration fails app/ops/tests/test_isolation.py.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
@@ -20,6 +20,7 @@ from app.accounts.limits import door_count, request_count_in_thread
 from app.accounts.models import User
 from app.errors import RefdeskError, retry_after
 from app.lib.request_id import request_id_of
+from app.lib.tenancy import everything_visible, organisations_visible
 
 PageView = Callable[..., HttpResponse]
 AnyView = TypeVar("AnyView", bound=Callable[..., Any])
@@ -45,8 +46,9 @@ def page(role: Role) -> Callable[[PageView], PageView]:
                 caller = caller_of_user(request.user, None, chosen=request.session.get(CHOSEN_ORGANISATION))
                 if not caller.role.covers(role):
                     raise PermissionDenied
-                request_count_in_thread(request, caller.subject)
-                return view(request, caller, *args, **kwargs)
+                with organisations_visible(caller.organisation_id):
+                    request_count_in_thread(request, caller.subject)
+                    return view(request, caller, *args, **kwargs)
             except RefdeskError as error:
                 return error_page(request, error)
 
@@ -57,13 +59,21 @@ def page(role: Role) -> Callable[[PageView], PageView]:
 
 
 def open_page(reason: str) -> Callable[[AnyView], AnyView]:
-    """Declares that anybody may call a view, signed in or not, and why. The view checks by itself what it must."""
+    """Declares that anybody may call a view, signed in or not, and why. The view checks by itself what it must.
+
+    It sees every organisation: whose the caller is, or their token, is what such a page finds out.
+    """
     if not reason:
         raise ValueError("say why the page is open")
 
     def decorate(view: AnyView) -> AnyView:
-        view.page_policy = PagePolicy(None, reason)  # type: ignore[attr-defined]
-        return view
+        @wraps(view)
+        def answer(*args: Any, **kwargs: Any) -> Any:
+            with everything_visible():
+                return view(*args, **kwargs)
+
+        answer.page_policy = PagePolicy(None, reason)  # type: ignore[attr-defined]
+        return cast(AnyView, answer)
 
     return decorate
 

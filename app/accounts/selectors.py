@@ -5,6 +5,7 @@ from django.db.models import QuerySet
 from app.accounts.models import Invitation, Membership, Organisation
 from app.accounts.secrets import secret_hash
 from app.errors import NotFound
+from app.lib.tenancy import everything_visible
 
 
 def organisation_get(*, slug: str) -> Organisation:
@@ -15,10 +16,11 @@ def organisation_get(*, slug: str) -> Organisation:
         raise NotFound(message=f"There is no organisation {slug!r}.") from None
 
 
-def organisation_choices(*, user: UUID) -> QuerySet[Organisation]:
+@everything_visible()
+def organisation_choices(*, user: UUID) -> list[Organisation]:
     """Organisations that a person may work in now, in the order in which they joined."""
     rows = Organisation.objects.filter(memberships__user=user, suspended=None)
-    return rows.order_by("memberships__created", "memberships__id")
+    return list(rows.order_by("memberships__created", "memberships__id"))
 
 
 def membership_list(*, organisation: UUID) -> QuerySet[Membership]:
@@ -29,6 +31,7 @@ def invitation_list(*, organisation: UUID) -> QuerySet[Invitation]:
     return Invitation.objects.filter(organisation=organisation, accepted=None).order_by("-created")
 
 
+@everything_visible()
 def invitation_by_token(*, token: str) -> Invitation | None:
     """The open invitation of a link; the token itself is the permission."""
     invitation = Invitation.objects.select_related("organisation").filter(token_hash=secret_hash(token)).first()

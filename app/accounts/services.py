@@ -15,6 +15,7 @@ from app.accounts.plans import plan_get
 from app.accounts.secrets import secret_hash, secret_make
 from app.accounts.sign_ins import sign_ins_end
 from app.errors import Conflict, Invalid, NotAllowed, NotFound, RefdeskError
+from app.lib.tenancy import everything_visible
 
 INVITATION_LIFETIME = timedelta(days=7)
 # Longer ones would only make the hash work.
@@ -301,6 +302,7 @@ def invitation_withdraw(*, organisation: UUID, invitation: UUID) -> None:
     _invitation_audit(row, "invitation.withdraw", before={"role": row.role})
 
 
+@everything_visible()
 @transaction.atomic
 def invitation_accept(*, token: str, name: str, password: str, user: User | None = None) -> User:
     """Use an invitation once: makes the account (or takes the signed-in `user` of the same address) a member.

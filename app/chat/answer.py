@@ -38,6 +38,7 @@ from app.chat.turn_store import (
 from app.chat.writing import answer_write
 from app.errors import RefdeskError, Upstream
 from app.lib.sse import Event
+from app.lib.tenancy import scope_enter
 from app.llm.endpoints import endpoint_default, endpoint_facts
 from app.llm.queue import queue_of
 from app.retrieval.search import Found, candidates_find
@@ -151,7 +152,9 @@ def _start(
         Event("sources", {"passages": [passage.json for passage in passages]}),
     )
     # A context of its own: the turn may outlive its request, and holds nothing of it.
-    turn.log.task = asyncio.create_task(_run(turn, question), context=Context())
+    context = Context()
+    context.run(scope_enter, asked.owner.organisation)
+    turn.log.task = asyncio.create_task(_run(turn, question), context=context)
     turn_keep(turn.log)
     return turn
 

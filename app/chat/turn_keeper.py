@@ -21,6 +21,7 @@ from app.chat.turn_log import TurnLog, logs_here
 from app.chat.turn_store import CHECKPOINT_S, answers_checkpoint
 from app.errors import RefdeskError
 from app.lib.sse import Event
+from app.lib.tenancy import scope_enter_everything
 from app.lib.valkey import valkey
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,9 @@ def turn_keep(turn: TurnLog) -> None:
     loop = asyncio.get_running_loop()
     keeper = _keepers.get(loop)
     if keeper is None or keeper.done():
-        _keepers[loop] = loop.create_task(_keep(), context=Context())
+        context = Context()
+        context.run(scope_enter_everything)
+        _keepers[loop] = loop.create_task(_keep(), context=context)
 
 
 async def turn_let_go(turn: TurnLog) -> None:

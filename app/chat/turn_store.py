@@ -235,7 +235,8 @@ async def turn_close(
         "error_code": error_code,
         "citations": orjson.dumps(rows).decode(),
     }
-    return bool(await fetch(CLOSE, values))
+    closed = await fetch(CLOSE, values)
+    return closed[0][0] if closed else 0  # none: the row is gone, or was closed by another process
 
 
 async def answers_checkpoint(contents: Mapping[UUID, str]) -> set[UUID]:

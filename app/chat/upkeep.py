@@ -9,6 +9,7 @@ from app.errors import RefdeskError
 from app.lib.database import database_close
 from app.lib.http import http_session_close
 from app.lib.lifespan import on_start, on_stop
+from app.lib.tenancy import everything_visible
 from app.lib.valkey import valkey_close
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,8 @@ async def _sweep() -> None:
     """Every process does this, so that whichever lives finds what the dead left behind."""
     while True:
         try:
-            interrupted = await answers_interrupt_stale()
+            with everything_visible():
+                interrupted = await answers_interrupt_stale()
         except RefdeskError:
             interrupted = 0  # the database is away; there is time
         if interrupted:

@@ -19,6 +19,7 @@ import psycopg
 from django.db import connection as django_connection
 
 from app.ingest.jobs import CHANNEL, STOP
+from app.lib.tenancy import EVERYTHING, SETTING
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +98,7 @@ class Dispatcher:
         while not self._ended:
             try:
                 with psycopg.connect(**self._parameters()) as connection:
+                    connection.execute(f"SET {SETTING} = '{EVERYTHING}'")
                     connection.execute(f"LISTEN {CHANNEL}")
                     self._serve(connection)
             except psycopg.Error as error:

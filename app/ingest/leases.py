@@ -15,6 +15,7 @@ from django.db import DatabaseError, connection
 
 from app.ingest.events import documents_publish
 from app.ingest.jobs import HEARTBEAT_S, Lease, leases_renew
+from app.lib.tenancy import scope_enter_everything
 from app.sources.choices import Step
 
 log = logging.getLogger(__name__)
@@ -98,6 +99,7 @@ class Leases:
         return [held.lease for held in self._snapshot()]
 
     def _run(self) -> None:
+        scope_enter_everything()
         renewed = time.monotonic()
         while True:
             if not self._held:

@@ -30,6 +30,7 @@ from app.ingest.page_pictures import pictures_forget
 from app.ingest.steps import STEPS
 from app.ingest.work import Stopped, work_load
 from app.lib.storage import storage
+from app.lib.tenancy import everything_visible, organisations_visible
 from app.llm.embeddings import embeddings_client
 from app.retrieval.index import index_writer
 from app.sources.choices import Step, VersionState
@@ -45,9 +46,16 @@ _KEPT = (Step.EMBED, Step.INDEX)
 
 def job_run(*, job: UUID) -> bool:
     """Do a job if it is free; False when it is not, so that a message that comes twice does no harm."""
-    lease = lease_take(job=job)
+    with everything_visible():
+        lease = lease_take(job=job)
     if lease is None:
         return False
+    with organisations_visible(lease.organisation):
+        _lease_use(lease)
+    return True
+
+
+def _lease_use(lease: Lease) -> None:
     ready: Document | None = None
     if lease.deaths >= DEATHS:
         _say(lambda: _fail(lease, "worker_died"))
@@ -58,7 +66,6 @@ def job_run(*, job: UUID) -> bool:
         document_publish(ready)
     elif lease.document is not None:
         documents_publish(documents=[lease.document])
-    return True
 
 
 def _run(held: Held) -> Document | None:
@@ -132,7 +139,8 @@ def _delete(lease: Lease) -> None:
 
 def object_delete_unnamed(*, key: str) -> bool:
     """Delete an object unless a row names it; True when it was deleted."""
-    with transaction.atomic():
+    # The same bytes of another organisation are another object, but what a row names must stay whoever asks.
+    with everything_visible(), transaction.atomic():
         object_lock(key)
         if DocumentVersion.objects.filter(storage_key=key).exists():
             return False

@@ -14,6 +14,7 @@ from app.ingest.jobs import Fenced, job_release
 from app.ingest.leases import leases
 from app.ingest.pipeline import job_run
 from app.ingest.reconciler import reconcile
+from app.lib.tenancy import everything_visible, organisations_visible
 
 log = logging.getLogger(__name__)
 
@@ -49,14 +50,15 @@ class Worker:
         # A request to the embedding model cannot be called back and may take half a minute. The fence keeps out
         # whatever it still brings, so nothing is lost by ending here, before somebody ends us by force.
         for lease in busy:
-            with contextlib.suppress(Fenced, DatabaseError):
+            with contextlib.suppress(Fenced, DatabaseError), organisations_visible(lease.organisation):
                 job_release(lease)
         os._exit(0)
 
     def _reconcile(self) -> None:
         while not self._ended.is_set():
             try:
-                reconcile(repair=True)
+                with everything_visible():
+                    reconcile(repair=True)
             except Exception as error:  # the boundary of a thread that must not end
                 log.warning("reconciler: %s: %s", type(error).__name__, error)
             finally:

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,8 +51,11 @@ async def sse(
     cancelled where it waits, and closed. So it is when `allowed`, asked every ALLOWED_S, says no; the stream then ends.
     """
     await sync_to_async(connections.close_all)()
+    # The stream outlives its request, and must see what the request may see (app/lib/tenancy.py).
+    context = copy_context()
     response = StreamingHttpResponse(
-        _stream(events, after, request_id, heartbeat_s, allowed), content_type="text/event-stream; charset=utf-8"
+        _stream(events, after, request_id, heartbeat_s, allowed, context),
+        content_type="text/event-stream; charset=utf-8",
     )
     response["Cache-Control"] = "no-cache, no-transform"
     response["X-Accel-Buffering"] = "no"
@@ -133,11 +137,12 @@ async def _stream(
     request_id: str,
     heartbeat_s: float,
     allowed: Callable[[], Awaitable[bool]] | None,
+    context: Context,
 ) -> AsyncIterator[bytes]:
     outbox = _Outbox()
     # The producer runs in a task of its own, so that a heartbeat can be sent while it waits.
-    pump = asyncio.create_task(_pump(events, outbox, after, request_id))
-    guard = _Guard(allowed, pump) if allowed is not None else None
+    pump = asyncio.create_task(_pump(events, outbox, after, request_id), context=context)
+    guard = context.run(_Guard, allowed, pump) if allowed is not None else None
     try:
         while True:
             if not outbox.frames and not outbox.ended:

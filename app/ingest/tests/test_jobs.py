@@ -25,6 +25,7 @@ from app.ingest.models import Job
 from app.ingest.pipeline import job_run
 from app.ingest.services import document_cancel, document_delete
 from app.ingest.tests.stores import leases_age, state_of, upload
+from app.lib.tenancy import EVERYTHING, SETTING, scope_enter_everything
 from app.sources.models import Document
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -53,6 +54,7 @@ def test_a_lease_is_taken_by_one_of_many(document: Document) -> None:
     job, taken = Job.objects.get().id, []
 
     def try_it() -> None:
+        scope_enter_everything()
         taken.append(lease_take(job=job))
         connections.close_all()
 
@@ -169,6 +171,7 @@ def test_a_document_deleted_at_work_leaves_nothing_to_write_to(document: Documen
 def next_jobs() -> list[UUID]:
     connection = connections["default"]
     connection.ensure_connection()
+    connection.connection.execute(f"SET {SETTING} = '{EVERYTHING}'")
     return jobs_next(connection.connection)
 
 

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from app.ops.engines.program import engine_start
 from app.ops.engines.secret import secret_keep
 
 ROLE = "refdesk"
+# What the application acts as (app/lib/tenancy.py).
+APP_ROLE = "refdesk_app"
 DATABASE = "refdesk"
 
 # One call for the whole file system (Linux only), where a call for each of 1,000 files took 3 s after every kill.
@@ -58,6 +61,12 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
+
+APP_ROLE_NOTE = "app-role.made"
+APP_ROLE_SQL = (
+    f"DO $$ BEGIN CREATE ROLE {APP_ROLE} NOLOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$",
+    f"GRANT {APP_ROLE} TO {ROLE}",
+)
 
 # Fast shutdown, immediate shutdown (recovers at the next start), and the kernel's.
 STOP_LADDER = ((signal.SIGINT, 8.0), (signal.SIGQUIT, 3.0), (signal.SIGKILL, 2.0))
@@ -112,6 +121,7 @@ class Postgres:
         if not self.cluster.exists():
             self._make_cluster()
         give_folder(self.cluster, self.identity)
+        self._make_app_role()
 
     def command(self) -> list[str]:
         settings = {**SETTINGS, "port": str(self.port)}
@@ -178,11 +188,23 @@ class Postgres:
             f"CREATE ROLE {ROLE} LOGIN CREATEDB PASSWORD '{self.password()}'",
             f"CREATE DATABASE {DATABASE} OWNER {ROLE}",
         ]
-        single = [self.program("postgres"), "--single", "-D", str(draft), "-c", "scram_iterations=256", "-c",
-                  "exit_on_error=on", "postgres"]  # fmt: skip
-        self._run(single, "".join(f"{statement};\n" for statement in sql))
+        self._run_alone(draft, [*sql, *APP_ROLE_SQL])
+        (self.folder / APP_ROLE_NOTE).touch()
         # Whole or not there: a start that is killed before this line makes it anew.
         draft.rename(self.cluster)
+
+    def _make_app_role(self) -> None:
+        """In a cluster from before there was one; only a superuser may, and the server does not run yet."""
+        note = self.folder / APP_ROLE_NOTE
+        if not note.exists():
+            self._run_alone(self.cluster, APP_ROLE_SQL)
+            note.touch()
+
+    def _run_alone(self, cluster: Path, statements: Sequence[str]) -> None:
+        """Run statements as the superuser, in a server that nobody can connect to."""
+        single = [self.program("postgres"), "--single", "-D", str(cluster), "-c", "scram_iterations=256", "-c",
+                  "exit_on_error=on", "postgres"]  # fmt: skip
+        self._run(single, "".join(f"{statement};\n" for statement in statements))
 
     def _run(self, program: list[str], text: str) -> None:
         child = process_start(

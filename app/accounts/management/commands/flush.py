@@ -1,0 +1,12 @@
+from typing import Any
+
+from django.core.management.commands import flush
+
+from app.accounts.walls import as_owner
+
+
+class Command(flush.Command):
+    def handle(self, **options: Any) -> None:
+        """As the owner: the application's role may not empty tables."""
+        with as_owner():
+            super().handle(**options)

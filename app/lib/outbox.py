@@ -14,6 +14,7 @@ from collections.abc import Callable
 from django.db import connections
 
 from app.lib.mail import Mail, MailFailed, mail_send
+from app.lib.tenancy import scope_enter_everything
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ class Outbox:
             self._waiting.clear()
 
     def _run(self) -> None:
+        scope_enter_everything()
         while True:
             _, _, tries, write = self._next()
             try:

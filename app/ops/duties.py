@@ -16,6 +16,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from app.lib.tenancy import scope_enter_everything
 from app.ops.choices import WorkState
 from app.ops.models import Work
 
@@ -115,6 +116,7 @@ def holding(row: Work) -> Iterator[Held]:
 
 
 def _beat(held: Held) -> None:
+    scope_enter_everything()
     shown, left = -1, 0.0
     while not held.ended.wait(SHOW_S):
         left -= SHOW_S

@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 from django.db import connection
 
+from app.lib.tenancy import scope_enter_everything
 from app.ops.duties import CHANNEL
 from app.ops.erasing import erasure_run_next
 from app.ops.exporting import export_run_next
@@ -38,6 +39,7 @@ class Upkeep:
         self._ended.set()
 
     def _run(self) -> None:
+        scope_enter_everything()
         while not self._ended.is_set():
             try:
                 with psycopg.connect(**listener_parameters()) as listener:

@@ -24,7 +24,7 @@ def test_a_key_is_printed_alone_and_acts_as_an_admin(acme: Organisation) -> None
 
 
 def test_an_organisation_comes_with_a_bot_and_without_limits() -> None:
-    with pytest.raises(CommandError, match="unlimited"):
-        printed("organisation_create", "beta", "--plan", "free")
+    with pytest.raises(CommandError, match="plan"):
+        printed("organisation_create", "beta", "--plan", "golden")
     assert printed("organisation_create", "beta", "--plan", "unlimited") == "beta\n"
     assert Bot.objects.get(organisation__slug="beta").slug == "default"

@@ -20,6 +20,7 @@ from app.ingest.jobs import OPEN as OPEN_JOBS
 from app.ingest.jobs import STOP, notify
 from app.ingest.models import Job
 from app.lib.ids import new_id
+from app.lib.tenancy import everything_visible
 from app.ops.choices import ErasureKind
 from app.ops.duties import OPEN, work_notify
 from app.ops.erasure_rows import is_elsewhere, last_owner_check, person_described
@@ -29,6 +30,7 @@ from app.ops.selectors import PersonHere, person_here
 Targets = dict[str, Any]
 
 
+@everything_visible()
 @transaction.atomic
 def organisation_erase(*, organisation: UUID, confirm: str, role: Role) -> Erasure:
     """Queue the erasure of an organisation with everything it has, and close it at once.
@@ -63,6 +65,8 @@ def _jobs_end(organisation: UUID) -> bool:
     return bool(running)
 
 
+# Where else a person is decides how much of them goes.
+@everything_visible()
 @transaction.atomic
 def person_erase(*, organisation: UUID, person: str, role: Role) -> Erasure:
     """Queue the erasure of what an organisation holds of a person (e-mail address or id). When it is the only one that
@@ -96,6 +100,7 @@ def _person_erase(organisation: UUID, found: PersonHere, role: Role) -> Erasure:
     return erasure
 
 
+@everything_visible()
 @transaction.atomic
 def account_erase(*, user: User) -> Erasure:
     """Queue the erasure of a person's account and all that is held of them; they are signed out at once.
@@ -123,6 +128,7 @@ def _account_queue(user: User) -> Erasure:
     return _queue(ErasureKind.ACCOUNT, None, user.pk, targets)
 
 
+@everything_visible()
 @transaction.atomic
 def conversation_owner_erase(*, organisation: UUID, conversation: UUID, role: Role) -> Erasure:
     """Queue the erasure of whoever a conversation belongs to: the person, or, of a program, this conversation.
@@ -167,6 +173,7 @@ def _queue(kind: ErasureKind, organisation: UUID | None, subject: UUID, targets:
     return erasure
 
 
+@everything_visible()
 @transaction.atomic
 def erasure_retry(*, erasure: Erasure) -> None:
     """Queue one that failed again. Raises Conflict."""

@@ -95,7 +95,7 @@ def world_make(person: Person, *, word: str) -> World:
         identity=Identity.objects.create(
             user=person.user, issuer="https://login.example.org", subject=f"{word} subject"
         ),
-        plan=_plan(organisation, word),
+        plan=_plan(organisation),
         **_work(person),
     )
 
@@ -120,8 +120,9 @@ def _work(person: Person) -> dict[str, Any]:
     return {"export": export, "erasure": erasure, "retention": night}
 
 
-def _plan(organisation: Organisation, word: str) -> Plan:
-    organisation.plan = plan_create(name=f"{word}-plan", values={"title": f"{word} plan"})
+def _plan(organisation: Organisation) -> Plan:
+    # Without the word: a plan is the box's, and stays when the organisation is erased.
+    organisation.plan = plan_create(name=f"plan-{new_id()}", values={"title": "A plan of its own"})
     organisation.save(update_fields=["plan"])
     return organisation.plan
 

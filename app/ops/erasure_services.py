@@ -20,7 +20,7 @@ from app.ingest.jobs import OPEN as OPEN_JOBS
 from app.ingest.jobs import STOP, notify
 from app.ingest.models import Job
 from app.lib.ids import new_id
-from app.lib.tenancy import everything_visible
+from app.lib.tenancy import everything_visible, organisations_visible
 from app.ops.choices import ErasureKind
 from app.ops.duties import OPEN, work_notify
 from app.ops.erasure_rows import is_elsewhere, last_owner_check, person_described
@@ -79,7 +79,10 @@ def person_erase(*, organisation: UUID, person: str, role: Role) -> Erasure:
     """
     if not role.covers(Role.ADMIN):
         raise NotAllowed
-    return _person_erase(organisation, person_here(organisation=organisation, person=person), role)
+    # Found behind both walls: only where else the person is, is looked for everywhere.
+    with organisations_visible(organisation):
+        found = person_here(organisation=organisation, person=person)
+    return _person_erase(organisation, found, role)
 
 
 def _person_erase(organisation: UUID, found: PersonHere, role: Role) -> Erasure:
@@ -87,7 +90,8 @@ def _person_erase(organisation: UUID, found: PersonHere, role: Role) -> Erasure:
     if found.user is None:
         # Only invitations to an address: there is no id that the erasure could be about.
         return _queue(ErasureKind.PERSON, organisation, new_id(), targets)
-    member = Membership.objects.filter(organisation=organisation, user=found.user).first()
+    with organisations_visible(organisation):
+        member = Membership.objects.filter(organisation=organisation, user=found.user).first()
     if member is not None and not role.covers(Role(member.role)):
         raise NotAllowed
     last_owner_check(found.user.pk, organisation)
@@ -137,7 +141,9 @@ def conversation_owner_erase(*, organisation: UUID, conversation: UUID, role: Ro
         NotFound: no such conversation here.
         NotAllowed, RefdeskError: as for a person.
     """
-    row = Conversation.objects.select_related("user").filter(organisation=organisation, pk=conversation).first()
+    # Found behind both walls: only what hangs on the person is looked for everywhere.
+    with organisations_visible(organisation):
+        row = Conversation.objects.select_related("user").filter(organisation=organisation, pk=conversation).first()
     if row is None:
         raise NotFound(message="There is no such conversation.")
     if role != Role.OWNER:

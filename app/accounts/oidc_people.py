@@ -17,6 +17,7 @@ from app.accounts.oidc_claims import Claims, claim_text
 from app.accounts.oidc_rules import Change, memberships_by_rule, roles_by_rule
 from app.accounts.services import email_clean
 from app.errors import Invalid, RefdeskError
+from app.lib.tenancy import everything_visible
 
 # Action, before, after of what happened to the account itself.
 Told = tuple[str, dict[str, Any] | None, dict[str, Any] | None]
@@ -30,6 +31,7 @@ def identity_user(*, issuer: str, subject: str) -> User | None:
     return found.user if found is not None else None
 
 
+@everything_visible()
 def identity_sign_in(*, issuer: str, subject: str, claims: Claims) -> User:
     """The person who signs in, with the memberships that their claims give now.
 
@@ -68,6 +70,7 @@ def _sign_in(issuer: str, subject: str, claims: Claims) -> User:
     return user
 
 
+@everything_visible()
 def identity_link(*, user: User, issuer: str, subject: str, claims: Claims) -> None:
     """Let a signed-in person sign in by the provider from now on.
 
@@ -87,6 +90,7 @@ def identity_link(*, user: User, issuer: str, subject: str, claims: Claims) -> N
         _record(user, ("identity.link", None, {"provider": issuer}) if owner is None else None, changes)
 
 
+@everything_visible()
 @transaction.atomic
 def identity_unlink(*, user: User, issuer: str) -> None:
     """Take the provider's way in away from a person, who has a password as another.

@@ -43,6 +43,8 @@ class Caller:
     role: Role
     user_id: UUID | None = None
     api_key_id: UUID | None = None
+    # Of the key: whose conversations it sees (ApiKey.family).
+    key_family: UUID | None = None
     scopes: frozenset[Scope] = ALL_SCOPES
     # Of a person who came with the provider's access token instead of a session.
     access: Access | None = None
@@ -84,7 +86,12 @@ def _caller_of_key(key: str) -> Caller:
         if row.last_used is None or (timezone.now() - row.last_used).total_seconds() > LAST_USED_STEP_S:
             ApiKey.objects.filter(pk=row.pk).update(last_used=timezone.now())
     caller = Caller(
-        row.organisation_id, row.organisation.slug, Role(row.role), api_key_id=row.id, scopes=scopes_of(row)
+        row.organisation_id,
+        row.organisation.slug,
+        Role(row.role),
+        api_key_id=row.id,
+        key_family=row.family,
+        scopes=scopes_of(row),
     )
     if len(_callers) >= CALLER_CACHE_SIZE:
         _callers.clear()

@@ -106,7 +106,8 @@ def api_key_rotate(
 ) -> tuple[ApiKey, str]:
     """A new key in the place of one, with its name, role, scopes, plan and lifetime; shown once.
 
-    Both work for `overlap_days`; then the old one is expired. It never lives longer than it would have.
+    It sees the old one's conversations, and goes on with what is left of the old one's month. Both work
+    for `overlap_days`; then the old one is expired. It never lives longer than it would have.
 
     Raises:
         NotFound: no such key here.
@@ -131,6 +132,7 @@ def api_key_rotate(
             role=old.role,
             scopes=old.scopes,
             plan_id=old.plan_id,
+            family=old.family,
             created_by=actor,
             expires=None if old.expires is None else now + (old.expires - old.created),
         )

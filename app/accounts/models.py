@@ -187,6 +187,8 @@ class ApiKey(models.Model):
     replaced_by = models.OneToOneField(
         "self", models.SET_NULL, null=True, blank=True, related_name="replaces", editable=False
     )
+    # The id of the first key of the chain that rotating made: conversations and the month's cap are the chain's.
+    family = models.UUIDField(editable=False, db_index=True)
     created_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
     expires = models.DateTimeField(null=True, blank=True)
     revoked = models.DateTimeField(null=True, blank=True)
@@ -198,6 +200,10 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.family = self.family or self.pk
+        super().save(*args, **kwargs)
 
     @property
     def is_valid(self) -> bool:

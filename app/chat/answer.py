@@ -207,7 +207,7 @@ def _key_of(asked: Asked) -> str:
     """The Idempotency-Key as it is stored: one owner's key is no other's, and any length fits."""
     if not asked.key:
         return ""
-    owner = asked.owner.user or asked.owner.api_key
+    owner = asked.owner.user or asked.owner.key_family
     return hashlib.sha256(f"{owner}\n{asked.bot}\n{asked.key}".encode()).hexdigest()
 
 

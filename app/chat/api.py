@@ -50,13 +50,13 @@ def _conversation(caller: Caller, conversation: UUID) -> Conversation:
         organisation=caller.organisation_id,
         conversation=conversation,
         user=caller.user_id,
-        api_key=caller.api_key_id,
+        key_family=caller.key_family,
     )
 
 
 def _message(caller: Caller, message: UUID) -> Message:
     return message_get(
-        organisation=caller.organisation_id, message=message, user=caller.user_id, api_key=caller.api_key_id
+        organisation=caller.organisation_id, message=message, user=caller.user_id, key_family=caller.key_family
     )
 
 
@@ -68,7 +68,7 @@ async def create_turn(request: ApiRequest, slug: str, turn: ChatIn) -> HttpRespo
     """
     caller = request.caller
     asked = Asked(
-        owner=Owner(caller.organisation_id, caller.user_id, caller.api_key_id),
+        owner=Owner(caller.organisation_id, caller.user_id, caller.api_key_id, caller.key_family),
         bot=slug,
         question=turn.message,
         conversation=turn.conversation,
@@ -114,7 +114,7 @@ async def _whole(events: AsyncIterator[list[Event]], allowed: Callable[[], Await
 def list_conversations(request: ApiRequest, limit: int = Limit, cursor: str = "") -> Any:
     """The caller's own, the latest first."""
     caller = request.caller
-    own = conversation_list(organisation=caller.organisation_id, user=caller.user_id, api_key=caller.api_key_id)
+    own = conversation_list(organisation=caller.organisation_id, user=caller.user_id, key_family=caller.key_family)
     rows, following = page_read(own.select_related("bot"), cursor=cursor, limit=limit, by="updated")
     return {"items": [conversation_read(row) for row in rows], "next": following}
 

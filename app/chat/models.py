@@ -11,7 +11,10 @@ from app.sources.models import Document
 
 
 class Conversation(models.Model):
-    """Turns of one person (or one API key) with one bot. Nobody else in the organisation sees it."""
+    """Turns of one person (or one API key) with one bot. Nobody else in the organisation sees it.
+
+    `api_key` is the first of the keys that took each other's place (ApiKey.family), so that rotating loses nothing.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="conversations")

@@ -14,25 +14,25 @@ from app.lib.times import time_shape
 
 
 def conversation_list(
-    *, organisation: UUID, user: UUID | None = None, api_key: UUID | None = None
+    *, organisation: UUID, user: UUID | None = None, key_family: UUID | None = None
 ) -> QuerySet[Conversation]:
-    """Conversations of one person or one key, the latest first; of nobody when neither is given."""
-    if user is None and api_key is None:
+    """Conversations of one person or one family of keys, the latest first; of nobody when neither is given."""
+    if user is None and key_family is None:
         return Conversation.objects.none()
     own = Conversation.objects.filter(organisation=organisation)
-    own = own.filter(user=user) if user is not None else own.filter(api_key=api_key)
+    own = own.filter(user=user) if user is not None else own.filter(api_key=key_family)
     return own.order_by("-updated", "-id")
 
 
 def conversation_get(
-    *, organisation: UUID, conversation: UUID, user: UUID | None = None, api_key: UUID | None = None
+    *, organisation: UUID, conversation: UUID, user: UUID | None = None, key_family: UUID | None = None
 ) -> Conversation:
     """One of the caller's own. Another member's is as absent as another organisation's.
 
     Raises:
         NotFound.
     """
-    own = conversation_list(organisation=organisation, user=user, api_key=api_key)
+    own = conversation_list(organisation=organisation, user=user, key_family=key_family)
     found = own.select_related("bot").filter(pk=conversation).first()
     if found is None:
         raise NotFound
@@ -45,13 +45,15 @@ def message_list(*, organisation: UUID, conversation: Conversation) -> QuerySet[
     return messages.prefetch_related("citations").order_by("id")
 
 
-def message_get(*, organisation: UUID, message: UUID, user: UUID | None = None, api_key: UUID | None = None) -> Message:
+def message_get(
+    *, organisation: UUID, message: UUID, user: UUID | None = None, key_family: UUID | None = None
+) -> Message:
     """A message of one of the caller's own conversations.
 
     Raises:
         NotFound.
     """
-    own = conversation_list(organisation=organisation, user=user, api_key=api_key).order_by()
+    own = conversation_list(organisation=organisation, user=user, key_family=key_family).order_by()
     messages = Message.objects.filter(organisation=organisation, conversation__in=own, pk=message)
     found = messages.prefetch_related("citations").first()
     if found is None:

@@ -6,6 +6,7 @@ from django.db import transaction
 
 from app.accounts.actors import actor_now
 from app.accounts.audit import audit_record
+from app.accounts.models import ApiKey
 from app.chat.choices import MessageRole, MessageState
 from app.chat.models import Conversation, Message
 from app.chat.turn_keeper import TICK_S, stop_elsewhere
@@ -31,7 +32,7 @@ def conversation_delete(*, organisation: UUID, conversation: Conversation) -> No
     Not audited when its own reader does it: what somebody asks, and takes back, is theirs.
     """
     Conversation.objects.filter(organisation=organisation, pk=conversation.pk).delete()
-    if actor_now().id not in (conversation.user_id or conversation.api_key_id,):
+    if not _is_own(conversation):
         # Without its title, which is a question.
         audit_record(
             organisation=organisation,
@@ -40,6 +41,15 @@ def conversation_delete(*, organisation: UUID, conversation: Conversation) -> No
             target=str(conversation.pk),
             before={"owner": str(conversation.user_id or conversation.api_key_id), "created": conversation.created},
         )
+
+
+def _is_own(conversation: Conversation) -> bool:
+    """Whether who acts now is its person, or a key of its family."""
+    actor = actor_now().id
+    if conversation.api_key_id is None:
+        return actor == conversation.user_id
+    family = ApiKey.objects.filter(organisation=conversation.organisation_id, family=conversation.api_key_id)
+    return actor in family.values_list("pk", flat=True)
 
 
 def message_rate(*, organisation: UUID, message: Message, rating: int) -> None:

@@ -14,7 +14,7 @@ WHERE b.organisation_id = %(organisation)s AND b.slug = %(slug)s
 EARLIER = """
 SELECT m.content FROM chat_message m JOIN chat_conversation c ON c.id = m.conversation_id
 WHERE c.id = %(conversation)s AND c.organisation_id = %(organisation)s AND m.role = 'user'
-  AND c.user_id IS NOT DISTINCT FROM %(user)s AND c.api_key_id IS NOT DISTINCT FROM %(api_key)s
+  AND c.user_id IS NOT DISTINCT FROM %(user)s AND c.api_key_id IS NOT DISTINCT FROM %(key_family)s
 ORDER BY m.id DESC LIMIT 3
 """
 
@@ -40,11 +40,11 @@ WITH bot AS (
 ), owned AS (
   SELECT c.id FROM chat_conversation c
   WHERE NOT %(new)s AND c.id = %(conversation)s AND c.organisation_id = %(organisation)s AND c.bot_id = %(bot)s
-    AND c.user_id IS NOT DISTINCT FROM %(user)s AND c.api_key_id IS NOT DISTINCT FROM %(api_key)s
+    AND c.user_id IS NOT DISTINCT FROM %(user)s AND c.api_key_id IS NOT DISTINCT FROM %(key_family)s
   FOR KEY SHARE
 ), made AS (
   INSERT INTO chat_conversation (id, organisation_id, bot_id, user_id, api_key_id, title, created, updated)
-  SELECT %(conversation)s, %(organisation)s, %(bot)s, %(user)s, %(api_key)s, %(title)s, now(), now()
+  SELECT %(conversation)s, %(organisation)s, %(bot)s, %(user)s, %(key_family)s, %(title)s, now(), now()
   FROM bot WHERE %(new)s AND NOT EXISTS (SELECT FROM known)
   RETURNING id
 ), home AS (

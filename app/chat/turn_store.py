@@ -31,11 +31,15 @@ TITLE_LENGTH = 80
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose conversation it is: a person's or a key's, in one organisation."""
+    """Whose conversation it is: a person's or a key's, in one organisation.
+
+    The conversation belongs to the key's family (ApiKey.family); what is used is charged to the key itself.
+    """
 
     organisation: UUID
     user: UUID | None = None
     api_key: UUID | None = None
+    key_family: UUID | None = None
 
     @property
     def subject(self) -> Subject:
@@ -256,7 +260,12 @@ def title_of(question: str) -> str:
 
 
 def _owner(owner: Owner) -> dict[str, UUID | None]:
-    return {"organisation": owner.organisation, "user": owner.user, "api_key": owner.api_key}
+    return {
+        "organisation": owner.organisation,
+        "user": owner.user,
+        "api_key": owner.api_key,
+        "key_family": owner.key_family,
+    }
 
 
 def _of_bot(bot: LiveBot, reserve: Reserve) -> dict[str, Any]:

@@ -22,8 +22,9 @@ _REFUSED_SIZE = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a plan allows in a month (None: no cap) and what of it is used. `api_key` None: of the whole organisation.
+    """What a plan allows in a month (None: no cap) and what of it is used.
 
+    `api_key`: the key's family (ApiKey.family); None: of the whole organisation.
     `renews`: the first moment of the next month, UTC.
     """
 
@@ -59,7 +60,7 @@ WITH month AS (SELECT date_trunc('month', now() AT TIME ZONE 'UTC')::date AS fir
   SELECT NULL::uuid AS api_key, p.* FROM accounts_organisation o JOIN accounts_plan p ON p.name = o.plan_id
   WHERE o.id = %(organisation)s
   UNION ALL
-  SELECT k.id, p.* FROM accounts_apikey k JOIN accounts_plan p ON p.name = k.plan_id
+  SELECT k.family, p.* FROM accounts_apikey k JOIN accounts_plan p ON p.name = k.plan_id
   WHERE k.id = %(api_key)s AND k.organisation_id = %(organisation)s
 )
 SELECT p.api_key, p.name, p.title, p.soft_percent, p.requests_per_month, p.tokens_per_month,

@@ -4,7 +4,8 @@ A turn reserves what it may use in the statement that writes its question (TOTAL
 there) and settles the difference in the one that writes its answer. So there is no moment at which a process can die
 between the two, and what the ledger sums up is what the answers' rows say.
 
-Each part reads the rows of a CTE `charged`: organisation_id, api_key, day, requests, tokens_in, tokens_out. Rows of
+Each part reads the rows of a CTE `charged`: organisation_id, api_key, day, requests, tokens_in, tokens_out. An entry
+names the key that was used, a total its family (ApiKey.family): who takes a key's place goes on with its month. Rows of
 totals are locked in one order everywhere (organisation, month, all before keys), so statements never block each other
 in a circle.
 """
@@ -21,7 +22,8 @@ _SUMS = """
   FROM (
     SELECT organisation_id, NULL::uuid AS api_key, day, requests, tokens_in, tokens_out FROM charged
     UNION ALL
-    SELECT organisation_id, api_key, day, requests, tokens_in, tokens_out FROM charged WHERE api_key IS NOT NULL
+    SELECT c.organisation_id, COALESCE(k.family, c.api_key), c.day, c.requests, c.tokens_in, c.tokens_out
+    FROM charged c LEFT JOIN accounts_apikey k ON k.id = c.api_key WHERE c.api_key IS NOT NULL
   ) x GROUP BY 1, 2, 3
 """
 _ADD = """requests = t.requests + excluded.requests, tokens_in = t.tokens_in + excluded.tokens_in,
@@ -45,7 +47,7 @@ usage_cap AS (
   SELECT NULL::uuid AS api_key, p.requests_per_month AS requests, p.tokens_per_month AS tokens
   FROM accounts_organisation o JOIN accounts_plan p ON p.name = o.plan_id WHERE o.id = %(organisation)s
   UNION ALL
-  SELECT k.id, p.requests_per_month, p.tokens_per_month
+  SELECT k.family, p.requests_per_month, p.tokens_per_month
   FROM accounts_apikey k JOIN accounts_plan p ON p.name = k.plan_id
   WHERE k.id = %(api_key)s AND k.organisation_id = %(organisation)s
 ), usage_sum AS ({_SUMS}), usage_totals AS (

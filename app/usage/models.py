@@ -51,13 +51,13 @@ class UsageEntry(models.Model):
 
 
 class UsageTotal(models.Model):
-    """The sums of the ledger in a month (its first day), of an organisation and of each key: caps are checked by them.
+    """The sums of the ledger in a month (its first day), of an organisation and of each family of keys.
 
-    Written by the statements that write the ledger, and by nothing else.
+    Caps are checked by them. Written by the statements that write the ledger, and by nothing else.
     """
 
     organisation = models.ForeignKey(Organisation, models.DO_NOTHING, db_constraint=False, related_name="+")
-    api_key = models.UUIDField(null=True)  # None: all of the organisation
+    api_key = models.UUIDField(null=True)  # ApiKey.family; None: all of the organisation
     month = models.DateField()
     requests = models.BigIntegerField(default=0)
     tokens_in = models.BigIntegerField(default=0)

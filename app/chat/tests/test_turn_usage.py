@@ -59,13 +59,14 @@ def books_balance() -> None:
 
 
 def totals_are_sums() -> None:
+    families = dict(ApiKey.objects.values_list("pk", "family"))
     for keyed in (False, True):
         sums: dict[Any, list[int]] = {}
         for entry in UsageEntry.objects.all():
             if keyed and entry.api_key is None:
                 continue
             place = sums.setdefault(
-                (entry.organisation_id, entry.api_key if keyed else None, entry.day.replace(day=1)), [0, 0, 0]
+                (entry.organisation_id, families[entry.api_key] if keyed else None, entry.day.replace(day=1)), [0, 0, 0]
             )
             for n, value in enumerate((entry.requests, entry.tokens_in, entry.tokens_out)):
                 place[n] += value

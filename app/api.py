@@ -22,13 +22,13 @@ from ninja.parser import Parser
 from ninja.renderers import BaseRenderer
 
 from app.accounts.api import router as accounts
-from app.accounts.audit_api import router as audit
+from app.accounts.audit.api import router as audit
 from app.accounts.auth import caller_of, policy
 from app.bots.api import router as bots
 from app.chat.api import router as chat
 from app.errors import CODES, RefdeskError, retry_after
 from app.lib.request_id import request_id_of
-from app.ops.api import router as ops
+from app.privacy.api import router as privacy
 from app.retrieval.api import router as retrieval
 from app.settings import VERSION
 from app.sources.api import router as sources
@@ -132,7 +132,7 @@ api.add_router("", sources)
 api.add_router("", retrieval)
 api.add_router("", bots)
 api.add_router("", chat)
-api.add_router("", ops)
+api.add_router("", privacy)
 
 
 def error_answer(request: HttpRequest, error: RefdeskError) -> HttpResponse:

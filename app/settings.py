@@ -104,7 +104,7 @@ X_FRAME_OPTIONS = "DENY"
 
 INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",
-    "app.accounts.admin_app.RefdeskAdminConfig",
+    "app.accounts.admin_site.app.RefdeskAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -119,13 +119,14 @@ INSTALLED_APPS = [
     "app.bots",
     "app.chat",
     "app.analytics",
+    "app.privacy",
     "app.ops",
 ]
 # Every one of these is async: a sync one would cost each streamed answer a hop to a thread.
 MIDDLEWARE = [
     "app.lib.tenancy.TenancyMiddleware",
     "app.lib.request_id.RequestIdMiddleware",
-    "app.accounts.actors.ActorMiddleware",
+    "app.accounts.audit.actors.ActorMiddleware",
     "app.accounts.limits.RateLimitMiddleware",
     "app.lib.error_answers.MethodErrorMiddleware",
     "app.lib.direct_middleware.SecurityMiddleware",
@@ -238,11 +239,15 @@ UNFOLD = {
         "primary": dict(zip(_WEIGHTS, _LAMP, strict=True)),
         "base": dict(zip(_WEIGHTS, _PAPER, strict=True)),
     },
-    "SITE_SUBHEADER": "app.accounts.admin_switch.organisation_words",
-    "SITE_DROPDOWN": "app.accounts.admin_switch.organisation_links",
+    "SITE_SUBHEADER": "app.accounts.admin_site.switch.organisation_words",
+    "SITE_DROPDOWN": "app.accounts.admin_site.switch.organisation_links",
     "DASHBOARD_CALLBACK": "app.analytics.admin.dashboard",
     "STYLES": [lambda request: f"{STATIC_URL}refdesk/tokens.css", lambda request: f"{STATIC_URL}refdesk/admin.css"],
-    "SIDEBAR": {"show_search": True, "command_search": True, "navigation": "app.accounts.admin_navigation.navigation"},
+    "SIDEBAR": {
+        "show_search": True,
+        "command_search": True,
+        "navigation": "app.accounts.admin_site.navigation.navigation",
+    },
 }
 
 LOGGING = {

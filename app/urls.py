@@ -1,12 +1,13 @@
 from django.contrib import admin
 from django.urls import path
 
-from app.accounts import oidc_pages as oidc
 from app.accounts import views as accounts
+from app.accounts.oidc import views as oidc
 from app.accounts.theme import show_theme
 from app.api import api
 from app.chat import views as chat
 from app.ops import views as ops
+from app.privacy import views as privacy
 from app.sources import views as sources
 
 handler400 = "app.lib.error_answers.bad_request"
@@ -33,8 +34,8 @@ urlpatterns = [
     path("accounts/oidc/link", oidc.oidc_link, name="oidc_link"),
     path("accounts/oidc/unlink", oidc.oidc_unlink, name="oidc_unlink"),
     path("theme/<str:colour>.css", show_theme, name="theme"),
-    path("account/data", ops.show_own_data, name="own_data"),
-    path("account/exports/<uuid:export_id>", ops.download_export, name="download_export"),
+    path("account/data", privacy.show_own_data, name="own_data"),
+    path("account/exports/<uuid:export_id>", privacy.download_export, name="download_export"),
     path("health", ops.show_health, name="health"),
     path("ready", ops.show_ready, name="ready"),
     path("api/v1/", api.urls),

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from app.accounts.audit import audit_record
+from app.accounts.audit.trail import audit_record
 from app.accounts.choices import Role, Scope
 from app.accounts.models import ApiKey, Organisation, Plan, User
 from app.accounts.secrets import API_KEY_PREFIX, secret_hash, secret_make

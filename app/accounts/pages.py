@@ -13,11 +13,13 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.cache import add_never_cache_headers
 
 from app.accounts.auth import CHOSEN_ORGANISATION, Caller, caller_of_user
 from app.accounts.choices import Role
 from app.accounts.limits import door_count, request_count_in_thread
 from app.accounts.models import User
+from app.accounts.oidc.provider import provider_name
 from app.errors import RefdeskError, retry_after
 from app.lib.request_id import request_id_of
 from app.lib.tenancy import everything_visible, organisations_visible
@@ -109,3 +111,10 @@ def person_of(caller: Caller) -> User:
     """The person behind a page's caller: pages are never called by a key."""
     assert caller.user_id is not None
     return User.objects.get(pk=caller.user_id)
+
+
+def leaving_page(request: HttpRequest, address: str) -> HttpResponse:
+    """Sends the browser to the provider after a form."""
+    answer = render(request, "accounts/leaving.html", {"address": address, "provider": provider_name()})
+    add_never_cache_headers(answer)
+    return answer

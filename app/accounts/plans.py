@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import ProtectedError
 
-from app.accounts.audit import audit_record
+from app.accounts.audit.trail import audit_record
 from app.accounts.models import Plan
 from app.errors import Conflict, Invalid, NotFound
 

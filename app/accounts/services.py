@@ -8,7 +8,7 @@ from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from app.accounts.audit import audit_record, audit_record_person
+from app.accounts.audit.trail import audit_record, audit_record_person
 from app.accounts.choices import Role
 from app.accounts.models import Invitation, Membership, Organisation, User
 from app.accounts.plans import plan_get

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from app.accounts.audit import audit_record_person
+from app.accounts.audit.trail import audit_record_person
 from app.accounts.models import SignIn, User
 from app.errors import NotFound
 

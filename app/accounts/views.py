@@ -15,10 +15,9 @@ from app.accounts.choices import Role
 from app.accounts.first_admin import first_admin_create, first_admin_token_is_open
 from app.accounts.invitation_mail import invitation_link, invitation_mail
 from app.accounts.models import Invitation, Organisation, User
-from app.accounts.oidc import oidc_configured, provider_name
-from app.accounts.oidc_pages import leaving_page
-from app.accounts.oidc_sessions import sign_out_address
-from app.accounts.pages import door, open_page, page, person_of
+from app.accounts.oidc.provider import oidc_configured, provider_name
+from app.accounts.oidc.sessions import sign_out_address
+from app.accounts.pages import door, leaving_page, open_page, page, person_of
 from app.accounts.password_reset import reset_finish, reset_request, reset_user
 from app.accounts.selectors import invitation_by_token, invitation_list, membership_list
 from app.accounts.services import invitation_accept, invitation_create, invitation_withdraw

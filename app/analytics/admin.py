@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 from django.http import HttpRequest
 from django.urls import reverse
 
-from app.accounts.admin_roles import is_operator, roles_of
-from app.accounts.admin_switch import organisation_chosen, organisations_offered, organisations_shown
+from app.accounts.admin_site.roles import is_operator, roles_of
+from app.accounts.admin_site.switch import organisation_chosen, organisations_offered, organisations_shown
 from app.accounts.choices import Role
 from app.analytics.attention import Notice, notice_list
 from app.analytics.charts import ANSWER_CHARTS, documents_chart, tiles_of

@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 from pydantic import ValidationError
 
-from app.accounts.audit import audit_record
+from app.accounts.audit.trail import audit_record
 from app.accounts.models import Organisation, User
 from app.bots.models import Bot, BotRevision, BotSource
 from app.bots.settings import BotSettings

@@ -3,7 +3,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from app.accounts.admin_scope import ReadOnlyAdmin, display
+from app.accounts.admin_site.scope import ReadOnlyAdmin, display
 from app.ingest.models import Job
 
 STATES = {"done": "success", "failed": "danger", "running": "info", "queued": "info", "cancelled": "warning"}

@@ -5,7 +5,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from app.accounts.audit import audit_record
+from app.accounts.audit.trail import audit_record
 from app.errors import Conflict
 from app.ingest.events import document_publish, document_publish_deleted
 from app.ingest.jobs import OPEN, delete_job_create, ingest_job_create, job_cancel_open

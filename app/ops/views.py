@@ -1,28 +1,10 @@
-from typing import Any, cast
-from uuid import UUID
-
-from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_safe
 
-from app.accounts.auth import Caller
-from app.accounts.choices import Role
-from app.accounts.pages import open_page, page, person_of
-from app.chat.frame import frame_of
-from app.errors import RefdeskError
-from app.ops.downloads import export_answer
-from app.ops.duties import OPEN
-from app.ops.erasure_services import account_erase
+from app.accounts.pages import open_page
 from app.ops.health import engines_check, queue_depths
-from app.ops.models import Export
-from app.ops.selectors import export_get
-from app.ops.services import account_export_create
 from app.settings import VERSION
-
-AGAIN_S = 3
-EXPORTS_SHOWN = 10
 
 
 @open_page("asked by machines; says nothing of any organisation")
@@ -40,40 +22,3 @@ def show_ready(request: HttpRequest) -> HttpResponse:
     engines = engines_check()
     ready = all(engine["ok"] for engine in engines.values())
     return JsonResponse({"ready": ready, "engines": engines}, status=200 if ready else 503)
-
-
-@never_cache
-@require_http_methods(["GET", "POST"])
-@page(Role.VIEWER)
-def show_own_data(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """What is held of the person: to take away, or to erase with their account."""
-    user = person_of(caller)
-    shown: dict[str, Any] = {"frame": frame_of(caller, section="account")}
-    status = 200
-    try:
-        if request.method == "POST" and request.POST.get("do") == "export":
-            account_export_create(organisation=caller.organisation_id, user=user)
-            return redirect("own_data")
-        if request.method == "POST":
-            if request.POST.get("confirm", "").strip().lower() != user.email:
-                raise RefdeskError("invalid_request", "Type your e-mail address to confirm.")
-            erasure = account_erase(user=user)
-            logout(request)
-            return render(request, "ops/account_erased.html", {"erasure": erasure})
-    except RefdeskError as error:
-        shown.update(problem=f"{error.message} {error.hint}", problem_at=request.POST.get("do", ""))
-        status = error.status
-    exports = Export.objects.filter(organisation=caller.organisation_id, person=user, requested_by=user)
-    shown["exports"] = list(exports.order_by("-created")[:EXPORTS_SHOWN])
-    answer = render(request, "ops/own_data.html", shown, status=status)
-    if any(each.state in OPEN for each in shown["exports"]):
-        answer["Refresh"] = str(AGAIN_S)
-    return answer
-
-
-@never_cache
-@require_safe
-@page(Role.VIEWER)
-def download_export(request: HttpRequest, caller: Caller, export_id: UUID) -> HttpResponse:
-    found = export_get(organisation=caller.organisation_id, export=export_id, role=caller.role, user=caller.user_id)
-    return cast(HttpResponse, export_answer(found))

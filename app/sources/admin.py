@@ -9,8 +9,8 @@ from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils.html import format_html
 
-from app.accounts.admin_actions import object_action
-from app.accounts.admin_scope import ReadOnlyAdmin, ReadOnlyInline, ScopedAdmin, action, display
+from app.accounts.admin_site.actions import object_action
+from app.accounts.admin_site.scope import ReadOnlyAdmin, ReadOnlyInline, ScopedAdmin, action, display
 from app.errors import CODES, RefdeskError
 from app.ingest.services import ENDED, document_cancel, document_delete, document_retry, source_delete
 from app.sources.models import Document, DocumentVersion, Source

@@ -1,6 +1,6 @@
 from django.db import transaction
 
-from app.accounts.audit import audit_record
+from app.accounts.audit.trail import audit_record
 from app.accounts.models import Organisation
 from app.errors import Conflict, Invalid
 from app.sources.choices import SourceKind

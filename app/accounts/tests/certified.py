@@ -13,8 +13,8 @@ import requests
 from django.core.cache import cache
 from django.test import Client
 
-from app.accounts.oidc_bearer import _callers
-from app.accounts.oidc_discovery import provider_forget
+from app.accounts.oidc.bearer import _callers
+from app.accounts.oidc.discovery import provider_forget
 
 FOLDER = Path(__file__).parent / "provider"
 CLIENT_ID, CLIENT_SECRET = "refdesk", "a secret of these tests alone"

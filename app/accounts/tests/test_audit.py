@@ -6,9 +6,9 @@ from uuid import uuid4
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from app.accounts.actors import Actor, acting_as, command_actor
-from app.accounts.audit import audit_record
-from app.accounts.audit_chain import detail_hash
+from app.accounts.audit.actors import Actor, acting_as, command_actor
+from app.accounts.audit.chain import detail_hash
+from app.accounts.audit.trail import audit_record
 from app.accounts.models import AuditDetail, AuditEntry, Organisation
 from app.conftest import Person
 

@@ -9,8 +9,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from app.accounts.actors import Actor, acting_as
-from app.accounts.audit import audit_details_erase, audit_record
+from app.accounts.audit.actors import Actor, acting_as
+from app.accounts.audit.trail import audit_details_erase, audit_record
 from app.accounts.choices import Role
 from app.accounts.models import AuditEntry, Organisation
 from app.accounts.services import membership_create, user_create

@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 from django.db import connections, transaction
 
-from app.accounts.audit import audit_record
-from app.accounts.audit_verify import audit_verify
+from app.accounts.audit.trail import audit_record
+from app.accounts.audit.verify import audit_verify
 from app.accounts.models import AuditEntry, Organisation
 from app.accounts.services import organisation_create
 

@@ -7,7 +7,7 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
-from app.accounts.audit_content import LONGEST_TEXT, changes
+from app.accounts.audit.content import LONGEST_TEXT, changes
 from app.accounts.choices import Role
 from app.accounts.keys import api_key_create, api_key_rotate
 from app.accounts.lockout import ATTEMPTS

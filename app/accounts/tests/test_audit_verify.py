@@ -11,9 +11,9 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from psycopg.types.json import Jsonb
 
-from app.accounts.audit import audit_details_erase, audit_record
-from app.accounts.audit_chain import detail_hash, entry_hash
-from app.accounts.audit_verify import BATCH, audit_chains, audit_verify
+from app.accounts.audit.chain import detail_hash, entry_hash
+from app.accounts.audit.trail import audit_details_erase, audit_record
+from app.accounts.audit.verify import BATCH, audit_chains, audit_verify
 from app.accounts.models import AuditDetail, AuditEntry, AuditHead, Organisation
 from app.conftest import Person
 

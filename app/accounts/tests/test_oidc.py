@@ -16,8 +16,8 @@ from django.utils import timezone
 from app.accounts.auth import ApiRequest, caller_of, stream_allowed
 from app.accounts.choices import Role
 from app.accounts.models import AuditEntry, ClaimRule, Identity, Invitation, Membership, Organisation, SignIn, User
-from app.accounts.oidc_rules import claim_fits
-from app.accounts.oidc_tokens import LOGOUT_EVENT
+from app.accounts.oidc.rules import claim_fits
+from app.accounts.oidc.tokens import LOGOUT_EVENT
 from app.accounts.services import invitation_create, membership_create, user_deactivate
 from app.accounts.tests.certified import (
     ADA,

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from selectolax.lexbor import LexborHTMLParser
 
-from app.accounts.admin_scope import ScopedAdmin
+from app.accounts.admin_site.scope import ScopedAdmin
 from app.accounts.choices import Role
 from app.accounts.models import ApiKey, AuditEntry, Invitation, Membership, Organisation, User
 from app.accounts.services import membership_create, organisation_create, user_create

@@ -13,17 +13,17 @@ from django.test import Client, RequestFactory
 from django.utils import timezone
 from selectolax.lexbor import LexborHTMLParser
 
-from app.accounts.actors import KEY, PERSON
+from app.accounts.audit.actors import KEY, PERSON
 from app.accounts.choices import Role
 from app.accounts.models import ApiKey, AuditEntry, ClaimRule, Invitation, Membership, Organisation, Plan, User
 from app.accounts.services import membership_create, user_create
 from app.bots.models import Bot
 from app.conftest import PASSWORD, Person
 from app.ingest.models import Job
-from app.ops.models import Erasure, Export
 from app.ops.tests.doors import Door, doors, knock_at
 from app.ops.tests.test_admin import address, row_of
 from app.ops.tests.world import World, world_make
+from app.privacy.models import Erasure, Export
 from app.sources.models import Document, Source
 
 CALLS_WITHOUT_A_TRACE = {
@@ -113,7 +113,7 @@ def test_every_writing_call_leaves_an_entry_of_its_caller(alice: Person, mine: W
     answer = client.generic(door.method, knock.path, knock.data, content_type=knock.content_type, headers=headers)
     assert answer.status_code < 300, (door.name, answer.content)
     made = new_since(before)
-    assert made, f"{door.name} changes something without an entry in the audit trail (app/accounts/audit.py)"
+    assert made, f"{door.name} changes something without an entry in the audit trail (app/accounts/audit/trail.py)"
     actor = ApiKey.objects.get(name="alice").pk if way == KEY else alice.user.pk
     assert {(entry.actor_kind, entry.actor) for entry in made} == {(way, actor)}
     # What erases a person's whole account is told to the box as well.
@@ -188,7 +188,7 @@ def sent(client: Client, page: str, values: dict[str, Any]) -> list[AuditEntry]:
 
 
 def by_operator(entries: list[AuditEntry], what: Any) -> None:
-    assert entries, f"{what} changes something without an entry in the audit trail (app/accounts/audit.py)"
+    assert entries, f"{what} changes something without an entry in the audit trail (app/accounts/audit/trail.py)"
     person = User.objects.get(email="operator@example.org")
     assert {(entry.actor_kind, entry.actor) for entry in entries} == {(PERSON, person.pk)}
 

@@ -23,8 +23,8 @@ from app.ingest.choices import JobState
 from app.ingest.models import Chunk, Job
 from app.lib.ids import new_id
 from app.lib.storage import exports_storage, storage
-from app.ops.choices import ErasureKind, WorkState
-from app.ops.models import Erasure, Export, RetentionRun
+from app.privacy.choices import ErasureKind, WorkState
+from app.privacy.models import Erasure, Export, RetentionRun
 from app.sources.choices import DocumentState, VersionState
 from app.sources.models import Document, DocumentVersion, Source, VersionText
 from app.sources.services import source_create

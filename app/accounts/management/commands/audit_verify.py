@@ -5,8 +5,8 @@ from uuid import UUID
 import orjson
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from app.accounts.audit import BREAK_ACCEPTED, audit_erasures_seal, audit_record
-from app.accounts.audit_verify import ChainReport, audit_chains, audit_verify
+from app.accounts.audit.trail import BREAK_ACCEPTED, audit_erasures_seal, audit_record
+from app.accounts.audit.verify import ChainReport, audit_chains, audit_verify
 from app.accounts.models import Organisation
 from app.accounts.selectors import organisation_get
 from app.errors import RefdeskError

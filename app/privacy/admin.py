@@ -1,0 +1,183 @@
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.forms import ModelForm
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.template.defaultfilters import filesizeformat
+from django.urls import path, reverse
+from django.utils.html import format_html
+
+from app.accounts.admin_site.roles import is_operator, person_of, role_in, roles_of
+from app.accounts.admin_site.scope import ReadOnlyAdmin, ScopedAdmin, action, display
+from app.accounts.choices import Role
+from app.accounts.models import User
+from app.errors import CODES, RefdeskError
+from app.privacy.choices import ExportKind
+from app.privacy.downloads import export_answer
+from app.privacy.duties import OPEN
+from app.privacy.erasure_services import erasure_retry, organisation_erase, person_erase
+from app.privacy.forms import ErasureForm, ExportForm
+from app.privacy.models import Erasure, Export, RetentionRun
+from app.privacy.receipts import receipt_text
+from app.privacy.services import export_create, export_delete
+
+STATES = {"done": "success", "failed": "danger", "running": "info", "queued": "info"}
+# How often a page loads itself again while something is under way.
+AGAIN_S = 5
+
+
+class WorkAdmin(ScopedAdmin):
+    """A page that shows how far it is, and follows it."""
+
+    may_add = True
+    list_select_related = ("organisation",)
+    list_filter = ("organisation", "state", "kind")
+    ordering = ("-created",)
+
+    @display(description="State", ordering="state", label=STATES)
+    def state_shown(self, obj: Any) -> str:
+        return str(obj.state)
+
+    @display(description="Progress")
+    def progress(self, obj: Any) -> str:
+        return f"{obj.percent}%" if obj.state in OPEN else ""
+
+    @display(description="Error")
+    def failure(self, obj: Any) -> str:
+        entry = CODES.get(obj.error_code)
+        return f"{entry.message} {entry.hint}" if entry else ""
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        answer = super().changelist_view(request, extra_context)
+        if request.method == "GET" and self.get_queryset(request).filter(state__in=OPEN).exists():
+            answer["Refresh"] = str(AGAIN_S)
+        return answer
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
+        self.message_user(request, "Queued. This page follows it.")
+        name = f"admin:{self.model._meta.app_label}_{self.model._meta.model_name}_changelist"
+        return HttpResponseRedirect(reverse(name))
+
+
+@admin.register(Export)
+class ExportAdmin(WorkAdmin):
+    """Copies to take away. Those with conversations are an owner's to see, a person's own account only theirs."""
+
+    when_empty = "An export holds everything of an organisation or of a person, as JSON and files."
+    form = ExportForm
+    may_delete = True
+    list_display = ("created", "organisation", "kind", "state_shown", "progress", "size", "expires", "download")
+    readonly_fields = ("state_shown", "progress", "failure", "size", "rows", "download")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request)
+        user = request.user
+        own = Q(person=user.pk, requested_by=user.pk) if isinstance(user, User) else Q(pk=None)
+        others = ~Q(kind=ExportKind.ACCOUNT)
+        if not is_operator(request):
+            owned = [organisation for organisation, role in roles_of(request).items() if role == Role.OWNER]
+            others &= Q(conversations=False) | Q(organisation__in=owned)
+        return rows.filter(own | others)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        if obj is None:
+            return [name for name in ("organisation", "who") if name not in self.get_exclude(request, obj)]
+        shown = ["organisation", "kind", "conversations", "state_shown", "progress", "failure", "size", "sha256"]
+        return [*shown, "rows", "created", "expires", "download"]
+
+    @display(description="Size", ordering="bytes")
+    def size(self, obj: Export) -> str:
+        return filesizeformat(obj.bytes) if obj.bytes else ""
+
+    @display(description="Rows")
+    def rows(self, obj: Export) -> str:
+        return ", ".join(f"{count} {name}" for name, count in obj.counts.items() if count)
+
+    @display(description="Download")
+    def download(self, obj: Export) -> str:
+        if not obj.is_ready:
+            return ""
+        address = reverse("admin:privacy_export_content", args=(obj.pk,))
+        return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">Download</a>', address)
+
+    def get_urls(self) -> list[Any]:
+        content = self.admin_site.admin_view(self.content_view)
+        return [path("<path:object_id>/content/", content, name="privacy_export_content"), *super().get_urls()]
+
+    def content_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        try:
+            export = self.get_queryset(request).filter(pk=UUID(object_id)).first() if self._enters(request) else None
+        except ValueError:
+            export = None
+        if export is None:
+            raise Http404
+        try:
+            return export_answer(export)
+        except RefdeskError as error:
+            raise Http404(error.message) from error
+
+    def object_save(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
+        organisation = self.organisation_for(request, obj)
+        made = export_create(
+            organisation=organisation.pk,
+            role=role_in(request, organisation.pk),
+            person=form.cleaned_data["who"],
+            requested_by=person_of(request).pk,
+        )
+        obj.pk = made.pk
+
+    def object_delete(self, request: HttpRequest, obj: Any) -> None:
+        export_delete(organisation=obj.organisation_id, export=obj)
+
+
+@admin.register(Erasure)
+class ErasureAdmin(WorkAdmin):
+    """What was erased, with its receipt. The rows that an erasure was about are gone, so it shows ids."""
+
+    when_empty = "An erasure removes a person or an organisation from every store, with a receipt of counts."
+    form = ErasureForm
+    list_display = ("created", "organisation", "kind", "subject", "state_shown", "progress", "finished")
+    readonly_fields = ("state_shown", "progress", "failure", "receipt_shown")
+    actions = ("retry",)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        if obj is None:
+            return [name for name in ("organisation", "who", "confirm") if name not in self.get_exclude(request, obj)]
+        return ["kind", "subject", "state_shown", "progress", "failure", "created", "finished", "receipt_shown"]
+
+    @display(description="Receipt")
+    def receipt_shown(self, obj: Erasure) -> str:
+        if obj.receipt is None:
+            return "comes with the end"
+        return format_html('<pre class="overflow-x-auto">{}</pre>', receipt_text(obj.receipt))
+
+    def object_save(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
+        organisation = self.organisation_for(request, obj)
+        role, who = role_in(request, organisation.pk), form.cleaned_data["who"]
+        if who:
+            made = person_erase(organisation=organisation.pk, person=who, role=role)
+        else:
+            confirm = form.cleaned_data["confirm"].strip()
+            made = organisation_erase(organisation=organisation.pk, confirm=confirm, role=role)
+        obj.pk = made.pk
+
+    @action(description="Try the chosen ones that failed again")
+    def retry(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        for erasure in queryset:
+            erasure_retry(erasure=erasure)
+        self.message_user(request, "Queued again.")
+
+
+@admin.register(RetentionRun)
+class RetentionRunAdmin(ReadOnlyAdmin):
+    list_display = ("night", "organisation", "removed")
+    list_select_related = ("organisation",)
+    list_filter = ("organisation",)
+    ordering = ("-night", "-created")
+
+    @display(description="Removed")
+    def removed(self, obj: RetentionRun) -> str:
+        words = ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in obj.counts.items() if count)
+        return words or "nothing"

@@ -1,0 +1,81 @@
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponseBase
+from ninja import Router, Status
+
+from app.accounts.auth import ApiRequest, policy
+from app.accounts.choices import Role, Scope
+from app.lib.paging import Limit, page_read
+from app.privacy.downloads import export_answer
+from app.privacy.erasure_services import erasure_asked
+from app.privacy.models import Export
+from app.privacy.schemas import ErasureIn, ErasureOut, ErasurePageOut, ExportIn, ExportOut, ExportPageOut
+from app.privacy.selectors import erasure_get, erasure_list, erasure_shape, export_get, export_list, export_shape
+from app.privacy.services import export_create
+
+router = Router(tags=["exports"])
+ADMIN = policy(Role.ADMIN, Scope.ADMIN)
+
+
+def _export(request: ApiRequest, export: UUID) -> Export:
+    caller = request.caller
+    return export_get(organisation=caller.organisation_id, export=export, role=caller.role, user=caller.user_id)
+
+
+@router.post("/exports", auth=ADMIN, response={202: ExportOut})
+def create_export(request: ApiRequest, export: ExportIn) -> Any:
+    """Of the organisation, or of what it holds of a person. Conversations are in it when an owner asks."""
+    caller = request.caller
+    made = export_create(
+        organisation=caller.organisation_id, role=caller.role, person=export.person, requested_by=caller.user_id
+    )
+    return Status(202, export_shape(made))
+
+
+@router.get("/exports", auth=ADMIN, response=ExportPageOut)
+def list_exports(request: ApiRequest, limit: int = Limit, cursor: str = "") -> Any:
+    caller = request.caller
+    rows = export_list(organisation=caller.organisation_id, role=caller.role, user=caller.user_id)
+    items, following = page_read(rows, cursor=cursor, limit=limit)
+    return {"items": [export_shape(row) for row in items], "next": following}
+
+
+@router.get("/exports/{export_id}", auth=ADMIN, response=ExportOut)
+def get_export(request: ApiRequest, export_id: UUID) -> Any:
+    return export_shape(_export(request, export_id))
+
+
+@router.get("/exports/{export_id}/content", auth=ADMIN)
+def get_export_content(request: ApiRequest, export_id: UUID) -> HttpResponseBase:
+    """The archive, as a download."""
+    return export_answer(_export(request, export_id))
+
+
+@router.post("/erasures", auth=ADMIN, response={202: ErasureOut})
+def create_erasure(request: ApiRequest, erasure: ErasureIn) -> Any:
+    """Erase what the organisation holds of a person, of a conversation's owner, or (owners only) the organisation."""
+    caller = request.caller
+    made = erasure_asked(
+        organisation=caller.organisation_id,
+        slug=caller.organisation_slug,
+        role=caller.role,
+        person=erasure.person,
+        conversation=erasure.conversation,
+        named=erasure.organisation,
+        confirm=erasure.confirm,
+    )
+    return Status(202, erasure_shape(made))
+
+
+@router.get("/erasures", auth=ADMIN, response=ErasurePageOut)
+def list_erasures(request: ApiRequest, limit: int = Limit, cursor: str = "") -> Any:
+    rows = erasure_list(organisation=request.caller.organisation_id)
+    items, following = page_read(rows, cursor=cursor, limit=limit)
+    return {"items": [erasure_shape(row) for row in items], "next": following}
+
+
+@router.get("/erasures/{erasure_id}", auth=ADMIN, response=ErasureOut)
+def get_erasure(request: ApiRequest, erasure_id: UUID) -> Any:
+    """With the receipt when it is done."""
+    return erasure_shape(erasure_get(organisation=request.caller.organisation_id, erasure=erasure_id))

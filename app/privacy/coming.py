@@ -1,0 +1,80 @@
+"""An organisation on its way in from an archive: ids there and here, and what all of the import shares."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Model
+
+from app.accounts.models import Organisation
+from app.privacy.archive.reading import ArchiveReader
+from app.privacy.archive.rows import DocumentRow, VersionRow
+
+BATCH = 500
+Each = TypeVar("Each")
+Made = TypeVar("Made", bound=Model)
+Say = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Coming:
+    """`people`: ids here by ids there. `versions`: by document, the one that is read here."""
+
+    reader: ArchiveReader
+    organisation: Organisation
+    people: dict[UUID, UUID] = field(default_factory=dict)
+    documents: dict[UUID, DocumentRow] = field(default_factory=dict)
+    versions: dict[UUID, VersionRow] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def new(self, old: UUID) -> UUID:
+        return id_moved(self.organisation.id, old)
+
+    def new_or_none(self, old: UUID | None) -> UUID | None:
+        return None if old is None else self.new(old)
+
+    def person(self, old: UUID | None) -> UUID | None:
+        return self.people.get(old) if old is not None else None
+
+    def rows(self, table: str) -> Iterator[Any]:
+        for row in self.reader.rows(table):
+            self.counts[table] = self.counts.get(table, 0) + 1
+            yield row
+
+    def is_lost(self, document: DocumentRow) -> bool:
+        """Whether its file was missing already when the archive was made."""
+        return document.file is None or document.file in self.reader.manifest.missing_files
+
+
+def id_moved(organisation: UUID, old: UUID) -> UUID:
+    """The id here of what had the id `old` there: as high, so that order by id stays; its last 32 bits from both."""
+    tail = hashlib.sha256(organisation.bytes + old.bytes).digest()[:4]
+    return UUID(bytes=old.bytes[:12] + tail)
+
+
+def batched(rows: Iterable[Each]) -> Iterator[list[Each]]:
+    remaining = iter(rows)
+    while batch := list(islice(remaining, BATCH)):
+        yield batch
+
+
+def create(model: type[Made], rows: Iterable[Made]) -> None:
+    for batch in batched(rows):
+        model._default_manager.bulk_create(batch)
+
+
+def backdate(model: type[Model], made: Iterable[tuple[UUID, Any, Any]], *, both: bool = False) -> None:
+    """Times of the archive, where Django wrote those of now. made: id, created, updated (used with `both`)."""
+    also = ", updated = v.updated" if both else ""
+    with connection.cursor() as cursor:
+        for batch in batched(made):
+            cursor.execute(
+                f"UPDATE {model._meta.db_table} t SET created = v.created{also}"  # noqa: S608 (our own names)
+                " FROM unnest(%s::uuid[], %s::timestamptz[], %s::timestamptz[]) AS v (id, created, updated)"
+                " WHERE t.id = v.id",
+                [[each[0] for each in batch], [each[1] for each in batch], [each[2] for each in batch]],
+            )

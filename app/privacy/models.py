@@ -1,0 +1,115 @@
+from typing import ClassVar
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from app.accounts.models import Organisation, User
+from app.lib.ids import new_id
+from app.privacy.choices import ErasureKind, ExportKind, WorkState
+
+
+class Work(models.Model):
+    """Something long that any worker may do and another one finish. PostgreSQL owns it, as it owns ingest jobs.
+
+    A worker holds it by `lease_until` (database clock) and writes only while `fence` is the number that it took.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    state = models.CharField(max_length=10, choices=WorkState.choices, default=WorkState.QUEUED)
+    percent = models.PositiveSmallIntegerField(default=0)
+    attempt = models.PositiveIntegerField(default=0)
+    deaths = models.PositiveIntegerField(default=0)  # leases that ended without a word
+    lease_until = models.DateTimeField(null=True, blank=True)
+    fence = models.PositiveBigIntegerField(default=0)
+    not_before = models.DateTimeField(null=True, blank=True)
+    error_code = models.CharField(max_length=40, blank=True)
+    created = models.DateTimeField(auto_now_add=True)
+    updated = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        abstract = True
+
+
+class Export(Work):
+    """A copy of what is held of an organisation or of a person, as one file that can be fetched until it expires."""
+
+    organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=12, choices=ExportKind.choices, default=ExportKind.ORGANISATION)
+    person = models.ForeignKey(User, models.CASCADE, null=True, blank=True, related_name="+")
+    # Conversations are personal: only an owner's export holds them, and only an owner may fetch it.
+    conversations = models.BooleanField(default=True)
+    requested_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
+    storage_key = models.CharField(max_length=200, blank=True, editable=False)
+    bytes = models.BigIntegerField(default=0)
+    sha256 = models.CharField(max_length=64, blank=True)
+    counts = models.JSONField(default=dict, blank=True)  # rows by table
+    expires = models.DateTimeField()
+
+    class Meta:
+        ordering: ClassVar = ["-created"]
+        indexes: ClassVar = [
+            models.Index(fields=["organisation", "-created"], name="export_by_age"),
+            models.Index(fields=["created"], name="export_open", condition=Q(state__in=["queued", "running"])),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} export of {self.created:%Y-%m-%d %H:%M}"
+
+    @property
+    def is_ready(self) -> bool:
+        return self.state == WorkState.DONE and self.expires > timezone.now()
+
+
+class Erasure(Work):
+    """What was asked to be erased, and the receipt. It outlives what it erased, so it refers to nothing.
+
+    `targets` holds what the work needs (an e-mail address, sums from before it began) and is emptied at its end.
+    """
+
+    organisation = models.ForeignKey(
+        Organisation, models.DO_NOTHING, null=True, blank=True, db_constraint=False, related_name="+"
+    )
+    kind = models.CharField(max_length=12, choices=ErasureKind.choices)
+    subject = models.UUIDField()  # id of the organisation, person or conversation
+    asked_by = models.UUIDField(null=True, blank=True)
+    asked_by_kind = models.CharField(max_length=12, default="person")  # person, key, command
+    targets = models.JSONField(default=dict, blank=True, editable=False, encoder=DjangoJSONEncoder)
+    receipt = models.JSONField(null=True, blank=True)
+    finished = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created"]
+        indexes: ClassVar = [
+            models.Index(fields=["organisation", "-created"], name="erasure_by_age"),
+            models.Index(fields=["created"], name="erasure_open", condition=Q(state__in=["queued", "running"])),
+        ]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["kind", "organisation", "subject"],
+                name="erasure_one_open",
+                condition=Q(state__in=["queued", "running"]),
+                nulls_distinct=False,
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} erasure of {self.created:%Y-%m-%d %H:%M}"
+
+
+class RetentionRun(models.Model):
+    """What one night removed from an organisation because it was too old; `organisation` None: from the box itself."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    organisation = models.ForeignKey(Organisation, models.CASCADE, null=True, blank=True, related_name="+")
+    night = models.DateField()  # UTC
+    counts = models.JSONField(default=dict)  # rows removed by table
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created"]
+        indexes: ClassVar = [models.Index(fields=["night", "organisation"], name="retention_by_night")]
+
+    def __str__(self) -> str:
+        return f"{self.night}"

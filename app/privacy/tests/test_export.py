@@ -1,0 +1,349 @@
+"""An export and its way back: complete, without secrets, there only when whole, and refused when it is not ours."""
+
+import asyncio
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import AsyncClient
+
+from app.accounts.models import ApiKey, Invitation, Membership, Organisation, User
+from app.bots.services import bot_create
+from app.chat.models import Citation, Conversation, Message
+from app.conftest import Person
+from app.errors import RefdeskError
+from app.ingest.models import Chunk, Job
+from app.ingest.pipeline import job_run
+from app.ingest.tests.stores import stores_agree, stores_empty, upload
+from app.lib.storage import exports_storage, storage
+from app.ops.tests.digest import changes, crossings, digest
+from app.ops.tests.world import World, world_make
+from app.privacy.archive.reading import ArchiveReader
+from app.privacy.archive.rows import ORGANISATION_TABLES
+from app.privacy.exporting import export_run_next, exports_tidy
+from app.privacy.importing import organisation_import
+from app.privacy.models import Export
+from app.sources.models import Document
+
+pytestmark = pytest.mark.django_db(transaction=True)
+HANDBOOK = b"# Holiday\n\nAfter five full years with the company you have 28 days of holiday.\n"
+MANUAL = b"# Warranty\n\nThe warranty of the Vale 3 is 24 months from delivery.\n"
+
+
+@pytest.fixture(autouse=True)
+def empty(db: Any, qdrant: str, embedder: str, valkey: str) -> None:
+    stores_empty()
+
+
+def jobs_do() -> None:
+    for job in Job.objects.filter(state="queued").values_list("id", flat=True):
+        assert job_run(job=job)
+
+
+def ask(bot: str, organisation: str) -> Any:
+    out = io.StringIO()
+    question = "How long is the warranty of the Vale 3?"
+    call_command("ask", bot, question, organisation=organisation, json=True, stdout=out)
+    return json.loads(out.getvalue())
+
+
+@pytest.fixture
+def library(acme: Organisation, alice: Person) -> Organisation:
+    upload(acme, "handbook.md", HANDBOOK)
+    upload(acme, "manual.md", MANUAL)
+    jobs_do()
+    bot_create(organisation=acme, slug="default", name="Desk", settings={"system_prompt": "Be brief."})
+    _conversation_keep(world_make(alice, word="lighthouse"))
+    return acme
+
+
+def _conversation_keep(world: World) -> None:
+    """The world's document was never indexed: its conversation cites a real one instead."""
+    chunk = Chunk.objects.get(text__contains="Vale 3")
+    Citation.objects.filter(pk=world.citation.pk).update(document=chunk.document_id, chunk_id=chunk.pk)
+    world.document.delete()
+    storage().delete(world.version.storage_key)
+
+
+@pytest.fixture
+def archive(library: Organisation, tmp_path: Path) -> Path:
+    call_command("organisation_export", "acme", str(tmp_path / "acme.zip"), stderr=io.StringIO())
+    return tmp_path / "acme.zip"
+
+
+def tables(path: Path) -> dict[str, list[dict[str, Any]]]:
+    with zipfile.ZipFile(path) as file:
+        names = [name for name in file.namelist() if name.endswith(".jsonl")]
+        return {name[:-6]: [json.loads(line) for line in file.read(name).splitlines()] for name in names}
+
+
+def test_the_manifest_names_every_part_with_its_digest_and_every_file_is_the_original(archive: Path) -> None:
+    with zipfile.ZipFile(archive) as file:
+        assert file.testzip() is None
+        manifest = json.loads(file.read("manifest.json"))
+        assert set(manifest["parts"]) == set(file.namelist()) - {"manifest.json"}
+        for name, part in manifest["parts"].items():
+            data = file.read(name)
+            assert (hashlib.sha256(data).hexdigest(), len(data)) == (part["sha256"], part["bytes"])
+        files = {name for name in file.namelist() if name.startswith("files/")}
+        assert f"files/{hashlib.sha256(MANUAL).hexdigest()}.md" in files
+        assert len(files) == manifest["counts"]["documents"] == 2
+    assert set(tables(archive)) == set(ORGANISATION_TABLES)
+
+
+def test_no_hash_of_a_secret_leaves(archive: Path, alice: Person) -> None:
+    hashes = [alice.user.password, *ApiKey.objects.values_list("key_hash", flat=True)]
+    hashes += Invitation.objects.values_list("token_hash", flat=True)
+    assert len(hashes) >= 4
+    with zipfile.ZipFile(archive) as file:
+        everything = b"".join(file.read(name) for name in file.namelist())
+    assert [each for each in hashes if each.encode() in everything] == []
+    assert b"lighthouse answer" in everything
+
+
+def test_an_import_answers_the_same_and_counts_the_same(archive: Path, library: Organisation) -> None:
+    answered = ask("default", "acme")
+    before = digest()
+    assert answered["citations"], answered
+    call_command("organisation_import", str(archive), slug="again", stdout=io.StringIO(), stderr=io.StringIO())
+    again = Organisation.objects.get(slug="again")
+    jobs_do()
+    assert set(Document.objects.filter(organisation=again).values_list("state", flat=True)) == {"ready"}
+    for model in (Document, Chunk, Message, Citation, Conversation, Membership):
+        counts = [model._default_manager.filter(organisation=each).count() for each in (library, again)]
+        extra = {"Message": 2, "Conversation": 1, "Citation": len(answered["citations"])}
+        assert counts[0] == counts[1] + extra.get(model.__name__, 0), model
+    same = ask("default", "again")
+    assert same["content"] == answered["content"]
+    cited = [[each["passage"]["text"] for each in one["citations"]] for one in (answered, same)]
+    assert cited[0] == cited[1] != []
+    assert list(crossings()) == []
+    # Accounts belong to both now.
+    assert changes(before, digest(), but=[str(again.id)]) == []
+    stores_agree()
+
+
+def test_an_imported_citation_leads_to_the_imported_passage(archive: Path) -> None:
+    made = organisation_import(path=archive, slug="again")
+    cited = Citation.objects.get(organisation=made)
+    assert Chunk.objects.get(pk=cited.chunk_id).organisation_id == made.id
+    assert cited.document is not None
+    assert cited.document.organisation_id == made.id
+
+
+def test_what_an_import_exports_is_what_was_imported(archive: Path, tmp_path: Path) -> None:
+    made = organisation_import(path=archive, slug="again")
+    jobs_do()
+    call_command("organisation_export", "again", str(tmp_path / "again.zip"), stderr=io.StringIO())
+    own_ids = {"id", "slug", "live_revision", "chunk", "created_by", "hash"}
+    one, two = tables(archive), tables(tmp_path / "again.zip")
+    for name in set(one) - {"organisation", "audit", "api_keys", "invitations", "people", "claim_rules"}:
+        texts = [sorted(json.dumps(_plain(row, own_ids), sort_keys=True) for row in each[name]) for each in (one, two)]
+        assert texts[0] == texts[1] != [], name
+    assert made.slug == "again"
+
+
+def _plain(row: dict[str, Any], own: set[str]) -> dict[str, Any]:
+    """A row without what names rows."""
+    return {name: value for name, value in row.items() if name not in own and not _is_id(value)}
+
+
+def _is_id(value: Any) -> bool:
+    if isinstance(value, list):
+        return bool(value) and all(_is_id(each) for each in value)
+    try:
+        return bool(UUID(value.removeprefix("texts/").removesuffix(".json")))
+    except (ValueError, AttributeError, TypeError):
+        return False
+
+
+def test_people_of_an_archive_get_no_password_and_no_power_over_the_box(archive: Path, alice: Person) -> None:
+    User.objects.filter(pk=alice.user.pk).update(email="elsewhere@example.org")
+    made = organisation_import(path=archive, slug="again")
+    user = User.objects.get(email="alice@example.org")
+    assert not user.has_usable_password()
+    assert not user.is_operator
+    assert list(user.memberships.values_list("organisation", "role")) == [(made.id, "owner")]
+
+
+def changed(archive: Path, change: Callable[[dict[str, bytes]], None], *, sums: bool = True) -> Path:
+    """The archive with other parts; `sums`: with a manifest that fits them."""
+    with zipfile.ZipFile(archive) as file:
+        parts = {name: file.read(name) for name in file.namelist()}
+    change(parts)
+    if sums and parts.get("manifest.json", b"").startswith(b"{"):
+        manifest = json.loads(parts["manifest.json"])
+        rows = {name: {"rows": data.count(b"\n")} for name, data in parts.items() if name.endswith(".jsonl")}
+        manifest["parts"] = {
+            name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data), **rows.get(name, {})}
+            for name, data in parts.items()
+            if name != "manifest.json"
+        }
+        manifest["counts"] = {name[:-6]: each["rows"] for name, each in rows.items()}
+        parts["manifest.json"] = json.dumps(manifest).encode()
+    path = archive.with_name("changed.zip")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, data in parts.items():
+            file.writestr(name, data)
+    return path
+
+
+def rows_changed(table: str, **values: Any) -> Callable[[dict[str, bytes]], None]:
+    def change(parts: dict[str, bytes]) -> None:
+        lines = [json.loads(line) | values for line in parts[f"{table}.jsonl"].splitlines()]
+        parts[f"{table}.jsonl"] = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
+    return change
+
+
+def put(name: str, data: bytes) -> Callable[[dict[str, bytes]], None]:
+    return lambda parts: parts.update({name: data})
+
+
+SOMEBODY = "01930000-0000-7000-8000-000000000000"
+HOSTILE: dict[str, Callable[[dict[str, bytes]], None]] = {
+    "a path out of the folder": put("../../evil.txt", b"x"),
+    "an absolute path": put("/etc/passwd", b"x"),
+    "a part that nothing lists": put("evil.jsonl", b"{}\n"),
+    "a bomb": put("files/" + "0" * 64, b"\0" * 90_000_000),
+    "a file that no document names": put("files/" + "1" * 64, b"other"),
+    "a file under a wrong digest": put(f"files/{hashlib.sha256(MANUAL).hexdigest()}.md", b"other"),
+    "another schema": put("manifest.json", b'{"schema": "refdesk.export/9"}'),
+    "no manifest": lambda parts: parts.pop("manifest.json") and None,
+    "a manifest that is a list": put("manifest.json", b"[]"),
+    "a line that is not JSON": put("bots.jsonl", b"nonsense\n"),
+    "a column that nobody knows": rows_changed("people", is_operator=True),
+    "a role that there is not": rows_changed("people", role="operator"),
+    "passages of a document that is not in it": rows_changed("chunks", document=SOMEBODY),
+    "a conversation with a bot that is not in it": rows_changed("conversations", bot=SOMEBODY),
+    "a message of a conversation that is not in it": rows_changed("messages", conversation=SOMEBODY),
+    "NUL in a text": rows_changed("messages", content="a\0b"),
+    "half a surrogate": put("sources.jsonl", b'{"name": "\\ud800"}\n'),
+    "two organisations": lambda parts: parts.update({"organisation.jsonl": parts["organisation.jsonl"] * 2}),
+    "a bot's unknown setting": rows_changed("revisions", settings={"shell": "rm"}),
+    "a bot's slug with a slash": rows_changed("bots", slug="a/b"),
+    "a document whose file is another": rows_changed("documents", sha256="2" * 64),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_archive_is_refused_and_leaves_nothing(archive: Path, library: Organisation, name: str) -> None:
+    before, users = digest(), User.objects.count()
+    path = changed(archive, HOSTILE[name])
+    with pytest.raises(RefdeskError) as refused:
+        organisation_import(path=path, slug="evil")
+    assert refused.value.code in ("archive_refused", "invalid_request")
+    assert not Organisation.objects.filter(slug="evil").exists()
+    stores_empty()
+    assert (changes(before, digest()), User.objects.count()) == ([], users)
+    stores_agree()
+
+
+def test_a_part_that_the_manifest_does_not_vouch_for_is_refused(archive: Path) -> None:
+    # The zip's own sums fit: only the digest in the manifest tells.
+    path = changed(
+        archive, lambda parts: parts.update({"bots.jsonl": parts["bots.jsonl"].replace(b"Desk", b"Disk")}), sums=False
+    )
+    with pytest.raises(RefdeskError, match=r"bots.jsonl is damaged: its SHA-256"):
+        organisation_import(path=path, slug="evil")
+
+
+def test_one_flipped_bit_is_noticed_before_anything_is_stored(archive: Path) -> None:
+    data = bytearray(archive.read_bytes())
+    place = data.index(MANUAL) + 5
+    data[place] ^= 1
+    archive.write_bytes(data)
+    with pytest.raises(CommandError, match="damaged"):
+        call_command("organisation_import", str(archive), slug="evil", stdout=io.StringIO(), stderr=io.StringIO())
+    archive.write_bytes(bytes(data[: len(data) // 2]))
+    with pytest.raises(CommandError, match="not a whole zip file"):
+        call_command("organisation_import", str(archive), slug="evil", stdout=io.StringIO(), stderr=io.StringIO())
+
+
+def test_a_person_s_archive_is_not_an_organisation(library: Organisation, tmp_path: Path) -> None:
+    Document.objects.filter(name="manual.md").update(uploaded_by=User.objects.get(email="alice@example.org"))
+    call_command("person_export", "alice@example.org", str(tmp_path / "alice.zip"), stderr=io.StringIO())
+    found = tables(tmp_path / "alice.zip")
+    assert [row["email"] for row in found["account"]] == ["alice@example.org"]
+    assert [row["content"] for row in found["messages"]] == ["lighthouse question", "lighthouse answer"]
+    assert [row["name"] for row in found["uploads"]] == ["manual.md"]
+    with pytest.raises(RefdeskError, match="only an organisation"), ArchiveReader(tmp_path / "alice.zip"):
+        pass
+
+
+def exported(caller: Person, **body: Any) -> dict[str, Any]:
+    answer = caller.client.post("/api/v1/exports", body, content_type="application/json")
+    assert answer.status_code == 202, answer.content
+    assert export_run_next()
+    found: dict[str, Any] = caller.client.get(f"/api/v1/exports/{answer.json()['id']}").json()
+    return found
+
+
+def content(person: Person, export: str) -> bytes:
+    """As a browser gets it."""
+
+    async def read() -> bytes:
+        client = AsyncClient()
+        client.cookies = person.client.cookies
+        answer = await client.get(f"/api/v1/exports/{export}/content")
+        assert answer.status_code == 200
+        assert answer["Content-Disposition"].startswith("attachment")
+        return b"".join([part async for part in answer.streaming_content])
+
+    return asyncio.run(read())
+
+
+def test_an_owner_s_export_is_made_by_the_worker_and_downloaded(alice: Person, library: Organisation) -> None:
+    made = exported(alice)
+    assert (made["state"], made["percent"], made["conversations"]) == ("done", 100, True)
+    assert made["counts"]["messages"] == 2
+    data = content(alice, made["id"])
+    assert (len(data), hashlib.sha256(data).hexdigest()) == (made["bytes"], made["sha256"])
+    assert zipfile.ZipFile(io.BytesIO(data)).testzip() is None
+
+
+def test_an_admin_s_export_holds_no_conversation_and_an_owner_s_is_not_theirs(
+    alice: Person, bob: Person, library: Organisation
+) -> None:
+    Membership.objects.filter(user=bob.user).update(role="admin")
+    owners = exported(alice)
+    assert bob.client.get(f"/api/v1/exports/{owners['id']}").status_code == 404
+    assert bob.client.get(f"/api/v1/exports/{owners['id']}/content").status_code == 404
+    for body in ({}, {"person": "alice@example.org"}):
+        made = exported(bob, **body)
+        assert (made["conversations"], made["counts"]["messages"]) == (False, 0)
+        assert b"lighthouse answer" not in content(bob, made["id"])
+
+
+def test_a_person_of_another_organisation_is_nobody_here(alice: Person, charlie: Person) -> None:
+    for person in ("charlie@example.org", str(charlie.user.pk), "nobody@example.org"):
+        body = {"person": person}
+        assert alice.client.post("/api/v1/exports", body, content_type="application/json").status_code == 404
+    assert not Export.objects.exists()
+
+
+def test_an_export_that_expired_goes_with_its_file(alice: Person, library: Organisation) -> None:
+    made = exported(alice)
+    key = Export.objects.get(pk=made["id"]).storage_key
+    assert exports_storage().exists(key)
+    Export.objects.filter(pk=made["id"]).update(expires=Export.objects.get(pk=made["id"]).created)
+    assert alice.client.get(f"/api/v1/exports/{made['id']}/content").status_code == 410
+    assert exports_tidy()["exports"] == 1
+    assert not exports_storage().exists(key)
+    assert alice.client.get(f"/api/v1/exports/{made['id']}").status_code == 404
+
+
+def test_a_file_that_no_export_names_is_left_over(library: Organisation) -> None:
+    with exports_storage().receive(io.BytesIO(b"half"), organisation=library.pk) as received:
+        received.keep()
+    exports_tidy()
+    assert exports_storage().exists(received.key)
+    assert exports_tidy(older_than_s=-1)["exports_left_over"] >= 1
+    assert not exports_storage().exists(received.key)

@@ -1,0 +1,159 @@
+"""Once a night, and only what is old enough goes."""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from django.contrib.sessions.models import Session
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.utils import timezone
+
+from app.accounts.choices import TokenPurpose
+from app.accounts.models import AuditEntry, Invitation, OneTimeToken, Organisation
+from app.chat.models import Citation, Conversation, Message
+from app.conftest import Person
+from app.ingest.models import Chunk, EmbeddingCache
+from app.ops.tests.digest import changes, digest
+from app.ops.tests.world import World, world_make
+from app.privacy.models import Export, RetentionRun
+from app.privacy.retention import _LOCK, night_of, retention_due, retention_run
+from app.privacy.upkeep import listener_parameters
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def world(acme: Organisation, alice: Person) -> World:
+    """Acme keeps conversations for 30 days; one is 31 days old, one 29."""
+    made = world_make(alice, word="lighthouse")
+    RetentionRun.objects.all().delete()
+    Organisation.objects.filter(pk=acme.pk).update(retention_days=30)
+    young = Conversation.objects.create(organisation=acme, bot=made.bot, user=alice.user, title="young")
+    for conversation, days in ((made.conversation, 31), (young, 29)):
+        age(conversation, days)
+    return made
+
+
+def age(conversation: Conversation, days: int) -> None:
+    then = timezone.now() - timedelta(days=days)
+    Message.objects.filter(conversation=conversation).update(updated=then)
+    Conversation.objects.filter(pk=conversation.pk).update(updated=then)
+
+
+def test_only_conversations_that_are_too_old_go(world: World, charlie: Person) -> None:
+    foreign = world_make(charlie, word="submarine")
+    age(foreign.conversation, 1000)
+    found = retention_run()
+    assert {name: found["acme"][name] for name in ("conversations", "messages", "citations")} == {
+        "conversations": 1,
+        "messages": 2,
+        "citations": 1,
+    }
+    # The other organisation keeps everything.
+    assert sorted(Conversation.objects.values_list("title", flat=True)) == ["submarine conversation", "young"]
+    assert Message.objects.count() == 2
+    assert Citation.objects.count() == 1
+
+
+def test_a_conversation_whose_last_turn_is_young_stays(world: World) -> None:
+    Message.objects.filter(pk=world.answer.pk).update(updated=timezone.now())
+    assert retention_run()["acme"]["conversations"] == 0
+    assert Conversation.objects.filter(pk=world.conversation.pk).exists()
+
+
+def test_a_dry_run_counts_and_removes_nothing(world: World) -> None:
+    before = digest()
+    out = io.StringIO()
+    call_command("retention_run", "--dry-run", stdout=out)
+    assert "acme: 1 conversations, 2 messages, 1 citations" in out.getvalue()
+    assert changes(before, digest()) == []
+
+
+def test_a_night_is_done_once_and_is_recorded(world: World, acme: Organisation) -> None:
+    assert retention_due()
+    assert set(retention_run()) == {"acme", ""}
+    assert not retention_due()
+    assert retention_run() == {}
+    row = RetentionRun.objects.get(organisation=acme)
+    assert row.counts["conversations"] == 1
+    entry = AuditEntry.objects.get(organisation=acme, action="retention.run")
+    assert entry.actor_kind == "system"
+
+
+def test_the_next_night_is_due_from_one_o_clock_utc_and_a_missed_one_is_made_up_for(world: World) -> None:
+    retention_run()
+    night = night_of(timezone.now())
+    begins = datetime(night.year, night.month, night.day, 1, tzinfo=UTC)
+    assert not retention_due(now=begins + timedelta(hours=23, minutes=59))
+    assert retention_due(now=begins + timedelta(hours=24))
+    assert retention_due(now=begins + timedelta(days=5, hours=12))
+
+
+def test_an_organisation_that_a_killed_worker_did_not_reach_is_due(world: World, other: Organisation) -> None:
+    retention_run()
+    RetentionRun.objects.filter(organisation=other).delete()
+    assert retention_due()
+    assert set(retention_run()) == {"other"}
+
+
+@contextmanager
+def somebody_else() -> Iterator[None]:
+    with psycopg.connect(**listener_parameters()) as elsewhere:
+        elsewhere.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
+        yield
+
+
+def test_two_workers_do_not_do_it_at_once(world: World) -> None:
+    with somebody_else():
+        assert retention_run() == {}
+        with pytest.raises(CommandError, match="at it just now"):
+            call_command("retention_run", stdout=io.StringIO())
+    assert Conversation.objects.filter(pk=world.conversation.pk).exists()
+
+
+def test_what_has_expired_goes(world: World, acme: Organisation, alice: Person) -> None:
+    past = timezone.now() - timedelta(minutes=1)
+    Invitation.objects.update(expires=past)
+    Export.objects.update(expires=past)
+    for expires in (past, timezone.now() + timedelta(days=1)):
+        OneTimeToken.objects.create(
+            purpose=TokenPurpose.PASSWORD_RESET, user=alice.user, token_hash=str(expires), expires=expires
+        )
+    Session.objects.create(session_key="old", session_data="", expire_date=past)
+    found = retention_run()
+    assert (found["acme"]["invitations"], found["acme"]["exports"]) == (1, 1)
+    assert (found[""]["one_time_tokens"], found[""]["sessions"]) == (1, 1)
+    assert not Invitation.objects.exists()
+    assert not Export.objects.exists()
+    assert OneTimeToken.objects.count() == 1
+
+
+def test_vectors_of_texts_that_are_gone_are_forgotten(world: World, acme: Organisation) -> None:
+    text = Chunk.objects.get(organisation=acme).embed_text
+    with connection.cursor() as cursor:
+        for each in (text, "a deleted document's passage"):
+            cursor.execute(
+                "INSERT INTO ingest_embeddingcache (id, organisation_id, model, content_hash, vector)"
+                " VALUES (gen_random_uuid(), %s, 'm', sha256(convert_to(%s, 'UTF8')), '')",
+                [acme.pk, each],
+            )
+    assert retention_run()["acme"]["cached_vectors"] == 1
+    assert EmbeddingCache.objects.count() == 1
+
+
+def test_one_organisation_at_a_time(world: World, other: Organisation) -> None:
+    call_command("retention_run", "--organisation", "acme", stdout=io.StringIO())
+    assert set(RetentionRun.objects.values_list("organisation__slug", flat=True)) == {"acme"}
+
+
+def test_the_admin_shows_what_a_night_removed(world: World, alice: Person) -> None:
+    retention_run()
+    page: Any = alice.client.get("/admin/privacy/retentionrun/")
+    text = page.content.decode()
+    assert "1 conversations" in text
+    assert "2 messages" in text

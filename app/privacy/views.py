@@ -1,0 +1,60 @@
+from typing import Any, cast
+from uuid import UUID
+
+from django.contrib.auth import logout
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from app.accounts.auth import Caller
+from app.accounts.choices import Role
+from app.accounts.pages import page, person_of
+from app.chat.frame import frame_of
+from app.errors import RefdeskError
+from app.privacy.downloads import export_answer
+from app.privacy.duties import OPEN
+from app.privacy.erasure_services import account_erase
+from app.privacy.models import Export
+from app.privacy.selectors import export_get
+from app.privacy.services import account_export_create
+
+AGAIN_S = 3
+EXPORTS_SHOWN = 10
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+@page(Role.VIEWER)
+def show_own_data(request: HttpRequest, caller: Caller) -> HttpResponse:
+    """What is held of the person: to take away, or to erase with their account."""
+    user = person_of(caller)
+    shown: dict[str, Any] = {"frame": frame_of(caller, section="account")}
+    status = 200
+    try:
+        if request.method == "POST" and request.POST.get("do") == "export":
+            account_export_create(organisation=caller.organisation_id, user=user)
+            return redirect("own_data")
+        if request.method == "POST":
+            if request.POST.get("confirm", "").strip().lower() != user.email:
+                raise RefdeskError("invalid_request", "Type your e-mail address to confirm.")
+            erasure = account_erase(user=user)
+            logout(request)
+            return render(request, "privacy/account_erased.html", {"erasure": erasure})
+    except RefdeskError as error:
+        shown.update(problem=f"{error.message} {error.hint}", problem_at=request.POST.get("do", ""))
+        status = error.status
+    exports = Export.objects.filter(organisation=caller.organisation_id, person=user, requested_by=user)
+    shown["exports"] = list(exports.order_by("-created")[:EXPORTS_SHOWN])
+    answer = render(request, "privacy/own_data.html", shown, status=status)
+    if any(each.state in OPEN for each in shown["exports"]):
+        answer["Refresh"] = str(AGAIN_S)
+    return answer
+
+
+@never_cache
+@require_safe
+@page(Role.VIEWER)
+def download_export(request: HttpRequest, caller: Caller, export_id: UUID) -> HttpResponse:
+    found = export_get(organisation=caller.organisation_id, export=export_id, role=caller.role, user=caller.user_id)
+    return cast(HttpResponse, export_answer(found))

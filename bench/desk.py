@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,10 +23,11 @@ TICKS_S = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Desk:
-    """A running web process, a key for it, and the scripted model."""
+    """A running web process, a key for it, and the scripted model. stores: pids of PostgreSQL and Valkey."""
 
     port: int
     pid: int
+    stores: tuple[int, int]
     key: str
     model: ScriptedModel
     folder: Path
@@ -63,10 +64,15 @@ def desk(fill: Callable[[], str], *, with_model: bool = True, model_url: str = "
         subprocess.run([sys.executable, "manage.py", "migrate", "--no-input", "-v", "0"], cwd=ROOT, check=True)
         import django
 
+        from app.lib.tenancy import scope_enter_everything
+
         django.setup()
+        scope_enter_everything()
         key = fill()
         web = stack.enter_context(web_process(port, folder))
-        yield Desk(port, web.pid, key, model, folder)
+        children = [server.child for server in (postgres, valkey)]
+        stores = tuple(child.pid for child in children if child is not None)
+        yield Desk(port, web.pid, stores, key, model, folder)
 
 
 @contextmanager
@@ -104,6 +110,19 @@ def wait_for(port: int) -> None:
                 return
         time.sleep(0.1)
     raise RuntimeError("the web process did not start")
+
+
+def tree_cpu_s(*pids: int) -> float:
+    """Of processes and their children: PostgreSQL has one for each connection, kept by the pools."""
+    total = 0.0
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        with suppress(OSError):
+            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            if int(entry.name) in pids or parent in pids:
+                total += cpu_s(int(entry.name))
+    return total
 
 
 def cpu_s(pid: int) -> float:

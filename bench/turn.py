@@ -9,6 +9,7 @@ JSON in bench/results/.
 
 import argparse
 import asyncio
+import http.client
 import itertools
 import json
 import statistics
@@ -20,7 +21,7 @@ from typing import Any
 import uvloop
 
 from app.llm.tests.scripted import Script
-from bench.desk import Desk, cpu_s, desk, worker_process
+from bench.desk import Desk, cpu_s, desk, tree_cpu_s, worker_process
 from bench.engines import RESULTS, memory_mb
 
 FILLER = (
@@ -123,14 +124,45 @@ async def measure(desk: Desk, turns: int) -> list[dict[str, Any]]:
         for name, requests in (("known", known * (turns // len(known))), ("new", new)):
             if name == "new" and streams > 1:
                 continue
-            before = cpu_s(desk.pid)
+            cpu = Cpu(desk, len(requests))
             times, rate = await load(desk.port, requests, streams, *ends)
             row: dict[str, Any] = {"streams": streams, "questions": name, **summary(times), "turns_s": rate}
-            row["cpu_ms"] = 1000 * (cpu_s(desk.pid) - before) / len(requests)
+            row |= cpu.spent()
             row["raw_ms"] = summary(raw_times)["p50_ms"]
             row["added_ms"] = row["p50_ms"] - row["raw_ms"]
             rows.append(row)
     return rows
+
+
+class Cpu:
+    """Milliseconds of CPU that each of so many calls costs, of the web process and of PostgreSQL with Valkey."""
+
+    def __init__(self, desk: Desk, calls: int) -> None:
+        self.desk, self.calls = desk, calls
+        self.web, self.stores = cpu_s(desk.pid), tree_cpu_s(*desk.stores)
+
+    def spent(self) -> dict[str, float]:
+        web, stores = cpu_s(self.desk.pid) - self.web, tree_cpu_s(*self.desk.stores) - self.stores
+        return {"cpu_ms": 1000 * web / self.calls, "stores_cpu_ms": 1000 * stores / self.calls}
+
+
+def measure_searches(desk: Desk, searches: int) -> dict[str, float]:
+    """One caller with known questions, one search after another."""
+    connection = http.client.HTTPConnection("127.0.0.1", desk.port, timeout=30)
+    headers = {"Authorization": f"Bearer {desk.key}", "Content-Type": "application/json"}
+
+    def search(n: int) -> float:
+        began = time.perf_counter()
+        connection.request("POST", "/api/v1/search", json.dumps({"query": QUESTIONS[n % len(QUESTIONS)]}), headers)
+        answer = connection.getresponse()
+        if answer.status != 200 or not json.loads(answer.read())["hits"]:
+            raise RuntimeError(f"a search was answered with {answer.status}")
+        return time.perf_counter() - began
+
+    for n in range(50):
+        search(n)
+    cpu = Cpu(desk, searches)
+    return {**summary([search(n) for n in range(searches)]), **cpu.spent()}
 
 
 def upload(desk: Desk, files: int) -> None:
@@ -208,15 +240,21 @@ def main() -> None:
         if profiler is not None:
             profiler.send_signal(2)
             profiler.wait()
+        searches = measure_searches(running, arguments.turns)
         memory = memory_mb(running.pid)
         ingesting = uvloop.run(measure_while_ingesting(running, arguments.files)) if arguments.files else None
     titles = f"{'streams':>8} {'questions':>10} {'first token':>12} {'p95':>8} {'raw':>7} {'added':>8}"
-    print(f"{titles} {'turns/s':>8} {'CPU':>8}")
+    print(f"{titles} {'turns/s':>8} {'CPU':>8} {'stores':>8}")
     for row in rows:
         print(
             f"{row['streams']:>8} {row['questions']:>10} {row['p50_ms']:>9.1f} ms {row['p95_ms']:>5.1f} ms "
-            f"{row['raw_ms']:>4.1f} ms {row['added_ms']:>5.1f} ms {row['turns_s']:>8.1f} {row['cpu_ms']:>5.2f} ms"
+            f"{row['raw_ms']:>4.1f} ms {row['added_ms']:>5.1f} ms {row['turns_s']:>8.1f} {row['cpu_ms']:>5.2f} ms "
+            f"{row['stores_cpu_ms']:>5.2f} ms"
         )
+    print(
+        f"a search: {searches['p50_ms']:.1f} ms (p95 {searches['p95_ms']:.1f}), CPU {searches['cpu_ms']:.2f} ms, "
+        f"stores {searches['stores_cpu_ms']:.2f} ms"
+    )
     print(f"web process: {memory:.0f} MB (proportional set size)")
     if ingesting:
         print(
@@ -224,8 +262,9 @@ def main() -> None:
             f"{ingesting['while_ingesting']['p50_ms']:.1f} ms (p95 {ingesting['while_ingesting']['p95_ms']:.1f}) while "
             f"{ingesting['files']} files are ingested: {ingesting['ratio']:.2f} times, {ingesting['asked']} asked"
         )
+    found = {"rows": rows, "search": searches, "web_mb": memory, "ingesting": ingesting}
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "turn.json").write_text(json.dumps({"rows": rows, "web_mb": memory, "ingesting": ingesting}, indent=2))
+    (RESULTS / "turn.json").write_text(json.dumps(found, indent=2))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ class Desk:
 
     port: int
     pid: int
-    stores: tuple[int, int]
+    stores: tuple[int, ...]
     key: str
     model: ScriptedModel
     folder: Path

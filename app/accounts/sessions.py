@@ -62,10 +62,14 @@ def device_remember(*, response: HttpResponse, user: User) -> None:
     )
 
 
-def session_begin(*, request: HttpRequest, user: User) -> None:
-    """Sign in somebody who has shown who they are. The visitor's session ends: nobody can have planted this one."""
+def session_begin(*, request: HttpRequest, user: User, issuer: str = "", provider_session: str = "") -> None:
+    """Sign in somebody who has shown who they are. The visitor's session ends: nobody can have planted this one.
+
+    `issuer` and `provider_session`: of the OIDC provider that vouched.
+    """
+    # Also after a provider's login: a session needs nothing of the OIDC library in later requests.
     login(request, user, backend="django.contrib.auth.backends.ModelBackend")
-    sign_in_record(request=request, user=user)
+    sign_in_record(request=request, user=user, issuer=issuer, provider_session=provider_session)
 
 
 def sign_out_everywhere(*, request: HttpRequest) -> int:

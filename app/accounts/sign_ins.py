@@ -1,6 +1,5 @@
 """Where a person is signed in: a row for each session, so that it can be listed and ended."""
 
-from datetime import datetime
 from uuid import UUID
 
 from django.contrib.sessions.models import Session
@@ -95,14 +94,15 @@ def _end(rows: QuerySet[SignIn]) -> int:
     return len(keys)
 
 
-def sign_ins_clean(*, user: User | None = None, now: datetime | None = None) -> int:
-    """Remove rows whose session is over, of one person or of all, and expired sessions; gives the number of rows."""
-    now = now or timezone.now()
+def sign_ins_over(*, user: User | None = None) -> QuerySet[SignIn]:
+    """Rows whose session is over, of one person or of all."""
     rows = SignIn.objects.all() if user is None else SignIn.objects.filter(user=user)
-    dead = rows.exclude(session_key__in=Session.objects.filter(expire_date__gt=now).values("session_key"))
-    if user is None:
-        Session.objects.filter(expire_date__lte=now).delete()
-    gone, _ = dead.delete()
+    return rows.exclude(session_key__in=_live().values("session_key"))
+
+
+def sign_ins_clean(*, user: User | None = None) -> int:
+    """Remove rows whose session is over, of one person or of all; gives their number."""
+    gone, _ = sign_ins_over(user=user).delete()
     return gone
 
 

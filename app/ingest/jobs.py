@@ -35,7 +35,7 @@ NEW, STOP = "new", "stop"
 
 
 class Fenced(Exception):
-    """The lease is no longer ours: somebody else took it, or a person cancelled the job."""
+    """The lease is no longer ours: somebody else took it, a person cancelled the work, or what it was about is gone."""
 
 
 @dataclass(frozen=True, slots=True)

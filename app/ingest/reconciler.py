@@ -20,6 +20,7 @@ from app.ingest.choices import JobKind, JobState
 from app.ingest.jobs import OPEN, ingest_job_create
 from app.ingest.models import Chunk, Job
 from app.ingest.pipeline import object_delete_unnamed
+from app.lib.advisory_lock import RECONCILER, lock_for_transaction, lock_try
 from app.lib.storage import storage
 from app.llm.embeddings import EmbeddingSpace, embeddings_client
 from app.retrieval.index import IndexWriter, index_writer
@@ -32,7 +33,6 @@ log = logging.getLogger(__name__)
 OBJECT_AGE_S = 3600
 JOBS_KEPT = timedelta(days=7)
 SHOWN = 20
-_LOCK = 7_214_330_101  # of PostgreSQL's advisory locks: any number that nobody else here takes
 
 
 @dataclass(slots=True)
@@ -78,7 +78,7 @@ def reconcile(*, repair: bool, object_age_s: float = OBJECT_AGE_S) -> Report | N
     Raises:
         Upstream: search or the embeddings server does not answer.
     """
-    with _alone() as alone:
+    with lock_try(RECONCILER) as alone:
         if not alone:
             return None
         report = Report(repaired=repair)
@@ -93,23 +93,9 @@ def reconcile(*, repair: bool, object_age_s: float = OBJECT_AGE_S) -> Report | N
     return report
 
 
-@contextmanager
-def _alone() -> Iterator[bool]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
-        alone = bool(cursor.fetchone()[0])
-    try:
-        yield alone
-    finally:
-        if alone:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
-
-
 def reconciler_keep_away() -> None:
     """Until this transaction ends, no reconciler compares: files are stored whose rows come later. Waits for one."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+    lock_for_transaction(RECONCILER)
 
 
 @contextmanager

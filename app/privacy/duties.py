@@ -16,24 +16,18 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from app.ingest.jobs import HEARTBEAT_S, LEASE_S, Fenced
 from app.lib.tenancy import scope_enter_everything
 from app.privacy.choices import WorkState
 from app.privacy.models import Work
 
 log = logging.getLogger(__name__)
 
-LEASE_S = 60
-HEARTBEAT_S = 10.0
 SHOW_S = 1.0
-DEATHS = 3
 CHANNEL = "refdesk_work"
 OPEN = (WorkState.QUEUED, WorkState.RUNNING)
 
 Row = TypeVar("Row", bound=Work)
-
-
-class Fenced(Exception):
-    """The lease is no longer ours, or what the work was about is gone."""
 
 
 def work_notify() -> None:

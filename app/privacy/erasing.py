@@ -15,8 +15,9 @@ from django.utils import timezone
 from app.accounts.audit.trail import audit_record
 from app.chat.models import Conversation, Message
 from app.errors import RefdeskError, Upstream
+from app.ingest.jobs import Fenced
 from app.privacy.choices import ErasureKind, WorkState
-from app.privacy.duties import Fenced, Held, fenced, holding, work_fail, work_take, work_wait
+from app.privacy.duties import Held, fenced, holding, work_fail, work_take, work_wait
 from app.privacy.erasure_rows import (
     exports_count,
     exports_erase,

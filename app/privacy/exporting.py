@@ -16,11 +16,12 @@ from django.db.models.functions import Now
 
 from app.accounts.models import User
 from app.errors import RefdeskError
+from app.ingest.jobs import DEATHS, Fenced
 from app.lib.storage import ObjectMissing, exports_storage, storage
 from app.privacy.archive.contents import documents_with_files, organisation_pieces, person_pieces
 from app.privacy.archive.writing import ArchiveWriter, PulledStream, file_part
 from app.privacy.choices import ExportKind, WorkState
-from app.privacy.duties import DEATHS, Fenced, Held, fenced, holding, work_fail, work_take, work_wait
+from app.privacy.duties import Held, fenced, holding, work_fail, work_take, work_wait
 from app.privacy.models import Export
 from app.sources.models import Document
 
@@ -147,26 +148,41 @@ def in_snapshot(pieces: Iterator[bytes]) -> Generator[bytes, None, None]:
         yield from pieces
 
 
-def exports_tidy(*, older_than_s: float = LEFT_OVER_S) -> dict[str, int]:
-    """Remove exports that have expired, and files that no export names; how many."""
-    expired = list(Export.objects.filter(expires__lte=Now()).values_list("pk", "storage_key"))
+def exports_expire(*, organisation: UUID) -> int:
+    """Remove an organisation's exports that have expired, with their files; how many."""
+    expired = list(
+        Export.objects.filter(organisation=organisation, expires__lte=Now()).values_list("pk", "storage_key")
+    )
     for pk, key in expired:
         Export.objects.filter(pk=pk).delete()
         if key:
             exports_storage().delete(key)
-    left, now = 0, time.time()
-    for stored in exports_storage().objects():
-        if now - stored.modified > older_than_s and not Export.objects.filter(storage_key=stored.key).exists():
-            exports_storage().delete(stored.key)
-            left += 1
+    return len(expired)
+
+
+def exports_tidy(*, older_than_s: float = LEFT_OVER_S) -> dict[str, int]:
+    """Remove files that no export names, and let exports whose file is gone say so; how many."""
+    left = exports_left_over(older_than_s=older_than_s)
+    for key in left:
+        exports_storage().delete(key)
+    missing = exports_missing()
+    ready = Export.objects.filter(pk__in=missing, state=WorkState.DONE)
+    ready.update(state=WorkState.FAILED, error_code="file_missing", updated=Now())
     exports_storage().incoming_clear(older_than_s=older_than_s)
-    return {"exports": len(expired), "exports_left_over": left}
+    return {"exports_left_over": len(left), "exports_missing": len(missing)}
 
 
-def exports_missing() -> list[str]:
+def exports_left_over(*, older_than_s: float = LEFT_OVER_S) -> list[str]:
+    """Keys of files that no export names and that are older than so many seconds."""
+    old = [one.key for one in exports_storage().objects() if time.time() - one.modified > older_than_s]
+    named = set(Export.objects.filter(storage_key__in=old).values_list("storage_key", flat=True))
+    return [key for key in old if key not in named]
+
+
+def exports_missing() -> list[UUID]:
     """Ids of exports that are said to be there and whose file is not."""
     rows = Export.objects.filter(state=WorkState.DONE, expires__gt=Now()).values_list("pk", "storage_key")
-    return [str(pk) for pk, key in rows if not exports_storage().exists(key)]
+    return [pk for pk, key in rows if not exports_storage().exists(key)]
 
 
 def archive_write(pieces: Iterator[bytes], path: Path) -> int:

@@ -5,8 +5,6 @@ up for at the next start. An advisory lock lets one worker do it.
 """
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -18,8 +16,10 @@ from django.utils import timezone
 
 from app.accounts.audit.trail import audit_record
 from app.accounts.models import Invitation, OneTimeToken, Organisation
+from app.accounts.sign_ins import sign_ins_clean, sign_ins_over
 from app.chat.models import Citation, Conversation, Message
-from app.privacy.exporting import exports_tidy
+from app.lib.advisory_lock import RETENTION, lock_try
+from app.privacy.exporting import exports_expire, exports_tidy
 from app.privacy.models import Export, RetentionRun
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,6 @@ log = logging.getLogger(__name__)
 BEGINS = timedelta(hours=1)
 BATCH = 200
 RUNS_KEPT = timedelta(days=400)
-_LOCK = 7_214_330_102  # of PostgreSQL's advisory locks: any number that nobody else here takes
 
 Counts = dict[str, int]
 
@@ -51,7 +50,7 @@ def retention_run(*, organisation: UUID | None = None, dry_run: bool = False, ag
     process is at it.
     """
     night, found = night_of(timezone.now()), {}
-    with _alone() as alone:
+    with lock_try(RETENTION) as alone:
         if not alone:
             return {}
         done = (
@@ -66,19 +65,6 @@ def retention_run(*, organisation: UUID | None = None, dry_run: bool = False, ag
         if organisation is None and None not in done:
             found[""] = _box_tidy(night, dry_run=dry_run)
     return found
-
-
-@contextmanager
-def _alone() -> Iterator[bool]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
-        alone = bool(cursor.fetchone()[0])
-    try:
-        yield alone
-    finally:
-        if alone:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
 
 
 def conversations_old(organisation: Organisation) -> "QuerySet[Conversation]":
@@ -107,7 +93,7 @@ def _organisation_tidy(organisation: Organisation, night: date, *, dry_run: bool
         }
     counts = conversations_remove(old)
     counts["invitations"] = invitations.delete()[0]
-    counts["exports"] = exports.count()
+    counts["exports"] = exports_expire(organisation=organisation.pk)
     counts["cached_vectors"] = _vectors_forget(organisation.pk) if unused else 0
     with transaction.atomic():
         RetentionRun.objects.create(organisation=organisation, night=night, counts=counts)
@@ -169,8 +155,9 @@ def _box_tidy(night: date, *, dry_run: bool) -> Counts:
     tokens = OneTimeToken.objects.filter(expires__lt=now)
     sessions = Session.objects.filter(expire_date__lt=now)
     if dry_run:
-        return {"one_time_tokens": tokens.count(), "sessions": sessions.count()}
-    counts = {"one_time_tokens": tokens.delete()[0], "sessions": sessions.delete()[0], **exports_tidy()}
+        return {"one_time_tokens": tokens.count(), "sessions": sessions.count(), "sign_ins": sign_ins_over().count()}
+    counts = {"one_time_tokens": tokens.delete()[0], "sessions": sessions.delete()[0]}
+    counts |= {"sign_ins": sign_ins_clean(), **exports_tidy()}
     RetentionRun.objects.filter(created__lt=now - RUNS_KEPT).delete()
     RetentionRun.objects.create(organisation=None, night=night, counts=counts)
     return counts

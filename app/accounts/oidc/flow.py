@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from app.accounts.models import User
 from app.accounts.oidc.backend import ProviderBackend, callback_address, setting
 from app.accounts.oidc.discovery import provider_get
-from app.accounts.oidc.sessions import session_begin, sessions_end
+from app.accounts.oidc.sessions import provider_session_begin, sessions_end
 from app.accounts.oidc.tokens import logout_token_check
 from app.accounts.secrets import secret_hash
 from app.errors import RefdeskError
@@ -65,7 +65,7 @@ class CallbackView(OIDCAuthenticationCallbackView):  # type: ignore[misc]
         user = backend.sign_in(request, nonce=login["nonce"], code_verifier=login["code_verifier"])
         if linking is not None:
             return redirect("account")
-        session_begin(request=request, user=user, claims=backend.claims, id_token=backend.id_token)
+        provider_session_begin(request=request, user=user, claims=backend.claims, id_token=backend.id_token)
         return redirect(login.get("next") or "portal")
 
 

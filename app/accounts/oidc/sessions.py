@@ -3,7 +3,6 @@
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.contrib.auth import login
 from django.http import HttpRequest
 from django.urls import reverse
 
@@ -11,21 +10,20 @@ from app.accounts.models import User
 from app.accounts.oidc.claims import Claims, claim_text
 from app.accounts.oidc.people import identity_user
 from app.accounts.oidc.provider import ended_mark, oidc_configured
-from app.accounts.sign_ins import sign_in_record, sign_ins_end_at_provider
+from app.accounts.sessions import session_begin
+from app.accounts.sign_ins import sign_ins_end_at_provider
 from app.errors import RefdeskError
 
-# Without the library: requests of a session find the person by Django's own backend.
-BACKEND = "django.contrib.auth.backends.ModelBackend"
 ID_TOKEN = "oidc_id_token"  # noqa: S105  a name
 
 
-def session_begin(*, request: HttpRequest, user: User, claims: Claims, id_token: str) -> None:
+def provider_session_begin(*, request: HttpRequest, user: User, claims: Claims, id_token: str) -> None:
     """A session of its own for the person, which the provider can end by its `sid`."""
-    login(request, user, backend=BACKEND)
+    vouched = {"issuer": settings.OIDC_ISSUER, "provider_session": claim_text(claims, "sid")}
+    session_begin(request=request, user=user, **vouched)
     # What the visitor's session was limited to.
     request.session.set_expiry(None)
     request.session[ID_TOKEN] = id_token
-    sign_in_record(request=request, user=user, issuer=settings.OIDC_ISSUER, provider_session=claim_text(claims, "sid"))
 
 
 def sessions_end(*, issuer: str, subject: str, provider_session: str) -> None:

@@ -92,24 +92,18 @@ def test_odd_values_come_back_from_the_database_as_they_were_hashed(acme: Organi
     assert detail_hash(entry.detail.content) == entry.detail_hash
 
 
-def refused(rows: Any, **values: Any) -> bool:
-    try:
-        with transaction.atomic():
-            rows.update(**values) if values else rows._raw_delete(rows.db)
-    except DatabaseError as error:
-        return "append-only" in str(error) or "permission denied" in str(error)
-    return False
-
-
-@pytest.mark.parametrize("owner", [True, False])
-def test_nobody_changes_or_removes_an_entry(acme: Organisation, owner: bool) -> None:
-    if owner:
-        with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL ROLE none")
+def test_not_even_the_tables_owner_changes_or_removes_an_entry(acme: Organisation) -> None:
+    """What the application's role may do is said by test_walls.py."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL ROLE none")
     audit_record(organisation=acme.pk, action="x", after={"name": "value"})
     rows = AuditEntry.objects.filter(organisation=acme)
     details = AuditDetail.objects.filter(organisation=acme)
-    assert refused(rows, action="y")
-    assert refused(details, content={"erased": True, "more": 1})
-    assert refused(details)
+    for change in (
+        lambda: rows.update(action="y"),
+        lambda: details.update(content={"erased": True, "more": 1}),
+        lambda: details._raw_delete(details.db),
+    ):
+        with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+            change()
     assert last(acme).action == "x"

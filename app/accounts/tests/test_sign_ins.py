@@ -107,7 +107,6 @@ def test_rows_of_dead_sessions_go(alice: Person, bob: Person) -> None:
     assert "Firefox" not in alice.client.get("/account").content.decode()
     assert sign_ins_clean() == 2
     assert SignIn.objects.get() == row_of(live)
-    assert not Session.objects.filter(expire_date__lte=timezone.now()).exists()
 
 
 def test_signing_in_again_removes_one_s_own_dead_rows(alice: Person) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import io
 import json
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.test import AsyncClient
 
@@ -19,6 +21,7 @@ from app.bots.services import bot_create
 from app.chat.models import Citation, Conversation, Message
 from app.conftest import Person
 from app.errors import RefdeskError
+from app.ingest.management.commands.check_store import exports_compare
 from app.ingest.models import Chunk, Job
 from app.ingest.pipeline import job_run
 from app.ingest.tests.stores import stores_agree, stores_empty, upload
@@ -27,7 +30,7 @@ from app.ops.tests.digest import changes, crossings, digest
 from app.ops.tests.world import World, world_make
 from app.privacy.archive.reading import ArchiveReader
 from app.privacy.archive.rows import ORGANISATION_TABLES
-from app.privacy.exporting import export_run_next, exports_tidy
+from app.privacy.exporting import export_run_next, exports_expire, exports_tidy
 from app.privacy.importing import organisation_import
 from app.privacy.models import Export
 from app.sources.models import Document
@@ -335,7 +338,7 @@ def test_an_export_that_expired_goes_with_its_file(alice: Person, library: Organ
     assert exports_storage().exists(key)
     Export.objects.filter(pk=made["id"]).update(expires=Export.objects.get(pk=made["id"]).created)
     assert alice.client.get(f"/api/v1/exports/{made['id']}/content").status_code == 410
-    assert exports_tidy()["exports"] == 1
+    assert exports_expire(organisation=alice.organisation.pk) == 1
     assert not exports_storage().exists(key)
     assert alice.client.get(f"/api/v1/exports/{made['id']}").status_code == 404
 
@@ -347,3 +350,24 @@ def test_a_file_that_no_export_names_is_left_over(library: Organisation) -> None
     assert exports_storage().exists(received.key)
     assert exports_tidy(older_than_s=-1)["exports_left_over"] >= 1
     assert not exports_storage().exists(received.key)
+
+
+def test_an_export_whose_file_is_gone_says_so_instead_of_offering_it(alice: Person, library: Organisation) -> None:
+    made = exported(alice)
+    exports_storage().delete(Export.objects.get(pk=made["id"]).storage_key)
+    assert exports_tidy()["exports_missing"] == 1
+    found = alice.client.get(f"/api/v1/exports/{made['id']}").json()
+    assert (found["state"], found["error"]["code"]) == ("failed", "file_missing")
+    assert exports_tidy()["exports_missing"] == 0
+
+
+def test_exports_and_their_files_are_compared_by_check_store(alice: Person, library: Organisation) -> None:
+    assert not any(finding.count for finding in exports_compare(repair=False).values())
+    made = exported(alice)
+    exports_storage().delete(Export.objects.get(pk=made["id"]).storage_key)
+    with exports_storage().receive(io.BytesIO(b"left over"), organisation=library.pk) as received:
+        received.keep()
+    os.utime(Path(settings.DATA) / "exports" / received.key, (0, 0))
+    found = exports_compare(repair=True)
+    assert (found["missing_exports"].first, found["orphan_exports"].first) == ([made["id"]], [received.key])
+    assert not any(finding.count for finding in exports_compare(repair=False).values())

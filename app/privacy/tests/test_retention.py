@@ -18,10 +18,11 @@ from app.accounts.models import AuditEntry, Invitation, OneTimeToken, Organisati
 from app.chat.models import Citation, Conversation, Message
 from app.conftest import Person
 from app.ingest.models import Chunk, EmbeddingCache
+from app.lib.advisory_lock import RETENTION
 from app.ops.tests.digest import changes, digest
 from app.ops.tests.world import World, world_make
 from app.privacy.models import Export, RetentionRun
-from app.privacy.retention import _LOCK, night_of, retention_due, retention_run
+from app.privacy.retention import night_of, retention_due, retention_run
 from app.privacy.upkeep import listener_parameters
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -104,7 +105,7 @@ def test_an_organisation_that_a_killed_worker_did_not_reach_is_due(world: World,
 @contextmanager
 def somebody_else() -> Iterator[None]:
     with psycopg.connect(**listener_parameters()) as elsewhere:
-        elsewhere.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
+        elsewhere.execute("SELECT pg_advisory_lock(%s)", [RETENTION])
         yield
 
 

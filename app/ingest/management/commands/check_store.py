@@ -1,11 +1,15 @@
+from dataclasses import asdict
 from typing import Any
 
 import orjson
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from app.errors import RefdeskError
-from app.ingest.reconciler import Report, reconcile
+from app.ingest.reconciler import Finding, Report, reconcile
+from app.privacy.exporting import exports_left_over, exports_missing, exports_tidy
 
+# Files that are just coming in have no row yet; beyond a minute they are left over.
+LEFT_OVER_S = 60
 WORDS = {
     "missing_points": "passages that search does not have",
     "orphan_points": "vectors that belong to no passage",
@@ -13,6 +17,8 @@ WORDS = {
     "orphan_objects": "files that belong to no document",
     "stuck_documents": "documents that wait without a job",
     "other_model": "documents embedded with another model",
+    "missing_exports": "exports whose file is missing",
+    "orphan_exports": "files of exports that no export names",
 }
 
 
@@ -21,26 +27,41 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true")
-        parser.add_argument("--repair", action="store_true", help="as the worker does every ten minutes")
+        parser.add_argument(
+            "--repair", action="store_true", help="as the worker does, every ten minutes and each night"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            # Files of uploads that are just coming in have no row yet; beyond a minute they are left over.
-            report = reconcile(repair=options["repair"], object_age_s=60)
+            report = reconcile(repair=options["repair"], object_age_s=LEFT_OVER_S)
         except RefdeskError as error:
             raise CommandError(error.message) from error
         if report is None:
             raise CommandError("The worker is comparing them just now. Try again in a moment.", returncode=2)
+        exports = exports_compare(repair=options["repair"])
+        clean = report.clean and not any(finding.count for finding in exports.values())
         if options["json"]:
-            self.stdout.write(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2).decode())
+            found = report.as_json() | {name: asdict(finding) for name, finding in exports.items()} | {"clean": clean}
+            self.stdout.write(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
         else:
-            self._show(report)
-        if not report.clean:
+            self._show(report, report.findings() | exports)
+            self.stdout.write("They agree." if clean else "They do not agree.")
+        if not clean:
             raise SystemExit(1)
 
-    def _show(self, report: Report) -> None:
+    def _show(self, report: Report, findings: dict[str, Finding]) -> None:
         self.stdout.write(f"{report.points} vectors, {report.objects} files")
-        for name, finding in report.findings().items():
+        for name, finding in findings.items():
             if finding.count:
                 self.stdout.write(f"{finding.count} {WORDS[name]}: {', '.join(finding.first)}")
-        self.stdout.write("They agree." if report.clean else "They do not agree.")
+
+
+def exports_compare(*, repair: bool) -> dict[str, Finding]:
+    """What did not agree before the repair."""
+    found = {
+        "missing_exports": Finding.of(exports_missing()),
+        "orphan_exports": Finding.of(exports_left_over(older_than_s=LEFT_OVER_S)),
+    }
+    if repair:
+        exports_tidy(older_than_s=LEFT_OVER_S)
+    return found

@@ -18,11 +18,16 @@ KEPT_AFTER = timedelta(days=1)
 def token_make(*, purpose: TokenPurpose, lifetime: timedelta, user: User | None = None) -> str:
     """A new token. Earlier ones for the same purpose and person end."""
     now = timezone.now()
-    OneTimeToken.objects.filter(purpose=purpose, user=user, used=None).delete()
+    tokens_end(purpose=purpose, user=user)
     OneTimeToken.objects.filter(expires__lt=now - KEPT_AFTER).delete()
     token = secret_make()
     OneTimeToken.objects.create(purpose=purpose, user=user, token_hash=secret_hash(token), expires=now + lifetime)
     return token
+
+
+def tokens_end(*, purpose: TokenPurpose, user: User | None) -> None:
+    """Open links for this purpose and person stop working."""
+    OneTimeToken.objects.filter(purpose=purpose, user=user, used=None).delete()
 
 
 def token_find(*, purpose: TokenPurpose, token: str) -> OneTimeToken | None:

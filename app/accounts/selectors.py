@@ -1,7 +1,9 @@
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
 
+from app.accounts.choices import Role
 from app.accounts.models import Invitation, Membership, Organisation
 from app.accounts.secrets import secret_hash
 from app.errors import NotFound
@@ -31,8 +33,22 @@ def invitation_list(*, organisation: UUID) -> QuerySet[Invitation]:
     return Invitation.objects.filter(organisation=organisation, accepted=None).order_by("-created")
 
 
+def invitations_open() -> QuerySet[Invitation]:
+    """Those whose link works now: a link must not outlive its maker's right to give that role."""
+    makers = Membership.objects.filter(
+        role__in=[Role.OWNER, Role.ADMIN], organisation=OuterRef("organisation"), user=OuterRef("invited_by")
+    )
+    return Invitation.objects.filter(
+        Exists(makers.filter(role=Role.OWNER))
+        | (Exists(makers) & ~Q(role=Role.OWNER))
+        | Q(invited_by__is_operator=True),
+        invited_by__is_active=True,
+        accepted=None,
+        expires__gt=timezone.now(),
+    )
+
+
 @everything_visible()
 def invitation_by_token(*, token: str) -> Invitation | None:
     """The open invitation of a link; the token itself is the permission."""
-    invitation = Invitation.objects.select_related("organisation").filter(token_hash=secret_hash(token)).first()
-    return invitation if invitation is not None and invitation.is_open else None
+    return invitations_open().select_related("organisation").filter(token_hash=secret_hash(token)).first()

@@ -9,10 +9,12 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from app.accounts.audit.trail import audit_record, audit_record_person
-from app.accounts.choices import Role
+from app.accounts.choices import Role, TokenPurpose
 from app.accounts.models import Invitation, Membership, Organisation, User
+from app.accounts.one_time import tokens_end
 from app.accounts.plans import plan_get
 from app.accounts.secrets import secret_hash, secret_make
+from app.accounts.selectors import invitations_open
 from app.accounts.sign_ins import sign_ins_end
 from app.errors import Conflict, Invalid, NotAllowed, NotFound, RefdeskError
 from app.lib.tenancy import everything_visible
@@ -118,6 +120,9 @@ def user_update(*, user: UUID, values: dict[str, Any]) -> User:
         row.save(update_fields=list(values))
         if not row.is_active:
             sign_ins_end(user=row.pk)
+        if not row.is_active or "email" in values:
+            # The address that a link went to may be somebody else's by now.
+            tokens_end(purpose=TokenPurpose.PASSWORD_RESET, user=row)
         audit_record_person(user=row, action="user.update", before=before, after=values)
     return row
 
@@ -132,6 +137,8 @@ def password_set(*, user: User, password: str, but: str | None = None) -> None:
     _password_check(password, user)
     user.set_password(password)
     user.save(update_fields=["password"])
+    # A reset link in an old mailbox would undo the change.
+    tokens_end(purpose=TokenPurpose.PASSWORD_RESET, user=user)
     sign_ins_end(user=user.pk, but=but)
     audit_record_person(user=user, action="user.password")
 
@@ -313,12 +320,13 @@ def invitation_accept(*, token: str, name: str, password: str, user: User | None
         Invalid: the password cannot be used.
     """
     invitation = (
-        Invitation.objects.select_for_update(of=("self",))
+        invitations_open()
+        .select_for_update(of=("self",))
         .select_related("organisation")
         .filter(token_hash=secret_hash(token))
         .first()
     )
-    if invitation is None or not invitation.is_open:
+    if invitation is None:
         raise RefdeskError("invitation_invalid")
     if invitation.organisation.suspended is not None:
         raise RefdeskError("organisation_suspended")

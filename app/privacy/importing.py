@@ -16,11 +16,12 @@ from django.db import DataError, IntegrityError, transaction
 from app.accounts.audit.trail import audit_record
 from app.accounts.choices import Role
 from app.accounts.models import ClaimRule, Membership, Organisation, User
+from app.accounts.oidc.rules import claim_rule_check
 from app.accounts.services import email_clean, organisation_create
-from app.errors import RefdeskError
+from app.errors import Invalid, RefdeskError
 from app.ingest.reconciler import reconciler_keep_away
 from app.privacy.archive.reading import ArchiveReader, refused
-from app.privacy.archive.rows import OrganisationRow
+from app.privacy.archive.rows import ClaimRuleRow, OrganisationRow
 from app.privacy.coming import Coming, Say, create
 from app.privacy.importing_answers import bots_make, conversations_make
 from app.privacy.importing_library import documents_queue, library_make
@@ -107,5 +108,12 @@ def _people(coming: Coming) -> None:
         coming.people[row.id] = user.id
         if row.role is not None:
             Membership.objects.create(organisation=organisation, user=user, role=Role(row.role))
-    rules = ({"claim": row.claim, "value": row.value, "role": row.role} for row in coming.rows("claim_rules"))
-    create(ClaimRule, (ClaimRule(organisation=organisation, **rule) for rule in rules))
+    create(ClaimRule, (_rule(organisation, row) for row in coming.rows("claim_rules")))
+
+
+def _rule(organisation: Organisation, row: ClaimRuleRow) -> ClaimRule:
+    try:
+        claim_rule_check(claim=row.claim, value=row.value)
+    except Invalid as error:
+        raise refused(f"a claim rule of it makes nobody or everybody a member. {error.message}") from error
+    return ClaimRule(organisation=organisation, claim=row.claim, value=row.value, role=row.role)

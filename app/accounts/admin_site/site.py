@@ -6,8 +6,9 @@ from functools import wraps
 from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.core.paginator import Paginator
+from django.db import DataError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
@@ -41,7 +42,11 @@ class RefdeskAdminSite(UnfoldAdminSite):  # type: ignore[misc]
                     scope_enter_everything()
                 else:
                     scope_enter(*user.admin_roles)
-            return guarded(request, *args, **kwargs)
+            try:
+                return guarded(request, *args, **kwargs)
+            except (ValidationError, DataError) as error:
+                # Ids, filters and chosen rows come as the address or the form says, before any form of ours checks.
+                raise BadRequest("A value cannot be used.") from error
 
         return scoped
 

@@ -19,3 +19,8 @@ def claim_text(claims: Claims, name: str, longest: int = LONGEST_SUBJECT) -> str
     except UnicodeEncodeError:
         return ""
     return value
+
+
+def email_is_verified(claims: Claims) -> bool:
+    # Some send the word instead of the value.
+    return claims.get("email_verified") in (True, "true")

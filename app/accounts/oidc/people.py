@@ -13,8 +13,9 @@ from app.accounts.audit.actors import PROVIDER, Actor
 from app.accounts.audit.trail import audit_record, audit_record_person
 from app.accounts.choices import Role
 from app.accounts.models import Identity, Invitation, Membership, User
-from app.accounts.oidc.claims import Claims, claim_text
+from app.accounts.oidc.claims import Claims, claim_text, email_is_verified
 from app.accounts.oidc.rules import Change, memberships_by_rule, roles_by_rule
+from app.accounts.selectors import invitations_open
 from app.accounts.services import email_clean
 from app.errors import Invalid, RefdeskError
 from app.lib.tenancy import everything_visible
@@ -161,9 +162,7 @@ def _email_follow(user: User, claims: Claims) -> Told | None:
 
 
 def _invitations_open(email: str) -> list[Invitation]:
-    open_now = Invitation.objects.filter(
-        email=email, accepted=None, expires__gt=timezone.now(), organisation__suspended=None
-    ).order_by("organisation_id", "pk")
+    open_now = invitations_open().filter(email=email, organisation__suspended=None).order_by("organisation_id", "pk")
     return list(open_now.select_related("organisation").select_for_update(of=("self",)))
 
 
@@ -209,8 +208,7 @@ def _record(user: User, told: Told | None, changes: list[Change]) -> None:
 def _email_verified(claims: Claims) -> str:
     """The address that the provider vouches for; empty when it vouches for none."""
     email = claim_text(claims, "email")
-    # Some send the word instead of the value.
-    if claims.get("email_verified") not in (True, "true") or not email:
+    if not email_is_verified(claims) or not email:
         return ""
     try:
         return email_clean(email)

@@ -10,6 +10,7 @@ from django.db import transaction
 from app.accounts.audit.trail import audit_record
 from app.accounts.choices import Role
 from app.accounts.models import ClaimRule, Membership, Organisation, User
+from app.accounts.oidc_claims import email_is_verified
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 
 # What every token holds says nothing about who somebody is, or is the provider's business with us.
@@ -126,9 +127,16 @@ def _text(value: str | float) -> str:
 
 
 def roles_by_rule(*, claims: Mapping[str, Any]) -> dict[UUID, Role]:
-    """The highest role that the rules of each organisation give for these claims."""
+    """The highest role that the rules of each organisation give for these claims.
+
+    An address that the provider does not vouch for fits no rule.
+    """
     found: dict[UUID, Role] = {}
+    vouched = email_is_verified(claims)
     for rule in ClaimRule.objects.all():
+        # At many providers people write any address they like into their own profile.
+        if rule.claim == "email" and not vouched:
+            continue
         if not claim_fits(claims, claim=rule.claim, value=rule.value):
             continue
         role, known = Role(rule.role), found.get(rule.organisation_id)

@@ -230,6 +230,23 @@ def test_rules_give_the_highest_role_in_each_organisation(
     assert roles() == {"acme": ("admin", True), "other": ("editor", True)}
 
 
+def test_an_address_that_the_provider_does_not_vouch_for_fits_no_rule(
+    provider: CertifiedProvider, acme: Organisation, other: Organisation
+) -> None:
+    rule(acme, "staff", Role.VIEWER)
+    rule(other, "boss@example.org", Role.OWNER, claim="email")
+    provider.control(person={**ADA, "email": "boss@example.org", "email_verified": False, "groups": []})
+    assert sign_in(visitor()).status_code == 403
+    provider.control(person=ADA)
+    sign_in(visitor())
+    provider.control(person={**ADA, "email": "boss@example.org", "email_verified": False})
+    assert sign_in(visitor()).status_code == 302
+    assert roles() == {"acme": ("viewer", True)}
+    provider.control(person={**ADA, "email": "boss@example.org"})
+    sign_in(visitor())
+    assert roles("boss@example.org") == {"acme": ("viewer", True), "other": ("owner", True)}
+
+
 def test_what_a_rule_gave_changes_and_goes_with_the_claim(
     provider: CertifiedProvider, acme: Organisation, other: Organisation
 ) -> None:

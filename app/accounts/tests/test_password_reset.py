@@ -18,7 +18,7 @@ from django.utils import timezone
 from app.accounts import lockout
 from app.accounts.models import AuditEntry, OneTimeToken, SignIn, User
 from app.accounts.password_reset import MAILS_AN_ACCOUNT, MAILS_AN_ADDRESS, reset_finish, reset_link
-from app.accounts.services import user_create, user_deactivate
+from app.accounts.services import password_set, user_create, user_deactivate, user_update
 from app.accounts.tests.mail_server import MailServer, mail_server
 from app.conftest import PASSWORD, Person
 from app.errors import RefdeskError
@@ -135,6 +135,25 @@ def test_a_deactivated_person_gets_no_link_and_uses_none(alice: Person, bob: Per
     ask("alice@example.org")
     ask("bob@example.org")
     assert [mail["To"] for mail in mails.wait(1)] == ["bob@example.org"]
+
+
+def test_a_link_ends_with_another_password_another_address_and_a_deactivation(alice: Person) -> None:
+    def change(**values: Any) -> None:
+        user_update(user=alice.user.pk, values=values)
+
+    steps = [
+        lambda: password_set(user=alice.user, password=NEW),
+        lambda: change(email="alice@new.example.org"),
+        lambda: (change(is_active=False), change(is_active=True)),
+    ]
+    for step in steps:
+        link = link_of(alice.user)
+        assert Client().get(link).status_code == 200
+        step()
+        assert Client().post(link, {"password": "a third long sentence"}).status_code == 410
+    kept = link_of(alice.user)
+    change(name="Alice B.")
+    assert Client().get(kept).status_code == 200
 
 
 def test_who_has_no_password_here_gets_none_by_mail(alice: Person, bob: Person, mails: MailServer) -> None:

@@ -195,6 +195,25 @@ def test_links_do_not_outlive_the_right_to_make_them(alice: Person, bob: Person)
     assert invitation_by_token(token=token) is None
 
 
+def test_links_of_a_maker_who_is_deactivated_erased_or_gone_open_nothing(alice: Person, bob: Person) -> None:
+    ends: list[Callable[[], Any]] = [
+        lambda: user_deactivate(user=bob.user),
+        lambda: Membership.objects.filter(user=bob.user).delete(),
+        lambda: Membership.objects.filter(user=bob.user).update(role=Role.ADMIN),
+        lambda: Invitation.objects.update(invited_by=None),
+    ]
+    for end in ends:
+        User.objects.filter(pk=bob.user.pk).update(is_active=True)
+        membership_create(organisation=bob.organisation, user=bob.user, role=Role.OWNER)
+        bob.role = Role.OWNER
+        _, token = invite(bob, "dora@example.org", Role.OWNER)
+        assert invitation_by_token(token=token) is not None
+        end()
+        assert invitation_by_token(token=token) is None
+        assert code_of(lambda t=token: invitation_accept(token=t, name="D", password=PASSWORD)) == "invitation_invalid"
+    assert not User.objects.filter(email="dora@example.org").exists()
+
+
 def test_a_key_is_kept_as_a_hash_and_shows_its_beginning(alice: Person) -> None:
     row, key = api_key_create(organisation=alice.organisation, name=" program ", role=Role.VIEWER)
     assert (row.name, row.prefix, row.key_hash) == ("program", key[:9], secret_hash(key))

@@ -10,7 +10,7 @@ from django.db import transaction
 from app.accounts.audit.trail import audit_record
 from app.accounts.choices import Role
 from app.accounts.models import ClaimRule, Membership, Organisation, User
-from app.accounts.oidc_claims import email_is_verified
+from app.accounts.oidc.claims import email_is_verified
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 
 # What every token holds says nothing about who somebody is, or is the provider's business with us.

@@ -210,6 +210,30 @@ async def measure_while_ingesting(desk: Desk, files: int) -> dict[str, Any]:
     return row
 
 
+def report(
+    rows: list[dict[str, Any]], searches: dict[str, float], memory: float, ingesting: dict[str, Any] | None
+) -> None:
+    titles = f"{'streams':>8} {'questions':>10} {'first token':>12} {'p95':>8} {'raw':>7} {'added':>8}"
+    print(f"{titles} {'turns/s':>8} {'CPU':>8} {'stores':>8}")
+    for row in rows:
+        print(
+            f"{row['streams']:>8} {row['questions']:>10} {row['p50_ms']:>9.1f} ms {row['p95_ms']:>5.1f} ms "
+            f"{row['raw_ms']:>4.1f} ms {row['added_ms']:>5.1f} ms {row['turns_s']:>8.1f} {row['cpu_ms']:>5.2f} ms "
+            f"{row['stores_cpu_ms']:>5.2f} ms"
+        )
+    print(
+        f"a search: {searches['p50_ms']:.1f} ms (p95 {searches['p95_ms']:.1f}), CPU {searches['cpu_ms']:.2f} ms, "
+        f"stores {searches['stores_cpu_ms']:.2f} ms"
+    )
+    print(f"web process: {memory:.0f} MB (proportional set size)")
+    if ingesting:
+        print(
+            f"first token of new questions: {ingesting['idle']['p50_ms']:.1f} ms idle, "
+            f"{ingesting['while_ingesting']['p50_ms']:.1f} ms (p95 {ingesting['while_ingesting']['p95_ms']:.1f}) while "
+            f"{ingesting['files']} files are ingested: {ingesting['ratio']:.2f} times, {ingesting['asked']} asked"
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, default=400)
@@ -243,25 +267,7 @@ def main() -> None:
         searches = measure_searches(running, arguments.turns)
         memory = memory_mb(running.pid)
         ingesting = uvloop.run(measure_while_ingesting(running, arguments.files)) if arguments.files else None
-    titles = f"{'streams':>8} {'questions':>10} {'first token':>12} {'p95':>8} {'raw':>7} {'added':>8}"
-    print(f"{titles} {'turns/s':>8} {'CPU':>8} {'stores':>8}")
-    for row in rows:
-        print(
-            f"{row['streams']:>8} {row['questions']:>10} {row['p50_ms']:>9.1f} ms {row['p95_ms']:>5.1f} ms "
-            f"{row['raw_ms']:>4.1f} ms {row['added_ms']:>5.1f} ms {row['turns_s']:>8.1f} {row['cpu_ms']:>5.2f} ms "
-            f"{row['stores_cpu_ms']:>5.2f} ms"
-        )
-    print(
-        f"a search: {searches['p50_ms']:.1f} ms (p95 {searches['p95_ms']:.1f}), CPU {searches['cpu_ms']:.2f} ms, "
-        f"stores {searches['stores_cpu_ms']:.2f} ms"
-    )
-    print(f"web process: {memory:.0f} MB (proportional set size)")
-    if ingesting:
-        print(
-            f"first token of new questions: {ingesting['idle']['p50_ms']:.1f} ms idle, "
-            f"{ingesting['while_ingesting']['p50_ms']:.1f} ms (p95 {ingesting['while_ingesting']['p95_ms']:.1f}) while "
-            f"{ingesting['files']} files are ingested: {ingesting['ratio']:.2f} times, {ingesting['asked']} asked"
-        )
+    report(rows, searches, memory, ingesting)
     found = {"rows": rows, "search": searches, "web_mb": memory, "ingesting": ingesting}
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "turn.json").write_text(json.dumps(found, indent=2))

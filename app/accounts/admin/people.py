@@ -156,7 +156,8 @@ class MembershipAdmin(ScopedAdmin):
 
     @display(description="Last sign-in", ordering="user__last_login")
     def last_login(self, obj: Membership) -> str | None:
-        return obj.user.last_login and date_format(obj.user.last_login, "DATETIME_FORMAT")
+        last = obj.user.last_login
+        return date_format(last, "DATETIME_FORMAT") if last else None
 
     @display(description="Open sessions")
     def sessions(self, obj: Membership) -> int:

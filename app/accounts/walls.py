@@ -71,15 +71,10 @@ def tables_append_only() -> list[str]:
 
 
 def walls_build() -> None:
-    """Role, grants and policies, where they are missing. In `as_owner`, after the migrations.
-
-    Raises:
-        ImproperlyConfigured: the role is not there and this login may not make it.
-    """
+    """Grants and policies, where they are missing. In `as_owner`, after `role_make` and the migrations."""
     with transaction.atomic(), connection.cursor() as cursor:
         # Two starts at once would trip over each other's grants.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('refdesk walls'))")
-        _role_make(cursor)
         cursor.execute(_SCOPE)
         _grant(cursor)
         present = _tables_present(cursor)
@@ -89,10 +84,16 @@ def walls_build() -> None:
                 _table_guard(cursor, table, column)
 
 
-def _role_make(cursor: Any) -> None:
-    cursor.execute("SELECT count(*) FROM pg_roles WHERE rolname = %s", [ROLE])
+def role_make() -> None:
+    """The role, and this login's right to act as it. In `as_owner`.
+
+    Raises:
+        ImproperlyConfigured: it is not there and this login may not make it.
+    """
     try:
-        with transaction.atomic():
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('refdesk walls'))")
+            cursor.execute("SELECT count(*) FROM pg_roles WHERE rolname = %s", [ROLE])
             if not cursor.fetchone()[0]:
                 cursor.execute(f"CREATE ROLE {ROLE} NOLOGIN")
             cursor.execute("SELECT pg_has_role(current_user, %s, 'SET')", [ROLE])

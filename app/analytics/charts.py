@@ -89,6 +89,10 @@ def _daily(figures: AnswerFigures, name: str) -> list[Number]:
     return values
 
 
+def _questions(count: int) -> str:
+    return f"{count:,} question{'' if count == 1 else 's'}"
+
+
 def _days(figures: AnswerFigures) -> list[str]:
     return [f"{day.day:%-d %b}" for day in figures.days if day.day is not None]
 
@@ -98,7 +102,7 @@ def questions_chart(figures: AnswerFigures, *, words: str) -> Chart:
         id="questions",
         title="Questions a day",
         kind="bar",
-        summary=f"{figures.whole.questions:,} questions {words}, by how they were answered.",
+        summary=f"{_questions(figures.whole.questions)} {words}, by how they were answered.",
         first="Day",
         labels=_days(figures),
         series=[Series(name, tone, _daily(figures, field)) for name, tone, field in MODES],
@@ -180,7 +184,7 @@ def satisfaction_chart(figures: AnswerFigures, *, words: str) -> Chart:
             Series("Thumbs up", "lamp", _daily(figures, "thumbs_up")),
             Series("Thumbs down", "bad", _daily(figures, "thumbs_down")),
         ],
-        empty="Nobody has rated an answer. The thumbs are below each answer in the portal.",
+        empty="Nobody has rated an answer. Ratings come by the API: the portal does not ask yet.",
     )
 
 

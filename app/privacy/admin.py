@@ -151,7 +151,7 @@ class ErasureAdmin(WorkAdmin):
     def receipt_shown(self, obj: Erasure) -> str:
         if obj.receipt is None:
             return "comes with the end"
-        return format_html('<pre class="overflow-x-auto">{}</pre>', receipt_text(obj.receipt))
+        return format_html('<pre class="whitespace-pre-wrap break-all">{}</pre>', receipt_text(obj.receipt))
 
     def object_save(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
         organisation = self.organisation_for(request, obj)

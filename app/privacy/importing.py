@@ -29,6 +29,7 @@ from app.privacy.importing_library import documents_queue, library_make
 log = logging.getLogger(__name__)
 
 FREE_BYTES = 512 * 1024 * 1024
+SAY_BYTES = 64 * 1024 * 1024
 
 
 def organisation_import(*, path: Path, slug: str | None = None, say: Say = lambda _: None) -> Organisation:
@@ -42,8 +43,10 @@ def organisation_import(*, path: Path, slug: str | None = None, say: Say = lambd
     """
     with ArchiveReader(path) as reader:
         _room_check(reader)
+        said = 0
         for done in reader.check():
-            if done % (64 * 1024 * 1024) < 256 * 1024:
+            if done - said >= SAY_BYTES:
+                said = done
                 say(f"{done // 1024**2} MB checked")
         say("Every part has the digest that the manifest names.")
         try:

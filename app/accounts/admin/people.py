@@ -5,6 +5,7 @@ from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
+from django.utils.formats import date_format
 
 from app.accounts.admin_site.actions import object_action
 from app.accounts.admin_site.scope import ScopedAdmin, action, display, is_operator, person_of, role_in, roles_of
@@ -154,8 +155,9 @@ class MembershipAdmin(ScopedAdmin):
         return "active" if obj.user.is_active else "deactivated"
 
     @display(description="Last sign-in", ordering="user__last_login")
-    def last_login(self, obj: Membership) -> Any:
-        return obj.user.last_login
+    def last_login(self, obj: Membership) -> str | None:
+        last = obj.user.last_login
+        return date_format(last, "DATETIME_FORMAT") if last else None
 
     @display(description="Open sessions")
     def sessions(self, obj: Membership) -> int:

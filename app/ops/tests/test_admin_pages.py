@@ -153,3 +153,11 @@ def fill(organisation: Organisation, person: Person) -> None:
             organisation=organisation, email=f"i-{word}@example.org", role=Role.VIEWER, invited_by=person.user,
             inviter_role=Role.OWNER,
         )  # fmt: skip
+
+
+@pytest.mark.parametrize(("model", "fields"), [("export", ["who"]), ("erasure", ["who", "confirm"])])
+def test_what_is_typed_into_has_an_edge_that_can_be_seen(alice: Person, model: str, fields: list[str]) -> None:
+    page = alice.client.get(f"/admin/privacy/{model}/add/").content.decode()
+    for field in fields:
+        [found] = re.findall(rf'<input[^>]*name="{field}"[^>]*>', page)
+        assert re.search(r'class="[^"]*\bborder\b', found), found

@@ -240,6 +240,8 @@ def test_without_yes_nothing_is_erased(world: World) -> None:
     before = digest()
     with pytest.raises(CommandError, match="--yes"):
         call_command("organisation_erase", "acme", stdout=io.StringIO())
+    with pytest.raises(CommandError, match="--yes"):
+        call_command("person_erase", "alice@example.org", stdout=io.StringIO())
     assert changes(before, digest()) == []
 
 

@@ -63,7 +63,8 @@ class Command(BaseCommand):
                 numbers = ", ".join(map(str, report.seal_broken))
                 self.stdout.write(f"{name}: BROKEN. The seal was not ours before entry {numbers}.")
             else:
-                self.stdout.write(f"{name}: {report.number} entries{erased}, whole.")
+                entries = "entry" if report.number == 1 else "entries"
+                self.stdout.write(f"{name}: {report.number} {entries}{erased}, whole.")
 
 
 def _kept(path: Path | None) -> Kept:

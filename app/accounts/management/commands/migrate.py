@@ -2,14 +2,22 @@ from typing import Any
 
 from django.core.management.commands import migrate
 
-from app.accounts.walls import as_owner, walls_build
+from app.accounts.walls import as_owner, role_make, walls_build
 
 
 class Command(migrate.Command):
     help = f"{migrate.Command.help} Then builds the walls between organisations (app/accounts/walls.py)."
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def execute(self, *args: Any, **options: Any) -> Any:
+        # The checks that come first ask the database too; on an empty one the application's role is not there yet.
         with as_owner():
-            super().handle(*args, **options)
-            if not (options["check_unapplied"] or options["plan"]):
-                walls_build()
+            return super().execute(*args, **options)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        looks_only = options["check_unapplied"] or options["plan"]
+        if not looks_only:
+            # Before anything is changed: with a login that may not make it, the older version can still go on.
+            role_make()
+        super().handle(*args, **options)
+        if not looks_only:
+            walls_build()

@@ -18,8 +18,11 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("person", metavar="EMAIL")
         parser.add_argument("--organisation", metavar="SLUG", help="only what this one holds of them")
+        parser.add_argument("--yes", action="store_true", help="without it nothing is done")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if not options["yes"]:
+            raise CommandError(f"This erases {options['person']} for good. Say --yes.")
         try:
             receipt = erasure_see_through(erasure=self._queue(options["person"], options["organisation"]).pk)
         except RefdeskError as error:

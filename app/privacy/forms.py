@@ -1,6 +1,7 @@
 from typing import Any, ClassVar
 
 from django import forms
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from app.privacy.models import Erasure, Export
 
@@ -10,6 +11,7 @@ class ExportForm(forms.ModelForm):  # type: ignore[type-arg]
         label="Only of a person",
         required=False,
         max_length=254,
+        widget=UnfoldAdminTextInputWidget,
         help_text="E-mail address. Empty: all of the organisation.",
     )
 
@@ -23,11 +25,13 @@ class ErasureForm(forms.ModelForm):  # type: ignore[type-arg]
         label="Person",
         required=False,
         max_length=254,
+        widget=UnfoldAdminTextInputWidget,
         help_text="E-mail address of the person to erase. Empty: the whole organisation.",
     )
     confirm = forms.CharField(
         label="Confirm",
         max_length=254,
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
         help_text="Type the e-mail address again; for the whole organisation, its slug. This cannot be undone.",
     )
 

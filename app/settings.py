@@ -243,6 +243,7 @@ UNFOLD = {
     "SITE_DROPDOWN": "app.accounts.admin_site.switch.organisation_links",
     "DASHBOARD_CALLBACK": "app.analytics.admin.dashboard",
     "STYLES": [lambda request: f"{STATIC_URL}refdesk/tokens.css", lambda request: f"{STATIC_URL}refdesk/admin.css"],
+    "SCRIPTS": [lambda request: f"{STATIC_URL}refdesk/keys.js"],
     "SIDEBAR": {
         "show_search": True,
         "command_search": True,

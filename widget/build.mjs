@@ -7,7 +7,7 @@ import * as esbuild from "esbuild";
 const here = dirname(fileURLToPath(import.meta.url));
 export const OUT = resolve(here, "../app/static/refdesk");
 export const PAGES = ["theme", "ask", "documents", "document", "account"];
-export const ADMIN = ["dashboard", "organisation"];
+export const ADMIN = ["dashboard", "keys", "organisation"];
 export const BUILT = [...[...PAGES, ...ADMIN].map((page) => `${page}.js`), "portal.css", "icons.svg"];
 
 export async function build(out) {

@@ -79,10 +79,10 @@ class User(AbstractBaseUser):
     """A person. What they may do is said by their memberships; an operator runs the box and sees every organisation."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    email = models.EmailField(max_length=254, unique=True)
+    email = models.EmailField("e-mail address", max_length=254, unique=True)
     name = models.CharField(max_length=200, blank=True)
-    is_active = models.BooleanField(default=True)
-    is_operator = models.BooleanField(default=False)
+    is_active = models.BooleanField("may sign in", default=True)
+    is_operator = models.BooleanField("runs this box", default=False)
     created = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar[Users] = Users()
@@ -92,6 +92,7 @@ class User(AbstractBaseUser):
     REQUIRED_FIELDS: ClassVar = []
 
     class Meta:
+        verbose_name = "account"
         constraints: ClassVar = [models.UniqueConstraint(Lower("email"), name="user_email_unique")]
 
     def __str__(self) -> str:
@@ -136,6 +137,7 @@ class Membership(models.Model):
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        verbose_name = "member"
         constraints: ClassVar = [models.UniqueConstraint(fields=["organisation", "user"], name="membership_unique")]
 
     def __str__(self) -> str:
@@ -147,7 +149,7 @@ class Invitation(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="invitations")
-    email = models.EmailField(max_length=254)
+    email = models.EmailField("e-mail address", max_length=254)
     role = models.CharField(max_length=10, choices=Role.choices, default=Role.VIEWER)
     token_hash = models.CharField(max_length=64, unique=True, editable=False)
     invited_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
@@ -250,6 +252,7 @@ class ClaimRule(models.Model):
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        verbose_name = "sign-in rule"
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["organisation", "claim", "value"], name="claim_rule_unique")
         ]

@@ -49,7 +49,6 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "notices": notices,
         "unanswered": unanswered_list(organisations=private, days=days) if private else [],
         "unanswered_count": answers.whole.refused + answers.whole.failed,
-        "may_read_questions": bool(private),
         "is_new": documents.all == 0,
     }
 

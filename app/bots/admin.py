@@ -19,6 +19,7 @@ from app.bots.services import bot_create, bot_delete, bot_pause, bot_resume, bot
 class BotAdmin(ScopedAdmin):
     """Saving changed settings publishes a new revision; the earlier ones stay."""
 
+    when_deleted = "Its revisions and all conversations with it go with it."
     may_add = may_change = may_delete = True
     when_empty = "A bot answers questions from all sources, or from those that you choose for it."
     form = BotForm

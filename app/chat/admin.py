@@ -58,7 +58,8 @@ class CitationInline(ReadOnlyInline):
 @admin.register(Message)
 class MessageAdmin(ReadOnlyAdmin):
     least_role = Role.OWNER
-    list_display = ("id", "organisation", "role", "state", "mode", "model", "tokens_in", "tokens_out", "created")
+    when_empty = "Nobody has asked yet. Messages appear here with the first question."
+    list_display = ("created", "organisation", "role", "state", "mode", "model", "tokens_in", "tokens_out")
     list_select_related = ("organisation",)
     list_filter = ("organisation", "state", "mode", "error_code")
     ordering = ("-created",)

@@ -20,7 +20,9 @@ class Conversation(models.Model):
     organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="conversations")
     bot = models.ForeignKey(Bot, models.CASCADE, related_name="conversations")
     user = models.ForeignKey(User, models.CASCADE, null=True, blank=True, related_name="conversations")
-    api_key = models.ForeignKey(ApiKey, models.SET_NULL, null=True, blank=True, related_name="+")
+    api_key = models.ForeignKey(
+        ApiKey, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name="API key"
+    )
     title = models.CharField(max_length=200, blank=True)
     created = models.DateTimeField(auto_now_add=True)
     updated = models.DateTimeField(auto_now=True)
@@ -84,7 +86,7 @@ class Citation(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="+")
     message = models.ForeignKey(Message, models.CASCADE, related_name="citations")
-    n = models.PositiveSmallIntegerField()
+    n = models.PositiveSmallIntegerField("number")
     start = models.PositiveIntegerField()  # characters of the answer
     end = models.PositiveIntegerField()
     support = models.FloatField(null=True, blank=True)

@@ -12,7 +12,7 @@ STATES = {"done": "success", "failed": "danger", "running": "info", "queued": "i
 @admin.register(Job)
 class JobAdmin(ReadOnlyAdmin):
     when_empty = "Jobs are the work on documents. They begin by themselves when a document is added."
-    list_display = ("id", "organisation", "kind", "document", "state_shown", "step", "attempt", "error_code", "updated")
+    list_display = ("document", "organisation", "kind", "state_shown", "step", "attempt", "error_code", "updated")
     list_select_related = ("organisation", "document")
     list_filter = ("organisation", "state", "kind", "error_code")
     search_fields = ("document__name",)

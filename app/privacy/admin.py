@@ -66,6 +66,7 @@ class ExportAdmin(WorkAdmin):
     """Copies to take away. Those with conversations are an owner's to see, a person's own account only theirs."""
 
     when_empty = "An export holds everything of an organisation or of a person, as JSON and files."
+    when_deleted = "The file is removed with it."
     form = ExportForm
     may_delete = True
     list_display = ("created", "organisation", "kind", "state_shown", "progress", "size", "expires", "download")
@@ -172,6 +173,8 @@ class ErasureAdmin(WorkAdmin):
 
 @admin.register(RetentionRun)
 class RetentionRunAdmin(ReadOnlyAdmin):
+    when_empty = "What is too old is removed every night. How long conversations are kept is said in the settings."
+    empty_value_display = "This box"
     list_display = ("night", "organisation", "removed")
     list_select_related = ("organisation",)
     list_filter = ("organisation",)
@@ -180,4 +183,4 @@ class RetentionRunAdmin(ReadOnlyAdmin):
     @display(description="Removed")
     def removed(self, obj: RetentionRun) -> str:
         words = ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in obj.counts.items() if count)
-        return words or "nothing"
+        return words or "Nothing was too old"

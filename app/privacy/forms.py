@@ -31,7 +31,7 @@ class ErasureForm(forms.ModelForm):  # type: ignore[type-arg]
     confirm = forms.CharField(
         label="Confirm",
         max_length=254,
-        widget=UnfoldAdminTextInputWidget,
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
         help_text="Type the e-mail address again; for the whole organisation, its slug. This cannot be undone.",
     )
 

@@ -4,6 +4,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from app.accounts.models import Organisation, User
 from app.lib.ids import new_id
@@ -43,7 +44,7 @@ class Export(Work):
     requested_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
     storage_key = models.CharField(max_length=200, blank=True, editable=False)
     bytes = models.BigIntegerField(default=0)
-    sha256 = models.CharField(max_length=64, blank=True)
+    sha256 = models.CharField("SHA-256", max_length=64, blank=True)
     counts = models.JSONField(default=dict, blank=True)  # rows by table
     expires = models.DateTimeField()
 
@@ -55,7 +56,7 @@ class Export(Work):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} export of {self.created:%Y-%m-%d %H:%M}"
+        return f"{self.get_kind_display()} export of {date_format(self.created, 'j M Y, H:i')}"
 
     @property
     def is_ready(self) -> bool:
@@ -95,7 +96,7 @@ class Erasure(Work):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} erasure of {self.created:%Y-%m-%d %H:%M}"
+        return f"{self.get_kind_display()} erasure of {date_format(self.created, 'j M Y, H:i')}"
 
 
 class RetentionRun(models.Model):

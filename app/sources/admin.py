@@ -23,6 +23,7 @@ STATES = {"ready": "success", "failed": "danger", "running": "info", "queued": "
 @admin.register(Source)
 class SourceAdmin(ScopedAdmin):
     when_empty = "A source is a place that documents come from. Add one, then upload to it in the portal."
+    when_deleted = "Its documents go with it: nobody can ask about them any more."
     may_add = may_change = may_delete = True
     list_display = ("name", "organisation", "kind", "documents_count", "created")
     list_select_related = ("organisation",)
@@ -58,6 +59,7 @@ class VersionInline(ReadOnlyInline):
 @admin.register(Document)
 class DocumentAdmin(ReadOnlyAdmin):
     when_empty = "Drop files on the portal's Documents page. Answers come from them."
+    when_deleted = "What was read from it goes with it. Answers that cite it keep their quotations."
     may_delete = True
     may_change = True  # by the buttons only: every field is fixed
     actions = ("retry", "cancel")
@@ -98,7 +100,7 @@ class DocumentAdmin(ReadOnlyAdmin):
 
     @display(description="Error")
     def failure(self, obj: Document) -> str:
-        return f"{obj.error_message} ({obj.error_code})" if obj.error_code else "none"
+        return f"{obj.error_message} ({obj.error_code})" if obj.error_code else ""
 
     @display(description="What to do")
     def hint(self, obj: Document) -> str:

@@ -11,7 +11,8 @@ from app.accounts.admin_site.scope import ReadOnlyAdmin, display, is_operator
 from app.accounts.admin_site.switch import KEPT_AS
 from app.accounts.models import AuditEntry, Organisation
 
-KINDS = {"person": "info", "key": "warning", "provider": "info", "command": "danger", "system": "success"}
+# Who it was is no state, good or bad: only what needs no sign-in stands out.
+KINDS = {"command": "warning"}
 
 
 @admin.register(AuditEntry)
@@ -19,6 +20,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     """An organisation's admins see its entries; those of the box itself are for operators."""
 
     list_display = ("at", "number", "action", "who", "kind", "whom", "organisation")
+    empty_value_display = "This box"
     list_select_related = ("organisation", "detail")
     list_filter = ("organisation", "action", "actor_kind", "at")
     search_fields = ("detail__content__actor", "detail__content__target", "target", "action")

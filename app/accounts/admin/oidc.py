@@ -23,6 +23,7 @@ _HELP = {
 @admin.register(ClaimRule)
 class ClaimRuleAdmin(ScopedAdmin):
     when_empty = "A rule makes members of those whom the sign-in provider vouches for, by a claim such as groups."
+    when_deleted = "Who is a member by it is none after the next sign-in."
     may_add = may_change = may_delete = True
     list_display = ("claim", "value", "role", "organisation")
     list_select_related = ("organisation",)
@@ -58,6 +59,8 @@ class IdentityAdmin(ReadOnlyAdmin):
     """Members' identities, to look at. An account can be in several organisations: only operators delete one, which
     lets its person be linked anew."""
 
+    when_empty = "Nobody has signed in by the sign-in provider yet, or none is set up (docs: sign-in)."
+    when_deleted = "The person is linked anew at the next sign-in."
     may_delete = True
     operator_only = frozenset({"delete"})
     list_display = ("user", "subject", "issuer", "last_used")

@@ -124,6 +124,7 @@ class UserAdmin(ScopedAdmin):
 @admin.register(Membership)
 class MembershipAdmin(ScopedAdmin):
     when_empty = "Nobody is a member yet. Invite people: they join by a link."
+    when_deleted = "The person is no member any more. What they uploaded stays."
     may_add = may_change = may_delete = True
     operator_only = frozenset({"add"})  # others invite
     list_display = ("user", "name", "organisation", "role_shown", "state", "last_login", "created")
@@ -132,6 +133,9 @@ class MembershipAdmin(ScopedAdmin):
     search_fields = ("user__email", "user__name")
     autocomplete_fields = ("user",)
     actions_row = actions_detail = ("sign_out",)
+
+    def audited_as(self, obj: Any) -> str:
+        return str(obj.user_id)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         if obj is None:
@@ -200,6 +204,7 @@ class MembershipAdmin(ScopedAdmin):
 @admin.register(Invitation)
 class InvitationAdmin(ScopedAdmin):
     when_empty = "Invite somebody: you get a link to send, which works once."
+    when_deleted = "Its link stops working."
     may_add = may_delete = True
     list_display = ("email", "organisation", "role", "state", "invited_by", "expires")
     list_select_related = ("organisation", "invited_by")
@@ -244,7 +249,7 @@ class InvitationAdmin(ScopedAdmin):
 
     def object_delete(self, request: HttpRequest, obj: Any) -> None:
         if obj.accepted is not None:
-            raise Conflict(message="This invitation is used: remove the membership instead.")
+            raise Conflict(message="This invitation is used: remove the member instead.")
         invitation_withdraw(organisation=obj.organisation_id, invitation=obj.pk)
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:

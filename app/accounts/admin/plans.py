@@ -20,11 +20,35 @@ LIMITS = (
     "soft_percent",
 )
 
+_WORDS = {
+    "name": ("Short name", "Organisations, keys and commands name it. It cannot be changed later."),
+    "title": ("Name", "As people read it."),
+    "requests_per_minute": (
+        "Requests a minute",
+        "Of an organisation, or of a key that has this plan. Empty: no limit.",
+    ),
+    "person_requests_per_minute": (
+        "Requests a minute of one person",
+        "So that one person, or one visitor of a widget, cannot use up what all have. Empty: no limit.",
+    ),
+    "tokens_per_minute": ("Tokens a minute", "Read and written by models. Empty: no limit."),
+    "requests_per_month": (
+        "Questions and searches a month",
+        "Then nobody can ask until the next month. Empty: no limit.",
+    ),
+    "tokens_per_month": (
+        "Tokens a month",
+        "Then no question is answered by a model until the next month. Empty: no limit.",
+    ),
+    "soft_percent": ("Tell from", "Per cent of a month's limit. From there on, admins see a notice."),
+}
+
 
 @admin.register(Plan)
 class PlanAdmin(ScopedAdmin):
     """An organisation's admins look at their own plan; only operators see the others, and change any."""
 
+    when_deleted = "Only a plan that nobody has can be deleted."
     may_add = may_change = may_delete = True
     operator_only = frozenset({"add", "change", "delete"})
     list_display = ("title", "name", "per_minute", "per_month", "given_to")
@@ -33,6 +57,11 @@ class PlanAdmin(ScopedAdmin):
 
     def listed_only(self, request: HttpRequest) -> Organisation | None:
         return None
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name in _WORDS:
+            kwargs["label"], kwargs["help_text"] = _WORDS[db_field.name]
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         if not is_operator(request):

@@ -5,10 +5,12 @@ searches, filters, drop-downs, detail pages and actions, because all of them rea
 """
 
 from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Any, ClassVar, TypeVar
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
+from django.core.exceptions import ValidationError
 from django.db.models import Field, ForeignKey, Model, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -48,11 +50,26 @@ def action(*, description: str, permissions: Sequence[str] = ()) -> Callable[[Me
 
 
 def display(*, description: str, ordering: str = "", label: dict[str, str] | None = None) -> Callable[[Method], Method]:
-    """Unfold's decorator, typed: a column that is worked out; `label` gives values their colours."""
-    marked: Callable[[Method], Method] = decorators.display(
-        description=description, ordering=ordering or None, label=label
-    )
-    return marked
+    """Unfold's decorator, typed: a column that is worked out; `label` gives values their colours, and a capital.
+
+    An empty text is shown as every other empty cell is.
+    """
+    colours = {_titled(value): colour for value, colour in label.items()} if label else None
+
+    def decorate(method: Method) -> Method:
+        @wraps(method)
+        def shown(*args: Any) -> Any:
+            value = method(*args)
+            return None if value == "" else _titled(value) if label and isinstance(value, str) else value
+
+        marked: Method = decorators.display(description=description, ordering=ordering or None, label=colours)(shown)
+        return marked
+
+    return decorate
+
+
+def _titled(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
@@ -63,6 +80,7 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
         least_role: who may open the page besides operators.
         may_add, may_change, may_delete: which doors exist; `operator_only` closes them to everybody else.
         when_empty: what an empty list says, with what to do.
+        when_deleted: what goes with a row, as its confirmation says.
     """
 
     organisation_path: ClassVar[str] = "organisation"
@@ -72,6 +90,7 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
     may_delete: ClassVar[bool] = False
     operator_only: ClassVar[frozenset[str]] = frozenset()
     when_empty: ClassVar[str] = ""
+    when_deleted: ClassVar[str] = ""
     list_per_page = 50
     # A second count over the whole table adds nothing.
     show_full_result_count = False
@@ -93,7 +112,10 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
         key = (self.model, str(obj.pk if isinstance(obj, Model) else obj))
         known: dict[Any, bool] = request.__dict__.setdefault("_admin_reach", {})
         if key not in known:
-            known[key] = bool(self.get_queryset(request).filter(pk=key[1]).exists())
+            try:
+                known[key] = bool(self.get_queryset(request).filter(pk=key[1]).exists())
+            except (ValidationError, ValueError):  # the address holds no id
+                known[key] = False
         return known[key]
 
     def _may(self, request: HttpRequest, door: str, switched_on: bool, obj: Any) -> bool:
@@ -200,6 +222,22 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
         chosen = organisation_chosen(request)
         return {**({"organisation": chosen.pk} if chosen is not None else {}), **given}
 
+    def audited_as(self, obj: Any) -> str:
+        """The id by which the audit trail knows a row; empty: it tells nothing of such rows."""
+        return str(obj.pk) if self.may_add or self.may_change or self.may_delete else ""
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        obj = kwargs.get("obj")
+        shown = {
+            "audited_as": self.audited_as(obj) if obj is not None else "",
+            "show_save_and_add_another": False,
+            # A new row that is saved has its own next page: its secret, its progress or its list.
+            "show_save_and_continue": obj is not None,
+            **context,
+        }
+        answer: HttpResponse = super().render_change_form(request, shown, **kwargs)
+        return answer
+
     def get_exclude(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
         excluded = list(super().get_exclude(request, obj) or [])
         if obj is None and not is_operator(request) and len(roles_of(request, least=self.least_role)) == 1:
@@ -275,8 +313,9 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         return self._or_message(request, super().changeform_view, *args, **kwargs)
 
-    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        return self._or_message(request, super().delete_view, *args, **kwargs)
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:
+        shown = {**(extra_context or {}), "when_deleted": self.when_deleted}
+        return self._or_message(request, super().delete_view, object_id, extra_context=shown)
 
     def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         request.__dict__["_admin_lists"] = True
@@ -307,6 +346,7 @@ class ReadOnlyInline(TabularInline):  # type: ignore[misc]
     can_delete = False
     extra = 0
     show_change_link = False
+    hide_title = True  # ids
     tab = False
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -173,7 +173,7 @@ def test_a_rotated_key_is_shown_once_and_the_old_one_works_as_long_as_chosen(ali
     made = ApiKey.objects.get(replaces=mine.api_key)
     assert f"{made.prefix}" in answer.content.decode()
     assert fresh(mine.api_key).expires - timezone.now() > timedelta(days=6)
-    assert "replaced" in alice.client.get(reverse("admin:accounts_apikey_changelist")).content.decode()
+    assert "Replaced" in alice.client.get(reverse("admin:accounts_apikey_changelist")).content.decode()
     wrong = alice.client.post(address(made, "rotate"), {"overlap": "400"}, follow=True)
     assert "Choose when the old key stops working." in wrong.content.decode()
 

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from app.accounts.choices import Role
 from app.accounts.keys import api_key_create
-from app.accounts.models import ApiKey, Membership, Organisation
+from app.accounts.models import ApiKey, AuditEntry, Membership, Organisation
 from app.accounts.services import invitation_create, membership_create, organisation_create, user_create
 from app.bots.models import Bot, BotRevision
 from app.bots.services import bot_create, bot_update
@@ -18,6 +18,7 @@ from app.chat.models import Conversation, Message
 from app.conftest import PASSWORD, Person
 from app.ops.tests.test_admin import QUERIES, address, row_of, visited
 from app.ops.tests.world import World, world_make
+from app.privacy.models import Erasure, Export
 from app.sources.models import Document, Source
 
 PAYLOAD = "<img src=x onerror=alert(1)>{{7*7}}"
@@ -161,3 +162,35 @@ def test_what_is_typed_into_has_an_edge_that_can_be_seen(alice: Person, model: s
     for field in fields:
         [found] = re.findall(rf'<input[^>]*name="{field}"[^>]*>', page)
         assert re.search(r'class="[^"]*\bborder\b', found), found
+
+
+def test_an_address_without_an_id_is_no_page(alice: Person, mine: World) -> None:
+    for page in (f"apikey/{mine.api_key.pk}/nothing/", f"apikey/{mine.api_key.pk}/nothing/change/", "apikey/x/rotate/"):
+        answer = alice.client.get(f"/admin/accounts/{page}", follow=True)
+        assert (page, answer.status_code) in ((page, 200), (page, 404))
+        assert mine.api_key.name not in answer.content.decode() or answer.redirect_chain
+
+
+def test_every_page_of_a_row_leads_to_its_changes_in_the_audit_trail(alice: Person, mine: World) -> None:
+    page = alice.client.get(address(ApiKey, "change", mine.api_key.pk)).content.decode()
+    trail = f"{address(AuditEntry, 'changelist')}?q={mine.api_key.pk}"
+    assert trail in page
+    assert "api_key.create" in alice.client.get(trail).content.decode()
+    member = Membership.objects.get(user=alice.user)
+    page = alice.client.get(address(Membership, "change", member.pk)).content.decode()
+    assert f"?q={alice.user.pk}" in page
+
+
+def test_a_deletion_says_what_goes_with_the_row(alice: Person, mine: World) -> None:
+    page = alice.client.get(address(Bot, "delete", mine.bot.pk)).content.decode()
+    assert "all conversations with it" in page
+    assert "This cannot be undone." in page
+
+
+def test_the_words_of_an_export_and_an_erasure_have_fields_that_can_be_seen(alice: Person) -> None:
+    for model, names in ((Export, ("who",)), (Erasure, ("who", "confirm"))):
+        page = alice.client.get(address(model, "add")).content.decode()
+        for name in names:
+            field = re.search(rf'<input[^>]*name="{name}"[^>]*>', page)
+            assert field is not None
+            assert "border" in field[0]

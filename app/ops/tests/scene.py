@@ -90,15 +90,16 @@ def _answers(organisation: Organisation, people: list[User]) -> None:
             made += _turn(chance, bot, chance.choice(people), at - timedelta(seconds=chance.randint(0, 30_000)))
     for row, at in made:
         type(row).objects.filter(pk=row.pk).update(created=at)
-        if isinstance(row, Message) and row.reply_to_id is not None:
-            _charged(chance, bot, row, at)
+    website = ApiKey.objects.get(organisation=organisation, name="Website")
+    answers = [(row, at) for row, at in made if isinstance(row, Message) and row.reply_to_id is not None]
+    UsageEntry.objects.bulk_create(_charged(chance, bot, website, row, at) for row, at in answers)
     _month_total(organisation)
 
 
-def _charged(chance: random.Random, bot: Bot, answer: Message, at: datetime) -> None:
+def _charged(chance: random.Random, bot: Bot, website: ApiKey, answer: Message, at: datetime) -> UsageEntry:
     """Its line of the ledger: of a person in the portal, or of the website's key."""
     by_key = chance.random() < 0.3
-    UsageEntry.objects.create(
+    return UsageEntry(
         organisation=bot.organisation,
         at=at,
         day=at.date(),
@@ -106,7 +107,7 @@ def _charged(chance: random.Random, bot: Bot, answer: Message, at: datetime) -> 
         step="reserve",
         subject=answer.pk,
         bot=bot.pk,
-        api_key=ApiKey.objects.get(name="Website").pk if by_key else None,
+        api_key=website.pk if by_key else None,
         user=None if by_key else answer.conversation.user_id,
         model="llama3.1:8b" if answer.tokens_in else "",
         requests=1,

@@ -8,8 +8,8 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path
 
-from app.accounts.admin_scope import ReadOnlyAdmin, is_operator
-from app.accounts.admin_switch import choice_take, organisation_chosen, organisations_offered, organisations_shown
+from app.accounts.admin_site.scope import ReadOnlyAdmin, is_operator
+from app.accounts.admin_site.switch import choice_take, organisation_chosen, organisations_offered, organisations_shown
 from app.analytics.usage_tables import usage_charts, usage_names, usage_tables
 from app.lib.csv_table import csv_table
 from app.usage.caps import OrganisationStanding, standings_list

@@ -3,8 +3,8 @@ from typing import Any
 from django import template
 from django.template import Context
 
-from app.accounts.admin_roles import is_operator
-from app.accounts.admin_switch import organisation_chosen, organisations_shown
+from app.accounts.admin_site.roles import is_operator
+from app.accounts.admin_site.switch import organisation_chosen, organisations_shown
 from app.usage.caps import standing_words, standings_low
 
 register = template.Library()

@@ -1,5 +1,6 @@
 """The dashboard, first page of Django admin."""
 
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,6 +13,8 @@ from app.accounts.choices import Role
 from app.analytics.attention import Notice, notice_list
 from app.analytics.charts import ANSWER_CHARTS, documents_chart, tiles_of
 from app.analytics.selectors import answer_figures, document_figures, unanswered_list
+from app.analytics.usage_tables import tokens_chart
+from app.usage.selectors import today, usage_days
 
 PERIODS = (7, 30, 90)
 USUAL = 30
@@ -21,6 +24,7 @@ PAGES = {
     "key": "accounts_apikey",
     "organisation": "accounts_organisation",
     "bot": "bots_bot",
+    "usage": "usage_usageentry",
 }
 
 
@@ -33,6 +37,8 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     words = f"in {days} days"
     charts = [make(answers, words=words) for make in ANSWER_CHARTS]
     charts.insert(2, documents_chart(documents))
+    used = usage_days(organisations=shown, first=today() - timedelta(days=days - 1), last=today())
+    charts.append(tokens_chart(used, words=words))
     # The words of conversations are for owners and operators (docs/administration.md).
     private = shown if is_operator(request) else [each for each in shown if each in roles_of(request, least=Role.OWNER)]
     chosen = organisation_chosen(request)
@@ -62,6 +68,8 @@ def _link(notice: Notice, *, private: bool) -> str:
     if notice.kind == "messages" and not private:
         return ""
     page = f"admin:{PAGES[notice.kind]}"
+    if notice.kind == "usage":
+        return reverse(f"{page}_changelist")
     if notice.target is not None:
         return reverse(f"{page}_change", args=[notice.target])
     return f"{reverse(f'{page}_changelist')}?{notice.query}"

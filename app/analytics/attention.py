@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, timedelta
+from datetime import timedelta
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -16,8 +16,7 @@ from app.chat.models import Message
 from app.errors import CODES
 from app.sources.choices import DocumentState
 from app.sources.models import Document
-from app.usage.caps import Standing
-from app.usage.models import UsageTotal
+from app.usage.caps import standings_low
 
 KEY_NOTICE = timedelta(days=14)
 RECENT = timedelta(days=1)
@@ -29,7 +28,7 @@ class Notice:
     """One thing to look at.
 
     Attributes:
-        kind: what to link to: document, documents, key, organisation, bot, messages.
+        kind: what to link to: document, documents, key, organisation, bot, messages, usage.
         target: id of the row, or None for a list; `query` then narrows it.
         heavy: something does not work; otherwise it will soon not, or works as somebody wanted it.
     """
@@ -61,16 +60,11 @@ def _suspended(organisations: list[UUID]) -> Iterator[Notice]:
 
 
 def _quotas(organisations: list[UUID]) -> Iterator[Notice]:
-    now = timezone.now().astimezone(UTC)
-    totals = UsageTotal.objects.filter(organisation__in=organisations, api_key=None, month=now.date().replace(day=1))
-    for row in totals.select_related("organisation__plan").order_by("organisation__name"):
-        plan, tokens = row.organisation.plan, row.tokens_in + row.tokens_out
-        caps = (plan.soft_percent, plan.requests_per_month, plan.tokens_per_month)
-        standing = Standing(None, plan.name, plan.title, *caps, row.requests, tokens, now, now)
-        if standing.is_low:
-            title = f"{row.organisation.name} has used {standing.percent}% of its month"
-            words = f"The plan is {plan.title}. It begins anew with the month; an operator can give a larger one."
-            yield Notice("organisation", row.organisation_id, title, words, heavy=standing.percent >= 100)
+    for row in standings_low(organisations=organisations):
+        standing = row.standing
+        title = f"{row.name} has used {standing.percent}% of its month"
+        words = f"The plan is {standing.title}. It begins anew with the month; an operator can give a larger one."
+        yield Notice("usage", row.id, title, words, heavy=standing.is_full)
 
 
 def _answers(organisations: list[UUID]) -> Iterator[Notice]:

@@ -152,23 +152,6 @@ def _seconds(figures: AnswerFigures, name: str) -> list[Number]:
     return [None if value is None else round(value, 3) for value in _daily(figures, name)]
 
 
-def tokens_chart(figures: AnswerFigures, *, words: str) -> Chart:
-    whole = figures.whole
-    return Chart(
-        id="tokens",
-        title="Tokens a day",
-        kind="bar",
-        summary=f"{whole.tokens_in + whole.tokens_out:,} tokens {words}: read by the model, and written by it.",
-        first="Day",
-        labels=_days(figures),
-        series=[
-            Series("Read", "plot", _daily(figures, "tokens_in")),
-            Series("Written", "lamp", _daily(figures, "tokens_out")),
-        ],
-        empty="No language model has answered. Answers without one cost no tokens.",
-    )
-
-
 def satisfaction_chart(figures: AnswerFigures, *, words: str) -> Chart:
     whole = figures.whole
     rated = whole.thumbs_up + whole.thumbs_down
@@ -214,7 +197,6 @@ ANSWER_CHARTS: tuple[Callable[..., Chart], ...] = (
     modes_chart,
     satisfaction_chart,
     latency_chart,
-    tokens_chart,
 )
 
 

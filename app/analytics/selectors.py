@@ -24,7 +24,7 @@ SHARES = (0.5, 0.95)
 class Answers:
     """Answers of one day, or of all days. Each question has exactly one answer, so `questions` counts both.
 
-    The four times are seconds, None where nothing was measured; tokens are those of the model server.
+    The four times are seconds, None where nothing was measured. Tokens are the ledger's (app/usage).
     """
 
     day: date | None
@@ -35,8 +35,6 @@ class Answers:
     failed: int = 0
     thumbs_up: int = 0
     thumbs_down: int = 0
-    tokens_in: int = 0
-    tokens_out: int = 0
     first_median: float | None = None
     first_slow: float | None = None
     total_median: float | None = None
@@ -81,7 +79,6 @@ SELECT (created AT TIME ZONE 'UTC')::date, count(*),
   count(*) FILTER (WHERE state <> 'failed' AND mode = 'refused'),
   count(*) FILTER (WHERE state = 'failed'),
   count(*) FILTER (WHERE rating = 1), count(*) FILTER (WHERE rating = -1),
-  coalesce(sum(tokens_in), 0), coalesce(sum(tokens_out), 0),
   percentile_cont(%(shares)s) WITHIN GROUP (ORDER BY (timings->>'first_token_s')::float8),
   percentile_cont(%(shares)s) WITHIN GROUP (ORDER BY (timings->>'total_s')::float8)
 FROM chat_message

@@ -1,4 +1,3 @@
-from collections.abc import Iterable
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any, Literal
@@ -9,17 +8,17 @@ from ninja import Query, Router
 
 from app.accounts.auth import ApiRequest, policy
 from app.accounts.choices import Role, Scope
-from app.accounts.models import ApiKey, Membership, Organisation
-from app.bots.models import Bot
+from app.accounts.models import Organisation
+from app.analytics.usage_tables import usage_names
 from app.errors import Invalid
 from app.lib.csv_table import csv_table
 from app.lib.times import time_shape
 from app.usage.choices import UsageBy
+from app.usage.periods import LONGEST
 from app.usage.schemas import UsageReportOut
 from app.usage.selectors import Used, today, usage_by, usage_of_month
 
 router = Router(tags=["organisation"])
-LONGEST = timedelta(days=400)
 FROM: Any = Query(None, alias="from", description="First day, UTC; the first of this month when not given")  # type: ignore[type-arg]
 TO: Any = Query(None, alias="to", description="Last day, UTC; today when not given")  # type: ignore[type-arg]
 COLUMNS = ("key", "name", "requests", "tokens_in", "tokens_out", "tokens_embedded")
@@ -53,7 +52,7 @@ def list_usage(
         problem = f"must be at most {LONGEST.days} days before `to`, and not after it"
         raise Invalid(details={"fields": [{"field": "from", "message": problem}]})
     used = usage_by(organisation=organisation, first=first, last=last, by=UsageBy[by.name])
-    names = _names(organisation, by, used)
+    names = usage_names(organisations=[organisation], by=UsageBy[by.name], used=used)
     items = [_item(row, names) for row in used]
     if format == "csv" or request.headers.get("Accept", "").startswith("text/csv"):
         return _file(request, f"usage-{request.caller.organisation_slug}-{first}-{last}.csv", items)
@@ -63,22 +62,6 @@ def list_usage(
 def _item(row: Used, names: dict[str, str]) -> dict[str, Any]:
     counts = {name: getattr(row, name) for name in COLUMNS[2:]}
     return {"key": row.key or None, "name": names.get(row.key), **counts}
-
-
-def _names(organisation: UUID, by: By, used: Iterable[Used]) -> dict[str, str]:
-    """Of what is still there. Other organisations' rows have no name here, whatever an id says."""
-    if by in (By.DAY, By.MODEL):
-        return {row.key: row.key for row in used if row.key}
-    ids = [UUID(row.key) for row in used if row.key]
-    found: Iterable[tuple[Any, str]]
-    if by is By.BOT:
-        found = Bot.objects.filter(organisation=organisation, pk__in=ids).values_list("pk", "name")
-    elif by is By.KEY:
-        found = ApiKey.objects.filter(organisation=organisation, pk__in=ids).values_list("pk", "name")
-    else:
-        members = Membership.objects.filter(organisation=organisation, user__in=ids)
-        found = members.values_list("user_id", "user__email")
-    return {str(key): name for key, name in found}
 
 
 def _file(request: ApiRequest, name: str, items: list[dict[str, Any]]) -> HttpResponse:

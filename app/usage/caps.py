@@ -50,6 +50,21 @@ class Standing:
         """Whether admins are told that the month may not be enough."""
         return self.percent >= self.soft_percent
 
+    @property
+    def is_capped(self) -> bool:
+        return self.requests_most is not None or self.tokens_most is not None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a cap is used up."""
+        return self.percent >= 100
+
+    @property
+    def refused(self) -> str:
+        """What is refused once the cap of which most is used has no room."""
+        shares = [used / most if most else 0 if most is None else 1 for used, most in self._pairs()]
+        return "questions and searches are refused" if shares[0] >= shares[1] else "questions to a model are refused"
+
     def _pairs(self) -> list[tuple[int, int | None]]:
         return [(self.requests, self.requests_most), (self.tokens, self.tokens_most)]
 
@@ -77,6 +92,60 @@ def standings_read(*, organisation: UUID, api_key: UUID | None = None) -> list[S
     with connection.cursor() as cursor:
         cursor.execute(STANDING, {"organisation": organisation, "api_key": api_key})
         return [Standing(*row) for row in cursor.fetchall()]
+
+
+@dataclass(frozen=True, slots=True)
+class OrganisationStanding:
+    """How an organisation's month stands."""
+
+    id: UUID
+    slug: str
+    name: str
+    standing: Standing
+
+
+_STANDINGS = """
+WITH month AS (SELECT date_trunc('month', now() AT TIME ZONE 'UTC')::date AS first)
+SELECT o.id, o.slug, o.name, NULL::uuid, p.name, p.title, p.soft_percent, p.requests_per_month, p.tokens_per_month,
+  COALESCE(t.requests, 0), COALESCE(t.tokens_in + t.tokens_out, 0), now(),
+  (month.first + interval '1 month') AT TIME ZONE 'UTC'
+FROM accounts_organisation o JOIN accounts_plan p ON p.name = o.plan_id CROSS JOIN month
+LEFT JOIN usage_usagetotal t ON t.organisation_id = o.id AND t.month = month.first AND t.api_key IS NULL
+WHERE (%(all)s OR o.id = ANY(%(organisations)s))
+  AND (NOT %(capped)s OR p.requests_per_month IS NOT NULL OR p.tokens_per_month IS NOT NULL)
+ORDER BY o.name, o.slug
+"""
+
+
+def standings_list(*, organisations: Sequence[UUID] | None, capped: bool = False) -> list[OrganisationStanding]:
+    """How the month of each stands, by name. organisations: None for all of the box. capped: only those with a cap."""
+    values: dict[str, Any] = {
+        "all": organisations is None,
+        "organisations": list(organisations or []),
+        "capped": capped,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_STANDINGS, values)
+        return [
+            OrganisationStanding(identity, slug, name, Standing(*row))
+            for identity, slug, name, *row in cursor.fetchall()
+        ]
+
+
+def standings_low(*, organisations: Sequence[UUID] | None) -> list[OrganisationStanding]:
+    """Those whose month may not be enough, the most used first. organisations: None for all of the box."""
+    found = [row for row in standings_list(organisations=organisations, capped=True) if row.standing.is_low]
+    return sorted(found, key=lambda row: -row.standing.percent)
+
+
+def standing_words(row: OrganisationStanding) -> str:
+    """What admins are told of a month that may not be enough."""
+    standing = row.standing
+    until = f"until {_day(standing.renews.date())} (UTC)"
+    if standing.is_full:
+        return f"{row.name} has used all of its month (plan {standing.title}): {standing.refused} {until}."
+    used = f"{row.name} has used {standing.percent}% of its month (plan {standing.title})."
+    return f"{used} When nothing is left, {standing.refused} {until}."
 
 
 def is_cap(error: BaseException | None) -> bool:

@@ -23,3 +23,4 @@ class UsageBy(models.TextChoices):
     KEY = "api_key", "API key"
     USER = "user", "Person"
     MODEL = "model", "Model"
+    ORGANISATION = "organisation_id", "Organisation"

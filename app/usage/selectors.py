@@ -1,5 +1,6 @@
 """What was used: sums over the ledger, by day or by what used it; and whether a month may not be enough."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
@@ -26,6 +27,11 @@ class Used:
     tokens_out: int = 0
     tokens_embedded: int = 0
 
+    @property
+    def tokens(self) -> int:
+        """What a month's cap counts."""
+        return self.tokens_in + self.tokens_out
+
 
 def usage_by(*, organisation: UUID, first: date, last: date, by: UsageBy) -> list[Used]:
     """Used from `first` to `last` (days of UTC, both included), the most requests first; days in their order.
@@ -39,11 +45,13 @@ def usage_by(*, organisation: UUID, first: date, last: date, by: UsageBy) -> lis
     return sorted(found, key=lambda used: (-used.requests, used.key))
 
 
-def usage_by_day(*, organisation: UUID, first: date, last: date) -> list[Used]:
-    """Every day from `first` to `last`, those without use too: for a plot."""
-    found = {used.key: used for used in usage_by(organisation=organisation, first=first, last=last, by=UsageBy.DAY)}
-    days = (first + timedelta(days=n) for n in range((last - first).days + 1))
-    return [found.get(str(day), Used(str(day))) for day in days]
+def usage_days(*, organisations: Sequence[UUID], first: date, last: date) -> list[Used]:
+    """Every day from `first` to `last`, those without use too, of all the organisations together: for a plot."""
+    entries = UsageEntry.objects.filter(organisation__in=list(organisations), day__range=(first, last))
+    rows = entries.order_by().values_list("day").annotate(**SUMS)
+    found = {day: Used(str(day), *sums) for day, *sums in rows}
+    days = (first + timedelta(days=number) for number in range((last - first).days + 1))
+    return [found.get(day, Used(str(day))) for day in days]
 
 
 def usage_of_month(*, organisation: UUID) -> Standing:
@@ -56,7 +64,7 @@ def usage_notice(*, organisation: UUID) -> str:
     standing = usage_of_month(organisation=organisation)
     if not standing.is_low:
         return ""
-    state = "all of its month's" if standing.percent >= 100 else f"{standing.percent} % of its month's"
+    state = "all of its month's" if standing.is_full else f"{standing.percent} % of its month's"
     renews = f"{standing.renews.day} {standing.renews:%B}"
     return (
         f"Your organisation has used {state} quota (plan {standing.title}). It begins anew on {renews} (UTC); the "

@@ -46,6 +46,7 @@ GROUPS: tuple[Group, ...] = (
         ),
     ),
 )
+USAGE = "usage_usageentry"
 # What operators have besides, who run the box.
 BOX: Group = (
     "This box",
@@ -66,6 +67,8 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         if page.has_view_permission(request)
     }
     first = [{"title": "Dashboard", "icon": "space_dashboard", "link": reverse("admin:index")}]
+    if USAGE in open_to:
+        first.append({"title": "Usage", "icon": "monitoring", "link": reverse(f"admin:{USAGE}_changelist")})
     groups: list[dict[str, Any]] = [{"items": [*first, *_settings(request)]}]
     for title, entries in (*GROUPS, *([BOX] if is_operator(request) else [])):
         items = [

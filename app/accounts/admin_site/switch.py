@@ -79,7 +79,7 @@ def choice_take(request: HttpRequest) -> HttpResponse | None:
         request.session.pop(KEPT_AS, None)
     else:
         request.session[KEPT_AS] = str(found.pk)
-    return HttpResponseRedirect(reverse("admin:index"))
+    return HttpResponseRedirect(request.path)
 
 
 def organisation_links(request: HttpRequest) -> list[dict[str, Any]]:

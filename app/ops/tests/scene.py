@@ -7,16 +7,18 @@ import random
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Sum
 from django.utils import timezone
 
 from app.accounts.choices import Role
 from app.accounts.keys import api_key_create
-from app.accounts.models import ApiKey, Organisation, User
+from app.accounts.models import ApiKey, Organisation, Plan, User
 from app.accounts.services import invitation_create, membership_create, organisation_create, user_create
 from app.bots.models import Bot
 from app.bots.services import bot_create, bot_pause, bot_update
 from app.chat.models import Conversation, Message
 from app.sources.models import Document
+from app.usage.models import UsageEntry, UsageTotal
 
 PEOPLE = (
     "Ada Byron",
@@ -88,6 +90,47 @@ def _answers(organisation: Organisation, people: list[User]) -> None:
             made += _turn(chance, bot, chance.choice(people), at - timedelta(seconds=chance.randint(0, 30_000)))
     for row, at in made:
         type(row).objects.filter(pk=row.pk).update(created=at)
+    website = ApiKey.objects.get(organisation=organisation, name="Website")
+    answers = [(row, at) for row, at in made if isinstance(row, Message) and row.reply_to_id is not None]
+    UsageEntry.objects.bulk_create(_charged(chance, bot, website, row, at) for row, at in answers)
+    _month_total(organisation)
+
+
+def _charged(chance: random.Random, bot: Bot, website: ApiKey, answer: Message, at: datetime) -> UsageEntry:
+    """Its line of the ledger: of a person in the portal, or of the website's key."""
+    by_key = chance.random() < 0.3
+    return UsageEntry(
+        organisation=bot.organisation,
+        at=at,
+        day=at.date(),
+        kind="turn",
+        step="reserve",
+        subject=answer.pk,
+        bot=bot.pk,
+        api_key=website.pk if by_key else None,
+        user=None if by_key else answer.conversation.user_id,
+        model="llama3.1:8b" if answer.tokens_in else "",
+        requests=1,
+        tokens_in=answer.tokens_in,
+        tokens_out=answer.tokens_out,
+    )
+
+
+def _month_total(organisation: Organisation) -> None:
+    """A plan of which most is used."""
+    month = timezone.now().date().replace(day=1)
+    sums = UsageEntry.objects.filter(organisation=organisation, day__gte=month).aggregate(
+        requests=Sum("requests"), tokens_in=Sum("tokens_in"), tokens_out=Sum("tokens_out")
+    )
+    UsageTotal.objects.filter(organisation=organisation, month=month).delete()
+    UsageTotal.objects.create(organisation=organisation, month=month, **sums)
+    plan = Plan.objects.create(
+        name="team",
+        title="Team",
+        requests_per_month=sums["requests"] * 5 // 4,
+        tokens_per_month=(sums["tokens_in"] + sums["tokens_out"]) * 3,
+    )
+    Organisation.objects.filter(pk=organisation.pk).update(plan=plan)
 
 
 def _turn(chance: random.Random, bot: Bot, person: User, at: datetime) -> list[tuple[Conversation | Message, datetime]]:

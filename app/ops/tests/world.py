@@ -28,6 +28,7 @@ from app.privacy.models import Erasure, Export, RetentionRun
 from app.sources.choices import DocumentState, VersionState
 from app.sources.models import Document, DocumentVersion, Source, VersionText
 from app.sources.services import source_create
+from app.usage.models import UsageEntry
 
 PLACE = {"kind": "text", "page": None, "boxes": [], "heading": [], "rows": None}
 
@@ -56,6 +57,7 @@ class World:
     erasure: Erasure
     retention: RetentionRun
     plan: Plan
+    usage: UsageEntry
 
     def rows(self) -> list[Any]:
         return [getattr(self, field.name) for field in fields(self) if field.name not in ("word", "token")]
@@ -96,6 +98,7 @@ def world_make(person: Person, *, word: str) -> World:
             user=person.user, issuer="https://login.example.org", subject=f"{word} subject"
         ),
         plan=_plan(organisation),
+        usage=_usage(person, bot),
         **_work(person),
     )
 
@@ -118,6 +121,13 @@ def _work(person: Person) -> dict[str, Any]:
     )
     night = RetentionRun.objects.create(organisation=organisation, night=now.date(), counts={"conversations": 1})
     return {"export": export, "erasure": erasure, "retention": night}
+
+
+def _usage(person: Person, bot: Bot) -> UsageEntry:
+    now = timezone.now()
+    return UsageEntry.objects.create(
+        organisation=person.organisation, at=now, day=now.date(), kind="search", step="charge", bot=bot.pk, requests=1
+    )
 
 
 def _plan(organisation: Organisation) -> Plan:

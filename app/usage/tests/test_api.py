@@ -12,7 +12,7 @@ from app.bots.models import Bot
 from app.bots.services import bot_create
 from app.conftest import Person
 from app.usage.models import UsageEntry, UsageTotal
-from app.usage.selectors import usage_by_day, usage_notice
+from app.usage.selectors import usage_days, usage_notice
 
 pytestmark = pytest.mark.django_db
 
@@ -38,7 +38,7 @@ def bot(acme: Organisation) -> Bot:
 MARCH = {"from": "2026-03-01", "to": "2026-03-31"}
 
 
-def test_usage_by_day_is_in_the_order_of_days(alice: Person, acme: Organisation, other: Organisation) -> None:
+def test_usage_days_is_in_the_order_of_days(alice: Person, acme: Organisation, other: Organisation) -> None:
     entry(acme, DAY + timedelta(1))
     entry(acme)
     entry(acme, requests=0, tokens_in=-20, tokens_out=5)
@@ -120,7 +120,7 @@ def test_only_admins_and_keys_with_the_scope_read_it(bob: Person) -> None:
 
 def test_a_plot_gets_every_day(acme: Organisation) -> None:
     entry(acme)
-    days = usage_by_day(organisation=acme.pk, first=DAY - timedelta(1), last=DAY + timedelta(1))
+    days = usage_days(organisations=[acme.pk], first=DAY - timedelta(1), last=DAY + timedelta(1))
     assert [(day.key, day.requests) for day in days] == [("2026-03-14", 0), ("2026-03-15", 1), ("2026-03-16", 0)]
 
 

@@ -1,0 +1,24 @@
+from typing import Any
+
+from django import template
+from django.template import Context
+
+from app.accounts.admin_site.roles import is_operator
+from app.accounts.admin_site.switch import organisation_chosen, organisations_shown
+from app.usage.caps import standing_words, standings_low
+
+register = template.Library()
+# Beyond that many, a number says more than their names.
+NAMED = 2
+
+
+@register.inclusion_tag("usage/banner.html", takes_context=True)
+def usage_banner(context: Context) -> dict[str, Any]:
+    """Months that may not be enough, of the organisations that the person's admin pages are about."""
+    request = context.get("request")
+    if request is None or not context.get("has_permission"):
+        return {"lines": []}
+    everything = is_operator(request) and organisation_chosen(request) is None
+    low = standings_low(organisations=None if everything else organisations_shown(request))
+    lines = [(standing_words(row), row.standing.is_full) for row in low[:NAMED]]
+    return {"lines": lines, "more": len(low) - len(lines), "operator": is_operator(request)}

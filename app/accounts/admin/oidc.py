@@ -25,6 +25,8 @@ class ClaimRuleAdmin(ScopedAdmin):
     when_empty = "A rule makes members of those whom the sign-in provider vouches for, by a claim such as groups."
     when_deleted = "Who is a member by it is none after the next sign-in."
     may_add = may_change = may_delete = True
+    # A rule for a claim that everybody at the provider has would make the people of other organisations members.
+    operator_only = frozenset({"add", "change"})
     list_display = ("claim", "value", "role", "organisation")
     list_select_related = ("organisation",)
     list_filter = ("organisation", "role")

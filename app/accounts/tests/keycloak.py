@@ -36,7 +36,7 @@ class Realm:
         self.name = f"refdesk-{uuid4().hex[:8]}"
         self.issuer = f"{URL}/realms/{self.name}"
         values = {
-            "REFDESK_URL": refdesk, "REFDESK_FROM_KEYCLOAK": refdesk, "REFDESK_OIDC_CLIENT_SECRET": SECRET
+            "REFDESK_URL": refdesk, "KEYCLOAK_REFDESK_URL": refdesk, "REFDESK_OIDC_CLIENT_SECRET": SECRET
         }  # fmt: skip
         realm = json.loads(placeholders_filled(REALM_FILE.read_text(), values))
         self._call("POST", "/admin/realms", {**realm, "realm": self.name})

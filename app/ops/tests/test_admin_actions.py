@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from app.accounts.choices import Role
-from app.accounts.models import ApiKey, AuditEntry, Membership, Organisation, SignIn, User
+from app.accounts.models import ApiKey, AuditEntry, ClaimRule, Membership, Organisation, SignIn, User
 from app.accounts.services import membership_create, user_create
 from app.bots.models import Bot, BotRevision
 from app.bots.services import bot_pause, bot_update
@@ -191,3 +191,18 @@ def test_an_operator_signs_a_person_out_and_gives_a_password(operator: Client, a
         assert operator.post(address(bob.user, name)).status_code in (200, 302)
     assert not User.objects.get(pk=bob.user.pk).check_password(PASSWORD)
     assert AuditEntry.objects.filter(action="user.sessions_end", organisation=None).exists()
+
+
+def test_an_owner_sees_the_sign_in_rules_and_only_an_operator_makes_one(
+    alice: Person, operator: Client, mine: World
+) -> None:
+    rules = ClaimRule.objects.filter(organisation=alice.organisation)
+    before = list(rules.values())
+    assert alice.client.get("/admin/accounts/claimrule/").status_code == 200
+    form = {"organisation": str(alice.organisation.pk), "claim": "groups", "value": "everybody", "role": "viewer"}
+    assert alice.client.post("/admin/accounts/claimrule/add/", form).status_code == 403
+    change = f"/admin/accounts/claimrule/{mine.claim_rule.pk}/change/"
+    assert alice.client.post(change, {**form, "value": "all"}).status_code == 403
+    assert list(rules.values()) == before
+    assert operator.post("/admin/accounts/claimrule/add/", form).status_code == 302
+    assert rules.count() == len(before) + 1

@@ -11,7 +11,7 @@ from django.db import connection
 
 from app.accounts.models import Organisation
 from app.ingest.models import Chunk, EmbeddingCache, Job
-from app.ingest.reconciler import _alone, reconcile
+from app.ingest.reconciler import reconcile
 from app.ingest.services import document_delete
 from app.ingest.tests.stores import (
     long_text,
@@ -24,6 +24,7 @@ from app.ingest.tests.stores import (
     writer,
 )
 from app.ingest.tests.workers import worker
+from app.lib.advisory_lock import RECONCILER, lock_try
 from app.lib.storage import storage
 from app.llm.embeddings import vector_numbers
 from app.retrieval.index import Point
@@ -158,7 +159,7 @@ def test_one_of_two_reconcilers_leaves_the_work_to_the_other(ready: Document) ->
         finally:
             connection.close()
 
-    with _alone() as alone, ThreadPoolExecutor(1) as thread:
+    with lock_try(RECONCILER) as alone, ThreadPoolExecutor(1) as thread:
         assert alone
         assert thread.submit(other_process).result() is None
     assert reconcile(repair=False) is not None

@@ -49,11 +49,11 @@ class Table:
 
 
 def usage_names(
-    *, organisations: Sequence[UUID], by: UsageBy, used: Iterable[Used], prefixes: bool = False
+    *, organisations: Sequence[UUID], by: UsageBy, used: Iterable[Used], longer: bool = False
 ) -> dict[str, str]:
     """Names of what is still there, by the key of its sums. Other organisations' rows have none, whatever an id says.
 
-    prefixes: with the beginning of each API key, which tells those of one name apart.
+    longer: with what tells those of one name apart, the beginning of an API key, and a bot's organisation among several.
     """
     if by in (UsageBy.DAY, UsageBy.MODEL):
         return {row.key: row.key for row in used if row.key}
@@ -62,12 +62,14 @@ def usage_names(
     if not ids:
         return {}
     if by is UsageBy.BOT:
-        found = Bot.objects.filter(organisation__in=within, pk__in=ids).values_list("pk", "name")
+        bots = Bot.objects.filter(organisation__in=within, pk__in=ids).values_list("pk", "name", "organisation__name")
+        several = longer and len(within) > 1
+        found = ((bot, f"{name} ({organisation})" if several else name) for bot, name, organisation in bots)
     elif by is UsageBy.ORGANISATION:
         found = Organisation.objects.filter(pk__in=set(ids) & set(within)).values_list("pk", "name")
     elif by is UsageBy.KEY:
         keys = ApiKey.objects.filter(organisation__in=within, pk__in=ids).values_list("pk", "name", "prefix")
-        found = ((key, f"{name} ({prefix}…)" if prefixes else name) for key, name, prefix in keys)
+        found = ((key, f"{name} ({prefix}…)" if longer else name) for key, name, prefix in keys)
     else:
         members = Membership.objects.filter(organisation__in=within, user__in=ids)
         found = members.values_list("user_id", "user__email")
@@ -78,10 +80,19 @@ def usage_tables(report: Report, *, organisations: Sequence[UUID]) -> list[Table
     tables = []
     for by, title in TITLES.items():
         used = report.groups[by]
-        names = usage_names(organisations=organisations, by=by, used=used[:SHOWN], prefixes=True)
-        rows = [(NONE[by] if not row.key else names.get(row.key, f"Removed ({row.key[:8]}…)"), row) for row in used]
-        tables.append(Table(by, title, rows[:SHOWN], max(0, len(used) - SHOWN)))
+        names = usage_names(organisations=organisations, by=by, used=used, longer=True)
+        rows = [(names.get(row.key, NONE[by]), row) for row in used if row.key in names or not row.key]
+        removed = [row for row in used if row.key and row.key not in names]
+        if removed:
+            rows.append((f"Removed since ({len(removed)})", _together(removed)))
+            rows.sort(key=lambda each: (-each[1].tokens, -each[1].requests))
+        tables.append(Table(by, title, rows[:SHOWN], max(0, len(rows) - SHOWN)))
     return tables
+
+
+def _together(used: Sequence[Used]) -> Used:
+    sums = ("requests", "tokens_in", "tokens_out", "tokens_embedded")
+    return Used("", *(sum(getattr(row, name) for row in used) for name in sums))
 
 
 def usage_charts(report: Report, *, words: str) -> list[Chart]:

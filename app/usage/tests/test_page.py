@@ -117,10 +117,12 @@ def test_the_page_names_what_was_used_and_says_what_is_gone(alice: Person) -> No
     gone = new_id()
     line(organisation, bot=bot.pk, api_key=key.pk, model="llama", tokens_in=1234, tokens_out=5)
     line(organisation, bot=gone, user=alice.user.pk)
+    line(organisation, bot=new_id())
     page = alice.client.get(PAGE).content.decode()
     for words in ("&lt;b&gt;Desk&lt;/b&gt;", f"alice ({key.prefix}…)", "alice@example.org", "llama", "1,234"):
         assert words in page
-    assert f"Removed ({str(gone)[:8]}…)" in page
+    assert "Removed since (2)" in page
+    assert str(gone) in alice.client.get(f"{PAGE}file/?by=bot").content.decode()
     assert "<b>Desk" not in page
 
 

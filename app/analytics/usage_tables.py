@@ -53,7 +53,7 @@ def usage_names(
 ) -> dict[str, str]:
     """Names of what is still there, by the key of its sums. Other organisations' rows have none, whatever an id says.
 
-    longer: with what tells those of one name apart, the beginning of an API key, and a bot's organisation among several.
+    longer: with what tells those of one name apart: the beginning of an API key, a bot's organisation.
     """
     if by in (UsageBy.DAY, UsageBy.MODEL):
         return {row.key: row.key for row in used if row.key}

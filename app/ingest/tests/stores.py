@@ -16,6 +16,7 @@ from app.ingest.sandbox import parse_and_chunk
 from app.ingest.services import document_upload
 from app.llm.embeddings import embeddings_client
 from app.ops.tests.waiting import wait_until
+from app.privacy.exporting import exports_tidy
 from app.retrieval.index import IndexWriter, index_writer
 from app.sources.models import Document
 from app.sources.services import source_for_uploads
@@ -36,6 +37,7 @@ def long_text(sections: int, word: str = "parcel") -> bytes:
 def stores_empty() -> None:
     """The database of a test begins empty; so do the other stores, which know nothing of tests."""
     reconcile(repair=True, object_age_s=-1)
+    exports_tidy(older_than_s=-1)
 
 
 def leases_age() -> None:

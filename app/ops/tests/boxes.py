@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 
+from app.lib.tenancy import EVERYTHING, SETTING
 from app.ops.engines.answer import http_get
 from app.ops.engines.ports import port_find
 from app.ops.engines.process import start_time
@@ -97,6 +98,7 @@ class BoxUnderTest:
 
     def sql(self, statement: str) -> list[tuple[object, ...]]:
         with psycopg.connect(str(self.record("environment")["REFDESK_DATABASE_URL"])) as connection:
+            connection.execute(f"SET {SETTING} = '{EVERYTHING}'")
             cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
 

@@ -14,6 +14,7 @@ from app.accounts.models import Organisation
 from app.chat.tests.library import document_index
 from app.ingest.models import Chunk
 from app.lib.http import http_session_close
+from app.lib.tenancy import SETTING
 from app.llm import embeddings
 from app.llm.embeddings import EmbeddingsServer, QuestionEmbedder, embeddings_client, vector_numbers
 from app.ops.engines.ports import port_find
@@ -156,6 +157,7 @@ async def test_a_turn_can_read_the_passages_in_a_transaction_of_its_own(store: S
     name = settings.DATABASES["default"]["NAME"]
     url = psycopg.conninfo.make_conninfo(settings.DATABASE_URL, dbname=name)
     async with await psycopg.AsyncConnection.connect(url) as database:
+        await database.execute(f"SET {SETTING} = '{acme.id}'")
         cursor = await database.execute(PASSAGES_SQL, passages_parameters(organisation=acme.id, found=found))
         passages = passages_order(await cursor.fetchall(), found=found, limit=2)
     assert passages[0].text == PRINTER

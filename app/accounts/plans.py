@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.apps import apps as installed
+from django.apps.registry import Apps
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import ProtectedError
@@ -19,10 +21,18 @@ SHIPPED: dict[str, tuple[str, int | None]] = {
 }
 
 
-def plans_ship(**_: Any) -> None:
-    """Make those that are not there; a plan that an operator changed stays as it is."""
-    plans = [Plan(name=name, title=title, requests_per_minute=most) for name, (title, most) in SHIPPED.items()]
-    Plan.objects.bulk_create(plans, ignore_conflicts=True)
+def plans_ship(*, apps: Apps = installed, **_: Any) -> None:
+    """Make those that are not there; a plan that an operator changed stays as it is.
+
+    For Django's signal `post_migrate`; `apps` are those whose tables there are by then.
+    """
+    try:
+        model = apps.get_model("accounts", "Plan")
+    except LookupError:
+        # `migrate` of another app alone.
+        return
+    plans = [model(name=name, title=title, requests_per_minute=most) for name, (title, most) in SHIPPED.items()]
+    model._default_manager.bulk_create(plans, ignore_conflicts=True)
 
 
 def plan_get(*, name: str) -> Plan:

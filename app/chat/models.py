@@ -69,8 +69,10 @@ class Message(models.Model):
             models.Index(fields=["organisation", "created"], name="answer_by_day", condition=Q(role="assistant")),
         ]
         constraints: ClassVar = [
+            # The key first: the turn looks it up, and a plan cached while the table was small took the organisation of
+            # an index that began with it, then read all its messages (2,000 rows a turn).
             models.UniqueConstraint(
-                fields=["organisation", "idempotency_key"],
+                fields=["idempotency_key", "organisation"],
                 name="message_idempotent",
                 condition=~Q(idempotency_key=""),
             ),

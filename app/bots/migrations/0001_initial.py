@@ -31,6 +31,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['name'],
+                'constraints': [models.UniqueConstraint(fields=('organisation', 'slug'), name='bot_slug_unique')],
             },
         ),
         migrations.CreateModel(
@@ -46,6 +47,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': [models.OrderBy(models.F('number'), descending=True)],
+                'constraints': [models.UniqueConstraint(fields=('bot', 'number'), name='revision_number_unique')],
             },
         ),
         migrations.AddField(
@@ -61,22 +63,13 @@ class Migration(migrations.Migration):
                 ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organisation')),
                 ('source', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='sources.source')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('bot', 'source'), name='bot_source_unique')],
+            },
         ),
         migrations.AddField(
             model_name='bot',
             name='sources',
             field=models.ManyToManyField(blank=True, related_name='bots', through='bots.BotSource', to='sources.source'),
-        ),
-        migrations.AddConstraint(
-            model_name='botrevision',
-            constraint=models.UniqueConstraint(fields=('bot', 'number'), name='revision_number_unique'),
-        ),
-        migrations.AddConstraint(
-            model_name='botsource',
-            constraint=models.UniqueConstraint(fields=('bot', 'source'), name='bot_source_unique'),
-        ),
-        migrations.AddConstraint(
-            model_name='bot',
-            constraint=models.UniqueConstraint(fields=('organisation', 'slug'), name='bot_slug_unique'),
         ),
     ]

@@ -25,11 +25,14 @@ class Migration(migrations.Migration):
                 ('title', models.CharField(blank=True, max_length=200)),
                 ('created', models.DateTimeField(auto_now_add=True)),
                 ('updated', models.DateTimeField(auto_now=True)),
-                ('api_key', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='accounts.apikey')),
+                ('api_key', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='accounts.apikey', verbose_name='API key')),
                 ('bot', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='conversations', to='bots.bot')),
                 ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='conversations', to='accounts.organisation')),
                 ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='conversations', to=settings.AUTH_USER_MODEL)),
             ],
+            options={
+                'indexes': [models.Index(fields=['organisation', 'user', '-updated'], name='conversation_of_user'), models.Index(fields=['organisation', 'api_key', '-updated'], name='conversation_of_key')],
+            },
         ),
         migrations.CreateModel(
             name='Message',
@@ -53,12 +56,16 @@ class Migration(migrations.Migration):
                 ('reply_to', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='answer', to='chat.message')),
                 ('revision', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='bots.botrevision')),
             ],
+            options={
+                'indexes': [models.Index(fields=['conversation', 'created'], name='message_in_order'), models.Index(condition=models.Q(('state', 'running')), fields=['updated'], name='message_running')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('idempotency_key', ''), _negated=True), fields=('organisation', 'idempotency_key'), name='message_idempotent')],
+            },
         ),
         migrations.CreateModel(
             name='Citation',
             fields=[
                 ('id', models.UUIDField(default=app.lib.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('n', models.PositiveSmallIntegerField()),
+                ('n', models.PositiveSmallIntegerField(verbose_name='number')),
                 ('start', models.PositiveIntegerField()),
                 ('end', models.PositiveIntegerField()),
                 ('support', models.FloatField(blank=True, null=True)),
@@ -75,25 +82,5 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ['start', 'n'],
             },
-        ),
-        migrations.AddIndex(
-            model_name='conversation',
-            index=models.Index(fields=['organisation', 'user', '-updated'], name='conversation_of_user'),
-        ),
-        migrations.AddIndex(
-            model_name='conversation',
-            index=models.Index(fields=['organisation', 'api_key', '-updated'], name='conversation_of_key'),
-        ),
-        migrations.AddIndex(
-            model_name='message',
-            index=models.Index(fields=['conversation', 'created'], name='message_in_order'),
-        ),
-        migrations.AddIndex(
-            model_name='message',
-            index=models.Index(condition=models.Q(('state', 'running')), fields=['updated'], name='message_running'),
-        ),
-        migrations.AddConstraint(
-            model_name='message',
-            constraint=models.UniqueConstraint(condition=models.Q(('idempotency_key', ''), _negated=True), fields=('organisation', 'idempotency_key'), name='message_idempotent'),
         ),
     ]

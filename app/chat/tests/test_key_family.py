@@ -1,15 +1,10 @@
 """A key that takes another's place: it has the conversations and the rest of the month, and nobody else has."""
 
-from datetime import timedelta
-from importlib import import_module
 from typing import Any
-from uuid import UUID
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connection
 from django.test import Client
-from django.utils import timezone
 
 from app.accounts.choices import Role
 from app.accounts.keys import api_key_create, api_key_revoke, api_key_rotate
@@ -160,33 +155,3 @@ def test_deleting_its_conversation_with_the_new_key_is_the_readers_own_and_not_a
     assert answer.status_code == 204
     assert not Conversation.objects.exists()
     assert not AuditEntry.objects.filter(action="conversation.delete").exists()
-
-
-def test_rows_from_before_families_are_joined_by_the_migrations(acme: Organisation, desk_bot: Bot) -> None:
-    first, _ = made(acme)
-    second, _ = rotated(first)
-    third, _ = rotated(second)
-    alone, _ = made(acme)
-    rows = [first, second, third, alone]
-    for row in rows:
-        ApiKey.objects.filter(pk=row.pk).update(family=row.pk)
-    homes = [Conversation.objects.create(organisation=acme, bot=desk_bot, api_key=row) for row in rows]
-    month = timezone.now().date().replace(day=1)
-    before = month - timedelta(days=1)
-    for row, day in ((first, month), (second, month), (third, month), (third, before), (alone, month)):
-        shared = {"organisation": acme, "api_key": row.pk, "month": day.replace(day=1)}
-        UsageTotal.objects.create(**shared, requests=1, tokens_in=10, tokens_out=100)
-    with connection.cursor() as cursor:
-        cursor.execute(import_module("app.accounts.migrations.0006_key_family").FILL)
-        cursor.execute(import_module("app.chat.migrations.0004_conversations_of_families").MOVE)
-        cursor.execute(import_module("app.usage.migrations.0003_totals_of_families").MERGE)
-    families = dict(ApiKey.objects.values_list("pk", "family"))
-    assert [families[row.pk] for row in rows] == [first.pk, first.pk, first.pk, alone.pk]
-    owners: list[UUID | None] = [Conversation.objects.get(pk=home.pk).api_key_id for home in homes]
-    assert owners == [first.pk, first.pk, first.pk, alone.pk]
-    totals = UsageTotal.objects.values_list("api_key", "month", "requests", "tokens_in", "tokens_out")
-    assert set(totals) == {
-        (first.pk, month, 3, 30, 300),
-        (first.pk, before.replace(day=1), 1, 10, 100),
-        (alone.pk, month, 1, 10, 100),
-    }

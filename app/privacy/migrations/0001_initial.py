@@ -64,7 +64,7 @@ class Migration(migrations.Migration):
                 ('conversations', models.BooleanField(default=True)),
                 ('storage_key', models.CharField(blank=True, editable=False, max_length=200)),
                 ('bytes', models.BigIntegerField(default=0)),
-                ('sha256', models.CharField(blank=True, max_length=64)),
+                ('sha256', models.CharField(blank=True, max_length=64, verbose_name='SHA-256')),
                 ('counts', models.JSONField(blank=True, default=dict)),
                 ('expires', models.DateTimeField()),
                 ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organisation')),

@@ -30,6 +30,7 @@ class Migration(migrations.Migration):
                 ('requests', models.IntegerField(default=0)),
                 ('tokens_in', models.BigIntegerField(default=0)),
                 ('tokens_out', models.BigIntegerField(default=0)),
+                ('tokens_embedded', models.BigIntegerField(db_default=0, default=0)),
                 ('organisation', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='accounts.organisation')),
             ],
             options={

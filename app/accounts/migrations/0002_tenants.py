@@ -1,3 +1,5 @@
+import uuid
+
 import django.contrib.postgres.fields
 import django.core.validators
 import django.db.models.deletion
@@ -12,15 +14,8 @@ import app.lib.ids
 PLAN = "INSERT INTO accounts_plan (name, title, soft_percent) VALUES ('unlimited', 'Unlimited', 80)"
 NO_PLAN = "DELETE FROM accounts_plan WHERE name = 'unlimited'"
 
-# No key has taken another's place yet, so that each is the first of its family. One statement after the other, since
-# the column has no default that Django could fill it with.
-FAMILY = """
-ALTER TABLE accounts_apikey ADD COLUMN family uuid;
-UPDATE accounts_apikey SET family = id;
-ALTER TABLE accounts_apikey ALTER COLUMN family SET NOT NULL;
-CREATE INDEX accounts_apikey_family_23f43e0d ON accounts_apikey (family);
-"""
-NO_FAMILY = "ALTER TABLE accounts_apikey DROP COLUMN family"
+# No key has taken another's place yet, so that each is the first of its family.
+FAMILIES = "UPDATE accounts_apikey SET family = id"
 
 # For every role, the owner too: grants alone do not hold for the one who made the tables. TRUNCATE is left to the
 # owner, since a trigger would also keep tests from emptying their database.
@@ -186,13 +181,13 @@ COLUMNS = [
             to="accounts.apikey",
         ),
     ),
-    migrations.RunSQL(
-        FAMILY,
-        NO_FAMILY,
-        state_operations=[
-            migrations.AddField("apikey", "family", models.UUIDField(db_index=True, editable=False)),
-        ],
+    migrations.AddField(
+        model_name="apikey",
+        name="family",
+        field=models.UUIDField(db_index=True, default=uuid.UUID(int=0), editable=False),
+        preserve_default=False,
     ),
+    migrations.RunSQL(FAMILIES, migrations.RunSQL.noop),
 ]
 
 PEOPLE = [

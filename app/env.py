@@ -44,6 +44,19 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _s3_url(value: str) -> str:
+    address = _http_url(value)
+    if urlsplit(address).path or urlsplit(address).query or urlsplit(address).username:
+        raise ValueError("must be the address of the store alone: the bucket and the keys have names of their own")
+    return address
+
+
+def _bucket(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", value):
+        raise ValueError("must be 3 to 63 small letters, digits, dots and hyphens")
+    return value
+
+
 def _issuer(value: str) -> str:
     # As it is: an issuer is compared letter by letter, a slash at its end included.
     _http_url(value)
@@ -115,6 +128,13 @@ NAMES: dict[str, Name] = {
     "REFDESK_VALKEY_URL": Name(None, _valkey_url, "Valkey or Redis"),
     "REFDESK_QDRANT_URL": Name(None, _http_url, "Qdrant"),
     "REFDESK_QDRANT_API_KEY": Name(None, _text, "Qdrant's API key"),
+    "REFDESK_S3_URL": Name(None, _s3_url, "S3 store for files (MinIO and others); a folder of REFDESK_DATA without it"),
+    "REFDESK_S3_BUCKET": Name("refdesk", _bucket, "Bucket for files; made if it is missing and the key may"),
+    "REFDESK_S3_ACCESS_KEY": Name(None, _text, "Access key of the S3 store"),
+    "REFDESK_S3_SECRET_KEY": Name(None, _text, "Secret key of the S3 store"),
+    "REFDESK_S3_PUBLIC_URL": Name(
+        None, _s3_url, "Where browsers reach the S3 store, to download from it; without it files come through Refdesk"
+    ),
     "REFDESK_OIDC_ISSUER": Name(None, _issuer, "Sign-in by OIDC: the provider's issuer, exactly as it says itself"),
     "REFDESK_OIDC_CLIENT_ID": Name(None, _text, "The client that the provider knows Refdesk as"),
     "REFDESK_OIDC_CLIENT_SECRET": Name(None, _text, "The client's secret; none for a public client"),

@@ -80,6 +80,9 @@ CODES: dict[str, Entry] = {
     # Engines
     "database_unavailable": Entry(503, "The database does not answer.", "Try again in a moment.", True),
     "search_unavailable": Entry(503, "Search is unavailable.", "Try again in a moment; see the logs.", True),
+    "storage_unavailable": Entry(
+        503, "The file store does not answer.", "Try again in a moment; an admin finds the reason in the logs.", True
+    ),
     "cache_unavailable": Entry(503, "Valkey does not answer.", "Try again in a moment; see the logs.", True),
     "embeddings_unavailable": Entry(503, "The embedding model does not answer.", "Try again in a moment.", True),
     "model_unavailable": Entry(503, "The language model does not answer.", "Try again; check the model server.", True),

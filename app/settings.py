@@ -47,6 +47,11 @@ try:
     LLM_URL: str = read_deployment("REFDESK_LLM_URL") or ""
     LLM_MODEL: str = read_deployment("REFDESK_LLM_MODEL") or ""
     LLM_API_KEY: str = read_deployment("REFDESK_LLM_API_KEY") or ""
+    S3_URL: str = read_deployment("REFDESK_S3_URL") or ""
+    S3_BUCKET: str = read_deployment("REFDESK_S3_BUCKET")
+    S3_ACCESS_KEY: str = read_deployment("REFDESK_S3_ACCESS_KEY") or ""
+    S3_SECRET_KEY: str = read_deployment("REFDESK_S3_SECRET_KEY") or ""
+    S3_PUBLIC_URL: str = read_deployment("REFDESK_S3_PUBLIC_URL") or ""
     OIDC_ISSUER: str = read_deployment("REFDESK_OIDC_ISSUER") or ""
     OIDC_CLIENT_ID: str = read_deployment("REFDESK_OIDC_CLIENT_ID") or ""
     OIDC_CLIENT_SECRET: str = read_deployment("REFDESK_OIDC_CLIENT_SECRET") or ""
@@ -63,6 +68,11 @@ if not DATABASE_URL or not SECRET_KEY:
 
 if bool(OIDC_ISSUER) != bool(OIDC_CLIENT_ID):
     raise ImproperlyConfigured("REFDESK_OIDC_ISSUER and REFDESK_OIDC_CLIENT_ID go together: set both or neither.")
+
+if bool(S3_URL) != bool(S3_ACCESS_KEY and S3_SECRET_KEY) or (S3_PUBLIC_URL and not S3_URL):
+    raise ImproperlyConfigured(
+        "REFDESK_S3_URL, REFDESK_S3_ACCESS_KEY and REFDESK_S3_SECRET_KEY go together: set all of them or none."
+    )
 
 DEBUG = False
 _public = urlsplit(PUBLIC_URL)

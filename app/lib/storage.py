@@ -1,4 +1,4 @@
-"""The one door to stored files: a folder, or later S3, behind one interface.
+"""The one door to stored files: a folder or any S3, behind one interface.
 
 A key is `{organisation}/{first two of the hash}/{SHA-256 in hex}`: the same bytes of an organisation are one object,
 and no key holds a name that a person chose.
@@ -27,7 +27,7 @@ from app.errors import RefdeskError
 READ_BYTES = 256 * 1024
 # Room that stays free for PostgreSQL and the vectors, which fail worse than an upload does.
 KEEP_FREE_BYTES = 512 * 1024 * 1024
-_KEY = re.compile(r"[0-9a-f-]{36}/[0-9a-f]{2}/[0-9a-f]{64}")
+KEY = re.compile(r"[0-9a-f-]{36}/[0-9a-f]{2}/[0-9a-f]{64}")
 
 
 class TooLarge(Exception):
@@ -59,6 +59,8 @@ class Received(Protocol):
 
 
 class Storage(Protocol):
+    """Every call may raise Upstream (storage_unavailable) where the store is a server; asking again may help."""
+
     def receive(
         self, stream: BinaryIO, *, organisation: UUID, limit: int | None = None
     ) -> AbstractContextManager[Received]:
@@ -66,11 +68,11 @@ class Storage(Protocol):
 
         Raises:
             TooLarge: it is longer than `limit` bytes.
-            RefdeskError: disk_full.
+            RefdeskError: disk_full, storage_unavailable.
         """
 
     def open(self, key: str) -> BinaryIO:
-        """Raises ObjectMissing."""
+        """The object from its first byte; it can be wound. Raises ObjectMissing."""
 
     def local_path(self, key: str) -> AbstractContextManager[Path]:
         """The object as a file to read, for as long as the `with` lasts. Raises ObjectMissing."""
@@ -89,6 +91,15 @@ class Storage(Protocol):
 
     def incoming_clear(self, *, older_than_s: float) -> int:
         """Remove what a killed process left half received; how many files."""
+
+    def download_address(self, key: str, *, disposition: str, media_type: str) -> str | None:
+        """Where a browser gets the object from the store itself, for a minute; None: it comes through us.
+
+        Raises ObjectMissing.
+        """
+
+    def check(self) -> None:
+        """Raises RefdeskError: storage_unavailable."""
 
 
 def object_key(organisation: UUID, sha256: str) -> str:
@@ -145,8 +156,7 @@ class FolderStorage:
     @contextmanager
     def receive(self, stream: BinaryIO, *, organisation: UUID, limit: int | None = None) -> Iterator[Received]:
         with _disk_full_named():
-            self.incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
-            descriptor, name = tempfile.mkstemp(dir=self.incoming)
+            descriptor, name = tempfile.mkstemp(dir=self.incoming_made())
         temporary = Path(name)
         try:
             with os.fdopen(descriptor, "wb", buffering=0) as target:
@@ -155,7 +165,18 @@ class FolderStorage:
         finally:
             temporary.unlink(missing_ok=True)
 
+    def incoming_made(self) -> Path:
+        self.incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return self.incoming
+
     def _copy(self, stream: BinaryIO, target: BinaryIO, limit: int | None) -> tuple[str, int]:
+        copied = self.copy_in(stream, target, limit)
+        with _disk_full_named():
+            os.fsync(target.fileno())
+        return copied
+
+    def copy_in(self, stream: BinaryIO, target: BinaryIO, limit: int | None) -> tuple[str, int]:
+        """Copy to a file on this disk; SHA-256 and size. Raises TooLarge, RefdeskError: disk_full."""
         digest, size = hashlib.sha256(), 0
         with _disk_full_named():
             while data := stream.read(READ_BYTES):
@@ -167,7 +188,7 @@ class FolderStorage:
                 view = memoryview(data)
                 while view:
                     view = view[target.write(view) :]
-            os.fsync(target.fileno())
+            target.flush()
         return digest.hexdigest(), size
 
     def _check_room(self, wanted: int) -> None:
@@ -175,7 +196,7 @@ class FolderStorage:
             raise RefdeskError("disk_full")
 
     def _path(self, key: str) -> Path:
-        if not _KEY.fullmatch(key):
+        if not KEY.fullmatch(key):
             raise ObjectMissing(key)
         return self.root / key
 
@@ -203,7 +224,7 @@ class FolderStorage:
         for path in self.root.glob(f"{organisation or '*'}/*/*"):
             key = path.relative_to(self.root).as_posix()
             with contextlib.suppress(FileNotFoundError):
-                if _KEY.fullmatch(key) and path.is_file():
+                if KEY.fullmatch(key) and path.is_file():
                     stat = path.stat()
                     yield StoredObject(key, stat.st_size, stat.st_mtime)
 
@@ -225,17 +246,42 @@ class FolderStorage:
                     removed += 1
         return removed
 
+    def download_address(self, key: str, *, disposition: str, media_type: str) -> str | None:
+        return None
+
+    def check(self) -> None:
+        if self.root.exists() and not os.access(self.root, os.W_OK | os.X_OK):
+            raise RefdeskError("storage_unavailable", details={"reason": "PermissionError"})
+
 
 @cache
 def _folder_storage(root: Path) -> FolderStorage:
     return FolderStorage(root)
 
 
+@cache
+def _s3_storage(prefix: str, scratch: Path, *place: str) -> Storage:
+    # Here, because the client's package costs a process 14 MB that a folder does not need.
+    from app.lib.s3_client import Place
+    from app.lib.s3_storage import S3Storage
+
+    return S3Storage(Place(*place), prefix=prefix, scratch=FolderStorage(scratch))
+
+
+def _storage(name: str) -> Storage:
+    if not settings.S3_URL:
+        return _folder_storage(settings.DATA / name)
+    keys = (settings.S3_ACCESS_KEY, settings.S3_SECRET_KEY)
+    return _s3_storage(
+        name, settings.DATA / "objects", settings.S3_URL, settings.S3_BUCKET, *keys, settings.S3_PUBLIC_URL
+    )
+
+
 def storage() -> Storage:
     """The deployment's store."""
-    return _folder_storage(settings.DATA / "objects")
+    return _storage("objects")
 
 
 def exports_storage() -> Storage:
     """Of exports: apart from the documents' store, whose objects are compared with the documents' rows."""
-    return _folder_storage(settings.DATA / "exports")
+    return _storage("exports")

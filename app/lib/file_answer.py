@@ -1,33 +1,87 @@
 """Files that people uploaded, sent back so that no browser ever runs what is in them."""
 
+import asyncio
+import logging
+import re
 from collections.abc import AsyncIterator
 from typing import BinaryIO
 
 from asgiref.sync import sync_to_async
 from django.db import connections
-from django.http import FileResponse
+from django.http import FileResponse, HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.utils.http import content_disposition_header
+
+from app.errors import Upstream
+from app.lib.storage import ObjectMissing, Storage
+
+log = logging.getLogger(__name__)
 
 SENT_BYTES = 256 * 1024
 # Even opened by itself, the file may run, load and embed nothing, and has no origin to act from.
 CONTENT_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
+# One range is what a download that goes on asks for; several at once are answered with the whole file.
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 
-async def _parts(file: BinaryIO) -> AsyncIterator[bytes]:
+async def _parts(file: BinaryIO, size: int) -> AsyncIterator[bytes]:
     # A slow reader must not hold a connection that others wait for.
     await sync_to_async(connections.close_all)()
     try:
-        while part := await sync_to_async(file.read, thread_sensitive=False)(SENT_BYTES):
+        while size and (part := await sync_to_async(file.read, thread_sensitive=False)(min(SENT_BYTES, size))):
+            size -= len(part)
             yield part
+    except (Upstream, ObjectMissing) as error:
+        log.warning("a download broke off: %s", error)
+        # The status has been sent. Ended as if the reader had gone, the connection closes before all of
+        # Content-Length has come, which every client takes for the failure that it is.
+        raise asyncio.CancelledError from error
     finally:
         file.close()
 
 
-def file_answer(file: BinaryIO, *, name: str, media_type: str, size: int) -> FileResponse:
-    """The file as a download, streamed."""
-    response = FileResponse(_parts(file), content_type=media_type or "application/octet-stream")
-    response["Content-Length"] = str(size)
-    response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
+def _range_asked(request: HttpRequest, size: int, tag: str) -> tuple[int, int] | None:
+    """First byte and number of bytes; None for the whole file, also where the range makes no sense."""
+    found = _RANGE.fullmatch(request.headers.get("Range", ""))
+    if found is None or request.headers.get("If-Range", tag) != tag:
+        return None
+    first, last = found.groups()
+    if first:
+        start, end = int(first), min(int(last) if last else size - 1, size - 1)
+    elif last:
+        start, end = max(0, size - int(last)), size - 1
+    else:
+        return None
+    return (start, end - start + 1) if start <= end else None
+
+
+def stored_answer(
+    request: HttpRequest, store: Storage, key: str, *, name: str, media_type: str, size: int
+) -> HttpResponseBase:
+    """The stored file as a download: streamed, or from the store itself where browsers reach it.
+
+    Raises:
+        ObjectMissing, Upstream: storage_unavailable.
+    """
+    disposition = content_disposition_header(True, name) or "attachment"
+    media_type = media_type or "application/octet-stream"
+    response: HttpResponseBase
+    if address := store.download_address(key, disposition=disposition, media_type=media_type):
+        response = HttpResponseRedirect(address)
+        response["Cache-Control"] = "no-store"
+        return response
+    # The key ends with the hash of the bytes.
+    tag = f'"{key.rpartition("/")[2]}"'
+    file, asked = store.open(key), _range_asked(request, size, tag)
+    first, length = asked or (0, size)
+    if asked:
+        file.seek(first)
+    response = FileResponse(_parts(file, length), content_type=media_type, status=206 if asked else 200)
+    if asked:
+        response["Content-Range"] = f"bytes {first}-{first + length - 1}/{size}"
+    response["Accept-Ranges"] = "bytes"
+    response["ETag"] = tag
+    response["Content-Length"] = str(length)
+    response["Content-Disposition"] = disposition
     response["X-Content-Type-Options"] = "nosniff"
     response["Content-Security-Policy"] = CONTENT_POLICY
     response["Cache-Control"] = "private, no-cache"

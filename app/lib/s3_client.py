@@ -180,11 +180,13 @@ def bucket_ensure(client: Client) -> None:
         bucket_make(client)
 
 
-def bucket_check(client: Client) -> None:
+def bucket_check(client: Client, *, make: bool = False) -> None:
     """Raises Upstream: storage_unavailable."""
     with named():
         there = client.bucket_exists(client.bucket)
-    if not there:
+        if make and not there:
+            bucket_make(client)
+    if not there and not make:
         log.error("file store: there is no bucket %s", client.bucket)
         raise Upstream("storage_unavailable", details={"reason": "NoSuchBucket"}, retry_after_s=5)
 

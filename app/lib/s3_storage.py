@@ -24,6 +24,7 @@ from minio.error import MinioException
 from urllib3.exceptions import HTTPError
 
 from app.lib.s3_client import (
+    ANSWER_S,
     Client,
     Place,
     bucket_check,
@@ -162,9 +163,9 @@ class _ReceivedSpool:
 class S3Storage:
     """Objects under `prefix/` of the bucket. `scratch` is the local disk on which files lie while they are handled."""
 
-    def __init__(self, place: Place, *, prefix: str, scratch: FolderStorage) -> None:
+    def __init__(self, place: Place, *, prefix: str, scratch: FolderStorage, answer_s: float = ANSWER_S) -> None:
         self.place, self.prefix, self.scratch = place, prefix, scratch
-        self.client = Client(place)
+        self.client = Client(place, answer_s=answer_s)
 
     def name(self, key: str) -> str:
         """Raises ObjectMissing."""
@@ -222,12 +223,17 @@ class S3Storage:
     def has(self, key: str, size: int) -> bool:
         """Whether it is there with this size; without a bucket nothing is. Raises Upstream."""
         try:
-            with named(key):
-                return self.client.stat_object(self.client.bucket, self.name(key)).size == size
-        except ObjectMissing:
-            return False
+            return self.client.stat_object(self.client.bucket, self.name(key)).size == size
+        except (MinioException, HTTPError) as error:
+            if bucket_missing(error):
+                return False
+            found = translated(error, key)
+            if isinstance(found, ObjectMissing):
+                return False
+            raise found from error
 
     def exists(self, key: str) -> bool:
+        self.name(key)
         try:
             self._size(key)
         except ObjectMissing:

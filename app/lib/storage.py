@@ -277,6 +277,17 @@ def _storage(name: str) -> Storage:
     )
 
 
+def storage_ping(answer_s: float, *, make: bool = False) -> None:
+    """Ask the S3 store for its bucket, once and quickly. make: a new store has none yet.
+
+    Raises Upstream: storage_unavailable.
+    """
+    from app.lib.s3_client import Client, Place, bucket_check
+
+    keys = (settings.S3_ACCESS_KEY, settings.S3_SECRET_KEY)
+    bucket_check(Client(Place(settings.S3_URL, settings.S3_BUCKET, *keys), answer_s=answer_s, tries=1), make=make)
+
+
 def storage() -> Storage:
     """The deployment's store."""
     return _storage("objects")

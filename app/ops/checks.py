@@ -10,6 +10,9 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Info, Tags, register
 from django.utils.module_loading import import_string
 
+from app.errors import Upstream
+from app.lib.storage import storage_ping
+
 SHORTEST_KEY = 32
 # Texts of examples and habits; a key that holds one was copied, not made.
 KNOWN_KEYS = (
@@ -29,6 +32,8 @@ PROTECTIONS = (
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
 )
+ANSWER_S = 5.0
+MENDED_BY_HAND = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -98,6 +103,28 @@ def data_folder_check(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[
             id="refdesk.E004",
         )
     ]
+
+
+@register(Tags.files, deploy=True)
+def bucket_check(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    if not settings.S3_URL:
+        return []
+    try:
+        storage_ping(ANSWER_S)
+    except Upstream as error:
+        reason = str(error.details.get("reason"))
+    else:
+        return []
+    where = f"the bucket {settings.S3_BUCKET} at {settings.S3_URL}"
+    if reason == "NoSuchBucket":
+        hint = "Make it, or let the key make it with the first file; docs/storage.md says what a key needs."
+        return [Info(f"There is no {where.removeprefix('the ')} yet.", hint=hint, id="refdesk.I002")]
+    if reason in MENDED_BY_HAND:
+        hint = "Compare REFDESK_S3_ACCESS_KEY and REFDESK_S3_SECRET_KEY, and what docs/storage.md says a key needs."
+        return [Error(f"The S3 store refuses Refdesk {where} ({reason}).", hint=hint, id="refdesk.E006")]
+    # Engines may come up after Refdesk: /ready watches this one.
+    hint = "Start the store, or correct REFDESK_S3_URL. Uploads and downloads wait for it."
+    return [Info(f"Nothing answers for {where} ({reason}).", hint=hint, id="refdesk.I003")]
 
 
 @register(Tags.security, deploy=True)

@@ -15,6 +15,7 @@ from app.chat.choices import MessageState
 from app.chat.models import Message
 from app.ingest.jobs import OPEN
 from app.ingest.models import Job
+from app.lib.storage import storage_ping
 from app.lib.tenancy import scope_enter_everything
 
 ANSWER_S = 2.0
@@ -50,11 +51,13 @@ def engines_check() -> dict[str, dict[str, Any]]:
 
 
 def engine_checks() -> dict[str, Callable[[], None]]:
+    files = {"files": lambda: storage_ping(ANSWER_S, make=True)} if settings.S3_URL else {}
     return {
         "database": _database,
         "cache": _cache,
         "search": lambda: _get(f"{settings.QDRANT_URL}/readyz"),
         "embeddings": lambda: _get(f"{settings.EMBEDDINGS_URL}/models", settings.EMBEDDINGS_API_KEY),
+        **files,
     }
 
 

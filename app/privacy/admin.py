@@ -115,7 +115,7 @@ class ExportAdmin(WorkAdmin):
         if export is None:
             raise Http404
         try:
-            return export_answer(export)
+            return export_answer(request, export)
         except RefdeskError as error:
             raise Http404(error.message) from error
 

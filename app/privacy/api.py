@@ -49,7 +49,7 @@ def get_export(request: ApiRequest, export_id: UUID) -> Any:
 @router.get("/exports/{export_id}/content", auth=ADMIN)
 def get_export_content(request: ApiRequest, export_id: UUID) -> HttpResponseBase:
     """The archive, as a download."""
-    return export_answer(_export(request, export_id))
+    return export_answer(request, _export(request, export_id))
 
 
 @router.post("/erasures", auth=ADMIN, response={202: ErasureOut})

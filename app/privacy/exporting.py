@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from app.accounts.models import User
-from app.errors import RefdeskError
+from app.errors import RefdeskError, Upstream
 from app.ingest.jobs import DEATHS, Fenced
 from app.lib.storage import ObjectMissing, exports_storage, storage
 from app.privacy.archive.contents import documents_with_files, organisation_pieces, person_pieces
@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 Counts = dict[str, int]
 
 WAIT_S = 30.0
+# An hour of a store that does not answer.
+STORE_ATTEMPTS = 120
 # A file in the store that no row names may be one that is just being made; beyond an hour it is left over.
 LEFT_OVER_S = 3600.0
 
@@ -120,6 +122,10 @@ def export_run_next() -> bool:
 
 def _ended(row: Export, error: Exception) -> None:
     if isinstance(error, RefdeskError) and error.code == "disk_full":
+        work_fail(row, error.code)
+    elif isinstance(error, Upstream) and row.attempt < STORE_ATTEMPTS:
+        work_wait(row, error.code, WAIT_S)
+    elif isinstance(error, Upstream):
         work_fail(row, error.code)
     elif row.attempt < DEATHS:
         # The text of an unexpected error may hold a document's words: only its kind goes to the log.

@@ -57,4 +57,4 @@ def show_own_data(request: HttpRequest, caller: Caller) -> HttpResponse:
 @page(Role.VIEWER)
 def download_export(request: HttpRequest, caller: Caller, export_id: UUID) -> HttpResponse:
     found = export_get(organisation=caller.organisation_id, export=export_id, role=caller.role, user=caller.user_id)
-    return cast(HttpResponse, export_answer(found))
+    return cast(HttpResponse, export_answer(request, found))

@@ -16,7 +16,7 @@ from app.ingest.events import documents_follow
 from app.ingest.page_pictures import page_picture
 from app.ingest.selectors import BLOCKS_PER_PAGE, chunk_list, passage_shape, text_read
 from app.ingest.services import document_cancel, document_delete, document_retry, document_upload, source_delete
-from app.lib.file_answer import file_answer
+from app.lib.file_answer import stored_answer
 from app.lib.paging import Limit, page_read
 from app.lib.request_id import request_id_of
 from app.lib.sse import Event, sse
@@ -148,15 +148,21 @@ def cancel_document(request: ApiRequest, document_id: UUID) -> Any:
 
 @router.get("/documents/{document_id}/content", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ))
 def get_document_content(request: ApiRequest, document_id: UUID) -> HttpResponseBase:
-    """The original, as a download."""
+    """The original, as a download; part of it where a Range asks for one."""
     organisation = request.caller.organisation_id
     document = document_get(organisation=organisation, document=document_id)
     version = version_shown(organisation=organisation, document=document_id)
     try:
-        file = storage().open(version.storage_key)
+        return stored_answer(
+            request,
+            storage(),
+            version.storage_key,
+            name=document.name,
+            media_type=document.media_type,
+            size=document.bytes,
+        )
     except ObjectMissing as error:
         raise RefdeskError("file_missing") from error
-    return file_answer(file, name=document.name, media_type=document.media_type, size=document.bytes)
 
 
 @router.get("/documents/{document_id}/chunks", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=PassagePageOut)

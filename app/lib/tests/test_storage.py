@@ -3,29 +3,44 @@ import hashlib
 import io
 import os
 import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from app.errors import RefdeskError
-from app.lib.storage import FolderStorage, ObjectMissing, TooLarge, object_key
+from app.lib.storage import FolderStorage, ObjectMissing, Storage, TooLarge, object_key
+from app.lib.tests.minio import needs_s3, new_place, store_at
 
 ORGANISATION = uuid4()
+# More than a part of an upload to S3.
+LARGE = 20 * 1024 * 1024 + 7
+
+
+@pytest.fixture(params=["folder", pytest.param("s3", marks=needs_s3)])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
+    """Each test that takes it holds for both kinds of store."""
+    if request.param == "folder":
+        yield FolderStorage(tmp_path / "objects")
+        return
+    with new_place() as place:
+        yield store_at(place, tmp_path)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> FolderStorage:
+def folder(tmp_path: Path) -> FolderStorage:
     return FolderStorage(tmp_path / "objects")
 
 
-def put(store: FolderStorage, data: bytes) -> str:
-    with store.receive(io.BytesIO(data), organisation=ORGANISATION) as received:
+def put(store: Storage, data: bytes, organisation: UUID = ORGANISATION) -> str:
+    with store.receive(io.BytesIO(data), organisation=organisation) as received:
         received.keep()
         return received.key
 
 
-def test_a_kept_stream_is_under_the_hash_of_its_bytes(store: FolderStorage) -> None:
+def test_a_kept_stream_is_under_the_hash_of_its_bytes(store: Storage) -> None:
     key = put(store, b"some bytes")
     digest = hashlib.sha256(b"some bytes").hexdigest()
     assert key == f"{ORGANISATION}/{digest[:2]}/{digest}" == object_key(ORGANISATION, digest)
@@ -34,23 +49,110 @@ def test_a_kept_stream_is_under_the_hash_of_its_bytes(store: FolderStorage) -> N
     assert store.exists(key)
 
 
-def test_what_is_not_kept_leaves_nothing(store: FolderStorage) -> None:
-    with store.receive(io.BytesIO(b"never kept"), organisation=ORGANISATION) as received:
-        assert received.bytes == 10
+def left_in(tmp_path: Path) -> list[Path]:
+    """Files that handling an object left on the local disk."""
+    return [path for path in (tmp_path / "objects" / "incoming").rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("size", [10, LARGE])
+def test_what_is_not_kept_leaves_nothing(store: Storage, tmp_path: Path, size: int) -> None:
+    with store.receive(io.BytesIO(b"n" * size), organisation=ORGANISATION) as received:
+        assert received.bytes == size
+        assert list(store.objects()) == []
     assert list(store.objects()) == []
-    assert list(store.incoming.iterdir()) == []
+    assert not store.exists(received.key)
+    assert store.incoming_clear(older_than_s=-1) == 0
+    assert left_in(tmp_path) == []
 
 
-def test_the_same_bytes_twice_are_one_object(store: FolderStorage) -> None:
+@pytest.mark.parametrize("size", [10, LARGE])
+def test_an_upload_that_breaks_off_leaves_nothing(store: Storage, tmp_path: Path, size: int) -> None:
+    class BreaksOff(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if not (data := super().read(size)):
+                raise ConnectionResetError
+            return data
+
+    with pytest.raises(ConnectionResetError), store.receive(BreaksOff(b"n" * size), organisation=ORGANISATION):
+        pass
+    assert list(store.objects()) == []
+    assert store.incoming_clear(older_than_s=-1) == 0
+    assert left_in(tmp_path) == []
+
+
+def test_an_upload_whose_row_fails_leaves_nothing(store: Storage, tmp_path: Path) -> None:
+    with (
+        pytest.raises(ZeroDivisionError),
+        store.receive(io.BytesIO(b"n" * LARGE), organisation=ORGANISATION) as received,
+    ):
+        assert received.bytes / 0
+    assert list(store.objects()) == []
+    assert store.incoming_clear(older_than_s=-1) == 0
+    assert left_in(tmp_path) == []
+
+
+def test_a_large_object_comes_back_byte_for_byte(store: Storage, tmp_path: Path) -> None:
+    data = os.urandom(LARGE)
+    key = put(store, data)
+    assert [(one.key, one.bytes) for one in store.objects()] == [(key, LARGE)]
+    with store.open(key) as file:
+        assert hashlib.sha256(b"".join(iter(lambda: file.read(300_001), b""))).hexdigest() == key[-64:]
+    with store.local_path(key) as path:
+        assert path.read_bytes() == data
+    assert not [path for path in left_in(tmp_path) if key not in str(path)]
+
+
+def test_an_object_can_be_read_from_its_middle(store: Storage) -> None:
+    key = put(store, bytes(range(256)) * 4)
+    with store.open(key) as file:
+        file.seek(1000)
+        assert (file.read(5), file.tell()) == (b"\xe8\xe9\xea\xeb\xec", 1005)
+        file.seek(0)
+        assert file.read(3) == b"\x00\x01\x02"
+        file.seek(-2, io.SEEK_END)
+        assert file.read() == b"\xfe\xff"
+
+
+def test_an_empty_object_is_an_object(store: Storage) -> None:
+    key = put(store, b"")
+    with store.open(key) as file, store.local_path(key) as path:
+        assert file.read() == path.read_bytes() == b""
+    assert [one.bytes for one in store.objects()] == [0]
+
+
+def test_objects_are_listed_with_their_age(store: Storage) -> None:
+    keys = {put(store, b"%d" % number) for number in range(30)}
+    found = list(store.objects())
+    assert {one.key for one in found} == keys
+    assert all(abs(time.time() - one.modified) < 60 for one in found)
+
+
+def test_only_the_objects_of_the_organisation_that_is_gone_are_cleared(store: Storage) -> None:
+    other = uuid4()
+    put(store, b"one")
+    put(store, b"two")
+    kept = put(store, b"one", other)
+    assert {one.key for one in store.objects(organisation=other)} == {kept}
+    assert store.organisation_clear(ORGANISATION) == 2
+    assert [one.key for one in store.objects()] == [kept]
+    assert store.organisation_clear(ORGANISATION) == 0
+
+
+def test_a_store_that_works_passes_its_check(store: Storage) -> None:
+    put(store, b"there")
+    store.check()
+
+
+def test_the_same_bytes_twice_are_one_object(store: Storage) -> None:
     assert put(store, b"twice") == put(store, b"twice")
     assert [one.bytes for one in store.objects()] == [5]
 
 
-def test_a_damaged_object_is_replaced_when_its_bytes_come_again(store: FolderStorage) -> None:
-    key = put(store, b"whole again")
-    (store.root / key).write_bytes(b"who")
-    put(store, b"whole again")
-    assert (store.root / key).read_bytes() == b"whole again"
+def test_a_damaged_object_is_replaced_when_its_bytes_come_again(folder: FolderStorage) -> None:
+    key = put(folder, b"whole again")
+    (folder.root / key).write_bytes(b"who")
+    put(folder, b"whole again")
+    assert (folder.root / key).read_bytes() == b"whole again"
 
 
 class Endless(io.RawIOBase):
@@ -63,15 +165,15 @@ class Endless(io.RawIOBase):
         return b"x" * size
 
 
-def test_a_stream_beyond_the_limit_is_refused_without_being_held_in_memory(store: FolderStorage) -> None:
+def test_a_stream_beyond_the_limit_is_refused_without_being_held_in_memory(store: Storage, tmp_path: Path) -> None:
     stream = Endless()
     with pytest.raises(TooLarge), store.receive(stream, organisation=ORGANISATION, limit=5_000_000):  # type: ignore[arg-type]
         pass
     assert 0 < stream.largest <= 1024 * 1024
-    assert list(store.incoming.iterdir()) == []
+    assert left_in(tmp_path) == []
 
 
-def test_exactly_the_limit_is_taken(store: FolderStorage) -> None:
+def test_exactly_the_limit_is_taken(store: Storage) -> None:
     with store.receive(io.BytesIO(b"x" * 100), organisation=ORGANISATION, limit=100) as received:
         assert received.bytes == 100
     with pytest.raises(TooLarge), store.receive(io.BytesIO(b"x" * 101), organisation=ORGANISATION, limit=100):
@@ -86,47 +188,51 @@ def test_an_upload_is_refused_before_the_disk_is_full(tmp_path: Path) -> None:
     assert list(store.incoming.iterdir()) == []
 
 
-def test_a_disk_that_is_really_full_says_so(store: FolderStorage) -> None:
+def test_a_disk_that_is_really_full_says_so(folder: FolderStorage) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("this system has no /dev/full")
-    store.incoming.mkdir(parents=True)
+    folder.incoming.mkdir(parents=True)
     with Path("/dev/full").open("wb", buffering=0) as full, pytest.raises(RefdeskError) as raised:
-        store._copy(io.BytesIO(b"x"), full, None)
+        folder._copy(io.BytesIO(b"x"), full, None)
     assert raised.value.code == "disk_full"
     assert raised.value.__cause__.errno == errno.ENOSPC  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("key", ["../../etc/passwd", "/etc/passwd", "", "incoming/x", "a/b/c", "x" * 3000])
-def test_a_key_that_is_none_reaches_no_file(store: FolderStorage, key: str) -> None:
+def test_a_key_that_is_none_reaches_no_file(store: Storage, key: str) -> None:
     with pytest.raises(ObjectMissing):
         store.open(key)
     with pytest.raises(ObjectMissing), store.local_path(key):
         pass
     with pytest.raises(ObjectMissing):
         store.delete(key)
+    with pytest.raises(ObjectMissing):
+        store.exists(key)
 
 
-def test_deleting_twice_does_no_harm(store: FolderStorage) -> None:
+def test_deleting_twice_does_no_harm(store: Storage) -> None:
     key = put(store, b"gone")
     store.delete(key)
     store.delete(key)
     assert not store.exists(key)
     with pytest.raises(ObjectMissing):
         store.open(key)
+    with pytest.raises(ObjectMissing), store.local_path(key):
+        pass
 
 
-def test_half_received_files_of_a_killed_process_are_cleared_when_they_are_old(store: FolderStorage) -> None:
-    put(store, b"keeps its place")
-    old, new = store.incoming / "old", store.incoming / "new"
+def test_half_received_files_of_a_killed_process_are_cleared_when_they_are_old(folder: FolderStorage) -> None:
+    put(folder, b"keeps its place")
+    old, new = folder.incoming / "old", folder.incoming / "new"
     old.write_bytes(b"half")
     new.write_bytes(b"half")
     os.utime(old, (1, 1))
-    assert store.incoming_clear(older_than_s=60) == 1
-    assert [path.name for path in store.incoming.iterdir()] == ["new"]
-    assert len(list(store.objects())) == 1
+    assert folder.incoming_clear(older_than_s=60) == 1
+    assert [path.name for path in folder.incoming.iterdir()] == ["new"]
+    assert len(list(folder.objects())) == 1
 
 
-def test_thirty_two_streams_at_once_lose_nothing(store: FolderStorage) -> None:
+def test_thirty_two_streams_at_once_lose_nothing(store: Storage) -> None:
     data = [os.urandom(200_000 + number) for number in range(32)]
     threads = [threading.Thread(target=put, args=(store, one)) for one in data]
     for thread in threads:

@@ -1,6 +1,7 @@
 """The statements of a turn, each one short transaction (app/chat/turn_store.py runs them)."""
 
 from app.chat.prompts import BYTES_PER_TOKEN
+from app.lib.database import of_organisation
 from app.usage.ledger import CHARGED, COLUMNS, TODAY, TOTALS, TOTALS_WITHIN_CAPS
 
 BOT = """
@@ -36,7 +37,7 @@ WITH bot AS (
         IS NOT DISTINCT FROM %(sources)s::uuid[]
 ), known AS (
   SELECT a.id, q.content = %(text)s::text AS same FROM chat_message q JOIN chat_message a ON a.reply_to_id = q.id
-  WHERE q.organisation_id = %(organisation)s AND q.idempotency_key = %(key)s AND %(key)s <> ''
+  WHERE q.idempotency_key = %(key)s AND q.idempotency_key <> '' AND {of_organisation("q")}
 ), owned AS (
   SELECT c.id FROM chat_conversation c
   WHERE NOT %(new)s AND c.id = %(conversation)s AND c.organisation_id = %(organisation)s AND c.bot_id = %(bot)s
@@ -56,11 +57,10 @@ WITH bot AS (
   ORDER BY m.id DESC LIMIT %(history)s
 ), passage AS (
   SELECT c.id, c.text, c.place, c.document_id, d.name, v.number, v.created AS as_of
-  FROM ingest_chunk c
+  FROM (SELECT * FROM ingest_chunk WHERE id = ANY(%(chunks)s::uuid[]) OFFSET 0) c
   JOIN sources_document d ON d.id = c.document_id AND d.active_version_id = c.version_id
   JOIN sources_documentversion v ON v.id = c.version_id
-  WHERE c.id = ANY(%(chunks)s::uuid[]) AND c.organisation_id = %(organisation)s
-    AND d.organisation_id = %(organisation)s
+  WHERE c.organisation_id = %(organisation)s AND d.organisation_id = %(organisation)s
     AND (%(sources)s::uuid[] IS NULL OR d.source_id = ANY(%(sources)s::uuid[]))
 ), estimate AS ({_ESTIMATE}), question AS (
   INSERT INTO chat_message (id, organisation_id, conversation_id, role, content, state, mode, model, idempotency_key,
@@ -92,7 +92,9 @@ charged AS (
   INSERT INTO usage_usageentry ({COLUMNS})
   SELECT gen_random_uuid(), r.organisation_id, now(), r.day, r.kind, 'settle', r.subject, r.bot, r.api_key, r."user",
     r.model, 0, owed.tokens_in, owed.tokens_out
-  FROM owed JOIN usage_usageentry r ON r.subject = owed.id AND r.step = 'reserve'
+  FROM owed CROSS JOIN LATERAL (
+    SELECT * FROM usage_usageentry e WHERE e.subject = owed.id AND e.step = 'reserve' LIMIT 1
+  ) r
   WHERE owed.tokens_in <> 0 OR owed.tokens_out <> 0 {CHARGED}
 ), {TOTALS}
 """
@@ -100,8 +102,8 @@ charged AS (
 # An answer that was deleted while it was written is settled by what the ledger itself has of it.
 CLOSE = f"""
 WITH was AS (
-  SELECT id, tokens_in, tokens_out FROM chat_message
-  WHERE id = %(answer)s AND organisation_id = %(organisation)s AND state IN ('running', 'stopped', 'interrupted')
+  SELECT id, tokens_in, tokens_out FROM chat_message m
+  WHERE id = %(answer)s AND {of_organisation("m")} AND state IN ('running', 'stopped', 'interrupted')
   FOR NO KEY UPDATE
 ), answer AS (
   UPDATE chat_message m SET content = %(content)s, state = %(state)s, mode = %(mode)s, model = %(model)s,

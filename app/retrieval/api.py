@@ -25,7 +25,9 @@ async def search_passages(request: ApiRequest, search: SearchIn) -> Any:
     query = search.query.replace("\0", "").strip()
     if not query:
         raise Invalid("question_empty")
-    bot, sources = await sync_to_async(_scope)(organisation, search)
+    bot, sources = None, None
+    if search.bot is not None or search.sources is not None:
+        bot, sources = await sync_to_async(_scope)(organisation, search)
     result = await passages_search(
         organisation=organisation,
         query=query,

@@ -11,11 +11,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import orjson
-from asgiref.sync import sync_to_async
-from django.db import IntegrityError, connection
+import psycopg
 
 from app.errors import Upstream
+from app.lib.database import fetch
 from app.lib.ids import new_id
 from app.llm.embedding_models import MODELS
 from app.llm.embeddings import EmbeddingSpace, question_embedder
@@ -24,7 +23,7 @@ from app.retrieval.index import index_reader
 from app.retrieval.language import language_of
 from app.retrieval.sparse import query_encode
 from app.retrieval.support import is_off_subject, support_of
-from app.usage.caps import cap_check, cap_refusal_in_thread, is_cap
+from app.usage.caps import cap_check, cap_refusal, is_cap
 from app.usage.ledger import SEARCH_CHARGED
 
 SUPPORTED_FROM = 0.5
@@ -35,14 +34,14 @@ SPARE = 10
 # parameters are `passages_parameters`, a row is read by `passage_of`.
 PASSAGES_SQL = """
 SELECT c.id, c.text, c.embed_text, c.place, d.id, d.name, d.source_id, v.id, v.number, v.created
-FROM ingest_chunk c
+FROM (SELECT * FROM ingest_chunk WHERE id = ANY(%(ids)s::uuid[]) OFFSET 0) c
 JOIN sources_document d ON d.id = c.document_id AND d.active_version_id = c.version_id
 JOIN sources_documentversion v ON v.id = c.version_id
-WHERE c.id = ANY(%(ids)s::uuid[]) AND c.organisation_id = %(organisation)s AND d.organisation_id = %(organisation)s
+WHERE c.organisation_id = %(organisation)s AND d.organisation_id = %(organisation)s
   AND (%(sources)s::uuid[] IS NULL OR d.source_id = ANY(%(sources)s::uuid[]))
 """
 
-_CHARGED_SQL = f"WITH {SEARCH_CHARGED} {PASSAGES_SQL}"
+CHARGED_SQL = f"WITH {SEARCH_CHARGED} {PASSAGES_SQL}"
 
 Id = UUID | str
 
@@ -182,7 +181,7 @@ def passages_parameters(*, organisation: Id, found: Found, sources: Sequence[Id]
 
 
 def passages_order(rows: Iterable[Sequence[Any]], *, found: Found, limit: int) -> list[PassageHit]:
-    """The rows of PASSAGES_SQL as passages in the order of the hits. `place` may be JSON text or already read."""
+    """The rows of PASSAGES_SQL as passages in the order of the hits."""
     by_id = {str(row[0]): row for row in rows}
     passages = (passage_of(by_id[hit.id], hit) for hit in found.hits if hit.id in by_id)
     return [passage for passage, _ in zip(passages, range(limit), strict=False)]
@@ -194,8 +193,7 @@ def passage_of(row: Sequence[Any], hit: Hit) -> PassageHit:
         id=chunk,
         text=text,
         embed_text=embed_text,
-        # Django hands JSON on as text, psycopg by itself reads it.
-        place=orjson.loads(place) if isinstance(place, str | bytes) else place,
+        place=place,
         document=document,
         document_name=name,
         source=source,
@@ -208,7 +206,7 @@ def passage_of(row: Sequence[Any], hit: Hit) -> PassageHit:
     )
 
 
-def passages_read(
+async def passages_read(
     *,
     organisation: Id,
     found: Found,
@@ -228,16 +226,18 @@ def passages_read(
     values = passages_parameters(organisation=organisation, found=found, sources=sources)
     statement = PASSAGES_SQL
     if searcher is not None:
-        statement = _CHARGED_SQL
+        statement = CHARGED_SQL
         values |= {"entry": new_id(), "bot": searcher.bot, "api_key": searcher.api_key, "user": searcher.user}
     try:
-        with connection.cursor() as cursor:
-            cursor.execute(statement, values)
-            return passages_order(cursor.fetchall(), found=found, limit=limit)
-    except IntegrityError as error:
-        if searcher is None or not is_cap(error.__cause__):
+        rows = await fetch(statement, values)
+    except psycopg.errors.CheckViolation as error:
+        if searcher is None or not is_cap(error):
             raise
-        raise cap_refusal_in_thread(organisation=searcher.organisation, api_key=searcher.api_key) from None
+        raise await cap_refusal(organisation=searcher.organisation, api_key=searcher.api_key) from None
+    except psycopg.errors.UniqueViolation:
+        # Sent again after its connection broke, it had been carried out and charged.
+        rows = await fetch(PASSAGES_SQL, values)
+    return passages_order(rows, found=found, limit=limit)
 
 
 async def passages_search(
@@ -261,8 +261,6 @@ async def passages_search(
         organisation=organisation, query=query, sources=sources, languages=languages, limit=limit
     )
     begun = time.perf_counter()
-    hits = await sync_to_async(passages_read)(
-        organisation=organisation, found=found, sources=sources, limit=limit, searcher=searcher
-    )
+    hits = await passages_read(organisation=organisation, found=found, sources=sources, limit=limit, searcher=searcher)
     timings = {"embed_s": found.embed_s, "search_s": found.search_s, "read_s": time.perf_counter() - begun}
     return SearchResult(hits, found.support([hit.embed_text for hit in hits]), timings)

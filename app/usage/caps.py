@@ -172,15 +172,7 @@ def cap_check(*, organisation: UUID, api_key: UUID | None) -> None:
 async def cap_refusal(*, organisation: UUID, api_key: UUID | None) -> RefdeskError:
     """What to say to a caller whom a cap refused (constraint usage_within_cap)."""
     rows = await fetch(STANDING, {"organisation": organisation, "api_key": api_key})
-    return _refusal(organisation, api_key, [Standing(*row) for row in rows])
-
-
-def cap_refusal_in_thread(*, organisation: UUID, api_key: UUID | None) -> RefdeskError:
-    """`cap_refusal` for code that runs in threads."""
-    return _refusal(organisation, api_key, standings_read(organisation=organisation, api_key=api_key))
-
-
-def _refusal(organisation: UUID, api_key: UUID | None, standings: Sequence[Standing]) -> RefdeskError:
+    standings = [Standing(*row) for row in rows]
     if len(_refused) >= _REFUSED_SIZE:
         _refused.clear()
     _refused[organisation, api_key] = time.monotonic(), standings

@@ -8,7 +8,7 @@ organisations hold the same documents, but for one word of each.
 import asyncio
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -23,6 +23,8 @@ from app.accounts.models import Organisation
 from app.accounts.services import organisation_create
 from app.conftest import person_make
 from app.ingest.models import Chunk
+from app.lib.database import database_close
+from app.lib.http import http_session_close
 from app.lib.ids import new_id
 from app.lib.tenancy import everything_visible, organisations_visible
 from app.llm.embeddings import embeddings_client, vector_numbers
@@ -35,6 +37,7 @@ from app.retrieval.search import passages_search
 from app.retrieval.sparse import document_encode
 from app.sources.choices import DocumentState, VersionState
 from app.sources.models import Document, DocumentVersion, Source
+from app.usage.ledger import SEARCH_CHARGED
 
 __all__ = ["stage"]  # a fixture
 
@@ -146,6 +149,13 @@ def towns(stage: Stage, qdrant: str, embedder: str) -> Towns:
         return Towns().build()
 
 
+@pytest.fixture(autouse=True)
+async def loop_connections() -> AsyncIterator[None]:
+    yield
+    await http_session_close()
+    await database_close()
+
+
 # The walls, each taken away.
 
 
@@ -171,9 +181,9 @@ def rows_unfiltered(patch: pytest.MonkeyPatch) -> Iterator[None]:
 
     with patch.context() as patched:
         patched.setattr(QuerySet, "_filter_or_exclude", unfiltered)
-        patched.setattr(
-            search, "PASSAGES_SQL", CONDITION.sub("%(organisation)s::uuid IS NOT NULL", search.PASSAGES_SQL)
-        )
+        passages = CONDITION.sub("%(organisation)s::uuid IS NOT NULL", search.PASSAGES_SQL)
+        patched.setattr(search, "PASSAGES_SQL", passages)
+        patched.setattr(search, "CHARGED_SQL", f"WITH {SEARCH_CHARGED} {passages}")
         yield
 
 

@@ -13,6 +13,7 @@ from django.conf import settings
 from app.accounts.models import Organisation
 from app.chat.tests.library import document_index
 from app.ingest.models import Chunk
+from app.lib.database import database_close
 from app.lib.http import http_session_close
 from app.lib.tenancy import SETTING
 from app.llm import embeddings
@@ -49,6 +50,7 @@ def writer(qdrant: str, embedder: str) -> Iterator[IndexWriter]:
 async def loop_session() -> AsyncIterator[None]:
     yield
     await http_session_close()
+    await database_close()
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
-"""An organisation whose every name is an attack, made by `manage.py shell` for the browser that sees whether one runs.
+"""An organisation whose every text is an attack, for the browser that sees whether one runs.
 
-Each attack calls `ran()`, which the browser's pages define (test_scripts_browser.py).
+Each attack calls `ran()`, which the browser's pages define (test_scripts_browser.py), or fetches a style.
 """
 
 from datetime import timedelta
@@ -21,11 +21,14 @@ from app.accounts.services import (
 from app.bots.models import Bot
 from app.bots.services import bot_create, bot_pause, bot_update
 from app.chat.models import Citation, Conversation, Message
+from app.ingest.choices import JobState
+from app.ingest.models import Job
 from app.lib.ids import new_id
 from app.privacy.choices import WorkState
 from app.privacy.models import Erasure, Export, RetentionRun
 from app.sources.models import Document, Source
 from app.sources.services import source_create
+from app.usage.models import UsageEntry
 
 ATTACKS = (
     "<script>ran()</script>",
@@ -98,6 +101,7 @@ def hostile_make(slug: str = "default") -> None:
     documents = _documents(organisation, sources, owner)
     for attack, document, bot in zip(ATTACKS, documents, bots, strict=True):
         _turn(attack, document, bot, owner)
+        _use(attack, document, bot, owner)
     _work(organisation, owner)
     organisation_update(
         organisation=organisation.pk, values={"name": FIRST, "welcome": "".join(ATTACKS)[:300], "plan": plan}
@@ -163,6 +167,22 @@ def _turn(attack: str, document: Document, bot: Bot, owner: User) -> None:
         document_name=attack, text=attack, as_of=timezone.now(),
         place={"kind": "text", "page": None, "boxes": [], "heading": [attack], "rows": None},
     )  # fmt: skip
+
+
+def _use(attack: str, document: Document, bot: Bot, owner: User) -> None:
+    shared, now = {"organisation": bot.organisation}, timezone.now()
+    Job.objects.create(**shared, document=document, state=JobState.FAILED, error_code=attack[:40])
+    UsageEntry.objects.create(
+        **shared,
+        at=now,
+        day=now.date(),
+        kind="turn",
+        step="charge",
+        bot=bot.pk,
+        user=owner.pk,
+        model=attack,
+        requests=1,
+    )
 
 
 def _work(organisation: Organisation, owner: User) -> None:

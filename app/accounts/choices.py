@@ -27,6 +27,13 @@ class Scope(models.TextChoices):
     ADMIN = "admin", "Keys, usage, audit trail, exports and erasures"
 
 
+class InvitationState(models.TextChoices):
+    OPEN = "open", "Open"
+    ACCEPTED = "accepted", "Accepted"
+    EXPIRED = "expired", "Expired"
+    VOID = "void", "No longer valid"  # whoever made it may not invite to that role any more
+
+
 class Scheme(models.TextChoices):
     """Which colours the portal opens with."""
 

@@ -160,10 +160,6 @@ class Invitation(models.Model):
     def __str__(self) -> str:
         return f"{self.email} ({self.role})"
 
-    @property
-    def is_open(self) -> bool:
-        return self.accepted is None and self.expires > timezone.now()
-
 
 # Long enough before its end to put a new key where the old one is.
 KEY_EXPIRING = timedelta(days=7)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, TypeVar, cast
+from uuid import UUID
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
@@ -111,6 +112,14 @@ def person_of(caller: Caller) -> User:
     """The person behind a page's caller: pages are never called by a key."""
     assert caller.user_id is not None
     return User.objects.get(pk=caller.user_id)
+
+
+def id_posted(request: HttpRequest, name: str) -> UUID:
+    """An id from a form. Raises RefdeskError not_found for what is none."""
+    try:
+        return UUID(request.POST.get(name, ""))
+    except ValueError as error:
+        raise RefdeskError("not_found") from error
 
 
 def leaving_page(request: HttpRequest, address: str) -> HttpResponse:

@@ -3,7 +3,7 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from app.accounts.choices import Role
+from app.accounts.choices import InvitationState, Role
 from app.accounts.models import Invitation, Membership, Organisation
 from app.accounts.secrets import secret_hash
 from app.errors import NotFound
@@ -30,7 +30,24 @@ def membership_list(*, organisation: UUID) -> QuerySet[Membership]:
 
 
 def invitation_list(*, organisation: UUID) -> QuerySet[Invitation]:
-    return Invitation.objects.filter(organisation=organisation, accepted=None).order_by("-created")
+    """Those that nobody has taken, with what `invitation_state` asks for."""
+    rows = Invitation.objects.filter(organisation=organisation, accepted=None)
+    return invitations_with_works(rows).order_by("-created")
+
+
+def invitations_with_works(rows: QuerySet[Invitation]) -> QuerySet[Invitation]:
+    """Each with `works`: whether its link would be taken now."""
+    return rows.annotate(works=Exists(invitations_open().filter(pk=OuterRef("pk"))))
+
+
+def invitation_state(invitation: Invitation) -> InvitationState:
+    """Of a row from `invitations_with_works`."""
+    if invitation.accepted is not None:
+        return InvitationState.ACCEPTED
+    if invitation.expires <= timezone.now():
+        return InvitationState.EXPIRED
+    works: bool = invitation.works  # type: ignore[attr-defined]
+    return InvitationState.OPEN if works else InvitationState.VOID
 
 
 def invitations_open() -> QuerySet[Invitation]:

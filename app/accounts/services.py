@@ -140,7 +140,9 @@ def password_set(*, user: User, password: str, but: str | None = None) -> None:
     # A reset link in an old mailbox would undo the change.
     tokens_end(purpose=TokenPurpose.PASSWORD_RESET, user=user)
     sign_ins_end(user=user.pk, but=but)
-    audit_record_person(user=user, action="user.password")
+    # They stay, as everywhere; whoever reads the trail sees that the password is not the only way in.
+    linked = sorted(user.identities.values_list("issuer", flat=True))
+    audit_record_person(user=user, action="user.password", after={"still_linked": linked} if linked else None)
 
 
 def _password_check(password: str, user: User) -> None:

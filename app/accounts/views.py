@@ -1,5 +1,4 @@
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -17,9 +16,9 @@ from app.accounts.invitation_mail import invitation_link, invitation_mail
 from app.accounts.models import Invitation, Organisation, User
 from app.accounts.oidc.provider import oidc_configured, provider_name
 from app.accounts.oidc.sessions import sign_out_address
-from app.accounts.pages import door, leaving_page, open_page, page, person_of
+from app.accounts.pages import door, id_posted, leaving_page, open_page, page, person_of
 from app.accounts.password_reset import reset_finish, reset_request, reset_user
-from app.accounts.selectors import invitation_by_token, invitation_list, membership_list
+from app.accounts.selectors import invitation_by_token, invitation_list, invitation_state, membership_list
 from app.accounts.services import invitation_accept, invitation_create, invitation_withdraw
 from app.accounts.sign_ins import address_of, agent_words, sign_in_end, sign_in_list
 from app.chat.frame import frame_of
@@ -115,12 +114,12 @@ def forgot_password(request: HttpRequest) -> HttpResponse:
 @door
 def reset_password(request: HttpRequest, token: str) -> HttpResponse:
     person = reset_user(token=token)
-    shown = {"person": person, "problem": "", "done": False}
+    shown: dict[str, Any] = {"person": person, "problem": "", "done": False}
     status = 200 if person else 410
     if person and request.method == "POST":
         try:
-            reset_finish(token=token, password=request.POST.get("password", ""))
-            shown["done"] = True
+            user = reset_finish(token=token, password=request.POST.get("password", ""))
+            shown |= {"done": True, "linked": [provider_name(row.issuer) for row in user.identities.all()]}
         except RefdeskError as error:
             shown["problem"], status = error.message, error.status
     return render(request, "accounts/reset_password.html", shown, status=status)
@@ -185,9 +184,11 @@ def show_account(request: HttpRequest, caller: Caller) -> HttpResponse:
             status = error.status
     if not request.user.is_authenticated:
         return redirect("sign_in")
+    linked = list(person_of(caller).identities.order_by("created"))
+    shown["linked"] = [{"row": row, "provider": provider_name(row.issuer)} for row in linked]
     if oidc_configured():
         shown["provider"] = provider_name()
-        shown["linked"] = person_of(caller).identities.filter(issuer=settings.OIDC_ISSUER).exists()
+        shown["may_link"] = settings.OIDC_ISSUER not in [row.issuer for row in linked]
     here = request.session.session_key
     shown["sign_ins"] = [
         {"row": row, "words": agent_words(row.agent), "is_here": row.session_key == here}
@@ -196,7 +197,8 @@ def show_account(request: HttpRequest, caller: Caller) -> HttpResponse:
     if caller.role.covers(Role.ADMIN):
         organisation = caller.organisation_id
         shown["members"] = membership_list(organisation=organisation)
-        shown["invitations"] = [row for row in invitation_list(organisation=organisation) if row.is_open]
+        invitations = invitation_list(organisation=organisation)
+        shown["invitations"] = [{"row": row, "state": invitation_state(row)} for row in invitations]
         shown["roles"] = [(role.value, role.label, ROLE_MEANINGS[role]) for role in Role if caller.role.covers(role)]
         shown.setdefault("chosen", Role.VIEWER.value)
     return render(request, "accounts/account.html", shown, status=status)
@@ -211,7 +213,7 @@ def _withdraw(request: HttpRequest, caller: Caller, shown: dict[str, Any]) -> No
     _same_organisation(request, caller)
     if not caller.role.covers(Role.ADMIN):
         raise RefdeskError("not_allowed")
-    invitation_withdraw(organisation=caller.organisation_id, invitation=_id_posted(request, "invitation"))
+    invitation_withdraw(organisation=caller.organisation_id, invitation=id_posted(request, "invitation"))
 
 
 def _invite(request: HttpRequest, caller: Caller, shown: dict[str, Any]) -> None:
@@ -230,7 +232,7 @@ def _same_organisation(request: HttpRequest, caller: Caller) -> None:
 
 
 def _end_session(request: HttpRequest, caller: Caller, shown: dict[str, Any]) -> None:
-    ended = sign_in_end(user=person_of(caller).pk, sign_in=_id_posted(request, "session"))
+    ended = sign_in_end(user=person_of(caller).pk, sign_in=id_posted(request, "session"))
     if ended == request.session.session_key:
         sessions.sign_out(request=request)
     shown["session_ended"] = True
@@ -238,13 +240,6 @@ def _end_session(request: HttpRequest, caller: Caller, shown: dict[str, Any]) ->
 
 def _end_sessions(request: HttpRequest, caller: Caller, shown: dict[str, Any]) -> None:
     sessions.sign_out_everywhere(request=request)
-
-
-def _id_posted(request: HttpRequest, name: str) -> UUID:
-    try:
-        return UUID(request.POST.get(name, ""))
-    except ValueError as error:
-        raise RefdeskError("not_found") from error
 
 
 _ACCOUNT_ACTIONS = {

@@ -14,6 +14,7 @@ from app.accounts.invitation_mail import invitation_link, invitation_mail
 from app.accounts.models import Invitation, Membership, User
 from app.accounts.password_reset import reset_link_hand_out
 from app.accounts.secrets import secret_make
+from app.accounts.selectors import invitation_state, invitations_with_works
 from app.accounts.services import (
     invitation_create,
     invitation_withdraw,
@@ -231,9 +232,15 @@ class InvitationAdmin(ScopedAdmin):
             return [*shown, "invited_by", "created", "expires", "accepted"]
         return [name for name in shown if name not in self.get_exclude(request, obj)]
 
-    @display(description="State", label={"open": "info", "accepted": "success", "expired": "warning"})
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Invitation]:
+        return invitations_with_works(super().get_queryset(request))
+
+    @display(
+        description="State",
+        label={"open": "info", "accepted": "success", "expired": "warning", "no longer valid": "warning"},
+    )
     def state(self, obj: Invitation) -> str:
-        return "accepted" if obj.accepted else "open" if obj.is_open else "expired"
+        return invitation_state(obj).label.lower()
 
     def object_save(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
         organisation = self.organisation_for(request, obj)

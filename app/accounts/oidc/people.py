@@ -5,6 +5,7 @@ only: a verified one says which invitation a new person may take.
 """
 
 from typing import Any
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -17,7 +18,8 @@ from app.accounts.oidc.claims import Claims, claim_text, email_is_verified
 from app.accounts.oidc.rules import Change, memberships_by_rule, roles_by_rule
 from app.accounts.selectors import invitations_open
 from app.accounts.services import email_clean
-from app.errors import Invalid, RefdeskError
+from app.accounts.sign_ins import sign_ins_end_at_provider
+from app.errors import Invalid, NotFound, RefdeskError
 from app.lib.tenancy import everything_visible
 
 # Action, before, after of what happened to the account itself.
@@ -93,16 +95,21 @@ def identity_link(*, user: User, issuer: str, subject: str, claims: Claims) -> N
 
 @everything_visible()
 @transaction.atomic
-def identity_unlink(*, user: User, issuer: str) -> None:
-    """Take the provider's way in away from a person, who has a password as another.
+def identity_unlink(*, user: User, identity: UUID) -> None:
+    """Take a provider's way in away from a person, who has a password as another; sessions begun by it end.
 
     Raises:
         RefdeskError: conflict when it is their only one.
+        NotFound: they have no such identity.
     """
     if not user.has_usable_password():
         raise RefdeskError("conflict", "This is your only way to sign in.")
-    if user.identities.filter(issuer=issuer).delete()[0]:
-        audit_record_person(user=user, action="identity.unlink", before={"provider": issuer})
+    row = user.identities.filter(pk=identity).first()
+    if row is None:
+        raise NotFound
+    row.delete()
+    sign_ins_end_at_provider(issuer=row.issuer, user=user.pk)
+    audit_record_person(user=user, action="identity.unlink", before={"provider": row.issuer})
 
 
 @transaction.atomic

@@ -33,9 +33,9 @@ def oidc_configured() -> bool:
     return bool(settings.OIDC_ISSUER)
 
 
-def provider_name() -> str:
-    """What people call the provider: on a button."""
-    host = urlsplit(settings.OIDC_ISSUER).hostname or ""
+def provider_name(issuer: str = "") -> str:
+    """What people call a provider, ours unless another is named: on a button."""
+    host = urlsplit(issuer or settings.OIDC_ISSUER).hostname or ""
     return _NAMES.get(host, host)
 
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import cast
 
-from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -17,7 +16,7 @@ from app.accounts.auth import Caller
 from app.accounts.choices import Role
 from app.accounts.oidc.people import identity_unlink
 from app.accounts.oidc.provider import oidc_configured, provider_name
-from app.accounts.pages import error_page, leaving_page, open_page, page, person_of
+from app.accounts.pages import error_page, id_posted, leaving_page, open_page, page, person_of
 from app.errors import RefdeskError
 from app.lib.request_id import request_id_of
 
@@ -65,7 +64,7 @@ def oidc_link(request: HttpRequest, caller: Caller) -> HttpResponse:
 @page(Role.VIEWER)
 def oidc_unlink(request: HttpRequest, caller: Caller) -> HttpResponse:
     try:
-        identity_unlink(user=person_of(caller), issuer=settings.OIDC_ISSUER)
+        identity_unlink(user=person_of(caller), identity=id_posted(request, "identity"))
     except RefdeskError as error:
         return error_page(request, error)
     return redirect(reverse("account"))

@@ -18,6 +18,7 @@ from app.accounts.choices import Role
 from app.accounts.models import AuditEntry, ClaimRule, Identity, Invitation, Membership, Organisation, SignIn, User
 from app.accounts.oidc.rules import claim_fits
 from app.accounts.oidc.tokens import LOGOUT_EVENT
+from app.accounts.password_reset import reset_link
 from app.accounts.services import invitation_create, membership_create, user_deactivate
 from app.accounts.tests.certified import (
     ADA,
@@ -305,8 +306,35 @@ def test_a_person_with_a_local_account_links_it_and_signs_in_by_either(
     assert Identity.objects.get().user == alice.user
     assert sign_in(fresh := visitor()).status_code == 302
     assert fresh.get("/api/v1/me").json()["user"]["email"] == "alice@example.org"
-    assert client.post("/accounts/oidc/unlink").status_code == 302
+    linked = {"identity": str(Identity.objects.get().pk)}
+    assert linked["identity"] in client.get("/account").content.decode()
+    assert client.post("/accounts/oidc/unlink", linked).status_code == 302
+    # What came in by it is out; what came in by the password stays.
+    assert (is_in(fresh), is_in(client)) == (False, True)
     assert sign_in(visitor()).status_code == 403
+    assert client.post("/accounts/oidc/unlink", linked).status_code == 404
+
+
+def test_nobody_unlinks_another_person_s_sign_in(alice: Person, bob: Person) -> None:
+    row = Identity.objects.create(user=alice.user, issuer="https://login.example.org", subject="alice")
+    for identity in (str(row.pk), "nonsense", ""):
+        assert bob.client.post("/accounts/oidc/unlink", {"identity": identity}).status_code == 404
+    assert Identity.objects.get() == row
+    assert "login.example.org" not in bob.client.get("/account").content.decode()
+
+
+def test_a_new_password_says_which_sign_ins_stay_linked(alice: Person, bob: Person) -> None:
+    Identity.objects.create(user=alice.user, issuer="https://login.example.org/realms/desk", subject="alice")
+    for person, said in ((alice, True), (bob, False)):
+        link = urlsplit(reset_link(user=person.user)).path
+        page = Client().post(link, {"password": "another long password"}).content.decode()
+        assert "Your password is changed" in page
+        assert ("Signing in with login.example.org still works" in page) is said
+        entry = AuditEntry.objects.filter(action="user.password", target=person.user.pk).latest("number")
+        assert ("https://login.example.org/realms/desk" in str(entry.detail.content)) is said
+    client = Client()
+    client.post("/accounts/sign-in", {"email": alice.user.email, "password": "another long password"})
+    assert "login.example.org" in client.get("/account").content.decode()
 
 
 def test_an_identity_belongs_to_one_account(provider: CertifiedProvider, alice: Person, bob: Person) -> None:
@@ -338,17 +366,20 @@ def test_linking_needs_the_person_who_asked(provider: CertifiedProvider, alice: 
 def test_the_only_way_in_is_not_unlinked(provider: CertifiedProvider, acme: Organisation) -> None:
     rule(acme, "staff", Role.VIEWER)
     sign_in(client := visitor())
-    assert client.post("/accounts/oidc/unlink").status_code == 409
+    assert client.post("/accounts/oidc/unlink", {"identity": str(Identity.objects.get().pk)}).status_code == 409
     assert Identity.objects.count() == 1
 
 
 # Signing out
 
 
-def test_signing_out_goes_to_the_provider_with_the_id_token(provider: CertifiedProvider, acme: Organisation) -> None:
-    rule(acme, "staff", Role.VIEWER)
+@pytest.mark.parametrize("door", ["/accounts/sign-out", "/admin/logout/"])
+def test_signing_out_goes_to_the_provider_with_the_id_token(
+    provider: CertifiedProvider, acme: Organisation, door: str
+) -> None:
+    rule(acme, "staff", Role.ADMIN)
     sign_in(client := visitor())
-    answer = client.post("/accounts/sign-out")
+    answer = client.post(door)
     address = answer.context["address"]
     assert urlsplit(address).path == "/session/end"
     query = query_of(address)

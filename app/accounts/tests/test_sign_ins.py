@@ -1,3 +1,4 @@
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -12,8 +13,8 @@ from django.utils import timezone
 from app.accounts import lockout
 from app.accounts.auth import ApiRequest, Caller, stream_allowed
 from app.accounts.choices import Role
-from app.accounts.models import ApiKey, Organisation, SignIn, User
-from app.accounts.services import membership_create, organisation_suspend, user_deactivate
+from app.accounts.models import ApiKey, Invitation, Organisation, SignIn, User
+from app.accounts.services import invitation_create, membership_create, organisation_suspend, user_deactivate
 from app.accounts.sign_ins import agent_words, sign_ins_clean, sign_ins_end_at_provider
 from app.conftest import PASSWORD, Person
 
@@ -233,6 +234,23 @@ def test_an_invitation_into_a_suspended_organisation_waits(alice: Person) -> Non
     assert not User.objects.filter(email="dora@example.org").exists()
     organisation_suspend(organisation=alice.organisation, suspended=False)
     assert Client().post(link, {"name": "Dora", "password": PASSWORD}).status_code == 302
+
+
+def test_invitations_are_listed_as_what_their_links_do(alice: Person, bob: Person) -> None:
+    now = timezone.now()
+    for name, maker in (("open", alice), ("expired", alice), ("void", bob)):
+        invitation_create(
+            organisation=alice.organisation, email=f"{name}@example.org", role=Role.VIEWER, invited_by=maker.user,
+            inviter_role=Role.OWNER,
+        )  # fmt: skip
+    Invitation.objects.filter(email="expired@example.org").update(expires=now)
+    # bob is a viewer: as when an operator who made it is no operator any more.
+    page = " ".join(alice.client.get("/account").content.decode().split())
+    for name, words in (("open", "Open until"), ("expired", "Expired on"), ("void", "No longer valid")):
+        assert re.search(rf"{name}@example.org</td><td>Viewer</td><td>{words}", page), name
+    listed = alice.client.get("/admin/accounts/invitation/").content.decode()
+    states = ("Open", "Expired", "No longer valid")
+    assert [len(re.findall(rf">\s*{state}\s*<", listed)) for state in states] == [1, 1, 1]
 
 
 @pytest.mark.django_db(transaction=True)

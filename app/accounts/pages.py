@@ -13,7 +13,7 @@ from uuid import UUID
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils.cache import add_never_cache_headers
 
 from app.accounts.auth import CHOSEN_ORGANISATION, Caller, caller_of_user
@@ -21,6 +21,8 @@ from app.accounts.choices import Role
 from app.accounts.limits import door_count, request_count_in_thread
 from app.accounts.models import User
 from app.accounts.oidc.provider import provider_name
+from app.accounts.oidc.sessions import sign_out_address
+from app.accounts.sessions import sign_out
 from app.errors import RefdeskError, retry_after
 from app.lib.request_id import request_id_of
 from app.lib.tenancy import everything_visible, organisations_visible
@@ -120,6 +122,14 @@ def id_posted(request: HttpRequest, name: str) -> UUID:
         return UUID(request.POST.get(name, ""))
     except ValueError as error:
         raise RefdeskError("not_found") from error
+
+
+@everything_visible()
+def session_leave(request: HttpRequest) -> HttpResponse:
+    """Ends the visitor's session, here and at the provider that vouched for it; the page that comes then."""
+    address = sign_out_address(request=request)
+    sign_out(request=request)
+    return leaving_page(request, address) if address else redirect("sign_in")
 
 
 def leaving_page(request: HttpRequest, address: str) -> HttpResponse:

@@ -15,8 +15,7 @@ from app.accounts.first_admin import first_admin_create, first_admin_token_is_op
 from app.accounts.invitation_mail import invitation_link, invitation_mail
 from app.accounts.models import Invitation, Organisation, User
 from app.accounts.oidc.provider import oidc_configured, provider_name
-from app.accounts.oidc.sessions import sign_out_address
-from app.accounts.pages import door, id_posted, leaving_page, open_page, page, person_of
+from app.accounts.pages import door, id_posted, open_page, page, person_of, session_leave
 from app.accounts.password_reset import reset_finish, reset_request, reset_user
 from app.accounts.selectors import invitation_by_token, invitation_list, invitation_state, membership_list
 from app.accounts.services import invitation_accept, invitation_create, invitation_withdraw
@@ -65,9 +64,7 @@ def _next(request: HttpRequest) -> str:
 @open_page("ends the caller's own session, if there is one")
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
-    address = sign_out_address(request=request)
-    sessions.sign_out(request=request)
-    return leaving_page(request, address) if address else redirect("sign_in")
+    return session_leave(request)
 
 
 @open_page("the token in the address is the permission; it makes an account only while the box has no operator")

@@ -9,7 +9,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db import DataError
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
 from unfold.dataclasses import SearchResult
@@ -17,6 +17,7 @@ from unfold.sites import UnfoldAdminSite
 
 from app.accounts.admin_site.switch import choice_take
 from app.accounts.models import User
+from app.accounts.pages import session_leave
 from app.lib.tenancy import scope_enter, scope_enter_everything
 
 RESULTS_A_TABLE = 5
@@ -57,10 +58,8 @@ class RefdeskAdminSite(UnfoldAdminSite):  # type: ignore[misc]
         return redirect_to_login(request.GET.get("next") or reverse("admin:index"))
 
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """The portal's sign-out: with its line in the audit trail, and at the provider too."""
-        from app.accounts.views import sign_out  # the site is made before there are models
-
-        return sign_out(request)
+        """As in the portal: with its line in the audit trail, and at the provider too."""
+        return session_leave(request) if request.method == "POST" else HttpResponseNotAllowed(["POST"])
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         try:

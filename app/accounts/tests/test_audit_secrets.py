@@ -39,13 +39,15 @@ def try_sign_in(email: str, password: str, address: str = "203.0.113.9") -> int:
     return answer.status_code
 
 
+@pytest.mark.parametrize("way_out", ["/accounts/sign-out", "/admin/logout/"])
 def test_signing_in_and_out_is_recorded_where_the_person_is_a_member(
-    alice: Person, acme: Organisation, other: Organisation
+    alice: Person, acme: Organisation, other: Organisation, way_out: str
 ) -> None:
     client = Client(REMOTE_ADDR="203.0.113.9")
     before = len(trail(acme))
     assert client.post("/accounts/sign-in", {"email": alice.user.email, "password": PASSWORD}).status_code == 302
-    client.post("/accounts/sign-out")
+    assert client.get("/admin/logout/").status_code == 405
+    assert client.post(way_out)["Location"] == "/accounts/sign-in"
     assert trail(acme)[before:] == ["user.sign_in", "user.sign_out"]
     assert trail(other) == []
     last = AuditEntry.objects.filter(organisation=acme).latest("number")

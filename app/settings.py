@@ -273,5 +273,7 @@ LOGGING = {
         # Two lines a job would cost a tenth of what a small file's ingest does.
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
+        # Three lines each time that a store is away, with the names of objects; app/lib says it once.
+        "urllib3.connectionpool": {"level": "ERROR"},
     },
 }

@@ -76,7 +76,7 @@ def reconcile(*, repair: bool, object_age_s: float = OBJECT_AGE_S) -> Report | N
     """Compare all organisations; None when another process is doing that now.
 
     Raises:
-        Upstream: search or the embeddings server does not answer.
+        Upstream: search, the embeddings server or the file store does not answer.
     """
     with lock_try(RECONCILER) as alone:
         if not alone:

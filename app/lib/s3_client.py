@@ -132,7 +132,9 @@ def named(key: str = "") -> Iterator[None]:
 
 
 def translated(error: Exception, key: str = "") -> Exception:
-    code = str(error.code) if isinstance(error, S3Error) else type(error).__name__
+    # After the last try: what that one met.
+    met = getattr(error, "reason", None) or error
+    code = str(error.code) if isinstance(error, S3Error) else type(met).__name__
     if code in _GONE:
         return ObjectMissing(key)
     if code in _FULL or status_of(error) == 507:

@@ -13,6 +13,7 @@ from app.accounts.admin_site.roles import is_operator, person_of, role_in, roles
 from app.accounts.admin_site.scope import ReadOnlyAdmin, ScopedAdmin, action, display
 from app.accounts.choices import Role
 from app.accounts.models import User
+from app.accounts.pages import error_page
 from app.errors import CODES, RefdeskError
 from app.privacy.choices import ExportKind
 from app.privacy.downloads import export_answer
@@ -117,6 +118,8 @@ class ExportAdmin(WorkAdmin):
         try:
             return export_answer(request, export)
         except RefdeskError as error:
+            if error.code == "storage_unavailable":
+                return error_page(request, error)
             raise Http404(error.message) from error
 
     def object_save(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:

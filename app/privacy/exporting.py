@@ -162,8 +162,16 @@ def exports_expire(*, organisation: UUID) -> int:
     for pk, key in expired:
         Export.objects.filter(pk=pk).delete()
         if key:
-            exports_storage().delete(key)
+            export_file_forget(key)
     return len(expired)
+
+
+def export_file_forget(key: str) -> None:
+    """Remove the file of an export whose row is gone. While the store is away it stays, for the next tidying."""
+    try:
+        exports_storage().delete(key)
+    except Upstream as error:
+        log.warning("the file of an export stays for now: %s", error)
 
 
 def exports_tidy(*, older_than_s: float = LEFT_OVER_S) -> dict[str, int]:

@@ -10,9 +10,9 @@ from app.accounts.audit.trail import audit_record
 from app.accounts.choices import Role
 from app.accounts.models import Organisation, User
 from app.errors import NotAllowed, NotFound, RefdeskError
-from app.lib.storage import exports_storage
 from app.privacy.choices import ExportKind, WorkState
 from app.privacy.duties import OPEN, work_notify
+from app.privacy.exporting import export_file_forget
 from app.privacy.models import Export
 from app.privacy.selectors import person_here
 
@@ -90,7 +90,7 @@ def export_delete(*, organisation: UUID, export: Export) -> None:
     Export.objects.filter(organisation=organisation, pk=export.pk).delete()
     audit_record(organisation=organisation, action="export.delete", target_kind="export", target=str(export.pk))
     if export.storage_key:
-        transaction.on_commit(lambda: exports_storage().delete(export.storage_key))
+        transaction.on_commit(lambda: export_file_forget(export.storage_key))
 
 
 def export_check_ready(export: Export) -> None:

@@ -15,11 +15,12 @@ from asgiref.sync import sync_to_async
 from django.conf import settings as deployment
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
-from django.core.management.base import SystemCheckError
+from django.core.management.base import CommandError, SystemCheckError
 from django.test import Client
 
 from app.asgi import application
 from app.conftest import Person
+from app.errors import Upstream
 from app.ingest.models import Job
 from app.ingest.pipeline import job_run
 from app.ingest.reconciler import reconcile
@@ -29,8 +30,9 @@ from app.lib.s3_client import Place
 from app.lib.storage import storage
 from app.lib.tests.minio import OwnMinio, admin, needs_minio, needs_s3, new_place, settings_use
 from app.ops.tests.waiting import wait_until
-from app.privacy.exporting import export_run_next, exports_expire
+from app.privacy.exporting import export_run_next, exports_expire, exports_tidy
 from app.privacy.models import Export
+from app.privacy.services import export_delete
 from app.sources.models import Document, DocumentVersion
 
 pytestmark = [pytest.mark.django_db(transaction=True), needs_s3]
@@ -166,6 +168,10 @@ def test_while_the_store_is_away_everybody_is_told_and_nothing_is_lost(
     assert export_run_next()
     export = Export.objects.get(pk=made["id"])
     assert (export.state, export.error_code) == ("queued", "storage_unavailable")
+    with pytest.raises(Upstream):
+        reconcile(repair=True)
+    with pytest.raises(CommandError, match="The file store does not answer"):
+        call_command("check_store")
     environment = {f"REFDESK_S3_{name.upper()}": getattr(own.place, name) for name in ("url", "bucket", "access_key")}
     with worker(tmp_path / "worker.log", REFDESK_S3_SECRET_KEY=own.place.secret_key, **environment):
         wait_until(
@@ -219,6 +225,24 @@ async def test_a_download_whose_store_dies_breaks_off_without_a_trace_in_the_log
     assert "a download broke off: storage_unavailable" in caplog.text
     assert "Traceback" not in caplog.text
     assert "Exception in ASGI" not in caplog.text
+
+
+@needs_minio
+def test_an_export_deleted_while_the_store_is_away_goes_with_the_next_tidying(alice: Person, own: OwnMinio) -> None:
+    made = [alice.client.post("/api/v1/exports", {}, content_type="application/json").json()["id"] for _ in range(2)]
+    while export_run_next():
+        pass
+    assert len(names_in(own.place)) == 2
+    own.kill()
+    answer = alice.client.get(f"/api/v1/exports/{made[0]}/content")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "storage_unavailable")
+    export_delete(organisation=alice.organisation.pk, export=Export.objects.get(pk=made[0]))
+    Export.objects.update(expires=Export.objects.get().created)
+    assert exports_expire(organisation=alice.organisation.pk) == 1
+    own.start()
+    assert len(names_in(own.place)) == 2
+    assert exports_tidy(older_than_s=-1)["exports_left_over"] == 2
+    assert names_in(own.place) == []
 
 
 @needs_minio

@@ -63,6 +63,33 @@ def test_a_normal_start_passes_the_deployment_checks(url: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize(
+    ("names", "problem"),
+    [
+        ({"URL": "http://minio:9000"}, "go together"),
+        ({"ACCESS_KEY": "k", "SECRET_KEY": "s"}, "go together"),
+        ({"URL": "http://minio:9000", "ACCESS_KEY": "k"}, "go together"),
+        ({"PUBLIC_URL": "http://minio:9000"}, "go together"),
+        ({"URL": "minio:9000", "ACCESS_KEY": "k", "SECRET_KEY": "s"}, "REFDESK_S3_URL must be an address"),
+        ({"URL": "http://minio:9000/refdesk", "ACCESS_KEY": "k", "SECRET_KEY": "s"}, "the address of the store alone"),
+        ({"BUCKET": "My_Bucket"}, "REFDESK_S3_BUCKET must be 3 to 63 small letters"),
+    ],
+)
+def test_an_s3_store_that_is_given_wrongly_stops_the_start_with_one_line(names: dict[str, str], problem: str) -> None:
+    environment = {**os.environ, **{f"REFDESK_S3_{name}": text for name, text in names.items()}}
+    command = [sys.executable, "-c", "import app.settings"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert problem in done.stderr.strip().splitlines()[-1]
+
+
+def test_a_folder_needs_no_s3_client() -> None:
+    program = "import django, sys; django.setup(); import app.urls, app.celery; from app.lib.storage import storage; "
+    program += "storage(); assert 'minio' not in sys.modules"
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "app.settings"}
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, check=True, timeout=60)
+
+
 def test_every_check_has_an_id_of_its_own_and_a_hint() -> None:
     source = (ROOT / "app/ops/checks.py").read_text("utf-8")
     ids = re.findall(r'id="(refdesk\.[EWI]\d{3})"', source)

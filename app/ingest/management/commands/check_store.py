@@ -34,11 +34,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             report = reconcile(repair=options["repair"], object_age_s=LEFT_OVER_S)
+            exports = exports_compare(repair=options["repair"]) if report else {}
         except RefdeskError as error:
             raise CommandError(error.message) from error
         if report is None:
             raise CommandError("The worker is comparing them just now. Try again in a moment.", returncode=2)
-        exports = exports_compare(repair=options["repair"])
         clean = report.clean and not any(finding.count for finding in exports.values())
         if options["json"]:
             found = report.as_json() | {name: asdict(finding) for name, finding in exports.items()} | {"clean": clean}

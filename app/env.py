@@ -57,6 +57,12 @@ def _bucket(value: str) -> str:
     return value
 
 
+def _host(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})", value):
+        raise ValueError("must be the name of a host, without a port")
+    return value.lower()
+
+
 def _issuer(value: str) -> str:
     # As it is: an issuer is compared letter by letter, a slash at its end included.
     _http_url(value)
@@ -110,6 +116,9 @@ NAMES: dict[str, Name] = {
     "REFDESK_HOST": Name("127.0.0.1", _text, "Address that the web server listens on"),
     "REFDESK_PORT": Name("8000", _port, "Port that the web server listens on"),
     "REFDESK_URL": Name("http://localhost:8000", _http_url, "Public address, for links and cookies"),
+    "REFDESK_INTERNAL_HOST": Name(
+        None, _host, "Name by which other servers of the box reach the web server, beside the public one"
+    ),
     "REFDESK_ADMIN_EMAIL": Name("owner@localhost.localdomain", _email, "First owner, first start only"),
     "REFDESK_ADMIN_PASSWORD": Name(None, _text, "First owner's password; made and printed once when not given"),
     "REFDESK_SAMPLES": Name("1", _flag, "0: do not load the sample library at the first start"),
@@ -136,8 +145,15 @@ NAMES: dict[str, Name] = {
         None, _s3_url, "Where browsers reach the S3 store, to download from it; without it files come through Refdesk"
     ),
     "REFDESK_OIDC_ISSUER": Name(None, _issuer, "Sign-in by OIDC: the provider's issuer, exactly as it says itself"),
+    "REFDESK_OIDC_INTERNAL_URL": Name(
+        None, _http_url, "Where this server asks the provider, if not at the issuer's own address"
+    ),
     "REFDESK_OIDC_CLIENT_ID": Name(None, _text, "The client that the provider knows Refdesk as"),
     "REFDESK_OIDC_CLIENT_SECRET": Name(None, _text, "The client's secret; none for a public client"),
+    "REFDESK_WORKER_BEATS": Name(
+        "1", _flag, "0: a worker leaves what the clock starts (reconciler, exports, retention) to `manage.py beat`"
+    ),
+    "REFDESK_ALIVE_FILE": Name(None, _text, "File that a worker or a beat touches while it lives"),
 }
 FIRST_START = ("REFDESK_ADMIN_EMAIL", "REFDESK_ADMIN_PASSWORD", "REFDESK_SAMPLES")
 # Names that belong to tests: read there, known here so that they do not stop a start.

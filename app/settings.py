@@ -55,6 +55,11 @@ try:
     OIDC_ISSUER: str = read_deployment("REFDESK_OIDC_ISSUER") or ""
     OIDC_CLIENT_ID: str = read_deployment("REFDESK_OIDC_CLIENT_ID") or ""
     OIDC_CLIENT_SECRET: str = read_deployment("REFDESK_OIDC_CLIENT_SECRET") or ""
+    OIDC_INTERNAL_URL: str = read_deployment("REFDESK_OIDC_INTERNAL_URL") or ""
+    INTERNAL_HOST: str = read_deployment("REFDESK_INTERNAL_HOST") or ""
+    WORKER_BEATS: bool = read_deployment("REFDESK_WORKER_BEATS")
+    # Each process has its own: what another one was given says nothing.
+    ALIVE_FILE: str = read("REFDESK_ALIVE_FILE") or ""
     SMTP_URL: str = read_deployment("REFDESK_SMTP_URL") or ""
     MAIL_FROM: str = read_deployment("REFDESK_MAIL_FROM") or ""
 except EnvError as error:
@@ -76,7 +81,7 @@ if bool(S3_URL) != bool(S3_ACCESS_KEY and S3_SECRET_KEY) or (S3_PUBLIC_URL and n
 
 DEBUG = False
 _public = urlsplit(PUBLIC_URL)
-ALLOWED_HOSTS = sorted({_public.hostname or "localhost", "localhost", "127.0.0.1", "[::1]"})
+ALLOWED_HOSTS = sorted({_public.hostname or "localhost", "localhost", "127.0.0.1", "[::1]", INTERNAL_HOST} - {""})
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _public.scheme == "https"

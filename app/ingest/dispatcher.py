@@ -19,6 +19,7 @@ import psycopg
 from django.db import connection as django_connection
 
 from app.ingest.jobs import CHANNEL, STOP
+from app.lib.alive import alive_touch
 from app.lib.tenancy import EVERYTHING, SETTING
 
 log = logging.getLogger(__name__)
@@ -96,6 +97,8 @@ class Dispatcher:
 
     def _run(self) -> None:
         while not self._ended:
+            # Without the database too: this process is not what is broken then.
+            alive_touch()
             try:
                 with psycopg.connect(**self._parameters()) as connection:
                     connection.execute(f"SET {SETTING} = '{EVERYTHING}'")
@@ -116,6 +119,7 @@ class Dispatcher:
 
     def _serve(self, connection: "psycopg.Connection[tuple[Any, ...]]") -> None:
         while not self._ended:
+            alive_touch()
             self._send_all(jobs_next(connection))
             begun = time.monotonic()
             self._wait(connection)

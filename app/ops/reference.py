@@ -16,6 +16,7 @@ EXAMPLES = {
     "REFDESK_HOST": "0.0.0.0",  # noqa: S104  an example in a page
     "REFDESK_PORT": "8080",
     "REFDESK_URL": "https://desk.example.org",
+    "REFDESK_INTERNAL_HOST": "web",
     "REFDESK_ADMIN_EMAIL": "maud@example.org",
     "REFDESK_ADMIN_PASSWORD": "a long sentence that nobody guesses",
     "REFDESK_SAMPLES": "0",
@@ -38,8 +39,11 @@ EXAMPLES = {
     "REFDESK_S3_SECRET_KEY": "a long random text",
     "REFDESK_S3_PUBLIC_URL": "https://files.example.org",
     "REFDESK_OIDC_ISSUER": "https://login.example.org/realms/refdesk",
+    "REFDESK_OIDC_INTERNAL_URL": "http://keycloak:8080/auth/realms/refdesk",
     "REFDESK_OIDC_CLIENT_ID": "refdesk",
     "REFDESK_OIDC_CLIENT_SECRET": "what the provider made",
+    "REFDESK_WORKER_BEATS": "0",
+    "REFDESK_ALIVE_FILE": "/tmp/alive",  # noqa: S108  an example in a page
 }
 ENV_HEADER = """\
 # Every setting that Refdesk reads. Each line shows the default, or nothing where there is none.

@@ -1,4 +1,4 @@
-"""What a worker process does beside its jobs: exports, erasures, and the night's retention.
+"""What a worker process, or the beat where there is one, does beside jobs: exports, erasures, nightly retention.
 
 A thread of its own, so that a long export takes no thread from ingest. Woken by PostgreSQL, and by the clock where
 that was missed.
@@ -37,6 +37,9 @@ class Upkeep:
     def stop(self) -> None:
         """What is under way is not waited for: another worker begins it anew when its lease has run out."""
         self._ended.set()
+
+    def lives(self) -> bool:
+        return self._thread.is_alive()
 
     def _run(self) -> None:
         scope_enter_everything()

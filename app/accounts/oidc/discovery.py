@@ -148,7 +148,8 @@ def _fitting(keys: list[dict[str, Any]], algorithm: str, name: str | None) -> jw
 
 def _provider_fetch() -> Provider:
     issuer: str = settings.OIDC_ISSUER
-    answer = provider_ask("GET", issuer.rstrip("/") + "/.well-known/openid-configuration")
+    asked: str = settings.OIDC_INTERNAL_URL or issuer
+    answer = provider_ask("GET", asked.rstrip("/") + "/.well-known/openid-configuration")
     if answer.status != 200:
         raise RefdeskError("provider_unavailable", retry_after_s=PAUSE_S)
     said = answer.json()
@@ -183,7 +184,9 @@ def _usable(address: str) -> bool:
         host = parts.hostname
     except ValueError:
         return False
-    schemes = ("https",) if settings.OIDC_ISSUER.startswith("https:") else ("http", "https")
+    # The box's own network may be plain where the public address is not.
+    inside = settings.OIDC_INTERNAL_URL and parts[:2] == urlsplit(settings.OIDC_INTERNAL_URL)[:2]
+    schemes = ("https",) if settings.OIDC_ISSUER.startswith("https:") and not inside else ("http", "https")
     return parts.scheme in schemes and bool(host) and parts.username is None
 
 

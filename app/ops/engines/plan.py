@@ -1,12 +1,12 @@
 """What runs on a box: each engine whose address was not given, the steps before the first page, then web and worker."""
 
 import signal
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from app import env
 from app.llm.known_models import KNOWN_MODELS
+from app.ops.engines.app_programs import manage_command, python_module, web_command, worker_command
 from app.ops.engines.box import ROOT, Box, code_digest
 from app.ops.engines.model import model_path, server_installed
 from app.ops.engines.ollama import URL as OLLAMA_URL
@@ -72,10 +72,6 @@ def public_address() -> str:
     if host in NOT_A_NAME:
         host = "localhost"
     return f"http://[{host}]:{env.read('REFDESK_PORT')}" if ":" in host else f"http://{host}:{env.read('REFDESK_PORT')}"
-
-
-def python_module(module: str, *arguments: str) -> list[str]:
-    return [sys.executable, "-m", module, *arguments]
 
 
 def engine_program(
@@ -151,27 +147,18 @@ def plan_packaged_model(box: Box, plan: Plan, key: str) -> None:
 
 
 def plan_app(plan: Plan) -> None:
-    manage = [sys.executable, str(ROOT / "manage.py")]
     plan.steps = [
         # Django's checks load all pages and the API (0.3 s); the next step makes them.
-        Step("Tables", [*manage, "migrate", "--no-input", "--verbosity", "0", "--skip-checks"]),
-        Step("First start", [*manage, "first_start"], shown=True),
+        Step("Tables", manage_command("migrate", "--no-input", "--verbosity", "0", "--skip-checks")),
+        Step("First start", manage_command("first_start"), shown=True),
     ]
     host, port = str(env.read("REFDESK_HOST")), int(env.read("REFDESK_PORT"))
-    web = python_module(
-        "uvicorn", "app.asgi:application", "--host", host, "--port", str(port), "--loop", "uvloop",
-        "--http", "httptools", "--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "4",
-    )  # fmt: skip
-    worker = python_module(
-        "celery", "-A", "app.celery", "worker", "--pool", "threads", "--concurrency", "4", "--loglevel", "INFO",
-        "--without-gossip", "--without-mingle", "--without-heartbeat",
-    )  # fmt: skip
     # The address to ask at, for one that means "all".
     asked = {"0.0.0.0": LOOPBACK, "::": "::1"}.get(host, host)  # noqa: S104
     environment = plan.environment
     plan.programs = [
-        Program("web", web, ROOT, environment, asked, port, "/ready", stop_ladder=APP_LADDER),
-        Program("worker", worker, ROOT, environment, stop_ladder=APP_LADDER),
+        Program("web", web_command(host, port), ROOT, environment, asked, port, "/ready", stop_ladder=APP_LADDER),
+        Program("worker", worker_command(), ROOT, environment, stop_ladder=APP_LADDER),
     ]
 
 

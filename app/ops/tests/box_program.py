@@ -12,8 +12,9 @@ import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from app.ops.engines.__main__ import main
+from app.ops.engines.app_programs import python_module
 from app.ops.engines.box import ROOT, Box
-from app.ops.engines.plan import Plan, Step, plan_box, python_module
+from app.ops.engines.plan import Plan, Step, plan_box
 from app.ops.engines.program import Program
 
 # Runs at a first start only: each run adds a line beside the data.

@@ -8,6 +8,7 @@ from app import env
 from app.accounts.choices import Role
 from app.accounts.first_admin import first_admin_link, operator_exists
 from app.accounts.models import Membership, Organisation, User
+from app.accounts.oidc.rules import claim_rule_save
 from app.accounts.services import membership_create, organisation_create, user_create
 from app.bots.models import Bot
 from app.bots.services import bot_create
@@ -17,6 +18,8 @@ from app.sources.services import source_for_uploads
 
 SLUG = "default"
 NAME = "Reference desk"
+# Groups of compose/keycloak/realm.json.
+GROUPS = {f"refdesk-{role}s": role for role in (Role.OWNER, Role.ADMIN, Role.EDITOR, Role.VIEWER)}
 
 
 class Command(BaseCommand):
@@ -29,21 +32,28 @@ class Command(BaseCommand):
             help="without REFDESK_ADMIN_EMAIL and REFDESK_ADMIN_PASSWORD: print a link that makes the first admin, "
             "instead of a password",
         )
+        parser.add_argument(
+            "--keycloak-groups",
+            action="store_true",
+            help="the groups of compose/keycloak/realm.json give roles in the first organisation",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         # One transaction with the password shown before its end: a start that is killed shows another one next time,
         # and never leaves an owner whose password nobody saw.
         try:
             with transaction.atomic():
-                self._prepare(by_link=options["admin_link"])
+                self._prepare(by_link=options["admin_link"], keycloak_groups=options["keycloak_groups"])
         except RefdeskError as error:
             raise SystemExit(f"The first start did not succeed: {error.message}") from error
 
-    def _prepare(self, *, by_link: bool) -> None:
+    def _prepare(self, *, by_link: bool, keycloak_groups: bool) -> None:
         organisation = Organisation.objects.filter(slug=SLUG).first()
         fresh = organisation is None
         if organisation is None:
             organisation = organisation_create(slug=SLUG, name="My organisation")
+            if keycloak_groups:
+                self._make_rules(organisation)
         samples = fresh and bool(env.read("REFDESK_SAMPLES"))
         source = source_for_uploads(organisation=organisation)
         if not Bot.objects.filter(organisation=organisation).exists():
@@ -58,6 +68,17 @@ class Command(BaseCommand):
             self._show_link()
         else:
             self._make_owner(organisation)
+
+    def _make_rules(self, organisation: Organisation) -> None:
+        for group, role in GROUPS.items():
+            claim_rule_save(
+                organisation=organisation.id,
+                claim_rule=None,
+                claim="groups",
+                value=group,
+                role=role,
+                actor_role=Role.OWNER,
+            )
 
     def _show_link(self) -> None:
         """A log is read by more people, and longer, than a terminal: it gets a link for a day, not a password."""

@@ -5,10 +5,12 @@ a page, so that the words around them are written by hand.
 """
 
 import re
+from functools import cache
 from pathlib import Path
 
 from app.env import NAMES
 from app.errors import CODES
+from app.ops.compose_names import COMPOSE_NAMES, MEANING_OF_IMAGES, MEANING_OF_MEMORY
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = {
@@ -51,6 +53,10 @@ ENV_HEADER = """\
 # before scripts/start. NAME_FILE=/path instead of NAME=value reads the value from a file.
 # Meanings and examples: docs/configuration.md. Written by scripts/reference.
 """
+COMPOSE_HEADER = """\
+# Names of the appliance alone: docker-compose.yml reads them from a file .env beside it. Of the names above it takes
+# all but REFDESK_DATA, REFDESK_HOST and REFDESK_PORT.
+"""
 
 
 def _row(*cells: str) -> str:
@@ -76,10 +82,40 @@ def errors_table() -> str:
     return "\n".join(rows)
 
 
+@cache
+def compose_defaults() -> dict[str, str]:
+    """Every name that docker-compose.yml reads and its default there; a name read in several places has its first."""
+    text = (ROOT / "docker-compose.yml").read_text("utf-8")
+    found: dict[str, str] = {}
+    for name, default in re.findall(r"\$\{([A-Z0-9_]+):-([^{}]*)\}", text):
+        found.setdefault(name, default)
+    return found
+
+
+def compose_names() -> dict[str, tuple[str, str]]:
+    """Default and meaning of every name that is the compose file's own."""
+    found = dict(COMPOSE_NAMES)
+    for name, default in sorted(compose_defaults().items()):
+        for ending, meaning in (("_IMAGE", MEANING_OF_IMAGES), ("_MEMORY", MEANING_OF_MEMORY)):
+            if name.endswith(ending):
+                found[name] = default, meaning
+    return found
+
+
+def compose_table() -> str:
+    rows = [_row("Name", "Default", "Meaning"), "| --- | --- | --- |"]
+    for name, (default, meaning) in compose_names().items():
+        rows.append(_row(f"`{name}`", f"`{default}`" if default else "none", meaning))
+    return "\n".join(rows)
+
+
 def env_example() -> str:
     parts = [ENV_HEADER]
     for name, setting in NAMES.items():
         parts.append(f"# {setting.meaning}.\n#{name}={setting.default or ''}\n")
+    parts.append(COMPOSE_HEADER)
+    for name, (default, meaning) in compose_names().items():
+        parts.append(f"# {meaning}.\n#{name}={default}\n")
     return "\n".join(parts)
 
 
@@ -100,7 +136,9 @@ def page_with(page: str, *, name: str, table: str) -> str:
 def reference_pages() -> dict[Path, str]:
     """Path and full text of every page, as the code of now wants it."""
     settings, errors = ROOT / "docs" / "configuration.md", ROOT / "docs" / "errors.md"
+    install = ROOT / "docs" / "install.md"
     return {
+        install: page_with(install.read_text("utf-8"), name="compose", table=compose_table()),
         settings: page_with(settings.read_text("utf-8"), name="settings", table=settings_table()),
         errors: page_with(errors.read_text("utf-8"), name="errors", table=errors_table()),
         ROOT / ".env.example": env_example(),

@@ -33,7 +33,7 @@ MADE = (
 )  # fmt: skip
 # Whom the containers run as (`user:` in docker-compose.yml).
 APP, POSTGRES, VALKEY, PLAIN = 10001, 999, 999, 1000
-BUGSINK, GRAFANA = 14237, 472
+BUGSINK, GRAFANA, NOBODY = 14237, 472, 65534
 # Volumes whose folder in the image belongs to root, or is not there.
 DATA = {"files": APP, "qdrant": PLAIN, "minio": PLAIN, "proxy-data": PLAIN, "proxy-config": PLAIN}
 
@@ -131,6 +131,7 @@ def shares(made: dict[str, str], served: Served) -> list[Share]:
             {"admin": made["keycloak_admin"], "database": made["postgres_keycloak"], "client": client},
         ),
         Share("bugsink", BUGSINK, {"secret_key": made["bugsink"], "admin": made["bugsink_admin"]}),
+        Share("prometheus", NOBODY, {"api_key": qdrant or made["qdrant"]}),
         Share("grafana", GRAFANA, {"admin": made["grafana_admin"]}),
     ]
 

@@ -27,4 +27,6 @@ def http_get(host: str, port: int, path: str, *, timeout_s: float = 1.0) -> tupl
 
 if __name__ == "__main__":
     found = http_get("127.0.0.1", int(sys.argv[1]), sys.argv[2], timeout_s=4.0)
+    if "--show" in sys.argv:
+        sys.stdout.write(f"{sys.argv[2]} answers {found[0]}: {found[1].decode()}\n" if found else "No answer.\n")
     sys.exit(found is None or found[0] != 200)

@@ -10,7 +10,10 @@ COMPOSE_NAMES: dict[str, tuple[str, str]] = {
     "HTTPS_LISTEN": ("127.0.0.1:8443", "Where the proxy takes HTTPS; 0.0.0.0:443 with a certificate"),
     "TLS": ("off", "acme: a certificate from Let's Encrypt; files: cert.pem and key.pem in CERTIFICATES; off: none"),
     "CERTIFICATES": ("./compose/certificates", "Folder of cert.pem and key.pem, readable by user 1000, for TLS=files"),
-    "TRUSTED_PROXIES": ("127.0.0.1/32", "Networks of a proxy of yours in front, whose X-Forwarded headers are believed"),
+    "TRUSTED_PROXIES": (
+        "127.0.0.1/32",
+        "Networks of a proxy of yours in front, whose X-Forwarded headers are believed",
+    ),
     "GPU": ("", "nvidia or amd: which GPU Ollama and vLLM are given; without it Ollama computes on the processor"),
     "OLLAMA_MODEL": ("qwen2.5:7b", "Model that the profile ollama fetches and answers with"),
     "OLLAMA_CONTEXT": ("8192", "Tokens of context that Ollama serves"),

@@ -1,4 +1,4 @@
-"""The parts of the appliance: what migrate prepares, what beat does, whom the web server asks inside, what init deals."""
+"""Parts of the appliance: what migrate prepares, what beat does, whom the web server asks inside, what init deals."""
 
 import json
 import os

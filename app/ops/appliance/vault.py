@@ -35,7 +35,7 @@ MADE = (
 APP, POSTGRES, VALKEY, PLAIN = 10001, 999, 999, 1000
 BUGSINK, GRAFANA, NOBODY = 14237, 472, 65534
 # Volumes whose folder in the image belongs to root, or is not there.
-DATA = {"files": APP, "qdrant": PLAIN, "minio": PLAIN, "proxy-data": PLAIN, "proxy-config": PLAIN}
+DATA = {"scratch": APP, "qdrant": PLAIN, "minio": PLAIN, "proxy-data": PLAIN, "proxy-config": PLAIN}
 
 
 class WeakSecret(Exception):
@@ -103,11 +103,15 @@ def shares(made: dict[str, str], served: Served) -> list[Share]:
     qdrant = key_of("REFDESK_QDRANT", made["qdrant"])
     embeddings = key_of("REFDESK_EMBEDDINGS", made["embeddings"])
     client = given("REFDESK_OIDC_CLIENT_SECRET") or made["oidc_client"]
+    access = env.read("REFDESK_S3_ACCESS_KEY") or made["s3_access_key"]
+    secret = given("REFDESK_S3_SECRET_KEY") or made["s3_secret_key"]
     app = {
         "secret_key": given("REFDESK_SECRET_KEY") or made["secret_key"],
         "database_url": given("REFDESK_DATABASE_URL") or database,
         "valkey_url": given("REFDESK_VALKEY_URL") or valkey,
         "qdrant_api_key": qdrant,
+        "s3_access_key": access,
+        "s3_secret_key": secret,
         "embeddings_api_key": embeddings,
         "oidc_client_secret": client,
         "oidc_internal_url": "" if env.read("REFDESK_OIDC_ISSUER") else KEYCLOAK,
@@ -124,7 +128,7 @@ def shares(made: dict[str, str], served: Served) -> list[Share]:
         ),
         Share("valkey", VALKEY, {"password.conf": f"requirepass {made['valkey']}", "password": made["valkey"]}),
         Share("qdrant", PLAIN, {"api_key": qdrant or made["qdrant"]}),
-        Share("minio", PLAIN, {"access_key": made["s3_access_key"], "secret_key": made["s3_secret_key"]}),
+        Share("minio", PLAIN, {"access_key": access, "secret_key": secret}),
         Share(
             "keycloak",
             PLAIN,

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.test import AsyncClient
 
-from app.accounts.models import ApiKey, Invitation, Membership, Organisation, User
+from app.accounts.models import ApiKey, ClaimRule, Invitation, Membership, Organisation, User
 from app.bots.services import bot_create
 from app.chat.models import Citation, Conversation, Message
 from app.conftest import Person
@@ -212,6 +212,10 @@ def put(name: str, data: bytes) -> Callable[[dict[str, bytes]], None]:
     return lambda parts: parts.update({name: data})
 
 
+def rule(claim: str, value: str) -> Callable[[dict[str, bytes]], None]:
+    return put("claim_rules.jsonl", json.dumps({"claim": claim, "value": value, "role": "owner"}).encode() + b"\n")
+
+
 SOMEBODY = "01930000-0000-7000-8000-000000000000"
 HOSTILE: dict[str, Callable[[dict[str, bytes]], None]] = {
     "a path out of the folder": put("../../evil.txt", b"x"),
@@ -235,6 +239,10 @@ HOSTILE: dict[str, Callable[[dict[str, bytes]], None]] = {
     "a bot's unknown setting": rows_changed("revisions", settings={"shell": "rm"}),
     "a bot's slug with a slash": rows_changed("bots", slug="a/b"),
     "a document whose file is another": rows_changed("documents", sha256="2" * 64),
+    # Such a rule makes everybody at the provider an owner, or nobody.
+    "a rule for a claim that everybody has": rule("aud", "refdesk"),
+    "a rule for a part of such a claim": rule("iss.x", "https://login.example.org"),
+    "a rule without a value": rule("groups", " "),
 }
 
 
@@ -249,6 +257,13 @@ def test_a_hostile_archive_is_refused_and_leaves_nothing(archive: Path, library:
     stores_empty()
     assert (changes(before, digest()), User.objects.count()) == ([], users)
     stores_agree()
+
+
+def test_a_rule_for_a_group_is_imported(archive: Path) -> None:
+    # Otherwise the refusals of rules above would prove nothing.
+    made = organisation_import(path=changed(archive, rule("groups", "keepers")), slug="copy")
+    [found] = ClaimRule.objects.filter(organisation=made)
+    assert (found.claim, found.value, found.role) == ("groups", "keepers", "owner")
 
 
 def test_a_part_that_the_manifest_does_not_vouch_for_is_refused(archive: Path) -> None:

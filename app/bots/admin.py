@@ -2,7 +2,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Count, QuerySet
-from django.forms import ModelForm
+from django.forms import ChoiceField, ModelForm
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
@@ -141,8 +141,10 @@ class BotRevisionAdmin(ReadOnlyAdmin):
         rows = []
         for name, value in own.items():
             cells = [(each.get(name), "changed" if each.get(name) != value else "") for _, each in shown]
-            cells_html = format_html_join("", '<td class="{}">{}</td>', ((mark, _words(it)) for it, mark in cells))
-            rows.append((SETTINGS_FIELDS[name].label or name, _words(value), cells_html))
+            cells_html = format_html_join(
+                "", '<td class="{}">{}</td>', ((mark, _words(name, it)) for it, mark in cells)
+            )
+            rows.append((SETTINGS_FIELDS[name].label or name, _words(name, value), cells_html))
         titles = format_html_join("", '<th scope="col">{}</th>', ((title,) for title, _ in shown))
         body = format_html_join("", '<tr><th scope="row">{}</th><td>{}</td>{}</tr>', rows)
         head = format_html(
@@ -167,7 +169,10 @@ class BotRevisionAdmin(ReadOnlyAdmin):
         return bool(self.has_view_permission(request, obj))
 
 
-def _words(value: Any) -> str:
+def _words(name: str, value: Any) -> str:
+    field = SETTINGS_FIELDS[name]
+    if isinstance(field, ChoiceField):
+        return str(dict(field.choices).get(value, value))
     if value in ("", [], None):
         return "–"
     return "\n".join(value) if isinstance(value, list) else str(value)

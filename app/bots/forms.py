@@ -21,6 +21,8 @@ from app.errors import Invalid
 from app.sources.models import Source
 
 LONG_TEXT = 300
+# What people read for a choice that the API calls by a technical name.
+CHOICE_WORDS = {"rag": "Answers from your documents"}
 FIXED = {"agent_type": "Kind of agent", "llm_model": "Model", "retriever_k": "Passages"}
 
 
@@ -52,7 +54,7 @@ def _form_field(name: str, info: FieldInfo) -> forms.Field:
     }
     kind = info.annotation
     if get_origin(kind) is Literal:
-        choices = [(value, value) for value in get_args(kind)]
+        choices = [(value, CHOICE_WORDS.get(value, value)) for value in get_args(kind)]
         return forms.ChoiceField(choices=choices, widget=UnfoldAdminSelectWidget, **shared)
     if kind in (int, float):
         limits = {"min_value": _limit(info, "ge"), "max_value": _limit(info, "le")}

@@ -68,6 +68,7 @@ class ExportAdmin(WorkAdmin):
 
     when_empty = "An export holds everything of an organisation or of a person, as JSON and files."
     when_deleted = "The file is removed with it."
+    add_words = "Make the export"
     form = ExportForm
     may_delete = True
     list_display = ("created", "organisation", "kind", "state_shown", "progress", "size", "expires", "download")
@@ -141,6 +142,7 @@ class ErasureAdmin(WorkAdmin):
     """What was erased, with its receipt. The rows that an erasure was about are gone, so it shows ids."""
 
     when_empty = "An erasure removes a person or an organisation from every store, with a receipt of counts."
+    add_words = "Erase for good"
     form = ErasureForm
     list_display = ("created", "organisation", "kind", "subject", "state_shown", "progress", "finished")
     readonly_fields = ("state_shown", "progress", "failure", "receipt_shown")

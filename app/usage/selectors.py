@@ -64,7 +64,7 @@ def usage_notice(*, organisation: UUID) -> str:
     standing = usage_of_month(organisation=organisation)
     if not standing.is_low:
         return ""
-    state = "all of its month's" if standing.is_full else f"{standing.percent} % of its month's"
+    state = "all of its month's" if standing.is_full else f"{standing.percent}% of its month's"
     renews = f"{standing.renews.day} {standing.renews:%B}"
     return (
         f"Your organisation has used {state} quota (plan {standing.title}). It begins anew on {renews} (UTC); the "

@@ -41,6 +41,7 @@ class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(ScopedAdmin):
+    add_words = "Make the key"
     may_add = True
     when_empty = "A key lets a program ask and upload as your organisation. Make one for each program."
     form = ApiKeyForm

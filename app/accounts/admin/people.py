@@ -206,6 +206,7 @@ class MembershipAdmin(ScopedAdmin):
 class InvitationAdmin(ScopedAdmin):
     when_empty = "Invite somebody: you get a link to send, which works once."
     when_deleted = "Its link stops working."
+    add_words = "Make a link"
     may_add = may_delete = True
     list_display = ("email", "organisation", "role", "state", "invited_by", "expires")
     list_select_related = ("organisation", "invited_by")

@@ -81,6 +81,7 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
         may_add, may_change, may_delete: which doors exist; `operator_only` closes them to everybody else.
         when_empty: what an empty list says, with what to do.
         when_deleted: what goes with a row, as its confirmation says.
+        add_words: what the button that makes a row says, where it is not just "Save".
     """
 
     organisation_path: ClassVar[str] = "organisation"
@@ -91,6 +92,7 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
     operator_only: ClassVar[frozenset[str]] = frozenset()
     when_empty: ClassVar[str] = ""
     when_deleted: ClassVar[str] = ""
+    add_words: ClassVar[str] = ""
     list_per_page = 50
     # A second count over the whole table adds nothing.
     show_full_result_count = False
@@ -233,6 +235,8 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
             "show_save_and_add_another": False,
             # A new row that is saved has its own next page: its secret, its progress or its list.
             "show_save_and_continue": obj is not None,
+            "add_words": self.add_words,
+            **({"show_save": False} if self.add_words and obj is None else {}),
             **context,
         }
         answer: HttpResponse = super().render_change_form(request, shown, **kwargs)

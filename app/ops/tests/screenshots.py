@@ -29,7 +29,8 @@ def ask(page: Page, question: str) -> None:
 
 
 def open_source(page: Page) -> None:
-    page.locator(".answer .chip").nth(-1 if page.locator(".answer").count() == 1 else -2).click()
+    # By its name: which passages an answer cites may change, and only a PDF has pictures of its pages.
+    page.locator(".answer .source", has_text="product-manual.pdf").last.click()
     page.wait_for_function("() => document.querySelector('#source img')?.naturalWidth > 500")
     page.wait_for_timeout(400)
 

@@ -132,7 +132,7 @@ def test_admins_are_told_in_the_portal_before_the_month_is_used_up(
     used(acme, 79)
     assert usage_notice(organisation=acme.pk) == ""
     UsageTotal.objects.update(requests=80)
-    assert "has used 80 % of its month&#x27;s quota (plan Small)" in alice.client.get("/account").content.decode()
+    assert "has used 80% of its month&#x27;s quota (plan Small)" in alice.client.get("/account").content.decode()
     assert "quota" not in bob.client.get("/account").content.decode()
     UsageTotal.objects.update(requests=100)
     assert "has used all of its month's quota" in usage_notice(organisation=acme.pk)

@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 
 from app.accounts.admin_site.actions import object_action
 from app.accounts.admin_site.scope import ReadOnlyAdmin, ScopedAdmin, display, person_of
-from app.bots.forms import SETTINGS_FIELDS, BotForm
+from app.bots.forms import CHOICE_WORDS, SETTINGS_FIELDS, BotForm
 from app.bots.models import Bot, BotRevision
 from app.bots.services import bot_create, bot_delete, bot_pause, bot_resume, bot_update, revision_restore
 
@@ -170,9 +170,8 @@ class BotRevisionAdmin(ReadOnlyAdmin):
 
 
 def _words(name: str, value: Any) -> str:
-    field = SETTINGS_FIELDS[name]
-    if isinstance(field, ChoiceField):
-        return str(dict(field.choices).get(value, value))
+    if isinstance(SETTINGS_FIELDS[name], ChoiceField):
+        return CHOICE_WORDS.get(value, str(value))
     if value in ("", [], None):
         return "–"
     return "\n".join(value) if isinstance(value, list) else str(value)

@@ -32,6 +32,7 @@ def open_source(page: Page) -> None:
     # By its name: which passages an answer cites may change, and only a PDF has pictures of its pages.
     page.locator(".answer .source", has_text="product-manual.pdf").last.click()
     page.wait_for_function("() => document.querySelector('#source img')?.naturalWidth > 500")
+    page.mouse.move(0, 0)
     page.wait_for_timeout(400)
 
 
@@ -113,7 +114,8 @@ def pictures_take(browser: Browser, box: WholeBox, folder: Path) -> None:
 def dashboard_keep(page: Page, box: WholeBox) -> None:
     """The picture of docs/administration.md: JPEG, because it is a third of the size."""
     page.goto(f"{box.address}/admin/?organisation=default")
-    page.wait_for_timeout(500)
+    page.wait_for_function("() => window.Chart?.getChart(document.querySelector('.desk-canvas canvas'))")
+    page.wait_for_timeout(1_500)  # it grows
     page.screenshot(path=DASHBOARD_PICTURE, type="jpeg", quality=70)
     page.goto(f"{box.address}/admin/?organisation=")
 

@@ -47,6 +47,7 @@ FIXED = {
 REACHED_BY = {
     "postgres": {"web", "worker", "beat", "migrate", "keycloak"},
     "valkey": {"web", "worker", "beat", "migrate", "qdrant", "minio", "prometheus"},
+    "keycloak": {"proxy", "web", "postgres", "n8n", "bugsink", "prometheus", "grafana"},
     "embeddings": {"web", "worker", "ollama", "ollama-pull", "vllm"},
 }
 ROUTE_OUT = {"proxy", "web", "worker", "ollama", "vllm", "n8n"}

@@ -66,6 +66,7 @@ def run_box(box: Box, arguments: argparse.Namespace, make_plan: Callable[[Box], 
         report = Report(box.logs / "refdesk.log")
         report.say(f"Refdesk {project_version()}, data in {box.folder}")
         box.check_version()
+        box.check_restored()
         for name in box.stop_leftovers(LEFTOVER_LADDER):
             report.say(f"{name} was still running from an earlier start and was stopped")
         check_port(host, port)

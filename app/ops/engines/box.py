@@ -54,6 +54,8 @@ class Box:
         self.folder = folder.expanduser().resolve()
         self.run = self.folder / "run"
         self.logs = self.folder / "logs"
+        # Names the backup whose restore has begun here and is not over.
+        self.unfinished = self.folder / "restore-unfinished"
 
     @contextlib.contextmanager
     def held(self, address: str) -> Iterator[None]:
@@ -97,6 +99,14 @@ class Box:
             raise EngineError(
                 f"The data in {self.folder} was written by Refdesk {theirs}, and this is {ours}, which cannot read it. "
                 "Update Refdesk, or name another folder in REFDESK_DATA."
+            )
+
+    def check_restored(self) -> None:
+        """Raises EngineError while a restore is not over."""
+        if self.unfinished.exists():
+            raise EngineError(
+                f"A restore into {self.folder} was cut short. Run scripts/restore with the same backup again; it goes "
+                "on from there."
             )
 
     def write_version(self) -> None:

@@ -1,0 +1,147 @@
+"""A backup's file while it is written: a tar that is there under its name only when it is whole.
+
+Members are written one after the other and hashed on the way, so that memory does not grow with them. What is in them
+is compressed already (documents, the database's dump), so that the tar is not.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import tarfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import orjson
+
+BLOCK = 512
+READ_BYTES = 1024 * 1024
+MANIFEST, SEAL = "manifest.json", "manifest.sha256"
+DRAFT = ".part"
+
+
+class Unwritable(Exception):
+    """The file cannot be made there; the text says why, for the person who asked."""
+
+
+class ArchiveWriter:
+    """`members`: size and SHA-256 of what was added by `add`, for the manifest."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.members: dict[str, dict[str, Any]] = {}
+
+    @property
+    def written(self) -> int:
+        return self._file.tell()
+
+    def add(self, name: str, write: Callable[[Callable[[bytes], object]], object]) -> None:
+        """A member of unknown length: `write` is given a function that takes its bytes."""
+        sha256, size = self._member(name, write)
+        self.members[name] = {"bytes": size, "sha256": sha256}
+
+    def add_bytes(self, name: str, data: bytes) -> None:
+        self.add(name, lambda put: put(data))
+
+    def add_object(self, name: str, source: BinaryIO, *, sha256: str) -> int | None:
+        """A stored file, whose name says its hash; its size, or None (and nothing written) when it is damaged."""
+
+        def write(put: Callable[[bytes], object]) -> None:
+            while data := source.read(READ_BYTES):
+                put(data)
+
+        start = self._file.tell()
+        found, size = self._member(name, write)
+        if found == sha256:
+            return size
+        self._file.seek(start)
+        self._file.truncate()
+        return None
+
+    def _member(self, name: str, write: Callable[[Callable[[bytes], object]], object]) -> tuple[str, int]:
+        start, digest, size = self._file.tell(), hashlib.sha256(), 0
+        # As long as it will be: only a name of more than 100 letters takes more blocks, and the size none.
+        self._file.write(_header(name, 0))
+
+        def put(data: bytes) -> None:
+            nonlocal size
+            digest.update(data)
+            size += len(data)
+            self._file.write(data)
+
+        write(put)
+        self._file.write(bytes(-size % BLOCK))
+        end = self._file.tell()
+        self._file.seek(start)
+        self._file.write(_header(name, size))
+        self._file.seek(end)
+        return digest.hexdigest(), size
+
+    def end(self, facts: Mapping[str, Any]) -> None:
+        """The manifest, with its own hash after it."""
+        text = orjson.dumps({**facts, "members": self.members}, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
+        self._member(MANIFEST, lambda put: put(text))
+        self._member(SEAL, lambda put: put(hashlib.sha256(text).hexdigest().encode() + b"\n"))
+        self._file.write(bytes(2 * BLOCK))
+
+
+def _header(name: str, size: int) -> bytes:
+    member = tarfile.TarInfo(name)
+    member.size, member.mode, member.mtime = size, 0o600, int(time.time())
+    return member.tobuf(tarfile.GNU_FORMAT)
+
+
+@contextmanager
+def archive_written(path: Path) -> Iterator[ArchiveWriter]:
+    """A writer; at the end of the `with` the file is on the disk and gets its name, or after an error is gone.
+
+    Raises Unwritable.
+    """
+    draft = path.with_name(path.name + DRAFT)
+    try:
+        _drafts_clear(path.parent)
+        # Only who may read the database and its secrets may read this.
+        descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise Unwritable(f"Another backup is being written to {draft}.") from None
+    except OSError as error:
+        raise Unwritable(f"{draft} cannot be written: {error.strerror}.") from error
+    with os.fdopen(descriptor, "w+b") as file:
+        # Dropped by the kernel with its holder: a draft without it is a killed backup's.
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            yield ArchiveWriter(file)
+            file.flush()
+            os.fsync(file.fileno())
+            _name_give(draft, path)
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+def _name_give(draft: Path, path: Path) -> None:
+    """A link and not a renaming: that would replace a file of this name that came meanwhile."""
+    try:
+        path.hardlink_to(draft)
+    except FileExistsError:
+        raise Unwritable(f"{path} is there already; a backup replaces no file.") from None
+    except OSError:
+        # File systems without hard links.
+        if path.exists():
+            raise Unwritable(f"{path} is there already; a backup replaces no file.") from None
+        draft.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _drafts_clear(folder: Path) -> None:
+    """Remove what killed backups left in the folder."""
+    for path in folder.glob(f"*.tar{DRAFT}"):
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()

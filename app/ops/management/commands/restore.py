@@ -1,0 +1,100 @@
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from app.errors import RefdeskError
+from app.ops.archive.reading import SETTINGS, Archive, Unusable, archive_open
+from app.ops.backup import settings_kept
+from app.ops.database_programs import ProgramFailed
+from app.ops.engines.secret import file_write_private
+from app.ops.restore import NotEmpty, Restored, embedding_models_differ, restore_check, restore_run
+
+WAIT_S = 120.0
+
+
+class Command(BaseCommand):
+    help = "Put a backup into this box, which must be empty and whose web and worker must not run."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", type=Path)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        began = time.monotonic()
+        try:
+            self._say("Comparing the backup with its digests …")
+            archive = archive_open(options["file"].expanduser().resolve())
+            resumed = restore_check(archive)
+            self._await_embeddings()
+            if model := embedding_models_differ(archive):
+                self._say(f"The embedding model here is {model}, another than the backup's: search finds nothing in "
+                          "its documents until they are uploaded again or the model is the same.")  # fmt: skip
+            done = restore_run(archive=archive, resumed=resumed, say=self._say)
+        except (Unusable, NotEmpty) as error:
+            raise CommandError(f"{error} Nothing was changed.") from error
+        except RefdeskError as error:
+            raise CommandError(f"The restore is not finished: {error.message} {error.hint} Run it again.") from error
+        except (ProgramFailed, OSError) as error:
+            raise CommandError(f"The restore is not finished: {error}\nRun it again.") from error
+        self._show(archive, done, time.monotonic() - began)
+
+    def _say(self, text: str) -> None:
+        self.stdout.write(f"  {text}")
+        self.stdout.flush()
+
+    def _await_embeddings(self) -> None:
+        """The engines start together; this one reads its model first."""
+        from app.llm.embeddings import embeddings_client
+
+        deadline = time.monotonic() + WAIT_S
+        while True:
+            try:
+                embeddings_client().space()
+            except RefdeskError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.5)
+            else:
+                return
+
+    def _show(self, archive: Archive, done: Restored, seconds: float) -> None:
+        made, version = archive.manifest["made"], archive.manifest["version"]
+        self.stdout.write(
+            f"Restored the backup of {made} (Refdesk {version}) in {seconds:.1f} s: {done.rows} rows, "
+            f"{done.files['objects']} files, {done.files['exports']} exports; {done.vectors} vectors made again."
+        )
+        if done.again:
+            self.stdout.write(f"{done.again} documents are made searchable by the worker after the next start.")
+        self._show_settings(archive)
+        call_command("audit_verify", stdout=self.stdout)
+        missing = archive.manifest["missing"]
+        if missing:
+            self.stderr.write(f"{len(missing)} files were missing when the backup was made: upload them again.")
+        if done.differs or not self._agrees(archive, done):
+            self.stderr.write("\n".join(["Rows, vectors and files do not agree with the backup:", *done.differs]))
+            self.stderr.write("manage.py check_store says more, once Refdesk runs.")
+            raise SystemExit(1)
+        self.stdout.write("Rows, vectors and files agree.")
+
+    def _agrees(self, archive: Archive, done: Restored) -> bool:
+        """What was said before is not said again."""
+        if done.report is None:
+            return False
+        known = {"other_model"} | ({"missing_objects"} if archive.manifest["missing"] else set())
+        known |= {"missing_points"} if done.again else set()
+        return not any(one.count for name, one in done.report.findings().items() if name not in known)
+
+    def _show_settings(self, archive: Archive) -> None:
+        """Names that were set and are not now, or otherwise; their values in a file, since passwords are among them."""
+        kept: dict[str, str] = json.loads(archive.read(SETTINGS))
+        now = settings_kept()
+        other = {name: value for name, value in kept.items() if now.get(name) != value}
+        if other:
+            path = settings.DATA / "settings-of-backup.env"
+            file_write_private(path, "".join(f"{name}={value}\n" for name, value in sorted(other.items())))
+            self.stdout.write(f"Set otherwise when the backup was made: {', '.join(sorted(other))}. "
+                              f"The values are in {path}; delete it when you have read it.")  # fmt: skip

@@ -4,6 +4,7 @@ On a box that runs the command finds its engines. Otherwise the engines are star
 stopped after it. scripts/backup and scripts/restore call it.
 """
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -67,7 +68,8 @@ def errand_run(box: Box, name: str, command: Sequence[str]) -> int:
         if name == "restore":
             raise EngineError(f"Refdesk runs on {box.folder}. A restore needs a new, empty box: name its folder in "
                               "REFDESK_DATA.")  # fmt: skip
-        return subprocess.run(command, cwd=ROOT, env=env.inherited()).returncode
+        os.chdir(ROOT)
+        os.execv(command[0], list(command))  # noqa: S606
     if name == "restore":
         restore_prepare(box, Path(command[-1]))
     elif not (box.folder / "version").exists() and env.read("REFDESK_DATABASE_URL") is None:

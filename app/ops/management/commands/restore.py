@@ -1,4 +1,5 @@
 import json
+import logging
 import time
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         began = time.monotonic()
+        # That every vector is missing is what it finds here, and no news.
+        logging.getLogger("app.ingest.reconciler").setLevel(logging.ERROR)
         try:
             self._say("Comparing the backup with its digests …")
             archive = archive_open(options["file"].expanduser().resolve())

@@ -35,7 +35,8 @@ KEEP_FREE_BYTES = 256 * 1024 * 1024
 # Where this box's engines are, and what only its first start reads: another box has its own.
 OWN = (*env.FIRST_START, "REFDESK_DATA", "REFDESK_HOST", "REFDESK_PORT", "REFDESK_SECRET_KEY", "REFDESK_DATABASE_URL",
        "REFDESK_VALKEY_URL", "REFDESK_QDRANT_URL", "REFDESK_QDRANT_API_KEY", "REFDESK_S3_URL", "REFDESK_S3_BUCKET",
-       "REFDESK_S3_ACCESS_KEY", "REFDESK_S3_SECRET_KEY", "REFDESK_S3_PUBLIC_URL")  # fmt: skip
+       "REFDESK_S3_ACCESS_KEY", "REFDESK_S3_SECRET_KEY", "REFDESK_S3_PUBLIC_URL", "REFDESK_INTERNAL_HOST",
+       "REFDESK_OIDC_INTERNAL_URL", "REFDESK_WORKER_BEATS", "REFDESK_ALIVE_FILE")  # fmt: skip
 
 # Files that rows name. A retired version's may be gone already: it is taken if it is there.
 _NAMED = {

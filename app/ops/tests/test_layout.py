@@ -53,6 +53,7 @@ QDRANT_SPEAKERS = {
     "app/env.py": "holds the names of the settings",
     "app/settings.py": "hands the address on",
     "app/ops/appliance/vault.py": "deals out the key",
+    "app/ops/backup.py": "leaves the address and the key out of a backup",
     "app/ops/checks.py": "says when the address is missing",
     "app/ops/health.py": "asks whether it is ready",
     "app/ops/reference.py": "prints the names of the settings",

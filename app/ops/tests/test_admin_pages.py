@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from app.accounts.choices import Role
 from app.accounts.keys import api_key_create
-from app.accounts.models import ApiKey, AuditEntry, Membership, Organisation
+from app.accounts.models import ApiKey, AuditEntry, Invitation, Membership, Organisation
 from app.accounts.services import invitation_create, membership_create, organisation_create, user_create
 from app.bots.models import Bot, BotRevision
 from app.bots.services import bot_create, bot_update
@@ -194,3 +194,18 @@ def test_the_words_of_an_export_and_an_erasure_have_fields_that_can_be_seen(alic
             field = re.search(rf'<input[^>]*name="{name}"[^>]*>', page)
             assert field is not None
             assert "border" in field[0]
+
+
+def test_buttons_and_choices_are_in_the_words_of_people(alice: Person, mine: World) -> None:
+    pages = {Erasure: "Erase for good", Export: "Make the export", ApiKey: "Make the key", Invitation: "Make a link"}
+    for model, words in pages.items():
+        page = alice.client.get(address(model, "add")).content.decode()
+        buttons = [
+            " ".join(found.split()) for found in re.findall(r'name="_save"[^>]*>(.*?)</button>', page, re.DOTALL)
+        ]
+        assert buttons == [words]
+    for page in (address(Bot, "change", mine.bot.pk), address(BotRevision, "change", mine.bot.live_revision_id)):
+        text = alice.client.get(page).content.decode()
+        assert "Answers from your documents" in text
+        assert not re.search(r">\s*rag\s*<", text)
+        assert "apps and models" not in text

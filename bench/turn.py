@@ -31,9 +31,10 @@ FILLER = (
 QUESTIONS = [f"How often is the a{n} unit of the b{n % 7} plant checked?" for n in range(10)]
 
 
-# Every limit and cap there is, wide enough to refuse nothing.
-LIMITS = ("requests_per_minute", "person_requests_per_minute", "tokens_per_minute")
-CAPS = ("requests_per_month", "tokens_per_month")
+# Wide enough to refuse nothing: the limit that the plans have which ship, and every limit and cap that there is.
+SHIPPED = ("requests_per_minute",)
+ALL = (*SHIPPED, "person_requests_per_minute", "tokens_per_minute", "requests_per_month", "tokens_per_month")
+PLANS = {"as-shipped": SHIPPED, "all-limits": ALL}
 
 
 def fill(chunks: int, plan: str) -> str:
@@ -44,7 +45,8 @@ def fill(chunks: int, plan: str) -> str:
     from app.bots.services import bot_create
     from app.chat.tests.library import document_index
 
-    Plan.objects.create(name="limited", title="Limited", **dict.fromkeys(LIMITS + CAPS, 10**9))
+    for name, limits in PLANS.items():
+        Plan.objects.create(name=name, title=name, **dict.fromkeys(limits, 10**9))
     organisation = organisation_create(slug="bench", plan=plan)
     bot_create(organisation=organisation, slug="default", name="Bench")
     for first in range(0, chunks, 50):
@@ -238,7 +240,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, default=400)
     parser.add_argument("--chunks", type=int, default=200)
-    parser.add_argument("--plan", choices=("unlimited", "standard", "limited"), default="unlimited")
+    parser.add_argument("--plan", choices=("unlimited", *PLANS), default="as-shipped")
     parser.add_argument("--files", type=int, default=200, help="to ingest while questions are asked; 0: none")
     parser.add_argument("--profile", metavar="FILE", help="of the web process, by py-spy if it is there")
     arguments = parser.parse_args()

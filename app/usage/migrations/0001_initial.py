@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
                 ('tokens_in', models.BigIntegerField(default=0)),
                 ('tokens_out', models.BigIntegerField(default=0)),
                 ('tokens_embedded', models.BigIntegerField(db_default=0, default=0)),
-                ('organisation', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='accounts.organisation')),
+                ('organisation', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='accounts.organisation')),
             ],
             options={
                 'verbose_name_plural': 'usage entries',
@@ -49,7 +49,7 @@ class Migration(migrations.Migration):
                 ('tokens_in', models.BigIntegerField(default=0)),
                 ('tokens_out', models.BigIntegerField(default=0)),
                 ('within_cap', models.BooleanField(default=True)),
-                ('organisation', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='accounts.organisation')),
+                ('organisation', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='accounts.organisation')),
             ],
             options={
                 'constraints': [models.UniqueConstraint(fields=('organisation', 'month', 'api_key'), name='usage_total_unique', nulls_distinct=False), models.CheckConstraint(condition=models.Q(('within_cap', True)), name='usage_within_cap')],

@@ -32,6 +32,10 @@ COMPOSE_NAMES: dict[str, tuple[str, str]] = {
     "GRAFANA_HOST": ("grafana.localhost", "Host name of Grafana"),
     "GRAFANA_URL": ("http://grafana.localhost:8000", "Public address of Grafana"),
     "PROMETHEUS_RETENTION": ("30d", "How long Prometheus keeps its numbers"),
+    "APP_PULL": (
+        "never",
+        "missing: our two images come from the registry that APP_IMAGE and KEYCLOAK_BUILT_IMAGE name",
+    ),
     "BUILD_NETWORK": ("default", "Network of image builds; host where builds need a proxy of the host"),
 }
 MEANING_OF_IMAGES = "Another image: a mirror's, with a digest, or of your own"

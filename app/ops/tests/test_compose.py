@@ -4,6 +4,7 @@ Read as text by a YAML parser, so that no Docker is needed. An exception that is
 """
 
 import re
+import shutil
 import subprocess
 import tomllib
 from collections.abc import Callable
@@ -256,3 +257,21 @@ def test_a_script_says_how_it_is_used_without_docker(name: str) -> None:
     )
     assert said.stdout.startswith(f"Usage: scripts/{name}")
     assert Path(ROOT / "scripts" / name).stat().st_mode & 0o111
+
+
+def test_our_own_images_are_never_pulled_by_a_name_that_anybody_may_take() -> None:
+    ours = names_where(lambda service: service["image"].split(":-")[1].startswith("refdesk/"))
+    assert ours == OURS | {"init", "gpu", "keycloak"}
+    assert {SERVICES[name]["pull_policy"] for name in ours} == {"${APP_PULL:-never}"}
+    assert names_where(lambda service: "build" in service) == {"init", "keycloak"}
+
+
+def test_a_script_says_plainly_that_docker_is_missing(tmp_path: Path) -> None:
+    for name in ("sh", "dirname"):
+        found = shutil.which(name)
+        assert found is not None
+        (tmp_path / name).symlink_to(found)
+    command = [str(ROOT / "scripts" / "up")]
+    said = subprocess.run(command, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False)
+    assert said.returncode == 1
+    assert said.stderr.startswith("Docker is not installed")

@@ -39,6 +39,14 @@ def mail_send(mail: Mail) -> None:
         raise MailFailed(f"the mail server did not take a mail ({type(error).__name__})") from None
 
 
+def mail_check() -> None:
+    """Whether the server takes us, without sending anything. Raises MailFailed."""
+    try:
+        _connection().quit()
+    except (OSError, smtplib.SMTPException) as error:
+        raise MailFailed(f"the mail server does not take us ({type(error).__name__})") from None
+
+
 def _message(mail: Mail) -> EmailMessage:
     message = EmailMessage()
     # A line break in a name would begin a header of its own; EmailMessage refuses it, so it goes here.

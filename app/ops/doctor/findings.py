@@ -1,0 +1,45 @@
+"""What the doctor says: one line for each thing it looked at. Standard library only, for a machine without packages."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class State(StrEnum):
+    OK = "ok"
+    WARNING = "warning"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """todo: what to do about it; empty when all is well."""
+
+    name: str
+    state: State
+    text: str
+    todo: str = ""
+
+
+def ok(name: str, text: str) -> Finding:
+    return Finding(name, State.OK, text)
+
+
+def warning(name: str, text: str, todo: str) -> Finding:
+    return Finding(name, State.WARNING, text, todo)
+
+
+def problem(name: str, text: str, todo: str) -> Finding:
+    return Finding(name, State.PROBLEM, text, todo)
+
+
+Check = Callable[[], Iterable[Finding]]
+
+
+def found(name: str, check: Check) -> Iterator[Finding]:
+    """A check's findings; one that breaks is a finding too, and the others still run."""
+    try:
+        yield from check()
+    except Exception as error:
+        # Its text may hold an address with a password.
+        yield problem(name, f"could not be looked at: {type(error).__name__}", "Please report this as a bug.")

@@ -48,6 +48,7 @@ ENVIRONMENT_READERS = {
     "app/env.py": "the one reader",
     "app/asgi.py": "names Django's settings module, as Django's own template does",
     "app/celery.py": "names Django's settings module, as Celery's own template does",
+    "app/ops/doctor/__main__.py": "names the settings module, once it knows that there are settings",
 }
 QDRANT_SPEAKERS = {
     "app/env.py": "holds the names of the settings",
@@ -55,6 +56,7 @@ QDRANT_SPEAKERS = {
     "app/ops/appliance/vault.py": "deals out the key",
     "app/ops/backup.py": "leaves the address and the key out of a backup",
     "app/ops/checks.py": "says when the address is missing",
+    "app/ops/doctor/machine.py": "tries whether its package loads",
     "app/ops/health.py": "asks whether it is ready",
     "app/ops/reference.py": "prints the names of the settings",
     "app/retrieval/index.py": "the one that speaks to Qdrant",

@@ -29,6 +29,7 @@ COMPOSE_NAMES: dict[str, tuple[str, str]] = {
     "N8N_URL": ("http://n8n.localhost:8000", "Public address of n8n"),
     "BUGSINK_HOST": ("bugsink.localhost", "Host name of Bugsink"),
     "BUGSINK_URL": ("http://bugsink.localhost:8000", "Public address of Bugsink"),
+    "BUGSINK_HTTPS": ("false", "true: Bugsink's address is https"),
     "GRAFANA_HOST": ("grafana.localhost", "Host name of Grafana"),
     "GRAFANA_URL": ("http://grafana.localhost:8000", "Public address of Grafana"),
     "PROMETHEUS_RETENTION": ("30d", "How long Prometheus keeps its numbers"),

@@ -275,3 +275,10 @@ def test_a_script_says_plainly_that_docker_is_missing(tmp_path: Path) -> None:
     said = subprocess.run(command, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False)
     assert said.returncode == 1
     assert said.stderr.startswith("Docker is not installed")
+
+
+def test_the_first_admin_s_password_is_given_to_the_part_that_uses_it_only() -> None:
+    told = {
+        name for name, service in SERVICES.items() if "REFDESK_ADMIN_PASSWORD" in (service.get("environment") or {})
+    }
+    assert told == {"migrate"}

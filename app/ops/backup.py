@@ -110,7 +110,7 @@ class _Backup:
                 last = attempt == SNAPSHOTS - 1
                 missing = [key for kind in self._stores for key in self._copy(connection, kind)]
                 if missing and not last:
-                    self._say(f"{len(missing)} files were deleted meanwhile; another snapshot is taken")
+                    self._say(f"Files were deleted meanwhile ({len(missing)}); another snapshot is taken")
                     time.sleep(SNAPSHOT_PAUSE_S)
                     continue
                 self._made.missing = missing

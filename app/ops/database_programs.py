@@ -1,11 +1,12 @@
 """PostgreSQL's own programs for a whole database, from the package that brings the embedded server along."""
 
+import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 import psycopg
 from django.db import connection
@@ -93,8 +94,10 @@ def database_dump(put: Callable[[bytes], object], *, snapshot: str) -> None:
         _ended(child, said)
 
 
-def database_load(dump: Iterable[bytes], *, before: str, after: str) -> None:
+def database_load(dump: BinaryIO, *, before: str, after: str) -> None:
     """Carry out `before`, the dump and `after` in one transaction: all of it is there afterwards, or nothing.
+
+    dump: a file of its own descriptor that stands at the dump's first byte; what comes after the dump does no harm.
 
     Raises ProgramFailed.
     """
@@ -116,24 +119,21 @@ def database_load(dump: Iterable[bytes], *, before: str, after: str) -> None:
         _ended(child, said)
 
 
-def _statements(dump: Iterable[bytes]) -> Iterator[bytes]:
+def _statements(dump: BinaryIO) -> Iterator[bytes]:
     """The dump as SQL. Raises ProgramFailed."""
-    # pg_restore reads what is behind a file, and a dump lies in the middle of one.
-    with tempfile.TemporaryFile() as copy:
-        for data in dump:
-            copy.write(data)
-        copy.seek(0)
-        arguments = [program_path("pg_restore"), "--no-owner", "--no-privileges", "--file=-"]
-        with _running(arguments, stdin=copy, stdout=subprocess.PIPE) as (child, said):
-            assert child.stdout is not None
-            for line in child.stdout:
-                yield line
-                if line.startswith(b"SET statement_timeout"):
-                    break
-            yield from _without_unknown(child.stdout)
-            while data := child.stdout.read(READ_BYTES):
-                yield data
-            _ended(child, said)
+    # pg_restore goes on from where the descriptor stands, which is not where Python's buffer does.
+    os.lseek(dump.fileno(), dump.tell(), os.SEEK_SET)
+    arguments = [program_path("pg_restore"), "--no-owner", "--no-privileges", "--file=-"]
+    with _running(arguments, stdin=dump, stdout=subprocess.PIPE) as (child, said):
+        assert child.stdout is not None
+        for line in child.stdout:
+            yield line
+            if line.startswith(b"SET statement_timeout"):
+                break
+        yield from _without_unknown(child.stdout)
+        while data := child.stdout.read(READ_BYTES):
+            yield data
+        _ended(child, said)
 
 
 def _without_unknown(lines: IO[bytes]) -> Iterator[bytes]:

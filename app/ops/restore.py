@@ -3,7 +3,6 @@
 Killed at any moment it can be run again: files that are there are recognised, and the rows are there all or none.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, cast
 from uuid import UUID
@@ -24,7 +23,7 @@ from app.lib.storage import Storage, exports_storage, storage
 from app.llm.embeddings import embeddings_client
 from app.ops.archive.reading import DUMP, SECRET_KEY, Archive
 from app.ops.backup import Say, table_counts
-from app.ops.database_programs import READ_BYTES, database_load, owner_connect
+from app.ops.database_programs import database_load, owner_connect
 from app.privacy.exporting import exports_tidy
 from app.sources.choices import Step, VersionState
 
@@ -141,21 +140,15 @@ def _files_put(archive: Archive, kind: str, store: Storage, say: Say) -> int:
 
 
 def _database_load(archive: Archive) -> None:
-    with archive.opened(DUMP) as (file, size):
+    with archive.opened(DUMP) as (file, _):
         database_load(
-            _pieces(file, size),
+            file,
             before=_emptied(),
             after=f"COMMENT ON TABLE public.django_migrations IS '{MARK}{archive.sha256}'",
         )
     # What this process knew of the tables is over.
     connection.close()
     connection.close_pool()  # type: ignore[attr-defined]
-
-
-def _pieces(file: BinaryIO, size: int) -> Iterator[bytes]:
-    while size > 0 and (data := file.read(min(size, READ_BYTES))):
-        size -= len(data)
-        yield data
 
 
 def _emptied() -> str:

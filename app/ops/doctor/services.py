@@ -1,8 +1,10 @@
 """What Refdesk talks to, asked by the same doors that it uses itself. Needs Django's settings."""
 
 import asyncio
+import contextlib
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
@@ -18,12 +20,12 @@ from app.accounts.oidc.provider import oidc_configured
 from app.errors import RefdeskError, Upstream
 from app.lib.http import http_session_close
 from app.lib.mail import MailFailed, mail_check, mail_is_set
-from app.llm.embeddings import embeddings_client
+from app.llm.embeddings import EmbeddingSpace, embeddings_client
 from app.llm.endpoints import Facts, endpoint_default, endpoint_facts
 from app.ops.doctor.findings import Check, Finding, ok, problem, warning
 from app.ops.health import engine_checks
 
-ANSWER_S = 5.0
+ANSWER_S, EMBED_S = 5.0, 15.0
 POSTGRES_LEAST = 16
 # Passages and history of a turn take about 6,000 tokens.
 CONTEXT_WELL = 8192
@@ -79,9 +81,22 @@ def _skew(whose: str, seconds: float) -> Iterator[Finding]:
 
 def embeddings_check() -> Iterator[Finding]:
     begun = time.perf_counter()
-    space = embeddings_client().space()
+    spaces: list[EmbeddingSpace] = []
+    # An upload may wait for minutes; nobody who asks what is wrong does.
+    asking = threading.Thread(target=_space_ask, args=(spaces,), daemon=True)
+    asking.start()
+    asking.join(EMBED_S)
+    if not spaces:
+        yield problem("embedding model", f"makes no vectors", TODO["embeddings"])
+        return
+    space = spaces[0]
     text = f"{space.model}, {space.dimensions} dimensions, {time.perf_counter() - begun:.1f} s"
     yield ok("embedding model", text)
+
+
+def _space_ask(spaces: list[EmbeddingSpace]) -> None:
+    with contextlib.suppress(RefdeskError):
+        spaces.append(embeddings_client().space())
 
 
 def model_check() -> Iterator[Finding]:

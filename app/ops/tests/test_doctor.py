@@ -37,7 +37,7 @@ def doctor(box: WholeBox, *arguments: str, **environment: str) -> tuple[int, dic
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=60,
     )
     assert done.stdout, done.stderr
     said = json.loads(done.stdout)

@@ -87,7 +87,7 @@ def embeddings_check() -> Iterator[Finding]:
     asking.start()
     asking.join(EMBED_S)
     if not spaces:
-        yield problem("embedding model", f"makes no vectors", TODO["embeddings"])
+        yield problem("embedding model", "makes no vectors", TODO["embeddings"])
         return
     space = spaces[0]
     text = f"{space.model}, {space.dimensions} dimensions, {time.perf_counter() - begun:.1f} s"

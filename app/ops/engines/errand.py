@@ -72,8 +72,10 @@ def errand_run(box: Box, name: str, command: Sequence[str]) -> int:
         os.execv(command[0], list(command))  # noqa: S606
     if name == "restore":
         restore_prepare(box, Path(command[-1]))
-    elif not (box.folder / "version").exists() and env.read("REFDESK_DATABASE_URL") is None:
-        raise EngineError(f"There is no box in {box.folder}. REFDESK_DATA names the folder of one.")
+    else:
+        box.check_restored()
+        if not (box.folder / "postgres" / "cluster").exists() and env.read("REFDESK_DATABASE_URL") is None:
+            raise EngineError(f"There is no box in {box.folder}. REFDESK_DATA names the folder of one.")
     wakeup = Wakeup()
     with box.held(public_address()):
         report = Report(box.logs / "refdesk.log")

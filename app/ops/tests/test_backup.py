@@ -234,9 +234,20 @@ def test_a_restore_that_was_killed_can_be_run_again(used: Used, tmp_path: Path, 
     started = box.call()
     assert started.returncode == 1
     assert "was cut short. Run scripts/restore" in started.stderr
+    status, said = errand(box, "backup", str(tmp_path))
+    assert (status, "was cut short" in said) == (1, True), said
     status, said = errand(box, "restore", str(used.path))
     assert status == 0, said
     assert "Rows, vectors and files agree." in said
+    # Never started, it is a box all the same.
+    assert errand(box, "backup", str(tmp_path))[0] == 0
+
+
+def test_there_is_no_backup_where_there_is_no_box(tmp_path: Path) -> None:
+    box = WholeBox(tmp_path / "nowhere", **NO_MODEL)
+    status, said = errand(box, "backup", str(tmp_path))
+    assert (status, "There is no box in" in said) == (1, True), said
+    assert not box.folder.exists()
 
 
 def test_a_box_that_is_stopped_is_backed_up_and_stays_stopped(used: Used, tmp_path: Path) -> None:

@@ -7,17 +7,35 @@ has one thread to itself, so what is bound to a thread (a database connection) i
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from typing import Any
 
-from asgiref.sync import ThreadSensitiveContext
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
+from django.db import connections
+from django.db.backends.signals import connection_created
 
 from app.lib.request_body import Arriving, BodyRequest, body_read
 
 MOST_KEPT = 32
+# Of the running request: one entry for each connection to the database that was opened for it.
+_opened: ContextVar[list[bool] | None] = ContextVar("database_opened", default=None)
 # Room beside the data for the frame of a form.
 FRAME_BYTES = 64 * 1024
+
+
+def connection_noted(**_: Any) -> None:
+    """For Django's signal `connection_created`."""
+    opened = _opened.get()
+    if opened is not None:
+        opened.append(True)
+
+
+async def connections_give_back() -> None:
+    """Close the running request's connections. A request that opened none is spared the way to its thread."""
+    if _opened.get() != []:
+        await sync_to_async(connections.close_all)()
 
 
 class RequestThreads(ASGIHandler):
@@ -32,8 +50,10 @@ class RequestThreads(ASGIHandler):
         super().__init__()
         self._files_at = dict(files_at or {})
         self._free: list[ThreadPoolExecutor] = []
+        connection_created.connect(connection_noted)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        _opened.set([])
         thread = self._free.pop() if self._free else ThreadPoolExecutor(1, thread_name_prefix="request")
         try:
             async with ThreadSensitiveContext(executor=thread):

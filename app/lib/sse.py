@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from asgiref.sync import sync_to_async
-from django.db import connections
 from django.http import StreamingHttpResponse
 
 from app.errors import RefdeskError
+from app.lib.request_threads import connections_give_back
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +49,7 @@ async def sse(
     An exception in `events` becomes a last event `error` of the one error shape. When the reader leaves, `events` is
     cancelled where it waits, and closed. So it is when `allowed`, asked every ALLOWED_S, says no; the stream then ends.
     """
-    await sync_to_async(connections.close_all)()
+    await connections_give_back()
     # The stream outlives its request, and must see what the request may see (app/lib/tenancy.py).
     context = copy_context()
     response = StreamingHttpResponse(

@@ -1,0 +1,32 @@
+"""A stream holds no connection to the database while it lasts, whoever reads it."""
+
+from contextlib import AsyncExitStack
+
+import pytest
+from django.db import connection
+
+from app.accounts import auth
+from app.bots.models import Bot
+from app.chat.tests.conftest import Desk
+from app.chat.tests.test_turn_faults import QUESTION, Reader
+from app.conftest import Person
+from app.llm.tests.scripted import Script, ScriptedModel
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_more_streams_than_connections_all_begin(
+    desk: Desk, library: Bot, bob: Person, model: ScriptedModel, known: bool
+) -> None:
+    """`known`: whether the process has seen the key just now; else it asks the database whose it is."""
+    most = connection.settings_dict["OPTIONS"]["pool"]["max_size"]
+    model.script(Script(first_s=60))
+    async with AsyncExitStack() as stack:
+        for _ in range(most + 4):
+            if not known:
+                auth._callers.clear()
+            reader = await stack.enter_async_context(
+                Reader(desk.post("/bots/default/chat", bob.key, {"message": QUESTION}))
+            )
+            await reader.until("event: start")

@@ -148,8 +148,10 @@ def oidc_check() -> Iterator[Finding]:
     if not oidc_configured():
         return
     # Its packages cost memory and time, which a box without OIDC never pays.
-    from app.accounts.oidc.discovery import provider_get
+    from app.accounts.oidc.discovery import provider_forget, provider_get
 
+    # As it is now, not as this process has found it before.
+    provider_forget()
     try:
         provider_get()
     except RefdeskError as error:

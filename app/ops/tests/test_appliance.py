@@ -92,7 +92,10 @@ def test_a_worker_leaves_the_clock_to_a_beat(settings: Any, beats: bool, qdrant:
     worker = Worker(send=lambda job: None)
     worker.start()
     started = {thread.name for thread in set(threading.enumerate()) - before}
-    worker.stop()
+    # Not `worker.stop()`: it ends every lease of this process for good, and the tests after this one read documents.
+    for part in (worker._dispatcher, worker._reconciling):
+        if part is not None:
+            part.stop()
     assert ("reconciler" in started) is beats
     assert "dispatcher" in started
 

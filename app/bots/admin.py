@@ -26,6 +26,8 @@ class BotAdmin(ScopedAdmin):
     list_display = ("name", "organisation", "slug", "state", "revision", "sources_shown", "updated")
     list_select_related = ("organisation", "live_revision")
     list_filter = ("organisation",)
+    # Said here: rows that are counted by group lose the order of the model.
+    ordering = ("name", "pk")
     search_fields = ("name", "slug")
     actions_row = actions_detail = ("pause", "resume")
 

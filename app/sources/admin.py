@@ -28,6 +28,8 @@ class SourceAdmin(ScopedAdmin):
     list_display = ("name", "organisation", "kind", "documents_count", "created")
     list_select_related = ("organisation",)
     list_filter = ("organisation", "kind")
+    # Said here: rows that are counted by group lose the order of the model.
+    ordering = ("name", "pk")
     search_fields = ("name",)
     fields = ("organisation", "name")
 

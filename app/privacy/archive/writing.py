@@ -9,7 +9,7 @@ import re
 import zipfile
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import orjson
 
@@ -20,18 +20,21 @@ READ_BYTES = 256 * 1024
 LINES_BYTES = 64 * 1024
 
 
-class _Outlet(io.RawIOBase):
-    """Where the zip is written; what has come is taken away after each piece. It cannot be wound back."""
+class _Outlet:
+    """Where the zip is written; what has come is taken away after each piece. It cannot be wound back.
+
+    No io.RawIOBase: those close when they are collected, and a zip that was cut short complains of it in the log.
+    """
 
     def __init__(self) -> None:
         self._held = bytearray()
 
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
+    def write(self, data: bytes) -> int:
         self._held += data
         return len(data)
+
+    def flush(self) -> None:
+        """Nothing waits anywhere."""
 
     def take(self) -> bytes:
         taken, self._held = bytes(self._held), bytearray()
@@ -43,7 +46,7 @@ class ArchiveWriter:
 
     def __init__(self, *, kind: str, version: str, counts: dict[str, int] | None = None) -> None:
         self._outlet = _Outlet()
-        self._zip = zipfile.ZipFile(self._outlet, "w")
+        self._zip = zipfile.ZipFile(cast(BinaryIO, self._outlet), "w")
         self._kind, self._version = kind, version
         self._parts: dict[str, dict[str, Any]] = {}
         self.counts = counts if counts is not None else {}

@@ -1,0 +1,47 @@
+"""What smoke says while it works, and how a step fails: its name, the reason, and what to look at."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Failed(Exception):
+    """A step that did not come out as it should. `look` says where a person goes on."""
+
+    def __init__(self, what: str, look: str = "") -> None:
+        super().__init__(what)
+        self.what, self.look = what, look
+
+
+class StepFailed(Exception):
+    """A step's name, what went wrong in it, and where to look."""
+
+    def __init__(self, step: str, what: str, look: str) -> None:
+        super().__init__(f"{step}: {what}")
+        self.step, self.what, self.look = step, what, look
+
+
+def say(text: str, end: str = "\n") -> None:
+    sys.stdout.write(text + end)
+    sys.stdout.flush()
+
+
+@contextmanager
+def step(name: str, look: str) -> Iterator[None]:
+    """Prints the step and its seconds. Whatever goes wrong inside ends as StepFailed."""
+    began = time.monotonic()
+    say(f"{name} … ", end="")
+    try:
+        yield
+    except Exception as error:
+        say("FAILED")
+        told = error.look if isinstance(error, Failed) else ""
+        raise StepFailed(name, _first_lines(error), told or look) from error
+    say(f"{time.monotonic() - began:.1f} s")
+
+
+def _first_lines(error: Exception) -> str:
+    """Of Playwright's long call logs the first three lines say what it waited for."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:3]) or type(error).__name__

@@ -17,7 +17,6 @@ from app.ops.smoke.steps import StepFailed, say
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/smoke")
-    parser.add_argument("--full", action="store_true")
     parser.add_argument("--insecure", action="store_true")
     parser.add_argument("--keycloak-admin", default="admin")
     parser.add_argument("--keycloak-password-file", type=Path)
@@ -33,24 +32,34 @@ def ended(*_: Any) -> None:
 def main() -> int:
     asked = arguments()
     signal.signal(signal.SIGTERM, ended)
-    status = 1
-    with tempfile.TemporaryDirectory(prefix="refdesk-smoke-") as folder, sync_playwright() as playwright:
-        run = Run(Stack(), asked, playwright, Path(folder), root=os.geteuid() == 0)
-        try:
-            run.everything()
-            status = 0
-        except StepFailed as failure:
-            say(f"\nFAILED at: {failure.step}\n  {failure.what}\n  Look at: {failure.look}")
-            if picture := run.picture():
-                say(f"  The browser then: {picture}")
-        except KeyboardInterrupt:
-            say("\nStopped.")
-            status = 130
-        finally:
-            if not run.remove():
-                status = status or 1
+    run, status = Run(Stack(), asked), 1
+    try:
+        attempt(run)
+        status = 0
+    except StepFailed as failure:
+        say(f"\nFAILED at: {failure.step}\n  {failure.what}\n  Look at: {failure.look}")
+        if run.picture:
+            say(f"  The browser then: {run.picture}")
+    except KeyboardInterrupt:
+        say("\nStopped.")
+        status = 130
+    # A second Ctrl-C would leave it half removed.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    if not run.remove():
+        status = status or 1
     say("The stack works." if status == 0 else "The stack did not pass.")
     return status
+
+
+def attempt(run: Run) -> None:
+    """With a browser and a folder of its own."""
+    with (
+        tempfile.TemporaryDirectory(prefix="refdesk-smoke-") as folder,
+        sync_playwright() as playwright,
+        run.browser_open(playwright, root=os.geteuid() == 0),
+    ):
+        run.everything(Path(folder))
 
 
 if __name__ == "__main__":

@@ -1,16 +1,13 @@
 """A person of the stack's Keycloak, made and removed by its admin API, through the proxy like everybody else."""
 
-import secrets
 from typing import Any
 
 import urllib3
 
+from app.ops.smoke.names import PERSON, person_email, person_name
 from app.ops.smoke.steps import Failed
 
 GROUP = "refdesk-editors"
-PREFIX = "refdesk-smoke-"
-# No mail can ever reach it.
-DOMAIN = "smoke.invalid"
 PATIENCE_S = 30.0
 
 
@@ -23,21 +20,23 @@ class Keycloak:
             retries=False, timeout=PATIENCE_S, cert_reqs="CERT_NONE" if insecure else "CERT_REQUIRED"
         )
 
-    def person_add(self, name: str, password: str) -> str:
-        """May edit in the first organisation, by the rule of the group; gives their id."""
+    def person_add(self, word: str, password: str) -> None:
+        """May edit in the first organisation, by the rule of the group."""
         row = {
-            "username": name, "email": f"{name}@{DOMAIN}", "emailVerified": True, "enabled": True,
+            "username": person_name(word), "email": person_email(word), "emailVerified": True, "enabled": True,
             "firstName": "Smoke", "lastName": "Test", "groups": [f"/{GROUP}"],
             "credentials": [{"type": "password", "value": password, "temporary": False}],
         }  # fmt: skip
-        return self._call("POST", "/users", row).headers["Location"].rsplit("/", 1)[1]
+        self._call("POST", "/users", row)
 
-    def person_remove(self, name: str) -> None:
-        for row in self._call("GET", f"/users?exact=true&username={name}").json():
+    def person_remove(self, word: str) -> None:
+        for row in self._call("GET", f"/users?exact=true&username={person_name(word)}").json():
             self._call("DELETE", f"/users/{row['id']}")
 
-    def names(self) -> list[str]:
-        return [str(row["username"]) for row in self._call("GET", "/users?max=1000").json()]
+    def others(self) -> list[str]:
+        """People whom smoke did not make, 1,000 at most."""
+        names = [str(row["username"]) for row in self._call("GET", "/users?max=1000").json()]
+        return [name for name in names if not name.startswith(PERSON)]
 
     def _call(self, method: str, path: str, body: Any = None) -> urllib3.BaseHTTPResponse:
         answer = self._http.request(
@@ -66,11 +65,3 @@ class Keycloak:
         if answer.status != 200:
             raise Failed(f"Keycloak gave no token: {answer.status} {answer.data[:200]!r}", "scripts/logs keycloak")
         return str(answer.json()["access_token"])
-
-
-def name_new() -> str:
-    return f"{PREFIX}{secrets.token_hex(4)}"
-
-
-def password_new() -> str:
-    return secrets.token_urlsafe(24)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
+from app.ops.smoke.names import paper_name
+
 
 @dataclass(frozen=True)
 class Paper:
@@ -18,7 +20,7 @@ class Paper:
 
 
 def paper_make(word: str) -> Paper:
-    """`word` is a person's name of this run: letters and digits that are in no other document."""
+    """`word` is this run's: letters and digits that are in no other document."""
     thing = f"Zarvo{word}"
     number = f"{secrets.randbelow(9000) + 1000}"
     lines = [
@@ -33,7 +35,7 @@ def paper_make(word: str) -> Paper:
         canvas.drawString(72, 760 - 30 * row, line)
     canvas.save()
     return Paper(
-        name=f"smoke-{word}.pdf",
+        name=paper_name(word),
         content=stream.getvalue(),
         question=f"What is the opening pressure of the {thing} valve?",
         fact=f"{number} millibar",

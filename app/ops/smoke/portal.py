@@ -4,13 +4,13 @@ import json
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, Playwright, expect
+from playwright.sync_api import Browser, Error, Page, Playwright, expect
 
-from app.ops.smoke.keycloak import DOMAIN
+from app.ops.smoke.names import person_email, person_name
 from app.ops.smoke.paper import Paper
 from app.ops.smoke.steps import Failed
 
@@ -41,7 +41,9 @@ def chromium(playwright: Playwright, *, root: bool) -> Iterator[Browser]:
     try:
         yield browser
     finally:
-        browser.close()
+        # Ctrl-C in a terminal ends it too.
+        with suppress(Error):
+            browser.close()
 
 
 class Portal:
@@ -61,16 +63,16 @@ class Portal:
     def picture(self, path: Path) -> None:
         self.page.screenshot(path=path)
 
-    def sign_in(self, name: str, password: str) -> None:
+    def sign_in(self, word: str, password: str) -> None:
         page = self.page
         page.goto(self.address)
         page.get_by_role("link", name="Sign in with").click()
-        page.locator("#username").fill(name)
+        page.locator("#username").fill(person_name(word))
         page.locator("#password").fill(password)
         page.locator("#kc-login").click()
         expect(page.get_by_role("textbox", name="Your question")).to_be_visible(timeout=PATIENCE_MS)
         email = page.evaluate(WHO)["user"]["email"]
-        if email != f"{name}@{DOMAIN}":
+        if email != person_email(word):
             raise Failed(f"somebody else is signed in: {email}")
 
     def upload(self, paper: Paper, folder: Path) -> str:

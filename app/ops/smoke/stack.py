@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import time
 from pathlib import Path
 
 from app.ops.smoke.steps import Failed
@@ -19,8 +18,8 @@ BESIDE = ("n8n", "bugsink", "prometheus", "grafana", "ollama", "vllm")
 class Stack:
     """Which one it is, COMPOSE_PROJECT_NAME and .env say, as for every docker compose."""
 
-    def compose(self, *arguments: str, limit_s: float = COMMAND_S, given: str | None = None) -> str:
-        return self._run("docker", "compose", *arguments, limit_s=limit_s, given=given)
+    def compose(self, *arguments: str, limit_s: float = COMMAND_S) -> str:
+        return self._run("docker", "compose", *arguments, limit_s=limit_s)
 
     def script(self, name: str, *arguments: str, limit_s: float = UP_S) -> str:
         """One of scripts/, as a person would call it."""
@@ -54,17 +53,11 @@ class Stack:
         form = '{{.Label "com.docker.compose.volume"}}'
         return set(self._run("docker", "volume", "ls", "--filter", label, "--format", form).split())
 
-    def await_healthy(self, service: str, within_s: float) -> None:
-        deadline = time.monotonic() + within_s
-        while "healthy" not in self.compose("ps", "--format", "{{.Health}}", service).split():
-            if time.monotonic() > deadline:
-                raise Failed(f"{service} is not healthy after {within_s:.0f} s", f"scripts/logs {service}")
-            time.sleep(1)
-
-    def _run(self, *command: str, limit_s: float = COMMAND_S, given: str | None = None) -> str:
+    def _run(self, *command: str, limit_s: float = COMMAND_S) -> str:
         try:
+            # A session of its own: Ctrl-C in the terminal must not end what removes the traces.
             done = subprocess.run(
-                command, cwd=ROOT, capture_output=True, text=True, timeout=limit_s, input=given, check=False
+                command, cwd=ROOT, capture_output=True, text=True, timeout=limit_s, check=False, start_new_session=True
             )
         except subprocess.TimeoutExpired as error:
             raise Failed(f"{' '.join(command[:6])} did not end within {limit_s:.0f} s") from error

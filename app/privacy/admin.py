@@ -143,6 +143,7 @@ class ErasureAdmin(WorkAdmin):
 
     when_empty = "An erasure removes a person or an organisation from every store, with a receipt of counts."
     add_words = "Erase for good"
+    add_destroys = True
     form = ErasureForm
     list_display = ("created", "organisation", "kind", "subject", "state_shown", "progress", "finished")
     readonly_fields = ("state_shown", "progress", "failure", "receipt_shown")

@@ -70,7 +70,8 @@ def object_action(
 
         # What Unfold reads.
         marked = cast(Any, view)
-        marked.short_description, marked.icon, marked.attrs, marked.dialog = description, icon, {}, None
+        marked.short_description, marked.icon, marked.dialog = description, icon, None
+        marked.attrs = {"data-danger": ""} if danger else {}
         marked.variant = ActionVariant.DANGER if danger else ActionVariant.DEFAULT
         marked.question, marked.allowed_permissions = question, [permission]
         return marked

@@ -82,6 +82,7 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
         when_empty: what an empty list says, with what to do.
         when_deleted: what goes with a row, as its confirmation says.
         add_words: what the button that makes a row says, where it is not just "Save".
+        add_destroys: whether making a row erases something for good.
     """
 
     organisation_path: ClassVar[str] = "organisation"
@@ -93,6 +94,7 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
     when_empty: ClassVar[str] = ""
     when_deleted: ClassVar[str] = ""
     add_words: ClassVar[str] = ""
+    add_destroys: ClassVar[bool] = False
     list_per_page = 50
     # A second count over the whole table adds nothing.
     show_full_result_count = False
@@ -236,6 +238,7 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
             # A new row that is saved has its own next page: its secret, its progress or its list.
             "show_save_and_continue": obj is not None,
             "add_words": self.add_words,
+            "add_variant": "danger" if self.add_destroys else "primary",
             **({"show_save": False} if self.add_words and obj is None else {}),
             **context,
         }

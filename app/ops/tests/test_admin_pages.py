@@ -209,3 +209,21 @@ def test_buttons_and_choices_are_in_the_words_of_people(alice: Person, mine: Wor
         assert "Answers from your documents" in text
         assert not re.search(r">\s*rag\s*<", text)
         assert "apps and models" not in text
+
+
+def test_every_column_is_named_with_a_capital_on_a_phone_too(operator: Client, mine: World) -> None:
+    labels = set()
+    for model in (Membership, Document, Bot, Source, Organisation):
+        page = operator.get(address(model, "changelist")).content.decode()
+        labels |= set(re.findall(r'data-label="([^"]*)"', page))
+    assert {"User", "Name", "State", "Updated"} <= labels
+    assert {label for label in labels if label[:1] != label[:1].upper()} == set()
+
+
+def test_what_erases_for_good_has_the_colour_of_danger(alice: Person) -> None:
+    def colour(page: str) -> bool:
+        (button,) = re.findall(r'<button[^>]*name="_save"[^>]*>', page, re.DOTALL)
+        return "bg-red-600" in button
+
+    assert colour(alice.client.get(address(Erasure, "add")).content.decode())
+    assert not colour(alice.client.get(address(Export, "add")).content.decode())

@@ -39,7 +39,7 @@ function began(id: string, question: string): void {
   const list = byId("history");
   list.querySelector("[aria-current]")?.removeAttribute("aria-current");
   list.querySelector("[data-delete]")?.remove();
-  const remove = h("button", { class: "button quiet round", type: "button", "data-delete": id, "aria-label": "Delete this conversation", title: "Delete this conversation" }, icon("trash"));
+  const remove = h("button", { class: "button quiet round danger", type: "button", "data-delete": id, "aria-label": "Delete this conversation", title: "Delete this conversation" }, icon("trash"));
   list.prepend(h("li", {}, h("a", { href: path, "aria-current": "page", dir: "auto" }, shorten(question, 80)), remove));
   list.hidden = false;
   document.getElementById("history-empty")?.remove();

@@ -1,10 +1,11 @@
 from uuid import UUID
 
 from ninja import Schema
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from app.accounts.choices import Role, Scope
 from app.accounts.keys import LONGEST_OVERLAP_DAYS
+from app.lib.sent import Whole, ZonedTime
 
 
 class OrganisationOut(Schema):
@@ -60,7 +61,7 @@ class ApiKeyIn(Schema):
     role: Role = Role.ADMIN
     scopes: list[Scope] = Field(default_factory=lambda: list(Scope), min_length=1, max_length=len(Scope))
     plan: str | None = Field(None, max_length=50)
-    expires: AwareDatetime | None = None
+    expires: ZonedTime | None = None
 
 
 class RotationIn(Schema):
@@ -68,4 +69,4 @@ class RotationIn(Schema):
 
     model_config = ConfigDict(extra="forbid")
 
-    overlap_days: int = Field(0, ge=0, le=LONGEST_OVERLAP_DAYS)
+    overlap_days: Whole = Field(0, ge=0, le=LONGEST_OVERLAP_DAYS)

@@ -3,14 +3,17 @@ from uuid import UUID
 
 from ninja import Schema
 from pydantic import ConfigDict, Field, create_model
+from pydantic.fields import FieldInfo
 
 from app.bots.settings import BotSettings
+from app.lib.sent import Whole
 
 
 class BotIn(BotSettings):
     """A bot with its settings. No sources: all of the organisation's."""
 
-    slug: str = Field(min_length=1, max_length=50)
+    # Django says what is wrong with it, this what is right.
+    slug: str = Field(min_length=1, max_length=50, json_schema_extra={"pattern": "^[-a-zA-Z0-9_]+$"})
     name: str = Field(min_length=1, max_length=200)
     sources: list[UUID] = Field(default_factory=list, max_length=500)
 
@@ -22,15 +25,26 @@ class _Patch(Schema):
     sources: list[UUID] | None = Field(None, max_length=500)
 
 
-# Every setting, each of them optional; the values are checked as BotSettings together with those that stay.
-_fields: dict[str, Any] = dict.fromkeys(BotSettings.model_fields, (Any, None))
+def _optional(field: FieldInfo) -> FieldInfo:
+    """May be left out, which is said by no value: null is none."""
+    return FieldInfo.merge_field_infos(field, default=None, default_factory=None, json_schema_extra=_without_default)
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
+
+
+# Every setting, each of them optional; they are checked again together with those that stay.
+_fields: dict[str, Any] = {
+    name: (field.annotation, _optional(field)) for name, field in BotSettings.model_fields.items()
+}
 BotPatch = create_model("BotPatch", __base__=_Patch, **_fields)
 
 
 class RestoreIn(Schema):
     model_config = ConfigDict(extra="forbid")
 
-    revision: int = Field(ge=1, le=2**31 - 1)
+    revision: Whole = Field(ge=1, le=2**31 - 1)
 
 
 class BotOut(BotSettings):

@@ -37,6 +37,7 @@ from app.chat.turn_events import answer_events
 from app.chat.turn_store import AskedBefore, Owner
 from app.chat.upkeep import upkeep_register
 from app.errors import NotAllowed, NotFound, RefdeskError
+from app.lib.answered import EVENTS, answered
 from app.lib.paging import Limit, page_read
 from app.lib.request_id import request_id_of
 from app.lib.sse import ALLOWED_S, Event, sse
@@ -60,7 +61,9 @@ def _message(caller: Caller, message: UUID) -> Message:
     )
 
 
-@router.post("/bots/{slug}/chat", auth=async_policy(Role.VIEWER, Scope.CHAT), response=TurnOut)
+@router.post(
+    "/bots/{slug}/chat", auth=async_policy(Role.VIEWER, Scope.CHAT), response=TurnOut, openapi_extra=answered(EVENTS)
+)
 async def create_turn(request: ApiRequest, slug: str, turn: ChatIn) -> HttpResponseBase:
     """One turn: a question and its answer, as server-sent events or, with `stream` false, as one object.
 
@@ -163,7 +166,11 @@ def get_message(request: ApiRequest, message_id: UUID) -> Any:
     return message_read(_message(request.caller, message_id), find_quotes=True)
 
 
-@router.get("/messages/{uuid:message_id}/events", auth=async_policy(Role.VIEWER, Scope.CONVERSATIONS))
+@router.get(
+    "/messages/{uuid:message_id}/events",
+    auth=async_policy(Role.VIEWER, Scope.CONVERSATIONS),
+    openapi_extra=answered(EVENTS),
+)
 async def follow_message(request: ApiRequest, message_id: UUID) -> HttpResponseBase:
     """The events of an answer again: from the one after `Last-Event-ID` on, or from the first."""
     message = await sync_to_async(_message)(request.caller, message_id)

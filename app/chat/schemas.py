@@ -2,7 +2,9 @@ from typing import Any, Literal
 from uuid import UUID
 
 from ninja import Schema
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StrictBool
+
+from app.lib.sent import Whole
 
 
 class ChatIn(Schema):
@@ -10,9 +12,9 @@ class ChatIn(Schema):
 
     model_config = ConfigDict(extra="forbid")
 
-    message: str
+    message: str = Field(json_schema_extra={"minLength": 1, "pattern": r"\S"})
     conversation: UUID | None = None
-    stream: bool = True
+    stream: StrictBool = True
 
 
 class ConversationPatch(Schema):
@@ -26,7 +28,7 @@ class FeedbackIn(Schema):
 
     model_config = ConfigDict(extra="forbid")
 
-    rating: Literal[-1, 0, 1]
+    rating: Whole = Field(ge=-1, le=1)
 
 
 class ConversationOut(Schema):

@@ -6,6 +6,7 @@ from ninja import Router, Status
 
 from app.accounts.auth import ApiRequest, policy
 from app.accounts.choices import Role, Scope
+from app.lib.answered import PART, ZIP, answered
 from app.lib.paging import Limit, page_read
 from app.privacy.downloads import export_answer
 from app.privacy.erasure_services import erasure_asked
@@ -46,7 +47,7 @@ def get_export(request: ApiRequest, export_id: UUID) -> Any:
     return export_shape(_export(request, export_id))
 
 
-@router.get("/exports/{export_id}/content", auth=ADMIN)
+@router.get("/exports/{export_id}/content", auth=ADMIN, openapi_extra=answered(ZIP, statuses=PART))
 def get_export_content(request: ApiRequest, export_id: UUID) -> HttpResponseBase:
     """The archive, as a download."""
     return export_answer(request, _export(request, export_id))

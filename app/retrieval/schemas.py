@@ -4,6 +4,8 @@ from uuid import UUID
 from ninja import Schema
 from pydantic import ConfigDict, Field
 
+from app.lib.sent import Whole
+
 
 class SearchIn(Schema):
     """What is searched for: in a bot's sources, in given ones, or in all of the organisation's."""
@@ -13,7 +15,7 @@ class SearchIn(Schema):
     query: str = Field(min_length=1, max_length=2000)
     bot: str | None = None
     sources: list[UUID] | None = Field(None, max_length=500)
-    limit: int = Field(8, ge=1, le=50)
+    limit: Whole = Field(8, ge=1, le=50)
 
 
 class FoundDocumentOut(Schema):

@@ -16,6 +16,7 @@ from app.ingest.events import documents_follow
 from app.ingest.page_pictures import page_picture
 from app.ingest.selectors import BLOCKS_PER_PAGE, chunk_list, passage_shape, text_read
 from app.ingest.services import document_cancel, document_delete, document_retry, document_upload, source_delete
+from app.lib.answered import ANY, EVENTS, PART, PNG, UNCHANGED, answered
 from app.lib.file_answer import stored_answer
 from app.lib.paging import Limit, page_read
 from app.lib.request_id import request_id_of
@@ -50,6 +51,7 @@ from app.sources.uploads import name_clean
 
 router = Router(tags=["documents"])
 Files = File(default=[])
+STATE: Any = Query("", enum=["", *DocumentState.values])
 
 
 def _organisation(request: ApiRequest) -> Organisation:
@@ -90,7 +92,7 @@ def _upload(request: ApiRequest, source: Source, file: UploadedFile) -> dict[str
 @router.get("/documents", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=DocumentPageOut)
 def list_documents(
     request: ApiRequest,
-    state: str = "",
+    state: str = STATE,
     source: str = "",
     q: str = "",
     limit: int = Limit,
@@ -108,7 +110,7 @@ def list_documents(
     return {"items": [document_shape(document) for document in items], "next": following}
 
 
-@router.get("/documents/events", auth=async_policy(Role.VIEWER, Scope.DOCUMENTS_READ))
+@router.get("/documents/events", auth=async_policy(Role.VIEWER, Scope.DOCUMENTS_READ), openapi_extra=answered(EVENTS))
 async def follow_documents(request: ApiRequest) -> HttpResponseBase:
     """Server-sent events: `document` with a Document on every change, `deleted` with an id."""
     return await sse(_changes(request), request_id=request_id_of(request), allowed=partial(stream_allowed, request))
@@ -146,7 +148,11 @@ def cancel_document(request: ApiRequest, document_id: UUID) -> Any:
     return document_shape(document_cancel(organisation=request.caller.organisation_id, document=document_id))
 
 
-@router.get("/documents/{document_id}/content", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ))
+@router.get(
+    "/documents/{document_id}/content",
+    auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ),
+    openapi_extra=answered(ANY, statuses=PART),
+)
 def get_document_content(request: ApiRequest, document_id: UUID) -> HttpResponseBase:
     """The original, as a download; part of it where a Range asks for one."""
     organisation = request.caller.organisation_id
@@ -193,7 +199,11 @@ def get_document_text(
     return text_read(organisation=organisation, document=document_id, around=around, first=first, limit=limit)
 
 
-@router.get("/documents/{document_id}/pages/{n}", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ))
+@router.get(
+    "/documents/{document_id}/pages/{n}",
+    auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ),
+    openapi_extra=answered(PNG, statuses=UNCHANGED),
+)
 def get_document_page(request: ApiRequest, document_id: UUID, n: int) -> HttpResponseBase:
     """A page of a PDF as a picture (PNG)."""
     picture = page_picture(organisation=request.caller.organisation_id, document=document_id, page=n)

@@ -1,4 +1,4 @@
-from datetime import date, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Literal
 from uuid import UUID
@@ -11,7 +11,9 @@ from app.accounts.choices import Role, Scope
 from app.accounts.models import Organisation
 from app.analytics.usage_tables import usage_names
 from app.errors import Invalid
+from app.lib.answered import CSV, answered
 from app.lib.csv_table import csv_table
+from app.lib.sent import Day
 from app.lib.times import time_shape
 from app.usage.choices import UsageBy
 from app.usage.periods import LONGEST
@@ -34,11 +36,13 @@ class By(StrEnum):
     MODEL = "model"
 
 
-@router.get("/usage", auth=policy(Role.ADMIN, Scope.ADMIN), response=UsageReportOut, by_alias=True)
+@router.get(
+    "/usage", auth=policy(Role.ADMIN, Scope.ADMIN), response=UsageReportOut, by_alias=True, openapi_extra=answered(CSV)
+)
 def list_usage(
     request: ApiRequest,
-    since: date | None = FROM,
-    until: date | None = TO,
+    since: Day | None = FROM,
+    until: Day | None = TO,
     by: By = By.DAY,
     format: Literal["json", "csv"] = "json",
 ) -> Any:

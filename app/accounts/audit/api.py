@@ -1,4 +1,3 @@
-from datetime import datetime
 from typing import Any, Literal
 
 from django.http import HttpResponse
@@ -7,7 +6,9 @@ from ninja import Query, Router, Schema
 from app.accounts.audit.selectors import audit_csv, audit_list, audit_shape
 from app.accounts.auth import ApiRequest, policy
 from app.accounts.choices import Role, Scope
+from app.lib.answered import CSV, answered
 from app.lib.paging import Limit, page_read
+from app.lib.sent import Time
 
 router = Router(tags=["organisation"])
 # One CSV file; the cursor of the rest is in its header.
@@ -46,7 +47,7 @@ class AuditPageOut(Schema):
     next: str | None
 
 
-@router.get("/audit", auth=policy(Role.ADMIN, Scope.ADMIN), response=AuditPageOut)
+@router.get("/audit", auth=policy(Role.ADMIN, Scope.ADMIN), response=AuditPageOut, openapi_extra=answered(CSV))
 def list_audit(
     request: ApiRequest,
     limit: int = Limit,
@@ -54,8 +55,8 @@ def list_audit(
     action: str = "",
     actor: str = "",
     target: str = "",
-    since: datetime | None = FROM,
-    until: datetime | None = TO,
+    since: Time | None = FROM,
+    until: Time | None = TO,
     format: Literal["json", "csv"] = "json",
 ) -> Any:
     """Who changed what, the newest first. `actor` and `target` are ids or names; `action` may be a whole kind (`bot`).

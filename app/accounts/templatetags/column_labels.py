@@ -1,7 +1,7 @@
 import re
 
 from django import template
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
 register = template.Library()
 # Quotes in names are escaped, so that this can only be the attribute.
@@ -9,6 +9,6 @@ LABEL = re.compile(r'(?<=data-label=")\w')
 
 
 @register.filter
-def capital_labels(table: SafeString) -> str:
+def capital_labels(table: SafeString) -> SafeString:
     """Unfold gives its heads a capital, but not the labels that stand for them on a phone."""
-    return mark_safe(LABEL.sub(lambda letter: letter[0].upper(), table))
+    return SafeString(LABEL.sub(lambda letter: letter[0].upper(), table))

@@ -1,28 +1,22 @@
-"""Sign-in by a certified provider that behaves: people, claim rules, linking, signing out, access tokens."""
+"""Sign-in by a certified provider that behaves: people, linked accounts, signing out."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 import pytest
-from asgiref.sync import async_to_sync
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from app.accounts.auth import ApiRequest, caller_of, stream_allowed
 from app.accounts.choices import Role
-from app.accounts.models import AuditEntry, ClaimRule, Identity, Invitation, Membership, Organisation, SignIn, User
-from app.accounts.oidc.rules import claim_fits
+from app.accounts.models import AuditEntry, Identity, Invitation, Membership, Organisation, SignIn, User
 from app.accounts.oidc.tokens import LOGOUT_EVENT
 from app.accounts.password_reset import reset_link
-from app.accounts.services import invitation_create, membership_create, user_deactivate
+from app.accounts.services import invitation_create, user_deactivate
 from app.accounts.tests.certified import (
     ADA,
-    CLIENT_ID,
     PUBLIC,
     CertifiedProvider,
     begin,
@@ -36,29 +30,11 @@ from app.accounts.tests.certified import (
     visitor,
     walk,
 )
+from app.accounts.tests.claims import ask_me, logout_claims, roles, rule
 from app.conftest import PASSWORD, Person
 
 __all__ = ["certified", "provider"]  # fixtures
 pytestmark = [needs_node, pytest.mark.django_db]
-
-
-def rule(organisation: Organisation, value: str, role: Role, claim: str = "groups") -> ClaimRule:
-    return ClaimRule.objects.create(organisation=organisation, claim=claim, value=value, role=role)
-
-
-def roles(email: str = "ada@example.org") -> dict[str, tuple[str, bool]]:
-    rows = Membership.objects.filter(user__email=email).select_related("organisation")
-    return {row.organisation.slug: (row.role, row.by_rule) for row in rows}
-
-
-def token_claims(**changes: Any) -> dict[str, Any]:
-    now = int(time.time())
-    honest = {"sub": "ada", "aud": CLIENT_ID, "iat": now, "exp": now + 300, "scope": "openid", "sid": "session-1"}
-    return {name: value for name, value in {**honest, **changes}.items() if value is not None}
-
-
-def ask_me(token: str, **headers: str) -> Any:
-    return Client(headers={"Authorization": f"Bearer {token}", **headers}).get("/api/v1/me")
 
 
 # People
@@ -196,100 +172,6 @@ def test_who_was_refused_can_sign_in_as_somebody_else(provider: CertifiedProvide
     assert "prompt" not in query_of(begin(client))
 
 
-# Claim rules
-
-
-@pytest.mark.parametrize(
-    ("claims", "claim", "value", "fits"),
-    [
-        ({"groups": ["a", "b"]}, "groups", "b", True),
-        ({"groups": ["a", "b"]}, "groups", "B", False),
-        ({"groups": "b"}, "groups", "b", True),
-        ({"groups": "bb"}, "groups", "b", False),
-        ({"realm_access": {"roles": ["x"]}}, "realm_access.roles", "x", True),
-        ({"https://example.org/roles": ["x"]}, "https://example.org/roles", "x", True),
-        ({"https://example.org/app": {"roles": ["x"]}}, "https://example.org/app.roles", "x", True),
-        ({"level": 3, "staff": True}, "level", "3", True),
-        ({"level": 3, "staff": True}, "staff", "true", True),
-        ({"groups": {"b": 1}}, "groups", "b", False),
-        ({"groups": [["b"], None, {"b": 1}]}, "groups", "b", False),
-        ({}, "groups", "None", False),
-    ],
-)
-def test_a_rule_fits_a_value_at_a_path(claims: Any, claim: str, value: str, fits: bool) -> None:
-    assert claim_fits(claims, claim=claim, value=value) is fits
-
-
-def test_rules_give_the_highest_role_in_each_organisation(
-    provider: CertifiedProvider, acme: Organisation, other: Organisation
-) -> None:
-    rule(acme, "staff", Role.VIEWER)
-    rule(acme, "chiefs", Role.ADMIN)
-    rule(other, "chiefs", Role.EDITOR)
-    provider.control(person={**ADA, "groups": ["chiefs", "staff"]})
-    sign_in(visitor())
-    assert roles() == {"acme": ("admin", True), "other": ("editor", True)}
-
-
-def test_an_address_that_the_provider_does_not_vouch_for_fits_no_rule(
-    provider: CertifiedProvider, acme: Organisation, other: Organisation
-) -> None:
-    rule(acme, "staff", Role.VIEWER)
-    rule(other, "boss@example.org", Role.OWNER, claim="email")
-    provider.control(person={**ADA, "email": "boss@example.org", "email_verified": False, "groups": []})
-    assert sign_in(visitor()).status_code == 403
-    provider.control(person=ADA)
-    sign_in(visitor())
-    provider.control(person={**ADA, "email": "boss@example.org", "email_verified": False})
-    assert sign_in(visitor()).status_code == 302
-    assert roles() == {"acme": ("viewer", True)}
-    provider.control(person={**ADA, "email": "boss@example.org"})
-    sign_in(visitor())
-    assert roles("boss@example.org") == {"acme": ("viewer", True), "other": ("owner", True)}
-
-
-def test_what_a_rule_gave_changes_and_goes_with_the_claim(
-    provider: CertifiedProvider, acme: Organisation, other: Organisation
-) -> None:
-    rule(acme, "staff", Role.VIEWER)
-    rule(acme, "chiefs", Role.ADMIN)
-    rule(other, "staff", Role.VIEWER)
-    provider.control(person={**ADA, "groups": ["chiefs", "staff"]})
-    sign_in(visitor())
-    provider.control(person=ADA)
-    sign_in(visitor())
-    assert roles() == {"acme": ("viewer", True), "other": ("viewer", True)}
-    ClaimRule.objects.filter(organisation=other).delete()
-    sign_in(visitor())
-    assert roles() == {"acme": ("viewer", True)}
-    provider.control(person={**ADA, "groups": []})
-    answer = sign_in(client := visitor())
-    assert (answer.status_code, is_in(client), roles()) == (403, False, {})
-    told = AuditEntry.objects.filter(organisation=acme.pk, actor_kind="provider").order_by("number")
-    assert list(told.values_list("action", flat=True)) == [
-        "user.create", "membership.create", "membership.update", "membership.delete"
-    ]  # fmt: skip
-
-
-def test_what_a_person_gave_is_not_the_rules_to_take(provider: CertifiedProvider, acme: Organisation) -> None:
-    rule(acme, "staff", Role.VIEWER)
-    sign_in(visitor())
-    membership_create(organisation=acme, user=User.objects.get(), role=Role.EDITOR)
-    Membership.objects.update(by_rule=False)
-    sign_in(visitor())
-    provider.control(person={**ADA, "groups": []})
-    assert sign_in(visitor()).status_code == 302
-    assert roles() == {"acme": ("editor", False)}
-
-
-def test_the_last_owner_stays(provider: CertifiedProvider, acme: Organisation) -> None:
-    rule(acme, "staff", Role.OWNER)
-    sign_in(visitor())
-    provider.control(person={**ADA, "groups": []})
-    assert sign_in(visitor()).status_code == 302
-    assert roles() == {"acme": ("owner", True)}
-
-
 # Linking
 
 
@@ -388,12 +270,6 @@ def test_signing_out_goes_to_the_provider_with_the_id_token(
     assert (is_in(client), SignIn.objects.count()) == (False, 0)
 
 
-def logout_claims(**changes: Any) -> dict[str, Any]:
-    now = int(time.time())
-    honest = {"aud": CLIENT_ID, "iat": now, "exp": now + 120, "jti": str(uuid4()), "events": {LOGOUT_EVENT: {}}}
-    return {name: value for name, value in {**honest, "sub": "ada", **changes}.items() if value is not None}
-
-
 def test_the_provider_ends_one_session_or_all_of_a_person(provider: CertifiedProvider, acme: Organisation) -> None:
     rule(acme, "staff", Role.VIEWER)
     clients = [visitor() for _ in range(3)]
@@ -443,111 +319,3 @@ def test_a_logout_without_a_token_is_refused(provider: CertifiedProvider) -> Non
     for token in ("", "a", "a.b.c", "ü.ü.ü", "\0"):
         assert visitor().post("/accounts/oidc/logout", {"logout_token": token}).status_code == 400
     assert visitor().get("/accounts/oidc/logout").status_code == 405
-
-
-# Access tokens
-
-
-@pytest.fixture
-def ada(provider: CertifiedProvider, acme: Organisation, other: Organisation) -> User:
-    rule(acme, "staff", Role.EDITOR)
-    rule(other, "staff", Role.VIEWER)
-    assert sign_in(visitor()).status_code == 302
-    return User.objects.get(email="ada@example.org")
-
-
-def test_an_access_token_is_its_person_on_the_api(provider: CertifiedProvider, ada: User) -> None:
-    token = provider.mint(token_claims())
-    me = ask_me(token, **{"X-Organisation": "acme"}).json()
-    assert (me["user"]["email"], me["organisation"]["slug"], me["role"]) == ("ada@example.org", "acme", "editor")
-    assert ask_me(token, **{"X-Organisation": "other"}).json()["role"] == "viewer"
-    assert ask_me(token, **{"X-Organisation": "nobody"}).status_code == 404
-    assert ask_me(provider.mint(token_claims(aud=["account", PUBLIC]))).status_code == 200
-    assert ask_me(provider.mint(token_claims(aud=f"{PUBLIC}/api/v1", scope=None), typ="at+jwt")).status_code == 200
-
-
-BAD_TOKENS: dict[str, tuple[dict[str, Any], str]] = {
-    "another key": ({}, "foreign"),
-    "no signature": ({}, "none"),
-    "the signature cut off": ({}, "signature-cut"),
-    "the public key as a secret": ({}, "public-pem"),
-    "our secret as a secret": ({}, "client-secret"),
-    "another issuer": ({"iss": "https://evil.example.org"}, "signing"),
-    "another audience": ({"aud": "account"}, "signing"),
-    "an audience that begins like ours": ({"aud": f"{PUBLIC}.evil.example.org"}, "signing"),
-    "no audience": ({"aud": None}, "signing"),
-    "expired": ({"exp": 1_700_000_000}, "signing"),
-    "no expiry": ({"exp": None}, "signing"),
-    "from the future": ({"iat": 4_000_000_000}, "signing"),
-    "somebody who never signed in": ({"sub": "bea"}, "signing"),
-    "no subject": ({"sub": None}, "signing"),
-    "an ID token": ({"nonce": "a"}, "signing"),
-    "an ID token of Keycloak": ({"typ": "ID"}, "signing"),
-    "a refresh token of Keycloak": ({"typ": "Refresh"}, "signing"),
-    "a logout token": ({"events": {LOGOUT_EVENT: {}}}, "signing"),
-    "no scope": ({"scope": None}, "signing"),
-}
-
-
-@pytest.mark.parametrize("name", BAD_TOKENS)
-def test_a_bad_access_token_is_refused(provider: CertifiedProvider, ada: User, name: str) -> None:
-    changes, key = BAD_TOKENS[name]
-    answer = ask_me(provider.mint(token_claims(**changes), key=key))
-    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "bad_access_token")
-
-
-def test_a_deactivated_person_and_one_who_signed_out_lose_their_tokens(provider: CertifiedProvider, ada: User) -> None:
-    first, second = (provider.mint(token_claims(sid=sid)) for sid in ("session-1", "session-2"))
-    assert [ask_me(token).status_code for token in (first, second)] == [200, 200]
-    visitor().post("/accounts/oidc/logout", {"logout_token": provider.mint(logout_claims(sid="session-1"))})
-    user = User.objects.get(pk=ada.pk)
-    wait_for_cache()
-    assert [ask_me(token).status_code for token in (first, second)] == [401, 200]
-    user_deactivate(user=user)
-    wait_for_cache()
-    assert ask_me(second).status_code == 401
-
-
-def wait_for_cache() -> None:
-    time.sleep(2.1)
-
-
-def test_a_token_with_an_unknown_key_asks_for_new_keys_once(provider: CertifiedProvider, ada: User) -> None:
-    provider.control()
-    for number in range(20):
-        token = provider.mint(token_claims(), kid=f"unknown-{number}")
-        assert ask_me(token).status_code == 401
-    assert provider.asked()["/jwks"] == 1
-
-
-def test_keys_that_the_provider_changed_are_found(provider: CertifiedProvider, ada: User) -> None:
-    assert ask_me(provider.mint(token_claims())).status_code == 200
-    provider.control(rotated=True)
-    assert ask_me(provider.mint(token_claims(), kid="rotated")).status_code == 200
-
-
-def test_a_known_key_serves_while_the_provider_is_away(provider: CertifiedProvider, ada: User) -> None:
-    provider.control(hang=["/jwks", "/.well-known/openid-configuration"])
-    assert ask_me(provider.mint(token_claims())).status_code == 200
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_stream_ends_with_its_access_token(provider: CertifiedProvider, ada: User) -> None:
-    def stream_of(token: str) -> ApiRequest:
-        request = ApiRequest()
-        request.META["HTTP_AUTHORIZATION"] = f"Bearer {token}"
-        request.caller = caller_of(request)
-        return request
-
-    allowed = async_to_sync(stream_allowed)
-    short, long = (stream_of(provider.mint(token_claims(sid=sid, exp=exp))) for sid, exp in streams())
-    assert (allowed(short), allowed(long)) == (True, True)
-    time.sleep(3.1)
-    assert (allowed(short), allowed(long)) == (False, True)
-    visitor().post("/accounts/oidc/logout", {"logout_token": provider.mint(logout_claims(sid="session-2"))})
-    assert not allowed(long)
-
-
-def streams() -> list[tuple[str, int]]:
-    now = int(time.time())
-    return [("session-1", now + 3), ("session-2", now + 300)]

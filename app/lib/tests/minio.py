@@ -18,6 +18,7 @@ from uuid import uuid4
 import pytest
 from minio import Minio
 
+from app.errors import Upstream
 from app.lib.s3_client import Place
 from app.lib.s3_storage import S3Storage
 from app.lib.storage import FolderStorage
@@ -137,3 +138,12 @@ class BadNetwork:
         for each in (source, target):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def said_unavailable(reason: str | None = None) -> Iterator[None]:
+    with pytest.raises(Upstream) as raised:
+        yield
+    assert (raised.value.code, raised.value.status, raised.value.retryable) == ("storage_unavailable", 503, True)
+    if reason is not None:
+        assert raised.value.details["reason"] == reason

@@ -6,12 +6,10 @@ import json
 import logging
 import os
 import socket
-import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,11 +22,18 @@ from minio.credentials import StaticProvider
 from minio.minioadmin import MinioAdmin
 from minio.versioningconfig import VersioningConfig
 
-from app.errors import RefdeskError, Upstream
+from app.errors import RefdeskError
 from app.lib.s3_client import Place
 from app.lib.s3_storage import S3Storage
 from app.lib.storage import FolderStorage, ObjectMissing, Storage
-from app.lib.tests.minio import BadNetwork, OwnMinio, admin, needs_minio, needs_s3, new_place, store_at
+from app.lib.tests.minio import (
+    BadNetwork,
+    admin,
+    needs_s3,
+    new_place,
+    said_unavailable,
+    store_at,
+)
 from app.lib.tests.test_storage import LARGE, ORGANISATION, put
 
 pytestmark = needs_s3
@@ -43,15 +48,6 @@ def place() -> Iterator[Place]:
 @pytest.fixture
 def store(place: Place, tmp_path: Path) -> S3Storage:
     return store_at(place, tmp_path)
-
-
-@contextmanager
-def said_unavailable(reason: str | None = None) -> Iterator[None]:
-    with pytest.raises(Upstream) as raised:
-        yield
-    assert (raised.value.code, raised.value.status, raised.value.retryable) == ("storage_unavailable", 503, True)
-    if reason is not None:
-        assert raised.value.details["reason"] == reason
 
 
 def calls_of(store: Storage, key: str) -> dict[str, Callable[[], Any]]:
@@ -319,82 +315,6 @@ def test_a_signed_address_gives_the_file_as_an_attachment_for_a_minute(place: Pl
         assert refused.value.code == 403
     with pytest.raises(ObjectMissing):
         store.download_address(key.replace(key[-64:], "a" * 64), disposition="attachment", media_type="text/plain")
-
-
-# A store that dies
-
-
-@pytest.fixture
-def own(tmp_path: Path, unused_tcp_port: int) -> Iterator[OwnMinio]:
-    minio = OwnMinio(tmp_path / "minio", unused_tcp_port)
-    minio.start()
-    yield minio
-    minio.kill()
-
-
-class Slow(io.BytesIO):
-    """After its last byte has been read, something happens."""
-
-    def __init__(self, data: bytes, then: Callable[[], None]) -> None:
-        super().__init__(data)
-        self._then: Callable[[], None] | None = then
-
-    def read(self, size: int | None = -1) -> bytes:
-        data = super().read(size)
-        if not data and self._then:
-            then, self._then = self._then, None
-            then()
-        return data
-
-
-@needs_minio
-def test_a_store_killed_during_an_upload_loses_nothing_and_takes_it_afterwards(own: OwnMinio, tmp_path: Path) -> None:
-    store = store_at(own.place, tmp_path)
-    kept, data = put(store, b"kept before"), os.urandom(LARGE)
-    threading.Timer(0.15, own.kill).start()
-    with said_unavailable(), store.receive(Slow(data, lambda: None), organisation=ORGANISATION) as received:
-        own.kill()
-        received.keep()
-    own.start()
-    assert [one.key for one in store.objects()] == [kept]
-    key = put(store, data)
-    with store.local_path(key) as path, store.local_path(kept) as other:
-        assert (path.read_bytes() == data, other.read_bytes()) == (True, b"kept before")
-    store.incoming_clear(older_than_s=-1)
-    assert list(store.client.uploads_unfinished()) == []
-
-
-@needs_minio
-def test_a_store_killed_before_the_upload_is_sent_says_so(own: OwnMinio, tmp_path: Path) -> None:
-    store = store_at(own.place, tmp_path)
-    with said_unavailable(), store.receive(Slow(os.urandom(LARGE), own.kill), organisation=ORGANISATION):
-        pass
-    assert [path for path in (tmp_path / "objects").rglob("*") if path.is_file()] == []
-
-
-@needs_minio
-def test_a_store_that_restarts_during_a_download_is_waited_for(own: OwnMinio, tmp_path: Path) -> None:
-    store, data = store_at(own.place, tmp_path), os.urandom(LARGE)
-    key = put(store, data)
-    with store.open(key) as file:
-        head = file.read(100_000)
-        own.kill()
-        threading.Timer(0.2, own.start).start()
-        assert head + b"".join(iter(lambda: file.read(1_000_000), b"")) == data
-
-
-@needs_minio
-def test_a_store_that_stays_away_ends_a_download(own: OwnMinio, tmp_path: Path) -> None:
-    store = store_at(own.place, tmp_path)
-    key = put(store, os.urandom(LARGE))
-    with store.open(key) as file:
-        file.read(100_000)
-        own.kill()
-        begun = time.monotonic()
-        with said_unavailable():
-            while file.read(1_000_000):
-                pass
-        assert time.monotonic() - begun < 30
 
 
 # A full store

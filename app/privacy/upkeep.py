@@ -4,60 +4,41 @@ A thread of its own, so that a long export takes no thread from ingest. Woken by
 that was missed.
 """
 
-import logging
-import threading
 import time
 from typing import Any
 
 import psycopg
 from django.db import connection
 
-from app.lib.tenancy import scope_enter_everything
+from app.lib.rounds import Rounds
 from app.privacy.duties import CHANNEL
 from app.privacy.erasing import erasure_run_next
 from app.privacy.exporting import export_run_next
 from app.privacy.retention import retention_due, retention_run
-
-log = logging.getLogger(__name__)
 
 POLL_S = 10.0
 RETENTION_EVERY_S = 300.0
 RECONNECT_S = 2.0
 
 
-class Upkeep:
+class Upkeep(Rounds):
+    """Stopped in the middle, another worker begins its work anew when the lease has run out."""
+
+    name = "upkeep"
+    pause_s = RECONNECT_S
+
     def __init__(self) -> None:
-        self._ended = threading.Event()
+        super().__init__()
         self._retention_at = 0.0
-        self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """What is under way is not waited for: another worker begins it anew when its lease has run out."""
-        self._ended.set()
-
-    def lives(self) -> bool:
-        return self._thread.is_alive()
-
-    def _run(self) -> None:
-        scope_enter_everything()
-        while not self._ended.is_set():
-            try:
-                with psycopg.connect(**listener_parameters()) as listener:
-                    listener.execute(f"LISTEN {CHANNEL}")
-                    self._serve(listener)
-            except psycopg.Error as error:
-                log.warning("upkeep: the database does not answer: %s", type(error).__name__)
-            except Exception as error:  # the boundary of a thread that must not end
-                log.warning("upkeep: %s", type(error).__name__)
-            finally:
-                connection.close()
-            self._ended.wait(RECONNECT_S)
+    def round(self) -> None:
+        """As long as PostgreSQL listens to us."""
+        with psycopg.connect(**listener_parameters()) as listener:
+            listener.execute(f"LISTEN {CHANNEL}")
+            self._serve(listener)
 
     def _serve(self, listener: "psycopg.Connection[tuple[Any, ...]]") -> None:
-        while not self._ended.is_set():
+        while not self.ended.is_set():
             work_do_all()
             self._retention()
             connection.close()

@@ -88,6 +88,19 @@ CODES: dict[str, Entry] = {
     "model_unavailable": Entry(503, "The language model does not answer.", "Try again; check the model server.", True),
     "model_timeout": Entry(504, "The language model took too long.", "Try again; check the model server.", True),
     "model_dropped": Entry(502, "The language model stopped in the middle.", "Ask again.", True),
+    "model_missing": Entry(
+        503,
+        "The model server does not have this model.",
+        "An admin can fetch it, or choose another: `manage.py models` lists what is there.",
+    ),
+    "prompt_too_long": Entry(
+        503,
+        "The question with its passages is longer than the model reads.",
+        "An admin can serve the model with a larger context, or show it fewer passages.",
+    ),
+    "model_pull_failed": Entry(
+        502, "The model could not be fetched.", "Check its name, and that the model server has a route out.", True
+    ),
     "model_busy": Entry(503, "Too many people are waiting for the language model.", "Try again later.", True),
     "interrupted": Entry(500, "The answer was cut off.", "Ask again.", True),
     "internal": Entry(500, "Something went wrong on our side.", "Try again; the log has the request id.", True),

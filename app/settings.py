@@ -280,5 +280,7 @@ LOGGING = {
         "celery.app.trace": {"level": "WARNING"},
         # Three lines each time that a store is away, with the names of objects; app/lib says it once.
         "urllib3.connectionpool": {"level": "ERROR"},
+        # A line a request.
+        "httpx": {"level": "WARNING"},
     },
 }

@@ -18,6 +18,8 @@ from app.sources.places import place_label
 
 log = logging.getLogger(__name__)
 
+# Of the context, one after the other: tokens are estimated, and some models cut some languages into twice as many.
+SHARES = (1.0, 0.5, 0.25)
 IN_LINE_S = 60.0  # longest stay in the queue; the wait was expected to be half of that
 
 
@@ -74,7 +76,20 @@ async def _stand_in_line(turn: Turn, ticket: Ticket) -> None:
 
 
 async def _stream(turn: Turn, question: str) -> None:
-    """Relay the model's words, with their citations."""
+    """Relay the model's words, with their citations; from fewer passages where it says that the prompt is too long."""
+    turn.log.add(Event("step", {"name": "answer"}))
+    for share in SHARES[:-1]:
+        try:
+            return await _stream_within(turn, question, share)
+        except Upstream as error:
+            if error.code != "prompt_too_long":
+                raise
+            log.info("a prompt was too long for %s: tried with less", turn.model.name)
+    return await _stream_within(turn, question, SHARES[-1])
+
+
+async def _stream_within(turn: Turn, question: str, share: float) -> None:
+    """With a prompt that takes so much of the model's context."""
     assert turn.model.endpoint is not None
     assert turn.model.facts is not None
     settings = turn.bot.settings
@@ -84,7 +99,7 @@ async def _stream(turn: Turn, question: str) -> None:
         history=turn.opened.history,
         own=settings.system_prompt,
         refusal_text=settings.refusal_text,
-        context=turn.model.facts.context,
+        context=int(turn.model.facts.context * share),
         max_tokens=settings.max_tokens,
     )
     turn.resolver = CitationResolver(prompt.shown)
@@ -95,7 +110,6 @@ async def _stream(turn: Turn, question: str) -> None:
         max_tokens=prompt.max_tokens,
         temperature=settings.temperature,
     )
-    turn.log.add(Event("step", {"name": "answer"}))
     worded = _Worded(turn)
     try:
         async with stream:

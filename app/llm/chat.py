@@ -5,6 +5,7 @@ has left. Leaving the `async with` closes the connection, which frees the model.
 """
 
 import asyncio
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -15,10 +16,16 @@ import orjson
 
 from app.errors import Upstream
 from app.lib.http import http_session
-from app.llm.endpoints import Endpoint
+from app.llm.endpoints import Endpoint, facts_forget
 
 DRAIN_S = 0.05  # how long to wait for the end of a finished answer, so that the connection can be used again
+REFUSAL_BYTES, REFUSAL_S = 4096, 1.0  # of a refusal, to tell what it is about
 CHARACTERS_PER_TOKEN = 16  # no tokeniser's tokens are longer on average: more than that is a runaway server
+
+# How vLLM, llama.cpp and OpenAI say that a prompt does not fit. Ollama says nothing: it cuts.
+_TOO_LONG = re.compile(
+    rb"maximum context length|context_length_exceeded|exceed_context_size|max_model_len", re.IGNORECASE
+)
 
 Turn = dict[str, str]  # {"role": "system" | "user" | "assistant", "content": …}
 
@@ -38,7 +45,7 @@ class ChatStream:
     Each text is all that arrived together. After the last one `tokens_in`, `tokens_out` and `finish_reason` are set
     (0 and "" when the server does not say).
 
-    Raises (on entering, before any text): model_unavailable, model_busy, model_timeout.
+    Raises (on entering, before any text): model_unavailable, model_missing, prompt_too_long, model_busy, model_timeout.
     Raises (while reading): model_timeout, model_dropped.
     """
 
@@ -109,10 +116,27 @@ class ChatStream:
             self._plain = self._response.content_type == "application/json"
             return
         retry_after = self._response.headers.get("Retry-After", "")
+        code = "model_busy" if status in (429, 503) else await self._refused(status)
         self._response.close()
-        code = "model_busy" if status in (429, 503) else "model_unavailable"
         wait_s = float(retry_after) if retry_after.isdigit() else None
         raise Upstream(code, details={"status": status}, retry_after_s=wait_s)
+
+    async def _refused(self, status: int) -> str:
+        """The code of a refusal; what was known of the server is asked anew where it seems to be wrong."""
+        assert self._response is not None
+        try:
+            async with asyncio.timeout(REFUSAL_S):
+                said = await self._response.content.read(REFUSAL_BYTES)
+        except (TimeoutError, aiohttp.ClientError, OSError):
+            said = b""
+        code = "model_unavailable"
+        if status == 404 and b"model" in said.lower():
+            code = "model_missing"
+        elif status in (400, 413, 422) and _TOO_LONG.search(said):
+            code = "prompt_too_long"
+        if code != "model_unavailable":
+            facts_forget(self._endpoint)
+        return code
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -91,6 +91,31 @@ async def test_a_model_that_fails_before_its_first_word_is_replaced_too(
     assert message["content"] == text_of(events)
 
 
+TOO_LONG: dict[str, Any] = {"status": 400, "refusal": "This model's maximum context length is 2400 tokens."}
+
+
+async def test_a_prompt_that_is_too_long_for_the_model_is_tried_with_less(
+    desk: Desk, library: Bot, bob: Person, model: ScriptedModel
+) -> None:
+    # The example is left out of a small prompt.
+    model.script(Script(when="rooms.pdf", context=2400, **TOO_LONG), Script(tokens=["It is 24 months [1]."]))
+    events = await desk.ask(bob.key, QUESTION)
+    message = events[-1][2]["message"]
+    assert (message["mode"], message["state"], message["error"]) == ("model", "done", None)
+    assert message["content"] == "It is 24 months [1]."
+    assert len(model.requests()) == 2
+    assert [data["name"] for _, name, data in events if name == "step"] == ["search", "answer"]
+
+
+async def test_a_prompt_that_stays_too_long_is_answered_by_the_passages_own_words(
+    desk: Desk, library: Bot, bob: Person, model: ScriptedModel
+) -> None:
+    model.script(Script(context=2400, **TOO_LONG))
+    message = (await desk.ask(bob.key, QUESTION))[-1][2]["message"]
+    assert (message["mode"], message["state"], message["error"]["code"]) == ("extractive", "done", "prompt_too_long")
+    assert len(model.requests()) == 3
+
+
 @pytest.mark.parametrize("fault", ["drop", "malformed", "error"])
 async def test_a_model_that_fails_later_leaves_its_part_and_an_error(
     desk: Desk, library: Bot, bob: Person, model: ScriptedModel, fault: str

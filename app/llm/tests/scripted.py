@@ -37,7 +37,8 @@ class Script:
         fault: "" | hang (accepts, never answers) | silent (sends headers and a role, then nothing) | drop (after the
             tokens, without an end) | malformed (after the tokens) | endless (the tokens again and again) | error (in
             the stream, after the tokens).
-        status: another HTTP status instead of an answer.
+        status: another HTTP status instead of an answer; `refusal` is its message.
+        models: entries of /v1/models instead of the one.
         plain: one JSON object although a stream was asked for.
         at_once: all tokens in one write.
     """
@@ -48,6 +49,8 @@ class Script:
     between_s: float = 0.0
     fault: str = ""
     status: int = 200
+    refusal: str = "scripted"
+    models: list[dict[str, Any]] = field(default_factory=list)
     plain: bool = False
     at_once: bool = False
     done_marker: bool = True
@@ -124,7 +127,7 @@ class Server:
                 self.requests.clear()
             return self.requests
         if path == "/v1/models":
-            return {"object": "list", "data": [{"id": MODEL, "object": "model"}]}
+            return {"object": "list", "data": self.scripts[0].models or [{"id": MODEL, "object": "model"}]}
         if path == "/props":
             first = self.scripts[0]
             return {"default_generation_settings": {"n_ctx": first.context}, "total_slots": first.slots}
@@ -158,7 +161,7 @@ class Server:
         self.requests.append(note)
         del self.requests[:-2000]
         if script.status != 200:
-            self._json(writer, script.status, {"error": {"message": "scripted"}})
+            self._json(writer, script.status, {"error": {"message": script.refusal}})
             await writer.drain()
             return True
         writing = asyncio.ensure_future(self._write(script, writer))

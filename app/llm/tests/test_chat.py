@@ -78,6 +78,30 @@ async def test_a_refusal_by_status_has_a_code(model: ScriptedModel, status: int,
     assert caught.value.details["status"] == status
 
 
+@pytest.mark.parametrize(
+    ("status", "refusal", "code"),
+    [
+        (404, "model 'x' not found", "model_missing"),
+        (404, "The model `x` does not exist.", "model_missing"),
+        (404, "Not Found", "model_unavailable"),
+        (400, "This model's maximum context length is 2048 tokens. However, …", "prompt_too_long"),
+        (400, "exceed_context_size_error: 5000 tokens", "prompt_too_long"),
+        (400, "temperature must be non-negative", "model_unavailable"),
+    ],
+)
+async def test_what_a_server_refuses_is_told_apart_and_its_facts_are_asked_anew(
+    model: ScriptedModel, status: int, refusal: str, code: str
+) -> None:
+    model.script(Script(status=status, refusal=refusal, context=2048))
+    endpoint = Endpoint(model.url, "scripted")
+    assert (await endpoint_facts(endpoint)).context == 2048
+    with pytest.raises(Upstream) as caught:
+        await read(ChatStream(endpoint, "scripted", QUESTION))
+    assert caught.value.code == code
+    model.script(Script(context=1024))
+    assert (await endpoint_facts(endpoint)).context == (2048 if code == "model_unavailable" else 1024)
+
+
 @pytest.mark.parametrize("fault", ["hang", "silent"])
 async def test_no_first_token_is_model_timeout_and_frees_the_model(model: ScriptedModel, fault: str) -> None:
     model.script(Script(fault=fault))
@@ -139,3 +163,16 @@ async def test_the_server_s_model_context_and_slots_are_found(model: ScriptedMod
     assert (await endpoint_facts(Endpoint(model.url, "another"))).model == "another"
     with pytest.raises(Upstream):
         await endpoint_facts(Endpoint("http://127.0.0.1:9/v1"))
+
+
+async def test_of_several_models_the_named_one_s_context_counts_and_without_a_name_one_that_writes(
+    model: ScriptedModel,
+) -> None:
+    names = {"bge-m3": 8192, "small:latest": 4096, "large": 32768}
+    model.script(Script(models=[{"id": name, "max_model_len": context} for name, context in names.items()]))
+    found = {name: await endpoint_facts(Endpoint(model.url, name)) for name in ("", "small", "large")}
+    assert {name: (facts.model, facts.context) for name, facts in found.items()} == {
+        "": ("small:latest", 4096),
+        "small": ("small", 4096),
+        "large": ("large", 32768),
+    }

@@ -206,7 +206,7 @@ def test_the_command_lists_and_deletes_and_leaves_a_trail(
     assert f"{name}:latest" in [one["name"] for one in json.loads(capsys.readouterr().out)]
     call_command("models", "delete", name)
     assert capsys.readouterr().out == f"{name} is deleted.\n"
-    entry = AuditEntry.objects.get(action="model.delete")
+    entry = AuditEntry.objects.get(action="ollama.delete")
     assert (entry.detail.content["target"], entry.organisation_id) == (name, None)
     with pytest.raises(CommandError, match="does not have this model"):
         call_command("models", "delete", name)

@@ -39,10 +39,10 @@ class Command(BaseCommand):
         match options["action"]:
             case "pull":
                 self._pull(server, name)
-                self._recorded("model.pull", name)
+                self._recorded("ollama.pull", name)
             case "delete":
                 server.delete(name)
-                self._recorded("model.delete", name)
+                self._recorded("ollama.delete", name)
                 self.stdout.write(f"{name} is deleted.")
             case _:
                 self._list(server.models(), as_json=bool(options.get("json")))

@@ -3,18 +3,23 @@
 import base64
 import http.client
 import json
+import os
 import struct
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from app.ops.engines.embedder import BATCH_TOKENS, batches_of
+from app.ops.reference import ROOT
 from app.ops.tests.waiting import wait_until
 
 LONG = "the holiday of every employee is requested from the line manager before it begins " * 30
@@ -141,3 +146,14 @@ def test_batches_hold_every_text_once_and_are_small() -> None:
     assert all(len(batch) * max(lengths[place] for place in batch) <= BATCH_TOKENS for batch in batches)
     assert lengths[batches[0][0]] == 256
     assert len(batches) <= 6
+
+
+def test_the_runtime_reports_its_use_to_nobody(tmp_path: Path) -> None:
+    # With reports it keeps a name of this machine and what is to be sent below the home folder.
+    code = (
+        "from app.ops.engines.embedder import Embedder; from app.llm.embedding_models import MODELS; "
+        "import time; Embedder(next(iter(MODELS.values()))); time.sleep(1)"
+    )
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    subprocess.run([sys.executable, "-c", code], env=environment, cwd=ROOT, check=True, timeout=120)
+    assert list(tmp_path.rglob("*")) == []

@@ -9,7 +9,6 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,15 +22,18 @@ from app import env
 from app.lib.storage import ObjectMissing, Storage, exports_storage, storage
 from app.ops.archive.reading import DUMP, FORMAT, LISTS, SECRET_KEY, SETTINGS
 from app.ops.archive.writing import ArchiveWriter, Unwritable, archive_written
-from app.ops.database_programs import database_dump, owner_connect
+from app.ops.database_programs import database_dump, owner_address, owner_connect, snapshot_taken
 from app.ops.engines.ports import LOOPBACK
 
 Say = Callable[[str], None]
+Beside = Callable[[ArchiveWriter], dict[str, Any]]
 # Deletions while a backup runs are few: the second snapshot nearly always finds every file.
 SNAPSHOTS = 4
 SNAPSHOT_PAUSE_S = 1.0
 # Of a disk that is full PostgreSQL stops: this stays free.
 KEEP_FREE_BYTES = 256 * 1024 * 1024
+# Hosts of engines that a box, or the appliance, starts for itself.
+OURS = (LOOPBACK, "embeddings")
 # Where this box's engines are, and what only its first start reads: another box has its own.
 OWN = (*env.FIRST_START, "REFDESK_DATA", "REFDESK_HOST", "REFDESK_PORT", "REFDESK_SECRET_KEY", "REFDESK_DATABASE_URL",
        "REFDESK_VALKEY_URL", "REFDESK_QDRANT_URL", "REFDESK_QDRANT_API_KEY", "REFDESK_S3_URL", "REFDESK_S3_BUCKET",
@@ -58,8 +60,13 @@ class Made:
     missing: list[str] = field(default_factory=list)
 
 
-def backup_make(*, path: Path, exports: bool, say: Say) -> Made:
-    """Write a backup to `path`, which must not be there yet.
+def nothing(writer: ArchiveWriter) -> dict[str, Any]:
+    return {}
+
+
+def backup_make(*, path: Path, exports: bool, say: Say, copies: int = 1, beside: Beside = nothing) -> Made:
+    """Write a backup to `path`, which must not be there yet. `copies` of it need room. `beside` adds what another part
+    of the box keeps, and its facts.
 
     Raises:
         Unwritable: it is there, or cannot be made.
@@ -68,14 +75,14 @@ def backup_make(*, path: Path, exports: bool, say: Say) -> Made:
     """
     if path.exists():
         raise Unwritable(f"{path} is there already; a backup replaces no file.")
-    _room_check(path)
+    _room_check(path, copies)
     with archive_written(path) as writer:
         made = Made(path)
-        _Backup(writer, made, exports=exports, say=say).run()
+        _Backup(writer, made, exports=exports, say=say).run(beside)
     return made
 
 
-def _room_check(path: Path) -> None:
+def _room_check(path: Path, copies: int) -> None:
     """Before the work begins; what is not known then still ends it with a plain error. Raises Unwritable."""
     try:
         free = shutil.disk_usage(path.parent).free
@@ -83,10 +90,10 @@ def _room_check(path: Path) -> None:
         raise Unwritable(f"{path.parent} cannot be written: {error.strerror}.") from error
     with owner_connect() as connection:
         row = connection.execute("SELECT coalesce(sum(bytes), 0) FROM sources_document").fetchone()
-    wanted = int(row[0]) if row else 0
+    wanted = int(row[0]) * copies if row else 0
     if free < wanted + KEEP_FREE_BYTES:
         raise Unwritable(
-            f"The disk of {path.parent} has {free // 10**6:,} MB free, and the documents alone take "
+            f"The disk of {path.parent} has {free // 10**6:,} MB free, and a backup takes at least "
             f"{wanted // 10**6:,} MB. Name another place, or make room."
         )
 
@@ -100,13 +107,13 @@ class _Backup:
         # 16 bytes for each file, where its key is 103 letters.
         self._copied: dict[str, dict[bytes, int]] = {kind: {} for kind in self._stores}
 
-    def run(self) -> None:
+    def run(self, beside: Beside) -> None:
         began = datetime.now(UTC)
         with owner_connect() as connection:
             for kind in self._stores:
                 self._copy(connection, kind)
         for attempt in range(SNAPSHOTS):
-            with _snapshot() as (connection, snapshot):
+            with snapshot_taken(owner_address()) as (connection, snapshot):
                 last = attempt == SNAPSHOTS - 1
                 missing = [key for kind in self._stores for key in self._copy(connection, kind)]
                 if missing and not last:
@@ -116,7 +123,7 @@ class _Backup:
                 self._made.missing = missing
                 self._say("Copying the database …")
                 self._writer.add(DUMP, lambda put, name=snapshot: database_dump(put, snapshot=name))  # type: ignore[misc]
-                self._end(connection, began)
+                self._end(connection, began, beside)
                 return
 
     def _copy(self, connection: psycopg.Connection[tuple[Any, ...]], kind: str) -> list[str]:
@@ -139,11 +146,12 @@ class _Backup:
                 missing.append(f"{kind}/{key}")
         return missing
 
-    def _end(self, connection: psycopg.Connection[tuple[Any, ...]], began: datetime) -> None:
+    def _end(self, connection: psycopg.Connection[tuple[Any, ...]], began: datetime, beside: Beside) -> None:
         for kind in LISTS:
             self._writer.add(LISTS[kind], lambda put, kind=kind: self._list(connection, kind, put))  # type: ignore[misc]
         self._writer.add_bytes(SETTINGS, json.dumps(settings_kept(), indent=1, sort_keys=True).encode())
         self._writer.add_bytes(SECRET_KEY, settings.SECRET_KEY.encode())
+        more = beside(self._writer)
         tables = table_counts(connection)
         self._made.rows = sum(tables.values())
         self._made.documents = tables["sources_document"]
@@ -159,6 +167,7 @@ class _Backup:
                 "files": self._made.files,
                 "missing": self._made.missing,
                 "embedding_models": _embedding_models(connection),
+                **more,
             }
         )
         self._made.bytes = self._writer.written
@@ -188,21 +197,8 @@ def settings_kept() -> dict[str, str]:
         value = None if name in OWN else env.read_deployment(name)
         if value is not None and str(value) != setting.default:
             found[name] = str(value)
-    # Engines that this box started for itself.
-    ours = [name.removesuffix("URL") for name, value in found.items() if f"//{LOOPBACK}:" in value]
+    ours = [name.removesuffix("URL") for name, value in found.items() if any(f"//{host}:" in value for host in OURS)]
     return {name: value for name, value in found.items() if not name.startswith(tuple(ours))}
-
-
-@contextmanager
-def _snapshot() -> Iterator[tuple[psycopg.Connection[tuple[Any, ...]], str]]:
-    """A connection that sees the database as it is now, and the name by which another one sees the same."""
-    with owner_connect(autocommit=True) as connection:
-        connection.execute("SET idle_in_transaction_session_timeout = 0")
-        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        row = connection.execute("SELECT pg_export_snapshot()").fetchone()
-        assert row is not None
-        yield connection, str(row[0])
-        connection.execute("COMMIT")
 
 
 def table_counts(connection: psycopg.Connection[tuple[Any, ...]]) -> dict[str, int]:

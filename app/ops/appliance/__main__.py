@@ -3,6 +3,9 @@
 web, worker, beat, embeddings    run until they are stopped
 init                             makes the secrets and gives each part its own; ends
 migrate                          makes tables and what the first start needs; ends
+backup                           writes a backup to standard output; ends
+arrive                           takes a backup from standard input, and its secrets into the vault; ends
+restore                          puts what arrived into the stores; ends
 """
 
 import argparse
@@ -12,10 +15,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app import env
+from app.ops.appliance.arrival import ARRIVED, backup_arrive
 from app.ops.appliance.vault import Served, WeakSecret, vault_fill
+from app.ops.archive.reading import Unusable
 from app.ops.engines.app_programs import manage_command, python_module, web_command, worker_command
 
 EMBEDDINGS_PORT = 8081
+# Where the service tools has its share, and the volume scratch.
+TOOLS, SCRATCH = "/run/tools", "/data"
 
 
 def web() -> list[str]:
@@ -37,12 +44,22 @@ PROGRAMS: dict[str, Callable[[], list[str]]] = {
 }
 
 
+def tool_command(read: argparse.Namespace) -> list[str]:
+    keycloak = () if read.keycloak == 0 else (f"--keycloak={TOOLS}",)
+    if read.part == "backup":
+        return manage_command("backup", "--stream", *keycloak, *(["--exports"] if read.exports else []))
+    return manage_command("restore", "--appliance", *keycloak, f"{SCRATCH}/{ARRIVED}")
+
+
 def read_arguments(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="app.ops.appliance", description="Run one part of the appliance.")
-    parser.add_argument("part", choices=("init", *PROGRAMS))
+    parser.add_argument("part", choices=("init", "arrive", "backup", "restore", *PROGRAMS))
     parser.add_argument("--profiles", default="", help="init: the active profiles of the compose file, with commas")
     parser.add_argument("--ollama-model", default="")
     parser.add_argument("--vllm-model", default="")
+    parser.add_argument("--keycloak", type=int, default=1, help="backup, restore: 0 without Keycloak")
+    parser.add_argument("--exports", action="store_true", help="backup: with the files of finished exports")
+    parser.add_argument("--bytes", type=int, default=0, help="arrive: how many come")
     return parser.parse_args(arguments)
 
 
@@ -55,7 +72,13 @@ def main(arguments: list[str]) -> int:
             for line in vault_fill(Path("/"), served):
                 sys.stdout.write(line + "\n")
             return 0
-        command = PROGRAMS[read.part]()
+        if read.part == "arrive":
+            sys.stdout.write(backup_arrive(Path("/"), sys.stdin.buffer, read.bytes) + "\n")
+            return 0
+        command = tool_command(read) if read.part in ("backup", "restore") else PROGRAMS[read.part]()
+    except Unusable as error:
+        sys.stderr.write(f"{error} Nothing was changed.\n")
+        return 1
     except (env.EnvError, WeakSecret, OSError) as error:
         sys.stderr.write(f"Refdesk cannot run: {error}\n")
         return 1

@@ -103,6 +103,7 @@ def shares(made: dict[str, str], served: Served) -> list[Share]:
     qdrant = key_of("REFDESK_QDRANT", made["qdrant"])
     embeddings = key_of("REFDESK_EMBEDDINGS", made["embeddings"])
     client = given("REFDESK_OIDC_CLIENT_SECRET") or made["oidc_client"]
+    keycloak = f"postgresql://keycloak:{quote(made['postgres_keycloak'], safe='')}@postgres:5432/keycloak"
     access = env.read("REFDESK_S3_ACCESS_KEY") or made["s3_access_key"]
     secret = given("REFDESK_S3_SECRET_KEY") or made["s3_secret_key"]
     app = {
@@ -133,6 +134,16 @@ def shares(made: dict[str, str], served: Served) -> list[Share]:
             "keycloak",
             PLAIN,
             {"admin": made["keycloak_admin"], "database": made["postgres_keycloak"], "client": client},
+        ),
+        # For backups; with another provider there is nothing of Keycloak's to keep.
+        Share(
+            "tools",
+            APP,
+            {
+                "keycloak_database_url": "" if env.read("REFDESK_OIDC_ISSUER") else keycloak,
+                "keycloak_admin": made["keycloak_admin"],
+                "oidc_client": client,
+            },
         ),
         Share("bugsink", BUGSINK, {"secret_key": made["bugsink"], "admin": made["bugsink_admin"]}),
         Share("prometheus", NOBODY, {"api_key": qdrant or made["qdrant"]}),

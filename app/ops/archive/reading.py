@@ -19,6 +19,9 @@ from app.ops.engines.box import project_version, version_key
 
 FORMAT = 1
 DUMP, SETTINGS, SECRET_KEY = "database.dump", "settings.json", "secrets/secret_key"
+# Of the appliance, where Keycloak signs people in.
+KEYCLOAK_DUMP, KEYCLOAK_ADMIN, OIDC_CLIENT = "keycloak.dump", "secrets/keycloak_admin", "secrets/oidc_client"
+OPTIONAL = (KEYCLOAK_DUMP, KEYCLOAK_ADMIN, OIDC_CLIENT)
 # Lists of the files that belong to the backup, a line each: key, tab, bytes. What no list names is not restored.
 LISTS = {"objects": "objects.list", "exports": "exports.list"}
 NEEDED = (DUMP, SETTINGS, SECRET_KEY, *LISTS.values())
@@ -50,6 +53,9 @@ class Archive:
     def sha256(self) -> str:
         """Of the manifest, which holds the digests of all else: names this backup."""
         return str(self.manifest["seal"])
+
+    def holds(self, name: str) -> bool:
+        return name in self._members
 
     def read(self, name: str) -> bytes:
         """A small member."""
@@ -127,7 +133,7 @@ def _read_all(
     stored: dict[bytes, int] = {}
     for member in _members(tar):
         found = STORED.fullmatch(member.name)
-        if not member.isreg() or not (found or member.name in (*NEEDED, MANIFEST, SEAL)):
+        if not member.isreg() or not (found or member.name in (*NEEDED, *OPTIONAL, MANIFEST, SEAL)):
             raise Unusable(f"The archive holds {member.name!r}, which no backup of Refdesk does.")
         digest = _digest(tar, member, progress)
         if found:
@@ -187,7 +193,7 @@ def _version_check(archive: Archive) -> None:
 
 def _members_check(archive: Archive, digests: dict[str, str]) -> None:
     said: dict[str, dict[str, Any]] = archive.manifest["members"]
-    for name in NEEDED:
+    for name in sorted({*NEEDED, *said, *digests} - {MANIFEST, SEAL}):
         if name not in digests or name not in said:
             raise Unusable(f"The archive lacks {name}. Take another backup.")
         if digests[name] != said[name]["sha256"]:

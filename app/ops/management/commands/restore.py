@@ -9,10 +9,12 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from app.errors import RefdeskError
-from app.ops.archive.reading import SETTINGS, Archive, Unusable, archive_open
+from app.ops.archive.reading import KEYCLOAK_DUMP, SETTINGS, Archive, Unusable, archive_open
 from app.ops.backup import settings_kept
 from app.ops.database_programs import ProgramFailed
 from app.ops.engines.secret import file_write_private
+from app.ops.health import engines_check
+from app.ops.keycloak_rows import Keycloak, keycloak_check, keycloak_end, keycloak_find, keycloak_load
 from app.ops.restore import NotEmpty, Restored, embedding_models_differ, restore_check, restore_run
 
 WAIT_S = 120.0
@@ -23,31 +25,75 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path)
+        parser.add_argument("--appliance", action="store_true", help="wait for the stores; remove FILE afterwards")
+        parser.add_argument("--keycloak", type=Path, help="folder of Keycloak's secrets: its rows too")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        path: Path = options["file"].expanduser().resolve()
+        try:
+            self._run(path, options["keycloak"], appliance=options["appliance"])
+        finally:
+            if options["appliance"]:
+                path.unlink(missing_ok=True)
+
+    def _run(self, path: Path, keycloak_folder: Path | None, *, appliance: bool) -> None:
         began = time.monotonic()
         # That every vector is missing is what it finds here, and no news.
         logging.getLogger("app.ingest.reconciler").setLevel(logging.ERROR)
         try:
-            self._say("Comparing the backup with its digests …")
-            archive = archive_open(options["file"].expanduser().resolve())
-            resumed = restore_check(archive)
-            self._await_embeddings()
-            if model := embedding_models_differ(archive):
-                self._say(f"The embedding model here is {model}, another than the backup's: search finds nothing in "
-                          "its documents until they are uploaded again or the model is the same.")  # fmt: skip
-            done = restore_run(archive=archive, resumed=resumed, say=self._say)
+            if appliance:
+                self._await_stores()
+            archive, done = self._restore(path, keycloak_folder)
         except (Unusable, NotEmpty) as error:
             raise CommandError(f"{error} Nothing was changed.") from error
         except RefdeskError as error:
             raise CommandError(f"The restore is not finished: {error.message} {error.hint} Run it again.") from error
         except (ProgramFailed, OSError) as error:
             raise CommandError(f"The restore is not finished: {error}\nRun it again.") from error
-        self._show(archive, done, time.monotonic() - began)
+        self._show(archive, done, time.monotonic() - began, appliance=appliance)
+
+    def _restore(self, path: Path, keycloak_folder: Path | None) -> tuple[Archive, Restored]:
+        self._say("Comparing the backup with its digests …")
+        archive = archive_open(path)
+        resumed = restore_check(archive)
+        keycloak = self._keycloak(archive, keycloak_folder)
+        loaded = keycloak is None or keycloak_check(archive, keycloak)
+        self._await_embeddings()
+        if model := embedding_models_differ(archive):
+            self._say(f"The embedding model here is {model}, another than the backup's: search finds nothing in "
+                      "its documents until they are uploaded again or the model is the same.")  # fmt: skip
+        differs: list[str] = []
+        if keycloak is not None and not loaded:
+            self._say("Loading Keycloak's rows …")
+            differs = keycloak_load(archive, keycloak)
+        done = restore_run(archive=archive, resumed=resumed, say=self._say)
+        done.differs += differs
+        if keycloak is not None:
+            keycloak_end(keycloak)
+        return archive, done
+
+    def _keycloak(self, archive: Archive, folder: Path | None) -> Keycloak | None:
+        """Where the backup's rows of Keycloak go; None: nowhere."""
+        keycloak = keycloak_find(folder) if folder else None
+        if archive.holds(KEYCLOAK_DUMP):
+            if keycloak is None:
+                self._say("Keycloak's rows stay in the backup: another provider signs people in here, or none.")
+            return keycloak
+        if keycloak is not None:
+            self._say("The backup has no rows of Keycloak: its realm begins anew, without people.")
+        return None
 
     def _say(self, text: str) -> None:
         self.stdout.write(f"  {text}")
         self.stdout.flush()
+
+    def _await_stores(self) -> None:
+        """Makes the bucket too. Raises CommandError."""
+        deadline = time.monotonic() + WAIT_S
+        while silent := [name for name, said in engines_check().items() if not said["ok"]]:
+            if time.monotonic() > deadline:
+                raise CommandError(f"These do not answer: {', '.join(silent)}. Nothing was changed.")
+            time.sleep(0.5)
 
     def _await_embeddings(self) -> None:
         """The engines start together; this one reads its model first."""
@@ -64,7 +110,7 @@ class Command(BaseCommand):
             else:
                 return
 
-    def _show(self, archive: Archive, done: Restored, seconds: float) -> None:
+    def _show(self, archive: Archive, done: Restored, seconds: float, *, appliance: bool) -> None:
         made, version = archive.manifest["made"], archive.manifest["version"]
         self.stdout.write(
             f"Restored the backup of {made} (Refdesk {version}) in {seconds:.1f} s: {done.rows} rows, "
@@ -72,7 +118,7 @@ class Command(BaseCommand):
         )
         if done.again:
             self.stdout.write(f"{done.again} documents are made searchable by the worker after the next start.")
-        self._show_settings(archive)
+        self._show_settings(archive, appliance=appliance)
         call_command("audit_verify", stdout=self.stdout)
         missing = archive.manifest["missing"]
         if missing:
@@ -91,12 +137,15 @@ class Command(BaseCommand):
         known |= {"missing_points"} if done.again else set()
         return not any(one.count for name, one in done.report.findings().items() if name not in known)
 
-    def _show_settings(self, archive: Archive) -> None:
+    def _show_settings(self, archive: Archive, *, appliance: bool) -> None:
         """Names that were set and are not now, or otherwise; their values in a file, since passwords are among them."""
         kept: dict[str, str] = json.loads(archive.read(SETTINGS))
         now = settings_kept()
         other = {name: value for name, value in kept.items() if now.get(name) != value}
-        if other:
+        if other and appliance:
+            self.stdout.write(f"Set otherwise when the backup was made: {', '.join(sorted(other))}. "
+                              f"`tar -xOf FILE {SETTINGS}` shows the values; .env is where they go.")  # fmt: skip
+        elif other:
             path = settings.DATA / "settings-of-backup.env"
             file_write_private(path, "".join(f"{name}={value}\n" for name, value in sorted(other.items())))
             self.stdout.write(f"Set otherwise when the backup was made: {', '.join(sorted(other))}. "

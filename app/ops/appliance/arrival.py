@@ -31,17 +31,18 @@ def backup_arrive(root: Path, source: BinaryIO, size: int) -> str:
     # The file here, and what it holds in the stores.
     if shutil.disk_usage(folder).free < 2 * size + KEEP_FREE_BYTES:
         raise Unusable(f"The restore takes {2 * size // 10**6:,} MB on the disk of Docker's volumes, which has less.")
-    path = folder / ARRIVED
+    # A restore that is at work may be reading the other.
+    draft = folder / f"{ARRIVED}.part"
     try:
-        with path.open("wb") as file:
+        with draft.open("wb") as file:
             shutil.copyfileobj(source, file, 1024 * 1024)
-        path.chmod(0o600)
-        os.chown(path, APP, APP)
-        archive = archive_open(path)
+        draft.chmod(0o600)
+        os.chown(draft, APP, APP)
+        archive = archive_open(draft)
         _vault_seed(root / "vault", archive)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
+        draft.replace(folder / ARRIVED)
+    finally:
+        draft.unlink(missing_ok=True)
     return f"The backup of {archive.manifest['made']} is whole."
 
 

@@ -1,7 +1,9 @@
 """What scripts/backup and scripts/restore hand on: paths are meant from where the command was typed."""
 
+import fcntl
 import shutil
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,38 @@ def clone(tmp_path: Path) -> Path:
     python.write_text(SAYS)
     python.chmod(0o755)
     return folder
+
+
+DOCKER = """#!/bin/sh
+# One stack, of which $STACK says what is there: nothing, stopped, running.
+case "$*" in
+    "compose version --short") echo 2.40.3 ;;
+    info*) ;;
+    "compose config") echo "name: desk" ;;
+    "volume ls"*) [ "$STACK" = nothing ] || echo desk_secrets ;;
+    "compose ps --all --quiet"*) [ "$STACK" = nothing ] || echo 95a2c22e ;;
+    "compose ps --quiet web" | "compose ps --services") [ "$STACK" != running ] || echo web ;;
+    *" tools backup"*) echo "asked: $*" >&2; cat "$SENT"; exit "${BACKUP_STATUS:-0}" ;;
+    *" init python"*) echo "asked: $*"; cat >"$ARRIVED" ;;
+    *) echo "asked: $*" ;;
+esac
+"""
+
+
+@pytest.fixture
+def stack(clone: Path) -> dict[str, str]:
+    """The environment of a computer with Docker: a stack that runs, whose backup is a tar with a seal."""
+    programs = clone.parent / "programs"
+    programs.mkdir()
+    (programs / "docker").write_text(DOCKER)
+    (programs / "docker").chmod(0o755)
+    (clone / "scripts" / "up").write_text("#!/bin/sh\necho up\n")
+    sent = clone.parent / "sent.tar"
+    with tarfile.open(sent, "w") as tar:
+        for name in ("database.dump", "manifest.sha256"):
+            tar.addfile(tarfile.TarInfo(name))
+    path = f"{programs}:/usr/bin:/bin"
+    return {"PATH": path, "STACK": "running", "SENT": str(sent), "ARRIVED": str(clone.parent / "arrived.tar")}
 
 
 def script(clone: Path, name: str, *arguments: str, **environment: str) -> tuple[int, list[str]]:
@@ -67,3 +101,85 @@ def test_each_says_how_it_is_used(clone: Path, name: str) -> None:
     assert status == 0
     assert said[0].startswith("Usage: ")
     assert any("Status" in line or "docs/backup.md" in line for line in said)
+
+
+@pytest.mark.parametrize(
+    ("state", "arguments", "more", "meant"),
+    [
+        ("running", [], {}, "stack"),
+        ("stopped", [], {}, "stack"),
+        ("nothing", [], {}, "embedded"),
+        ("running", ["--embedded"], {}, "embedded"),
+        ("running", [], {"REFDESK_DATA": "box"}, "embedded"),
+        ("running", ["--stack"], {"REFDESK_DATA": "box"}, "stack"),
+    ],
+)
+def test_it_is_plain_which_box_is_meant(
+    clone: Path, stack: dict[str, str], state: str, arguments: list[str], more: dict[str, str], meant: str
+) -> None:
+    status, said = script(clone, "backup", *arguments, **{**stack, "STACK": state, **more})
+    assert status == 0
+    assert (ERRAND[1] in said, "Backing up the stack of docker-compose.yml (desk) …" in said) == (
+        meant == "embedded",
+        meant == "stack",
+    )
+
+
+def test_the_stack_s_backup_becomes_a_file_of_its_owner_alone(clone: Path, stack: dict[str, str]) -> None:
+    status, said = script(clone, "backup", "--exports", "my box.tar", **stack)
+    made = clone.parent / "here there" / "my box.tar"
+    assert status == 0
+    assert "…/here there/my box.tar" in said
+    assert any(line.endswith("--no-deps tools backup --exports") for line in said)
+    assert made.read_bytes() == Path(stack["SENT"]).read_bytes()
+    assert made.stat().st_mode & 0o777 == 0o600
+    status, said = script(clone, "backup", "my box.tar", **stack)
+    assert (status, "replaces no file" in said[-1]) == (1, True)
+    assert [path.name for path in made.parent.iterdir()] == [made.name]
+
+
+def test_a_backup_with_lost_files_is_there_and_says_so(clone: Path, stack: dict[str, str]) -> None:
+    status, _ = script(clone, "backup", "b.tar", **stack, BACKUP_STATUS="3")
+    assert (status, (clone.parent / "here there" / "b.tar").exists()) == (3, True)
+
+
+@pytest.mark.parametrize("broken", ["failed", "short"])
+def test_half_a_backup_of_the_stack_gets_no_name(clone: Path, stack: dict[str, str], broken: str) -> None:
+    sent = Path(stack["SENT"])
+    if broken == "short":
+        sent.write_bytes(sent.read_bytes()[:600])
+    status, said = script(clone, "backup", "b.tar", **stack, BACKUP_STATUS="1" if broken == "failed" else "0")
+    assert (status, said[-1].startswith("There is no backup")) == (1, True)
+    assert list((clone.parent / "here there").iterdir()) == []
+
+
+def test_what_a_killed_backup_left_goes_with_the_next(clone: Path, stack: dict[str, str]) -> None:
+    here = clone.parent / "here there"
+    here.mkdir()
+    (here / "old.tar.part").write_text("half")
+    (here / "taken.tar.part").write_text("half of another that is at work")
+    with (here / "taken.tar.part").open() as taken:
+        fcntl.flock(taken, fcntl.LOCK_EX)
+        status, _ = script(clone, "backup", "b.tar", **stack)
+    assert status == 0
+    assert sorted(path.name for path in here.iterdir()) == ["b.tar", "taken.tar.part"]
+
+
+def test_a_stack_s_backup_goes_into_a_stack(clone: Path, stack: dict[str, str]) -> None:
+    backup = clone.parent / "b.tar"
+    backup.write_bytes(b"x" * 9000 + b'{"box": "appliance"}' + bytes(1024))
+    status, said = script(clone, "restore", str(backup), **{**stack, "STACK": "nothing"})
+    assert (status, said[0]) == (0, "Restoring into the stack of docker-compose.yml …")
+    assert any(line.endswith(f"arrive --bytes {backup.stat().st_size}") for line in said)
+    assert Path(stack["ARRIVED"]).read_bytes() == backup.read_bytes()
+    assert (said[-2].endswith("tools restore"), said[-1]) == (True, "up")
+    status, said = script(clone, "restore", str(backup), **{**stack, "STACK": "nothing"}, REFDESK_DATA="box")
+    assert (status, ERRAND[1] in said) == (0, True)
+
+
+def test_a_stack_that_was_started_is_not_restored_into(clone: Path, stack: dict[str, str]) -> None:
+    backup = clone.parent / "b.tar"
+    backup.write_bytes(b"x")
+    status, said = script(clone, "restore", "--stack", str(backup), **{**stack, "STACK": "stopped"})
+    assert (status, "Nothing was changed." in said[-1]) == (1, True)
+    assert not Path(stack["ARRIVED"]).exists()

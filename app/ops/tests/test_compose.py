@@ -15,14 +15,15 @@ import pytest
 import yaml
 
 from app.env import NAMES
-from app.ops.appliance.__main__ import PROGRAMS
+from app.ops.appliance.__main__ import PROGRAMS, TOOLS, read_arguments, tool_command
+from app.ops.appliance.arrival import ARRIVED
 from app.ops.appliance.vault import APP, MADE, PLAIN, POSTGRES, Served, WeakSecret, secret_check, shares
 from app.ops.reference import COMPOSE_NAMES, ROOT, compose_defaults, compose_names
 
 FILE = ROOT / "docker-compose.yml"
 COMPOSE: dict[str, Any] = yaml.safe_load(FILE.read_text("utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-ONCE = {"init", "migrate", "ollama-pull", "gpu"}
+ONCE = {"init", "migrate", "tools", "ollama-pull", "gpu"}
 OURS = {"web", "worker", "beat", "embeddings", "migrate"}
 PINNED = re.compile(r"\$\{[A-Z0-9_]+_IMAGE:-[^:}]+:[^}]*\d[^}]*\}")
 
@@ -46,12 +47,12 @@ FIXED = {
 }  # fmt: skip
 # Who may speak to whom: a service reaches what shares a network with it.
 REACHED_BY = {
-    "postgres": {"web", "worker", "beat", "migrate", "keycloak"},
-    "valkey": {"web", "worker", "beat", "migrate", "qdrant", "minio", "prometheus"},
-    "keycloak": {"proxy", "web", "postgres", "n8n", "bugsink", "prometheus", "grafana"},
-    "embeddings": {"web", "worker", "ollama", "ollama-pull", "vllm"},
+    "postgres": {"web", "worker", "beat", "migrate", "tools", "keycloak"},
+    "valkey": {"web", "worker", "beat", "migrate", "tools", "qdrant", "minio", "prometheus"},
+    "keycloak": {"proxy", "web", "tools", "postgres", "n8n", "bugsink", "prometheus", "grafana"},
+    "embeddings": {"web", "worker", "tools", "ollama", "ollama-pull", "vllm"},
 }
-ROUTE_OUT = {"proxy", "web", "worker", "ollama", "vllm", "n8n"}
+ROUTE_OUT = {"proxy", "web", "worker", "tools", "ollama", "vllm", "n8n"}
 
 
 @pytest.fixture(autouse=True)
@@ -135,7 +136,19 @@ def test_one_image_runs_every_part_of_ours() -> None:
     parts = {name: SERVICES[name]["command"][3] for name in OURS | {"init"}}
     assert parts == {name: name for name in OURS | {"init"}}
     assert set(PROGRAMS) == OURS
-    assert len({SERVICES[name]["image"] for name in OURS | {"init", "gpu"}}) == 1
+    assert len({SERVICES[name]["image"] for name in OURS | {"init", "tools", "gpu"}}) == 1
+
+
+def test_the_tools_start_only_when_a_script_asks_for_one() -> None:
+    tools = SERVICES["tools"]
+    assert tools["profiles"] == ["tools"]
+    asked = [*tools["entrypoint"][3:-1], "--keycloak=0", "backup", "--exports"]
+    read = read_arguments(asked)
+    assert tool_command(read)[2:] == ["backup", "--stream", "--exports"]
+    command = tool_command(read_arguments(["--keycloak=1", "restore"]))
+    assert command[2:] == ["restore", "--appliance", f"--keycloak={TOOLS}", f"/data/{ARRIVED}"]
+    mounted = {str(volume).split(":")[0]: str(volume).split(":")[1] for volume in tools["volumes"]}
+    assert (mounted["secrets-tools"], mounted["scratch"]) == (TOOLS, "/data")
 
 
 def test_a_service_reaches_only_what_it_needs() -> None:
@@ -156,6 +169,8 @@ def test_each_part_sees_its_own_secrets_only() -> None:
     }
     assert seen.pop("init") == {volume for volume in COMPOSE["volumes"] if volume.startswith("secrets")}
     expected = {name: "secrets-app" if name in OURS - {"embeddings"} else f"secrets-{name}" for name in seen}
+    # Backups hold what the application knows, and Keycloak's rows.
+    assert seen.pop("tools") == {"secrets-app", "secrets-tools"}
     assert {name: volumes for name, volumes in seen.items() if volumes - {expected[name]}} == {}
     readers = [volume for service in SERVICES.values() for volume in service.get("volumes", [])]
     assert all(volume.endswith(":ro") for volume in readers if re.match(r"secrets-\w+:/run", volume))
@@ -261,7 +276,7 @@ def test_a_script_says_how_it_is_used_without_docker(name: str) -> None:
 
 def test_our_own_images_are_never_pulled_by_a_name_that_anybody_may_take() -> None:
     ours = names_where(lambda service: service["image"].split(":-")[1].startswith("refdesk/"))
-    assert ours == OURS | {"init", "gpu", "keycloak"}
+    assert ours == OURS | {"init", "tools", "gpu", "keycloak"}
     assert {SERVICES[name]["pull_policy"] for name in ours} == {"${APP_PULL:-never}"}
     assert names_where(lambda service: "build" in service) == {"init", "keycloak"}
 

@@ -1,3 +1,4 @@
+import fcntl
 import json
 import logging
 import time
@@ -18,6 +19,8 @@ from app.ops.keycloak_rows import Keycloak, keycloak_check, keycloak_end, keyclo
 from app.ops.restore import NotEmpty, Restored, embedding_models_differ, restore_check, restore_run
 
 WAIT_S = 120.0
+# Whose script was killed, it works on: on a box alone the supervisor sees to that.
+LOCK = "restore.lock"
 
 
 class Command(BaseCommand):
@@ -30,10 +33,18 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         path: Path = options["file"].expanduser().resolve()
-        try:
-            self._run(path, options["keycloak"], appliance=options["appliance"])
-        finally:
-            if options["appliance"]:
+        if not options["appliance"]:
+            self._run(path, options["keycloak"], appliance=False)
+            return
+        with (settings.DATA / LOCK).open("a") as lock:
+            try:
+                # Dropped by the kernel with its holder.
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise CommandError("Another restore is at work here. scripts/status shows it.") from None
+            try:
+                self._run(path, options["keycloak"], appliance=True)
+            finally:
                 path.unlink(missing_ok=True)
 
     def _run(self, path: Path, keycloak_folder: Path | None, *, appliance: bool) -> None:

@@ -96,6 +96,16 @@ def key_of(name: str, made: str) -> str:
     return given(f"{name}_API_KEY") or ("" if env.read(f"{name}_URL") else made)
 
 
+def keycloak_backed_up(made: dict[str, str], client: str) -> dict[str, str]:
+    """What a backup needs of Keycloak; with another provider there is nothing to keep."""
+    url = f"postgresql://keycloak:{quote(made['postgres_keycloak'], safe='')}@postgres:5432/keycloak"
+    return {
+        "keycloak_database_url": "" if env.read("REFDESK_OIDC_ISSUER") else url,
+        "keycloak_admin": made["keycloak_admin"],
+        "oidc_client": client,
+    }
+
+
 def shares(made: dict[str, str], served: Served) -> list[Share]:
     """Raises EnvError, WeakSecret."""
     database = f"postgresql://refdesk:{quote(made['postgres_refdesk'], safe='')}@postgres:5432/refdesk"
@@ -103,7 +113,6 @@ def shares(made: dict[str, str], served: Served) -> list[Share]:
     qdrant = key_of("REFDESK_QDRANT", made["qdrant"])
     embeddings = key_of("REFDESK_EMBEDDINGS", made["embeddings"])
     client = given("REFDESK_OIDC_CLIENT_SECRET") or made["oidc_client"]
-    keycloak = f"postgresql://keycloak:{quote(made['postgres_keycloak'], safe='')}@postgres:5432/keycloak"
     access = env.read("REFDESK_S3_ACCESS_KEY") or made["s3_access_key"]
     secret = given("REFDESK_S3_SECRET_KEY") or made["s3_secret_key"]
     app = {
@@ -135,16 +144,7 @@ def shares(made: dict[str, str], served: Served) -> list[Share]:
             PLAIN,
             {"admin": made["keycloak_admin"], "database": made["postgres_keycloak"], "client": client},
         ),
-        # For backups; with another provider there is nothing of Keycloak's to keep.
-        Share(
-            "tools",
-            APP,
-            {
-                "keycloak_database_url": "" if env.read("REFDESK_OIDC_ISSUER") else keycloak,
-                "keycloak_admin": made["keycloak_admin"],
-                "oidc_client": client,
-            },
-        ),
+        Share("tools", APP, keycloak_backed_up(made, client)),
         Share("bugsink", BUGSINK, {"secret_key": made["bugsink"], "admin": made["bugsink_admin"]}),
         Share("prometheus", NOBODY, {"api_key": qdrant or made["qdrant"]}),
         Share("grafana", GRAFANA, {"admin": made["grafana_admin"]}),

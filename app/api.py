@@ -28,6 +28,7 @@ from app.bots.api import router as bots
 from app.chat.api import router as chat
 from app.errors import CODES, RefdeskError, retry_after
 from app.lib.request_id import request_id_of
+from app.ops.metrics import ERRORS
 from app.privacy.api import router as privacy
 from app.retrieval.api import router as retrieval
 from app.settings import VERSION
@@ -137,6 +138,7 @@ api.add_router("", privacy)
 
 def error_answer(request: HttpRequest, error: RefdeskError) -> HttpResponse:
     """The one way an error becomes an HTTP answer."""
+    ERRORS.add(error.code)
     answer = api.create_response(request, error.as_json(request_id_of(request)), status=error.status)
     if error.retry_after_s is not None:
         answer["Retry-After"] = retry_after(error)

@@ -83,6 +83,12 @@ def _valkey_url(value: str) -> str:
     return value.replace("valkey://", "redis://", 1)
 
 
+def _token(value: str) -> str:
+    if not re.fullmatch(r"[\x21-\x7e]{16,}", value):
+        raise ValueError("must be at least 16 letters, digits or signs without a space")
+    return value
+
+
 def _email(value: str) -> str:
     if "@" not in value or value != value.strip():
         raise ValueError("must be an e-mail address")
@@ -152,6 +158,9 @@ NAMES: dict[str, Name] = {
     "REFDESK_OIDC_CLIENT_SECRET": Name(None, _text, "The client's secret; none for a public client"),
     "REFDESK_WORKER_BEATS": Name(
         "1", _flag, "0: a worker leaves what the clock starts (reconciler, exports, retention) to `manage.py beat`"
+    ),
+    "REFDESK_METRICS_TOKEN": Name(
+        None, _token, "Bearer token for /metrics, 16 characters or more; without it that page is not there"
     ),
     "REFDESK_ALIVE_FILE": Name(None, _text, "File that a worker or a beat touches while it lives"),
 }

@@ -38,6 +38,7 @@ urlpatterns = [
     path("account/exports/<uuid:export_id>", privacy.download_export, name="download_export"),
     path("health", ops.show_health, name="health"),
     path("ready", ops.show_ready, name="ready"),
+    path("metrics", ops.show_metrics, name="metrics"),
     path("api/v1/", api.urls),
     path("admin/", admin.site.urls),
 ]

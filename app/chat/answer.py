@@ -22,6 +22,7 @@ from app.chat.prompts import answer_most, tokens_fixed
 from app.chat.questions import query_make, question_check, question_points_back
 from app.chat.shapes import citation_shape, last_event, message_shape, passage_make
 from app.chat.turn import Asked, ModelChoice, Turn, seconds
+from app.chat.turn_counts import turn_count
 from app.chat.turn_keeper import turn_keep, turn_let_go
 from app.chat.turn_log import TurnLog
 from app.chat.turn_store import (
@@ -244,6 +245,7 @@ async def _record(turn: Turn, state: str) -> None:
     """Write the end of the turn, then tell its readers."""
     turn.timings["total_s"] = seconds(time.perf_counter() - turn.began)
     turn.timings.setdefault("first_token_s", None)
+    turn_count(turn, state)
     for pause_s in (*RECORD_TRIES_S, None):
         try:
             turn.being_read = await turn_close(

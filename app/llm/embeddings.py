@@ -20,6 +20,7 @@ import urllib3
 from django.conf import settings
 
 from app.errors import Upstream
+from app.lib.counts import Counter
 from app.lib.http import Answer, Ask, Unanswered, wait_s
 
 DOCUMENTS_PER_REQUEST = 64
@@ -37,6 +38,8 @@ PROBES = (
     "The kidney filters blood.",
     "Restart the router and wait for the green light.",
 )
+KNOWN = Counter("embedding_cache_hits_total", "Questions whose vector was remembered")
+ASKED = Counter("embedding_cache_misses_total", "Questions that the embedding model was asked for")
 EMBEDDING_SIGNS = ("embed", "minilm", "bge", "e5", "gte", "bert")
 
 
@@ -244,6 +247,7 @@ class QuestionEmbedder:
             Upstream: embeddings_unavailable, within 15 seconds.
         """
         vector = self._known.get(text)
+        (KNOWN if vector is not None else ASKED).add()
         if vector is None:
             space = await self.space()
             [vector] = await self._embed([text], space.model, space.dimensions)

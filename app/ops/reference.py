@@ -45,6 +45,7 @@ EXAMPLES = {
     "REFDESK_OIDC_CLIENT_ID": "refdesk",
     "REFDESK_OIDC_CLIENT_SECRET": "what the provider made",
     "REFDESK_WORKER_BEATS": "0",
+    "REFDESK_METRICS_TOKEN": "a-long-random-text",
     "REFDESK_ALIVE_FILE": "/tmp/alive",  # noqa: S108  an example in a page
 }
 ENV_HEADER = """\

@@ -1,9 +1,13 @@
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from app.accounts.pages import open_page
+from app.lib.error_answers import error_answer
 from app.ops.health import engines_check, queue_depths
+from app.ops.metrics import CONTENT_TYPE, metrics_text
 from app.settings import VERSION
 
 
@@ -22,3 +26,15 @@ def show_ready(request: HttpRequest) -> HttpResponse:
     engines = engines_check()
     ready = all(engine["ok"] for engine in engines.values())
     return JsonResponse({"ready": ready, "engines": engines}, status=200 if ready else 503)
+
+
+@open_page("asked by Prometheus with the box's own token; says nothing of any organisation")
+@never_cache
+@require_safe
+def show_metrics(request: HttpRequest) -> HttpResponse:
+    """Not there at all without REFDESK_METRICS_TOKEN: how busy a box is is nobody else's business."""
+    if not settings.METRICS_TOKEN:
+        raise Http404
+    if not constant_time_compare(request.headers.get("Authorization", ""), f"Bearer {settings.METRICS_TOKEN}"):
+        return error_answer(request, "bad_access_token")
+    return HttpResponse(metrics_text(), content_type=CONTENT_TYPE)

@@ -9,6 +9,7 @@ docs/decisions/0001-no-qdrant-client-at-run-time.md.
 import hashlib
 import re
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +21,7 @@ import urllib3
 from django.conf import settings
 
 from app.errors import Upstream
+from app.lib.counts import Histogram
 from app.lib.http import Ask, Unanswered
 from app.llm.embeddings import EmbeddingSpace
 from app.retrieval.fusion import CANDIDATES, Candidates, Scored
@@ -32,6 +34,12 @@ WRITE_S, SEARCH_S = 30.0, 5.0
 POINTS_PER_REQUEST = 200
 IDS_PER_REQUEST = 1000
 ATTEMPTS = 4
+
+SEARCHES = Histogram(
+    "qdrant_search_duration_seconds",
+    "One search in the vectors, by meaning and by words",
+    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
 
 Json = dict[str, Any]
 
@@ -293,10 +301,13 @@ class IndexReader:
 
     async def _query(self, body: bytes) -> list[list[Scored]] | None:
         """A list per search; None without a collection."""
+        begun = time.perf_counter()
         try:
             answer = await Ask("POST", self.url, self.server.headers, body).send_async(within_s=SEARCH_S)
         except Unanswered as failure:
             raise unavailable(failure.reason) from failure
+        finally:
+            SEARCHES.observe(time.perf_counter() - begun)
         if answer.status == 404:
             return None
         if answer.status != 200:

@@ -30,6 +30,7 @@ KNOWN = (
 MADE = (
     "secret_key", "postgres_superuser", "postgres_refdesk", "postgres_keycloak", "valkey", "qdrant", "s3_access_key",
     "s3_secret_key", "embeddings", "oidc_client", "keycloak_admin", "bugsink", "bugsink_admin", "grafana_admin",
+    "metrics",
 )  # fmt: skip
 # Whom the containers run as (`user:` in docker-compose.yml).
 APP, POSTGRES, VALKEY, PLAIN = 10001, 999, 999, 1000
@@ -115,6 +116,7 @@ def shares(made: dict[str, str], served: Served) -> list[Share]:
     client = given("REFDESK_OIDC_CLIENT_SECRET") or made["oidc_client"]
     access = env.read("REFDESK_S3_ACCESS_KEY") or made["s3_access_key"]
     secret = given("REFDESK_S3_SECRET_KEY") or made["s3_secret_key"]
+    metrics = given("REFDESK_METRICS_TOKEN") or made["metrics"]
     app = {
         "secret_key": given("REFDESK_SECRET_KEY") or made["secret_key"],
         "database_url": given("REFDESK_DATABASE_URL") or database,
@@ -125,6 +127,7 @@ def shares(made: dict[str, str], served: Served) -> list[Share]:
         "embeddings_api_key": embeddings,
         "oidc_client_secret": client,
         "oidc_internal_url": "" if env.read("REFDESK_OIDC_ISSUER") else KEYCLOAK,
+        "metrics_token": metrics,
         "smtp_url": env.read("REFDESK_SMTP_URL") or "",
         **model_server(served),
     }
@@ -146,7 +149,7 @@ def shares(made: dict[str, str], served: Served) -> list[Share]:
         ),
         Share("tools", APP, keycloak_backed_up(made, client)),
         Share("bugsink", BUGSINK, {"secret_key": made["bugsink"], "admin": made["bugsink_admin"]}),
-        Share("prometheus", NOBODY, {"api_key": qdrant or made["qdrant"]}),
+        Share("prometheus", NOBODY, {"api_key": qdrant or made["qdrant"], "metrics_token": metrics}),
         Share("grafana", GRAFANA, {"admin": made["grafana_admin"]}),
     ]
 

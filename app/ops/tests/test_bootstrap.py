@@ -24,6 +24,8 @@ PAGE = {"data-api"}
 FIELDS: dict[str, set[str]] = {
     "health": {"status", "version", "queues", "queues.queued", "queues.running", "queues.answers"},
     "ready": {"ready", "engines"},
+    # Not there without a token in the settings (test_metrics.py).
+    "metrics": PAGE,
     "accounts/sign-in": PAGE | {"csrfmiddlewaretoken", "next", "email", "password"},
     "accounts/sign-out": set(),
     # Without mail, a provider or a token that is open, these only say so.

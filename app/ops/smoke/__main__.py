@@ -17,6 +17,7 @@ from app.ops.smoke.steps import StepFailed, say
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/smoke")
+    parser.add_argument("--full", action="store_true")
     parser.add_argument("--insecure", action="store_true")
     parser.add_argument("--keycloak-admin", default="admin")
     parser.add_argument("--keycloak-password-file", type=Path)

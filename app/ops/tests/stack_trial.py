@@ -138,7 +138,7 @@ def air_check(trial: Trial, watch: AirWatch | None) -> None:
     say("Nothing left the stack: no packet, no question for an outside name.")
 
 
-def trial_run(trial: Trial, asked: argparse.Namespace) -> None:
+def trial_run(trial: Trial) -> None:
     with trial.timed("Images built"):
         trial.run("docker", "compose", "build", quiet=True)
     watch = None if AirWatch.problem() else AirWatch(trial.project)
@@ -153,8 +153,6 @@ def trial_run(trial: Trial, asked: argparse.Namespace) -> None:
     finally:
         if watch:
             watch.stop()
-    if asked.faults:
-        trial.run(sys.executable, "-m", "bench.faults", limit_s=3600)
 
 
 def ended(*_: Any) -> None:
@@ -162,9 +160,7 @@ def ended(*_: Any) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="scripts/test-stack")
-    parser.add_argument("--faults", action="store_true")
-    asked = parser.parse_args()
+    argparse.ArgumentParser(prog="scripts/test-stack").parse_args()
     signal.signal(signal.SIGTERM, ended)
     trial, began = Trial(), time.monotonic()
     try:
@@ -176,7 +172,7 @@ def main() -> int:
     if trial.environment.get("COMPOSE_ENV_FILES"):
         say(f"Images by other names, of {trial.environment['COMPOSE_ENV_FILES']}: not the upstream ones.")
     try:
-        trial_run(trial, asked)
+        trial_run(trial)
     except (Broken, subprocess.TimeoutExpired) as error:
         trial.logs_show()
         say(f"FAILED: {error}")

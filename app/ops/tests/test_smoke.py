@@ -103,4 +103,4 @@ def test_smoke_explains_itself_without_docker() -> None:
     said = subprocess.run(
         [ROOT / "scripts/smoke", "--help"], capture_output=True, text=True, check=True, env={"PATH": "/usr/bin:/bin"}
     )
-    assert "removed again" in said.stdout
+    assert "ERASES EVERYTHING" in said.stdout

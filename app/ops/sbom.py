@@ -1,8 +1,8 @@
 """What is inside a bundle, as CycloneDX 1.6 in JSON: python -m app.ops.sbom [--wheels FOLDER] [--npm LOCK | -]
 [--container IMAGE ID]… >FILE
 
-Without --wheels, as in the image: its Python packages, its Debian packages, the browser's packages, and the images beside
-it. With --wheels the packages of a folder, for the embedded default. Only the standard library; no setting is read.
+Without --wheels, as in the image: its Python packages, its Debian packages, the browser's packages, and the images that
+run beside it. With --wheels the packages of a folder, for the embedded default. Needs no package and reads no setting.
 """
 
 import argparse

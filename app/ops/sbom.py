@@ -67,7 +67,7 @@ def browser_packages(lock: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def container(image: str, digest: str) -> dict[str, Any]:
-    name, _, tag = image.rpartition(":")
+    name, tag = re.fullmatch(r"(.*?)(?::([^/:]*))?", image).groups("latest")  # type: ignore[union-attr]
     algorithm, _, content = digest.rpartition(":")
     hashes = [{"alg": "SHA-256", "content": content}] if algorithm == "sha256" else []
     return {"type": "container", "bom-ref": f"image:{image}", "name": name, "version": tag, "hashes": hashes}

@@ -31,7 +31,7 @@ case $* in
         for name; do :; done
         [ -f "$STORE/$name" ] || exit 1
         case $* in *'{{.Id}}'*) echo "$name sha256:$(printf '%064d' 7)" ;; esac ;;
-    'save --output '*) echo "$5 and $4" >"$3" ;;
+    'save --output '*) echo "$5 $4" >"$3" ;;
     'load --quiet --input '*) for name in $(cat "$4"); do touch "$STORE/$name"; done ;;
     run*) shift 7 && exec "$PYTHON" "$@" ;;
     *) echo "what is docker $*?" >&2 && exit 9 ;;

@@ -26,7 +26,7 @@ LONGEST_LICENCE = 200
 def component(kind: str, name: str, version: str, *, licence: str = "", query: str = "") -> dict[str, Any]:
     """kind: as package URLs have it: pypi, npm, deb/debian."""
     purl = f"pkg:{kind}/{quote(name, safe='/')}@{quote(version, safe='')}{query}"
-    made = {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl}
+    made: dict[str, Any] = {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl}
     if licence:
         made["licenses"] = [{"license": {"name": licence[:LONGEST_LICENCE]}}]
     return made
@@ -38,9 +38,13 @@ def python_packages(folders: list[str] | None) -> Iterator[dict[str, Any]]:
     for one in found:
         said = one.metadata
         classified = [line.rpartition(" :: ")[2] for line in said.get_all("Classifier") or [] if "License ::" in line]
-        words = said.get("License-Expression") or " AND ".join(classified) or (said.get("License") or "")
+        words = _first(said, "License-Expression") or " AND ".join(classified) or _first(said, "License")
         name = re.sub(r"[-_.]+", "-", said["Name"]).lower()
         yield component("pypi", name, one.version, licence=words.strip().partition("\n")[0])
+
+
+def _first(said: metadata.PackageMetadata, field: str) -> str:
+    return str((said.get_all(field) or [""])[0])
 
 
 def debian_packages() -> Iterator[dict[str, Any]]:

@@ -64,7 +64,14 @@ class Clone:
         self.folder, self.here, self.store = folder / "the clone", folder / "here", folder / "store"
         for made in (self.folder / "requirements", self.here, self.store, folder / "bin", folder / "index"):
             made.mkdir(parents=True)
-        for name in ("scripts", "app/ops/sbom.py", "docker-compose.yml", "pyproject.toml", "widget/package-lock.json"):
+        for name in (
+            "scripts",
+            "app/ops/bundle",
+            "app/ops/sbom.py",
+            "docker-compose.yml",
+            "pyproject.toml",
+            "widget/package-lock.json",
+        ):
             (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
             copy(ROOT / name, self.folder / name)
@@ -210,9 +217,9 @@ def test_what_it_does_not_know_it_refuses(clone: Clone, typed: list[str]) -> Non
     assert [*clone.here.iterdir()] == []
 
 
-@pytest.mark.parametrize("name", ["bundle", "unbundle"])
+@pytest.mark.parametrize("name", ["scripts/bundle", "app/ops/bundle/install.sh"])
 def test_each_says_how_it_is_used(clone: Clone, name: str) -> None:
-    status, said = clone.run(clone.folder / "scripts" / name, "--help")
+    status, said = clone.run("sh", clone.folder / name, "--help")
     assert (status, said.startswith("Usage: ")) == (0, True)
 
 

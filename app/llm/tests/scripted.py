@@ -38,7 +38,7 @@ class Script:
             tokens, without an end) | malformed (after the tokens) | endless (the tokens again and again) | error (in
             the stream, after the tokens).
         status: another HTTP status instead of an answer; `refusal` is its message.
-        models: entries of /v1/models instead of the one.
+        models, models_status: entries of /v1/models instead of the one, and its status.
         plain: one JSON object although a stream was asked for.
         at_once: all tokens in one write.
     """
@@ -51,6 +51,7 @@ class Script:
     status: int = 200
     refusal: str = "scripted"
     models: list[dict[str, Any]] = field(default_factory=list)
+    models_status: int = 200
     plain: bool = False
     at_once: bool = False
     done_marker: bool = True
@@ -112,6 +113,8 @@ class Server:
         status, answer = 200, self._simple(method, path, body)
         if answer is None:
             status, answer = 404, {"error": {"message": "not here"}}
+        elif path == "/v1/models":
+            status = self.scripts[0].models_status
         self._json(writer, status, answer)
         await writer.drain()
         return True

@@ -1,6 +1,5 @@
 """What Refdesk talks to, asked by the same doors that it uses itself. Needs Django's settings."""
 
-import asyncio
 import contextlib
 import socket
 import ssl
@@ -17,18 +16,15 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from app.accounts.oidc.provider import oidc_configured
-from app.errors import RefdeskError, Upstream
-from app.lib.http import http_session_close
+from app.errors import RefdeskError
 from app.lib.mail import MailFailed, mail_check, mail_is_set
 from app.llm.embeddings import EmbeddingSpace, embeddings_client
-from app.llm.endpoints import Facts, endpoint_default, endpoint_facts
 from app.ops.doctor.findings import Check, Finding, ok, problem, warning
+from app.ops.doctor.models import model_check
 from app.ops.health import engine_checks
 
 ANSWER_S, EMBED_S = 5.0, 15.0
 POSTGRES_LEAST = 16
-# Passages and history of a turn take about 6,000 tokens.
-CONTEXT_WELL = 8192
 CERTIFICATE_DAYS = 14
 SKEW_WARNING_S, SKEW_PROBLEM_S = 30, 60
 TODO = {
@@ -97,39 +93,6 @@ def embeddings_check() -> Iterator[Finding]:
 def _space_ask(spaces: list[EmbeddingSpace]) -> None:
     with contextlib.suppress(RefdeskError):
         spaces.append(embeddings_client().space())
-
-
-def model_check() -> Iterator[Finding]:
-    endpoint = endpoint_default()
-    if endpoint is None:
-        yield ok("model", "none: answers are quoted from the documents")
-        return
-    try:
-        facts = asyncio.run(_facts())
-    except Upstream as error:
-        yield warning(
-            "model",
-            f"{endpoint.url} does not answer or has no model ({error.details.get('reason')}): answers "
-            "are quoted from the documents",
-            "Start the model server, or correct REFDESK_LLM_URL and REFDESK_LLM_MODEL.",
-        )
-        return
-    text = f"{facts.model} at {endpoint.url}, {facts.context} tokens of context"
-    if facts.context < CONTEXT_WELL:
-        yield warning(
-            "model", text, "Serve 8192 or more (Ollama: OLLAMA_CONTEXT_LENGTH), or answers see fewer passages."
-        )
-    else:
-        yield ok("model", text)
-
-
-async def _facts() -> Facts:
-    endpoint = endpoint_default()
-    assert endpoint is not None
-    try:
-        return await endpoint_facts(endpoint)
-    finally:
-        await http_session_close()
 
 
 def mail_server_check() -> Iterator[Finding]:

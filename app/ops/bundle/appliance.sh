@@ -51,7 +51,8 @@ pack_models() {
         # Not the keys and tokens that lie beside the models.
         case $service in ollama) at=/root/.ollama what=models ;; vllm) at=/root/.cache what=huggingface ;; esac
         box="docker compose run --rm --no-deps --no-TTY --entrypoint"
-        size=$(GPU=none $box du "$service" -sm "$at/$what" | cut -f1) || stop "No model is in $service yet: scripts/up fetches it."
+        size=$(GPU=none $box du "$service" -sm "$at/$what" 2>"$work/said" | cut -f1)
+        [ -n "$size" ] || { cat "$work/said" >&2 && stop "No model is in $service yet; scripts/up fetches it."; }
         room $((size * 2 + 100))
         say "Copying the models of $service, $size MB …"
         GPU=none $box tar "$service" -C "$at" --exclude='*token*' -cf - "$what" >"$inside/models-$service.tar"

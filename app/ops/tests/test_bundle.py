@@ -154,13 +154,14 @@ def test_the_embedded_default_is_installed_without_an_index(clone: Clone) -> Non
     assert {"pkg:pypi/engine@1.0", "pkg:pypi/model@1.0"} <= {one["purl"] for one in listed}
 
 
+@pytest.mark.parametrize("place", [0, 20, 64, 65, 66, 70, -1])
 @pytest.mark.parametrize("name", ["images.tar", "source.tar.gz", "settings.env", "sbom.cdx.json", "SHA256SUMS"])
-def test_one_changed_byte_is_refused_before_anything_is_done(clone: Clone, name: str) -> None:
+def test_one_changed_byte_is_refused_before_anything_is_done(clone: Clone, name: str, place: int) -> None:
     bundle = clone.unpacked("appliance")
     for image in clone.store.iterdir():
         image.unlink()
     damaged = bytearray((bundle / name).read_bytes())
-    damaged[len(damaged) // 2] ^= 1
+    damaged[place % len(damaged)] ^= 1
     (bundle / name).write_bytes(damaged)
     status, said = clone.run("sh", bundle / "install.sh")
     assert (status, "nothing was installed" in said) == (1, True)
@@ -171,8 +172,12 @@ def test_one_changed_byte_is_refused_before_anything_is_done(clone: Clone, name:
     ]
 
 
-def test_a_bundle_that_lost_a_file_is_refused(clone: Clone) -> None:
+def test_a_bundle_with_a_file_too_few_or_too_many_is_refused(clone: Clone) -> None:
     bundle = clone.unpacked("appliance")
+    (bundle / "models-ollama.tar").touch()
+    status, said = clone.run("sh", bundle / "install.sh")
+    assert (status, "differs: ./models-ollama.tar" in said) == (1, True)
+    (bundle / "models-ollama.tar").unlink()
     (bundle / "images.tar").unlink()
     assert clone.run("sh", bundle / "install.sh")[0] == 1
     assert not (clone.here / "refdesk").exists()
@@ -181,7 +186,9 @@ def test_a_bundle_that_lost_a_file_is_refused(clone: Clone) -> None:
 def test_wheels_of_another_python_are_refused_plainly(clone: Clone) -> None:
     bundle = clone.unpacked("embedded", "--embedded")
     (bundle / "wheels" / "python").write_text("3.7\n")
-    sums = subprocess.run("sha256sum $(find . -type f ! -name SHA256SUMS)", shell=True, cwd=bundle, capture_output=True)
+    sums = subprocess.run(
+        "sha256sum $(find . -type f ! -name SHA256SUMS | LC_ALL=C sort)", shell=True, cwd=bundle, capture_output=True
+    )
     (bundle / "SHA256SUMS").write_bytes(sums.stdout)
     status, said = clone.run("sh", bundle / "install.sh")
     assert (status, "it needs Python 3.7" in said) == (1, True)

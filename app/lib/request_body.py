@@ -5,6 +5,7 @@ Django would take any number of bytes from anybody into /tmp (which is memory on
 Content-Length it would see no files and no limit.
 """
 
+import asyncio
 import errno
 import os
 import shutil
@@ -75,11 +76,15 @@ class Arriving:
         self._receive = receive
         self.most = most
         self.refused = False
+        self.dropped = False
 
     async def __call__(self) -> Any:
         message = await self._receive()
         while self.refused and message["type"] == "http.request":
             message = await self._receive()
+        if self.dropped:
+            # Who listened has ended without the rest of its request, and an end of it would be nobody's to notice.
+            await asyncio.get_running_loop().create_future()
         return message
 
 

@@ -5,6 +5,7 @@ own steps need it in every request. Making threads was a quarter of a turn's CPU
 has one thread to itself, so what is bound to a thread (a database connection) is never shared.
 """
 
+import asyncio
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
@@ -55,9 +56,13 @@ class RequestThreads(ASGIHandler):
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         _opened.set([])
         thread = self._free.pop() if self._free else ThreadPoolExecutor(1, thread_name_prefix="request")
+        arriving = Arriving(receive, self._most(scope))
         try:
             async with ThreadSensitiveContext(executor=thread):
-                await self.handle(scope, Arriving(receive, self._most(scope)), send)
+                await self.handle(scope, arriving, send)
+        except asyncio.CancelledError:
+            # The process ends and the server waits no longer for a stream. Raised, it would be logged as our failure.
+            arriving.dropped = True
         finally:
             # What a request left running (its reader has gone) keeps its thread busy: the next request waits for it.
             if len(self._free) < MOST_KEPT:

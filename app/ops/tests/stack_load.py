@@ -17,8 +17,11 @@ class Load:
     """With an API key of the first organisation, through the proxy."""
 
     def __init__(self, address: str, key: str) -> None:
+        self._public = address
         self.address, self._headers = f"{address}/api/v1", {"Authorization": f"Bearer {key}"}
-        self._http = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(PATIENCE_S), maxsize=32)
+        self._http = urllib3.PoolManager(
+            retries=urllib3.Retry(0, redirect=5), timeout=urllib3.Timeout(PATIENCE_S), maxsize=32
+        )
         # Ids of documents that were accepted, conversations that began, and ways in which readers ended.
         self.documents: list[str] = []
         self.conversations: list[str] = []
@@ -49,6 +52,14 @@ class Load:
                 "POST", f"{self.address}/bots/default/chat", json=body, headers=self._headers, timeout=20.0
             )
             return answer.status == 200 and bool(answer.json()["message"]["citations"])
+        except urllib3.exceptions.HTTPError:
+            return False
+
+    def provider_answers(self) -> bool:
+        """Whether the way to sign in leads to Keycloak's page."""
+        try:
+            answer = self._http.request("GET", f"{self._public}/accounts/oidc/sign-in", timeout=20.0)
+            return answer.status == 200 and b"kc-login" in answer.data
         except urllib3.exceptions.HTTPError:
             return False
 

@@ -26,6 +26,7 @@ case $* in
     'compose config --images init') echo ours:1 ;;
     'compose config --images') printf '%s\\n' ${IMAGES:-ours:1 theirs:2} ;;
     'compose config --environment') env ;;
+    'image inspect '*Created*) echo "${CREATED:-2099-01-01T00:00:00.123456789Z}" ;;
     'image inspect '*Size*) echo 1048576; echo 2097152 ;;
     'image inspect '*)
         for name; do :; done
@@ -211,6 +212,11 @@ def test_a_bundle_that_fails_leaves_nothing(clone: Clone) -> None:
     status, said = clone.bundle()
     assert (status, "docker compose build init" in said) == (1, True)
     assert [*clone.here.iterdir()] == []
+
+
+def test_an_image_that_is_older_than_the_code_is_told(clone: Clone) -> None:
+    assert "older than the code" not in clone.bundle("new.tar")[1]
+    assert "older than the code" in clone.bundle("old.tar", CREATED="2020-01-01T00:00:00.123456789Z")[1]
 
 
 def test_an_image_named_by_its_digest_is_refused(clone: Clone) -> None:

@@ -13,7 +13,8 @@ from app.chat.models import Message
 from app.errors import Upstream
 from app.ingest.page_pictures import pictures_forget, pictures_of
 from app.lib.storage import Storage, exports_storage, storage
-from app.retrieval.index import IndexSweep, server_default
+from app.retrieval.index import server_default
+from app.retrieval.index_upkeep import IndexSweep
 
 ANSWER_S = 10.0
 SCAN = 1000

@@ -29,6 +29,7 @@ from app.retrieval.sparse import SparseVector
 
 DENSE, WORDS = "dense", "words"
 COLLECTIONS = "refdesk-"
+ALIAS = "-in-use"
 WRITE_S, SEARCH_S = 30.0, 5.0
 # The embedded engine answers nobody while it stores a request: 200 points are 25 ms.
 POINTS_PER_REQUEST = 200
@@ -95,11 +96,16 @@ def collection_name(space: EmbeddingSpace) -> str:
     return f"{COLLECTIONS}{slug}-{space.dimensions}-{digest}"
 
 
+def alias_name(space: EmbeddingSpace) -> str:
+    """What is written to and searched in: the collection in use has it, and a renewal switches it (index_upkeep.py)."""
+    return f"{collection_name(space)}{ALIAS}"
+
+
 def _match(field: str, value: str) -> Json:
     return {"key": field, "match": {"value": value}}
 
 
-def _of(organisation: str, *more: Json) -> Json:
+def organisation_filter(organisation: str, *more: Json) -> Json:
     return {"must": [_match("organisation", organisation), *more]}
 
 
@@ -150,21 +156,42 @@ class IndexWriter:
 
     def __init__(self, server: IndexServer, space: EmbeddingSpace) -> None:
         self.server, self.space = server, space
-        self.collection = collection_name(space)
+        self.alias, self.collection = alias_name(space), collection_name(space)
         self.pool = urllib3.PoolManager(maxsize=8, retries=False)
         self._lock = threading.Lock()
         self._ensured = False
 
     def ensure_collection(self) -> None:
-        """Make the collection and its indexes, as far as they are not there."""
+        """Make the collection, its indexes and its alias, as far as they are not there."""
         with self._lock:
             if self._ensured:
                 return
-            if not self._call("GET", "/exists")["exists"]:
-                self._create()
+            in_use = self.collection_in_use()
+            name = in_use or self.collection
+            if in_use is None and not self._call("GET", "/exists", name=name)["exists"]:
+                self._create(name)
             for index in INDEXES:
-                self._call("PUT", "/index?wait=true", index)
+                self._call("PUT", "/index?wait=true", index, name=name)
+            if in_use is None:
+                self.alias_switch(name)
             self._ensured = True
+
+    def collection_in_use(self) -> str | None:
+        """What the alias names; None when there is none yet."""
+        listed = self.ask("GET", "/aliases")["aliases"]
+        return next((str(one["collection_name"]) for one in listed if one["alias_name"] == self.alias), None)
+
+    def alias_switch(self, name: str) -> None:
+        """Write to and search in that collection from now on: in one step, so no search finds neither."""
+        create = {"create_alias": {"collection_name": name, "alias_name": self.alias}}
+        old = [{"delete_alias": {"alias_name": self.alias}}] if self.collection_in_use() else []
+        self.ask("POST", "/collections/aliases", {"actions": [*old, create]})
+
+    def collection_make(self, name: str) -> None:
+        """An empty collection with its indexes."""
+        self._create(name)
+        for index in INDEXES:
+            self._call("PUT", "/index?wait=true", index, name=name)
 
     def points_upsert(self, points: Iterable[Point]) -> None:
         """Store points; one with a known id is replaced."""
@@ -188,17 +215,17 @@ class IndexWriter:
             self._delete({"points": batch})
 
     def points_delete_version(self, *, organisation: str, version: str) -> None:
-        self._delete({"filter": _of(organisation, _match("version", version))})
+        self._delete({"filter": organisation_filter(organisation, _match("version", version))})
 
     def count(self, *, organisation: str | None = None) -> int:
         """Points of an organisation, or of all."""
-        body = {"exact": True, **({"filter": _of(organisation)} if organisation else {})}
+        body = {"exact": True, **({"filter": organisation_filter(organisation)} if organisation else {})}
         answer = self._unless_absent("POST", "/points/count", body)
         return int(answer["count"]) if answer else 0
 
     def point_ids(self, *, organisation: str, version: str | None = None) -> Iterator[str]:
         """Ids of the organisation's points, or of those of one version, in rising order, page by page."""
-        within = _of(organisation, *([_match("version", version)] if version else []))
+        within = organisation_filter(organisation, *([_match("version", version)] if version else []))
         for point in self._scroll({"filter": within, "with_payload": False}):
             yield str(point["id"])
 
@@ -208,9 +235,9 @@ class IndexWriter:
             payload = point.get("payload") or {}
             yield PointOwner(str(point["id"]), payload.get("organisation", ""), payload.get("version", ""))
 
-    def _create(self) -> None:
+    def _create(self, name: str) -> None:
         try:
-            self._call("PUT", "", _collection_body(self.space.dimensions))
+            self._call("PUT", "", _collection_body(self.space.dimensions), name=name)
         except IndexRefused as refused:
             # 409: another worker was faster.
             if refused.upstream_status != 409:
@@ -233,15 +260,21 @@ class IndexWriter:
 
     def _unless_absent(self, method: str, path: str, body: Json) -> Any:
         """None when there is no collection yet: then there is nothing to find or delete."""
-        try:
-            return self._call(method, path, body)
-        except IndexRefused as refused:
-            if refused.upstream_status == 404:
-                return None
-            raise
+        # A box of the first version has the collection and no alias, until the next document comes.
+        for name in (self.alias, self.collection):
+            try:
+                return self._call(method, path, body, name=name)
+            except IndexRefused as refused:
+                if refused.upstream_status != 404:
+                    raise
+        return None
 
-    def _call(self, method: str, path: str, body: Json | None = None) -> Any:
-        url = f"{self.server.url}/collections/{self.collection}{path}"
+    def _call(self, method: str, path: str, body: Json | None = None, *, name: str = "") -> Any:
+        return self.ask(method, f"/collections/{name or self.alias}{path}", body)
+
+    def ask(self, method: str, path: str, body: Json | None = None) -> Any:
+        """One call, of the collections' own paths too. Raises Upstream: search_unavailable."""
+        url = f"{self.server.url}{path}"
         content = None if body is None else orjson.dumps(body)
         ask = Ask(method, url, self.server.headers, content, ATTEMPTS)
         try:
@@ -265,7 +298,9 @@ class IndexReader:
 
     def __init__(self, server: IndexServer, space: EmbeddingSpace) -> None:
         self.server = server
-        self.url = f"{server.url}/collections/{collection_name(space)}/points/query/batch"
+        # A box of the first version has the collection and no alias, until the next document comes.
+        names = (alias_name(space), collection_name(space))
+        self.urls = [f"{server.url}/collections/{name}/points/query/batch" for name in names]
 
     async def search(
         self,
@@ -285,7 +320,9 @@ class IndexReader:
         """
         if sources is not None and not sources:
             return Candidates([], [])
-        within = _of(organisation, *([] if sources is None else [{"key": "source", "match": {"any": list(sources)}}]))
+        within = organisation_filter(
+            organisation, *([] if sources is None else [{"key": "source", "match": {"any": list(sources)}}])
+        )
         stages: dict[str, Any] = {} if dense is None else {DENSE: dense}
         if words.indices:
             stages[WORDS] = {"indices": words.indices, "values": words.values}
@@ -301,18 +338,19 @@ class IndexReader:
 
     async def _query(self, body: bytes) -> list[list[Scored]] | None:
         """A list per search; None without a collection."""
-        begun = time.perf_counter()
-        try:
-            answer = await Ask("POST", self.url, self.server.headers, body).send_async(within_s=SEARCH_S)
-        except Unanswered as failure:
-            raise unavailable(failure.reason) from failure
-        finally:
-            SEARCHES.observe(time.perf_counter() - begun)
-        if answer.status == 404:
-            return None
-        if answer.status != 200:
-            raise IndexRefused(answer.status, answer.content)
-        return scores_read(answer.content)
+        for url in self.urls:
+            begun = time.perf_counter()
+            try:
+                answer = await Ask("POST", url, self.server.headers, body).send_async(within_s=SEARCH_S)
+            except Unanswered as failure:
+                raise unavailable(failure.reason) from failure
+            finally:
+                SEARCHES.observe(time.perf_counter() - begun)
+            if answer.status == 200:
+                return scores_read(answer.content)
+            if answer.status != 404:
+                raise IndexRefused(answer.status, answer.content)
+        return None
 
 
 def scores_read(content: bytes) -> list[list[Scored]]:
@@ -343,35 +381,3 @@ def index_writer(space: EmbeddingSpace) -> IndexWriter:
 def index_reader(space: EmbeddingSpace) -> IndexReader:
     """The web process's reader of a model's vectors."""
     return IndexReader(server_default(), space)
-
-
-class IndexSweep:
-    """An organisation's points in the collections of every embedding model there ever was: for its erasure."""
-
-    def __init__(self, server: IndexServer) -> None:
-        self.server = server
-        self.pool = urllib3.PoolManager(maxsize=1, retries=False)
-
-    def count(self, *, organisation: str) -> int:
-        body = {"exact": True, "filter": _of(organisation)}
-        return sum(int(self._call("POST", f"/{name}/points/count", body)["count"]) for name in self._names())
-
-    def delete(self, *, organisation: str) -> None:
-        """Returns when they are gone."""
-        for name in self._names():
-            self._call("POST", f"/{name}/points/delete?wait=true", {"filter": _of(organisation)})
-
-    def _names(self) -> list[str]:
-        found = [str(one["name"]) for one in self._call("GET", "")["collections"]]
-        return [name for name in found if name.startswith(COLLECTIONS)]
-
-    def _call(self, method: str, path: str, body: Json | None = None) -> Any:
-        content = None if body is None else orjson.dumps(body)
-        ask = Ask(method, f"{self.server.url}/collections{path}", self.server.headers, content, ATTEMPTS)
-        try:
-            answer = ask.send(self.pool, read_s=WRITE_S)
-        except Unanswered as failure:
-            raise unavailable(failure.reason) from failure
-        if answer.status != 200:
-            raise IndexRefused(answer.status, answer.content)
-        return result_read(answer.content)

@@ -163,3 +163,13 @@ def test_one_of_two_reconcilers_leaves_the_work_to_the_other(ready: Document) ->
         assert alone
         assert thread.submit(other_process).result() is None
     assert reconcile(repair=False) is not None
+
+
+def test_the_index_is_renewed_by_a_command_and_everything_is_still_found(ready: Document) -> None:
+    before = set(points_of(ready.organisation_id))
+    out = io.StringIO()
+    call_command("index_renew", stdout=out)
+    assert out.getvalue() == f"{len(before)} vectors are in a new collection, which is searched from now on.\n"
+    assert writer().collection_in_use() != writer().collection
+    assert set(points_of(ready.organisation_id)) == before
+    stores_agree()

@@ -129,12 +129,16 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.shards, self.file = folder / "shards", folder / "collections.json"
+        self.aliases_file = folder / "aliases.json"
         self.shards.mkdir(parents=True, exist_ok=True)
         saved: Json = orjson.loads(self.file.read_bytes()) if self.file.exists() else {}
         self.collections: dict[str, Collection] = {}
         for name, (shard, params, indexes) in saved.items():
             path = self.shards / shard
             self.collections[name] = Collection(path, params, indexes, self._load(path))
+        # A kill between the two files leaves an alias of nothing: the collection is gone, and so is the alias.
+        aliases: dict[str, str] = orjson.loads(self.aliases_file.read_bytes()) if self.aliases_file.exists() else {}
+        self.aliases = {alias: target for alias, target in aliases.items() if target in self.collections}
         for path in set(self.shards.iterdir()) - {one.folder for one in self.collections.values()}:
             shutil.rmtree(path)  # left by a kill while a collection was made or deleted
 
@@ -149,12 +153,7 @@ class Store:
         content: dict[str, Any] = {
             name: (one.folder.name, one.params, one.indexes) for name, one in self.collections.items()
         }
-        draft = self.file.with_suffix(".new")
-        with draft.open("wb") as out:
-            out.write(orjson.dumps(content))
-            out.flush()
-            os.fsync(out.fileno())
-        draft.replace(self.file)
+        _replace(self.file, content)
 
     def flush(self) -> None:
         """What is due: after a pause in the updates, else once a minute.
@@ -173,7 +172,7 @@ class Store:
             collection.shard.close()
 
     def named(self, name: str) -> Collection:
-        if found := self.collections.get(name):
+        if found := self.collections.get(self.aliases.get(name, name)):
             return found
         raise Refusal(404, f"Not found: Collection `{name}` doesn't exist!")
 
@@ -192,7 +191,37 @@ class Store:
         gone = self.collections.pop(name, None)
         if gone is None:
             return False
+        self.aliases = {alias: target for alias, target in self.aliases.items() if target != name}
         self.save()
+        _replace(self.aliases_file, self.aliases)
         gone.shard.close()
         shutil.rmtree(gone.folder)
         return True
+
+    def aliases_change(self, actions: list[Json]) -> bool:
+        """All or none; no call sees a part of it."""
+        changed = dict(self.aliases)
+        for action in actions:
+            [(kind, about)] = action.items()
+            if kind == "create_alias":
+                if about["collection_name"] not in self.collections:
+                    raise Refusal(404, f"Not found: Collection `{about['collection_name']}` doesn't exist!")
+                if about["alias_name"] in self.collections:
+                    raise Refusal(409, f"Wrong input: Collection `{about['alias_name']}` already exists!")
+                changed[about["alias_name"]] = about["collection_name"]
+            elif kind == "delete_alias":
+                changed.pop(about["alias_name"], None)
+            else:
+                raise Refusal(501, f"{kind} is not in the embedded Qdrant")
+        _replace(self.aliases_file, changed)
+        self.aliases = changed
+        return True
+
+
+def _replace(file: Path, content: Any) -> None:
+    draft = file.with_suffix(".new")
+    with draft.open("wb") as out:
+        out.write(orjson.dumps(content))
+        out.flush()
+        os.fsync(out.fileno())
+    draft.replace(file)

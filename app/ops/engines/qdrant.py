@@ -102,6 +102,11 @@ def query_batch(call: Call) -> list[Json]:
     return [{"points": shard.query(requests.query_of(one))} for one in call.body["searches"]]
 
 
+def aliases(call: Call) -> Json:
+    named = call.store.aliases.items()
+    return {"aliases": [{"alias_name": alias, "collection_name": target} for alias, target in named]}
+
+
 Work = Callable[[Call], Any]
 # Method and what follows /collections/{name}; the first is the list of all.
 CALLS: dict[tuple[str, str | None], Work] = {
@@ -109,7 +114,7 @@ CALLS: dict[tuple[str, str | None], Work] = {
     ("GET", ""): lambda call: call.store.named(call.name).info(),
     ("PUT", ""): lambda call: call.store.create(call.name, call.body),
     ("DELETE", ""): lambda call: call.store.delete(call.name),
-    ("GET", "exists"): lambda call: {"exists": call.name in call.store.collections},
+    ("GET", "exists"): lambda call: {"exists": call.name in call.store.collections or call.name in call.store.aliases},
     ("PUT", "index"): create_index,
     ("PUT", "points"): upsert,
     ("POST", "points/delete"): delete,
@@ -121,11 +126,19 @@ CALLS: dict[tuple[str, str | None], Work] = {
 }
 
 
+ALIAS_CALLS: dict[tuple[str, str], Work] = {
+    ("GET", "aliases"): aliases,
+    ("POST", "collections/aliases"): lambda call: call.store.aliases_change(call.body["actions"]),
+}
+
+
 def work_of(method: str, path: str) -> tuple[Work, str]:
     """What a request asks for, and the name of its collection. `path` is raw, so %2F stays in a name."""
     first, _, rest = path.strip("/").partition("/")
     name, _, action = rest.partition("/")
     work = CALLS.get((method, action if name else None)) if first == "collections" else None
+    if path.strip("/") in ("aliases", "collections/aliases"):
+        work = ALIAS_CALLS.get((method, path.strip("/")))
     if work is None:
         raise Refusal(404, f"{method} {path} is not in the embedded Qdrant")
     return work, unquote(name)

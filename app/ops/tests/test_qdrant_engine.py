@@ -187,3 +187,28 @@ def test_what_is_wrong_is_refused_with_the_server_s_status_and_changes_nothing(q
 def test_a_body_beyond_the_limit_is_refused(qdrant: str) -> None:
     status, content = call(qdrant, "PUT", "/collections/any/points", b" " * (33 * 1024 * 1024))
     assert (status, b"larger than allowed" in content) == (400, True)
+
+
+def test_an_alias_names_a_collection_also_after_a_kill_and_goes_with_it(engine: Engine) -> None:
+    client = engine.client()
+    fill(client, 3)
+    named = m.CreateAliasOperation(create_alias=m.CreateAlias(collection_name="docs", alias_name="in-use"))
+    client.update_collection_aliases([named])
+    assert client.count("in-use").count == 3
+    engine.end(signal.SIGKILL)
+    engine.start()
+    client = engine.client()
+    assert [(one.alias_name, one.collection_name) for one in client.get_aliases().aliases] == [("in-use", "docs")]
+    assert (client.count("in-use").count, client.collection_exists("in-use")) == (3, True)
+    client.delete_collection("docs")
+    assert (client.get_aliases().aliases, client.collection_exists("in-use")) == ([], False)
+
+
+def test_a_change_of_aliases_is_made_whole_or_not_at_all(engine: Engine) -> None:
+    client = engine.client()
+    fill(client, 1)
+    for wrong in ({"collection_name": "nowhere", "alias_name": "b"}, {"collection_name": "docs", "alias_name": "docs"}):
+        actions = [{"create_alias": {"collection_name": "docs", "alias_name": "a"}}, {"create_alias": wrong}]
+        status, _ = call(engine.url, "POST", "/collections/aliases", {"actions": actions}, key="own")
+        assert status in (404, 409)
+    assert client.get_aliases().aliases == []

@@ -37,10 +37,12 @@ def oracle(server: IndexServer) -> Iterator[QdrantClient]:
 
 @pytest.fixture
 def space(oracle: QdrantClient) -> Iterator[EmbeddingSpace]:
-    """A model of 4 dimensions, its collection deleted at the end."""
+    """A model of 4 dimensions, its collections deleted at the end."""
     made = EmbeddingSpace(f"test {uuid.uuid4()}", 4)
     yield made
-    oracle.delete_collection(collection_name(made))
+    for collection in oracle.get_collections().collections:
+        if collection.name.startswith(collection_name(made)):
+            oracle.delete_collection(collection.name)
 
 
 @pytest.fixture

@@ -47,8 +47,9 @@ class Restored:
     report: Report | None = None
 
 
-def restore_check(archive: Archive) -> bool:
+def restore_check(archive: Archive, *, keep_files: bool = False) -> bool:
     """Before anything is changed; True when a restore of this very backup was cut short after its rows were there.
+    keep_files: the store may have files that came after the backup; the reconciler removes them.
 
     Raises NotEmpty.
     """
@@ -64,7 +65,7 @@ def restore_check(archive: Archive) -> bool:
     for kind, store in stores.items():
         ours = {key for key, _ in archive.listed(kind)}
         foreign = sum(1 for one in store.objects() if one.key not in ours)
-        if foreign:
+        if foreign and not keep_files:
             raise NotEmpty(f"The file store has {foreign} files that the backup does not know. "
                            "A restore goes into an empty box only.")  # fmt: skip
     return resumed

@@ -48,7 +48,8 @@ def tool_command(read: argparse.Namespace) -> list[str]:
     keycloak = () if read.keycloak == 0 else (f"--keycloak={TOOLS}",)
     if read.part == "backup":
         return manage_command("backup", "--stream", *keycloak, *(["--exports"] if read.exports else []))
-    return manage_command("restore", "--appliance", *keycloak, f"{SCRATCH}/{ARRIVED}")
+    keep = ["--keep-files"] if read.keep_files else []
+    return manage_command("restore", "--appliance", *keep, *keycloak, f"{SCRATCH}/{ARRIVED}")
 
 
 def read_arguments(arguments: list[str]) -> argparse.Namespace:
@@ -59,6 +60,7 @@ def read_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--vllm-model", default="")
     parser.add_argument("--keycloak", type=int, default=1, help="backup, restore: 0 without Keycloak")
     parser.add_argument("--exports", action="store_true", help="backup: with the files of finished exports")
+    parser.add_argument("--keep-files", action="store_true", help="restore: files that the backup lacks may be there")
     parser.add_argument("--bytes", type=int, default=0, help="arrive: how many come")
     return parser.parse_args(arguments)
 

@@ -110,6 +110,13 @@ def test_a_box_made_again_answers_alike_with_the_same_citation(used: Used, made_
     assert cited == [(one["passage"]["id"], one["passage"]["document"]["id"]) for one in before["citations"]] != []
 
 
+def test_a_box_made_again_does_its_work_and_asking_leaves_nothing(made_again: WholeBox) -> None:
+    count = "SELECT count(*) FROM chat_conversation"
+    before = made_again.sql(count)
+    assert "is answered" in made_again.manage("check_answers")
+    assert made_again.sql(count) == before
+
+
 def test_a_box_made_again_has_the_conversations(used: Used, made_again: WholeBox) -> None:
     messages = made_again.sql("SELECT content FROM chat_message")
     assert (used.answer["message"]["content"],) in messages

@@ -29,10 +29,12 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path)
         parser.add_argument("--appliance", action="store_true", help="wait for the stores; remove FILE afterwards")
+        parser.add_argument("--keep-files", action="store_true", help="files that the backup lacks may be there")
         parser.add_argument("--keycloak", type=Path, help="folder of Keycloak's secrets: its rows too")
 
     def handle(self, *args: Any, **options: Any) -> None:
         path: Path = options["file"].expanduser().resolve()
+        self.keep_files: bool = options["keep_files"]
         if not options["appliance"]:
             self._run(path, options["keycloak"], appliance=False)
             return
@@ -66,7 +68,7 @@ class Command(BaseCommand):
     def _restore(self, path: Path, keycloak_folder: Path | None) -> tuple[Archive, Restored]:
         self._say("Comparing the backup with its digests …")
         archive = archive_open(path)
-        resumed = restore_check(archive)
+        resumed = restore_check(archive, keep_files=self.keep_files)
         keycloak = self._keycloak(archive, keycloak_folder)
         loaded = keycloak is None or keycloak_check(archive, keycloak)
         self._await_embeddings()
@@ -146,6 +148,7 @@ class Command(BaseCommand):
             return False
         known = {"other_model"} | ({"missing_objects"} if archive.manifest["missing"] else set())
         known |= {"missing_points"} if done.again else set()
+        known |= {"orphan_objects"} if self.keep_files else set()
         return not any(one.count for name, one in done.report.findings().items() if name not in known)
 
     def _show_settings(self, archive: Archive, *, appliance: bool) -> None:

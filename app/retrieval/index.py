@@ -1,4 +1,4 @@
-"""Vectors of passages in Qdrant: the only code that talks to it.
+"""Vectors of passages in Qdrant: with index_upkeep.py the only code that talks to it.
 
 One collection per embedding model, all organisations in it; every search and every deletion is filtered by
 organisation. A point holds no text: PostgreSQL has it, and a hit is read again there before use. Workers use

@@ -39,9 +39,6 @@ class Stack:
             raise Failed(f"not running: {', '.join(missing)}", "scripts/up starts the stack, scripts/status shows it.")
         return self.inside("web", "printenv", "REFDESK_URL").strip().rstrip("/")
 
-    def up(self) -> None:
-        self.script("up")
-
     def wipe(self) -> None:
         """Removes containers and volumes: everything."""
         self.compose("--profile", "*", "down", "--volumes", "--remove-orphans")

@@ -48,8 +48,7 @@ class Run:
     def everything(self, folder: Path) -> None:
         self._begin()
         if self._asked.full:
-            with step("Looking for anything that --full must not erase", "docs/smoke.md"):
-                foreign_refuse(self.stack, self._keycloak_find())
+            self._foreign_refuse()
         self._first_part(folder)
         if self._asked.full:
             self._second_part(folder)
@@ -79,11 +78,17 @@ class Run:
         with step("Signing out, here and at Keycloak", SIGN_IN):
             portal.sign_out()
 
+    def _foreign_refuse(self) -> None:
+        with step("Looking for anything that --full must not erase", "docs/smoke.md"):
+            foreign_refuse(self.stack, self._keycloak_find())
+
     def _second_part(self, folder: Path) -> None:
         with step("Backing up", "docs/backup.md, scripts/status"):
             file = folder / "smoke.tar"
             self.stack.script("backup", "--stack", str(file))
         say(f"  {file.stat().st_size / 1e6:.1f} MB")
+        # Somebody may have come in meanwhile.
+        self._foreign_refuse()
         with step("Erasing everything: containers and volumes", "scripts/status"):
             self.stack.wipe()
         with step("Restoring, and waiting until all is healthy", "docs/backup.md, scripts/status"):

@@ -211,6 +211,21 @@ def test_an_upgrade_that_was_cut_short_says_so_and_goes_on(clone: Clone, then: s
     assert (status, clone.state) == (0, expected), said
 
 
+def test_an_upgrade_that_was_cut_short_before_its_backup_begins_anew_and_starts_what_ran(clone: Clone) -> None:
+    clone.run()
+    text = (clone.folder / "scripts" / "upgrade-embedded").read_text()
+    (clone.folder / "scripts" / "upgrade-embedded").write_text(
+        text.replace("box_backup() {", "box_backup() { kill -9 $$;")
+    )
+    clone.git("commit", "--quiet", "--all", "--message", "killed at its backup")
+    assert clone.call("--to", "v2")[0] == -signal.SIGKILL
+    assert clone.state == ("1", "rows of 1", False)
+    clone.git("reset", "--quiet", "--hard", "v1")
+    status, said = clone.call("--to", "v2")
+    assert (status, "begins anew" in said) == (0, True), said
+    assert clone.state == ("2", "rows of 2", True)
+
+
 def test_upgrade_says_how_it_is_used(clone: Clone) -> None:
     status, said = clone.call("--help")
     assert (status, said.startswith("Usage: scripts/upgrade")) == (0, True)

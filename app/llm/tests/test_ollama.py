@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -15,8 +17,10 @@ from app.lib.http import http_session_close
 from app.llm.chat import ChatStream
 from app.llm.embeddings import EmbeddingsClient, EmbeddingsServer, QuestionEmbedder, vector_numbers
 from app.llm.endpoints import Endpoint, endpoint_facts, facts_forget
-from app.llm.ollama import OllamaServer
+from app.llm.ollama import OllamaServer, PullProgress
 from app.llm.tests.real_servers import TinyOllama, tiny_ollama
+from app.ops.management.commands.models import progress_line
+from app.ops.reference import ROOT
 
 QUESTION = [{"role": "user", "content": "Do cats purr?"}]
 CONTEXT = 1024
@@ -219,3 +223,18 @@ def test_the_command_says_plainly_that_there_is_no_ollama(settings: Any) -> None
     settings.LLM_URL = AWAY.url
     with pytest.raises(CommandError, match="does not answer"):
         call_command("models", "list")
+
+
+def test_progress_is_a_line_for_each_tenth_of_a_part() -> None:
+    lines = {
+        progress_line(PullProgress("pulling 71b0170a9d03", done, 4_000_000_000)) for done in range(0, 10**9, 10**7)
+    }
+    assert lines == {f"pulling 71b0170a9d03: {percent} % of 4,000 MB" for percent in (0, 10, 20)}
+    assert progress_line(PullProgress("verifying sha256 digest")) == "verifying sha256 digest"
+
+
+def test_the_web_process_loads_no_client_of_ollama() -> None:
+    # 10 MB, which a box at rest would pay for ever.
+    program = "import sys, app.asgi, app.llm.ollama; print(sorted({'ollama', 'httpx'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "[]\n", done.stderr

@@ -50,7 +50,7 @@ class Command(BaseCommand):
     def _pull(self, server: OllamaServer, name: str) -> None:
         said = ""
         for progress in server.pull(name):
-            line = _progress(progress)
+            line = progress_line(progress)
             if line != said:
                 self.stdout.write(f"  {line}")
                 self.stdout.flush()
@@ -74,7 +74,7 @@ class Command(BaseCommand):
             audit_record(organisation=None, action=action, target_name=name)
 
 
-def _progress(progress: PullProgress) -> str:
+def progress_line(progress: PullProgress) -> str:
     """A line for each tenth of a part."""
     if not progress.total:
         return progress.step

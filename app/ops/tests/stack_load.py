@@ -20,7 +20,9 @@ class Load:
         self._public = address
         self.address, self._headers = f"{address}/api/v1", {"Authorization": f"Bearer {key}"}
         self._http = urllib3.PoolManager(
-            retries=urllib3.Retry(5, connect=0, read=0, status=0, other=0), timeout=urllib3.Timeout(PATIENCE_S), maxsize=32
+            retries=urllib3.Retry(5, connect=0, read=0, status=0, other=0),
+            timeout=urllib3.Timeout(PATIENCE_S),
+            maxsize=32,
         )
         # Ids of documents that were accepted, conversations that began, and ways in which readers ended.
         self.documents: list[str] = []

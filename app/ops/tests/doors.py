@@ -90,6 +90,7 @@ ROUTE_VALUES: dict[tuple[str, str], Value] = {
     # Exactly one of four: whoever the conversation belongs to.
     ("POST /api/v1/erasures", "person"): lambda world: "",
     ("GET /api/v1/usage", "from"): lambda world: "2026-01-01",
+    ("GET /api/v1/audit", "from"): lambda world: "2026-01-01",
     ("GET /api/v1/usage", "to"): lambda world: "2026-12-31",
 }
 

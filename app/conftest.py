@@ -1,6 +1,7 @@
 """Shared people of the tests: alice owns an organisation, bob is a member of it, charlie belongs to another one."""
 
-from collections.abc import Callable, Iterator, Sequence
+import inspect
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,10 @@ from app.accounts.models import Organisation, User
 from app.accounts.services import membership_create, organisation_create, user_create
 from app.bots.models import Bot
 from app.bots.services import bot_create
+from app.lib.database import database_close
+from app.lib.http import http_session_close
 from app.lib.tenancy import ACT_AS_ROLE, scope_enter_everything
+from app.lib.valkey import valkey_close
 from app.ops.tests.engines import POSTGRES
 from app.sources.models import Source
 from app.sources.services import source_create
@@ -84,6 +88,25 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
             # Not autovacuum, which the owner of the database may not send away.
             " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
         )
+
+
+@pytest.fixture
+async def loop_connections() -> AsyncIterator[None]:
+    """Closes what the test's event loop has open, as the web process does at its end.
+
+    Left to themselves, a pool of connections that is just connecting outlives the cancelling of its loop: for ever.
+    """
+    yield
+    await http_session_close()
+    await valkey_close()
+    await database_close()
+
+
+@pytest.fixture(autouse=True)
+def _loop_left_clean(request: pytest.FixtureRequest) -> None:
+    # Only where there is a loop: a test in a browser has another library's.
+    if inspect.iscoroutinefunction(getattr(request, "function", None)):
+        request.getfixturevalue("loop_connections")
 
 
 @pytest.fixture(autouse=True)

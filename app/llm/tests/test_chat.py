@@ -1,11 +1,10 @@
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from app.errors import Upstream
-from app.lib.http import http_session_close
 from app.llm.chat import ChatStream, Patience
 from app.llm.endpoints import Endpoint, endpoint_facts, facts_forget
 from app.llm.tests.scripted import SOON_S, Script, ScriptedModel
@@ -20,10 +19,8 @@ def model() -> Iterator[ScriptedModel]:
 
 
 @pytest.fixture(autouse=True)
-async def closed_session() -> AsyncIterator[None]:
+def _nothing_known() -> None:
     facts_forget()
-    yield
-    await http_session_close()
 
 
 def stream_of(model: ScriptedModel, **more: object) -> ChatStream:

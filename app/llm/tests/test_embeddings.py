@@ -1,12 +1,11 @@
 import math
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from app.errors import Upstream
-from app.lib.http import http_session_close
 from app.llm.embedding_models import MINILM, ModelFile, ModelMissing, file_find
 from app.llm.embeddings import (
     PROBES,
@@ -18,13 +17,6 @@ from app.llm.embeddings import (
 )
 from app.llm.tests.embedding_servers import Reply, Scripted, as_base64, as_floats, serving, vector
 from app.ops.engines.ports import port_find
-
-
-@pytest.fixture
-async def loop_session() -> AsyncIterator[None]:
-    """Closes the running loop's connections at the end."""
-    yield
-    await http_session_close()
 
 
 @pytest.mark.parametrize("reply", [as_floats, as_base64])
@@ -40,7 +32,7 @@ def test_vectors_come_in_the_order_of_the_texts_however_they_travel(reply: Calla
         assert "X-Priority" not in server.headers[-1]
 
 
-async def test_a_question_goes_before_documents_and_is_asked_once(loop_session: None) -> None:
+async def test_a_question_goes_before_documents_and_is_asked_once() -> None:
     with serving(Scripted(as_base64)) as server:
         embedder = QuestionEmbedder(EmbeddingsServer(server.url, "chosen"))
         assert [await embedder.embed_question("why?") for _ in range(3)] == [vector("why?")] * 3
@@ -95,7 +87,7 @@ def test_an_answer_without_proper_vectors_is_refused(content: Any) -> None:
     assert (refused.value.code, refused.value.retryable) == ("embeddings_unavailable", True)
 
 
-async def test_a_question_learns_quickly_that_nobody_answers(loop_session: None) -> None:
+async def test_a_question_learns_quickly_that_nobody_answers() -> None:
     begun = time.monotonic()
     with pytest.raises(Upstream) as refused:
         await QuestionEmbedder(EmbeddingsServer(f"http://127.0.0.1:{port_find(None)}/v1")).embed_question("why?")
@@ -124,7 +116,7 @@ def test_the_packaged_model_knows_what_belongs_together(embedder: str) -> None:
     assert cosines[0] > 0.45 > 0.15 > cosines[1]
 
 
-async def test_both_clients_get_the_same_vector(embedder: str, loop_session: None) -> None:
+async def test_both_clients_get_the_same_vector(embedder: str) -> None:
     server = EmbeddingsServer(f"{embedder}/v1")
     [by_worker] = EmbeddingsClient(server).embed_documents(["What is refunded?"])
     by_web = await QuestionEmbedder(server).embed_question("What is refunded?")

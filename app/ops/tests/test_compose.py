@@ -52,7 +52,7 @@ REACHED_BY = {
     "keycloak": {"proxy", "web", "tools", "postgres", "n8n", "bugsink", "prometheus", "grafana"},
     "embeddings": {"web", "worker", "tools", "ollama", "ollama-pull", "vllm"},
 }
-ROUTE_OUT = {"proxy", "web", "worker", "tools", "ollama", "vllm", "n8n"}
+ROUTE_OUT = {"proxy", "web", "worker", "beat", "migrate", "tools", "ollama", "vllm", "n8n"}
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ organisations hold the same documents, but for one word of each.
 import asyncio
 import random
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -23,8 +23,6 @@ from app.accounts.models import Organisation
 from app.accounts.services import organisation_create
 from app.conftest import person_make
 from app.ingest.models import Chunk
-from app.lib.database import database_close
-from app.lib.http import http_session_close
 from app.lib.ids import new_id
 from app.lib.tenancy import everything_visible, organisations_visible
 from app.llm.embeddings import embeddings_client, vector_numbers
@@ -149,20 +147,13 @@ def towns(stage: Stage, qdrant: str, embedder: str) -> Towns:
         return Towns().build()
 
 
-@pytest.fixture(autouse=True)
-async def loop_connections() -> AsyncIterator[None]:
-    yield
-    await http_session_close()
-    await database_close()
-
-
 # The walls, each taken away.
 
 
 @contextmanager
 def vectors_unfiltered(patch: pytest.MonkeyPatch) -> Iterator[None]:
     with patch.context() as patched:
-        patched.setattr(index, "_of", lambda organisation, *more: {"must": list(more)})
+        patched.setattr(index, "organisation_filter", lambda organisation, *more: {"must": list(more)})
         yield
 
 

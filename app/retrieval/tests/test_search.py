@@ -1,7 +1,7 @@
 """Search as the product does it: the packaged model, the Edge process and PostgreSQL, all real."""
 
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from uuid import UUID
 
@@ -13,8 +13,6 @@ from django.conf import settings
 from app.accounts.models import Organisation
 from app.chat.tests.library import document_index
 from app.ingest.models import Chunk
-from app.lib.database import database_close
-from app.lib.http import http_session_close
 from app.lib.tenancy import SETTING
 from app.llm import embeddings
 from app.llm.embeddings import EmbeddingsServer, QuestionEmbedder, embeddings_client, vector_numbers
@@ -44,13 +42,6 @@ def writer(qdrant: str, embedder: str) -> Iterator[IndexWriter]:
     made = index_writer(embeddings_client().space())
     yield made
     made.points_delete(point.id for point in made.point_owners())
-
-
-@pytest.fixture(autouse=True)
-async def loop_session() -> AsyncIterator[None]:
-    yield
-    await http_session_close()
-    await database_close()
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ class Keycloak:
 
     def __init__(self, address: str, admin: str, password: str, *, insecure: bool) -> None:
         self.base, self._admin, self._password = f"{address}/auth", admin, password
+        if insecure:
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         self._http = urllib3.PoolManager(
             retries=False, timeout=PATIENCE_S, cert_reqs="CERT_NONE" if insecure else "CERT_REQUIRED"
         )

@@ -15,8 +15,7 @@ pack() {
         break
     done
     for image in $images; do has "$image" || stop "The image $image is not here."; done
-    made=$(date -d "$(docker image inspect --format '{{.Created}}' "$ours")" +%s 2>/dev/null || echo 0)
-    [ "$made" -ge "$(git log -1 --format=%ct -- app widget requirements Dockerfile ':!*/tests/*')" ] ||
+    ! image_is_old "$ours" ||
         say "The image $ours is older than the code: docker compose build makes it anew, unless it is the same."
     # shellcheck disable=SC2086  # words
     size=$(docker image inspect --format '{{.Size}}' $images | awk '{all += $1} END {printf "%d", all / 1048576}')

@@ -3,6 +3,7 @@
 Read as text by a YAML parser, so that no Docker is needed. An exception that is no longer needed fails.
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -259,6 +260,24 @@ def test_the_proxy_streams_and_says_one_address() -> None:
     assert "flush_interval -1" in text
     assert "header_up X-Forwarded-For {client_ip}" in text
     assert "encode" not in text
+    # The ports in here are others than outside: nothing is found or announced by them.
+    assert "protocols h1 h2" in text
+    assert ":8443 {" in (ROOT / "compose/proxy/sites/files.caddy").read_text("utf-8")
+
+
+@pytest.mark.parametrize(("made", "code"), [("2020-01-01T00:00:00.5Z", 0), ("2999-01-01T00:00:00Z", 1), ("", 1)])
+def test_an_image_from_before_the_newest_commit_is_old(made: str, code: int, tmp_path: Path) -> None:
+    docker = tmp_path / "docker"
+    docker.write_text(f"#!/bin/sh\n[ -n '{made}' ] && echo '{made}'\n")
+    docker.chmod(0o755)
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "code.py").write_text("")
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=A", "-c", "user.email=a@example.org"]
+    for command in (["init", "-q"], ["add", "app"], ["commit", "-qm", "code"]):
+        subprocess.run([*git, *command], check=True)
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    asked = f". {ROOT}/scripts/stack-images; image_is_old refdesk/refdesk:0.1.0"
+    assert subprocess.run(["sh", "-c", asked], cwd=tmp_path, env=environment).returncode == code
 
 
 @pytest.mark.parametrize("name", ["up", "down", "status", "logs", "admin-link"])

@@ -147,6 +147,19 @@ INDEXES: tuple[Json, ...] = (
 )
 
 
+def server_ask(server: IndexServer, pool: urllib3.PoolManager, method: str, path: str, body: Json | None = None) -> Any:
+    """The `result` of one call, from a thread. Raises Upstream: search_unavailable."""
+    content = None if body is None else orjson.dumps(body)
+    ask = Ask(method, f"{server.url}{path}", server.headers, content, ATTEMPTS)
+    try:
+        answer = ask.send(pool, read_s=WRITE_S)
+    except Unanswered as failure:
+        raise unavailable(failure.reason) from failure
+    if answer.status != 200:
+        raise IndexRefused(answer.status, answer.content)
+    return result_read(answer.content)
+
+
 class IndexWriter:
     """The vectors of one embedding model, for workers. Safe to share between threads.
 
@@ -274,16 +287,7 @@ class IndexWriter:
 
     def ask(self, method: str, path: str, body: Json | None = None) -> Any:
         """One call, of the collections' own paths too. Raises Upstream: search_unavailable."""
-        url = f"{self.server.url}{path}"
-        content = None if body is None else orjson.dumps(body)
-        ask = Ask(method, url, self.server.headers, content, ATTEMPTS)
-        try:
-            answer = ask.send(self.pool, read_s=WRITE_S)
-        except Unanswered as failure:
-            raise unavailable(failure.reason) from failure
-        if answer.status != 200:
-            raise IndexRefused(answer.status, answer.content)
-        return result_read(answer.content)
+        return server_ask(self.server, self.pool, method, path, body)
 
 
 def result_read(content: bytes) -> Any:

@@ -3,22 +3,16 @@
 import re
 from typing import Any
 
-import orjson
 import urllib3
 
-from app.lib.http import Ask, Unanswered
 from app.retrieval.index import (
-    ATTEMPTS,
     COLLECTIONS,
     POINTS_PER_REQUEST,
-    WRITE_S,
-    IndexRefused,
     IndexServer,
     IndexWriter,
     Json,
     organisation_filter,
-    result_read,
-    unavailable,
+    server_ask,
 )
 
 
@@ -43,15 +37,7 @@ class IndexSweep:
         return [name for name in found if name.startswith(COLLECTIONS)]
 
     def _call(self, method: str, path: str, body: Json | None = None) -> Any:
-        content = None if body is None else orjson.dumps(body)
-        ask = Ask(method, f"{self.server.url}/collections{path}", self.server.headers, content, ATTEMPTS)
-        try:
-            answer = ask.send(self.pool, read_s=WRITE_S)
-        except Unanswered as failure:
-            raise unavailable(failure.reason) from failure
-        if answer.status != 200:
-            raise IndexRefused(answer.status, answer.content)
-        return result_read(answer.content)
+        return server_ask(self.server, self.pool, method, f"/collections{path}", body)
 
 
 def index_renew(writer: IndexWriter) -> int:

@@ -16,13 +16,13 @@ from app.accounts.models import Organisation, User
 from app.accounts.services import membership_create, organisation_create, user_create
 from app.bots.models import Bot
 from app.bots.services import bot_create
-from app.lib.database import database_close
+from app.lib.async_sql import database_close
 from app.lib.http import http_session_close
 from app.lib.tenancy import ACT_AS_ROLE, scope_enter_everything
 from app.lib.valkey import valkey_close
-from app.ops.tests.engines import POSTGRES
-from app.sources.models import Source
-from app.sources.services import source_create
+from tests.engines import POSTGRES
+from app.library.models import Source
+from app.library.services.sources import source_create
 
 # Tests look at everything; a request begins with nothing, whoever sends it.
 scope_enter_everything()

@@ -11,7 +11,7 @@ import time
 import urllib.error
 from pathlib import Path
 
-from app.ops.tests.real_box import WholeBox
+from tests.box.real_box import WholeBox
 from bench.engines import RESULTS
 
 PATIENCE_S = 60

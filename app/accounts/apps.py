@@ -9,7 +9,7 @@ class AccountsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from app.accounts.plans import plans_ship
+        from app.plans.services import plans_ship
         from app.lib.tenancy import connection_guard
 
         post_migrate.connect(plans_ship, sender=self)

@@ -14,7 +14,7 @@ from app.errors import Upstream
 from app.lib.sse import Event
 from app.llm.chat import ChatStream
 from app.llm.queue import Ticket
-from app.sources.places import place_label
+from app.library.places import place_label
 
 log = logging.getLogger(__name__)
 

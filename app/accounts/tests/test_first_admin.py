@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from app.accounts.choices import Role
 from app.accounts.models import AuditEntry, Membership, OneTimeToken, Organisation, User
-from app.accounts.secrets import secret_hash
+from app.accounts.key_hash import secret_hash
 from app.accounts.services import user_create, user_deactivate
 from app.conftest import PASSWORD
 

@@ -15,7 +15,7 @@ from app.accounts import auth
 from app.accounts.choices import Role, Scope
 from app.accounts.keys import ALL_SCOPES, api_key_create, api_key_revoke, api_key_rotate, expiry_read
 from app.accounts.models import ApiKey, Organisation
-from app.accounts.secrets import secret_hash
+from app.accounts.key_hash import secret_hash
 from app.accounts.services import organisation_suspend
 from app.conftest import Person
 from app.errors import RefdeskError

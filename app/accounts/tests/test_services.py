@@ -10,7 +10,7 @@ from django.utils import timezone
 from app.accounts.choices import Role
 from app.accounts.keys import api_key_create
 from app.accounts.models import ApiKey, Invitation, Membership, Organisation, User
-from app.accounts.secrets import secret_hash
+from app.accounts.key_hash import secret_hash
 from app.accounts.selectors import invitation_by_token
 from app.accounts.services import (
     invitation_accept,

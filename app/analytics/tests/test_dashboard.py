@@ -20,10 +20,10 @@ from app.bots.models import Bot
 from app.bots.services import bot_create, bot_pause
 from app.chat.models import Conversation, Message
 from app.conftest import PASSWORD, Person
-from app.ops.tests.world import world_make
-from app.sources.models import Document
-from app.usage.models import UsageEntry, UsageTotal
-from app.usage.selectors import today
+from tests.world import world_make
+from app.library.models import Document
+from app.plans.models import UsageEntry, UsageTotal
+from app.plans.selectors import today
 
 QUERIES = 20
 

@@ -6,7 +6,7 @@ import pytest
 from app.bots.models import Bot, BotRevision
 from app.bots.services import bot_create
 from app.conftest import Person
-from app.sources.models import Source
+from app.library.models import Source
 
 pytestmark = pytest.mark.django_db
 

@@ -15,7 +15,7 @@ from app.chat.tests.conftest import Desk
 from app.chat.tests.test_turn_faults import QUESTION
 from app.chat.tests.test_turn_usage import _nothing_is_remembered, balance
 from app.conftest import Person
-from app.usage.models import UsageEntry, UsageTotal
+from app.plans.models import UsageEntry, UsageTotal
 
 __all__ = ["_nothing_is_remembered"]  # a fixture
 pytestmark = pytest.mark.django_db(transaction=True)

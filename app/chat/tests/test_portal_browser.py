@@ -15,9 +15,9 @@ from app.bots.services import bot_create
 from app.chat.choices import AnswerMode, MessageRole
 from app.chat.models import Citation, Conversation, Message
 from app.conftest import Person
-from app.ops.tests.browser import browser, needs_browser
-from app.sources.choices import DocumentState
-from app.sources.models import Document, Source
+from tests.browser import browser, needs_browser
+from app.library.choices import DocumentState
+from app.library.models import Document, Source
 
 __all__ = ["browser"]  # a fixture
 ROOT = Path(__file__).resolve().parents[3]

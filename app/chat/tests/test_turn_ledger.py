@@ -21,7 +21,7 @@ from app.chat.tests.test_turn_usage import books_balance, totals_are_sums
 from app.chat.turn_store import answers_interrupt_stale
 from app.conftest import Person
 from app.llm.tests.scripted import Script, ScriptedModel
-from app.usage.models import UsageEntry
+from app.plans.models import UsageEntry
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -16,7 +16,7 @@ from app.llm.embeddings import (
     vector_numbers,
 )
 from app.llm.tests.embedding_servers import Reply, Scripted, as_base64, as_floats, serving, vector
-from app.ops.engines.ports import port_find
+from app.embedded.ports import port_find
 
 
 @pytest.mark.parametrize("reply", [as_floats, as_base64])

@@ -19,8 +19,8 @@ from app.llm.embeddings import EmbeddingsClient, EmbeddingsServer, QuestionEmbed
 from app.llm.endpoints import Endpoint, endpoint_facts, facts_forget
 from app.llm.ollama import OllamaServer, PullProgress
 from app.llm.tests.real_servers import TinyOllama, tiny_ollama
-from app.ops.management.commands.models import progress_line
-from app.ops.reference import ROOT
+from app.operations.management.commands.models import progress_line
+from tools.reference import ROOT
 
 QUESTION = [{"role": "user", "content": "Do cats purr?"}]
 CONTEXT = 1024

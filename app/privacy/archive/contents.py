@@ -25,10 +25,10 @@ from app.accounts.models import (
 )
 from app.bots.models import Bot, BotRevision
 from app.chat.models import Citation, Conversation, Message
-from app.ingest.models import Chunk
+from app.library.passage_models import Chunk
 from app.privacy.archive.writing import ArchiveWriter, file_part
-from app.sources.choices import VersionState
-from app.sources.models import Document, DocumentVersion, Source, VersionText
+from app.library.choices import VersionState
+from app.library.models import Document, DocumentVersion, Source, VersionText
 
 PAGE = 500
 TEXT_BYTES = 256 * 1024

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.accounts.audit.trail import audit_details_erase, audit_record
+from app.audit.trail import audit_details_erase, audit_record
 from app.accounts.choices import Role
 from app.accounts.models import (
     Identity,
@@ -15,13 +15,13 @@ from app.accounts.services import membership_create
 from app.chat.models import Conversation, Message
 from app.conftest import Person
 from app.lib.storage import exports_storage, storage
-from app.ops.tests.digest import changes, digest
-from app.ops.tests.world import world_make
-from app.privacy.exporting import export_run_next
+from tests.digest import changes, digest
+from tests.world import world_make
+from app.privacy.exports.run import export_run_next
 from app.privacy.models import Erasure, Export
-from app.privacy.receipts import fingerprint
+from app.privacy.erasure.receipts import fingerprint
 from app.privacy.tests.canaries import CANARY, empty, erase, hits, receipt_of, run_all
-from app.sources.models import Document
+from app.library.models import Document
 
 __all__ = ["empty"]  # fixtures
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -14,13 +14,13 @@ from app.accounts.models import (
     Organisation,
 )
 from app.conftest import Person
-from app.ingest.models import EmbeddingCache
-from app.ingest.tests.stores import leases_age, upload
-from app.ingest.tests.workers import worker, worker_kill, worker_start
-from app.ops.tests.waiting import wait_until
-from app.ops.tests.world import World
+from app.library.passage_models import EmbeddingCache
+from app.library.tests.stores import leases_age, upload
+from app.library.tests.workers import worker, worker_kill, worker_start
+from tests.waiting import wait_until
+from tests.world import World
 from app.privacy.models import Erasure
-from app.privacy.receipts import receipt_is_ours
+from app.privacy.erasure.receipts import receipt_is_ours
 from app.privacy.tests.canaries import CANARY, empty, erase, erasure_of_acme, hits, leftovers, run_all, world
 
 __all__ = ["empty", "world"]  # fixtures

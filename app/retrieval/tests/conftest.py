@@ -10,7 +10,7 @@ from qdrant_client import QdrantClient
 
 from app.lib.http import http_session_close
 from app.llm.embeddings import EmbeddingSpace
-from app.ops.tests.engines import QDRANT_KEY
+from tests.engines import QDRANT_KEY
 from app.retrieval.index import IndexReader, IndexServer, IndexWriter, collection_name
 
 

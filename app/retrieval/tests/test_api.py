@@ -6,7 +6,7 @@ import pytest
 from app.bots.services import bot_create, bot_update
 from app.chat.tests.library import DESCALING, HOLIDAY, WARRANTY, document_index
 from app.conftest import Person
-from app.sources.models import Source
+from app.library.models import Source
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

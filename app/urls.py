@@ -2,13 +2,13 @@ from django.contrib import admin
 from django.urls import path
 
 from app.accounts import views as accounts
-from app.oidc import views as oidc
-from app.portal.theme import show_theme
 from app.api import api
 from app.chat import views as chat
-from app.operations import views as ops
-from app.privacy import views as privacy
 from app.library import views as sources
+from app.oidc import views as oidc
+from app.operations import views as ops
+from app.portal.theme import show_theme
+from app.privacy import views as privacy
 
 handler400 = "app.lib.error_responses.bad_request"
 handler403 = "app.lib.error_responses.not_allowed"

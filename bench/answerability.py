@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from app.llm.embedding_models import DEFAULT
+from app.retrieval.answerability import support_of
 from app.retrieval.fusion import Candidates, candidates_fuse
 from app.retrieval.language import language_of
 from app.retrieval.search import SUPPORTED_FROM
 from app.retrieval.sparse import query_encode
-from app.retrieval.answerability import support_of
 from bench.rankings import WordIndex, best_of
 from bench.retrieval_sets import RetrievalSet
 

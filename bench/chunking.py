@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
-from app.library.parsers.blocks import ChunkDraft, Parsed, full_text
-from app.library.pipeline.chunking import chunk
-from app.library.parsers.media import MARKDOWN
 from app.library.parsers import parse
+from app.library.parsers.blocks import ChunkDraft, Parsed, full_text
+from app.library.parsers.media import MARKDOWN
+from app.library.pipeline.chunking import chunk
 from app.library.pipeline.tokens import minilm_counter
 from app.llm.embeddings import EmbeddingsClient, EmbeddingsServer
 from bench.retrieval_sets import vectors_of

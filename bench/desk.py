@@ -12,10 +12,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.llm.tests.scripted import ScriptedModel
 from app.embedded.ports import port_find
 from app.embedded.postgres import Postgres
 from app.embedded.valkey import Valkey
+from app.llm.tests.scripted import ScriptedModel
 from bench.engines import ROOT, engine
 
 TICKS_S = os.sysconf("SC_CLK_TCK")

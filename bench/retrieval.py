@@ -19,10 +19,10 @@ import numpy as np
 from app.llm.embeddings import EmbeddingsClient, EmbeddingsServer
 from app.retrieval.fusion import Candidates
 from app.retrieval.sparse import document_encode, query_encode
+from bench.answerability import refusals_measure, refusals_print
 from bench.engines import RESULTS, engine
 from bench.rankings import FUSIONS, WordIndex, best_of
 from bench.retrieval_sets import RetrievalSet, sets_load, vectors_of
-from bench.answerability import refusals_measure, refusals_print
 
 QUESTIONS_PER_SET = 400
 # nDCG@10, recall@5, recall@10

@@ -17,7 +17,7 @@ from app.embedded.process import child_stop
 from app.embedded.process_spec import Program, engine_start
 from app.embedded.valkey import Valkey
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[1]
 _FOLDER = tempfile.TemporaryDirectory(prefix="refdesk-test-", ignore_cleanup_errors=True)
 FOLDER = Path(_FOLDER.name)
 for _name in ("postgres", "valkey", "data"):

@@ -11,7 +11,6 @@ from django.utils import timezone
 from app.accounts.choices import Role
 from app.accounts.keys import api_key_create
 from app.accounts.models import ClaimRule, Identity, Organisation, SignIn, User
-from app.plans.services import plan_create
 from app.accounts.services import (
     invitation_create,
     membership_create,
@@ -21,14 +20,14 @@ from app.accounts.services import (
 from app.bots.models import Bot
 from app.bots.services import bot_create, bot_pause, bot_update
 from app.chat.models import Citation, Conversation, Message
-from app.library.pipeline.job_choices import JobState
-from app.library.passage_models import Job
 from app.lib.ids import new_id
-from app.privacy.choices import WorkState
-from app.privacy.models import Erasure, Export, RetentionRun
-from app.library.models import Document, Source
+from app.library.models import Document, Job, Source
+from app.library.pipeline.job_choices import JobState
 from app.library.services.sources import source_create
 from app.plans.models import UsageEntry
+from app.plans.services import plan_create
+from app.privacy.choices import WorkState
+from app.privacy.models import Erasure, Export, RetentionRun
 
 ATTACKS = (
     "<script>ran()</script>",

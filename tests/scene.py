@@ -12,13 +12,13 @@ from django.utils import timezone
 
 from app.accounts.choices import Role
 from app.accounts.keys import api_key_create
-from app.accounts.models import ApiKey, Organisation, Plan, User
+from app.accounts.models import ApiKey, Organisation, User
 from app.accounts.services import invitation_create, membership_create, organisation_create, user_create
 from app.bots.models import Bot
 from app.bots.services import bot_create, bot_pause, bot_update
 from app.chat.models import Conversation, Message
 from app.library.models import Document
-from app.plans.models import UsageEntry, UsageTotal
+from app.plans.models import Plan, UsageEntry, UsageTotal
 
 PEOPLE = (
     "Ada Byron",

@@ -21,8 +21,8 @@ from app.accounts.auth import CHOSEN_ORGANISATION, _callers
 from app.accounts.choices import Role, Scope
 from app.accounts.models import ApiKey, Membership, Organisation, User
 from app.accounts.services import membership_create, organisation_create, user_deactivate
-from app.conftest import Person, person_make
 from tests.doors import Visitor
+from tests.people import Person, person_make
 from tests.world import World, world_make
 
 HASHER = f"{MD5PasswordHasher.__module__}.{MD5PasswordHasher.__qualname__}"

@@ -10,25 +10,24 @@ from django.utils import timezone
 
 from app.accounts.choices import Role
 from app.accounts.keys import api_key_create
-from app.accounts.models import ApiKey, ClaimRule, Identity, Invitation, Organisation, Plan
-from app.plans.services import plan_create
+from app.accounts.models import ApiKey, ClaimRule, Identity, Invitation, Organisation
 from app.accounts.services import invitation_create
 from app.bots.models import Bot
 from app.bots.services import bot_create
 from app.chat.choices import AnswerMode, MessageRole
 from app.chat.models import Citation, Conversation, Message
-from app.conftest import Person
-from app.library.parsers.blocks import Block, Parsed, blocks_to_json
-from app.library.pipeline.job_choices import JobState
-from app.library.passage_models import Chunk, Job
 from app.lib.ids import new_id
 from app.lib.storage import exports_storage, storage
+from app.library.choices import DocumentState, VersionState
+from app.library.models import Chunk, Document, DocumentVersion, Job, Source, VersionText
+from app.library.parsers.blocks import Block, Parsed, blocks_to_json
+from app.library.pipeline.job_choices import JobState
+from app.library.services.sources import source_create
+from app.plans.models import Plan, UsageEntry
+from app.plans.services import plan_create
 from app.privacy.choices import ErasureKind, WorkState
 from app.privacy.models import Erasure, Export, RetentionRun
-from app.library.choices import DocumentState, VersionState
-from app.library.models import Document, DocumentVersion, Source, VersionText
-from app.library.services.sources import source_create
-from app.plans.models import UsageEntry
+from tests.people import Person
 
 PLACE = {"kind": "text", "page": None, "boxes": [], "heading": [], "rows": None}
 

@@ -7,10 +7,10 @@ from django.contrib.auth import authenticate, login, logout, update_session_auth
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 
-from app.audit.sign_ins import sign_in_refused
-from app.audit.trail import audit_record_person
+from app.accounts.audit_records import audit_record_person
 from app.accounts.lockout import DEVICE_AGE_S, attempt_wait, attempts_forget, device_mark, device_of, lockout_lift
 from app.accounts.models import SignIn, User
+from app.accounts.refused_sign_ins import sign_in_refused
 from app.accounts.services import LONGEST_PASSWORD, password_set
 from app.accounts.user_sessions import address_of, sign_in_move, sign_in_record, sign_ins_end
 from app.errors import RefdeskError

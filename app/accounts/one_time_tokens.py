@@ -7,8 +7,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from app.accounts.choices import TokenPurpose
-from app.accounts.models import OneTimeToken, User
 from app.accounts.key_hash import secret_hash, secret_make
+from app.accounts.models import OneTimeToken, User
 from app.errors import RefdeskError
 
 KEPT_AFTER = timedelta(days=1)

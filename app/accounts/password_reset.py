@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
 
-from app.audit.trail import audit_record_person
+from app.accounts.audit_records import audit_record_person
 from app.accounts.choices import TokenPurpose
 from app.accounts.lockout import count_attempt, lockout_lift
 from app.accounts.models import User

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from app.audit.trail import audit_record_person
+from app.accounts.audit_records import audit_record_person
 from app.accounts.models import SignIn, User
 from app.errors import NotFound
 

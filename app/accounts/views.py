@@ -14,15 +14,15 @@ from app.accounts.choices import Role
 from app.accounts.first_admin import first_admin_create, first_admin_token_is_open
 from app.accounts.invitation_mail import invitation_link, invitation_mail
 from app.accounts.models import Invitation, Organisation, User
-from app.oidc.token_revocation import oidc_configured, provider_name
-from app.portal.pages import door, id_posted, public_page, page, person_of, session_leave
 from app.accounts.password_reset import reset_finish, reset_request, reset_user
 from app.accounts.selectors import invitation_by_token, invitation_list, invitation_state, membership_list
 from app.accounts.services import invitation_accept, invitation_create, invitation_withdraw
 from app.accounts.user_sessions import address_of, agent_words, sign_in_end, sign_in_list
-from app.portal.shell import shell_context
 from app.errors import RefdeskError
 from app.lib.mail import mail_is_set
+from app.oidc.token_revocation import oidc_configured, provider_name
+from app.portal.pages import door, id_posted, page, person_of, public_page, session_leave
+from app.portal.shell import shell_context
 
 ROLE_MEANINGS = {
     Role.OWNER: "everything",

@@ -6,8 +6,8 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
 
-from app.admin_site.roles import is_operator
 from app.admin_site.organisation_switcher import organisation_chosen
+from app.admin_site.roles import is_operator
 
 # Title; entries: name, table, icon.
 Group = tuple[str, tuple[tuple[str, str, str], ...]]

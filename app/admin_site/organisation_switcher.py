@@ -10,8 +10,8 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from app.admin_site.roles import is_operator, roles_of
 from app.accounts.models import Organisation
+from app.admin_site.roles import is_operator, roles_of
 
 KEPT_AS = "admin_organisation"
 PARAMETER = "organisation"

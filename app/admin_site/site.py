@@ -15,10 +15,10 @@ from django.urls import NoReverseMatch, reverse
 from unfold.dataclasses import SearchResult
 from unfold.sites import UnfoldAdminSite
 
-from app.admin_site.organisation_switcher import choice_take
 from app.accounts.models import User
-from app.portal.pages import session_leave
+from app.admin_site.organisation_switcher import choice_take
 from app.lib.tenancy import scope_enter, scope_enter_everything
+from app.portal.pages import session_leave
 
 RESULTS_A_TABLE = 5
 

@@ -19,10 +19,10 @@ from django.urls import reverse
 from unfold import decorators
 from unfold.admin import ModelAdmin, TabularInline
 
-from app.admin_site.roles import is_operator, person_of, role_in, roles_of
-from app.admin_site.organisation_switcher import organisation_chosen
 from app.accounts.choices import Role
 from app.accounts.models import Organisation
+from app.admin_site.organisation_switcher import organisation_chosen
+from app.admin_site.roles import is_operator, person_of, role_in, roles_of
 from app.errors import RefdeskError
 
 # Admin modules take all they need from here.

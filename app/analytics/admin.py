@@ -7,9 +7,9 @@ from urllib.parse import urlencode
 from django.http import HttpRequest
 from django.urls import reverse
 
-from app.admin_site.roles import is_operator, roles_of
-from app.admin_site.organisation_switcher import organisation_chosen, organisations_offered, organisations_shown
 from app.accounts.choices import Role
+from app.admin_site.organisation_switcher import organisation_chosen, organisations_offered, organisations_shown
+from app.admin_site.roles import is_operator, roles_of
 from app.analytics.attention import Notice, notice_list
 from app.analytics.charts import ANSWER_CHARTS, documents_chart, tiles_of
 from app.analytics.selectors import answer_figures, document_figures, unanswered_list

@@ -7,9 +7,10 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from app.admin_site.tenant_admin import ReadOnlyAdmin, display, is_operator
+from app.accounts.models import Organisation
 from app.admin_site.organisation_switcher import KEPT_AS
-from app.accounts.models import AuditEntry, Organisation
+from app.admin_site.tenant_admin import ReadOnlyAdmin, display, is_operator
+from app.audit.models import AuditEntry
 
 # Who it was is no state, good or bad: only what needs no sign-in stands out.
 KINDS = {"command": "warning"}

@@ -3,9 +3,9 @@ from typing import Any, Literal
 from django.http import HttpResponse
 from ninja import Query, Router, Schema
 
-from app.audit.selectors import audit_csv, audit_list, audit_shape
 from app.accounts.auth import ApiRequest, policy
 from app.accounts.choices import Role, Scope
+from app.audit.selectors import audit_csv, audit_list, audit_shape
 from app.lib.openapi_responses import CSV, answered
 from app.lib.paging import Limit, page_read
 from app.lib.strict_types import Time

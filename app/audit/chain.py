@@ -10,7 +10,7 @@ from uuid import UUID
 from django.conf import settings
 from django.utils.crypto import salted_hmac
 
-from app.accounts.models import AuditEntry
+from app.audit.models import AuditEntry
 
 VERSION = "refdesk-audit-1"
 _HEAD, _ERASED = "app.audit.head", "app.audit.erased"

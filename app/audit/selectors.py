@@ -8,7 +8,7 @@ from uuid import UUID
 import orjson
 from django.db.models import Q, QuerySet
 
-from app.accounts.models import AuditEntry
+from app.audit.models import AuditEntry
 from app.lib.csv_table import csv_table
 from app.lib.times import time_shape
 

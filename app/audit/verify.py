@@ -11,8 +11,8 @@ from typing import Any
 from uuid import UUID
 
 from app.audit.chain import detail_hash, entry_hash, head_is_sealed, is_erased
+from app.audit.models import AuditDetail, AuditEntry, AuditHead
 from app.audit.trail import BREAK_ACCEPTED, SEAL_BROKEN
-from app.accounts.models import AuditDetail, AuditEntry, AuditHead
 
 BATCH = 1000
 

@@ -19,11 +19,11 @@ import psycopg.sql
 from django.conf import settings
 
 from app import env
-from app.lib.storage import ObjectMissing, Storage, exports_storage, storage
 from app.backup.archive.reading import DUMP, FORMAT, LISTS, SECRET_KEY, SETTINGS
 from app.backup.archive.writing import ArchiveWriter, Unwritable, archive_written
 from app.backup.pg_dump import database_dump, owner_address, owner_connect, snapshot_taken
 from app.embedded.ports import LOOPBACK
+from app.lib.storage import ObjectMissing, Storage, exports_storage, storage
 
 Say = Callable[[str], None]
 Beside = Callable[[ArchiveWriter], dict[str, Any]]

@@ -13,19 +13,19 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 
-from app.audit.trail import audit_record
 from app.accounts.row_security import as_owner
-from app.library.pipeline.job_choices import JobKind, JobState
-from app.library.passage_models import Job
-from app.library.pipeline.run import job_run
-from app.library.reconcile.reconciler import Report, reconcile
-from app.lib.storage import Storage, exports_storage, storage
-from app.llm.embeddings import embeddings_client
+from app.audit.trail import audit_record
 from app.backup.archive.reading import DUMP, SECRET_KEY, Archive
 from app.backup.create import Say, table_counts
 from app.backup.pg_dump import database_load, owner_connect
-from app.privacy.exports.run import exports_tidy
+from app.lib.storage import Storage, exports_storage, storage
 from app.library.choices import Step, VersionState
+from app.library.models import Job
+from app.library.pipeline.job_choices import JobKind, JobState
+from app.library.pipeline.run import job_run
+from app.library.reconcile.reconciler import Report, reconcile
+from app.llm.embeddings import embeddings_client
+from app.privacy.exports.run import exports_tidy
 
 # On a table that every version has; gone when the restore is over.
 MARK = "refdesk restore of "

@@ -13,7 +13,6 @@ from uuid import UUID
 import orjson
 import psycopg
 
-from app.plans.rate_limits import Subject
 from app.bots.settings import BotSettings
 from app.chat.choices import AnswerMode
 from app.chat.citations import Citation
@@ -22,6 +21,7 @@ from app.errors import Conflict, NotFound, RefdeskError
 from app.lib.async_sql import fetch
 from app.lib.ids import new_id
 from app.plans.caps import cap_refusal, is_cap
+from app.plans.rate_limits import Subject
 
 # A running answer whose row has not moved for this long has lost its process: three checkpoints missed, and room.
 LEASE_S = 10.0

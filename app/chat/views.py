@@ -8,12 +8,12 @@ from django.views.decorators.http import require_safe
 
 from app.accounts.auth import Caller
 from app.accounts.choices import Role
-from app.portal.pages import page
 from app.bots.models import Bot
 from app.bots.selectors import bot_list
 from app.bots.settings import BotSettings
-from app.portal.shell import shell_context
 from app.chat.selectors import conversation_list
+from app.portal.pages import page
+from app.portal.shell import shell_context
 
 FIRST_BOT = "default"
 

@@ -17,7 +17,7 @@ from app.embedded.process import process_stop, start_time
 from app.embedded.process_spec import StopLadder
 from app.embedded.secret import file_write_private, secret_keep
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from typing import Any
 import orjson
 
 from app import env
-from app.llm.embedding_models import DEFAULT, MODELS, ModelMissing
 from app.embedded.embedder import Busy, Embedder, Work, memory_return
 from app.embedded.serve import (
     Asgi,
@@ -31,6 +30,7 @@ from app.embedded.serve import (
     run,
     with_lifespan,
 )
+from app.llm.embedding_models import DEFAULT, MODELS, ModelMissing
 
 BODY_LIMIT = 16 * 1024 * 1024
 INPUTS_LIMIT = 2048  # OpenAI's own

@@ -13,13 +13,13 @@ from pathlib import Path
 from app import env
 from app.backup.archive.reading import SECRET_KEY, Unusable, archive_open
 from app.embedded.box import ROOT, Box
-from app.embedded.errors import EngineError
-from app.embedded.startup import plan_box, public_address
-from app.embedded.process import launch_command
 from app.embedded.console import Report
+from app.embedded.errors import EngineError
+from app.embedded.process import launch_command
 from app.embedded.secret import file_write_private
-from app.embedded.supervisor import Supervisor
 from app.embedded.signals import Stopping, Wakeup
+from app.embedded.startup import plan_box, public_address
+from app.embedded.supervisor import Supervisor
 
 LEFT_WHEN_EMPTY = frozenset({"run", "logs"})
 RESTORED_KEY = Path("secrets", "secret_key")

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from app import env
-from app.llm.known_models import KNOWN_MODELS
 from app.embedded.app_programs import manage_command, python_module, web_command, worker_command
 from app.embedded.box import ROOT, Box, code_digest
 from app.embedded.model import model_path, server_installed
@@ -15,6 +14,7 @@ from app.embedded.ports import LOOPBACK
 from app.embedded.postgres import Postgres
 from app.embedded.process_spec import Engine, Program
 from app.embedded.valkey import Valkey
+from app.llm.known_models import KNOWN_MODELS
 
 # An open stream and a running job get this long; both go on after the next start.
 APP_LADDER = ((signal.SIGTERM, 5.0), (signal.SIGKILL, 2.0))

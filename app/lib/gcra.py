@@ -168,7 +168,9 @@ def _take_here(limits: Sequence[Limit], cost: int, force: bool) -> RateLimitResu
             over = new - now - WINDOW_S
             admitted = force or over <= 1e-4
             rest = min(limit.most, max(0, int((WINDOW_S - (new - now) + 1e-4) / step))) if admitted else 0
-            taken.append((new, RateLimitResult(admitted, limit, rest, (new if admitted else tat) - now, max(0.0, over))))
+            taken.append(
+                (new, RateLimitResult(admitted, limit, rest, (new if admitted else tat) - now, max(0.0, over)))
+            )
         refused = [verdict for _, verdict in taken if not verdict.admitted]
         if refused:
             return max(refused, key=lambda verdict: verdict.retry_s)

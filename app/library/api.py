@@ -12,18 +12,16 @@ from app.accounts.auth import ApiRequest, async_policy, policy, stream_allowed
 from app.accounts.choices import Role, Scope
 from app.accounts.models import Organisation
 from app.errors import Invalid, NotFound, RefdeskError
-from app.library.events import documents_follow
-from app.library.page_previews import page_picture
-from app.library.selectors.passages import BLOCKS_PER_PAGE, chunk_list, passage_shape, text_read
-from app.library.services.documents import document_cancel, document_delete, document_retry, document_upload, source_delete
-from app.lib.openapi_responses import ANY, EVENTS, PART, PNG, UNCHANGED, answered
 from app.lib.file_response import stored_answer
+from app.lib.openapi_responses import ANY, EVENTS, PART, PNG, UNCHANGED, answered
 from app.lib.paging import Limit, page_read
 from app.lib.request_id import request_id_of
 from app.lib.sse import Event, sse
 from app.lib.storage import ObjectMissing, storage
 from app.library.choices import DocumentState
+from app.library.events import documents_follow
 from app.library.models import Source
+from app.library.page_previews import page_picture
 from app.library.schemas import (
     DocumentOut,
     DocumentPageOut,
@@ -45,6 +43,14 @@ from app.library.selectors.documents import (
     source_named,
     source_shape,
     version_shown,
+)
+from app.library.selectors.passages import BLOCKS_PER_PAGE, chunk_list, passage_shape, text_read
+from app.library.services.documents import (
+    document_cancel,
+    document_delete,
+    document_retry,
+    document_upload,
+    source_delete,
 )
 from app.library.services.sources import source_create, source_for_uploads, source_rename
 from app.library.uploads import name_clean

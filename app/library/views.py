@@ -9,13 +9,12 @@ from django.views.decorators.http import require_safe
 
 from app.accounts.auth import Caller
 from app.accounts.choices import Role
-from app.portal.pages import page
-from app.portal.shell import shell_context
-from app.library.passage_models import Chunk
 from app.library.choices import DocumentState, Step
-from app.library.models import Document
+from app.library.models import Chunk, Document
 from app.library.places import place_label
 from app.library.selectors.documents import document_get, document_list, document_shape
+from app.portal.pages import page
+from app.portal.shell import shell_context
 
 ROWS_SHOWN = 100
 PASSAGES_SHOWN = 50
@@ -63,7 +62,7 @@ def show_documents(request: HttpRequest, caller: Caller) -> HttpResponse:
             "documents": [document_shape(document) for document in rows],
         },
     }
-    return render(request, "sources/documents.html", shown)
+    return render(request, "library/documents.html", shown)
 
 
 @never_cache
@@ -78,7 +77,7 @@ def show_document(request: HttpRequest, caller: Caller, document_id: UUID) -> Ht
         "passages": _passages(caller, document, request.GET.get("page")),
         "page": {"document": document_shape(document), "words": _words()},
     }
-    return render(request, "sources/document.html", shown)
+    return render(request, "library/document.html", shown)
 
 
 def _words() -> dict[str, dict[str, str]]:

@@ -7,11 +7,11 @@ from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 
-from app.admin_site.tenant_admin import ReadOnlyAdmin, ScopedAdmin, is_operator, role_in, roles_of
 from app.accounts.choices import Role
 from app.accounts.models import ClaimRule, Identity, Membership
-from app.oidc.identities import identity_delete
+from app.admin_site.tenant_admin import ReadOnlyAdmin, ScopedAdmin, is_operator, role_in, roles_of
 from app.oidc.claim_rules import claim_rule_delete, claim_rule_save
+from app.oidc.identities import identity_delete
 
 _HELP = {
     "claim": "What the sign-in provider says of a person: a name, or names with dots, such as realm_access.roles.",

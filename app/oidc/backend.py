@@ -14,11 +14,11 @@ from django.urls import reverse
 from mozilla_django_oidc.auth import OIDCAuthenticationBackend
 
 from app.accounts.models import User
-from app.oidc.discovery import provider_get
-from app.oidc.provider_client import provider_ask
-from app.oidc.identities import identity_link, identity_sign_in
-from app.oidc.tokens import id_token_check
 from app.errors import RefdeskError
+from app.oidc.discovery import provider_get
+from app.oidc.identities import identity_link, identity_sign_in
+from app.oidc.provider_client import provider_ask
+from app.oidc.tokens import id_token_check
 
 CALLBACK = "oidc_callback"
 

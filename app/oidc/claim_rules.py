@@ -7,11 +7,11 @@ from uuid import UUID
 
 from django.db import transaction
 
-from app.audit.trail import audit_record
 from app.accounts.choices import Role
 from app.accounts.models import ClaimRule, Membership, Organisation, User
-from app.oidc.claims import email_is_verified
+from app.audit.trail import audit_record
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
+from app.oidc.claims import email_is_verified
 
 # What every token holds says nothing about who somebody is, or is the provider's business with us.
 CLAIMS_OF_THE_PROTOCOL = frozenset(

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import jwt
 from django.conf import settings
 
-from app.oidc.provider_client import LIMIT_S, provider_ask
 from app.errors import RefdeskError
+from app.oidc.provider_client import LIMIT_S, provider_ask
 
 # Signed by a private key that only the provider has. With HS256 our own secret would be the key.
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")

@@ -13,13 +13,13 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from mozilla_django_oidc.views import OIDCAuthenticationCallbackView, OIDCAuthenticationRequestView
 from redis.exceptions import RedisError
 
+from app.accounts.key_hash import secret_hash
 from app.accounts.models import User
+from app.errors import RefdeskError
 from app.oidc.backend import ProviderBackend, callback_address, setting
 from app.oidc.discovery import provider_get
 from app.oidc.single_sign_out import provider_session_begin, sessions_end
 from app.oidc.tokens import logout_token_check
-from app.accounts.key_hash import secret_hash
-from app.errors import RefdeskError
 
 # How long a person may take at the provider; the visitor's session lasts no longer either.
 LOGIN_S = 15 * 60

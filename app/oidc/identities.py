@@ -10,17 +10,18 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from app.audit.actors import PROVIDER, Actor
-from app.audit.trail import audit_record, audit_record_person
+from app.accounts.audit_records import audit_record_person
 from app.accounts.choices import Role
 from app.accounts.models import Identity, Invitation, Membership, User
-from app.oidc.claims import Claims, claim_text, email_is_verified
-from app.oidc.claim_rules import Change, memberships_by_rule, roles_by_rule
 from app.accounts.selectors import invitations_open
 from app.accounts.services import email_clean
 from app.accounts.user_sessions import sign_ins_end_at_provider
+from app.audit.actors import PROVIDER, Actor
+from app.audit.trail import audit_record
 from app.errors import Invalid, NotFound, RefdeskError
 from app.lib.tenancy import everything_visible
+from app.oidc.claim_rules import Change, memberships_by_rule, roles_by_rule
+from app.oidc.claims import Claims, claim_text, email_is_verified
 
 # Action, before, after of what happened to the account itself.
 Told = tuple[str, dict[str, Any] | None, dict[str, Any] | None]

@@ -6,13 +6,13 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 
+from app.accounts.authentication import session_begin
 from app.accounts.models import User
+from app.accounts.user_sessions import sign_ins_end_at_provider
+from app.errors import RefdeskError
 from app.oidc.claims import Claims, claim_text
 from app.oidc.identities import identity_user
 from app.oidc.token_revocation import ended_mark, oidc_configured
-from app.accounts.authentication import session_begin
-from app.accounts.user_sessions import sign_ins_end_at_provider
-from app.errors import RefdeskError
 
 ID_TOKEN = "oidc_id_token"  # noqa: S105  a name
 

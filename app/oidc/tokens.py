@@ -8,10 +8,10 @@ from typing import Any
 import jwt
 from django.conf import settings
 
+from app.errors import RefdeskError
 from app.oidc.claims import Claims, claim_text
 from app.oidc.discovery import provider_key
 from app.oidc.token_revocation import Access
-from app.errors import RefdeskError
 
 # Two hosts' clocks may differ that much.
 LEEWAY_S = 30

@@ -14,11 +14,11 @@ from django.views.decorators.http import require_GET, require_POST
 
 from app.accounts.auth import Caller
 from app.accounts.choices import Role
-from app.oidc.identities import identity_unlink
-from app.oidc.token_revocation import oidc_configured, provider_name
-from app.portal.pages import error_page, id_posted, leaving_page, public_page, page, person_of
 from app.errors import RefdeskError
 from app.lib.request_id import request_id_of
+from app.oidc.identities import identity_unlink
+from app.oidc.token_revocation import oidc_configured, provider_name
+from app.portal.pages import error_page, id_posted, leaving_page, page, person_of, public_page
 
 log = logging.getLogger(__name__)
 

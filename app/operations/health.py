@@ -13,10 +13,10 @@ from django.db.models import Count
 
 from app.chat.choices import MessageState
 from app.chat.models import Message
-from app.library.pipeline.jobs import OPEN
-from app.library.passage_models import Job
 from app.lib.storage import storage_ping
 from app.lib.tenancy import scope_enter_everything
+from app.library.models import Job
+from app.library.pipeline.jobs import OPEN
 
 ANSWER_S = 2.0
 

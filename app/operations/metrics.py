@@ -13,12 +13,11 @@ from django.utils import timezone
 
 from app.chat.choices import MessageState
 from app.chat.models import Message
-from app.library.pipeline.jobs import OPEN
-from app.library.passage_models import Job
 from app.lib.counts import FAMILIES, Counter, Sample
 from app.lib.tenancy import scope_enter_everything
 from app.library.choices import DocumentState
-from app.library.models import Document
+from app.library.models import Document, Job
+from app.library.pipeline.jobs import OPEN
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 ANSWER_S = 5.0

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import orjson
 
-from app.library.services.documents import document_upload
 from app.library.models import Source
+from app.library.services.documents import document_upload
 
 FOLDER = Path(__file__).with_name("samples")
 QUESTIONS = "questions.json"

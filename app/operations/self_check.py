@@ -21,13 +21,13 @@ from app.chat.services import conversation_delete
 from app.chat.turn import Asked
 from app.chat.turn_store import Owner
 from app.errors import RefdeskError
-from app.library.passage_models import Chunk
 from app.lib.async_sql import database_close
 from app.lib.http import http_session_close
 from app.lib.tenancy import everything_visible
 from app.lib.valkey import valkey_close
-from app.operations.health import engines_check
 from app.library.choices import VersionState
+from app.library.models import Chunk
+from app.operations.health import engines_check
 
 # The engines of a box that has just started come one after the other.
 PATIENCE_S = 60.0

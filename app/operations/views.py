@@ -4,10 +4,10 @@ from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from app.portal.pages import public_page
 from app.lib.error_responses import error_answer
 from app.operations.health import engines_check, queue_depths
 from app.operations.metrics import CONTENT_TYPE, metrics_text
+from app.portal.pages import public_page
 from app.settings import VERSION
 
 

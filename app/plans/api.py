@@ -11,8 +11,8 @@ from app.accounts.choices import Role, Scope
 from app.accounts.models import Organisation
 from app.analytics.usage_tables import usage_names
 from app.errors import Invalid
-from app.lib.openapi_responses import CSV, answered
 from app.lib.csv_table import csv_table
+from app.lib.openapi_responses import CSV, answered
 from app.lib.strict_types import Day
 from app.lib.times import time_shape
 from app.plans.choices import UsageBy

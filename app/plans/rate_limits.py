@@ -17,9 +17,9 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponseBase
 
 from app.errors import RefdeskError
+from app.lib.asgi.middleware_function import middleware
 from app.lib.async_sql import fetch
 from app.lib.gcra import Limit, RateLimitResult, limits_take, limits_take_in_thread
-from app.lib.asgi.middleware_function import middleware
 
 # A changed plan holds within this time.
 PLAN_CACHE_S = 2.0

@@ -10,8 +10,8 @@ from django.db import transaction
 from django.db.models import ProtectedError
 
 from app.audit.trail import audit_record
-from app.accounts.models import Plan
 from app.errors import Conflict, Invalid, NotFound
+from app.plans.models import Plan
 
 # Name: title, requests a minute.
 SHIPPED: dict[str, tuple[str, int | None]] = {
@@ -27,7 +27,7 @@ def plans_ship(*, apps: Apps = installed, **_: Any) -> None:
     For Django's signal `post_migrate`; `apps` are those whose tables there are by then.
     """
     try:
-        model = apps.get_model("accounts", "Plan")
+        model = apps.get_model("plans", "Plan")
     except LookupError:
         # `migrate` of another app alone.
         return

@@ -17,15 +17,15 @@ from django.shortcuts import redirect, render
 from django.utils.cache import add_never_cache_headers
 
 from app.accounts.auth import CHOSEN_ORGANISATION, Caller, caller_of_user
-from app.accounts.choices import Role
-from app.plans.rate_limits import door_count, request_count_in_thread
-from app.accounts.models import User
-from app.oidc.token_revocation import provider_name
-from app.oidc.single_sign_out import sign_out_address
 from app.accounts.authentication import sign_out
+from app.accounts.choices import Role
+from app.accounts.models import User
 from app.errors import RefdeskError, retry_after
 from app.lib.request_id import request_id_of
 from app.lib.tenancy import everything_visible, organisations_visible
+from app.oidc.single_sign_out import sign_out_address
+from app.oidc.token_revocation import provider_name
+from app.plans.rate_limits import door_count, request_count_in_thread
 
 PageView = Callable[..., HttpResponse]
 AnyView = TypeVar("AnyView", bound=Callable[..., Any])

@@ -5,8 +5,8 @@ import re
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
-from app.portal.pages import public_page
 from app.lib.colours import accent_css
+from app.portal.pages import public_page
 
 DAY_S = 24 * 3600
 

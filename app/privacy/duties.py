@@ -1,4 +1,4 @@
-"""Exports and erasures at work: who does which, decided by PostgreSQL and its clock (as app/library/pipeline/jobs.py does).
+"""Exports and erasures at work: who does which, decided by PostgreSQL's clock (as app/library/pipeline/jobs.py does).
 
 A killed worker's piece of work is free again when its lease runs out, and whoever takes it begins anew: every step can
 be done twice.
@@ -16,8 +16,8 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from app.library.pipeline.jobs import HEARTBEAT_S, LEASE_S, LeaseLost
 from app.lib.tenancy import scope_enter_everything
+from app.library.pipeline.jobs import HEARTBEAT_S, LEASE_S, LeaseLost
 from app.privacy.choices import WorkState
 from app.privacy.models import Work
 

@@ -9,15 +9,15 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from app.accounts.auth import Caller
 from app.accounts.choices import Role
+from app.errors import RefdeskError
 from app.portal.pages import page, person_of
 from app.portal.shell import shell_context
-from app.errors import RefdeskError
-from app.privacy.exports.downloads import export_answer
 from app.privacy.duties import OPEN
 from app.privacy.erasure.services import account_erase
+from app.privacy.exports.downloads import export_answer
+from app.privacy.exports.services import account_export_create
 from app.privacy.models import Export
 from app.privacy.selectors import export_get
-from app.privacy.exports.services import account_export_create
 
 AGAIN_S = 3
 EXPORTS_SHOWN = 10

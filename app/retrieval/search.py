@@ -18,13 +18,13 @@ from app.lib.async_sql import fetch
 from app.lib.ids import new_id
 from app.llm.embedding_models import MODELS
 from app.llm.embeddings import EmbeddingSpace, question_embedder
+from app.plans.caps import cap_check, cap_refusal, is_cap
+from app.plans.ledger import SEARCH_CHARGED
+from app.retrieval.answerability import is_off_subject, support_of
 from app.retrieval.fusion import Hit, candidates_fuse, cosine_scale
 from app.retrieval.index import index_reader
 from app.retrieval.language import language_of
 from app.retrieval.sparse import query_encode
-from app.retrieval.answerability import is_off_subject, support_of
-from app.plans.caps import cap_check, cap_refusal, is_cap
-from app.plans.ledger import SEARCH_CHARGED
 
 SUPPORTED_FROM = 0.5
 # Hits beyond the limit, in case the re-read drops some: a document that is being replaced or deleted.

@@ -14,8 +14,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from app.embedded.__main__ import main
 from app.embedded.app_programs import python_module
 from app.embedded.box import ROOT, Box
-from app.embedded.startup import Plan, Step, plan_box
 from app.embedded.process_spec import Program
+from app.embedded.startup import Plan, Step, plan_box
 
 # Runs at a first start only: each run adds a line beside the data.
 COUNT = "import pathlib; pathlib.Path({path!r}).open('a').write('ran\\n')"

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import psycopg
 
-from app.lib.tenancy import EVERYTHING, SETTING
 from app.embedded.http_probe import http_get
 from app.embedded.ports import port_find
 from app.embedded.process import start_time
+from app.lib.tenancy import EVERYTHING, SETTING
 from tests.waiting import wait_until
 
 # Servers that are "given", so that no engine of ours is started for them; nothing in these tests asks them.

@@ -11,17 +11,17 @@ import pytest
 from django.db import connection
 
 from app.accounts.models import Organisation
-from app.library.services.documents import document_delete, document_upload
-from app.lib.storage import storage
-from app.lib.tenancy import everything_visible
-from app.lib.tests.minio import OwnMinio, admin, needs_minio
 from app.backup.archive.reading import archive_open
 from app.backup.create import Made, backup_make
 from app.embedded.ports import port_find
+from app.lib.storage import storage
+from app.lib.tenancy import everything_visible
+from app.lib.tests.minio import OwnMinio, admin, needs_minio
+from app.library.models import Document, DocumentVersion, Source
+from app.library.services.documents import document_delete, document_upload
 from tests.box.boxes import ELSEWHERE
 from tests.box.real_box import WholeBox
 from tests.box.test_backup import errand
-from app.library.models import Document, DocumentVersion, Source
 
 BACKUPS = 5
 KEPT = 5

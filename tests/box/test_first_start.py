@@ -6,8 +6,7 @@ from django.core.management import call_command
 
 from app.accounts.models import Membership, Organisation, User
 from app.bots.models import Bot
-from app.library.passage_models import Job
-from app.library.models import Document, Source
+from app.library.models import Document, Job, Source
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -32,8 +32,8 @@ from app.bots.services import bot_create
 from app.chat.tests.conftest import events_of, library, scripted
 from app.chat.tests.library import WARRANTY, document_index
 from app.chat.tests.test_processes import web
-from app.conftest import PASSWORD, Person, person_make
 from app.llm.tests.scripted import Script, ScriptedModel
+from tests.people import PASSWORD, Person, person_make
 
 __all__ = ["library", "scripted"]  # fixtures
 LIMIT_S = 5.0

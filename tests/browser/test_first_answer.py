@@ -10,11 +10,11 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from app.llm.tests.scripted import SOON_S, Script, ScriptedModel
-from tests.browser import browser, needs_browser, sign_in
 from tests.box.real_box import WholeBox
+from tests.chromium import browser, needs_browser, sign_in
 
 __all__ = ["browser"]  # a fixture
-SAMPLES = Path(__file__).resolve().parents[1] / "samples"
+SAMPLES = Path(__file__).resolve().parents[2] / "app" / "operations" / "samples"
 QUESTION = "What should I do when the machine shows E-21?"
 E_21 = 0.7498, 0.763  # where its row stands on page 4 of the manual, as fractions of the page's height
 

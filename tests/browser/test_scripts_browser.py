@@ -22,12 +22,12 @@ from app.bots.models import Bot
 from app.bots.services import bot_create
 from app.chat.models import Conversation
 from app.chat.tests.test_portal_browser import address, signed_in
-from app.conftest import Person
-from tests.admin_doors import admin_doors
-from tests.browser import browser, needs_browser
-from tests.hostile import ATTACKS, QUOTE, hostile_make
 from app.library.models import Document
 from app.plans.models import UsageTotal
+from tests.admin_doors import admin_doors
+from tests.chromium import browser, needs_browser
+from tests.hostile import ATTACKS, QUOTE, hostile_make
+from tests.people import Person
 
 __all__ = ["address", "browser"]  # fixtures
 pytestmark = needs_browser

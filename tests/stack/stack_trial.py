@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from app.embedded.ports import port_find
-from tools.reference import ROOT
 from tests.stack.air_watch import AirWatch
 from tests.stack.stack_faults import MODEL_SETTINGS, VICTIMS, Faults
+from tools.reference import ROOT
 
 NOT_TRIED = 3
 UP_S, SMOKE_S = 900, 900

@@ -14,8 +14,8 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
+from app.appliance.sbom import container, debian_packages, python_packages, sbom
 from app.embedded.box import ROOT
-from tools.sbom import container, debian_packages, python_packages, sbom
 
 # What scripts/bundle asks Docker, without a Docker: the images are files of $STORE.
 DOCKER = """#!/bin/sh
@@ -67,16 +67,16 @@ class Clone:
             made.mkdir(parents=True)
         for name in (
             "scripts",
-            "app/ops/bundle",
-            "tools/sbom.py",
+            "tools/bundle",
+            "app/appliance/sbom.py",
             "docker-compose.yml",
             "pyproject.toml",
-            "widget/package-lock.json",
+            "frontend/package-lock.json",
         ):
             (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
             copy(ROOT / name, self.folder / name)
-        for package in ("app", "app/ops"):
+        for package in ("app", "app/appliance"):
             (self.folder / package / "__init__.py").touch()
         for lock, package in (("runtime", "engine"), ("embedding-model", "model")):
             (self.folder / "requirements" / f"{lock}.txt").write_text(wheel(folder / "index", package))
@@ -144,7 +144,9 @@ def test_the_embedded_default_is_installed_without_an_index(clone: Clone) -> Non
     status, said = clone.run("sh", bundle / "install.sh", "a box")
     assert status == 0, said
     shutil.rmtree(clone.here.parent / "index")
-    install = ". scripts/lib/environment; install_locked runtime requirements/runtime.txt requirements/embedding-model.txt"
+    install = (
+        ". scripts/lib/environment; install_locked runtime requirements/runtime.txt requirements/embedding-model.txt"
+    )
     say = ".venv/bin/python -c 'import engine, model; print(engine.ANSWER)'"
     installed = clone.run(
         "sh", "-euc", f"{install}; {say}", cwd=clone.here / "a box", PIP_NO_INDEX="", PIP_FIND_LINKS=""
@@ -208,7 +210,7 @@ def test_nothing_that_is_there_is_written_over(clone: Clone) -> None:
 
 
 def test_a_bundle_that_fails_leaves_nothing(clone: Clone) -> None:
-    (clone.folder / "widget" / "package-lock.json").write_text("{")
+    (clone.folder / "frontend" / "package-lock.json").write_text("{")
     status, said = clone.bundle()
     assert (status, "docker compose build init" in said) == (1, True)
     assert [*clone.here.iterdir()] == []

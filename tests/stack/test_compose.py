@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 import yaml
 
-from app.env import NAMES
 from app.appliance.__main__ import PROGRAMS, TOOLS, read_arguments, tool_command
 from app.appliance.incoming_backup import ARRIVED
 from app.appliance.secrets_files import APP, MADE, PLAIN, POSTGRES, Served, WeakSecret, secret_check, shares
+from app.env import NAMES
 from tools.reference import COMPOSE_NAMES, ROOT, compose_defaults, compose_names
 
 FILE = ROOT / "docker-compose.yml"

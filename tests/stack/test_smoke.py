@@ -14,14 +14,14 @@ from app.accounts.choices import Role
 from app.accounts.models import ApiKey, Organisation, User
 from app.bots.models import Bot
 from app.chat.models import Conversation
-from app.conftest import Person, person_make
+from app.library.models import Document, Source
 from app.library.services.documents import document_upload
-from tools.reference import ROOT
 from app.operations.sample_library import samples_load
 from app.operations.smoke.names import paper_name, person_email, person_name
 from app.operations.smoke.paper import paper_make
 from app.operations.smoke.steps import Failed, StepFailed, step
-from app.library.models import Document, Source
+from tests.people import Person, person_make
+from tools.reference import ROOT
 
 Uploads = Callable[[Organisation], Source]
 WORD = "0123abcd"

@@ -12,9 +12,9 @@ from app.accounts.models import Organisation
 from app.bots.services import bot_create
 from app.chat.choices import MessageRole
 from app.chat.models import Citation, Conversation, Message
-from app.conftest import Person
-from tests.stack.stack_faults import RULES
 from app.plans.models import UsageTotal
+from tests.people import Person
+from tests.stack.stack_faults import RULES
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

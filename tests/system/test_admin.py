@@ -14,16 +14,16 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from selectolax.lexbor import LexborHTMLParser
 
-from app.admin_site.tenant_admin import ScopedAdmin
 from app.accounts.choices import Role
-from app.accounts.models import ApiKey, AuditEntry, Invitation, Membership, Organisation, User
+from app.accounts.models import ApiKey, Invitation, Membership, Organisation, User
 from app.accounts.services import membership_create, organisation_create, user_create
+from app.admin_site.tenant_admin import ScopedAdmin
+from app.audit.models import AuditEntry
 from app.bots.models import Bot, BotRevision
 from app.chat.models import Conversation, Message
-from app.conftest import PASSWORD, Person
-from app.library.passage_models import Job
+from app.library.models import Document, Job, Source
+from tests.people import PASSWORD, Person
 from tests.world import World, world_make
-from app.library.models import Document, Source
 
 QUERIES = 20
 

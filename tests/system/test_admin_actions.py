@@ -12,14 +12,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from app.accounts.choices import Role
-from app.accounts.models import ApiKey, AuditEntry, ClaimRule, Membership, Organisation, SignIn, User
+from app.accounts.models import ApiKey, ClaimRule, Membership, Organisation, SignIn, User
 from app.accounts.services import membership_create, user_create
+from app.audit.models import AuditEntry
 from app.bots.models import Bot, BotRevision
 from app.bots.services import bot_pause, bot_update
-from app.conftest import PASSWORD, Person
-from tests.digest import changes, digest
-from tests.world import World, world_make
 from app.library.models import Document
+from tests.digest import changes, digest
+from tests.people import PASSWORD, Person
+from tests.world import World, world_make
 
 
 @pytest.fixture

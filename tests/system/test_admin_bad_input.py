@@ -8,9 +8,10 @@ from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
 
-from app.accounts.models import ApiKey, AuditEntry
-from app.conftest import Person
+from app.accounts.models import ApiKey
+from app.audit.models import AuditEntry
 from tests.admin_doors import address, registered
+from tests.people import Person
 from tests.world import World, world_make
 
 FILTERS = ("__exact=%00", "__id__exact=x")

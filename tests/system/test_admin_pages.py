@@ -10,16 +10,17 @@ from django.test.utils import CaptureQueriesContext
 
 from app.accounts.choices import Role
 from app.accounts.keys import api_key_create
-from app.accounts.models import ApiKey, AuditEntry, Invitation, Membership, Organisation
+from app.accounts.models import ApiKey, Invitation, Membership, Organisation
 from app.accounts.services import invitation_create, membership_create, organisation_create, user_create
+from app.audit.models import AuditEntry
 from app.bots.models import Bot, BotRevision
 from app.bots.services import bot_create, bot_update
 from app.chat.models import Conversation, Message
-from app.conftest import PASSWORD, Person
+from app.library.models import Document, Source
+from app.privacy.models import Erasure, Export
+from tests.people import PASSWORD, Person
 from tests.system.test_admin import QUERIES, address, row_of, visited
 from tests.world import World, world_make
-from app.privacy.models import Erasure, Export
-from app.library.models import Document, Source
 
 PAYLOAD = "<img src=x onerror=alert(1)>{{7*7}}"
 

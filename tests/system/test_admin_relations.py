@@ -13,8 +13,8 @@ from selectolax.lexbor import LexborHTMLParser
 
 from app.accounts.choices import Role
 from app.accounts.services import membership_create
-from app.conftest import Person
 from tests.digest import changes, digest
+from tests.people import Person
 from tests.system.test_admin import pages, row_of
 from tests.world import World, world_make
 

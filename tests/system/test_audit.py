@@ -13,18 +13,19 @@ from django.test import Client, RequestFactory
 from django.utils import timezone
 from selectolax.lexbor import LexborHTMLParser
 
-from app.audit.actors import KEY, PERSON
 from app.accounts.choices import Role
-from app.accounts.models import ApiKey, AuditEntry, ClaimRule, Invitation, Membership, Organisation, Plan, User
+from app.accounts.models import ApiKey, ClaimRule, Invitation, Membership, Organisation, User
 from app.accounts.services import membership_create, user_create
+from app.audit.actors import KEY, PERSON
+from app.audit.models import AuditEntry
 from app.bots.models import Bot
-from app.conftest import PASSWORD, Person
-from app.library.passage_models import Job
+from app.library.models import Document, Job, Source
+from app.plans.models import Plan
+from app.privacy.models import Erasure, Export
 from tests.doors import Door, doors, knock_at
+from tests.people import PASSWORD, Person
 from tests.system.test_admin import address, row_of
 from tests.world import World, world_make
-from app.privacy.models import Erasure, Export
-from app.library.models import Document, Source
 
 CALLS_WITHOUT_A_TRACE = {
     "POST /api/v1/search": "reads",

@@ -10,9 +10,9 @@ from django.test import AsyncClient, Client
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 
 from app.accounts.auth import _callers
-from app.conftest import Person
 from app.errors import RefdeskError
 from tests.doors import DESCRIPTION, Door, Knock, Visitor, doors, knock_at, value_of
+from tests.people import Person
 from tests.world import World, world_make
 
 DEEP = 10_000

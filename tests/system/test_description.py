@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from django.test import AsyncClient
 
-from app.conftest import Person
 from tests.doors import Door, Visitor, doors
+from tests.people import Person
 from tests.world import World, world_make
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -17,13 +17,13 @@ from django.urls import URLResolver, get_resolver
 from app.accounts.auth import _callers
 from app.accounts.choices import Role, Scope
 from app.accounts.services import membership_create
-from app.conftest import Person
 from app.library.events import document_publish
+from app.library.models import Document
 from tests.digest import changes, crossings, digest
 from tests.doors import Answer, Door, Visitor, doors, knock_at, knocks_at
+from tests.people import Person
 from tests.stage import Stage, key_of, key_with_scopes, nowhere, session_of, stage, two_organisations
 from tests.world import World, world_make
-from app.library.models import Document
 
 __all__ = ["stage"]  # a fixture
 

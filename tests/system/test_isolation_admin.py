@@ -12,9 +12,9 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 
 from app.accounts.choices import Role
-from app.conftest import Person
 from tests.admin_doors import AdminDoor, address, admin_doors, form_of, registered, row_of
 from tests.digest import changes, crossings, digest
+from tests.people import Person
 from tests.stage import Stage, nowhere, stage
 from tests.world import World, world_make
 

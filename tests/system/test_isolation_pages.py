@@ -16,9 +16,9 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from app.accounts.choices import Role
 from app.portal.pages import PagePolicy
-from app.conftest import Person
 from tests.digest import changes, digest
 from tests.doors import Door, knock_at
+from tests.people import Person
 from tests.stage import Stage, nowhere, stage, two_organisations
 from tests.world import World, world_make
 

@@ -13,9 +13,9 @@ from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 
 from app.accounts.auth import _callers
 from app.accounts.models import Membership, User
-from app.conftest import PASSWORD, Person
 from tests.digest import crossings, owned_models
 from tests.doors import DESCRIPTION, Door, Knock, Visitor, doors, knock_at, upload_file, value_of
+from tests.people import PASSWORD, Person
 from tests.world import World, world_make
 
 OURS = [model for model in apps.get_models() if model.__module__.startswith("app.")]

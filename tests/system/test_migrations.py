@@ -17,7 +17,7 @@ from app.accounts.choices import Scope
 from app.plans.services import SHIPPED
 from tests.engines import POSTGRES
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 RELEASED = Path(__file__).with_name("released_first.sql")
 
 # Whatever `migrate` makes, a line each. The order of columns is left out, as PostgreSQL adds new ones at the end, and

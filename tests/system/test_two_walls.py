@@ -21,21 +21,20 @@ from django.test import AsyncClient, override_settings
 from app.accounts.choices import Role
 from app.accounts.models import Organisation
 from app.accounts.services import organisation_create
-from app.conftest import person_make
-from app.library.passage_models import Chunk
 from app.lib.ids import new_id
 from app.lib.tenancy import everything_visible, organisations_visible
+from app.library.choices import DocumentState, VersionState
+from app.library.models import Chunk, Document, DocumentVersion, Source
 from app.llm.embeddings import embeddings_client, vector_numbers
-from tests.digest import changes, digest
-from tests.doors import doors, knocks_at
-from tests.stage import HASHER, Stage, key_of, session_of, stage
+from app.plans.ledger import SEARCH_CHARGED
 from app.retrieval import index, search
 from app.retrieval.index import Point, index_writer
 from app.retrieval.search import passages_search
 from app.retrieval.sparse import document_encode
-from app.library.choices import DocumentState, VersionState
-from app.library.models import Document, DocumentVersion, Source
-from app.plans.ledger import SEARCH_CHARGED
+from tests.digest import changes, digest
+from tests.doors import doors, knocks_at
+from tests.people import person_make
+from tests.stage import HASHER, Stage, key_of, session_of, stage
 
 __all__ = ["stage"]  # a fixture
 

@@ -28,8 +28,8 @@ pack() {
     say "Listing what is inside …"
     sed 's/^/--container /' "$inside/images.txt" >"$work/containers"
     # shellcheck disable=SC2046
-    docker run --rm --interactive --network none "$ours" python -m tools.sbom --npm - $(cat "$work/containers") \
-        <widget/package-lock.json >"$inside/sbom.cdx.json" ||
+    docker run --rm --interactive --network none "$ours" python -m app.appliance.sbom --npm - $(cat "$work/containers") \
+        <frontend/package-lock.json >"$inside/sbom.cdx.json" ||
         stop "The image $ours does not know how to list what is in it. Build it anew: docker compose build init"
 }
 

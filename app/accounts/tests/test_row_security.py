@@ -13,12 +13,12 @@ from django.db import DatabaseError, connection, transaction
 
 from app.accounts.models import Membership, Organisation
 from app.accounts.row_security import organisation_column, tables_append_only, tables_guarded
-from app.conftest import Person, as_superuser
 from app.lib.async_sql import database_close, fetch
 from app.lib.ids import new_id
 from app.lib.tenancy import ROLE, everything_visible, organisations_visible, scope_now
 from app.library.models import Source
 from app.library.services.sources import source_create
+from tests.people import Person, as_superuser
 
 # Tables of the whole box, with the reason why no organisation owns their rows.
 SHARED = {

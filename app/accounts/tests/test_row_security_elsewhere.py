@@ -9,8 +9,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from app.lib.tenancy import ROLE
 from app.embedded.postgres import Postgres
+from app.lib.tenancy import ROLE
 
 ROOT = Path(__file__).parents[3]
 

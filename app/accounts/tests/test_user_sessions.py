@@ -16,7 +16,7 @@ from app.accounts.choices import Role
 from app.accounts.models import ApiKey, Invitation, Organisation, SignIn, User
 from app.accounts.services import invitation_create, membership_create, organisation_suspend, user_deactivate
 from app.accounts.user_sessions import agent_words, sign_ins_clean, sign_ins_end_at_provider
-from app.conftest import PASSWORD, Person
+from tests.people import PASSWORD, Person
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 SAFARI = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Version/18.0 Safari/604.1"

@@ -3,8 +3,8 @@ from typing import Any
 from django import template
 from django.template import Context
 
-from app.admin_site.roles import is_operator
 from app.admin_site.organisation_switcher import organisation_chosen, organisations_shown
+from app.admin_site.roles import is_operator
 from app.plans.caps import standing_words, standings_low
 
 register = template.Library()
@@ -12,7 +12,7 @@ register = template.Library()
 NAMED = 2
 
 
-@register.inclusion_tag("usage/banner.html", takes_context=True)
+@register.inclusion_tag("plans/banner.html", takes_context=True)
 def usage_banner(context: Context) -> dict[str, Any]:
     """Months that may not be enough, of the organisations that the person's admin pages are about."""
     request = context.get("request")

@@ -19,14 +19,14 @@ from django.core.management.base import SystemCheckError
 
 from app.accounts.choices import Role
 from app.accounts.models import ClaimRule, Organisation, User
-from app.oidc.discovery import provider_forget, provider_get
 from app.accounts.services import organisation_create
+from app.appliance.secrets_files import APP, DATA, MADE, Served, shares, vault_fill
 from app.errors import RefdeskError
 from app.library.pipeline.worker import Worker
-from app.appliance.secrets_files import APP, DATA, MADE, Served, shares, vault_fill
-from tests.engines import ROOT
+from app.oidc.discovery import provider_forget, provider_get
 from app.privacy.choices import WorkState
 from app.privacy.exports.services import export_create
+from tests.engines import ROOT
 
 ISSUER = "https://desk.example.org/auth/realms/refdesk"
 WITHIN_S = 30.0

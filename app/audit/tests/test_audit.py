@@ -6,11 +6,12 @@ from uuid import uuid4
 import pytest
 from django.db import DatabaseError, connection, transaction
 
+from app.accounts.models import Organisation
 from app.audit.actors import Actor, acting_as, command_actor
 from app.audit.chain import detail_hash
+from app.audit.models import AuditDetail, AuditEntry
 from app.audit.trail import audit_record
-from app.accounts.models import AuditDetail, AuditEntry, Organisation
-from app.conftest import Person
+from tests.people import Person
 
 
 def entries(organisation: Organisation | None) -> list[AuditEntry]:

@@ -9,12 +9,13 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from app.audit.actors import Actor, acting_as
-from app.audit.trail import audit_details_erase, audit_record
 from app.accounts.choices import Role
-from app.accounts.models import AuditEntry, Organisation
+from app.accounts.models import Organisation
 from app.accounts.services import membership_create, user_create
-from app.conftest import PASSWORD, Person
+from app.audit.actors import Actor, acting_as
+from app.audit.models import AuditEntry
+from app.audit.trail import audit_details_erase, audit_record
+from tests.people import PASSWORD, Person
 
 
 def ask(person: Person, **query: Any) -> Any:

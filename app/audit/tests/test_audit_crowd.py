@@ -8,10 +8,11 @@ from uuid import UUID
 import pytest
 from django.db import connections, transaction
 
+from app.accounts.models import Organisation
+from app.accounts.services import organisation_create
+from app.audit.models import AuditEntry
 from app.audit.trail import audit_record
 from app.audit.verify import audit_verify
-from app.accounts.models import AuditEntry, Organisation
-from app.accounts.services import organisation_create
 
 WRITERS, EACH = 50, 10
 

@@ -7,14 +7,15 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
-from app.audit.content import LONGEST_TEXT, changes
+from app.accounts.authentication import password_reset
 from app.accounts.choices import Role
 from app.accounts.keys import api_key_create, api_key_rotate
 from app.accounts.lockout import ATTEMPTS
-from app.accounts.models import AuditDetail, AuditEntry, Organisation
+from app.accounts.models import Organisation
 from app.accounts.services import invitation_accept, invitation_create, password_set
-from app.accounts.authentication import password_reset
-from app.conftest import PASSWORD, Person
+from app.audit.content import LONGEST_TEXT, changes
+from app.audit.models import AuditDetail, AuditEntry
+from tests.people import PASSWORD, Person
 
 CANARY = "canary-7c1f-secret-password"
 

@@ -10,7 +10,6 @@ import pytest
 
 from app.backup.archive.reading import KEYCLOAK_ADMIN, OIDC_CLIENT, Archive, Unusable, archive_open
 from app.backup.archive.writing import archive_written
-from app.backup.pg_dump import ProgramFailed
 from app.backup.keycloak_backup import (
     Keycloak,
     keycloak_check,
@@ -19,9 +18,10 @@ from app.backup.keycloak_backup import (
     keycloak_find,
     keycloak_load,
 )
+from app.backup.pg_dump import ProgramFailed
 from app.backup.restore import NotEmpty
-from tests.engines import POSTGRES
 from app.backup.tests.test_archive import fill
+from tests.engines import POSTGRES
 
 NAMES = ("keycloak_first", "keycloak_second")
 PASSWORD = "Wq3-zeppelin"

@@ -9,17 +9,17 @@ from asgiref.sync import sync_to_async
 from django.db.models import Sum
 from django.utils import timezone
 
-from app.plans import rate_limits as limits
-from app.accounts.models import ApiKey, Organisation, Plan
+from app.accounts.models import ApiKey, Organisation
 from app.bots.models import Bot
 from app.chat.models import Conversation, Message
 from app.chat.tests.conftest import Desk
 from app.chat.tests.test_turn_faults import LONG, QUESTION, Reader, ended
 from app.chat.turn_store import answers_interrupt_stale
-from app.conftest import Person, as_superuser
 from app.llm.tests.scripted import Script, ScriptedModel
 from app.plans import caps
-from app.plans.models import UsageEntry, UsageTotal
+from app.plans import rate_limits as limits
+from app.plans.models import Plan, UsageEntry, UsageTotal
+from tests.people import Person, as_superuser
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

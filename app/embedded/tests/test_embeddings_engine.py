@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from app.embedded.embedder import BATCH_TOKENS, batches_of
-from tools.reference import ROOT
 from tests.waiting import wait_until
+from tools.reference import ROOT
 
 LONG = "the holiday of every employee is requested from the line manager before it begins " * 30
 

@@ -12,8 +12,8 @@ from django.utils.html import format_html
 from app.admin_site.actions import object_action
 from app.admin_site.tenant_admin import ReadOnlyAdmin, ReadOnlyInline, ScopedAdmin, action, display
 from app.errors import CODES, RefdeskError
-from app.library.services.documents import ENDED, document_cancel, document_delete, document_retry, source_delete
 from app.library.models import Document, DocumentVersion, Source
+from app.library.services.documents import ENDED, document_cancel, document_delete, document_retry, source_delete
 from app.library.services.sources import source_create, source_rename
 
 Service = Callable[..., Any]

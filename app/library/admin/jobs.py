@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from app.admin_site.tenant_admin import ReadOnlyAdmin, display
-from app.library.passage_models import Job
+from app.library.models import Job
 
 STATES = {"done": "success", "failed": "danger", "running": "info", "queued": "info", "cancelled": "warning"}
 

@@ -8,9 +8,9 @@ from io import StringIO
 from pathlib import Path
 
 from app.library.parsers.blocks import Parsed, ParseError
+from app.library.parsers.encoding import clean, decode
 from app.library.parsers.limits import Limits
 from app.library.parsers.media import CSV
-from app.library.parsers.encoding import clean, decode
 from app.library.parsers.outline import Outline, Where
 from app.library.parsers.rows import are_names, row_texts
 

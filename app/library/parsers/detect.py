@@ -5,8 +5,8 @@ import zipfile
 from pathlib import Path
 
 from app.library.parsers.blocks import ParseError
-from app.library.parsers.media import CSV, DOCX, HTML, MARKDOWN, PDF, TEXT
 from app.library.parsers.encoding import decode, wide_encoding
+from app.library.parsers.media import CSV, DOCX, HTML, MARKDOWN, PDF, TEXT
 
 _HEAD = 64 * 1024
 # Readers accept a header anywhere in the first kilobyte, after whatever a mail program or a script put before it.

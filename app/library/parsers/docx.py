@@ -11,12 +11,12 @@ from pathlib import Path
 from lxml import etree
 
 from app.library.parsers.blocks import Parsed, ParseError
+from app.library.parsers.docx_styles import PLAIN, Style, W, item_of, level_of, styles_of
+from app.library.parsers.encoding import clean, one_line
 from app.library.parsers.limits import Limits
 from app.library.parsers.media import DOCX
-from app.library.parsers.encoding import clean, one_line
-from app.library.parsers.docx_styles import PLAIN, Style, W, item_of, level_of, styles_of
-from app.library.parsers.outline import Outline
 from app.library.parsers.ooxml import Package, open_package
+from app.library.parsers.outline import Outline
 from app.library.parsers.rows import are_names, row_texts
 
 _MATH = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"

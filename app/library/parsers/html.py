@@ -6,10 +6,10 @@ from pathlib import Path
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
 from app.library.parsers.blocks import Parsed, ParseError
-from app.library.parsers.limits import Limits
-from app.library.parsers.media import HTML
 from app.library.parsers.encoding import clean, decode, one_line
 from app.library.parsers.html_tables import is_data_table, table_rows
+from app.library.parsers.limits import Limits
+from app.library.parsers.media import HTML
 from app.library.parsers.outline import Outline
 
 _DROPPED = frozenset(

@@ -8,10 +8,10 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from app.library.parsers.blocks import Parsed, ParseError
-from app.library.parsers.limits import Limits
-from app.library.parsers.media import MARKDOWN
 from app.library.parsers.encoding import clean, decode
 from app.library.parsers.html import parse_fragment
+from app.library.parsers.limits import Limits
+from app.library.parsers.media import MARKDOWN
 from app.library.parsers.outline import Outline
 from app.library.parsers.rows import row_texts
 

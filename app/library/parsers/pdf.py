@@ -14,9 +14,9 @@ import pypdfium2
 import pypdfium2.raw as pdfium
 
 from app.library.parsers.blocks import Box, Parsed, ParseError
+from app.library.parsers.encoding import clean, one_line
 from app.library.parsers.limits import Limits
 from app.library.parsers.media import PDF
-from app.library.parsers.encoding import clean, one_line
 from app.library.parsers.outline import Outline, Where
 from app.library.parsers.pdf_columns import in_reading_order
 from app.library.parsers.pdf_headings import Headings

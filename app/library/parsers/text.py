@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from app.library.parsers.blocks import Parsed, ParseError
+from app.library.parsers.encoding import clean, decode
 from app.library.parsers.limits import Limits
 from app.library.parsers.media import TEXT
-from app.library.parsers.encoding import clean, decode
 from app.library.parsers.outline import Outline
 
 _PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*")

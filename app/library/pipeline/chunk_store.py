@@ -11,10 +11,10 @@ from typing import Any
 import orjson
 from django.db import connection
 
+from app.library.choices import DocumentState
+from app.library.pipeline.context import StoredChunk, Work
 from app.library.pipeline.jobs import LeaseLost
 from app.library.pipeline.sandbox import ParsedChunks
-from app.library.pipeline.context import StoredChunk, Work
-from app.library.choices import DocumentState
 from app.plans.ledger import COLUMNS, TODAY
 
 _HELD = """

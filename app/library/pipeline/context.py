@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
+from app.library.models import Document, DocumentVersion
 from app.library.pipeline.jobs import LeaseLost
 from app.library.pipeline.lease_renewal import ActiveJob
 from app.library.pipeline.sandbox import ParsedChunks
 from app.llm.embeddings import EmbeddingSpace
 from app.retrieval.index import IndexWriter
-from app.library.models import Document, DocumentVersion
 
 # The packaged model's family puts two special tokens around a text.
 SPECIAL_TOKENS = 2

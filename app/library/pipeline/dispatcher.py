@@ -18,9 +18,9 @@ from uuid import UUID
 import psycopg
 from django.db import connection as django_connection
 
-from app.library.pipeline.jobs import CHANNEL, STOP
 from app.lib.heartbeat_file import alive_touch
 from app.lib.tenancy import EVERYTHING, SETTING
+from app.library.pipeline.jobs import CHANNEL, STOP
 
 log = logging.getLogger(__name__)
 

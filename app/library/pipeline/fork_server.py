@@ -19,12 +19,12 @@ from typing import Any, NoReturn
 
 import orjson
 
+from app.library.parsers import PARSERS, parse
 from app.library.parsers.blocks import ParseError, blocks_to_json, text_length
-from app.library.pipeline.chunking import chunk
 from app.library.parsers.detect import detect_media_type
 from app.library.parsers.limits import Limits
 from app.library.parsers.media import MEDIA_TYPES
-from app.library.parsers import PARSERS, parse
+from app.library.pipeline.chunking import chunk
 from app.library.pipeline.tokens import counter_for
 
 IDLE_S = 60.0

@@ -17,10 +17,9 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from app.errors import CODES
-from app.library.pipeline.job_choices import JobKind, JobState
-from app.library.passage_models import Job
 from app.library.choices import DocumentState, Step
-from app.library.models import Document, DocumentVersion
+from app.library.models import Document, DocumentVersion, Job
+from app.library.pipeline.job_choices import JobKind, JobState
 
 LEASE_S = 60
 HEARTBEAT_S = 10.0

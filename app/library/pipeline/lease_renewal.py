@@ -13,10 +13,10 @@ from uuid import UUID
 
 from django.db import DatabaseError, connection
 
-from app.library.events import documents_publish
-from app.library.pipeline.jobs import HEARTBEAT_S, Lease, leases_renew
 from app.lib.tenancy import scope_enter_everything
 from app.library.choices import Step
+from app.library.events import documents_publish
+from app.library.pipeline.jobs import HEARTBEAT_S, Lease, leases_renew
 
 log = logging.getLogger(__name__)
 

@@ -10,13 +10,19 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 
 from app.accounts.models import Organisation
 from app.errors import RefdeskError, Upstream
-from app.library.pipeline.job_choices import JobKind
+from app.lib.storage import storage
+from app.lib.tenancy import everything_visible, organisations_visible
+from app.library.choices import Step, VersionState
 from app.library.events import document_publish, documents_publish
+from app.library.models import Document, DocumentVersion, Job
+from app.library.page_previews import pictures_forget
+from app.library.pipeline.context import Stopped, work_load
+from app.library.pipeline.job_choices import JobKind
 from app.library.pipeline.jobs import (
     DEATHS,
     OPEN,
-    LeaseLost,
     Lease,
+    LeaseLost,
     delete_job_create,
     job_done,
     job_fail,
@@ -25,17 +31,10 @@ from app.library.pipeline.jobs import (
     lease_take,
 )
 from app.library.pipeline.lease_renewal import ActiveJob, leases
-from app.library.passage_models import Job
-from app.library.page_previews import pictures_forget
 from app.library.pipeline.steps import STEPS
-from app.library.pipeline.context import Stopped, work_load
-from app.lib.storage import storage
-from app.lib.tenancy import everything_visible, organisations_visible
+from app.library.uploads import object_lock
 from app.llm.embeddings import embeddings_client
 from app.retrieval.index import index_writer
-from app.library.choices import Step, VersionState
-from app.library.models import Document, DocumentVersion
-from app.library.uploads import object_lock
 
 log = logging.getLogger(__name__)
 

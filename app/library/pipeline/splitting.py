@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from app.lib.sentences import sentences
 from app.library.parsers.blocks import Block
 from app.library.pipeline.tokens import TokenCounter
-from app.lib.sentences import sentences
 
 _WORD = re.compile(r"\S+\s*")
 # A word longer than this is cut inside: no model reads more of it as one thing.

@@ -11,18 +11,17 @@ from uuid import UUID, uuid5
 from django.db import connection, transaction
 
 from app.errors import IngestFailed, Upstream
-from app.library.pipeline.jobs import delete_job_create, fenced
-from app.library.pipeline.chunk_store import chunks_keep, version_activate
-from app.library.passage_models import Chunk
-from app.library.pipeline.sandbox import parse_and_chunk
-from app.library.pipeline.context import StoredChunk, Work
 from app.lib.storage import ObjectMissing, storage
+from app.library.choices import Step, VersionState
+from app.library.models import Chunk, DocumentVersion, VersionText
+from app.library.pipeline.chunk_store import chunks_keep, version_activate
+from app.library.pipeline.context import StoredChunk, Work
+from app.library.pipeline.jobs import delete_job_create, fenced
+from app.library.pipeline.sandbox import parse_and_chunk
 from app.llm.embeddings import embeddings_client, vector_numbers
 from app.retrieval.index import Point
 from app.retrieval.language import language_of
 from app.retrieval.sparse import document_encode
-from app.library.choices import Step, VersionState
-from app.library.models import DocumentVersion, VersionText
 
 CHUNK_IDS = UUID("0f6dbd6a-6d0c-5d9b-8f0e-2c1f6d0c7a11")
 # Passages embedded by one request, about a second of 2 cores: a job that is cancelled ends after the one under way.

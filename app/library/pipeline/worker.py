@@ -8,12 +8,12 @@ from uuid import UUID
 from django.conf import settings
 from django.db import DatabaseError
 
+from app.lib.tenancy import organisations_visible
 from app.library.pipeline.dispatcher import Dispatcher
 from app.library.pipeline.jobs import LeaseLost, job_release
 from app.library.pipeline.lease_renewal import leases
 from app.library.pipeline.run import job_run
 from app.library.reconcile.periodic import Reconciling
-from app.lib.tenancy import organisations_visible
 
 # Well below what the supervisor and `docker stop` wait for before they kill.
 STOP_S = 1.5

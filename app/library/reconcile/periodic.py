@@ -1,7 +1,7 @@
 """The reconciler's clock: at the start and every ten minutes, in a thread of its own."""
 
-from app.library.reconcile.reconciler import reconcile
 from app.lib.periodic_thread import Rounds
+from app.library.reconcile.reconciler import reconcile
 
 RECONCILE_S = 600.0
 

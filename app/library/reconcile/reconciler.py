@@ -16,16 +16,15 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
-from app.library.pipeline.job_choices import JobKind, JobState
-from app.library.pipeline.jobs import OPEN, ingest_job_create
-from app.library.passage_models import Chunk, Job
-from app.library.pipeline.run import object_delete_unnamed
 from app.lib.advisory_lock import RECONCILER, lock_for_transaction, lock_try
 from app.lib.storage import storage
+from app.library.choices import DocumentState, Step, VersionState
+from app.library.models import Chunk, Document, DocumentVersion, Job
+from app.library.pipeline.job_choices import JobKind, JobState
+from app.library.pipeline.jobs import OPEN, ingest_job_create
+from app.library.pipeline.run import object_delete_unnamed
 from app.llm.embeddings import EmbeddingSpace, embeddings_client
 from app.retrieval.index import IndexWriter, index_writer
-from app.library.choices import DocumentState, Step, VersionState
-from app.library.models import Document, DocumentVersion
 
 log = logging.getLogger(__name__)
 

@@ -8,10 +8,9 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from app.errors import NotFound
-from app.library.parsers.blocks import Block, block_starts, blocks_from_json
-from app.library.passage_models import Chunk
 from app.lib.times import time_shape
-from app.library.models import Document, VersionText
+from app.library.models import Chunk, Document, VersionText
+from app.library.parsers.blocks import Block, block_starts, blocks_from_json
 from app.library.selectors.documents import document_url, version_shown
 
 # What a reader sees around a passage, in characters: a few screens.

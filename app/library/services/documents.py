@@ -7,11 +7,10 @@ from django.db.models.functions import Now
 
 from app.audit.trail import audit_record
 from app.errors import Conflict
-from app.library.events import document_publish, document_publish_deleted
-from app.library.pipeline.jobs import OPEN, delete_job_create, ingest_job_create, job_cancel_open
-from app.library.passage_models import Job
 from app.library.choices import DocumentState, VersionState
-from app.library.models import Document, DocumentVersion, Source
+from app.library.events import document_publish, document_publish_deleted
+from app.library.models import Document, DocumentVersion, Job, Source
+from app.library.pipeline.jobs import OPEN, delete_job_create, ingest_job_create, job_cancel_open
 from app.library.selectors.documents import document_get
 from app.library.uploads import document_keep, upload_receive
 

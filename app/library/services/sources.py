@@ -1,7 +1,7 @@
 from django.db import transaction
 
-from app.audit.trail import audit_record
 from app.accounts.models import Organisation
+from app.audit.trail import audit_record
 from app.errors import Conflict, Invalid
 from app.library.choices import SourceKind
 from app.library.models import Source

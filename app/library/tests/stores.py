@@ -9,17 +9,16 @@ from uuid import UUID
 from django.db import connection
 
 from app.accounts.models import Organisation
+from app.library.models import Chunk, Document, EmbeddingCache, Job
 from app.library.pipeline.jobs import OPEN
-from app.library.passage_models import Chunk, EmbeddingCache, Job
-from app.library.reconcile.reconciler import Report, reconcile
 from app.library.pipeline.sandbox import parse_and_chunk
+from app.library.reconcile.reconciler import Report, reconcile
 from app.library.services.documents import document_upload
+from app.library.services.sources import source_for_uploads
 from app.llm.embeddings import embeddings_client
-from tests.waiting import wait_until
 from app.privacy.exports.run import exports_tidy
 from app.retrieval.index import IndexWriter, index_writer
-from app.library.models import Document
-from app.library.services.sources import source_for_uploads
+from tests.waiting import wait_until
 
 
 def upload(organisation: Organisation, name: str, data: bytes) -> Document:

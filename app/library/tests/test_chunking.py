@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from app.library.parsers.blocks import Block, Parsed, full_text
-from app.library.pipeline.chunking import chunk
-from app.library.parsers.media import MARKDOWN, PDF, TEXT
 from app.library.parsers import parse
+from app.library.parsers.blocks import Block, Parsed, full_text
+from app.library.parsers.media import MARKDOWN, PDF, TEXT
+from app.library.pipeline.chunking import chunk
 from app.library.pipeline.tokens import counter_for, estimating_counter, minilm_counter
 
 COUNT = minilm_counter()

@@ -10,9 +10,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection, connections
 from django.test import Client
 
-from app.library.passage_models import Job
 from app.lib.storage import storage
-from app.library.models import Document, DocumentVersion
+from app.library.models import Document, DocumentVersion, Job
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

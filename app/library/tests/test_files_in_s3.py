@@ -19,21 +19,20 @@ from django.core.management.base import CommandError, SystemCheckError
 from django.test import Client
 
 from app.asgi import application
-from app.conftest import Person
 from app.errors import Upstream
-from app.library.passage_models import Job
+from app.lib.s3_client import Place
+from app.lib.storage import storage
+from app.lib.tests.minio import OwnMinio, admin, needs_minio, needs_s3, new_place, settings_use
+from app.library.models import Document, DocumentVersion, Job
 from app.library.pipeline.run import job_run
 from app.library.reconcile.reconciler import reconcile
 from app.library.tests.stores import long_text, stores_agree, stores_empty, wait_jobs
 from app.library.tests.workers import worker
-from app.lib.s3_client import Place
-from app.lib.storage import storage
-from app.lib.tests.minio import OwnMinio, admin, needs_minio, needs_s3, new_place, settings_use
-from tests.waiting import wait_until
 from app.privacy.exports.run import export_run_next, exports_expire, exports_tidy
-from app.privacy.models import Export
 from app.privacy.exports.services import export_delete
-from app.library.models import Document, DocumentVersion
+from app.privacy.models import Export
+from tests.people import Person
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), needs_s3]
 TEXT = long_text(3)

@@ -8,12 +8,14 @@ from django.db import connections
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from app.lib.tenancy import EVERYTHING, SETTING, scope_enter_everything
+from app.library.models import Document, Job
 from app.library.pipeline.dispatcher import WINDOW, jobs_next
 from app.library.pipeline.jobs import (
     DEATHS,
     WAIT_LIMIT,
-    LeaseLost,
     Lease,
+    LeaseLost,
     fenced,
     job_fail,
     job_release,
@@ -21,12 +23,9 @@ from app.library.pipeline.jobs import (
     lease_take,
     leases_renew,
 )
-from app.library.passage_models import Job
 from app.library.pipeline.run import job_run
 from app.library.services.documents import document_cancel, document_delete
 from app.library.tests.stores import leases_age, state_of, upload
-from app.lib.tenancy import EVERYTHING, SETTING, scope_enter_everything
-from app.library.models import Document
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -14,7 +14,7 @@ import redis
 from django.conf import settings
 
 from app.celery import celery
-from app.library.passage_models import Chunk, EmbeddingCache, Job
+from app.library.models import Chunk, Document, EmbeddingCache, Job
 from app.library.services.documents import document_cancel, document_delete
 from app.library.tests.stores import (
     cache_fill,
@@ -31,7 +31,6 @@ from app.library.tests.stores import (
 )
 from app.library.tests.workers import worker, worker_kill, worker_start
 from tests.waiting import wait_until
-from app.library.models import Document
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

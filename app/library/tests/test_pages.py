@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from app.accounts.models import Organisation
-from app.conftest import Person
 from app.library.choices import DocumentState
 from app.library.models import Document, Source
 from app.library.places import place_label
+from tests.people import Person
 
 Uploads = Callable[[Organisation], Source]
 

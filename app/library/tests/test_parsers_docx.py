@@ -7,10 +7,10 @@ from docx.document import Document
 from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
 
+from app.library.parsers import parse
 from app.library.parsers.blocks import Parsed, ParseError, full_text
 from app.library.parsers.limits import DEFAULT, Limits
 from app.library.parsers.media import DOCX
-from app.library.parsers import parse
 
 W = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 

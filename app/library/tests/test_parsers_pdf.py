@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 from reportlab.pdfgen.canvas import Canvas
 
+from app.library.parsers import parse
 from app.library.parsers.blocks import Parsed, ParseError, full_text
 from app.library.parsers.limits import DEFAULT, Limits
 from app.library.parsers.media import PDF
-from app.library.parsers import parse
 from app.library.tests.pdfs import HEIGHT, WIDTH, made, raw, stream, write
 
 PAGE = b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 300 300] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> >>"

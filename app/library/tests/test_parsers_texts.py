@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from app.library.parsers import parse
 from app.library.parsers.blocks import Parsed, ParseError, blocks_from_json, blocks_to_json, full_text
+from app.library.parsers.encoding import clean, decode
 from app.library.parsers.limits import DEFAULT, Limits
 from app.library.parsers.media import CSV, HTML, MARKDOWN, TEXT
-from app.library.parsers import parse
-from app.library.parsers.encoding import clean, decode
 
 
 def read(folder: Path, media_type: str, data: str | bytes, limits: Limits = DEFAULT) -> Parsed:

@@ -16,12 +16,11 @@ from django.test import AsyncClient
 from reportlab.lib.pdfencrypt import StandardEncryption
 from reportlab.pdfgen.canvas import Canvas
 
-from app.library.passage_models import Chunk, Job
+from app.library.models import Chunk, Document, DocumentVersion, Job
 from app.library.tests.stores import long_text, points_of, stores_agree, stores_empty, upload, wait_jobs, wait_ready
 from app.library.tests.workers import worker
-from tests.waiting import wait_until
-from app.library.models import Document, DocumentVersion
 from app.plans.models import UsageEntry
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

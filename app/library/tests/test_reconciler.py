@@ -10,7 +10,9 @@ from django.core.management import call_command
 from django.db import connection
 
 from app.accounts.models import Organisation
-from app.library.passage_models import Chunk, EmbeddingCache, Job
+from app.lib.advisory_lock import RECONCILER, lock_try
+from app.lib.storage import storage
+from app.library.models import Chunk, Document, DocumentVersion, EmbeddingCache, Job
 from app.library.reconcile.reconciler import reconcile
 from app.library.services.documents import document_delete
 from app.library.tests.stores import (
@@ -24,12 +26,9 @@ from app.library.tests.stores import (
     writer,
 )
 from app.library.tests.workers import worker
-from app.lib.advisory_lock import RECONCILER, lock_try
-from app.lib.storage import storage
 from app.llm.embeddings import vector_numbers
 from app.retrieval.index import Point
 from app.retrieval.sparse import document_encode
-from app.library.models import Document, DocumentVersion
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.library.pipeline import sandbox
+from app.embedded.process import start_time
+from app.library.parsers import parse
 from app.library.parsers.blocks import ParseError, blocks_to_json
 from app.library.parsers.detect import detect_media_type
 from app.library.parsers.limits import DEFAULT, MEBIBYTE, Limits
-from app.library.parsers import parse
+from app.library.pipeline import sandbox
 from app.library.pipeline.sandbox import ParsedChunks, parse_and_chunk
-from app.embedded.process import start_time
 from tests.waiting import wait_until
 
 # Takes tens of seconds to read, in little memory.

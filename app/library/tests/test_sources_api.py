@@ -3,8 +3,7 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from app.library.passage_models import Job
-from app.library.models import Document, Source
+from app.library.models import Document, Job, Source
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ADDRESS = "/api/v1/sources"

@@ -8,10 +8,10 @@ from django.test import Client
 
 from app.accounts.choices import Role
 from app.accounts.models import ClaimRule, Membership, Organisation
-from app.oidc.tokens import LOGOUT_EVENT
 from app.oidc.tests.certified import (
     CLIENT_ID,
 )
+from app.oidc.tokens import LOGOUT_EVENT
 
 
 def rule(organisation: Organisation, value: str, role: Role, claim: str = "groups") -> ClaimRule:

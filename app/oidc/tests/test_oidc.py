@@ -11,10 +11,10 @@ from django.test import Client
 from django.utils import timezone
 
 from app.accounts.choices import Role
-from app.accounts.models import AuditEntry, Identity, Invitation, Membership, Organisation, SignIn, User
-from app.oidc.tokens import LOGOUT_EVENT
+from app.accounts.models import Identity, Invitation, Membership, Organisation, SignIn, User
 from app.accounts.password_reset import reset_link
 from app.accounts.services import invitation_create, user_deactivate
+from app.audit.models import AuditEntry
 from app.oidc.tests.certified import (
     ADA,
     PUBLIC,
@@ -31,7 +31,8 @@ from app.oidc.tests.certified import (
     walk,
 )
 from app.oidc.tests.claims import ask_me, logout_claims, roles, rule
-from app.conftest import PASSWORD, Person
+from app.oidc.tokens import LOGOUT_EVENT
+from tests.people import PASSWORD, Person
 
 __all__ = ["certified", "provider"]  # fixtures
 pytestmark = [needs_node, pytest.mark.django_db]

@@ -26,7 +26,7 @@ from app.oidc.tests.certified import (
     visitor,
     walk,
 )
-from app.conftest import Person
+from tests.people import Person
 
 __all__ = ["certified", "provider"]  # fixtures
 pytestmark = [needs_node, pytest.mark.django_db]

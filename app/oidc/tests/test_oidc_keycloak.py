@@ -12,8 +12,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from app.oidc.tests.keycloak import PASSWORD, REALM_FILE, SECRET, Realm, needs_keycloak
-from tests.browser import browser, needs_browser
 from tests.box.real_box import WholeBox
+from tests.chromium import browser, needs_browser
 
 __all__ = ["browser"]  # a fixture
 

@@ -9,7 +9,6 @@ from asgiref.sync import async_to_sync
 from app.accounts.auth import ApiRequest, caller_of, stream_allowed
 from app.accounts.choices import Role
 from app.accounts.models import Organisation, User
-from app.oidc.tokens import LOGOUT_EVENT
 from app.accounts.services import user_deactivate
 from app.oidc.tests.certified import (
     PUBLIC,
@@ -21,6 +20,7 @@ from app.oidc.tests.certified import (
     visitor,
 )
 from app.oidc.tests.claims import ask_me, logout_claims, rule, token_claims
+from app.oidc.tokens import LOGOUT_EVENT
 
 __all__ = ["certified", "provider"]  # fixtures
 pytestmark = [needs_node, pytest.mark.django_db]

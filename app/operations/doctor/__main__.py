@@ -1,4 +1,4 @@
-"""`python -m app.operations.doctor [--json] [--services | --machine]`: what is well, what is not, and what to do about it.
+"""`python -m app.operations.doctor [--json] [--services | --machine]`: what is well, what is not, what to do.
 
 Looks at this machine, then at what Refdesk talks to: from here if it runs here, inside the appliance if that runs.
 Status 1 when there is a problem.
@@ -14,10 +14,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from app import env
-from app.operations.doctor import containers
-from app.operations.doctor import machine
-from app.operations.doctor.findings import Check, Finding, State, found, problem, warning
 from app.embedded.box import Box
+from app.operations.doctor import containers, machine
+from app.operations.doctor.findings import Check, Finding, State, found, problem, warning
 
 SIGNS = {State.OK: "ok     ", State.WARNING: "warning", State.PROBLEM: "PROBLEM"}
 # These are the containers' own where the appliance runs.

@@ -6,8 +6,8 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 
-from app.operations.doctor.findings import Check, Finding, State, ok, problem, warning
 from app.embedded.box import ROOT
+from app.operations.doctor.findings import Check, Finding, State, ok, problem, warning
 
 COMPOSE = (2, 24)
 ASK_S = 20
@@ -98,7 +98,18 @@ def gpu_check() -> Iterator[Finding]:
 
 def inside_check() -> Iterator[Finding]:
     """What the web container sees of the other services."""
-    command = ["docker", "compose", "exec", "-T", "web", "python", "-m", "app.operations.doctor", "--services", "--json"]
+    command = [
+        "docker",
+        "compose",
+        "exec",
+        "-T",
+        "web",
+        "python",
+        "-m",
+        "app.operations.doctor",
+        "--services",
+        "--json",
+    ]
     try:
         # Status 1 when it found a problem, which it says all the same.
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=90)

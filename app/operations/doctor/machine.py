@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from app import env
-from app.operations.doctor.findings import Check, Finding, ok, problem, warning
 from app.embedded.box import ROOT, Box
 from app.embedded.ports import port_is_free
+from app.operations.doctor.findings import Check, Finding, ok, problem, warning
 
 MB, GB = 10**6, 10**9
 PYTHONS = ((3, 11), (3, 13))

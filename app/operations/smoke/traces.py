@@ -4,11 +4,11 @@ import hashlib
 
 from app.accounts.models import ApiKey, Invitation, Organisation, User
 from app.chat.models import Conversation
-from app.library.services.documents import document_delete
 from app.lib.tenancy import everything_visible
+from app.library.models import Document
+from app.library.services.documents import document_delete
 from app.operations.sample_library import sample_paths
 from app.operations.smoke.names import DOMAIN, PAPER, paper_name
-from app.library.models import Document
 
 
 @everything_visible()

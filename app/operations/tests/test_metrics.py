@@ -21,12 +21,12 @@ from app.chat.tests.conftest import (
     model,
     scripted,
 )
-from app.conftest import Person
 from app.library.tests.stores import upload
 from app.llm.tests.scripted import Script, ScriptedModel
 from app.operations.metrics import state_forget
-from tools.reference import ROOT
+from tests.people import Person
 from tests.stack.test_compose import SERVICES, networks_of
+from tools.reference import ROOT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TOKEN = "a token for the tests alone"

@@ -7,8 +7,9 @@ from django.db.models import Count, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 
+from app.accounts.models import Organisation
 from app.admin_site.tenant_admin import ScopedAdmin, display, is_operator, roles_of
-from app.accounts.models import Organisation, Plan
+from app.plans.models import Plan
 from app.plans.services import plan_create, plan_delete, plan_update
 
 LIMITS = (

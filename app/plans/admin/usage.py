@@ -8,8 +8,13 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path
 
+from app.admin_site.organisation_switcher import (
+    choice_take,
+    organisation_chosen,
+    organisations_offered,
+    organisations_shown,
+)
 from app.admin_site.tenant_admin import ReadOnlyAdmin, is_operator
-from app.admin_site.organisation_switcher import choice_take, organisation_chosen, organisations_offered, organisations_shown
 from app.analytics.usage_tables import usage_charts, usage_names, usage_tables
 from app.lib.csv_table import csv_table
 from app.plans.caps import OrganisationStanding, standings_list
@@ -62,7 +67,7 @@ class UsageAdmin(ReadOnlyAdmin):
             "organisations_left": max(0, len(standings) - ORGANISATIONS),
             "today": today(),
         }
-        return TemplateResponse(request, "usage/usage.html", context)
+        return TemplateResponse(request, "plans/usage.html", context)
 
     def file_view(self, request: HttpRequest) -> HttpResponse:
         """One table of the page with all its rows, in the columns of the API."""

@@ -7,12 +7,12 @@ from uuid import UUID, uuid4
 import pytest
 from django.test import Client
 
-from app.accounts.models import ApiKey, Organisation, Plan
+from app.accounts.models import ApiKey, Organisation
 from app.bots.models import Bot
 from app.bots.services import bot_create
-from app.conftest import Person
-from app.plans.models import UsageEntry, UsageTotal
+from app.plans.models import Plan, UsageEntry, UsageTotal
 from app.plans.selectors import usage_days, usage_notice
+from tests.people import Person
 
 pytestmark = pytest.mark.django_db
 

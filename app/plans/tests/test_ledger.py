@@ -9,13 +9,13 @@ import pytest
 from django.db import IntegrityError, connection
 from django.db.models import Sum
 
-from app.accounts.models import ApiKey, Organisation, Plan
-from app.conftest import Person
+from app.accounts.models import ApiKey, Organisation
 from app.lib.ids import new_id
 from app.lib.tenancy import everything_visible
 from app.plans.caps import is_cap
 from app.plans.ledger import SEARCH_CHARGED
-from app.plans.models import UsageEntry, UsageTotal
+from app.plans.models import Plan, UsageEntry, UsageTotal
+from tests.people import Person
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

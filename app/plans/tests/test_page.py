@@ -16,14 +16,14 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from app.accounts.choices import Role
-from app.accounts.models import ApiKey, Organisation, Plan
+from app.accounts.models import ApiKey, Organisation
 from app.accounts.services import membership_create, organisation_create, user_create
 from app.bots.services import bot_create
-from app.conftest import PASSWORD, Person, person_make
 from app.lib.ids import new_id
-from app.plans.models import UsageEntry, UsageTotal
+from app.plans.models import Plan, UsageEntry, UsageTotal
 from app.plans.report import usage_report
 from app.plans.selectors import today
+from tests.people import PASSWORD, Person, person_make
 
 PAGE = "/admin/usage/usageentry/"
 SUMS = ("requests", "tokens_in", "tokens_out", "tokens_embedded")

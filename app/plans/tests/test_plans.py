@@ -7,11 +7,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from app.accounts.models import ApiKey, AuditEntry, Organisation, Plan
-from app.plans.services import SHIPPED, plan_create, plan_delete, plan_update
+from app.accounts.models import ApiKey, Organisation
 from app.accounts.services import user_create
-from app.conftest import PASSWORD, Person
+from app.audit.models import AuditEntry
 from app.errors import Conflict, Invalid
+from app.plans.models import Plan
+from app.plans.services import SHIPPED, plan_create, plan_delete, plan_update
+from tests.people import PASSWORD, Person
 
 pytestmark = pytest.mark.django_db
 

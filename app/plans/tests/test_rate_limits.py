@@ -9,14 +9,15 @@ from django.conf import Settings
 from django.test import Client
 from redis import Redis
 
-from app.plans import rate_limits as limits
-from app.plans.rate_limits import Subject, address_prefix, tokens_settle, tokens_take
-from app.accounts.models import ApiKey, Organisation, Plan
-from app.conftest import Person
+from app.accounts.models import ApiKey, Organisation
 from app.errors import RefdeskError
 from app.lib import gcra
 from app.lib.async_sql import database_close
 from app.lib.valkey import valkey_close
+from app.plans import rate_limits as limits
+from app.plans.models import Plan
+from app.plans.rate_limits import Subject, address_prefix, tokens_settle, tokens_take
+from tests.people import Person
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

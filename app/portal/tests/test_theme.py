@@ -8,9 +8,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from app.accounts.models import AuditEntry, Organisation
+from app.accounts.models import Organisation
+from app.audit.models import AuditEntry
 from app.bots.services import bot_create, bot_pause
-from app.conftest import Person
+from tests.people import Person
 
 SETTINGS = {"name": "Acme", "accent": "#AA3300", "scheme": "dark", "welcome": "Ask <b>us</b>", "retention_days": "90"}
 NUMBERS = {"chunk_tokens": "400", "chunk_overlap": "40"}

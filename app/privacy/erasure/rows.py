@@ -13,28 +13,19 @@ from django.contrib.sessions.models import Session
 from django.db import connection
 from django.db.models import F, ForeignKey, Model, Q, QuerySet
 
-from app.audit.trail import audit_details_erase
 from app.accounts.choices import Role
-from app.accounts.models import (
-    ApiKey,
-    AuditDetail,
-    Identity,
-    Invitation,
-    Membership,
-    OneTimeToken,
-    Organisation,
-    SignIn,
-    User,
-)
+from app.accounts.models import ApiKey, Identity, Invitation, Membership, OneTimeToken, Organisation, SignIn, User
+from app.audit.models import AuditDetail
+from app.audit.trail import audit_details_erase
 from app.bots.models import BotRevision
 from app.chat.models import Citation, Conversation, Message
 from app.errors import RefdeskError
 from app.lib.storage import exports_storage
+from app.library.models import Document
 from app.privacy.choices import ExportKind, WorkState
 from app.privacy.duties import OPEN
 from app.privacy.models import Export
 from app.privacy.retention.run import conversations_remove
-from app.library.models import Document
 
 Counts = dict[str, int]
 

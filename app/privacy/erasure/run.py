@@ -18,6 +18,7 @@ from app.errors import RefdeskError, Upstream
 from app.library.pipeline.jobs import LeaseLost
 from app.privacy.choices import ErasureKind, WorkState
 from app.privacy.duties import ActiveJob, fenced, holding, work_fail, work_take, work_wait
+from app.privacy.erasure.receipts import receipt_make
 from app.privacy.erasure.rows import (
     exports_count,
     exports_erase,
@@ -40,7 +41,6 @@ from app.privacy.erasure.stores import (
     valkey_trouble,
 )
 from app.privacy.models import Erasure
-from app.privacy.erasure.receipts import receipt_make
 from app.privacy.retention.run import conversations_remove
 from app.privacy.retention.vacuum import tables_vacuum
 

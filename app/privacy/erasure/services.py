@@ -8,19 +8,19 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from app.audit.actors import actor_now
-from app.audit.trail import audit_record
 from app.accounts.choices import Role
 from app.accounts.models import Membership, Organisation, User
 from app.accounts.services import organisation_suspend
+from app.audit.actors import actor_now
+from app.audit.trail import audit_record
 from app.chat.models import Conversation
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
+from app.lib.ids import new_id
+from app.lib.tenancy import everything_visible, organisations_visible
+from app.library.models import Job
 from app.library.pipeline.job_choices import JobState
 from app.library.pipeline.jobs import OPEN as OPEN_JOBS
 from app.library.pipeline.jobs import STOP, notify
-from app.library.passage_models import Job
-from app.lib.ids import new_id
-from app.lib.tenancy import everything_visible, organisations_visible
 from app.privacy.choices import ErasureKind
 from app.privacy.duties import OPEN, work_notify
 from app.privacy.erasure.rows import is_elsewhere, last_owner_check, person_described

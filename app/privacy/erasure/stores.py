@@ -11,8 +11,8 @@ from django.core.cache import cache
 from app.accounts.lockout import attempts_names
 from app.chat.models import Message
 from app.errors import Upstream
-from app.library.page_previews import pictures_forget, pictures_of
 from app.lib.storage import Storage, exports_storage, storage
+from app.library.page_previews import pictures_forget, pictures_of
 from app.retrieval.index import server_default
 from app.retrieval.index_upkeep import IndexSweep
 

@@ -3,8 +3,8 @@ from django.http import HttpRequest, HttpResponseBase
 from app.errors import RefdeskError
 from app.lib.file_response import stored_answer
 from app.lib.storage import ObjectMissing, exports_storage
-from app.privacy.models import Export
 from app.privacy.exports.services import export_check_ready
+from app.privacy.models import Export
 
 
 def export_answer(request: HttpRequest, export: Export) -> HttpResponseBase:

@@ -16,14 +16,14 @@ from django.db.models.functions import Now
 
 from app.accounts.models import User
 from app.errors import RefdeskError, Upstream
-from app.library.pipeline.jobs import DEATHS, LeaseLost
 from app.lib.storage import ObjectMissing, exports_storage, storage
+from app.library.models import Document
+from app.library.pipeline.jobs import DEATHS, LeaseLost
 from app.privacy.archive.contents import documents_with_files, organisation_pieces, person_pieces
 from app.privacy.archive.writing import ArchiveWriter, PulledStream, file_part
 from app.privacy.choices import ExportKind, WorkState
 from app.privacy.duties import ActiveJob, fenced, holding, work_fail, work_take, work_wait
 from app.privacy.models import Export
-from app.library.models import Document
 
 log = logging.getLogger(__name__)
 

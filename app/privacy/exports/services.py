@@ -6,9 +6,9 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from app.audit.trail import audit_record
 from app.accounts.choices import Role
 from app.accounts.models import Organisation, User
+from app.audit.trail import audit_record
 from app.errors import NotAllowed, NotFound, RefdeskError
 from app.privacy.choices import ExportKind, WorkState
 from app.privacy.duties import OPEN, work_notify

@@ -5,17 +5,16 @@ import zlib
 from django.conf import settings
 from django.db import connection
 
+from app.lib.storage import TooLarge, object_key, storage
+from app.library.choices import DocumentState, Step, VersionState
+from app.library.models import Chunk, Document, DocumentVersion, Source, VersionText
 from app.library.parsers.blocks import blocks_from_json
 from app.library.pipeline.jobs import ingest_job_create
-from app.library.passage_models import Chunk
 from app.library.pipeline.steps import chunk_id
-from app.lib.storage import TooLarge, object_key, storage
+from app.library.uploads import name_clean
 from app.privacy.archive.reading import refused
 from app.privacy.archive.rows import ChunkRow, DocumentRow, VersionRow
 from app.privacy.imports.context import Coming, Say, backdate, batched, create
-from app.library.choices import DocumentState, Step, VersionState
-from app.library.models import Document, DocumentVersion, Source, VersionText
-from app.library.uploads import name_clean
 
 # Of one text in JSON. The longest of a file of 50 MB is a few times that.
 TEXT_BYTES = 512 * 1024 * 1024

@@ -13,17 +13,17 @@ from pathlib import Path
 from django.conf import settings
 from django.db import DataError, IntegrityError, transaction
 
-from app.audit.trail import audit_record
 from app.accounts.choices import Role
 from app.accounts.models import ClaimRule, Membership, Organisation, User
-from app.oidc.claim_rules import claim_rule_check
 from app.accounts.services import email_clean, organisation_create
+from app.audit.trail import audit_record
 from app.errors import Invalid, RefdeskError
 from app.library.reconcile.reconciler import reconciler_keep_away
+from app.oidc.claim_rules import claim_rule_check
 from app.privacy.archive.reading import ArchiveReader, refused
 from app.privacy.archive.rows import ClaimRuleRow, OrganisationRow
-from app.privacy.imports.context import Coming, Say, create
 from app.privacy.imports.answers import bots_make, conversations_make
+from app.privacy.imports.context import Coming, Say, create
 from app.privacy.imports.library import documents_queue, library_make
 
 log = logging.getLogger(__name__)

@@ -14,9 +14,9 @@ from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from app.audit.trail import audit_record
 from app.accounts.models import Invitation, OneTimeToken, Organisation
 from app.accounts.user_sessions import sign_ins_clean, sign_ins_over
+from app.audit.trail import audit_record
 from app.chat.models import Citation, Conversation, Message
 from app.lib.advisory_lock import RETENTION, lock_try
 from app.privacy.exports.run import exports_expire, exports_tidy

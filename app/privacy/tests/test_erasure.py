@@ -8,16 +8,10 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from app.accounts.models import (
-    AuditDetail,
-    Organisation,
-    User,
-)
-from app.conftest import Person
+from app.accounts.models import Organisation, User
+from app.audit.models import AuditDetail
+from app.library.models import Document
 from app.library.tests.stores import stores_agree, stores_empty
-from tests.digest import changes, digest
-from tests.engines import FOLDER
-from tests.world import World, world_make
 from app.privacy.erasure.receipts import receipt_is_ours
 from app.privacy.tests.canaries import (
     CANARY,
@@ -26,7 +20,10 @@ from app.privacy.tests.canaries import (
     leftovers,
     world,
 )
-from app.library.models import Document
+from tests.digest import changes, digest
+from tests.engines import FOLDER
+from tests.people import Person
+from tests.world import World, world_make
 
 __all__ = ["empty", "world"]  # fixtures
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -18,17 +18,17 @@ from django.db import connection
 from django.test import AsyncClient, Client
 
 from app.accounts.models import Membership, Organisation, User
-from app.conftest import Person
+from app.lib.storage import exports_storage, storage
+from app.library.models import Source
 from app.library.tests.stores import stores_empty
 from app.library.tests.workers import ROOT, test_database_url, worker, worker_kill, worker_start
-from app.lib.storage import exports_storage, storage
-from tests.digest import changes, digest
-from tests.waiting import wait_until
-from tests.world import world_make
 from app.privacy.erasure.run import erasure_run_next
 from app.privacy.exports.run import export_run_next
 from app.privacy.models import Erasure, Export
-from app.library.models import Source
+from tests.digest import changes, digest
+from tests.people import Person
+from tests.waiting import wait_until
+from tests.world import world_make
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DOCUMENTS, CHUNKS = 1000, 20

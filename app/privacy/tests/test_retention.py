@@ -14,16 +14,17 @@ from django.db import connection
 from django.utils import timezone
 
 from app.accounts.choices import TokenPurpose
-from app.accounts.models import AuditEntry, Invitation, OneTimeToken, Organisation
+from app.accounts.models import Invitation, OneTimeToken, Organisation
+from app.audit.models import AuditEntry
 from app.chat.models import Citation, Conversation, Message
-from app.conftest import Person
-from app.library.passage_models import Chunk, EmbeddingCache
 from app.lib.advisory_lock import RETENTION
-from tests.digest import changes, digest
-from tests.world import World, world_make
+from app.library.models import Chunk, EmbeddingCache
 from app.privacy.models import Export, RetentionRun
 from app.privacy.retention.run import night_of, retention_due, retention_run
 from app.privacy.upkeep import listener_parameters
+from tests.digest import changes, digest
+from tests.people import Person
+from tests.world import World, world_make
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

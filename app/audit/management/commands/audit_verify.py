@@ -5,10 +5,10 @@ from uuid import UUID
 import orjson
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from app.audit.trail import BREAK_ACCEPTED, audit_erasures_seal, audit_record
-from app.audit.verify import ChainReport, audit_chains, audit_verify
 from app.accounts.models import Organisation
 from app.accounts.selectors import organisation_get
+from app.audit.trail import BREAK_ACCEPTED, audit_erasures_seal, audit_record
+from app.audit.verify import ChainReport, audit_chains, audit_verify
 from app.errors import RefdeskError
 
 Kept = dict[str, tuple[int, str]]

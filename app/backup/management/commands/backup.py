@@ -10,11 +10,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from app.audit.trail import audit_record
-from app.errors import RefdeskError
 from app.backup.archive.writing import Unwritable
 from app.backup.create import Beside, Made, backup_make, nothing
-from app.backup.pg_dump import ProgramFailed
 from app.backup.keycloak_backup import keycloak_dump, keycloak_find
+from app.backup.pg_dump import ProgramFailed
+from app.errors import RefdeskError
 
 INCOMPLETE = 3
 # Where a backup is written before it is sent; in the folder of data.

@@ -9,14 +9,14 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from app.errors import RefdeskError
 from app.backup.archive.reading import KEYCLOAK_DUMP, SETTINGS, Archive, Unusable, archive_open
 from app.backup.create import settings_kept
-from app.backup.pg_dump import ProgramFailed
-from app.embedded.secret import file_write_private
-from app.operations.health import engines_check
 from app.backup.keycloak_backup import Keycloak, keycloak_check, keycloak_end, keycloak_find, keycloak_load
+from app.backup.pg_dump import ProgramFailed
 from app.backup.restore import NotEmpty, Restored, embedding_models_differ, restore_check, restore_run
+from app.embedded.secret import file_write_private
+from app.errors import RefdeskError
+from app.operations.health import engines_check
 
 WAIT_S = 120.0
 # Whose script was killed, it works on: on a box alone the supervisor sees to that.

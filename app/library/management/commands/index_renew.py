@@ -5,8 +5,8 @@ from django.db import transaction
 
 from app.audit.trail import audit_record
 from app.errors import RefdeskError
-from app.library.reconcile.reconciler import reconcile
 from app.lib.advisory_lock import RECONCILER, lock_try
+from app.library.reconcile.reconciler import reconcile
 from app.llm.embeddings import embeddings_client
 from app.retrieval.index import index_writer
 from app.retrieval.index_upkeep import index_renew

@@ -12,10 +12,10 @@ from tqdm import tqdm
 from app.accounts.models import Organisation
 from app.accounts.selectors import organisation_get
 from app.errors import RefdeskError
-from app.library.services.documents import document_upload
 from app.library.choices import DocumentState
 from app.library.models import Document, Source
 from app.library.selectors.documents import error_shape, source_named
+from app.library.services.documents import document_upload
 from app.library.services.sources import source_create, source_for_uploads
 
 POLL_S = 0.3

@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from app.library.reconcile.periodic import Reconciling
 from app.lib.heartbeat_file import alive_touch
+from app.library.reconcile.periodic import Reconciling
 from app.privacy.upkeep import Upkeep
 
 LOOK_S = 5.0

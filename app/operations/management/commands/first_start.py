@@ -8,13 +8,13 @@ from app import env
 from app.accounts.choices import Role
 from app.accounts.first_admin import first_admin_link, operator_exists
 from app.accounts.models import Membership, Organisation, User
-from app.oidc.claim_rules import claim_rule_save
 from app.accounts.services import membership_create, organisation_create, user_create
 from app.bots.models import Bot
 from app.bots.services import bot_create
 from app.errors import RefdeskError
-from app.operations.sample_library import sample_starters, samples_load
 from app.library.services.sources import source_for_uploads
+from app.oidc.claim_rules import claim_rule_save
+from app.operations.sample_library import sample_starters, samples_load
 
 SLUG = "default"
 NAME = "Reference desk"

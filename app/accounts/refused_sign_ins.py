@@ -10,9 +10,10 @@ from ipaddress import ip_address, ip_network
 from django.core.cache import cache
 from redis.exceptions import RedisError
 
-from app.audit.actors import PERSON, Actor
-from app.audit.trail import audit_record, audit_record_person
+from app.accounts.audit_records import audit_record_person
 from app.accounts.models import User
+from app.audit.actors import PERSON, Actor
+from app.audit.trail import audit_record
 
 # One entry in this time for a network whose sign-ins name nobody, and for a person and address that are locked out.
 QUIET_S = 15 * 60

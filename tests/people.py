@@ -20,9 +20,9 @@ from app.lib.async_sql import database_close
 from app.lib.http import http_session_close
 from app.lib.tenancy import ACT_AS_ROLE, scope_enter_everything
 from app.lib.valkey import valkey_close
-from tests.engines import POSTGRES
 from app.library.models import Source
 from app.library.services.sources import source_create
+from tests.engines import POSTGRES
 
 # Tests look at everything; a request begins with nothing, whoever sends it.
 scope_enter_everything()

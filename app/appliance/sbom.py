@@ -1,4 +1,4 @@
-"""What is inside a bundle, as CycloneDX 1.6 in JSON: python -m tools.sbom [--wheels FOLDER] [--npm LOCK | -]
+"""What is inside a bundle, as CycloneDX 1.6 in JSON: python -m app.appliance.sbom [--wheels FOLDER] [--npm LOCK | -]
 [--container IMAGE ID]… >FILE
 
 Without --wheels, as in the image: its Python packages, its Debian packages, the browser's packages, and the images that
@@ -101,7 +101,7 @@ def version_here() -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tools.sbom")
+    parser = argparse.ArgumentParser(prog="python -m app.appliance.sbom")
     parser.add_argument("--wheels", type=Path, help="describe the wheels of this folder, not this Python")
     parser.add_argument("--npm", default="", help="package-lock.json of the browser's part; - reads it from the input")
     parser.add_argument("--container", nargs=2, action="append", default=[], metavar=("IMAGE", "ID"))

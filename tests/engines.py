@@ -41,7 +41,7 @@ class ReservedPort:
         self._socket.close()
 
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[1]
 _FOLDER = tempfile.TemporaryDirectory(prefix="refdesk-test-", ignore_cleanup_errors=True)
 FOLDER = Path(_FOLDER.name)
 for _name in ("postgres", "valkey", "data"):

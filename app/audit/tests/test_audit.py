@@ -4,12 +4,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from app.audit.models import AuditDetail, AuditEntry
 from django.db import DatabaseError, connection, transaction
 
 from app.accounts.models import Organisation
 from app.audit.actors import Actor, acting_as, command_actor
 from app.audit.chain import detail_hash
+from app.audit.models import AuditDetail, AuditEntry
 from app.audit.trail import audit_record
 from tests.people import Person
 

@@ -12,7 +12,7 @@ from app.accounts.choices import Role
 from app.library.choices import DocumentState, Step
 from app.library.models import Chunk, Document
 from app.library.places import place_label
-from app.library.selectors.documents import document_get, document_list, document_shape
+from app.library.selectors.documents import document_get, document_list, document_payload
 from app.portal.pages import page
 from app.portal.shell import shell_context
 
@@ -59,7 +59,7 @@ def show_documents(request: HttpRequest, caller: Caller) -> HttpResponse:
             "words": _words(),
             "canEdit": frame["can_edit"],
             "takesNew": not state and not q and pager.number == 1,
-            "documents": [document_shape(document) for document in rows],
+            "documents": [document_payload(document) for document in rows],
         },
     }
     return render(request, "library/documents.html", shown)
@@ -75,7 +75,7 @@ def show_document(request: HttpRequest, caller: Caller, document_id: UUID) -> Ht
         "document": _row(document),
         "steps": [(step.value, words) for step, words in STEPS.items()],
         "passages": _passages(caller, document, request.GET.get("page")),
-        "page": {"document": document_shape(document), "words": _words()},
+        "page": {"document": document_payload(document), "words": _words()},
     }
     return render(request, "library/document.html", shown)
 
@@ -87,7 +87,7 @@ def _words() -> dict[str, dict[str, str]]:
     }
 
 
-def _row(document: Document) -> dict[str, Any]:
+def _row(document: Any) -> dict[str, Any]:
     """What the templates show of a document before the page's script takes over."""
     return {
         "id": document.id,

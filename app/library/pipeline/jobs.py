@@ -125,7 +125,7 @@ def ingest_job_create(
         document=document,
         version=version,
         kind=JobKind.INGEST,
-        bytes=document.bytes,
+        bytes=version.bytes,
         step=step,
     )
     notify(NEW)
@@ -196,6 +196,18 @@ def _document_show(lease: Lease, state: DocumentState, code: str = "", message: 
         Document.objects.filter(pk=lease.document).update(
             state=state, error_code=code, error_message=message[:500], updated=Now()
         )
+
+
+def ingest_lock(*, organisation: UUID, document: UUID) -> JobState | None:
+    """Lock the open ingest of a document, if there is one, and return its state. Before the document is locked."""
+    rows = Job.objects.select_for_update().filter(organisation=organisation, document=document, state__in=OPEN)
+    return next((JobState(row.state) for row in rows), None)
+
+
+def ingest_state(*, organisation: UUID, document: UUID) -> JobState | None:
+    """Return the state of the open ingest of a document, if there is one."""
+    rows = Job.objects.filter(organisation=organisation, document=document, state__in=OPEN)
+    return next((JobState(row.state) for row in rows), None)
 
 
 def job_cancel_open(*, organisation: UUID, document: UUID) -> list[UUID]:

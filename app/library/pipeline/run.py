@@ -13,8 +13,8 @@ from app.errors import RefdeskError, Upstream
 from app.lib.storage import storage
 from app.lib.tenancy import everything_visible, organisations_visible
 from app.library.choices import Step, VersionState
-from app.library.events import document_publish, documents_publish
-from app.library.models import Document, DocumentVersion, Job
+from app.library.events import documents_publish
+from app.library.models import DocumentVersion, Job
 from app.library.page_previews import pictures_forget
 from app.library.pipeline.context import Stopped, work_load
 from app.library.pipeline.job_choices import JobKind
@@ -32,6 +32,7 @@ from app.library.pipeline.jobs import (
 )
 from app.library.pipeline.lease_renewal import ActiveJob, leases
 from app.library.pipeline.steps import STEPS
+from app.library.services.versions import version_follow
 from app.library.uploads import object_lock
 from app.llm.embeddings import embeddings_client
 from app.retrieval.index import index_writer
@@ -55,32 +56,28 @@ def job_run(*, job: UUID) -> bool:
 
 
 def _lease_use(lease: Lease) -> None:
-    ready: Document | None = None
     if lease.deaths >= DEATHS:
         _say(lambda: _fail(lease, "worker_died"))
     else:
         with leases.hold(lease) as held:
-            ready = _run(held)
-    if ready is not None:
-        document_publish(ready)
-    elif lease.document is not None:
+            _run(held)
+    if lease.document is not None:
         documents_publish(documents=[lease.document])
 
 
-def _run(held: ActiveJob) -> Document | None:
-    """The document when it is ready."""
+def _run(held: ActiveJob) -> None:
     lease = held.lease
     try:
         if lease.kind == JobKind.INGEST:
-            return _ingest(held)
-        _delete(lease)
+            _ingest(held)
+        else:
+            _delete(lease)
     except LeaseLost:
         _clean_after(lease)
     except Stopped:
         _stopped(held)
     except Exception as error:  # the boundary of a job: whatever it is, the document says so
         _ended(held, error)
-    return None
 
 
 def _ended(held: ActiveJob, error: Exception) -> None:
@@ -112,7 +109,7 @@ def _waits_for(error: Exception) -> str:
     return ""
 
 
-def _ingest(held: ActiveJob) -> Document:
+def _ingest(held: ActiveJob) -> None:
     space = embeddings_client().space()
     work = work_load(held, space, index_writer(space))
     resumed = held.lease.step in _KEPT and work.row.chunks > 0 and work.row.embedding_model == space.model
@@ -123,7 +120,6 @@ def _ingest(held: ActiveJob) -> Document:
             work.check()
             held.progress(step)
             do(work)
-    return work.document
 
 
 def _delete(lease: Lease) -> None:
@@ -162,6 +158,13 @@ def _fail(lease: Lease, code: str, message: str = "") -> None:
         # It may have points already, and only what answers has points (I2).
         if lease.kind == JobKind.INGEST and lease.version is not None:
             _points_delete_later(lease)
+            _newer_queue(lease)
+
+
+def _newer_queue(lease: Lease) -> None:
+    version = DocumentVersion.objects.filter(jobs=lease.job).first()
+    if version is not None:
+        version_follow(organisation=lease.organisation, document=version.document_id, number=version.number)
 
 
 def _points_delete_later(lease: Lease) -> None:

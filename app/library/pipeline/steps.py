@@ -9,15 +9,18 @@ from collections.abc import Callable, Iterator, Sequence
 from uuid import UUID, uuid5
 
 from django.db import connection, transaction
+from django.db.models.functions import Now
 
 from app.errors import IngestFailed, Upstream
 from app.lib.storage import ObjectMissing, storage
 from app.library.choices import Step, VersionState
-from app.library.models import Chunk, DocumentVersion, VersionText
+from app.library.models import Chunk, DocumentVersion
+from app.library.parsers.media import name_hint
 from app.library.pipeline.chunk_store import chunks_keep, version_activate
 from app.library.pipeline.context import StoredChunk, Work
 from app.library.pipeline.jobs import delete_job_create, fenced
 from app.library.pipeline.sandbox import parse_and_chunk
+from app.library.services.versions import version_follow
 from app.llm.embeddings import embeddings_client, vector_numbers
 from app.retrieval.index import Point
 from app.retrieval.language import language_of
@@ -48,7 +51,7 @@ def fetch(work: Work) -> None:
                 digest.update(data)
     except (ObjectMissing, FileNotFoundError) as error:
         raise IngestFailed("file_missing") from error
-    if digest.hexdigest() != work.document.sha256:
+    if digest.hexdigest() != work.row.sha256:
         raise IngestFailed("file_missing")
 
 
@@ -57,7 +60,7 @@ def parse(work: Work) -> None:
     assert work.path is not None
     work.parsed = parse_and_chunk(
         work.path,
-        work.document.name,
+        name_hint(work.document.name, work.row.media_type),
         target_tokens=work.row.organisation.chunk_tokens,
         overlap_tokens=work.row.organisation.chunk_overlap,
         max_tokens=work.max_tokens,
@@ -190,16 +193,21 @@ def _points(work: Work, batch: Sequence[StoredChunk], vectors: dict[bytes, bytes
 
 
 def _activate(work: Work) -> None:
+    """Let the version answer, and queue the one that arrived meanwhile.
+
+    The text and the passages of the one before stay: answers cite them (app/privacy/retention).
+    """
     old = work.document.active_version_id
     if old is None or old == work.version:
-        version_activate(work)
-        return
-    with transaction.atomic():
-        version_activate(work)
-        DocumentVersion.objects.filter(pk=old).update(state=VersionState.RETIRED)
-        Chunk.objects.filter(version=old).delete()
-        VersionText.objects.filter(version=old).delete()
-        delete_job_create(organisation=work.organisation, versions=[old], objects=[])
+        newer = version_activate(work)
+    else:
+        with transaction.atomic():
+            newer = version_activate(work)
+            DocumentVersion.objects.filter(pk=old).update(state=VersionState.RETIRED, retired=Now())
+            delete_job_create(organisation=work.organisation, versions=[old], objects=[])
+    # Left undone by a crash just here, the reconciler does it: the document is queued without a job.
+    if newer:
+        version_follow(organisation=work.organisation, document=work.document.id, number=work.row.number)
 
 
 STEPS: tuple[tuple[Step, Callable[[Work], None]], ...] = (

@@ -19,7 +19,7 @@ from django.db.models.functions import Now
 from app.lib.advisory_lock import RECONCILER, lock_for_transaction, lock_try
 from app.lib.storage import storage
 from app.library.choices import DocumentState, Step, VersionState
-from app.library.models import Chunk, Document, DocumentVersion, Job
+from app.library.models import Document, DocumentVersion, Job
 from app.library.pipeline.job_choices import JobKind, JobState
 from app.library.pipeline.jobs import OPEN, ingest_job_create
 from app.library.pipeline.run import object_delete_unnamed
@@ -220,5 +220,4 @@ def _tidy() -> None:
     """What nothing needs any more."""
     ended = Job.objects.filter(updated__lt=Now() - JOBS_KEPT).exclude(state__in=OPEN)
     ended.filter(state__in=[JobState.DONE, JobState.FAILED, JobState.CANCELLED]).delete()
-    Chunk.objects.filter(version__state=VersionState.RETIRED).delete()
     storage().incoming_clear(older_than_s=OBJECT_AGE_S)

@@ -9,11 +9,13 @@ from uuid import UUID
 from django.db import connection
 
 from app.accounts.models import Organisation
-from app.library.models import Chunk, Document, EmbeddingCache, Job
+from app.library.connectors.protocol import Content
+from app.library.connectors.uploads import file_item
+from app.library.models import Chunk, Document, EmbeddingCache, Job, Source
 from app.library.pipeline.jobs import OPEN
 from app.library.pipeline.sandbox import parse_and_chunk
 from app.library.reconcile.reconciler import Report, reconcile
-from app.library.services.documents import document_upload
+from app.library.services.intake import document_put
 from app.library.services.sources import source_for_uploads
 from app.llm.embeddings import embeddings_client
 from app.privacy.exports.run import exports_tidy
@@ -21,9 +23,10 @@ from app.retrieval.index import IndexWriter, index_writer
 from tests.waiting import wait_until
 
 
-def upload(organisation: Organisation, name: str, data: bytes) -> Document:
-    source = source_for_uploads(organisation=organisation)
-    return document_upload(organisation=organisation.id, source=source, stream=io.BytesIO(data), name=name)
+def upload(organisation: Organisation, name: str, data: bytes, source: Source | None = None) -> Document:
+    source = source or source_for_uploads(organisation=organisation)
+    content = Content(io.BytesIO(data))
+    return document_put(organisation=organisation.id, source=source, item=file_item(name), content=content).document
 
 
 def long_text(sections: int, word: str = "parcel") -> bytes:

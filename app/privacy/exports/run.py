@@ -19,8 +19,8 @@ from app.errors import RefdeskError, Upstream
 from app.lib.storage import ObjectMissing, exports_storage, storage
 from app.library.models import Document
 from app.library.pipeline.jobs import DEATHS, LeaseLost
-from app.privacy.archive.contents import documents_with_files, organisation_pieces, person_pieces
-from app.privacy.archive.writing import ArchiveWriter, PulledStream, file_part
+from app.privacy.archive.contents import files_of, organisation_pieces, person_pieces
+from app.privacy.archive.writing import ArchiveWriter, PulledStream
 from app.privacy.choices import ExportKind, WorkState
 from app.privacy.duties import ActiveJob, fenced, holding, work_fail, work_take, work_wait
 from app.privacy.models import Export
@@ -53,15 +53,15 @@ def organisation_archive(
     yield from _counted(pieces, held, first=0, last=30)
     total = Document.objects.filter(organisation=organisation).count()
     missing = []
-    for number, (sha256, name, key) in enumerate(documents_with_files(organisation)):
+    for number, (part, key) in enumerate(files_of(organisation)):
         if held is not None:
             held.check()
-            held.percent = 30 + 69 * number // max(1, total)
+            held.percent = min(99, 30 + 69 * number // max(1, total))
         try:
             with storage().open(key) as file:
-                yield from writer.file(file_part(sha256, name), file)
+                yield from writer.file(part, file)
         except ObjectMissing:
-            missing.append(file_part(sha256, name))
+            missing.append(part)
     yield from writer.end(conversations=conversations, missing_files=missing)
 
 

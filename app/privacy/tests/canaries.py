@@ -21,7 +21,7 @@ from app.accounts.models import (
 from app.audit.trail import audit_record
 from app.bots.models import BotRevision
 from app.lib.storage import exports_storage, storage
-from app.library.models import Document, Job
+from app.library.models import DocumentVersion, Job
 from app.library.pipeline.run import job_run
 from app.library.tests.stores import points_of, stores_empty, upload, writer
 from app.privacy.erasure import run as erasing
@@ -119,8 +119,8 @@ def world(acme: Organisation, alice: Person) -> World:
     Invitation.objects.filter(organisation=acme).update(email=f"{CANARY}@example.org")
     pictures = settings.DATA / "cache" / "pages"
     pictures.mkdir(parents=True, exist_ok=True)
-    document = Document.objects.filter(organisation=acme).exclude(pk=made.document.pk).get()
-    (pictures / f"{document.sha256}-1.png").write_bytes(CANARY.encode())
+    version = DocumentVersion.objects.filter(organisation=acme).exclude(document=made.document).get()
+    (pictures / f"{version.sha256}-1.png").write_bytes(CANARY.encode())
     valkey_client().rpush(f"refdesk:turn:{made.answer.pk}:events", CANARY)
     cache.set(f"of-{acme.id}", CANARY)
     cache.set(f"of-{alice.user.pk}", CANARY)

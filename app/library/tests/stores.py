@@ -13,6 +13,7 @@ from app.library.connectors.protocol import Content
 from app.library.connectors.uploads import file_item
 from app.library.models import Chunk, Document, EmbeddingCache, Job, Source
 from app.library.pipeline.jobs import OPEN
+from app.library.pipeline.run import job_run
 from app.library.pipeline.sandbox import parse_and_chunk
 from app.library.reconcile.reconciler import Report, reconcile
 from app.library.services.intake import document_put
@@ -74,6 +75,13 @@ def wait_ready(*documents: Document, limit_s: float = 90) -> None:
 
 def wait_jobs(limit_s: float = 90) -> None:
     wait_until(lambda: not Job.objects.filter(state__in=OPEN).exists(), limit_s=limit_s, what="no open job")
+
+
+def jobs_do() -> None:
+    """Do the queued jobs here, with those that they make."""
+    while jobs := list(Job.objects.filter(state="queued").order_by("created").values_list("id", flat=True)):
+        for job in jobs:
+            job_run(job=job)
 
 
 def stores_agree() -> Report:

@@ -23,7 +23,7 @@ from app.library.reconcile.reconciler import reconcile
 from app.library.services.documents import document_cancel, document_delete, document_retry
 from app.library.services.intake import PutOutcome, PutResult, document_put
 from app.library.services.sources import source_create
-from app.library.tests.stores import long_text, points_of, stores_agree, stores_empty, upload
+from app.library.tests.stores import jobs_do, long_text, points_of, stores_agree, stores_empty, upload
 from app.retrieval.search import passages_search
 from tests.people import Person
 
@@ -45,12 +45,6 @@ def put(source: Source, data: bytes, name: str = "note.md", **described: Any) ->
     return document_put(
         organisation=source.organisation_id, source=source, item=item, content=Content(io.BytesIO(data))
     )
-
-
-def jobs_do() -> None:
-    while jobs := list(Job.objects.filter(state="queued").order_by("created").values_list("id", flat=True)):
-        for job in jobs:
-            job_run(job=job)
 
 
 def versions(document: Document) -> list[tuple[int, str]]:

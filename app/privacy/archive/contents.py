@@ -27,9 +27,10 @@ Rows = Iterator[dict[str, Any]]
 
 
 def _values(rows: "QuerySet[Any]", *names: str, **named: str) -> Rows:
-    """Columns; `source_id` is called `source`. named: what is found at the end of a path, under another name."""
+    """Yield columns; `source_id` is called `source`. named: what is found at the end of a path, under another name."""
+    columns = {name: name if name == "external_id" else name.removesuffix("_id") for name in (*names, *named)}
     for row in _paged(rows.values(*names, **{name: F(path) for name, path in named.items()})):
-        yield {name.removesuffix("_id"): value for name, value in row.items()}
+        yield {columns[name]: value for name, value in row.items()}
 
 
 def _paged(rows: "QuerySet[Any]") -> Iterator[dict[str, Any]]:

@@ -27,7 +27,7 @@ class ImportContext:
     Attributes:
         people: ids here by ids there.
         versions: of each document, those that come along, the lowest number first.
-        names: external ids that have been given in each source.
+        external_ids: of the documents.
         stored: parts whose file is stored.
         unread: parts of versions that do not come along.
     """
@@ -37,7 +37,7 @@ class ImportContext:
     people: dict[UUID, UUID] = field(default_factory=dict)
     documents: dict[UUID, DocumentRow] = field(default_factory=dict)
     versions: dict[UUID, list[VersionRow]] = field(default_factory=dict)
-    names: set[tuple[UUID, str]] = field(default_factory=set)
+    external_ids: dict[UUID, str] = field(default_factory=dict)
     stored: set[str] = field(default_factory=set)
     unread: set[str] = field(default_factory=set)
     counts: dict[str, int] = field(default_factory=dict)

@@ -26,6 +26,7 @@ def library_make(context: ImportContext, say: Say) -> None:
     create(Source, (Source(id=context.new(row.id), name=row.name, kind=row.kind, **of) for row in sources.values()))
     backdate(Source, ((context.new(row.id), row.created, None) for row in sources.values()))
     context.documents = {row.id: row for row in context.rows("documents")}
+    _identify(context)
     _versions_read(context)
     versions = [version for each in context.versions.values() for version in each]
     for number, version in enumerate(versions, 1):
@@ -99,7 +100,7 @@ def _document(context: ImportContext, row: DocumentRow) -> Document:
         id=context.new(row.id),
         organisation=context.organisation,
         source_id=context.new(row.source),
-        external_id=_external_id(context, row),
+        external_id=context.external_ids[row.id],
         name=name_clean(row.name),
         url=row.url,
         metadata=row.metadata,
@@ -113,15 +114,25 @@ def _document(context: ImportContext, row: DocumentRow) -> Document:
     )
 
 
-def _external_id(context: ImportContext, row: DocumentRow) -> str:
-    """Return a document's identity; an archive of before it had one gets those of the migration 0005_versions_fill."""
-    wanted = external_id_check(row.external_id or name_clean(row.name))
-    given, number = wanted, 1
-    while not row.external_id and (row.source, given) in context.names:
-        number += 1
-        given = f"{wanted} ({number})"
-    context.names.add((row.source, given))
-    return given
+def _identify(context: ImportContext) -> None:
+    """Give each document its external id; those of an archive of before they had one as the migrations give them.
+
+    The oldest of a name is known by it, the next one by the first of "name (2)", "name (3)" … that is no other's.
+    """
+    taken, later = set(), []
+    for row in sorted(context.documents.values(), key=lambda row: (row.created, row.id)):
+        wanted = external_id_check(row.external_id or name_clean(row.name))
+        if (row.source, wanted) in taken and not row.external_id:
+            later.append((row, wanted))
+        else:
+            taken.add((row.source, wanted))
+            context.external_ids[row.id] = wanted
+    for row, wanted in later:
+        number = 2
+        while (row.source, f"{wanted} ({number})") in taken:
+            number += 1
+        taken.add((row.source, f"{wanted} ({number})"))
+        context.external_ids[row.id] = f"{wanted} ({number})"
 
 
 def _version(context: ImportContext, row: VersionRow) -> DocumentVersion:

@@ -22,6 +22,7 @@ BUILT = "app/static/refdesk/"
 
 # In dependency order: an app's cores import from the apps before it only.
 APPS = (
+    "secrets",
     "accounts",
     "usage",
     "sources",

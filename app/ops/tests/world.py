@@ -25,6 +25,8 @@ from app.lib.ids import new_id
 from app.lib.storage import exports_storage, storage
 from app.privacy.choices import ErasureKind, WorkState
 from app.privacy.models import Erasure, Export, RetentionRun
+from app.secrets.models import Secret
+from app.secrets.services import secret_set
 from app.sources.choices import DocumentState, VersionState
 from app.sources.models import Document, DocumentVersion, Source, VersionText
 from app.sources.services import source_create
@@ -58,6 +60,7 @@ class World:
     retention: RetentionRun
     plan: Plan
     usage: UsageEntry
+    secret: Secret
 
     def rows(self) -> list[Any]:
         return [getattr(self, field.name) for field in fields(self) if field.name not in ("word", "token")]
@@ -99,6 +102,12 @@ def world_make(person: Person, *, word: str) -> World:
         ),
         plan=_plan(organisation),
         usage=_usage(person, bot),
+        secret=secret_set(
+            organisation=organisation.pk,
+            purpose="endpoint.api_key",
+            label=f"{word} credential",
+            value=f"{word} credential's value",
+        ),
         **_work(person),
     )
 

@@ -14,13 +14,13 @@ from django.core.management import call_command
 from django.test import Client
 
 from app.accounts.models import User
-from app.conftest import Person
-from app.ops.tests.admin_doors import admin_doors
-from app.ops.tests.doors import Visitor, doors
-from app.ops.tests.engines import FOLDER
-from app.ops.tests.test_isolation_pages import MEMBERS, page_address
-from app.ops.tests.world import World
 from app.privacy.tests.canaries import dump, valkey_client
+from tests.admin_doors import admin_doors
+from tests.doors import Visitor, doors
+from tests.engines import FOLDER
+from tests.people import Person
+from tests.system.test_isolation_pages import MEMBERS, page_address
+from tests.world import World
 
 # Letters and digits alone, which no format writes otherwise.
 CANARY = "canary9f2c41d7credential"

@@ -11,10 +11,8 @@ from django.core.management import call_command
 from django.views.debug import ExceptionReporter
 
 from app.accounts.models import Organisation
-from app.conftest import Person
 from app.errors import RefdeskError
-from app.ingest.tests.stores import stores_empty
-from app.ops.tests.world import World, world_make
+from app.library.tests.stores import stores_empty
 from app.secrets.models import Secret
 from app.secrets.services import secret_delete, secret_read, secret_set, secrets_rotate
 from app.secrets.tests.canaries import (
@@ -30,6 +28,8 @@ from app.secrets.tests.canaries import (
     spellings,
     store_content,
 )
+from tests.people import Person
+from tests.world import World, world_make
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PURPOSE = "endpoint.api_key"

@@ -15,12 +15,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
-from app.accounts.models import AuditEntry, Organisation
+from app.accounts.models import Organisation
+from app.audit.models import AuditEntry
 from app.lib.tenancy import scope_enter_everything
-from app.ops.tests.engines import ROOT
 from app.secrets.models import Secret
 from app.secrets.selectors import KeyUsage, secret_key_usage
 from app.secrets.services import Rotation, secret_read, secret_set, secrets_rotate
+from tests.engines import ROOT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PURPOSE = "endpoint.api_key"

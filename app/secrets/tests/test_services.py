@@ -11,7 +11,8 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 
 from app import env
-from app.accounts.models import AuditEntry, Organisation
+from app.accounts.models import Organisation
+from app.audit.models import AuditEntry
 from app.env import EnvError
 from app.errors import Invalid, NotFound, RefdeskError
 from app.lib.ids import new_id

@@ -99,8 +99,8 @@ CSRF_FAILURE_VIEW = "app.lib.error_responses.csrf_failed"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 # Only where TLS is: a browser that has seen this refuses plain HTTP for 30 days.
 SECURE_HSTS_SECONDS = 30 * 24 * 3600 if _public.scheme == "https" else 0
-# `check --deploy` asks for what is not ours to decide or not so on a box on http://localhost (app/operations/checks.py says
-# when plain HTTP is a mistake).
+# `check --deploy` asks for what is not ours to decide or not so on a box on http://localhost (app/operations/checks.py
+# says when plain HTTP is a mistake).
 SILENCED_SYSTEM_CHECKS = [
     # Django looks for its middleware by name; refdesk.E005 looks for the classes (app/lib/asgi/middleware.py).
     "security.W001",
@@ -129,16 +129,19 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "ninja",  # for the files of the API's page, which would be loaded from outside otherwise
     "app.secrets",
-    "app.accounts",
+    "app.audit",
     "app.plans",
+    "app.accounts",
+    "app.oidc",
     "app.library",
     "app.retrieval",
-    "app.library.pipeline",
     "app.bots",
     "app.chat",
     "app.analytics",
     "app.privacy",
+    "app.portal",
     "app.operations",
+    "app.backup",
 ]
 # Where apps below the trail write their entries (app/lib/audit.py).
 AUDIT_RECORDER = "app.audit.trail.audit_record"
@@ -164,14 +167,16 @@ APPEND_SLASH = False
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [ROOT / "app" / "templates"],
+        # Before those of other apps: some take the place of a page of Django admin or of Unfold.
+        "DIRS": [ROOT / "app" / "admin_site" / "templates", ROOT / "app" / "portal" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
+            "libraries": {"column_labels": "app.admin_site.templatetags.column_labels"},
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-            ]
+            ],
         },
     }
 ]

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.llm.tests.scripted import ScriptedModel
+from app.llm.tests.fake_llm import ScriptedModel
 from app.ops.engines.ports import port_find
 from app.ops.engines.postgres import Postgres
 from app.ops.engines.valkey import Valkey

@@ -21,6 +21,7 @@ from app.chat.turn_sql import BOT, CHECKPOINT, CLOSE, EARLIER, OPEN, STALE
 from app.errors import Conflict, NotFound, RefdeskError
 from app.lib.database import fetch
 from app.lib.ids import new_id
+from app.llm.messages import ChatMessage, Role, TextPart
 from app.usage.caps import cap_refusal, is_cap
 
 # A running answer whose row has not moved for this long has lost its process: three checkpoints missed, and room.
@@ -66,7 +67,7 @@ class Opened:
     question: UUID
     answer: UUID
     created: datetime
-    history: list[dict[str, str]]
+    history: list[ChatMessage]
     passages: dict[str, dict[str, Any]]
 
 
@@ -178,7 +179,11 @@ async def turn_open(
         raise NotFound(message="There is no such conversation.")
     found = {row["id"]: row for row in orjson.loads(passages or "[]")}
     home, asked, answer = values["conversation"], values["question"], values["answer"]
-    return Opened(home, asked, answer, created, orjson.loads(history or "[]"), found)
+    return Opened(home, asked, answer, created, _messages(history), found)
+
+
+def _messages(history: str | None) -> list[ChatMessage]:
+    return [ChatMessage(Role(row["role"]), (TextPart(row["content"]),)) for row in orjson.loads(history or "[]")]
 
 
 def _same_checked(same: bool) -> None:

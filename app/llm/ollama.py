@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from app.errors import Upstream
 from app.lib.http import CONNECT_S
-from app.llm.endpoints import Endpoint, context_set, same_model
+from app.llm.endpoint import Endpoint
+from app.llm.providers.served import context_set, same_model
 
 if TYPE_CHECKING:
     from ollama import Client

@@ -8,7 +8,7 @@ from app.bots.models import Bot
 from app.chat.models import Citation, Message
 from app.chat.tests.conftest import Desk, text_of
 from app.conftest import Person
-from app.llm.tests.scripted import Script, ScriptedModel
+from app.llm.tests.fake_llm import Script, ScriptedModel
 from app.sources.models import Document, Source
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -10,7 +10,7 @@ from app.bots.models import Bot
 from app.chat.tests.conftest import Desk
 from app.conftest import Person, as_superuser
 from app.lib.database import MOST_CONNECTIONS, fetch
-from app.llm.tests.scripted import Script, ScriptedModel
+from app.llm.tests.fake_llm import Script, ScriptedModel
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -17,7 +17,7 @@ from app.chat.tests.conftest import Desk
 from app.chat.tests.test_turn_faults import LONG, QUESTION, Reader, ended
 from app.chat.turn_store import answers_interrupt_stale
 from app.conftest import Person, as_superuser
-from app.llm.tests.scripted import Script, ScriptedModel
+from app.llm.tests.fake_llm import Script, ScriptedModel
 from app.usage import caps
 from app.usage.models import UsageEntry, UsageTotal
 

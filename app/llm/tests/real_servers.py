@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from app.llm.endpoints import Endpoint
+from app.llm.endpoint import Endpoint
 from app.llm.tests.tiny_model import tiny_model_write
 
 

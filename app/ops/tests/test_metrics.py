@@ -17,13 +17,13 @@ from app.bots.services import bot_create
 from app.chat.tests.conftest import (
     Desk,
     desk,
+    fake_llm,
     library,
     model,
-    scripted,
 )
 from app.conftest import Person
 from app.ingest.tests.stores import upload
-from app.llm.tests.scripted import Script, ScriptedModel
+from app.llm.tests.fake_llm import Script, ScriptedModel
 from app.ops.metrics import state_forget
 from app.ops.reference import ROOT
 from app.ops.tests.test_compose import SERVICES, networks_of

@@ -7,8 +7,8 @@ from django.db import transaction
 
 from app.accounts.audit.trail import audit_record
 from app.errors import RefdeskError
-from app.llm.endpoints import endpoint_default
 from app.llm.ollama import InstalledModel, OllamaServer, PullProgress
+from app.llm.routing import endpoint_default
 
 
 class Command(BaseCommand):

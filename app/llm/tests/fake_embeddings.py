@@ -14,7 +14,7 @@ Reply = tuple[int, Any, dict[str, str]]
 
 
 @dataclass
-class Scripted:
+class FakeEmbeddings:
     """What the server was asked, and how it answers a list of texts."""
 
     reply: Callable[[dict[str, Any]], Reply]
@@ -40,19 +40,19 @@ def as_base64(body: dict[str, Any]) -> Reply:
 
 
 @contextmanager
-def serving(scripted: Scripted) -> Iterator[Scripted]:
+def serving(fake: FakeEmbeddings) -> Iterator[FakeEmbeddings]:
     class Answer(BaseHTTPRequestHandler):
         def log_message(self, *_: Any) -> None:
             pass
 
         def do_GET(self) -> None:
-            self.respond(200, {"data": [{"id": name} for name in scripted.models]}, {})
+            self.respond(200, {"data": [{"id": name} for name in fake.models]}, {})
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            scripted.asked.append(body)
-            scripted.headers.append(dict(self.headers))
-            self.respond(*scripted.reply(body))
+            fake.asked.append(body)
+            fake.headers.append(dict(self.headers))
+            self.respond(*fake.reply(body))
 
         def respond(self, status: int, content: Any, headers: dict[str, str]) -> None:
             body = content if isinstance(content, bytes) else json.dumps(content).encode()
@@ -65,9 +65,9 @@ def serving(scripted: Scripted) -> Iterator[Scripted]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    scripted.url = f"http://127.0.0.1:{server.server_port}/v1"
+    fake.url = f"http://127.0.0.1:{server.server_port}/v1"
     try:
-        yield scripted
+        yield fake
     finally:
         server.shutdown()
         thread.join()

@@ -1,6 +1,6 @@
 """A scripted OpenAI-compatible server: a real HTTP process whose wording, pace and faults tests and benchmarks choose.
 
-`python -m app.llm.tests.scripted [--port N]` prints its address. Besides `/v1/models`, `/v1/chat/completions`,
+`python -m app.llm.tests.fake_llm [--port N]` prints its address. Besides `/v1/models`, `/v1/chat/completions`,
 `/v1/embeddings` (deterministic vectors), `/props` and `/health`:
 
 - `PUT /script` with a JSON `Script` or a list of them: the first one whose `when` is part of the request answers it.
@@ -248,7 +248,7 @@ class ScriptedModel:
 
     def __enter__(self) -> Self:
         root = Path(__file__).resolve().parents[3]
-        command = [sys.executable, "-m", "app.llm.tests.scripted"]
+        command = [sys.executable, "-m", "app.llm.tests.fake_llm"]
         self.process = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         self.address = self.process.stdout.readline().strip()

@@ -1,15 +1,20 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from app.errors import Upstream
-from app.llm.chat import ChatStream, Patience
-from app.llm.endpoints import Endpoint, endpoint_facts, facts_forget
-from app.llm.tests.scripted import SOON_S, Script, ScriptedModel
+from app.llm.deltas import FinishReason, Reply
+from app.llm.endpoint import Endpoint
+from app.llm.messages import ChatMessage
+from app.llm.providers import provider_of
+from app.llm.providers.protocol import ChatStream, Patience
+from app.llm.routing import model_info
+from app.llm.tests.fake_llm import SOON_S, Script, ScriptedModel
 
-QUESTION = [{"role": "user", "content": "Do cats purr?"}]
+QUESTION = [ChatMessage.user("Do cats purr?")]
 
 
 @pytest.fixture(scope="module")
@@ -18,34 +23,29 @@ def model() -> Iterator[ScriptedModel]:
         yield model
 
 
-@pytest.fixture(autouse=True)
-def _nothing_known() -> None:
-    facts_forget()
+def stream_of(model: ScriptedModel, **options: Any) -> ChatStream:
+    return provider_of(Endpoint(model.url, api_key="sesame")).chat(QUESTION, model="scripted", **options)
 
 
-def stream_of(model: ScriptedModel, **more: object) -> ChatStream:
-    return ChatStream(Endpoint(model.url, api_key="sesame"), "scripted", QUESTION, **more)  # type: ignore[arg-type]
-
-
-async def collect(stream: ChatStream, got: list[str]) -> None:
+async def collect(stream: ChatStream, reply: Reply) -> None:
     async with stream:
-        async for text in stream:
-            got.append(text)
+        async for delta in stream:
+            reply.add(delta)
 
 
-async def read(stream: ChatStream) -> str:
-    got: list[str] = []
-    await collect(stream, got)
-    return "".join(got)
+async def read(stream: ChatStream) -> Reply:
+    reply = Reply()
+    await collect(stream, reply)
+    return reply
 
 
 @pytest.mark.parametrize("at_once", [True, False])
 @pytest.mark.parametrize("done_marker", [True, False])
 async def test_the_text_arrives_whole_with_its_usage(model: ScriptedModel, at_once: bool, done_marker: bool) -> None:
     model.script(Script(tokens=["Cats", " purr ", "[1", "]", " 猫"], at_once=at_once, done_marker=done_marker))
-    stream = stream_of(model)
-    assert await read(stream) == "Cats purr [1] 猫"
-    assert (stream.tokens_in, stream.tokens_out, stream.finish_reason) == (100, 5, "stop")
+    reply = await read(stream_of(model))
+    assert reply.text == "Cats purr [1] 猫"
+    assert (reply.usage.tokens_in, reply.usage.tokens_out, reply.finish_reason) == (100, 5, FinishReason.STOP)
     (request,) = model.requests()
     assert request["body"]["stream"] is True
     assert request["authorization"] == "Bearer sesame"
@@ -53,14 +53,14 @@ async def test_the_text_arrives_whole_with_its_usage(model: ScriptedModel, at_on
 
 async def test_a_server_that_ignores_streaming_is_read_too(model: ScriptedModel) -> None:
     model.script(Script(tokens=["Cats", " purr"], plain=True))
-    stream = stream_of(model)
-    assert await read(stream) == "Cats purr"
-    assert stream.tokens_out == 2
+    reply = await read(stream_of(model))
+    assert reply.text == "Cats purr"
+    assert reply.usage.tokens_out == 2
 
 
 async def test_nobody_listening_is_model_unavailable() -> None:
     with pytest.raises(Upstream) as caught:
-        await read(ChatStream(Endpoint("http://127.0.0.1:9/v1"), "x", QUESTION))
+        await read(provider_of(Endpoint("http://127.0.0.1:9/v1")).chat(QUESTION, model="x"))
     assert caught.value.code == "model_unavailable"
 
 
@@ -86,17 +86,17 @@ async def test_a_refusal_by_status_has_a_code(model: ScriptedModel, status: int,
         (400, "temperature must be non-negative", "model_unavailable"),
     ],
 )
-async def test_what_a_server_refuses_is_told_apart_and_its_facts_are_asked_anew(
+async def test_what_a_server_refuses_is_told_apart_and_its_models_are_asked_anew(
     model: ScriptedModel, status: int, refusal: str, code: str
 ) -> None:
     model.script(Script(status=status, refusal=refusal, context=2048))
     endpoint = Endpoint(model.url, "scripted")
-    assert (await endpoint_facts(endpoint)).context == 2048
+    assert (await model_info(endpoint)).context == 2048
     with pytest.raises(Upstream) as caught:
-        await read(ChatStream(endpoint, "scripted", QUESTION))
+        await read(provider_of(endpoint).chat(QUESTION, model="scripted"))
     assert caught.value.code == code
     model.script(Script(context=1024))
-    assert (await endpoint_facts(endpoint)).context == (2048 if code == "model_unavailable" else 1024)
+    assert (await model_info(endpoint)).context == (2048 if code == "model_unavailable" else 1024)
 
 
 @pytest.mark.parametrize("fault", ["hang", "silent"])
@@ -110,10 +110,10 @@ async def test_no_first_token_is_model_timeout_and_frees_the_model(model: Script
 
 async def test_a_pause_between_tokens_is_model_timeout(model: ScriptedModel) -> None:
     model.script(Script(tokens=["a", "b"], between_s=30))
-    got: list[str] = []
+    reply = Reply()
     with pytest.raises(Upstream) as caught:
-        await collect(stream_of(model, patience=Patience(between_s=0.2)), got)
-    assert got == ["a"]
+        await collect(stream_of(model, patience=Patience(between_s=0.2)), reply)
+    assert reply.text == "a"
     assert caught.value.code == "model_timeout"
     await model.left()
 
@@ -121,18 +121,18 @@ async def test_a_pause_between_tokens_is_model_timeout(model: ScriptedModel) -> 
 @pytest.mark.parametrize("fault", ["drop", "malformed", "error"])
 async def test_a_broken_stream_keeps_its_text_and_is_model_dropped(model: ScriptedModel, fault: str) -> None:
     model.script(Script(tokens=["Cats", " purr"], fault=fault))
-    got: list[str] = []
+    reply = Reply()
     with pytest.raises(Upstream) as caught:
-        await collect(stream_of(model), got)
-    assert "".join(got) == "Cats purr"
+        await collect(stream_of(model), reply)
+    assert reply.text == "Cats purr"
     assert caught.value.code == "model_dropped"
 
 
 async def test_an_endless_answer_is_cut(model: ScriptedModel) -> None:
     model.script(Script(tokens=["word " * 20], fault="endless"))
-    stream = stream_of(model, max_tokens=16)
-    assert len(await read(stream)) == 16 * 16
-    assert stream.finish_reason == "length"
+    reply = await read(stream_of(model, max_tokens=16))
+    assert len(reply.text) == 16 * 16
+    assert reply.finish_reason is FinishReason.LENGTH
     await model.left()
 
 
@@ -155,11 +155,11 @@ async def test_a_cancelled_reader_frees_the_model_before_the_first_token(model: 
 
 async def test_the_server_s_model_context_and_slots_are_found(model: ScriptedModel) -> None:
     model.script(Script(context=2048, slots=3))
-    facts = await endpoint_facts(Endpoint(model.url))
+    facts = await model_info(Endpoint(model.url))
     assert (facts.model, facts.context, facts.slots) == ("scripted", 2048, 3)
-    assert (await endpoint_facts(Endpoint(model.url, "another"))).model == "another"
+    assert (await model_info(Endpoint(model.url, "another"))).model == "another"
     with pytest.raises(Upstream):
-        await endpoint_facts(Endpoint("http://127.0.0.1:9/v1"))
+        await model_info(Endpoint("http://127.0.0.1:9/v1"))
 
 
 async def test_of_several_models_the_named_one_s_context_counts_and_without_a_name_one_that_writes(
@@ -167,7 +167,7 @@ async def test_of_several_models_the_named_one_s_context_counts_and_without_a_na
 ) -> None:
     names = {"bge-m3": 8192, "small:latest": 4096, "large": 32768}
     model.script(Script(models=[{"id": name, "max_model_len": context} for name, context in names.items()]))
-    found = {name: await endpoint_facts(Endpoint(model.url, name)) for name in ("", "small", "large")}
+    found = {name: await model_info(Endpoint(model.url, name)) for name in ("", "small", "large")}
     assert {name: (facts.model, facts.context) for name, facts in found.items()} == {
         "": ("small:latest", 4096),
         "small": ("small", 4096),

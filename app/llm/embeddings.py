@@ -138,7 +138,7 @@ class EmbeddingsClient:
 
     def _run(self, exchange: Exchange[T], effort: Effort) -> T:
         try:
-            return exchange_run(exchange, pool=self.pool, headers=self.endpoint.headers, effort=effort)
+            return exchange_run(exchange, endpoint=self.endpoint, effort=effort, pool=self.pool)
         except ExchangeFailed as failure:
             raise unavailable(failure) from failure
 
@@ -184,7 +184,7 @@ class QuestionEmbedder:
 
     async def _run(self, exchange: Exchange[T]) -> T:
         try:
-            return await exchange_run_async(exchange, headers=self.endpoint.headers, effort=QUESTION)
+            return await exchange_run_async(exchange, endpoint=self.endpoint, effort=QUESTION)
         except ExchangeFailed as failure:
             raise unavailable(failure, retry_after_s=failure.retry_after_s) from failure
 

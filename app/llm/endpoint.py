@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 DEFAULT_CONTEXT = 4096  # tokens; the least that Ollama serves when nothing else is set
 DEFAULT_SLOTS = 64  # requests at once, for a server that does not tell how many it takes
 INFO_S = 300.0
+REPLY_CHARACTERS = 300
 UNSURE_S = 5.0  # Ollama says how much it serves once the model is loaded, which the first question does
 
 
@@ -65,6 +66,11 @@ class Endpoint:
         """Return the headers of every request."""
         key = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
         return {"Content-Type": "application/json", **key}
+
+    def reply_of(self, content: bytes) -> str:
+        """Return the start of what the server said, without the key: some repeat the one that they refuse."""
+        text = content.decode("utf-8", "replace")
+        return (text.replace(self.api_key, "***") if self.api_key else text)[:REPLY_CHARACTERS]
 
     @property
     def root(self) -> str:

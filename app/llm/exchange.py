@@ -11,9 +11,9 @@ from typing import TypeVar
 import urllib3
 
 from app.lib.http import Answer, Ask, Unanswered, wait_s
+from app.llm.endpoint import Endpoint
 
 T = TypeVar("T")
-REPLY_CHARACTERS = 300  # of what a server said, for the person who set it up
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,9 @@ class ExchangeFailed(Exception):
 
     def __init__(self, reason: str, *, reply: str = "", retry_after_s: float | None = None) -> None:
         super().__init__(reason)
-        self.reason, self.reply, self.retry_after_s = reason, reply, retry_after_s
+        self.reason = reason
+        self.reply = reply
+        self.retry_after_s = retry_after_s
 
     @property
     def details(self) -> dict[str, str]:
@@ -56,9 +58,9 @@ class Effort:
     backoff_s: float = 0.5
     headers: Mapping[str, str] = field(default_factory=dict)  # besides the endpoint's
 
-    def ask(self, request: WireRequest, headers: Mapping[str, str]) -> Ask:
-        method = "GET" if request.body is None else "POST"
-        return Ask(method, request.url, {**headers, **self.headers}, request.body, self.attempts, self.backoff_s)
+    def ask(self, request: WireRequest, endpoint: Endpoint) -> Ask:
+        method, headers = "GET" if request.body is None else "POST", {**endpoint.headers, **self.headers}
+        return Ask(method, request.url, headers, request.body, self.attempts, self.backoff_s)
 
     def no_response(self, request: WireRequest, failure: Unanswered) -> Answer:
         if request.optional:
@@ -67,19 +69,18 @@ class Effort:
         raise ExchangeFailed(failure.reason, retry_after_s=later_s) from failure
 
 
-def content_of(response: Answer) -> bytes:
+def content_of(response: Answer, endpoint: Endpoint) -> bytes:
     """Return the content of a response with the status 200.
 
     Raises:
         ExchangeFailed: another status.
     """
     if response.status != 200:
-        reply = response.content[:REPLY_CHARACTERS].decode("utf-8", "replace")
-        raise ExchangeFailed(f"HTTP {response.status}", reply=reply)
+        raise ExchangeFailed(f"HTTP {response.status}", reply=endpoint.reply_of(response.content))
     return response.content
 
 
-def exchange_run(exchange: Exchange[T], *, pool: urllib3.PoolManager, headers: Mapping[str, str], effort: Effort) -> T:
+def exchange_run(exchange: Exchange[T], *, endpoint: Endpoint, effort: Effort, pool: urllib3.PoolManager) -> T:
     """Run an exchange from a thread.
 
     Raises:
@@ -89,7 +90,7 @@ def exchange_run(exchange: Exchange[T], *, pool: urllib3.PoolManager, headers: M
         request = next(exchange)
         while True:
             try:
-                response = effort.ask(request, headers).send(pool, read_s=effort.within_s)
+                response = effort.ask(request, endpoint).send(pool, read_s=effort.within_s)
             except Unanswered as failure:
                 response = effort.no_response(request, failure)
             request = exchange.send(response)
@@ -98,7 +99,7 @@ def exchange_run(exchange: Exchange[T], *, pool: urllib3.PoolManager, headers: M
         return result
 
 
-async def exchange_run_async(exchange: Exchange[T], *, headers: Mapping[str, str], effort: Effort) -> T:
+async def exchange_run_async(exchange: Exchange[T], *, endpoint: Endpoint, effort: Effort) -> T:
     """Run an exchange from an event loop.
 
     Raises:
@@ -108,7 +109,7 @@ async def exchange_run_async(exchange: Exchange[T], *, headers: Mapping[str, str
         request = next(exchange)
         while True:
             try:
-                response = await effort.ask(request, headers).send_async(within_s=effort.within_s)
+                response = await effort.ask(request, endpoint).send_async(within_s=effort.within_s)
             except Unanswered as failure:
                 response = effort.no_response(request, failure)
             request = exchange.send(response)

@@ -109,4 +109,4 @@ class ChatMessage:
         """Return the text parts joined, or the content of the tool's result."""
         if self.tool_result is not None:
             return self.tool_result.content
-        return "".join(part.text for part in self.parts if isinstance(part, TextPart))
+        return "".join([part.text for part in self.parts if isinstance(part, TextPart)])

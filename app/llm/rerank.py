@@ -26,6 +26,6 @@ async def documents_rerank(
         return []
     exchange = provider_of(endpoint).rerank(query, documents, model=endpoint.model, top_n=top_n)
     try:
-        return await exchange_run_async(exchange, headers=endpoint.headers, effort=ASK)
+        return await exchange_run_async(exchange, endpoint=endpoint, effort=ASK)
     except ExchangeFailed as failure:
         raise Upstream("rerank_unavailable", details=failure.details, retry_after_s=failure.retry_after_s) from failure

@@ -43,7 +43,7 @@ async def model_info(endpoint: Endpoint) -> ModelInfo:
     if info is None:
         exchange = provider_of(endpoint).info(endpoint.model)
         try:
-            info = await exchange_run_async(exchange, headers=endpoint.headers, effort=ASK)
+            info = await exchange_run_async(exchange, endpoint=endpoint, effort=ASK)
         except NoModelServed as failure:
             raise Upstream("model_missing", details={"reason": failure.reason}) from failure
         except ExchangeFailed as failure:

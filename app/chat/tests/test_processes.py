@@ -72,7 +72,7 @@ async def test_a_turn_is_resumed_and_stopped_through_another_process(
                 stopped = time.time()
                 status, answer = await second.json(second.post(f"/messages/{message}/stop", bob.key))
                 assert (status, answer["state"]) == (200, "stopped")
-                assert await fake_llm.left() - stopped < SOON_S
+                assert await fake_llm.reader_left() - stopped < SOON_S
                 rest = await other.until("event: done")
         numbers = [number for number, _, _ in begun + rest]
         assert numbers == list(range(1, len(numbers) + 1))

@@ -57,8 +57,8 @@ class OpenAIProvider:
         if tools:
             body["tools"] = [tool_json(tool) for tool in tools]
         request = ChatRequest(
+            endpoint=self.endpoint,
             url=f"{self.endpoint.url}/chat/completions",
-            headers=self.endpoint.headers,
             body=orjson.dumps(body),
             max_tokens=max_tokens,
             decoder=OpenAIDecoder,
@@ -95,7 +95,7 @@ class OpenAIProvider:
                 return vectors_read(response.content, count=len(texts), dimensions=dimensions)
         # An old server may refuse a field that it does not know.
         response = yield WireRequest(url, orjson.dumps(body))
-        content = content_of(response)
+        content = content_of(response, self.endpoint)
         learnt.refused.add(BASE64)
         return vectors_read(content, count=len(texts), dimensions=dimensions)
 
@@ -107,7 +107,7 @@ class OpenAIProvider:
         if top_n is not None:
             body["top_n"] = top_n
         response = yield WireRequest(f"{self.endpoint.url}/rerank", orjson.dumps(body))
-        ranking = ranking_read(content_of(response), count=len(documents))
+        ranking = ranking_read(content_of(response, self.endpoint), count=len(documents))
         return ranking if top_n is None else ranking[:top_n]
 
 
@@ -126,7 +126,7 @@ def message_json(message: ChatMessage) -> dict[str, Any]:
 
 def _content(message: ChatMessage) -> str | list[dict[str, Any]] | None:
     """Return plain text unless there is an image: many servers refuse a list of parts."""
-    if any(isinstance(part, ImagePart) for part in message.parts):
+    if [part for part in message.parts if isinstance(part, ImagePart)]:
         return [_part_json(part) for part in message.parts]
     return message.text or (None if message.tool_calls else "")
 
@@ -167,7 +167,8 @@ class OpenAIDecoder:
             self._rest = lines.pop() if data else b""
             # Other lines are blank, comments or event names.
             payloads = [line[5:].strip() for line in lines if line.startswith(b"data:")]
-        delta, texts = Delta(), list[str]()
+        delta = Delta()
+        texts: list[str] = []
         for payload in payloads:
             if payload == b"[DONE]":
                 self.ended = True
@@ -201,7 +202,13 @@ class OpenAIDecoder:
                 choice = choices[0]
                 content = choice.get("delta") or choice.get("message")
                 if content:
-                    self._read_content(content, delta, texts)
+                    text = content.get("content")
+                    if text:
+                        if not isinstance(text, str):
+                            raise TypeError("content is no text")
+                        texts.append(text)
+                    if not text or len(content) > 1:
+                        _read_more(content, delta)
                 reason = choice.get("finish_reason")
                 if reason:
                     self._finished = True
@@ -214,20 +221,16 @@ class OpenAIDecoder:
             return False
         return True
 
-    def _read_content(self, content: dict[str, Any], delta: Delta, texts: list[str]) -> None:
-        text = content.get("content")
-        if text:
-            if not isinstance(text, str):
-                raise TypeError("content is not a text")
-            texts.append(text)
-        if len(content) > 1:
-            thinking = content.get("reasoning_content") or content.get("reasoning")
-            if thinking:
-                delta.thinking += thinking
-            calls = content.get("tool_calls")
-            if calls:
-                fragments = (_fragment(place, call) for place, call in enumerate(calls))
-                delta.tool_calls = (*delta.tool_calls, *fragments)
+
+def _read_more(content: dict[str, Any], delta: Delta) -> None:
+    """Read thinking, by either of the names that servers give it, and fragments of tool calls."""
+    thinking = content.get("reasoning_content") or content.get("reasoning")
+    if thinking:
+        delta.thinking += thinking
+    calls = content.get("tool_calls")
+    if calls:
+        fragments = (_fragment(place, call) for place, call in enumerate(calls))
+        delta.tool_calls = (*delta.tool_calls, *fragments)
 
 
 def _fragment(place: int, call: dict[str, Any]) -> ToolCallFragment:

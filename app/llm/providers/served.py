@@ -31,7 +31,7 @@ def context_set(parameters: Any) -> int | None:
 
 
 def models_exchange(endpoint: Endpoint) -> Exchange[list[ServedModel]]:
-    content = content_of((yield WireRequest(f"{endpoint.url}/models")))
+    content = content_of((yield WireRequest(f"{endpoint.url}/models")), endpoint)
     try:
         entries = [entry for entry in orjson.loads(content).get("data") or [] if isinstance(entry, dict)]
         named = [entry for entry in entries if isinstance(entry.get("id"), str)]

@@ -1,7 +1,7 @@
 """Streaming over HTTP: sends a chat request and reads the reply, for every wire format that streams its events."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
@@ -11,7 +11,7 @@ import aiohttp
 from app.errors import Upstream
 from app.lib.http import http_session
 from app.llm.deltas import Delta, FinishReason
-from app.llm.exchange import REPLY_CHARACTERS
+from app.llm.endpoint import Endpoint
 from app.llm.providers.protocol import Patience
 
 DRAIN_S = 0.05  # how long to wait for the end of a finished reply, so that the connection can be used again
@@ -46,8 +46,8 @@ class ChatRequest:
     `decoder` makes the decoder for a content type. `refused` gives the error code of a refusal by status and content.
     """
 
+    endpoint: Endpoint
     url: str
-    headers: Mapping[str, str]
     body: bytes
     max_tokens: int
     decoder: Callable[[str], Decoder]
@@ -58,7 +58,7 @@ class HttpChatStream:
     """A ChatStream (see the protocol) over aiohttp."""
 
     def __init__(self, request: ChatRequest, patience: Patience) -> None:
-        self._request = request
+        self.request = request
         self._patience = patience
         self._characters_left = request.max_tokens * CHARACTERS_PER_TOKEN
         self._response: aiohttp.ClientResponse | None = None
@@ -81,15 +81,17 @@ class HttpChatStream:
             raise Upstream("model_unavailable", details={"reason": type(error).__name__}) from error
         if response.status != 200:
             raise await self._refusal(response)
-        self._decoder = self._request.decoder(response.content_type)
+        self._decoder = self.request.decoder(response.content_type)
         return self
 
     async def _post(self) -> aiohttp.ClientResponse:
-        request, post = self._request, http_session().post
-        headers = {**request.headers, "Accept": "text/event-stream"}
+        request, post = self.request, http_session().post
+        headers = {**request.endpoint.headers, "Accept": "text/event-stream"}
         try:
             return await post(request.url, data=request.body, headers=headers, allow_redirects=False)
-        except (aiohttp.ServerDisconnectedError, ConnectionResetError):
+        except aiohttp.ClientConnectorError:
+            raise
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionResetError):
             # The server closed a kept connection just as it was used: it has not seen the request.
             return await post(request.url, data=request.body, headers=headers, allow_redirects=False)
 
@@ -102,11 +104,11 @@ class HttpChatStream:
         response.close()
         retry_after = response.headers.get("Retry-After", "")
         refusal = ModelRefused(
-            self._request.refused(response.status, content),
+            self.request.refused(response.status, content),
             details={"status": response.status},
             retry_after_s=float(retry_after) if retry_after.isdigit() else None,
         )
-        refusal.reply = content.decode("utf-8", "replace")[:REPLY_CHARACTERS]
+        refusal.reply = self.request.endpoint.reply_of(content)
         return refusal
 
     async def __aexit__(

@@ -1,4 +1,4 @@
-"""The contract with a real Ollama, on a tiny model that is made here: what we rely on, and what it says when not."""
+"""The contract with a real Ollama, on a tiny model that is made here: what Refdesk relies on, and what is refused."""
 
 import asyncio
 import json
@@ -72,7 +72,7 @@ async def test_an_answer_is_streamed_with_its_usage(ollama: TinyOllama) -> None:
 
 
 async def answers_soon(endpoint: Endpoint, within_s: float) -> bool:
-    """Whether the model is free: it answers one at a time."""
+    """Tell whether the model is free: it answers one request at a time."""
     try:
         async with asyncio.timeout(within_s):
             await read(stream_of(endpoint, max_tokens=1))
@@ -143,7 +143,7 @@ async def test_a_model_that_is_deleted_in_mid_answer_is_missing_for_the_next_que
     with pytest.raises(Upstream) as caught:
         await read(stream_of(endpoint))
     assert caught.value.code == "model_missing"
-    assert [one.name for one in OllamaServer(endpoint).models() if endpoint.model in one.name] == []
+    assert [model for model in OllamaServer(endpoint).models() if endpoint.model in model.name] == []
 
 
 def test_vectors_come_in_the_order_of_their_texts_by_both_clients(ollama: TinyOllama) -> None:
@@ -151,12 +151,12 @@ def test_vectors_come_in_the_order_of_their_texts_by_both_clients(ollama: TinyOl
     texts = [f"text number {number}" for number in range(70)]
     client = EmbeddingsClient(server)
     assert client.space().dimensions == 256
-    together = [vector_numbers(one) for one in client.embed_documents(texts)]
+    together = [vector_numbers(vector) for vector in client.embed_documents(texts)]
     assert BASE64 not in server.learnt.refused
     for index in (0, 33, 69):
         [alone] = client.embed_documents([texts[index]])
         assert vector_numbers(alone) == pytest.approx(together[index], abs=1e-3)
-    assert len({tuple(one) for one in together}) == len(texts)
+    assert len({tuple(vector) for vector in together}) == len(texts)
 
     async def question() -> list[float]:
         return await QuestionEmbedder(server).embed_question(texts[33])
@@ -164,7 +164,7 @@ def test_vectors_come_in_the_order_of_their_texts_by_both_clients(ollama: TinyOl
     assert asyncio.run(question()) == pytest.approx(together[33], abs=1e-3)
 
 
-def test_an_embedding_model_that_is_not_there_is_told(ollama: TinyOllama) -> None:
+def test_an_embedding_model_that_is_not_there_is_embeddings_unavailable(ollama: TinyOllama) -> None:
     with pytest.raises(Upstream) as caught:
         EmbeddingsClient(Endpoint(f"{ollama.url}/v1", "nobody-has-this")).space()
     assert caught.value.code == "embeddings_unavailable"
@@ -173,10 +173,10 @@ def test_an_embedding_model_that_is_not_there_is_told(ollama: TinyOllama) -> Non
 
 def test_the_list_says_what_each_model_is_and_serves(ollama: TinyOllama) -> None:
     name = ollama.make("listed", num_ctx=640)
-    [found] = [one for one in OllamaServer(ollama.endpoint).models() if one.name == f"{name}:latest"]
-    assert (found.context, found.loaded, found.trained, found.embeds) == (640, False, 8192, False)
-    assert found.bytes > 30_000_000
-    assert found.parameters == "19.82M"
+    [model] = [model for model in OllamaServer(ollama.endpoint).models() if model.name == f"{name}:latest"]
+    assert (model.context, model.loaded, model.trained, model.embeds) == (640, False, 8192, False)
+    assert model.bytes > 30_000_000
+    assert model.parameters == "19.82M"
 
 
 def test_a_model_that_cannot_be_fetched_is_a_plain_error(ollama: TinyOllama) -> None:
@@ -190,7 +190,7 @@ def test_a_deleted_model_is_gone_and_cannot_be_deleted_again(ollama: TinyOllama)
     name = ollama.make("gone")
     server = OllamaServer(ollama.endpoint)
     server.delete(name)
-    assert f"{name}:latest" not in [one.name for one in server.models()]
+    assert f"{name}:latest" not in [model.name for model in server.models()]
     with pytest.raises(Upstream) as caught:
         server.delete(name)
     assert caught.value.code == "model_missing"
@@ -216,7 +216,7 @@ def test_the_command_lists_and_deletes_and_leaves_a_trail(
     call_command("models")
     assert f"{name}:latest  19.82M parameters, 0.0 GB, 896 tokens of context of 8192" in capsys.readouterr().out
     call_command("models", "list", "--json")
-    assert f"{name}:latest" in [one["name"] for one in json.loads(capsys.readouterr().out)]
+    assert f"{name}:latest" in [model["name"] for model in json.loads(capsys.readouterr().out)]
     call_command("models", "delete", name)
     assert capsys.readouterr().out == f"{name} is deleted.\n"
     entry = AuditEntry.objects.get(action="ollama.delete")
@@ -245,5 +245,5 @@ def test_progress_is_a_line_for_each_tenth_of_a_part() -> None:
 def test_the_web_process_loads_no_client_of_ollama() -> None:
     # 10 MB, which a box at rest would pay for ever.
     program = "import sys, app.asgi, app.llm.ollama; print(sorted({'ollama', 'httpx'} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert done.stdout == "[]\n", done.stderr
+    process = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert process.stdout == "[]\n", process.stderr

@@ -8,9 +8,10 @@ import pytest
 from app.errors import Upstream
 from app.llm.deltas import FinishReason, Reply
 from app.llm.endpoint import Endpoint
-from app.llm.messages import ChatMessage
+from app.llm.messages import ChatMessage, ToolCall, ToolDefinition, ToolResult
 from app.llm.providers import provider_of
 from app.llm.providers.protocol import ChatStream, Patience
+from app.llm.providers.streaming import ModelRefused
 from app.llm.routing import model_info
 from app.llm.tests.fake_llm import SOON_S, Script, ScriptedModel
 
@@ -105,7 +106,7 @@ async def test_no_first_token_is_model_timeout_and_frees_the_model(model: Script
     with pytest.raises(Upstream) as caught:
         await read(stream_of(model, patience=Patience(first_token_s=0.2)))
     assert caught.value.code == "model_timeout"
-    await model.left()
+    await model.reader_left()
 
 
 async def test_a_pause_between_tokens_is_model_timeout(model: ScriptedModel) -> None:
@@ -115,7 +116,7 @@ async def test_a_pause_between_tokens_is_model_timeout(model: ScriptedModel) -> 
         await collect(stream_of(model, patience=Patience(between_s=0.2)), reply)
     assert reply.text == "a"
     assert caught.value.code == "model_timeout"
-    await model.left()
+    await model.reader_left()
 
 
 @pytest.mark.parametrize("fault", ["drop", "malformed", "error"])
@@ -133,7 +134,7 @@ async def test_an_endless_answer_is_cut(model: ScriptedModel) -> None:
     reply = await read(stream_of(model, max_tokens=16))
     assert len(reply.text) == 16 * 16
     assert reply.finish_reason is FinishReason.LENGTH
-    await model.left()
+    await model.reader_left()
 
 
 async def test_a_reader_that_leaves_frees_the_model_at_once(model: ScriptedModel) -> None:
@@ -141,35 +142,77 @@ async def test_a_reader_that_leaves_frees_the_model_at_once(model: ScriptedModel
     async with stream_of(model) as stream:
         await anext(aiter(stream))
     left = time.time()
-    assert await model.left() - left < SOON_S
+    assert await model.reader_left() - left < SOON_S
 
 
 async def test_a_cancelled_reader_frees_the_model_before_the_first_token(model: ScriptedModel) -> None:
     model.script(Script(first_s=30))
     reading = asyncio.create_task(read(stream_of(model)))
-    await model.asked()
+    await model.request_arrived()
     reading.cancel()
     left = time.time()
-    assert await model.left() - left < SOON_S
+    assert await model.reader_left() - left < SOON_S
 
 
-async def test_the_server_s_model_context_and_slots_are_found(model: ScriptedModel) -> None:
-    model.script(Script(context=2048, slots=3))
-    facts = await model_info(Endpoint(model.url))
-    assert (facts.model, facts.context, facts.slots) == ("scripted", 2048, 3)
-    assert (await model_info(Endpoint(model.url, "another"))).model == "another"
-    with pytest.raises(Upstream):
-        await model_info(Endpoint("http://127.0.0.1:9/v1"))
+TOOL = ToolDefinition("clock", "Tells the time", {"type": "object", "properties": {}})
 
 
-async def test_of_several_models_the_named_one_s_context_counts_and_without_a_name_one_that_writes(
-    model: ScriptedModel,
+async def test_tool_calls_are_assembled_from_their_fragments(model: ScriptedModel) -> None:
+    fragments = [
+        {"index": 0, "id": "a", "type": "function", "function": {"name": "clock", "arguments": ""}},
+        {"index": 0, "function": {"arguments": '{"zone": '}},
+        {"index": 1, "id": "b", "type": "function", "function": {"name": "clock", "arguments": "{}"}},
+        {"index": 0, "function": {"arguments": '"UTC"}'}},
+    ]
+    deltas = [{"reasoning_content": "Which zone?"}, *({"tool_calls": [fragment]} for fragment in fragments)]
+    model.script(Script(deltas=deltas, finish_reason="tool_calls"))
+    reply = await read(stream_of(model, tools=[TOOL]))
+    assert reply.tool_calls() == (ToolCall("a", "clock", '{"zone": "UTC"}'), ToolCall("b", "clock", "{}"))
+    assert (reply.text, reply.thinking, reply.finish_reason) == ("", "Which zone?", FinishReason.TOOL_CALLS)
+    assert model.requests()[0]["body"]["tools"][0]["function"]["name"] == "clock"
+
+
+async def test_the_result_of_a_tool_is_sent_after_its_call(model: ScriptedModel) -> None:
+    model.script(Script(tokens=["Noon."]))
+    call = ToolCall("a", "clock", "{}")
+    messages = [*QUESTION, ChatMessage.assistant("", (call,)), ChatMessage.tool(ToolResult("a", "12:00"))]
+    assert (await read(provider_of(Endpoint(model.url)).chat(messages, model="scripted"))).text == "Noon."
+    sent = model.requests()[0]["body"]["messages"]
+    assert [message["role"] for message in sent] == ["user", "assistant", "tool"]
+    assert (sent[1]["tool_calls"][0]["id"], sent[2]["tool_call_id"]) == ("a", "a")
+
+
+async def test_thinking_and_tool_calls_are_signs_of_life(model: ScriptedModel) -> None:
+    deltas = [{"reasoning": "Hm. "}, {"tool_calls": [{"index": 0, "function": {"name": "clock"}}]}] * 4
+    model.script(Script(deltas=deltas, between_s=0.1))
+    reply = await read(stream_of(model, patience=Patience(first_token_s=0.6, between_s=0.6)))
+    assert reply.thinking == "Hm. " * 4
+
+
+async def test_endless_thinking_is_cut(model: ScriptedModel) -> None:
+    model.script(Script(deltas=[{"reasoning": "word " * 20}], fault="endless"))
+    reply = await read(stream_of(model, max_tokens=16))
+    assert (reply.text, reply.finish_reason) == ("", FinishReason.LENGTH)
+    await model.reader_left()
+
+
+async def test_a_refusal_s_words_are_kept_from_readers_and_logs(
+    model: ScriptedModel, caplog: pytest.LogCaptureFixture
 ) -> None:
-    names = {"bge-m3": 8192, "small:latest": 4096, "large": 32768}
-    model.script(Script(models=[{"id": name, "max_model_len": context} for name, context in names.items()]))
-    found = {name: await model_info(Endpoint(model.url, name)) for name in ("", "small", "large")}
-    assert {name: (facts.model, facts.context) for name, facts in found.items()} == {
-        "": ("small:latest", 4096),
-        "small": ("small", 4096),
-        "large": ("large", 32768),
-    }
+    caplog.set_level("DEBUG")
+    model.script(Script(status=400, refusal="key sesame: cannot read 'Do cats purr?'"))
+    with pytest.raises(ModelRefused) as caught:
+        await read(stream_of(model))
+    assert caught.value.reply == '{"error": {"message": "key ***: cannot read \'Do cats purr?\'"}}'
+    shown = f"{caught.value} {caught.value.as_json('1')} {caplog.text}"
+    assert "cats" not in shown
+    assert "sesame" not in shown
+
+
+async def test_a_kept_connection_that_the_server_has_closed_is_replaced(model: ScriptedModel) -> None:
+    """Servers close idle connections, and the next request may cross with that."""
+    model.script(Script(tokens=["Cats", " purr"]))
+    for _ in range(3):
+        assert (await read(stream_of(model))).text == "Cats purr"
+        time.sleep(0.05)  # noqa: ASYNC251 (the server closes its end while this loop sees nothing of it)
+    assert len(model.requests()) == 3

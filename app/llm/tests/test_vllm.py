@@ -1,4 +1,4 @@
-"""The contract with a real vLLM: what we rely on, and what it says when something is wrong."""
+"""The contract with a real vLLM: what Refdesk relies on, and what is refused."""
 
 import asyncio
 import os
@@ -33,13 +33,13 @@ def stream_of(endpoint: Endpoint, *, max_tokens: int) -> ChatStream:
     return provider_of(endpoint).chat(QUESTION, model=endpoint.model, max_tokens=max_tokens)
 
 
-def counted(endpoint: Endpoint, name: str, label: str = "") -> float:
-    """The sum of one of its own metrics."""
-    with urllib.request.urlopen(f"{endpoint.root}/metrics", timeout=10) as answer:
-        lines = answer.read().decode().splitlines()
-    found = [line for line in lines if line.startswith(f"vllm:{name}{{") and label in line]
-    assert found, name
-    return sum(float(line.rsplit(" ", 1)[1]) for line in found)
+def metric(endpoint: Endpoint, name: str) -> float:
+    """Return the sum of one of the server's own metrics."""
+    with urllib.request.urlopen(f"{endpoint.root}/metrics", timeout=10) as response:
+        lines = response.read().decode().splitlines()
+    samples = [line for line in lines if line.startswith(f"vllm:{name}{{")]
+    assert samples, name
+    return sum(float(line.rsplit(" ", 1)[1]) for line in samples)
 
 
 async def test_the_served_context_is_found_with_and_without_a_name(vllm: Endpoint) -> None:
@@ -60,22 +60,22 @@ async def test_an_answer_is_streamed_with_its_usage(vllm: Endpoint) -> None:
 
 
 async def stands_still(endpoint: Endpoint) -> bool:
-    """Whether nothing runs and no token is made. (vLLM 0.32 counts no aborts: the counter for them stays 0.)"""
-    if not await wait_until(lambda: counted(endpoint, "num_requests_running") == 0, within_s=2):
+    """Tell whether nothing runs and no token is made. (vLLM 0.32 counts no aborts: the counter for them stays 0.)"""
+    if not await wait_until(lambda: metric(endpoint, "num_requests_running") == 0, within_s=2):
         return False
-    made = counted(endpoint, "generation_tokens_total")
+    tokens = metric(endpoint, "generation_tokens_total")
     await asyncio.sleep(0.5)
-    return counted(endpoint, "generation_tokens_total") == made
+    return metric(endpoint, "generation_tokens_total") == tokens
 
 
 async def test_vllm_gives_up_an_answer_whose_reader_has_left(vllm: Endpoint) -> None:
     assert await stands_still(vllm)
-    ended, made = counted(vllm, "request_success_total"), counted(vllm, "generation_tokens_total")
+    ended, tokens = metric(vllm, "request_success_total"), metric(vllm, "generation_tokens_total")
     async with stream_of(vllm, max_tokens=LONG) as stream:
         await anext(aiter(stream))
     assert await stands_still(vllm)
-    assert counted(vllm, "generation_tokens_total") - made < LONG
-    assert counted(vllm, "request_success_total") == ended
+    assert metric(vllm, "generation_tokens_total") - tokens < LONG
+    assert metric(vllm, "request_success_total") == ended
 
 
 async def test_vllm_gives_up_an_answer_that_is_cancelled(vllm: Endpoint) -> None:
@@ -85,14 +85,14 @@ async def test_vllm_gives_up_an_answer_that_is_cancelled(vllm: Endpoint) -> None
                 pass
 
     reading = asyncio.create_task(read())
-    assert await wait_until(lambda: counted(vllm, "num_requests_running") == 1, within_s=10)
-    ended = counted(vllm, "request_success_total")
+    assert await wait_until(lambda: metric(vllm, "num_requests_running") == 1, within_s=10)
+    ended = metric(vllm, "request_success_total")
     reading.cancel()
     assert await stands_still(vllm)
-    assert counted(vllm, "request_success_total") == ended
+    assert metric(vllm, "request_success_total") == ended
 
 
-async def test_a_prompt_beyond_the_context_is_refused_in_our_words(vllm: Endpoint) -> None:
+async def test_a_prompt_beyond_the_context_is_prompt_too_long(vllm: Endpoint) -> None:
     stream = provider_of(vllm).chat([ChatMessage.user("word " * 3000)], model=vllm.model)
     with pytest.raises(Upstream) as caught:
         await stream.__aenter__()

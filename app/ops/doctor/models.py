@@ -1,4 +1,4 @@
-"""The language model: whether it answers, is there at all, and reads enough for a whole turn."""
+"""Checks of the language model: whether it responds, is there at all, and reads enough for a whole turn."""
 
 import asyncio
 from collections.abc import Iterator
@@ -28,11 +28,11 @@ def model_check() -> Iterator[Finding]:
         return
     installed = _installed(endpoint)
     if installed is not None:
-        here = next((one for one in installed if same_model(one.name, info.model)), None)
-        if here is None:
+        entry = next((model for model in installed if same_model(model.name, info.model)), None)
+        if entry is None:
             yield _missing(info, installed)
             return
-        if here.embeds:
+        if entry.embeds:
             yield warning("model", f"{info.model} only makes vectors", "Name a model that writes: REFDESK_LLM_MODEL.")
             return
     yield _context(endpoint, info)
@@ -51,10 +51,10 @@ def _away(endpoint: Endpoint, error: Upstream) -> Finding:
 
 
 def _missing(info: ModelInfo, installed: list[InstalledModel]) -> Finding:
-    there = ", ".join(one.name for one in installed) or "none"
+    names = ", ".join(model.name for model in installed) or "none"
     return warning(
         "model",
-        f"{info.model} is not there ({there}): answers are quoted from the documents",
+        f"{info.model} is not there ({names}): answers are quoted from the documents",
         f"manage.py models pull {info.model} fetches it, or name another: REFDESK_LLM_MODEL.",
     )
 
@@ -71,7 +71,7 @@ def _context(endpoint: Endpoint, info: ModelInfo) -> Finding:
 
 
 def _installed(endpoint: Endpoint) -> list[InstalledModel] | None:
-    """An Ollama's models; None for another kind of server, which served the model that it was started with."""
+    """List an Ollama's models; None for another make of server, which serves the model that it was started with."""
     server = OllamaServer(endpoint)
     try:
         return server.models() if server.is_ollama() else None

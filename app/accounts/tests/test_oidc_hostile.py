@@ -270,4 +270,4 @@ def test_a_provider_that_hangs_is_not_asked_again_at_once(provider: CertifiedPro
     asked_at = time.monotonic()
     check_refused(visitor().get("/accounts/oidc/sign-in"))
     assert time.monotonic() - asked_at < 2
-    assert provider.request_arrived()[DISCOVERY] == 1
+    assert provider.asked()[DISCOVERY] == 1

@@ -95,7 +95,7 @@ def test_a_token_with_an_unknown_key_asks_for_new_keys_once(provider: CertifiedP
     for number in range(20):
         token = provider.mint(token_claims(), kid=f"unknown-{number}")
         assert ask_me(token).status_code == 401
-    assert provider.request_arrived()["/jwks"] == 1
+    assert provider.asked()["/jwks"] == 1
 
 
 def test_keys_that_the_provider_changed_are_found(provider: CertifiedProvider, ada: User) -> None:

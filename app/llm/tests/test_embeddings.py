@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from app.embedded.ports import port_find
 from app.errors import Upstream
 from app.llm.embedding_models import MINILM, ModelFile, ModelMissing, file_find
 from app.llm.embeddings import (
@@ -17,7 +18,6 @@ from app.llm.embeddings import (
 from app.llm.endpoint import Endpoint
 from app.llm.providers.protocol import ServedModel
 from app.llm.tests.fake_server import FakeServer, Reply, as_base64, as_floats, serving, vector
-from app.ops.engines.ports import port_find
 
 
 @pytest.mark.parametrize("reply", [as_floats, as_base64])

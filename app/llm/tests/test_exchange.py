@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import urllib3
 
+from app.embedded.ports import port_find
 from app.lib.http import http_session_close
 from app.llm.endpoint import Endpoint
 from app.llm.exchange import (
@@ -17,7 +18,6 @@ from app.llm.exchange import (
     exchange_run_async,
 )
 from app.llm.tests.fake_server import FakeServer, serving
-from app.ops.engines.ports import port_find
 
 QUICK = Effort(attempts=1, within_s=5.0, headers={"X-Priority": "question"})
 

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
+from app.embedded.ports import port_find
 from app.errors import Upstream
 from app.llm.endpoint import Endpoint
 from app.llm.providers.protocol import RankedDocument
 from app.llm.rerank import documents_rerank
 from app.llm.tests.fake_server import FakeServer, Reply, serving
-from app.ops.engines.ports import port_find
 
 DOCUMENTS = ["Dogs bark.", "Cats purr.", "Cows moo."]
 

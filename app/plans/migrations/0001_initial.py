@@ -6,6 +6,8 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+    # The tables have the names of the app that they were made by; 0002_plan renames them.
+    replaces = [("usage", "0001_initial")]
 
     initial = True
 
@@ -34,6 +36,7 @@ class Migration(migrations.Migration):
                 ('organisation', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='accounts.organisation')),
             ],
             options={
+                'db_table': 'usage_usageentry',
                 'verbose_name_plural': 'usage entries',
                 'indexes': [models.Index(fields=['organisation', 'day'], name='usage_by_day'), models.Index(condition=models.Q(('subject__isnull', False)), fields=['subject'], name='usage_of_subject')],
                 'constraints': [models.UniqueConstraint(condition=models.Q(('step', 'reserve')), fields=('subject',), name='usage_reserved_once')],
@@ -52,6 +55,7 @@ class Migration(migrations.Migration):
                 ('organisation', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='accounts.organisation')),
             ],
             options={
+                'db_table': 'usage_usagetotal',
                 'constraints': [models.UniqueConstraint(fields=('organisation', 'month', 'api_key'), name='usage_total_unique', nulls_distinct=False), models.CheckConstraint(condition=models.Q(('within_cap', True)), name='usage_within_cap')],
             },
         ),

@@ -6,12 +6,11 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
-    initial = True
+    replaces = [("ingest", "0001_initial")]
 
     dependencies = [
         ('accounts', '0001_initial'),
-        ('sources', '0001_initial'),
+        ('library', '0001_initial'),
     ]
 
     operations = [
@@ -26,11 +25,12 @@ class Migration(migrations.Migration):
                 ('start', models.PositiveIntegerField()),
                 ('end', models.PositiveIntegerField()),
                 ('place', models.JSONField()),
-                ('document', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='chunk_rows', to='sources.document')),
+                ('document', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='chunk_rows', to='library.document')),
                 ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organisation')),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='chunk_rows', to='sources.documentversion')),
+                ('version', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='chunk_rows', to='library.documentversion')),
             ],
             options={
+                'db_table': 'ingest_chunk',
                 'constraints': [models.UniqueConstraint(fields=('version', 'position'), name='chunk_position_unique')],
             },
         ),
@@ -44,6 +44,7 @@ class Migration(migrations.Migration):
                 ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organisation')),
             ],
             options={
+                'db_table': 'ingest_embeddingcache',
                 'constraints': [models.UniqueConstraint(fields=('organisation', 'model', 'content_hash'), name='embedding_cache_unique')],
             },
         ),
@@ -66,11 +67,12 @@ class Migration(migrations.Migration):
                 ('error_code', models.CharField(blank=True, max_length=40)),
                 ('created', models.DateTimeField(auto_now_add=True)),
                 ('updated', models.DateTimeField(auto_now=True)),
-                ('document', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='jobs', to='sources.document')),
+                ('document', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='jobs', to='library.document')),
                 ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organisation')),
-                ('version', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='jobs', to='sources.documentversion')),
+                ('version', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='jobs', to='library.documentversion')),
             ],
             options={
+                'db_table': 'ingest_job',
                 'indexes': [models.Index(condition=models.Q(('state__in', ['queued', 'running'])), fields=['state', 'organisation', 'bytes', 'id'], name='job_open')],
                 'constraints': [models.UniqueConstraint(condition=models.Q(('kind', 'ingest'), ('state__in', ['queued', 'running'])), fields=('document',), name='job_one_open_per_document')],
             },

@@ -1,7 +1,7 @@
 from django.apps import AppConfig
 
 
-class IngestConfig(AppConfig):
-    name = "app.library.pipeline"
-    label = "ingest"
+class AuditConfig(AppConfig):
+    name = "app.audit"
+    label = "audit"
     default_auto_field = "django.db.models.BigAutoField"

@@ -7,6 +7,8 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+    # The tables have the names of the app that they were made by; 0003_tables renames them.
+    replaces = [("sources", "0001_initial")]
 
     initial = True
 
@@ -26,6 +28,7 @@ class Migration(migrations.Migration):
                 ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='sources', to='accounts.organisation')),
             ],
             options={
+                'db_table': 'sources_source',
                 'ordering': ['name'],
                 'constraints': [models.UniqueConstraint(fields=('organisation', 'name'), name='source_name_unique')],
             },
@@ -50,9 +53,10 @@ class Migration(migrations.Migration):
                 ('updated', models.DateTimeField(auto_now=True)),
                 ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='documents', to='accounts.organisation')),
                 ('uploaded_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('source', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='documents', to='sources.source')),
+                ('source', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='documents', to='library.source')),
             ],
             options={
+                'db_table': 'sources_document',
                 'indexes': [models.Index(fields=['organisation', '-created'], name='document_by_age'), models.Index(fields=['organisation', 'state'], name='document_by_state')],
                 'constraints': [models.UniqueConstraint(fields=('organisation', 'sha256'), name='document_bytes_unique')],
             },
@@ -72,10 +76,11 @@ class Migration(migrations.Migration):
                 ('embedding_model', models.CharField(blank=True, max_length=200)),
                 ('warnings', models.JSONField(blank=True, default=list)),
                 ('created', models.DateTimeField(auto_now_add=True)),
-                ('document', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='versions', to='sources.document')),
+                ('document', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='versions', to='library.document')),
                 ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organisation')),
             ],
             options={
+                'db_table': 'sources_documentversion',
                 'ordering': [models.OrderBy(models.F('number'), descending=True)],
                 'constraints': [models.UniqueConstraint(fields=('document', 'number'), name='version_number_unique')],
             },
@@ -83,14 +88,15 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='document',
             name='active_version',
-            field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='sources.documentversion'),
+            field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='library.documentversion'),
         ),
         migrations.CreateModel(
             name='VersionText',
             fields=[
-                ('version', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='text', serialize=False, to='sources.documentversion')),
+                ('version', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='text', serialize=False, to='library.documentversion')),
                 ('blocks', models.BinaryField()),
                 ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organisation')),
             ],
+            options={'db_table': 'sources_versiontext'},
         ),
     ]

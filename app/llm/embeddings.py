@@ -18,9 +18,9 @@ from typing import Any
 import orjson
 import urllib3
 from django.conf import settings
+from prometheus_client import Counter
 
 from app.errors import Upstream
-from app.lib.counts import Counter
 from app.lib.http import Answer, Ask, Unanswered, wait_s
 
 DOCUMENTS_PER_REQUEST = 64
@@ -247,7 +247,7 @@ class QuestionEmbedder:
             Upstream: embeddings_unavailable, within 15 seconds.
         """
         vector = self._known.get(text)
-        (KNOWN if vector is not None else ASKED).add()
+        (KNOWN if vector is not None else ASKED).inc()
         if vector is None:
             space = await self.space()
             [vector] = await self._embed([text], space.model, space.dimensions)

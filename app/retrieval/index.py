@@ -19,9 +19,9 @@ from typing import Any
 import orjson
 import urllib3
 from django.conf import settings
+from prometheus_client import Histogram
 
 from app.errors import Upstream
-from app.lib.counts import Histogram
 from app.lib.http import Ask, Unanswered
 from app.llm.embeddings import EmbeddingSpace
 from app.retrieval.fusion import CANDIDATES, Candidates, Scored

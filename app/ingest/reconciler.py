@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
@@ -23,9 +23,12 @@ from app.ingest.pipeline import object_delete_unnamed
 from app.lib.advisory_lock import RECONCILER, lock_for_transaction, lock_try
 from app.lib.storage import storage
 from app.llm.embeddings import EmbeddingSpace, embeddings_client
-from app.retrieval.index import IndexWriter, index_writer
+from app.retrieval.index import index_writer
 from app.sources.choices import DocumentState, Step, VersionState
 from app.sources.models import Document, DocumentVersion
+
+if TYPE_CHECKING:
+    from app.retrieval.index_writer import IndexWriter
 
 log = logging.getLogger(__name__)
 
@@ -146,7 +149,7 @@ WHERE v.state = 'active' AND v.embedding_model = %(model)s AND p.id IS NULL
 """
 
 
-def _points_compare(report: Report, space: EmbeddingSpace, writer: IndexWriter, *, repair: bool) -> None:
+def _points_compare(report: Report, space: EmbeddingSpace, writer: "IndexWriter", *, repair: bool) -> None:
     owners = ((one.id, one.organisation, one.version) for one in writer.point_owners())
     with _table("store_points", "id text, organisation text, version text", owners) as (begun, report.points):
         orphans = _ids(_ORPHANS, {"begun": begun})

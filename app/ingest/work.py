@@ -3,14 +3,17 @@
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from app.ingest.jobs import Fenced
 from app.ingest.leases import Held
 from app.ingest.sandbox import ParsedChunks
 from app.llm.embeddings import EmbeddingSpace
-from app.retrieval.index import IndexWriter
 from app.sources.models import Document, DocumentVersion
+
+if TYPE_CHECKING:
+    from app.retrieval.index_writer import IndexWriter
 
 # The packaged model's family puts two special tokens around a text.
 SPECIAL_TOKENS = 2
@@ -41,7 +44,7 @@ class Work:
     held: Held
     row: DocumentVersion
     space: EmbeddingSpace
-    writer: IndexWriter
+    writer: "IndexWriter"
     path: Path | None = None
     parsed: ParsedChunks | None = None
     chunks: list[StoredChunk] | None = None
@@ -70,7 +73,7 @@ class Work:
             raise Stopped
 
 
-def work_load(held: Held, space: EmbeddingSpace, writer: IndexWriter) -> Work:
+def work_load(held: Held, space: EmbeddingSpace, writer: "IndexWriter") -> Work:
     """Raises Fenced when the version is gone."""
     versions = DocumentVersion.objects.select_related("document__source", "organisation")
     row = versions.filter(pk=held.lease.version).first() if held.lease.version else None

@@ -17,7 +17,8 @@ from app.ingest.services import document_upload
 from app.llm.embeddings import embeddings_client
 from app.ops.tests.waiting import wait_until
 from app.privacy.exporting import exports_tidy
-from app.retrieval.index import IndexWriter, index_writer
+from app.retrieval.index import index_writer
+from app.retrieval.index_writer import IndexWriter
 from app.sources.models import Document
 from app.sources.services import source_for_uploads
 

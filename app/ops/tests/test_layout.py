@@ -59,7 +59,10 @@ QDRANT_SPEAKERS = {
     "app/ops/doctor/machine.py": "tries whether its package loads",
     "app/ops/health.py": "asks whether it is ready",
     "app/ops/reference.py": "prints the names of the settings",
-    "app/retrieval/index.py": "the one that speaks to Qdrant",
+    "app/retrieval/index.py": "searches in Qdrant",
+    "app/retrieval/index_client.py": "Qdrant's client, with tries and errors of ours",
+    "app/retrieval/index_upkeep.py": "maintains what is in Qdrant",
+    "app/retrieval/index_writer.py": "writes to Qdrant",
 }
 
 
@@ -288,6 +291,23 @@ def test_qdrant_is_spoken_to_in_one_place() -> None:
         if path.startswith("app/") and not path.startswith("app/ops/engines/"):
             found += [f"{path} line {line} says {word[:60]}" for line, word in words(path) if "qdrant" in word.lower()]
     against(found, QDRANT_SPEAKERS)
+
+
+def test_qdrant_s_client_is_loaded_with_the_first_index_work() -> None:
+    # At the top of a module only among the writers themselves and in commands, which the web process never loads.
+    writers = {f"app.retrieval.{name}" for name in ("index_client", "index_upkeep", "index_writer")}
+    found = []
+    for path in python_files(tests=False):
+        if not path.startswith("app/") or "/management/" in path or module_of(path) in writers:
+            continue
+        for node in tree(path).body:
+            if isinstance(node, ast.ImportFrom) and (node.module in writers or node.module == "qdrant_client"):
+                found.append(f"{path} line {node.lineno} imports {node.module}")
+    assert found == []
+
+
+def module_of(path: str) -> str:
+    return ".".join(Path(path).with_suffix("").parts)
 
 
 def test_nothing_unpickles_or_evaluates() -> None:

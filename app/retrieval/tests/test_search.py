@@ -18,7 +18,8 @@ from app.llm import embeddings
 from app.llm.embeddings import EmbeddingsServer, QuestionEmbedder, embeddings_client, vector_numbers
 from app.ops.engines.ports import port_find
 from app.retrieval import search
-from app.retrieval.index import IndexWriter, Point, index_writer
+from app.retrieval.index import Point, index_writer
+from app.retrieval.index_writer import IndexWriter
 from app.retrieval.search import (
     PASSAGES_SQL,
     candidates_find,

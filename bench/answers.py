@@ -39,10 +39,10 @@ def fill() -> str:
     from app.accounts.keys import api_key_create
     from app.accounts.services import organisation_create
     from app.bots.services import bot_create
-    from app.ingest.models import Job
-    from app.ingest.pipeline import job_run
-    from app.ops.sample_library import samples_load
-    from app.sources.services import source_for_uploads
+    from app.library.models import Job
+    from app.library.pipeline.run import job_run
+    from app.library.services.sources import source_for_uploads
+    from app.operations.sample_library import samples_load
 
     organisation = organisation_create(slug="bench")
     bot_create(organisation=organisation, slug="default", name="Bench")

@@ -25,7 +25,7 @@ from bench.search_latency import DIMENSIONS, QUESTION_WORDS, Corpus
 
 COLLECTION, POINTS, PER_REQUEST, QUESTIONS = "bench", 10_000, 200, 200
 # What the worker has loaded before its first index work.
-WORKER = "import django, app.celery; django.setup(); import app.ingest.tasks, app.ingest.reconciler"
+WORKER = "import django, app.celery; django.setup(); import app.library.tasks, app.library.reconcile.reconciler"
 
 Row = dict[str, float]
 
@@ -128,7 +128,7 @@ def main() -> None:
         "of it httpx": "import httpx",
     }
     memory = {name: memory_of(program) for name, program in parts.items()}
-    with tempfile.TemporaryDirectory() as folder, engine("app.ops.engines.qdrant", "--folder", folder) as (url, _):
+    with tempfile.TemporaryDirectory() as folder, engine("app.embedded.qdrant", "--folder", folder) as (url, _):
         times = compare(url)
     print("| loaded in a worker | MB (PSS) | ms |\n|---|---:|---:|")
     for name, (size, took) in memory.items():

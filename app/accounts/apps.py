@@ -9,8 +9,8 @@ class AccountsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from app.accounts.plans import plans_ship
         from app.lib.tenancy import connection_guard
+        from app.plans.services import plans_ship
 
         post_migrate.connect(plans_ship, sender=self)
         connection_created.connect(connection_guard)

@@ -18,13 +18,13 @@ from django.utils import timezone
 from ninja.utils import check_csrf
 
 from app.accounts.choices import Role, Scope
+from app.accounts.key_hash import API_KEY_PREFIX, secret_hash
 from app.accounts.keys import ALL_SCOPES, scopes_of
-from app.accounts.limits import Subject, request_count, request_count_in_thread
 from app.accounts.models import ApiKey, Membership, User
-from app.accounts.oidc.provider import Access, access_is_current, oidc_configured
-from app.accounts.secrets import API_KEY_PREFIX, secret_hash
 from app.errors import NotAllowed, NotFound, NotSignedIn, RefdeskError
 from app.lib.tenancy import everything_visible, organisations_visible, scope_enter
+from app.oidc.token_revocation import Access, access_is_current, oidc_configured
+from app.plans.rate_limits import Subject, request_count, request_count_in_thread
 
 # A revoked key or a changed role is noticed within this time by a process that has just seen it.
 CALLER_CACHE_S = 2.0
@@ -153,7 +153,7 @@ def caller_of(request: HttpRequest) -> Caller:
 def _caller_of_access_token(token: str, slug: str | None) -> Caller:
     if not oidc_configured():
         raise RefdeskError("bad_api_key")
-    from app.accounts.oidc.bearer import caller_of_access_token  # loads what a box without OIDC has no use for
+    from app.oidc.bearer import caller_of_access_token  # loads what a box without OIDC has no use for
 
     return caller_of_access_token(token, slug)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.analytics.selectors import AnswerFigures, Answers, DocumentFigures
-from app.sources.choices import DocumentState
+from app.library.choices import DocumentState
 
 Number = float | int | None
 MODES = (

@@ -14,10 +14,10 @@ from app.accounts.models import Organisation
 from app.bots.services import bot_create
 from app.chat.choices import AnswerMode, MessageRole
 from app.chat.models import Citation, Conversation, Message
-from app.conftest import Person
-from app.ops.tests.browser import browser, needs_browser
-from app.sources.choices import DocumentState
-from app.sources.models import Document, Source
+from app.library.choices import DocumentState
+from app.library.models import Document, Source
+from tests.chromium import browser, needs_browser
+from tests.people import Person
 
 __all__ = ["browser"]  # a fixture
 ROOT = Path(__file__).resolve().parents[3]

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from app.ops.engines import edge_requests as requests
-from app.ops.engines.edge_requests import Json, Refusal
-from app.ops.engines.edge_store import Store
+from app.embedded import edge_requests as requests
+from app.embedded.edge_requests import Json, Refusal
+from app.embedded.edge_store import Store
 
 
 @dataclass(slots=True)

@@ -10,9 +10,9 @@ from qdrant_client import QdrantClient
 
 from app.lib.http import http_session_close
 from app.llm.embeddings import EmbeddingSpace
-from app.ops.tests.engines import QDRANT_KEY
 from app.retrieval.index import IndexReader, IndexServer, collection_name
 from app.retrieval.index_writer import IndexWriter
+from tests.engines import QDRANT_KEY
 
 
 @pytest.fixture(params=["edge", "named"])

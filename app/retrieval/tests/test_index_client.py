@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import pytest
 
 from app.errors import Upstream
-from app.ops.tests.engines import ROOT
 from app.retrieval import index_client
 from app.retrieval.index import IndexRefused, IndexServer
 from app.retrieval.index_client import ATTEMPTS, IndexClient
+from tests.engines import ROOT
 
 GOOD = b'{"result": {"collections": [{"name": "a"}]}, "status": "ok", "time": 0}'
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 import urllib3
 
-from app.ops.engines.edge_operations import OPERATIONS
+from app.embedded.edge_operations import OPERATIONS
 from app.retrieval.index import IndexServer
 
 A, B, C = (str(uuid.UUID(int=number)) for number in (1, 2, 3))

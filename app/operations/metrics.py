@@ -1,0 +1,107 @@
+"""The page /metrics: what this process has counted, and the state of the box, in Prometheus's text format (0.0.4).
+
+A box runs one web process, so the client's registry of one process is whole. Labels are kinds and codes only: whoever
+reads the numbers of a box belongs to none of its organisations.
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from django.db import DatabaseError, InterfaceError, connection
+from django.db.models import Count, Min
+from django.utils import timezone
+from prometheus_client import (
+    CONTENT_TYPE_PLAIN_0_0_4,
+    GC_COLLECTOR,
+    PLATFORM_COLLECTOR,
+    REGISTRY,
+    Counter,
+    Metric,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from app.chat.choices import MessageState
+from app.chat.models import Message
+from app.lib.tenancy import scope_enter_everything
+from app.library.choices import DocumentState
+from app.library.models import Document, Job
+from app.library.pipeline.jobs import OPEN
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+ANSWER_S = 5.0
+# Counting a million documents takes a tenth of a second.
+STATE_KEPT_S = 10.0
+ERRORS = Counter("api_errors_total", "Errors that the API answered with", ("code",))
+
+# The start of the process says when its counters began; a second series for each counter would say the same.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+# Python's version and garbage collector are nothing that an operator can act on.
+REGISTRY.unregister(PLATFORM_COLLECTOR)
+REGISTRY.unregister(GC_COLLECTOR)
+
+
+class BoxState(Collector):
+    """Jobs, documents and running answers, counted in the database at most every ten seconds."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(1, "metrics")
+        self._metrics: tuple[Metric, ...] = ()
+        self._counted_at = 0.0
+
+    def describe(self) -> Iterable[Metric]:
+        """Return nothing: the registry would otherwise ask the database while it is being built."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the counts, or nothing while the database does not answer soon."""
+        if time.monotonic() - self._counted_at > STATE_KEPT_S or not self._metrics:
+            try:
+                self._metrics = self._threads.submit(_box_state_read).result(ANSWER_S)
+            except (TimeoutError, DatabaseError, InterfaceError):
+                return ()
+            self._counted_at = time.monotonic()
+        return self._metrics
+
+    def forget(self) -> None:
+        """Count anew with the next call."""
+        self._metrics = ()
+
+
+BOX_STATE = BoxState()
+REGISTRY.register(BOX_STATE)
+
+
+def metrics_text() -> bytes:
+    return generate_latest(REGISTRY)
+
+
+def _box_state_read() -> tuple[Metric, ...]:
+    # Counts of the whole box: they name nobody.
+    scope_enter_everything()
+    try:
+        rows = Job.objects.filter(state__in=OPEN).values_list("state").annotate(Count("id"), Min("created"))
+        jobs = {state: (number, (timezone.now() - oldest).total_seconds()) for state, number, oldest in rows}
+        documents = dict(Document.objects.values_list("state").annotate(documents=Count("id")))
+        answers = Message.objects.filter(state=MessageState.RUNNING).count()
+    finally:
+        connection.close()
+    numbers = {state: jobs.get(state, (0, 0.0))[0] for state in OPEN}
+    ages = {state: max(0.0, jobs.get(state, (0, 0.0))[1]) for state in OPEN}
+    return (
+        _by_state("ingest_jobs", "Jobs of the ingest queue, by state", numbers),
+        _by_state("ingest_oldest_seconds", "Since the oldest open job of a state was made", ages),
+        _by_state("documents", "Documents, by state", {state: documents.get(state, 0) for state in DocumentState}),
+        GaugeMetricFamily("answers_running", "Answers that are being written", value=answers),
+    )
+
+
+def _by_state(name: str, documentation: str, values: Mapping[Any, float]) -> Metric:
+    gauge = GaugeMetricFamily(name, documentation, labels=("state",))
+    for state, value in values.items():
+        gauge.add_metric((str(state),), value)
+    return gauge

@@ -4,10 +4,10 @@ ARG PYTHON_IMAGE=python:3.13-slim-trixie
 ARG NODE_IMAGE=node:22-trixie-slim
 
 FROM ${NODE_IMAGE} AS browser
-WORKDIR /build/widget
-COPY widget/package.json widget/package-lock.json widget/.npmrc ./
+WORKDIR /build/frontend
+COPY frontend/package.json frontend/package-lock.json frontend/.npmrc ./
 RUN --mount=type=cache,target=/root/.npm npm ci --no-audit --no-fund
-COPY widget/ ./
+COPY frontend/ ./
 COPY app/static/ ../app/static/
 RUN node build.mjs
 
@@ -28,7 +28,6 @@ COPY app/ /refdesk/app/
 COPY manage.py pyproject.toml LICENSE /refdesk/
 COPY --from=browser /build/app/static/ /refdesk/app/static/
 RUN find /refdesk -type d -name tests -prune -exec rm -rf {} + \
- && rm -f /refdesk/tests/people.py \
  && python -m compileall -q -j 0 /refdesk >/dev/null
 
 FROM ${PYTHON_IMAGE}

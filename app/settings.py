@@ -98,8 +98,8 @@ CSRF_FAILURE_VIEW = "app.lib.error_responses.csrf_failed"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 # Only where TLS is: a browser that has seen this refuses plain HTTP for 30 days.
 SECURE_HSTS_SECONDS = 30 * 24 * 3600 if _public.scheme == "https" else 0
-# `check --deploy` asks for what is not ours to decide or not so on a box on http://localhost (app/operations/checks.py says
-# when plain HTTP is a mistake).
+# `check --deploy` asks for what is not ours to decide or not so on a box on http://localhost (app/operations/checks.py
+# says when plain HTTP is a mistake).
 SILENCED_SYSTEM_CHECKS = [
     # Django looks for its middleware by name; refdesk.E005 looks for the classes (app/lib/asgi/middleware.py).
     "security.W001",
@@ -127,15 +127,17 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "ninja",  # for the files of the API's page, which would be loaded from outside otherwise
-    "app.accounts",
+    "app.audit",
     "app.plans",
+    "app.accounts",
+    "app.oidc",
     "app.library",
     "app.retrieval",
-    "app.library.pipeline",
     "app.bots",
     "app.chat",
     "app.analytics",
     "app.privacy",
+    "app.portal",
     "app.operations",
 ]
 # Every one of these is async: a sync one would cost each streamed answer a hop to a thread.
@@ -160,14 +162,16 @@ APPEND_SLASH = False
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [ROOT / "app" / "templates"],
+        # Before those of other apps: some take the place of a page of Django admin or of Unfold.
+        "DIRS": [ROOT / "app" / "admin_site" / "templates", ROOT / "app" / "portal" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
+            "libraries": {"column_labels": "app.admin_site.templatetags.column_labels"},
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-            ]
+            ],
         },
     }
 ]
@@ -257,7 +261,7 @@ UNFOLD = {
     },
     "SITE_SUBHEADER": "app.admin_site.organisation_switcher.organisation_words",
     "SITE_DROPDOWN": "app.admin_site.organisation_switcher.organisation_links",
-    "DASHBOARD_CALLBACK": "app.analytics.admin.dashboard",
+    "DASHBOARD_CALLBACK": "app.analytics.admin.dashboard.dashboard",
     "STYLES": [lambda request: f"{STATIC_URL}refdesk/tokens.css", lambda request: f"{STATIC_URL}refdesk/admin.css"],
     "SCRIPTS": [lambda request: f"{STATIC_URL}refdesk/keys.js"],
     "SIDEBAR": {

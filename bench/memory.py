@@ -1,4 +1,4 @@
-"""Measure the memory of a box at rest: proportional set size of its processes, a minute after the samples of its first start.
+"""Measure the memory of a box at rest: proportional set size, a minute after the samples of its first start were read.
 
 python -m bench.memory
 """
@@ -55,7 +55,7 @@ def measured(root: psutil.Process) -> dict[str, float]:
 
 
 def with_qdrant_client(root: psutil.Process) -> list[str]:
-    """Return the processes that have loaded Qdrant's client: its package brings gRPC's library, and nothing else does."""
+    """Return the processes with Qdrant's client: nothing but its package loads gRPC's library."""
     names = []
     for process in root.children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
@@ -98,9 +98,8 @@ def main() -> None:
     print(f"| all but the embedding one (at most {MOST_MB}) | {total:.0f} |")
     print(f"\nWith Qdrant's client loaded: {', '.join(loaded) or 'none'}")
     RESULTS.mkdir(exist_ok=True)
-    Path(RESULTS / "memory.json").write_text(
-        json.dumps({"by_process": sizes, "without_embeddings": total, "qdrant_client": loaded}, indent=1)
-    )
+    results = {"by_process": sizes, "without_embeddings": total, "qdrant_client": loaded}
+    Path(RESULTS / "memory.json").write_text(json.dumps(results, indent=1))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from app.appliance.compose_settings import COMPOSE_NAMES, MEANING_OF_IMAGES, MEA
 from app.env import NAMES
 from app.errors import CODES
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 EXAMPLES = {
     "REFDESK_DATA": "/var/lib/refdesk",
     "REFDESK_HOST": "0.0.0.0",  # noqa: S104  an example in a page

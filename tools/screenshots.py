@@ -17,7 +17,7 @@ from tests.chromium import ARGUMENTS, CHROMIUM, sign_in
 WIDTHS = {390: 844, 820: 1180, 1440: 900}
 QUESTIONS = ["What is the hotel limit for a night in London?", "What should I do when the machine shows E-21?"]
 CONFIRMATIONS = {"admin-apikey": "rotate/", "admin-bot": "pause/", "admin-document": "retry_this/"}
-IMAGES = Path(__file__).resolve().parents[3] / "docs" / "images"
+IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 README_PICTURE, DASHBOARD_PICTURE = IMAGES / "portal.png", IMAGES / "dashboard.jpg"
 
 
@@ -135,7 +135,7 @@ def main() -> None:
             browser.close()
         finally:
             box.stop()
-    print(f"Pictures in {folder}, and {IMAGES}")  # noqa: T201 (a command)
+    print(f"Pictures in {folder}, and {IMAGES}")
 
 
 if __name__ == "__main__":

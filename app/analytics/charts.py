@@ -61,7 +61,7 @@ class Chart:
 
     @property
     def drawing(self) -> dict[str, Any]:
-        """What widget/src/admin/dashboard.ts reads."""
+        """What frontend/src/admin/dashboard.ts reads."""
         series = [
             {"name": each.name, "tone": each.tone, "values": each.values, "dashed": each.dashed} for each in self.series
         ]

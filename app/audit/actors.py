@@ -5,7 +5,7 @@ itself when it starts. Where neither is the case, the box acts by itself.
 """
 
 import getpass
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -40,6 +40,23 @@ def actor_now() -> Actor:
     if isinstance(found, Actor):
         return found
     return Actor(SYSTEM, label="Refdesk") if found is None else _of_request(found)
+
+
+# Lookups of names by kind of actor, registered by the app that has the rows: the trail imports no other app.
+_labels: dict[str, Callable[[UUID], str | None]] = {}
+
+
+def actor_labels_register(kind: str, lookup: Callable[[UUID], str | None]) -> None:
+    """Register how the label of an actor of this kind is looked up by id."""
+    _labels[kind] = lookup
+
+
+def actor_labelled(actor: Actor) -> Actor:
+    """Return the actor with its label, looked up by id where it has none."""
+    if actor.label or actor.id is None:
+        return actor
+    lookup = _labels.get(actor.kind)
+    return Actor(actor.kind, actor.id, (lookup(actor.id) if lookup else None) or "", actor.address)
 
 
 def _of_request(request: HttpRequest) -> Actor:

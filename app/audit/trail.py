@@ -14,8 +14,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
-from app.accounts.models import ApiKey, Membership, User
-from app.audit.actors import KEY, PERSON, Actor, actor_now
+from app.audit.actors import Actor, actor_labelled, actor_now
 from app.audit.chain import (
     canonical,
     detail_hash,
@@ -66,7 +65,7 @@ def audit_record(
     organisation: None for a change of the box itself. actor: who acts now, if not given.
     before, after: values by field name; of two, only what differs is kept. Secrets are masked, long texts shortened.
     """
-    actor = _named(actor or actor_now())
+    actor = actor_labelled(actor or actor_now())
     old, new = changes(before, after)
     content: dict[str, Any] = {
         "salt": secrets.token_hex(16),
@@ -90,33 +89,6 @@ def audit_record(
     # The chain of the box, or of another organisation of the same person, is not in sight of a request.
     with everything_visible(), transaction.atomic(savepoint=False):
         _append(entry, content)
-
-
-@everything_visible()
-def audit_record_person(
-    *,
-    user: User,
-    action: str,
-    before: Mapping[str, Any] | None = None,
-    after: Mapping[str, Any] | None = None,
-    actor: Actor | None = None,
-) -> None:
-    """A change of an account: in each organisation of the person, or of the box when there is none."""
-    members = Membership.objects.filter(user=user).order_by("organisation_id")
-    chains: list[UUID | None] = list(members.values_list("organisation_id", flat=True))
-    with transaction.atomic(savepoint=False):
-        # In one order, so that two such changes never wait for each other.
-        for organisation in chains or [None]:
-            audit_record(
-                organisation=organisation,
-                action=action,
-                target_kind="user",
-                target=str(user.pk),
-                target_name=user.email,
-                before=before,
-                after=after,
-                actor=actor,
-            )
 
 
 def audit_details_erase(*, organisation: UUID | None = None, user: UUID | None = None, email: str = "") -> int:
@@ -179,17 +151,6 @@ def _blank(rows: Iterable[AuditDetail]) -> int:
         AuditDetail.objects.filter(pk=row.pk).update(content=erased_content(row.entry))
         count += 1
     return count
-
-
-def _named(actor: Actor) -> Actor:
-    if actor.label or actor.id is None:
-        return actor
-    label: str | None = None
-    if actor.kind == KEY:
-        label = ApiKey.objects.filter(pk=actor.id).values_list("name", flat=True).first()
-    elif actor.kind == PERSON:
-        label = User.objects.filter(pk=actor.id).values_list("email", flat=True).first()
-    return Actor(actor.kind, actor.id, label or "", actor.address)
 
 
 def _append(entry: AuditEntry, content: dict[str, Any]) -> None:

@@ -22,7 +22,6 @@ from app import env
 from app.backup.archive.reading import DUMP, FORMAT, LISTS, SECRET_KEY, SETTINGS
 from app.backup.archive.writing import ArchiveWriter, Unwritable, archive_written
 from app.backup.pg_dump import database_dump, owner_address, owner_connect, snapshot_taken
-from app.embedded.ports import LOOPBACK
 from app.lib.storage import ObjectMissing, Storage, exports_storage, storage
 
 Say = Callable[[str], None]
@@ -33,7 +32,7 @@ SNAPSHOT_PAUSE_S = 1.0
 # Of a disk that is full PostgreSQL stops: this stays free.
 KEEP_FREE_BYTES = 256 * 1024 * 1024
 # Hosts of engines that a box, or the appliance, starts for itself.
-OURS = (LOOPBACK, "embeddings")
+OURS = ("127.0.0.1", "embeddings")
 # Where this box's engines are, and what only its first start reads: another box has its own.
 OWN = (*env.FIRST_START, "REFDESK_DATA", "REFDESK_HOST", "REFDESK_PORT", "REFDESK_SECRET_KEY", "REFDESK_DATABASE_URL",
        "REFDESK_VALKEY_URL", "REFDESK_QDRANT_URL", "REFDESK_QDRANT_API_KEY", "REFDESK_S3_URL", "REFDESK_S3_BUCKET",

@@ -1,7 +1,7 @@
 from django.apps import AppConfig
 
 
-class SourcesConfig(AppConfig):
+class LibraryConfig(AppConfig):
     name = "app.library"
-    label = "sources"
+    label = "library"
     default_auto_field = "django.db.models.BigAutoField"

@@ -16,7 +16,7 @@ from app.lib.storage import ObjectMissing, storage
 from app.library.parsers.media import PDF
 from app.library.selectors.documents import document_get, version_shown
 
-CHILD = Path(__file__).with_name("page_child.py")
+CHILD = Path(__file__).with_name("render_page.py")
 NO_PAGE = 3
 DRAW_S, WAIT_S = 25.0, 10.0
 AT_ONCE = 2

@@ -62,7 +62,7 @@ def show_documents(request: HttpRequest, caller: Caller) -> HttpResponse:
             "documents": [document_shape(document) for document in rows],
         },
     }
-    return render(request, "sources/documents.html", shown)
+    return render(request, "library/documents.html", shown)
 
 
 @never_cache
@@ -77,7 +77,7 @@ def show_document(request: HttpRequest, caller: Caller, document_id: UUID) -> Ht
         "passages": _passages(caller, document, request.GET.get("page")),
         "page": {"document": document_shape(document), "words": _words()},
     }
-    return render(request, "sources/document.html", shown)
+    return render(request, "library/document.html", shown)
 
 
 def _words() -> dict[str, dict[str, str]]:

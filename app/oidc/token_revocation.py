@@ -28,6 +28,10 @@ class Access:
     issued: float
     expires: float
 
+    def is_current(self) -> bool:
+        """Return whether the token has neither expired nor been signed out of."""
+        return self.expires > time.time() and not _ended_after(self)
+
 
 def oidc_configured() -> bool:
     return bool(settings.OIDC_ISSUER)
@@ -37,11 +41,6 @@ def provider_name(issuer: str = "") -> str:
     """What people call a provider, ours unless another is named: on a button."""
     host = urlsplit(issuer or settings.OIDC_ISSUER).hostname or ""
     return _NAMES.get(host, host)
-
-
-def access_is_current(access: Access) -> bool:
-    """Whether an access token has neither expired nor been signed out of."""
-    return access.expires > time.time() and not _ended_after(access)
 
 
 def ended_mark(*, issuer: str, subject: str, provider_session: str) -> None:

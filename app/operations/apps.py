@@ -1,9 +1,9 @@
 from django.apps import AppConfig
 
 
-class OpsConfig(AppConfig):
+class OperationsConfig(AppConfig):
     name = "app.operations"
-    label = "ops"
+    label = "operations"
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

@@ -1,11 +1,36 @@
 from typing import ClassVar
 
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
-from app.accounts.models import Organisation
 from app.lib.ids import new_id
 from app.plans.choices import UsageKind, UsageStep
+
+
+class Plan(models.Model):
+    """Limits that an organisation, or one key of it, lives within. None: no limit. Kept by operators, for the box.
+
+    A request above a limit is refused (429). From `soft_percent` of a month's limit on, admins are told.
+    """
+
+    name = models.SlugField(max_length=50, primary_key=True)
+    title = models.CharField(max_length=200)
+    requests_per_minute = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
+    tokens_per_minute = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
+    # Of one person, or one visitor of a widget, so that one cannot use up what all have.
+    person_requests_per_minute = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
+    requests_per_month = models.PositiveBigIntegerField(null=True, blank=True)
+    tokens_per_month = models.PositiveBigIntegerField(null=True, blank=True)
+    soft_percent = models.PositiveSmallIntegerField(
+        default=80, validators=[MinValueValidator(1), MaxValueValidator(100)]
+    )
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+
+    def __str__(self) -> str:
+        return self.title
 
 
 class UsageEntry(models.Model):
@@ -21,7 +46,7 @@ class UsageEntry(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     # Without an index of its own: two lines a turn are written, and usage_by_day begins with it.
     organisation = models.ForeignKey(
-        Organisation, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+        "accounts.Organisation", models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
     )
     at = models.DateTimeField()
     day = models.DateField()
@@ -61,7 +86,7 @@ class UsageTotal(models.Model):
 
     # usage_total_unique begins with it.
     organisation = models.ForeignKey(
-        Organisation, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+        "accounts.Organisation", models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
     )
     api_key = models.UUIDField(null=True)  # ApiKey.family; None: all of the organisation
     month = models.DateField()

@@ -27,7 +27,7 @@ def plans_ship(*, apps: Apps = installed, **_: Any) -> None:
     For Django's signal `post_migrate`; `apps` are those whose tables there are by then.
     """
     try:
-        model = apps.get_model("accounts", "Plan")
+        model = apps.get_model("plans", "Plan")
     except LookupError:
         # `migrate` of another app alone.
         return

@@ -1,4 +1,4 @@
-"""Exports and erasures at work: who does which, decided by PostgreSQL and its clock (as app/library/pipeline/jobs.py does).
+"""Exports and erasures at work: who does which, decided by PostgreSQL's clock (as app/library/pipeline/jobs.py does).
 
 A killed worker's piece of work is free again when its lease runs out, and whoever takes it begins anew: every step can
 be done twice.

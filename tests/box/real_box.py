@@ -11,7 +11,7 @@ from typing import Any
 from tests.box.boxes import BoxUnderTest
 from tests.waiting import wait_until
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 EMAIL = "owner@example.org"
 
 

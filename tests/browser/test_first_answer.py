@@ -14,7 +14,7 @@ from tests.box.real_box import WholeBox
 from tests.chromium import browser, needs_browser, sign_in
 
 __all__ = ["browser"]  # a fixture
-SAMPLES = Path(__file__).resolve().parents[1] / "samples"
+SAMPLES = Path(__file__).resolve().parents[2] / "app" / "operations" / "samples"
 QUESTION = "What should I do when the machine shows E-21?"
 E_21 = 0.7498, 0.763  # where its row stands on page 4 of the manual, as fractions of the page's height
 

@@ -67,16 +67,16 @@ class Clone:
             made.mkdir(parents=True)
         for name in (
             "scripts",
-            "app/ops/bundle",
+            "tools/bundle",
             "app/appliance/sbom.py",
             "docker-compose.yml",
             "pyproject.toml",
-            "widget/package-lock.json",
+            "frontend/package-lock.json",
         ):
             (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
             copy(ROOT / name, self.folder / name)
-        for package in ("app", "app/ops"):
+        for package in ("app", "app/appliance"):
             (self.folder / package / "__init__.py").touch()
         for lock, package in (("runtime", "engine"), ("embedding-model", "model")):
             (self.folder / "requirements" / f"{lock}.txt").write_text(wheel(folder / "index", package))
@@ -210,7 +210,7 @@ def test_nothing_that_is_there_is_written_over(clone: Clone) -> None:
 
 
 def test_a_bundle_that_fails_leaves_nothing(clone: Clone) -> None:
-    (clone.folder / "widget" / "package-lock.json").write_text("{")
+    (clone.folder / "frontend" / "package-lock.json").write_text("{")
     status, said = clone.bundle()
     assert (status, "docker compose build init" in said) == (1, True)
     assert [*clone.here.iterdir()] == []

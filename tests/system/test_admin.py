@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from app.audit.models import AuditEntry
 from django.contrib import admin
 from django.contrib.staticfiles import finders
 from django.db import connection
@@ -19,6 +18,7 @@ from app.accounts.choices import Role
 from app.accounts.models import ApiKey, Invitation, Membership, Organisation, User
 from app.accounts.services import membership_create, organisation_create, user_create
 from app.admin_site.tenant_admin import ScopedAdmin
+from app.audit.models import AuditEntry
 from app.bots.models import Bot, BotRevision
 from app.chat.models import Conversation, Message
 from app.library.models import Document, Job, Source

@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from app.audit.models import AuditEntry
 from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
@@ -15,6 +14,7 @@ from django.utils import timezone
 from app.accounts.choices import Role
 from app.accounts.models import ApiKey, ClaimRule, Membership, Organisation, SignIn, User
 from app.accounts.services import membership_create, user_create
+from app.audit.models import AuditEntry
 from app.bots.models import Bot, BotRevision
 from app.bots.services import bot_pause, bot_update
 from app.library.models import Document

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from app.audit.models import AuditEntry
 from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
 
 from app.accounts.models import ApiKey
+from app.audit.models import AuditEntry
 from tests.admin_doors import address, registered
 from tests.people import Person
 from tests.world import World, world_make

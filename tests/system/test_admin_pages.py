@@ -4,7 +4,6 @@ import re
 from typing import Any
 
 import pytest
-from app.audit.models import AuditEntry
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -13,6 +12,7 @@ from app.accounts.choices import Role
 from app.accounts.keys import api_key_create
 from app.accounts.models import ApiKey, Invitation, Membership, Organisation
 from app.accounts.services import invitation_create, membership_create, organisation_create, user_create
+from app.audit.models import AuditEntry
 from app.bots.models import Bot, BotRevision
 from app.bots.services import bot_create, bot_update
 from app.chat.models import Conversation, Message

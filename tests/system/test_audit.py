@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from app.audit.models import AuditEntry
 from django.contrib import admin
 from django.test import Client, RequestFactory
 from django.utils import timezone
@@ -18,6 +17,7 @@ from app.accounts.choices import Role
 from app.accounts.models import ApiKey, ClaimRule, Invitation, Membership, Organisation, User
 from app.accounts.services import membership_create, user_create
 from app.audit.actors import KEY, PERSON
+from app.audit.models import AuditEntry
 from app.bots.models import Bot
 from app.library.models import Document, Job, Source
 from app.plans.models import Plan

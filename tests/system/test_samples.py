@@ -14,7 +14,7 @@ from selectolax.lexbor import LexborHTMLParser
 from app.library.pipeline.sandbox import parse_and_chunk
 from tools.sample_sources.__main__ import samples_build
 
-SAMPLES = Path(__file__).parents[1] / "samples"
+SAMPLES = Path(__file__).parents[2] / "app" / "operations" / "samples"
 QUESTIONS = json.loads((SAMPLES / "questions.json").read_text("utf-8"))
 ANSWERABLE = [question for question in QUESTIONS if question["document"]]
 

@@ -29,7 +29,7 @@ pack() {
     sed 's/^/--container /' "$inside/images.txt" >"$work/containers"
     # shellcheck disable=SC2046
     docker run --rm --interactive --network none "$ours" python -m app.appliance.sbom --npm - $(cat "$work/containers") \
-        <widget/package-lock.json >"$inside/sbom.cdx.json" ||
+        <frontend/package-lock.json >"$inside/sbom.cdx.json" ||
         stop "The image $ours does not know how to list what is in it. Build it anew: docker compose build init"
 }
 

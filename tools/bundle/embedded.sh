@@ -15,5 +15,5 @@ pack() {
     .venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])' >"$inside/wheels/python"
     uname -m >"$inside/wheels/machine"
     say "Listing what is inside …"
-    .venv/bin/python -m app.appliance.sbom --wheels "$inside/wheels" --npm widget/package-lock.json >"$inside/sbom.cdx.json"
+    .venv/bin/python -m app.appliance.sbom --wheels "$inside/wheels" --npm frontend/package-lock.json >"$inside/sbom.cdx.json"
 }

@@ -6,7 +6,7 @@ from pathlib import Path
 from tools.sample_sources.pdf import pdf_write
 from tools.sample_sources.word import word_write
 
-SAMPLES = Path(__file__).parent.parent / "samples"
+SAMPLES = Path(__file__).parents[2] / "app" / "operations" / "samples"
 
 
 def samples_build(folder: Path) -> None:

@@ -3,6 +3,3 @@
 from app.accounts.admin import keys as keys
 from app.accounts.admin import organisations as organisations
 from app.accounts.admin import people as people
-from app.audit import admin as audit
-from app.oidc import admin as oidc
-from app.plans.admin import plans as plans

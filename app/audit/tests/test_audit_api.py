@@ -6,7 +6,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from app.audit.models import AuditEntry
 from django.test import Client
 from django.urls import reverse
 
@@ -14,6 +13,7 @@ from app.accounts.choices import Role
 from app.accounts.models import Organisation
 from app.accounts.services import membership_create, user_create
 from app.audit.actors import Actor, acting_as
+from app.audit.models import AuditEntry
 from app.audit.trail import audit_details_erase, audit_record
 from tests.people import PASSWORD, Person
 

@@ -6,11 +6,11 @@ from itertools import chain
 from uuid import UUID
 
 import pytest
-from app.audit.models import AuditEntry
 from django.db import connections, transaction
 
 from app.accounts.models import Organisation
 from app.accounts.services import organisation_create
+from app.audit.models import AuditEntry
 from app.audit.trail import audit_record
 from app.audit.verify import audit_verify
 

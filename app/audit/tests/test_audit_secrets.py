@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 import pytest
-from app.audit.models import AuditDetail, AuditEntry
 from django.core.cache import cache
 from django.test import Client
 
@@ -15,6 +14,7 @@ from app.accounts.lockout import ATTEMPTS
 from app.accounts.models import Organisation
 from app.accounts.services import invitation_accept, invitation_create, password_set
 from app.audit.content import LONGEST_TEXT, changes
+from app.audit.models import AuditDetail, AuditEntry
 from tests.people import PASSWORD, Person
 
 CANARY = "canary-7c1f-secret-password"

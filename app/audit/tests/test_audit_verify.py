@@ -7,13 +7,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from app.audit.models import AuditDetail, AuditEntry, AuditHead
 from django.core.management import call_command
 from django.db import connection, transaction
 from psycopg.types.json import Jsonb
 
 from app.accounts.models import Organisation
 from app.audit.chain import detail_hash, entry_hash
+from app.audit.models import AuditDetail, AuditEntry, AuditHead
 from app.audit.trail import audit_details_erase, audit_record
 from app.audit.verify import BATCH, audit_chains, audit_verify
 from tests.people import Person

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 import orjson
-from app.lib.version import project_version, version_key
 
 from app.backup.archive.writing import MANIFEST, READ_BYTES, SEAL
+from app.lib.version import project_version, version_key
 
 FORMAT = 1
 DUMP, SETTINGS, SECRET_KEY = "database.dump", "settings.json", "secrets/secret_key"

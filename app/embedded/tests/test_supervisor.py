@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from app.lib.version import project_version
 
 from app import env
 from app.embedded.process import start_time
+from app.lib.version import project_version
 from tests.box.boxes import BoxUnderTest, all_gone
 from tests.waiting import wait_until
 

@@ -23,7 +23,7 @@ import orjson
 from app.library.parsers.blocks import ChunkDraft, Parsed, ParseError, Place, blocks_from_json
 from app.library.parsers.limits import DEFAULT, Limits
 
-_ROOT = Path(__file__).resolve().parents[2]
+_ROOT = Path(__file__).resolve().parents[3]
 _POLL_S = 0.2
 _READ_BYTES = 1024 * 1024
 # The boxes, places and repeated text of a document take less than this per character of its text.

@@ -6,7 +6,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from app.audit.models import AuditEntry
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -15,6 +14,7 @@ from app.accounts.choices import Role
 from app.accounts.models import Identity, Invitation, Membership, Organisation, SignIn, User
 from app.accounts.password_reset import reset_link
 from app.accounts.services import invitation_create, user_deactivate
+from app.audit.models import AuditEntry
 from app.oidc.tests.certified import (
     ADA,
     PUBLIC,

@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from app.audit.models import AuditEntry
 
 from app.accounts.choices import Role
 from app.accounts.models import ClaimRule, Membership, Organisation, User
 from app.accounts.services import membership_create
+from app.audit.models import AuditEntry
 from app.oidc.claim_rules import claim_fits
 from app.oidc.tests.certified import (
     ADA,

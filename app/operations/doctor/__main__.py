@@ -1,4 +1,4 @@
-"""`python -m app.operations.doctor [--json] [--services | --machine]`: what is well, what is not, and what to do about it.
+"""`python -m app.operations.doctor [--json] [--services | --machine]`: what is well, what is not, what to do.
 
 Looks at this machine, then at what Refdesk talks to: from here if it runs here, inside the appliance if that runs.
 Status 1 when there is a problem.

@@ -5,11 +5,11 @@ import re
 from typing import Any
 
 import pytest
-from app.audit.models import AuditEntry
 from django.test import Client
 from django.urls import reverse
 
 from app.accounts.models import Organisation
+from app.audit.models import AuditEntry
 from app.bots.services import bot_create, bot_pause
 from tests.people import Person
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from app.audit.models import AuditDetail
 from django.apps import apps
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.models import Session
@@ -16,6 +15,7 @@ from django.db.models import F, ForeignKey, Model, Q, QuerySet
 
 from app.accounts.choices import Role
 from app.accounts.models import ApiKey, Identity, Invitation, Membership, OneTimeToken, Organisation, SignIn, User
+from app.audit.models import AuditDetail
 from app.audit.trail import audit_details_erase
 from app.bots.models import BotRevision
 from app.chat.models import Citation, Conversation, Message

@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 from django.conf import settings
@@ -23,10 +23,6 @@ from app.lib.http import Ask, Unanswered
 from app.llm.embeddings import EmbeddingSpace
 from app.retrieval.fusion import CANDIDATES, Candidates, Scored
 from app.retrieval.sparse import SparseVector
-
-if TYPE_CHECKING:
-    from app.retrieval.index_upkeep import IndexSweep
-    from app.retrieval.index_writer import IndexWriter
 
 DENSE, WORDS = "dense", "words"
 COLLECTIONS = "refdesk-"
@@ -192,21 +188,6 @@ def server_default() -> IndexServer:
     if not settings.QDRANT_URL:
         raise unavailable("REFDESK_QDRANT_URL is not set")
     return IndexServer(settings.QDRANT_URL, settings.QDRANT_API_KEY)
-
-
-@cache
-def index_writer(space: EmbeddingSpace) -> "IndexWriter":
-    """Return the process's writer of a model's vectors. Loads Qdrant's client: not for the web process."""
-    from app.retrieval.index_writer import IndexWriter
-
-    return IndexWriter(server_default(), space)
-
-
-def index_sweep() -> "IndexSweep":
-    """Return what counts and deletes an organisation's points. Loads Qdrant's client: not for the web process."""
-    from app.retrieval.index_upkeep import IndexSweep
-
-    return IndexSweep(server_default())
 
 
 @cache

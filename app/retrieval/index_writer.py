@@ -1,6 +1,6 @@
 """Write, count and list the vectors of one embedding model, for workers and commands.
 
-`app.retrieval.index.index_writer` loads this module with the first index work; the web process never does.
+`index_loader.py` loads this module with the first index work; the web process never does.
 """
 
 import threading

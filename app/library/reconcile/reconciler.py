@@ -24,7 +24,7 @@ from app.library.pipeline.job_choices import JobKind, JobState
 from app.library.pipeline.jobs import OPEN, ingest_job_create
 from app.library.pipeline.run import object_delete_unnamed
 from app.llm.embeddings import EmbeddingSpace, embeddings_client
-from app.retrieval.index import index_writer
+from app.retrieval.index_loader import index_writer
 
 if TYPE_CHECKING:
     from app.retrieval.index_writer import IndexWriter

@@ -13,7 +13,7 @@ from app.chat.models import Message
 from app.errors import Upstream
 from app.lib.storage import Storage, exports_storage, storage
 from app.library.page_previews import pictures_forget, pictures_of
-from app.retrieval.index import index_sweep
+from app.retrieval.index_loader import index_sweep
 
 ANSWER_S = 10.0
 SCAN = 1000

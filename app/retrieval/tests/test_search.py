@@ -18,7 +18,8 @@ from app.library.models import Chunk, Document, DocumentVersion, Source
 from app.llm import embeddings
 from app.llm.embeddings import EmbeddingsServer, QuestionEmbedder, embeddings_client, vector_numbers
 from app.retrieval import search
-from app.retrieval.index import Point, index_writer
+from app.retrieval.index import Point
+from app.retrieval.index_loader import index_writer
 from app.retrieval.index_writer import IndexWriter
 from app.retrieval.search import (
     PASSAGES_SQL,

@@ -2,7 +2,7 @@
 
 import time
 
-from app.accounts.auth import CALLER_CACHE_S, CALLER_CACHE_SIZE, Caller, caller_of_user
+from app.accounts.auth import CALLER_CACHE_S, CALLER_CACHE_SIZE, Caller, caller_for_user
 from app.accounts.key_hash import secret_hash
 from app.errors import RefdeskError
 from app.oidc.identities import identity_user
@@ -31,7 +31,7 @@ def caller_of_access_token(token: str, slug: str | None) -> Caller:
     user = identity_user(issuer=access.issuer, subject=access.subject)
     if user is None or not user.is_active:
         raise RefdeskError("bad_access_token")
-    caller = caller_of_user(user, slug, access=access)
+    caller = caller_for_user(user, slug, access=access)
     if len(_callers) >= CALLER_CACHE_SIZE:
         _callers.clear()
     _callers[place] = (now, access, caller)

@@ -15,7 +15,7 @@ from app.accounts.choices import Role
 from app.accounts.models import Identity, Invitation, Membership, User
 from app.accounts.selectors import invitations_open
 from app.accounts.services import email_clean
-from app.accounts.user_sessions import sign_ins_end_at_provider
+from app.accounts.user_sessions import user_sessions_end_at_provider
 from app.audit.actors import PROVIDER, Actor
 from app.audit.trail import audit_record
 from app.errors import Invalid, NotFound, RefdeskError
@@ -109,7 +109,7 @@ def identity_unlink(*, user: User, identity: UUID) -> None:
     if row is None:
         raise NotFound
     row.delete()
-    sign_ins_end_at_provider(issuer=row.issuer, user=user.pk)
+    user_sessions_end_at_provider(issuer=row.issuer, user=user.pk)
     audit_record_person(user=user, action="identity.unlink", before={"provider": row.issuer})
 
 

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from app.accounts.authentication import session_begin
 from app.accounts.models import User
-from app.accounts.user_sessions import sign_ins_end_at_provider
+from app.accounts.user_sessions import user_sessions_end_at_provider
 from app.errors import RefdeskError
 from app.oidc.claims import Claims, claim_text
 from app.oidc.identities import identity_user
@@ -30,7 +30,7 @@ def sessions_end(*, issuer: str, subject: str, provider_session: str) -> None:
     """End what the provider says is over: one session of its, or all of a person's; their access tokens too."""
     user = identity_user(issuer=issuer, subject=subject) if subject else None
     if user is not None or provider_session:
-        sign_ins_end_at_provider(
+        user_sessions_end_at_provider(
             issuer=issuer, provider_session=provider_session, user=user.pk if user is not None else None
         )
     ended_mark(issuer=issuer, subject=subject, provider_session=provider_session)

@@ -189,8 +189,8 @@ def address_prefix(address: str) -> str:
     return str(found)
 
 
-def door_count(request: HttpRequest) -> None:
-    """Take a request from the limit of its address, at a door where nobody has said yet who they are.
+def anonymous_request_count(request: HttpRequest) -> None:
+    """Count a request against the limit of its address, at an endpoint that nobody has signed in to yet.
 
     Raises:
         RefdeskError: too_many_requests with retry_after_s.

@@ -16,7 +16,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.cache import add_never_cache_headers
 
-from app.accounts.auth import CHOSEN_ORGANISATION, Caller, caller_of_user
+from app.accounts.auth import CHOSEN_ORGANISATION, Caller, caller_for_user
 from app.accounts.authentication import sign_out
 from app.accounts.choices import Role
 from app.accounts.models import User
@@ -25,7 +25,7 @@ from app.lib.request_id import request_id_of
 from app.lib.tenancy import everything_visible, organisations_visible
 from app.oidc.single_sign_out import sign_out_address
 from app.oidc.token_revocation import provider_name
-from app.plans.rate_limits import door_count, request_count_in_thread
+from app.plans.rate_limits import anonymous_request_count, request_count_in_thread
 
 PageView = Callable[..., HttpResponse]
 AnyView = TypeVar("AnyView", bound=Callable[..., Any])
@@ -48,7 +48,7 @@ def page(role: Role) -> Callable[[PageView], PageView]:
             if not isinstance(request.user, User):
                 return redirect_to_login(request.get_full_path())
             try:
-                caller = caller_of_user(request.user, None, chosen=request.session.get(CHOSEN_ORGANISATION))
+                caller = caller_for_user(request.user, None, chosen=request.session.get(CHOSEN_ORGANISATION))
                 if not caller.role.covers(role):
                     raise PermissionDenied
                 with organisations_visible(caller.organisation_id):
@@ -83,14 +83,14 @@ def public_page(reason: str) -> Callable[[AnyView], AnyView]:
     return decorate
 
 
-def door(view: PageView) -> PageView:
+def anonymous_rate_limited(view: PageView) -> PageView:
     """A view for people who have not signed in: what they send is limited by their address."""
 
     @wraps(view)
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.method not in ("GET", "HEAD"):
             try:
-                door_count(request)
+                anonymous_request_count(request)
             except RefdeskError as error:
                 return error_page(request, error)
         return view(request, *args, **kwargs)

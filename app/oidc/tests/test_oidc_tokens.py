@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync
 
-from app.accounts.auth import ApiRequest, caller_of, stream_allowed
+from app.accounts.auth import ApiRequest, caller_identify, stream_allowed
 from app.accounts.choices import Role
 from app.accounts.models import Organisation, User
 from app.accounts.services import user_deactivate
@@ -114,7 +114,7 @@ def test_a_stream_ends_with_its_access_token(provider: CertifiedProvider, ada: U
     def stream_of(token: str) -> ApiRequest:
         request = ApiRequest()
         request.META["HTTP_AUTHORIZATION"] = f"Bearer {token}"
-        request.caller = caller_of(request)
+        request.caller = caller_identify(request)
         return request
 
     allowed = async_to_sync(stream_allowed)

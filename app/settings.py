@@ -139,7 +139,6 @@ INSTALLED_APPS = [
     "app.privacy",
     "app.portal",
     "app.operations",
-    "app.backup",
 ]
 # Every one of these is async: a sync one would cost each streamed answer a hop to a thread.
 MIDDLEWARE = [
@@ -262,7 +261,7 @@ UNFOLD = {
     },
     "SITE_SUBHEADER": "app.admin_site.organisation_switcher.organisation_words",
     "SITE_DROPDOWN": "app.admin_site.organisation_switcher.organisation_links",
-    "DASHBOARD_CALLBACK": "app.analytics.admin.dashboard",
+    "DASHBOARD_CALLBACK": "app.analytics.admin.dashboard.dashboard",
     "STYLES": [lambda request: f"{STATIC_URL}refdesk/tokens.css", lambda request: f"{STATIC_URL}refdesk/admin.css"],
     "SCRIPTS": [lambda request: f"{STATIC_URL}refdesk/keys.js"],
     "SIDEBAR": {

@@ -13,7 +13,7 @@ from django.urls import reverse
 from app.accounts.models import Organisation
 from app.admin_site.roles import is_operator, roles_of
 
-KEPT_AS = "admin_organisation"
+SESSION_KEY = "admin_organisation"
 PARAMETER = "organisation"
 # A drop-down with more is no quicker than the list of organisations.
 OFFERED = 20
@@ -43,7 +43,7 @@ def _chosen(request: HttpRequest) -> Organisation | None:
     offered = organisations_offered(request)
     if len(offered) == 1:
         return offered[0]
-    kept = request.session.get(KEPT_AS) if hasattr(request, "session") else None
+    kept = request.session.get(SESSION_KEY) if hasattr(request, "session") else None
     if kept is None:
         return None
     known = next((row for row in offered if str(row.pk) == kept), None)
@@ -76,9 +76,9 @@ def choice_take(request: HttpRequest) -> HttpResponse | None:
     rows = Organisation.objects.all() if is_operator(request) else Organisation.objects.filter(pk__in=roles_of(request))
     found = rows.filter(slug=wanted).first() if wanted and "\0" not in wanted else None
     if found is None:
-        request.session.pop(KEPT_AS, None)
+        request.session.pop(SESSION_KEY, None)
     else:
-        request.session[KEPT_AS] = str(found.pk)
+        request.session[SESSION_KEY] = str(found.pk)
     return HttpResponseRedirect(request.path)
 
 

@@ -30,7 +30,7 @@ class OrganisationForm(forms.ModelForm):  # type: ignore[type-arg]
         max_length=7,
         initial=DEFAULT_ACCENT,
         widget=UnfoldAdminColorInputWidget,
-        help_text="Colour of buttons, links and citations in the portal. Made darker or lighter where it is hard to read.",
+        help_text="Buttons, links and citations in the portal. Made darker or lighter where it is hard to read.",
     )
     scheme = forms.ChoiceField(
         choices=Scheme.choices,

@@ -53,7 +53,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
             return response
         except RefdeskError as error:
             context["problem"], status = f"{error.message} {error.hint}", error.status
-    return render(request, "accounts/sign_in.html", context, status=status)
+    return render(request, "portal/sign_in.html", context, status=status)
 
 
 def _next(request: HttpRequest) -> str:
@@ -63,7 +63,7 @@ def _next(request: HttpRequest) -> str:
     return address if is_local and address.startswith("/") else reverse("portal")
 
 
-@public_page("ends the caller's is_local session, if there is one")
+@public_page("ends the caller's own session, if there is one")
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
     return session_leave(request)
@@ -88,7 +88,7 @@ def claim_first_admin(request: HttpRequest, token: str) -> HttpResponse:
         except RefdeskError as error:
             context |= {"problem": error.message, "is_open": error.code != "link_invalid"}
             status = error.status
-    return render(request, "accounts/first_admin.html", context, status=status)
+    return render(request, "portal/first_admin.html", context, status=status)
 
 
 @public_page("for people who cannot sign in; reveals nothing about any account")
@@ -104,7 +104,7 @@ def forgot_password(request: HttpRequest) -> HttpResponse:
             context["asked"] = True
         except RefdeskError as error:
             context["problem"], status = f"{error.message} Try again in an hour.", error.status
-    return render(request, "accounts/forgot_password.html", context, status=status)
+    return render(request, "portal/forgot_password.html", context, status=status)
 
 
 @public_page("the token in the address is the permission")
@@ -121,7 +121,7 @@ def reset_password(request: HttpRequest, token: str) -> HttpResponse:
             context |= {"done": True, "linked": [provider_name(row.issuer) for row in user.identities.all()]}
         except RefdeskError as error:
             context["problem"], status = error.message, error.status
-    return render(request, "accounts/reset_password.html", context, status=status)
+    return render(request, "portal/reset_password.html", context, status=status)
 
 
 @require_POST
@@ -156,7 +156,7 @@ def accept_invitation(request: HttpRequest, token: str) -> HttpResponse:
             if signed_in is None:
                 authentication.session_begin(request=request, user=user)
             return redirect("portal")
-    return render(request, "accounts/accept_invitation.html", context, status=status)
+    return render(request, "portal/accept_invitation.html", context, status=status)
 
 
 def _invitation_problem(error: RefdeskError) -> str:
@@ -200,7 +200,7 @@ def show_account(request: HttpRequest, caller: Caller) -> HttpResponse:
         context["invitations"] = [{"row": row, "state": invitation_state(row)} for row in invitations]
         context["roles"] = [(role.value, role.label, ROLE_MEANINGS[role]) for role in Role if caller.role.covers(role)]
         context.setdefault("chosen", Role.VIEWER.value)
-    return render(request, "accounts/account.html", context, status=status)
+    return render(request, "portal/account.html", context, status=status)
 
 
 def _change_password(request: HttpRequest, caller: Caller, context: dict[str, Any]) -> None:

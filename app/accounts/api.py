@@ -9,7 +9,7 @@ from app.accounts.keys import (
     api_key_create,
     api_key_get,
     api_key_list,
-    api_key_read,
+    api_key_payload,
     api_key_revoke,
     api_key_rotate,
 )
@@ -42,7 +42,7 @@ def _person(caller: Caller) -> User | None:
 def list_api_keys(request: ApiRequest, limit: int = Limit, cursor: str = "") -> Any:
     """Return the organisation's keys, the newest first, revoked and expired ones too."""
     rows, cursor_next = page_read(api_key_list(organisation=request.caller.organisation_id), cursor=cursor, limit=limit)
-    return {"items": [api_key_read(row) for row in rows], "next": cursor_next}
+    return {"items": [api_key_payload(row) for row in rows], "next": cursor_next}
 
 
 @router.post("/api-keys", auth=policy(Role.ADMIN, Scope.ADMIN), response={201: NewApiKeyOut})
@@ -64,12 +64,12 @@ def create_api_key(request: ApiRequest, api_key: ApiKeyIn) -> Any:
         creator_role=caller.role,
         creator_scopes=caller.scopes,
     )
-    return Status(201, {**api_key_read(row), "key": key})
+    return Status(201, {**api_key_payload(row), "key": key})
 
 
 @router.get("/api-keys/{api_key_id}", auth=policy(Role.ADMIN, Scope.ADMIN), response=ApiKeyOut)
 def get_api_key(request: ApiRequest, api_key_id: UUID) -> Any:
-    return api_key_read(api_key_get(organisation=request.caller.organisation_id, api_key=api_key_id))
+    return api_key_payload(api_key_get(organisation=request.caller.organisation_id, api_key=api_key_id))
 
 
 @router.post("/api-keys/{api_key_id}/rotate", auth=policy(Role.ADMIN, Scope.ADMIN), response={201: NewApiKeyOut})
@@ -84,7 +84,7 @@ def rotate_api_key(request: ApiRequest, api_key_id: UUID, rotation: RotationIn) 
         actor_role=caller.role,
         actor_scopes=caller.scopes,
     )
-    return Status(201, {**api_key_read(row), "key": key})
+    return Status(201, {**api_key_payload(row), "key": key})
 
 
 @router.delete("/api-keys/{api_key_id}", auth=policy(Role.ADMIN, Scope.ADMIN), response={204: None})

@@ -15,7 +15,7 @@ from app.accounts.key_hash import API_KEY_PREFIX, secret_hash, secret_make
 from app.accounts.models import ApiKey, Organisation, User
 from app.audit.trail import audit_record
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
-from app.lib.times import time_shape
+from app.lib.times import time_text
 from app.plans.models import Plan
 
 LONGEST_OVERLAP_DAYS = 30
@@ -35,7 +35,7 @@ def api_key_get(*, organisation: UUID, api_key: UUID) -> ApiKey:
     return row
 
 
-def api_key_read(row: ApiKey) -> dict[str, Any]:
+def api_key_payload(row: ApiKey) -> dict[str, Any]:
     """Return a key as the API shows it, without the secret."""
     times = {name: getattr(row, name) for name in ("created", "expires", "last_used", "revoked")}
     return {
@@ -47,7 +47,7 @@ def api_key_read(row: ApiKey) -> dict[str, Any]:
         "plan": row.plan_id,
         "state": row.state,
         "replaced_by": row.replaced_by_id,
-        **{name: time and time_shape(time) for name, time in times.items()},
+        **{name: time and time_text(time) for name, time in times.items()},
     }
 
 

@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 
 from app.audit.models import AuditEntry
 from app.lib.csv_table import csv_table
-from app.lib.times import time_shape
+from app.lib.times import time_text
 
 # fmt: off
 COLUMNS = (
@@ -65,7 +65,7 @@ def audit_payload(entry: AuditEntry) -> dict[str, Any]:
     return {
         "id": str(entry.id),
         "number": entry.number,
-        "at": time_shape(entry.at),
+        "at": time_text(entry.at),
         "action": entry.action,
         "actor": {
             "kind": entry.actor_kind,

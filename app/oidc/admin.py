@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 from app.accounts.choices import Role
 from app.accounts.models import ClaimRule, Identity, Membership
-from app.admin_site.tenant_admin import ReadOnlyAdmin, ScopedAdmin, is_operator, role_in, roles_of
+from app.admin_site.tenant_admin import ReadOnlyAdmin, ScopedAdmin, admin_roles, is_operator, role_in
 from app.oidc.claim_rules import claim_rule_delete, claim_rule_save
 from app.oidc.identities import identity_delete
 
@@ -73,7 +73,7 @@ class IdentityAdmin(ReadOnlyAdmin):
         rows = Identity.objects.order_by("user__email")
         if is_operator(request):
             return rows
-        members = Membership.objects.filter(organisation__in=list(roles_of(request)))
+        members = Membership.objects.filter(organisation__in=list(admin_roles(request)))
         return rows.filter(user__in=members.values("user"))
 
     def object_delete(self, request: HttpRequest, obj: Any) -> None:

@@ -18,7 +18,7 @@ from app.errors import RefdeskError
 from app.lib.request_id import request_id_of
 from app.oidc.identities import identity_unlink
 from app.oidc.token_revocation import oidc_configured, provider_name
-from app.portal.pages import error_page, id_posted, leaving_page, page, person_of, public_page
+from app.portal.pages import caller_user, error_page, id_posted, leaving_page, page, public_page
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ def oidc_link(request: HttpRequest, caller: Caller) -> HttpResponse:
 @page(Role.VIEWER)
 def oidc_unlink(request: HttpRequest, caller: Caller) -> HttpResponse:
     try:
-        identity_unlink(user=person_of(caller), identity=id_posted(request, "identity"))
+        identity_unlink(user=caller_user(caller), identity=id_posted(request, "identity"))
     except RefdeskError as error:
         return error_page(request, error)
     return redirect(reverse("account"))

@@ -21,7 +21,7 @@ from app.accounts.user_sessions import browser_name, client_address, user_sessio
 from app.errors import RefdeskError
 from app.lib.mail import mail_is_set
 from app.oidc.token_revocation import oidc_configured, provider_name
-from app.portal.pages import anonymous_rate_limited, id_posted, page, person_of, public_page, session_leave
+from app.portal.pages import anonymous_rate_limited, caller_user, id_posted, page, public_page, session_leave
 from app.portal.shell import shell_context
 
 ROLE_MEANINGS = {
@@ -129,7 +129,7 @@ def reset_password(request: HttpRequest, token: str) -> HttpResponse:
 def switch_organisation(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Switch to another organisation of the person's, in this browser."""
     slug = request.POST.get("organisation", "")
-    request.session[CHOSEN_ORGANISATION] = str(caller_for_user(person_of(caller), slug).organisation_id)
+    request.session[CHOSEN_ORGANISATION] = str(caller_for_user(caller_user(caller), slug).organisation_id)
     return redirect("portal")
 
 
@@ -183,7 +183,7 @@ def show_account(request: HttpRequest, caller: Caller) -> HttpResponse:
             status = error.status
     if not request.user.is_authenticated:
         return redirect("sign_in")
-    linked = list(person_of(caller).identities.order_by("created"))
+    linked = list(caller_user(caller).identities.order_by("created"))
     context["linked"] = [{"row": row, "provider": provider_name(row.issuer)} for row in linked]
     if oidc_configured():
         context["provider"] = provider_name()
@@ -191,7 +191,7 @@ def show_account(request: HttpRequest, caller: Caller) -> HttpResponse:
     session_key = request.session.session_key
     context["sessions"] = [
         {"row": row, "browser": browser_name(row.agent), "is_here": row.session_key == session_key}
-        for row in user_session_list(user=person_of(caller).pk)
+        for row in user_session_list(user=caller_user(caller).pk)
     ]
     if caller.role.covers(Role.ADMIN):
         organisation = caller.organisation_id
@@ -233,7 +233,7 @@ def _same_organisation(request: HttpRequest, caller: Caller) -> None:
 
 
 def _end_session(request: HttpRequest, caller: Caller, context: dict[str, Any]) -> None:
-    session_key = user_session_end(user=person_of(caller).pk, session=id_posted(request, "session"))
+    session_key = user_session_end(user=caller_user(caller).pk, session=id_posted(request, "session"))
     if session_key == request.session.session_key:
         authentication.sign_out(request=request)
     context["session_ended"] = True
@@ -259,6 +259,6 @@ def _invitation(caller: Caller, email: str, role: str) -> tuple[Invitation, str]
         organisation=Organisation.objects.get(pk=caller.organisation_id),
         email=email,
         role=Role(role),
-        invited_by=person_of(caller),
+        invited_by=caller_user(caller),
         inviter_role=caller.role,
     )

@@ -13,7 +13,7 @@ from app.accounts.choices import Role, Scope
 from app.accounts.keys import api_key_create, api_key_revoke, api_key_rotate
 from app.accounts.models import ApiKey, scopes_all
 from app.admin_site.actions import object_action
-from app.admin_site.tenant_admin import ScopedAdmin, action, display, is_operator, person_of, role_in
+from app.admin_site.tenant_admin import ScopedAdmin, action, display, is_operator, request_user, role_in
 from app.errors import Invalid
 
 STATES = {"valid": "success", "expiring": "warning", "replaced": "info", "revoked": "danger", "expired": "danger"}
@@ -79,7 +79,7 @@ class ApiKeyAdmin(ScopedAdmin):
             role=Role(obj.role),
             scopes=[Scope(name) for name in obj.scopes],
             plan=obj.plan_id if is_operator(request) else None,
-            created_by=person_of(request),
+            created_by=request_user(request),
             creator_role=role_in(request, organisation.pk),
             expires=obj.expires,
         )
@@ -122,7 +122,7 @@ class ApiKeyAdmin(ScopedAdmin):
             organisation=obj.organisation_id,
             api_key=obj.pk,
             overlap_days=int(overlap),
-            actor=person_of(request),
+            actor=request_user(request),
             actor_role=role_in(request, obj.organisation_id),
         )
         return self._show_once(request, row, key)

@@ -25,7 +25,7 @@ from app.accounts.services import (
 )
 from app.accounts.user_sessions import member_sign_out, user_session_list, user_sign_out
 from app.admin_site.actions import object_action
-from app.admin_site.tenant_admin import ScopedAdmin, action, display, is_operator, person_of, role_in, roles_of
+from app.admin_site.tenant_admin import ScopedAdmin, action, admin_roles, display, is_operator, request_user, role_in
 from app.errors import Conflict, Invalid
 
 # Roles are memberships here; groups would be a second, unscoped vocabulary.
@@ -53,7 +53,7 @@ class UserAdmin(ScopedAdmin):
         if is_operator(request):
             # People of no organisation are found with none chosen.
             return rows.filter(memberships__organisation=chosen) if chosen is not None else rows
-        members = Membership.objects.filter(organisation__in=[chosen.pk] if chosen else list(roles_of(request)))
+        members = Membership.objects.filter(organisation__in=[chosen.pk] if chosen else list(admin_roles(request)))
         return rows.filter(pk__in=members.values("user"))
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
@@ -75,7 +75,7 @@ class UserAdmin(ScopedAdmin):
             user = user_create(email=obj.email, name=obj.name, password=obj.new_password, is_operator=obj.is_operator)
             obj.pk = user.pk
             return
-        is_self = person_of(request).pk == obj.pk
+        is_self = request_user(request).pk == obj.pk
         if is_self and not (obj.is_active and obj.is_operator):
             raise Conflict(message="You cannot take your own way in.")
         user_update(user=obj.pk, values={name: getattr(obj, name) for name in form.changed_data})
@@ -200,7 +200,7 @@ class MembershipAdmin(ScopedAdmin):
             organisation=obj.organisation_id,
             membership=obj.pk,
             actor_role=role_in(request, obj.organisation_id),
-            actor=person_of(request),
+            actor=request_user(request),
         )
 
 
@@ -251,7 +251,7 @@ class InvitationAdmin(ScopedAdmin):
             organisation=organisation,
             email=obj.email,
             role=Role(obj.role),
-            invited_by=person_of(request),
+            invited_by=request_user(request),
             inviter_role=role_in(request, organisation.pk),
         )
         obj.pk = row.pk

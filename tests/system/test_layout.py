@@ -23,8 +23,8 @@ BUILT = "app/static/refdesk/"
 
 # In dependency order: a file imports from the drawers before its own only (docs/decisions/0007).
 DRAWERS = (
-    "secrets",
     "audit",
+    "secrets",
     "plans",
     "accounts",
     "oidc",

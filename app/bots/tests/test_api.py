@@ -28,9 +28,9 @@ def bot(alice: Person) -> Bot:
 
 
 def test_a_bot_is_made_read_and_listed_with_its_settings(alice: Person, bob: Person, bot: Bot) -> None:
-    status, bot = call(alice, "POST", "/bots", {"slug": "hr", "name": "HR", "retriever_k": 7})
-    assert (status, bot["revision"], revision["retriever_k"], revision["temperature"]) == (201, 1, 7, 0.2)
-    assert call(bob, "GET", "/bots/hr") == (200, bot)
+    status, new = call(alice, "POST", "/bots", {"slug": "hr", "name": "HR", "retriever_k": 7})
+    assert (status, new["revision"], new["retriever_k"], new["temperature"]) == (201, 1, 7, 0.2)
+    assert call(bob, "GET", "/bots/hr") == (200, new)
     status, page = call(bob, "GET", "/bots")
     assert [one["slug"] for one in page["items"]] == ["default", "hr"]
 

@@ -22,7 +22,7 @@ from ninja.parser import Parser
 from ninja.renderers import BaseRenderer
 
 from app.accounts.api import router as accounts
-from app.accounts.auth import caller_of, policy
+from app.accounts.auth import caller_identify, policy
 from app.analytics.api import router as usage
 from app.audit.api import router as audit
 from app.bots.api import router as bots
@@ -106,7 +106,7 @@ def _members_only(view: Callable[..., HttpResponse]) -> Callable[..., HttpRespon
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
-            caller_of(request)
+            caller_identify(request)
         except RefdeskError as error:
             if request.path == reverse("api:openapi-view") and error.code == "not_signed_in":
                 return redirect_to_login(request.get_full_path())

@@ -261,7 +261,7 @@ UNFOLD = {
         "primary": dict(zip(_WEIGHTS, _LAMP, strict=True)),
         "base": dict(zip(_WEIGHTS, _PAPER, strict=True)),
     },
-    "SITE_SUBHEADER": "app.admin_site.organisation_switcher.organisation_words",
+    "SITE_SUBHEADER": "app.admin_site.organisation_switcher.organisation_title",
     "SITE_DROPDOWN": "app.admin_site.organisation_switcher.organisation_links",
     "DASHBOARD_CALLBACK": "app.analytics.admin.dashboard.dashboard",
     "STYLES": [lambda request: f"{STATIC_URL}refdesk/tokens.css", lambda request: f"{STATIC_URL}refdesk/admin.css"],

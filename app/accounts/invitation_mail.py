@@ -1,4 +1,4 @@
-"""An invitation by mail, where this box sends any; its link is shown to the inviter in any case."""
+"""Invitations by mail, on a box that sends any; the inviter sees the link in any case."""
 
 from django.conf import settings
 from django.urls import reverse
@@ -23,7 +23,7 @@ def invitation_link(*, token: str) -> str:
 
 
 def invitation_mail(*, invitation: Invitation, token: str) -> bool:
-    """Send the link to the invited person; whether this box sends mail at all."""
+    """Send the link to the invited person and return whether this box sends mail at all."""
     if not mail_is_set():
         return False
     inviter = invitation.invited_by.get_full_name() if invitation.invited_by is not None else "Somebody"

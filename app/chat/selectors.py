@@ -10,7 +10,7 @@ from app.chat.models import Conversation, Message
 from app.chat.quotes import Span, quotes_exact, quotes_find
 from app.chat.shapes import citation_shape, message_shape, passage_shape
 from app.errors import NotFound
-from app.lib.times import time_shape
+from app.lib.times import time_text
 
 
 def conversation_list(
@@ -67,8 +67,8 @@ def conversation_read(conversation: Conversation) -> dict[str, Any]:
         "id": str(conversation.id),
         "title": conversation.title,
         "bot": conversation.bot.slug,
-        "created": time_shape(conversation.created),
-        "updated": time_shape(conversation.updated),
+        "created": time_text(conversation.created),
+        "updated": time_text(conversation.updated),
     }
 
 

@@ -13,7 +13,7 @@ from app.chat.citations import Citation
 from app.chat.quotes import Span
 from app.errors import error_json
 from app.lib.sse import Event
-from app.lib.times import time_shape
+from app.lib.times import time_text
 from app.library.selectors.documents import document_url
 
 
@@ -78,7 +78,7 @@ def passage_shape(
         "text": text,
         "place": place,
         "score": score,
-        "as_of": time_shape(as_of),
+        "as_of": time_text(as_of),
     }
 
 
@@ -124,7 +124,7 @@ def message_shape(
         "error": error_json(error_code)["error"] if error_code else None,
         "notice": notice_shape(being_read),
         "rating": rating,
-        "created": time_shape(created),
+        "created": time_text(created),
     }
 
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 
-def time_shape(moment: datetime | str) -> str:
+def time_text(moment: datetime | str) -> str:
     """RFC 3339 in UTC, to the millisecond. Text is PostgreSQL's JSON of a time, which drops zeros at its end."""
     if isinstance(moment, str):
         moment = datetime.fromisoformat(moment)

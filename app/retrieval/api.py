@@ -8,7 +8,7 @@ from app.accounts.auth import ApiRequest, async_policy
 from app.accounts.choices import Role, Scope
 from app.bots.selectors import bot_get
 from app.errors import Invalid, NotFound
-from app.lib.times import time_shape
+from app.lib.times import time_text
 from app.library.models import Source
 from app.library.selectors.documents import document_url
 from app.retrieval.schemas import SearchIn, SearchOut
@@ -71,5 +71,5 @@ def _hit(n: int, hit: PassageHit) -> dict[str, Any]:
         "place": hit.place,
         "score": hit.score,
         "scores": {"dense": hit.dense, "words": hit.words, "fused": hit.score},
-        "as_of": time_shape(hit.as_of),
+        "as_of": time_text(hit.as_of),
     }

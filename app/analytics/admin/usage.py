@@ -56,7 +56,7 @@ class UsageAdmin(ReadOnlyAdmin):
             "period": period,
             "periods": periods_offered(period, today=today()),
             "report": report,
-            "tiles": _tiles(report.whole),
+            "tiles": _tiles(report.total),
             "charts": charts,
             "drawings": {chart.id: chart.drawing for chart in charts if not chart.is_empty},
             "tables": usage_tables(report, organisations=shown),
@@ -79,22 +79,22 @@ class UsageAdmin(ReadOnlyAdmin):
         used = report.days if by is UsageBy.DAY else report.groups[by]
         names = usage_names(organisations=shown, by=by, used=used)
         rows = ([row.key, names.get(row.key, ""), *(getattr(row, name) for name in SUMS)] for row in used)
-        answer = HttpResponse(csv_table(("key", "name", *SUMS), rows), content_type="text/csv; charset=utf-8")
+        response = HttpResponse(csv_table(("key", "name", *SUMS), rows), content_type="text/csv; charset=utf-8")
         name = f"usage-{by.name.lower()}-{period.first}-{period.last}.csv"
-        answer["Content-Disposition"] = f'attachment; filename="{name}"'
-        return answer
+        response["Content-Disposition"] = f'attachment; filename="{name}"'
+        return response
 
     def _check(self, request: HttpRequest) -> None:
         if not self.has_view_permission(request):
             raise PermissionDenied
 
 
-def _tiles(whole: Used) -> list[tuple[str, str, str]]:
+def _tiles(total: Used) -> list[tuple[str, str, str]]:
     return [
-        ("Questions and searches", f"{whole.requests:,}", ""),
-        ("Tokens read", f"{whole.tokens_in:,}", "by language models"),
-        ("Tokens written", f"{whole.tokens_out:,}", "by language models"),
-        ("Tokens embedded", f"{whole.tokens_embedded:,}", "of documents, under no cap"),
+        ("Questions and searches", f"{total.requests:,}", ""),
+        ("Tokens read", f"{total.tokens_in:,}", "by language models"),
+        ("Tokens written", f"{total.tokens_out:,}", "by language models"),
+        ("Tokens embedded", f"{total.tokens_embedded:,}", "of documents, under no cap"),
     ]
 
 

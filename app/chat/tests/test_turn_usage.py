@@ -28,7 +28,7 @@ TOKENS = ("tokens_in", "tokens_out")
 
 @pytest.fixture(autouse=True)
 def _nothing_is_remembered() -> None:
-    limits._known.clear()
+    limits._cache.clear()
     caps._refused.clear()
 
 

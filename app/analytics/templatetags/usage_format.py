@@ -11,5 +11,5 @@ def thousands(number: int) -> str:
 
 
 @register.filter
-def utc_day(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%-d %B %Y}"
+def utc_day(time: datetime) -> str:
+    return f"{time.astimezone(UTC):%-d %B %Y}"

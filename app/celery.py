@@ -3,10 +3,13 @@
 import os
 
 from celery import Celery
+from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "app.settings")
 
 from django.conf import settings
+
+from app.jobs.choices import Lane
 
 celery = Celery("refdesk", broker=settings.VALKEY_URL)
 celery.conf.update(
@@ -28,5 +31,6 @@ celery.conf.update(
     worker_send_task_events=False,
     worker_hijack_root_logger=False,
     task_default_queue="ingest",
+    task_queues=[Queue("ingest"), *(Queue(lane.queue) for lane in Lane)],
 )
 celery.autodiscover_tasks()

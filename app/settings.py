@@ -129,6 +129,7 @@ INSTALLED_APPS = [
     "ninja",  # for the files of the API's page, which would be loaded from outside otherwise
     "app.audit",
     "app.plans",
+    "app.jobs",
     "app.accounts",
     "app.oidc",
     "app.library",

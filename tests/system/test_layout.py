@@ -24,11 +24,11 @@ BUILT = "app/static/refdesk/"
 DRAWERS = (
     "secrets",
     "audit",
+    "jobs",
     "plans",
     "accounts",
     "oidc",
     "llm",
-    "jobs",
     "retrieval",
     "library",
     "bots",

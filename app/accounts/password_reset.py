@@ -1,7 +1,7 @@
 """A new password for who has forgotten theirs: a link, by mail or from an operator's hand.
 
 What is answered, and how long it takes, is the same for an address that is known and one that is not: a request only
-counts and hands the address on; whether there is an account is looked up later, elsewhere (app/lib/outbox.py).
+counts and queues the address; whether there is an account is looked up later, by a job (app/accounts/jobs/mail.py).
 """
 
 import hashlib
@@ -18,10 +18,13 @@ from app.accounts.models import User
 from app.accounts.one_time_tokens import token_find, token_make, token_take
 from app.accounts.services import password_set
 from app.errors import Conflict, RefdeskError
-from app.lib.mail import Mail
-from app.lib.outbox import outbox
+from app.jobs.services import job_create
+from app.lib.mail import Mail, mail_is_set
 
+RESET_MAIL = "password_reset_mail"
 LIFETIME = timedelta(hours=1)
+# Later than the answer, so that what is done for a known address only falls into nobody's measured time.
+DELAY = timedelta(seconds=1)
 WINDOW_S = 3600
 MAILS_AN_ACCOUNT = 3
 MAILS_AN_ADDRESS = 20
@@ -47,13 +50,20 @@ def reset_request(*, email: str, address: str) -> None:
     email = email.strip().lower()
     # Silently: a refusal that an attacker could cause would look like an answer about the account.
     named = hashlib.sha256(email.encode("utf-8", "replace")).hexdigest()
-    if count_attempt(f"reset-account|{named}", WINDOW_S) <= MAILS_AN_ACCOUNT:
-        outbox.put(lambda: _mail(email))
+    if (
+        count_attempt(f"reset-account|{named}", WINDOW_S) <= MAILS_AN_ACCOUNT
+        and mail_is_set()
+        and _can_be_stored(email)
+    ):
+        job_create(kind=RESET_MAIL, payload={"email": email}, delay=DELAY)
 
 
-def _mail(email: str) -> Mail | None:
-    if "\0" in email:
-        return None
+def _can_be_stored(email: str) -> bool:
+    return "\0" not in email and email.encode("utf-8", "replace").decode() == email
+
+
+def reset_mail_write(*, email: str) -> Mail | None:
+    """Return the mail with a new link, None without an account of this address that has a password."""
     user = User.objects.filter(email=email, is_active=True).first()
     # Who signs in by OIDC only has no password here, and gets none by a mail.
     if user is None or not user.has_usable_password():

@@ -218,7 +218,7 @@ def _invite(request: HttpRequest, caller: Caller, shown: dict[str, Any]) -> None
     _same_organisation(request, caller)
     shown.update(email=request.POST.get("email", ""), chosen=request.POST.get("role", ""))
     invitation, token = _invitation(caller, shown["email"], shown["chosen"])
-    mailed = invitation_mail(invitation=invitation, token=token)
+    mailed = invitation_mail(invitation=invitation)
     shown.update(invited=invitation, link=invitation_link(token=token), mailed=mailed, email="")
 
 

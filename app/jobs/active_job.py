@@ -49,7 +49,7 @@ class ActiveJob:
 
     def progress(self, step: str, share: float = 0.0) -> None:
         """Say how far the job is: a step of the kind and a share of it, from 0 to 1. Written within half a second."""
-        self._now = step, self.lease.kind.percent(step, share)
+        self._now = str(step), self.lease.kind.percent(step, share)
 
     def check(self) -> None:
         """Raise Stopped when the job must not go on. Ask before each part of a long step."""
@@ -74,9 +74,9 @@ class ActiveJob:
         return self.fenced(deaths=0, waiting_since=None)
 
     @contextmanager
-    def done(self) -> Iterator[None]:
-        """End the job in one transaction with what the body writes. Raises LeaseLost."""
-        with job_done(self.lease):
+    def done(self, **changes: Any) -> Iterator[None]:
+        """End the job in one transaction with what the body writes. changes: columns of the job. Raises LeaseLost."""
+        with job_done(self.lease, **changes):
             yield
         self.ended = True
 

@@ -108,6 +108,15 @@ def jobs_next(connection: Connection, *, kinds: Iterable[JobKind], workers: int 
     return [Message(row[0], row[1], row[2]) for row in rows]
 
 
+def due_s(connection: Connection) -> float:
+    """Return how long to wait, in seconds: until a job that is not due yet is, and no longer than the poll."""
+    row = connection.execute(
+        "SELECT extract(epoch FROM min(not_before) - now()) FROM jobs_job"
+        " WHERE state = 'queued' AND not_before IS NOT NULL AND not_before > now()"
+    ).fetchone()
+    return POLL_S if row is None or row[0] is None else min(POLL_S, max(ROUND_S, float(row[0])))
+
+
 def connection_parameters() -> dict[str, Any]:
     """Return how to reach the database outside Django's pool."""
     parameters = django_connection.get_connection_params()
@@ -160,9 +169,10 @@ class Dispatcher:
         while not self._ended:
             alive_touch()
             self._workers_count(connection)
-            self._send_all(jobs_next(connection, kinds=kinds_all(), workers=self._workers))
+            messages = jobs_next(connection, kinds=kinds_all(), workers=self._workers)
+            self._send_all(messages)
             begun = time.monotonic()
-            self._wait(connection)
+            self._wait(connection, POLL_S if messages else due_s(connection))
             rest = ROUND_S - (time.monotonic() - begun)
             if rest > 0:
                 time.sleep(rest)
@@ -188,9 +198,9 @@ class Dispatcher:
             log.warning("dispatcher: the broker does not answer: %s", type(error).__name__)
             time.sleep(RECONNECT_S)
 
-    def _wait(self, connection: Connection) -> None:
-        """Wait until there is news, a job has ended, or the poll is due. Jobs to stop are stopped at once."""
-        deadline = time.monotonic() + POLL_S
+    def _wait(self, connection: Connection, limit_s: float) -> None:
+        """Wait until there is news, a job has ended, or so many seconds are over. Jobs to stop are stopped at once."""
+        deadline = time.monotonic() + limit_s
         woken = False
         while not woken and not self._ended and (left := deadline - time.monotonic()) > 0:
             ready, _, _ = select.select([connection.fileno(), self._read], [], [], left)

@@ -11,17 +11,21 @@ from django.db import InterfaceError, OperationalError, connection
 
 from app.errors import RefdeskError, Upstream
 from app.jobs.active_job import ActiveJob
+from app.jobs.choices import JobState
 from app.jobs.lease_renewal import lease_renewal
 from app.jobs.leases import (
     Lease,
     LeaseLost,
     Stopped,
     job_done,
+    job_drop,
     job_fail,
     job_release,
     job_wait,
     lease_take,
 )
+from app.jobs.models import Job
+from app.jobs.services import jobs_cancel
 from app.lib.tenancy import everything_visible, organisations_visible
 
 log = logging.getLogger(__name__)
@@ -39,11 +43,29 @@ def job_run(*, job: UUID) -> bool:
     with rows_visible(lease.organisation):
         if lease.deaths >= lease.kind.deaths_allowed:
             log.warning("job %s (%s) failed: the worker died %d times", lease.job, lease.kind.kind, lease.deaths)
-            _write(lambda: job_fail(lease, code="worker_died"))
+            _write(lambda: job_fail(lease, code="worker_died", message=_deaths(lease)))
         else:
             with lease_renewal.active(lease) as context:
                 _run(context)
     return True
+
+
+def job_see_through(*, job: UUID, patient: bool = True) -> Job:
+    """Wait until a job has ended, doing it here when no worker does. patient: also while it waits for a server.
+
+    Raises:
+        RefdeskError: it failed, or waits and is not to; then it is cancelled.
+    """
+    while True:
+        row = Job.objects.get(pk=job)
+        waits = row.state == JobState.QUEUED and row.error_code != ""
+        if row.state in (JobState.FAILED, JobState.CANCELLED) or (waits and not patient):
+            jobs_cancel(organisation=row.organisation_id, job=job)
+            raise RefdeskError(row.error_code or "cancelled", row.error_message or None)
+        if row.state == JobState.DONE:
+            return row
+        if not job_run(job=job):
+            time.sleep(0.5)
 
 
 def rows_visible(organisation: UUID | None) -> AbstractContextManager[None]:
@@ -63,6 +85,10 @@ def _run(context: ActiveJob) -> None:
         _stopped(context)
     except Exception as error:  # the boundary of a job: whatever it is, the row says so
         _failed(context, error)
+
+
+def _deaths(lease: Lease) -> str:
+    return "" if lease.deaths == 3 else f"The worker died {lease.deaths} times on this."
 
 
 def _done(lease: Lease) -> None:
@@ -122,6 +148,7 @@ def _stopped(context: ActiveJob) -> None:
 def _lease_lost(context: ActiveJob) -> None:
     lease = context.lease
     log.info("job %s (%s) is not ours any more", lease.job, lease.kind.kind)
+    _write(lambda: job_drop(lease))
     try:
         _write(lambda: lease.kind.on_lease_lost(context))
     except Exception as error:  # the boundary of a job whose end is written already

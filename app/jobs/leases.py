@@ -27,7 +27,10 @@ NEW, STOP = "new", "stop"
 
 
 class LeaseLost(Exception):
-    """Another worker took the lease, a person cancelled the job, or what it was about is gone."""
+    """Another worker took the lease, a person cancelled the job, or what it was about is gone.
+
+    A kind raises it in the last case.
+    """
 
 
 class Stopped(Exception):
@@ -190,6 +193,13 @@ def job_wait(lease: Lease, *, code: str, message: str = "") -> bool:
         with _changed(lease, JobState.QUEUED, code, text):
             pass
     return True
+
+
+def job_drop(lease: Lease) -> None:
+    """Cancel a job whose subject is gone. Raises LeaseLost."""
+    emptied: dict[str, Any] = {"payload": {}} if lease.kind.secret else {}
+    with fenced(lease, state=JobState.CANCELLED, lease_until=None, error_code="cancelled", ended=Now(), **emptied):
+        pass
 
 
 def job_release(lease: Lease) -> None:

@@ -61,6 +61,9 @@ class Job(models.Model):
                 name="job_queued",
                 condition=Q(state="queued"),
             ),
+            models.Index(
+                fields=["not_before"], name="job_waiting", condition=Q(state="queued", not_before__isnull=False)
+            ),
             models.Index(fields=["lease_until"], name="job_running", condition=Q(state="running")),
             models.Index(fields=["kind", "organisation"], name="job_sent", condition=_OPEN & Q(sent__isnull=False)),
             models.Index(fields=["organisation", "-id"], name="job_by_organisation"),

@@ -89,18 +89,18 @@ def jobs_cancel(
     *,
     organisation: UUID | None,
     kind: str | None = None,
-    subject: UUID | str | None = None,
+    key: str | None = None,
     job: UUID | None = None,
 ) -> list[UUID]:
-    """Cancel open jobs of an organisation (None: of the box): all, or those of a kind, of a subject, or one.
+    """Cancel open jobs of an organisation (None: of the box): all, or those of a kind, with a key, or one.
 
     Return those that were running: they are told to stop, and cannot write any more from now on.
     """
     rows = Job.objects.filter(organisation=organisation, state__in=OPEN)
     if kind is not None:
         rows = rows.filter(kind=kind)
-    if subject is not None:
-        rows = rows.filter(subject=str(subject))
+    if key is not None:
+        rows = rows.filter(unique_key=key)
     if job is not None:
         rows = rows.filter(pk=job)
     with transaction.atomic():

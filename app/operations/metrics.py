@@ -8,16 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from django.db import DatabaseError, InterfaceError, connection
-from django.db.models import Count, Min
+from django.db.models import Count
 from django.utils import timezone
 
 from app.chat.choices import MessageState
 from app.chat.models import Message
+from app.jobs.selectors import Depth, lane_depths
 from app.lib.counts import FAMILIES, Counter, Sample
 from app.lib.tenancy import scope_enter_everything
 from app.library.choices import DocumentState
-from app.library.models import Document, Job
-from app.library.pipeline.jobs import OPEN
+from app.library.models import Document
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 ANSWER_S = 5.0
@@ -27,8 +27,8 @@ ERRORS = Counter("api_errors_total", "Errors that the API answered with", ("code
 
 Gauges = dict[str, list[Sample]]
 STATE_MEANINGS = {
-    "ingest_jobs": "Jobs of the ingest queue, by state",
-    "ingest_oldest_seconds": "Since the oldest open job of a state was made",
+    "jobs": "Open jobs, by lane and state",
+    "jobs_oldest_seconds": "Since the oldest open job of a lane and state was made",
     "documents": "Documents, by state",
     "answers_running": "Answers that are being written",
 }
@@ -88,18 +88,23 @@ def _box_state_read() -> Gauges:
     # Counts of the whole box: they name nobody.
     scope_enter_everything()
     try:
-        counted = Job.objects.filter(state__in=OPEN).values_list("state").annotate(Count("id"), Min("created"))
-        jobs = {state: (number, (timezone.now() - oldest).total_seconds()) for state, number, oldest in counted}
+        depths, now = lane_depths(), timezone.now()
         documents = dict(Document.objects.values_list("state").annotate(documents=Count("id")))
         answers = Message.objects.filter(state=MessageState.RUNNING).count()
     finally:
         connection.close()
     return {
-        "ingest_jobs": [_of_state(state, jobs.get(state, (0, 0.0))[0]) for state in OPEN],
-        "ingest_oldest_seconds": [_of_state(state, max(0.0, jobs.get(state, (0, 0.0))[1])) for state in OPEN],
+        "jobs": [_of_lane(depth, depth.jobs) for depth in depths],
+        "jobs_oldest_seconds": [
+            _of_lane(depth, max(0.0, (now - depth.oldest).total_seconds())) for depth in depths if depth.oldest
+        ],
         "documents": [_of_state(state, documents.get(state, 0)) for state in DocumentState.values],
         "answers_running": [Sample("", (), answers)],
     }
+
+
+def _of_lane(depth: Depth, value: float) -> Sample:
+    return Sample("", (("lane", depth.lane.value), ("state", depth.state.value)), value)
 
 
 def _of_state(state: str, value: float) -> Sample:

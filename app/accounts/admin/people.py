@@ -253,7 +253,7 @@ class InvitationAdmin(ScopedAdmin):
             inviter_role=role_in(request, organisation.pk),
         )
         obj.pk = made.pk
-        obj.mailed = invitation_mail(invitation=made, token=obj.link_token)
+        obj.mailed = invitation_mail(invitation=made)
 
     def object_delete(self, request: HttpRequest, obj: Any) -> None:
         if obj.accepted is not None:

@@ -24,7 +24,7 @@ from app.appliance.secrets_files import APP, DATA, MADE, Served, shares, vault_f
 from app.errors import RefdeskError
 from app.library.pipeline.worker import Worker
 from app.oidc.discovery import provider_forget, provider_get
-from app.privacy.choices import WorkState
+from app.privacy.choices import RequestState
 from app.privacy.exports.services import export_create
 from tests.engines import ROOT
 
@@ -74,10 +74,10 @@ def test_beat_makes_exports_and_says_that_it_lives(tmp_path: Path, valkey: str, 
     with subprocess.Popen([sys.executable, "manage.py", "beat"], cwd=ROOT, env=environment) as beat:
         try:
             deadline = time.monotonic() + WITHIN_S
-            while not (alive.exists() and export.state == WorkState.DONE) and time.monotonic() < deadline:
+            while not (alive.exists() and export.state == RequestState.DONE) and time.monotonic() < deadline:
                 time.sleep(0.2)
                 export.refresh_from_db()
-            assert export.state == WorkState.DONE
+            assert export.state == RequestState.DONE
             assert alive.exists()
         finally:
             beat.send_signal(signal.SIGTERM)

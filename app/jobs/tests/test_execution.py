@@ -122,7 +122,7 @@ def test_deaths_before_work_that_is_kept_do_not_count(job: UUID, probe: Probe) -
 
 def test_a_job_that_is_cancelled_at_work_stops_and_is_cleaned_up(job: UUID, probe: Probe, acme: Any) -> None:
     def work(context: ActiveJob) -> None:
-        for running in jobs_cancel(organisation=acme.id, subject=acme.id):
+        for running in jobs_cancel(organisation=acme.id, job=context.job):
             lease_renewal.stop_job(running)
         context.check()
 

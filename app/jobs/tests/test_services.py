@@ -33,11 +33,11 @@ def test_a_kind_that_nobody_registered_is_refused(acme: Any, probe: Probe) -> No
 
 
 def test_cancelling_finds_only_what_it_names(acme: Any, other: Any, probe: Probe) -> None:
-    mine = job_create(kind="probe", organisation=acme.id, subject=acme.id)
-    beside = job_create(kind="probe", organisation=acme.id, subject=other.id)
-    foreign = job_create(kind="probe", organisation=other.id, subject=acme.id)
-    box = job_create(kind="probe", subject=acme.id)
-    assert jobs_cancel(organisation=acme.id, kind="probe", subject=acme.id) == []
+    mine = job_create(kind="probe", organisation=acme.id, key="a")
+    beside = job_create(kind="probe", organisation=acme.id, key="b")
+    foreign = job_create(kind="quick", organisation=other.id, key="a")
+    box = job_create(kind="long", key="a")
+    assert jobs_cancel(organisation=acme.id, kind="probe", key="a") == []
     states = {job: job_get(job).state for job in (mine, beside, foreign, box)}
     assert states == {mine: "cancelled", beside: "queued", foreign: "queued", box: "queued"}
 

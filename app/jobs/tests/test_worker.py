@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -52,6 +53,13 @@ def test_a_new_job_begins_at_once(worker: Worker, quick: Quick, acme: Any) -> No
     assert quick.done.wait(5)
     # Woken by the database, not by the poll.
     assert time.monotonic() - begun < 2
+
+
+def test_a_delayed_job_begins_when_it_is_due_and_not_with_the_poll(worker: Worker, quick: Quick, acme: Any) -> None:
+    begun = time.monotonic()
+    job_create(kind="quick", organisation=acme.id, delay=timedelta(seconds=1))
+    assert quick.done.wait(10)
+    assert 0.9 < time.monotonic() - begun < 3.5
 
 
 def test_long_jobs_of_one_kind_never_make_another_kind_wait(

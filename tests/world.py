@@ -29,6 +29,8 @@ from app.plans.models import Plan, UsageEntry
 from app.plans.services import plan_create
 from app.privacy.choices import ErasureKind, RequestState
 from app.privacy.models import Erasure, Export, RetentionRun
+from app.secrets.models import Secret
+from app.secrets.services import secret_set
 from tests.people import Person
 
 PLACE = {"kind": "text", "page": None, "boxes": [], "heading": [], "rows": None}
@@ -60,6 +62,7 @@ class World:
     retention: RetentionRun
     plan: Plan
     usage: UsageEntry
+    secret: Secret
 
     def rows(self) -> list[Any]:
         return [getattr(self, field.name) for field in fields(self) if field.name not in ("word", "token")]
@@ -105,6 +108,12 @@ def world_make(person: Person, *, word: str) -> World:
         ),
         plan=_plan(organisation),
         usage=_usage(person, bot),
+        secret=secret_set(
+            organisation=organisation.pk,
+            purpose="endpoint.api_key",
+            label=f"{word} credential",
+            value=f"{word} credential's value",
+        ),
         **_work(person),
     )
 

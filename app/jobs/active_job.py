@@ -6,8 +6,8 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from uuid import UUID
 
-from app.jobs.kinds import Progress
 from app.jobs.leases import Lease, Stopped, fenced, job_done
+from app.jobs.registry import Progress
 
 
 class ActiveJob:

@@ -11,8 +11,8 @@ from app.admin_site.actions import object_action
 from app.admin_site.tenant_admin import ReadOnlyAdmin, action, display
 from app.errors import RefdeskError
 from app.jobs.choices import OPEN, JobState
-from app.jobs.kinds import kind_find, kinds_all
 from app.jobs.models import Job, Schedule
+from app.jobs.registry import kind_find, kinds_all
 from app.jobs.services import ENDED_BADLY, job_cancel, job_retry
 
 STATES = {"done": "success", "failed": "danger", "running": "info", "queued": "info", "cancelled": "warning"}

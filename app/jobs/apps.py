@@ -7,6 +7,6 @@ class JobsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from app.jobs.kinds import kinds_discover
+        from app.jobs.registry import kinds_discover
 
         kinds_discover()

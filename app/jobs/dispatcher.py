@@ -19,9 +19,9 @@ from uuid import UUID
 import psycopg
 from django.db import connection as django_connection
 
-from app.jobs.kinds import JobKind, kinds_all
 from app.jobs.leases import CHANNEL, STOP
 from app.jobs.models import BOX
+from app.jobs.registry import RegisteredKind, kinds_all
 from app.lib.heartbeat_file import alive_touch
 from app.lib.tenancy import EVERYTHING, SETTING
 
@@ -94,7 +94,7 @@ class Message:
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
-def jobs_next(connection: Connection, *, kinds: Iterable[JobKind], workers: int = 1) -> list[Message]:
+def jobs_next(connection: Connection, *, kinds: Iterable[RegisteredKind], workers: int = 1) -> list[Message]:
     """Mark the next jobs as sent, and return them; light ones first."""
     known = list(kinds)
     windows = [kind.window * workers for kind in known]

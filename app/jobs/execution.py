@@ -12,6 +12,7 @@ from django.db import InterfaceError, OperationalError, connection
 from app.errors import RefdeskError, Upstream
 from app.jobs.active_job import ActiveJob
 from app.jobs.choices import JobState
+from app.jobs.kinds import JobKind
 from app.jobs.lease_renewal import lease_renewal
 from app.jobs.leases import (
     Lease,
@@ -76,7 +77,7 @@ def rows_visible(organisation: UUID | None) -> AbstractContextManager[None]:
 def _run(context: ActiveJob) -> None:
     lease = context.lease
     try:
-        lease.kind.run(context)
+        _kind(lease).run(context)
         if not context.ended:
             _write(lambda: _done(lease))
     except LeaseLost:
@@ -91,6 +92,11 @@ def _deaths(lease: Lease) -> str:
     return "" if lease.deaths == 3 else f"The worker died {lease.deaths} times on this."
 
 
+def _kind(lease: Lease) -> JobKind:
+    assert isinstance(lease.kind, JobKind)
+    return lease.kind
+
+
 def _done(lease: Lease) -> None:
     with job_done(lease):
         pass
@@ -98,7 +104,7 @@ def _done(lease: Lease) -> None:
 
 def _failed(context: ActiveJob, error: Exception) -> None:
     """Wait for a server that is away or a full disk; try again as the kind allows; end the job otherwise."""
-    lease, kind = context.lease, context.lease.kind
+    lease, kind = context.lease, _kind(context.lease)
     if isinstance(error, RefdeskError) and error.code == "cancelled":
         _stopped(context)
         return
@@ -150,7 +156,7 @@ def _lease_lost(context: ActiveJob) -> None:
     log.info("job %s (%s) is not ours any more", lease.job, lease.kind.kind)
     _write(lambda: job_drop(lease))
     try:
-        _write(lambda: lease.kind.on_lease_lost(context))
+        _write(lambda: _kind(lease).on_lease_lost(context))
     except Exception as error:  # the boundary of a job whose end is written already
         log.error("job %s (%s) could not be cleaned up: %s", lease.job, lease.kind.kind, type(error).__name__)
 

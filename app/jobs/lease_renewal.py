@@ -15,8 +15,8 @@ from uuid import UUID
 from django.db import DatabaseError, connection, transaction
 
 from app.jobs.active_job import ActiveJob
-from app.jobs.kinds import JobKind, Progress
 from app.jobs.leases import HEARTBEAT_S, Lease, leases_renew
+from app.jobs.registry import Progress, RegisteredKind
 from app.lib.tenancy import scope_enter_everything
 
 log = logging.getLogger(__name__)
@@ -130,7 +130,7 @@ class LeaseRenewal:
                 ],
             )
             ours = {row[0] for row in cursor.fetchall()}
-            by_kind: dict[JobKind, list[Progress]] = defaultdict(list)
+            by_kind: dict[RegisteredKind, list[Progress]] = defaultdict(list)
             for lease, change in changes:
                 if lease.job in ours:
                     by_kind[lease.kind].append(change)

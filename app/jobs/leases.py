@@ -16,8 +16,8 @@ from django.db.models.functions import Now
 
 from app.errors import CODES
 from app.jobs.choices import JobState
-from app.jobs.kinds import JobKind, kind_of, kinds_all
 from app.jobs.models import Job
+from app.jobs.registry import RegisteredKind, kind_of, kinds_all
 
 LEASE_S = 60
 HEARTBEAT_S = 10.0
@@ -43,7 +43,7 @@ class Lease:
 
     job: UUID
     fence: int
-    kind: JobKind
+    kind: RegisteredKind
     organisation: UUID | None
     subject: str
     payload: dict[str, Any]
@@ -52,7 +52,7 @@ class Lease:
     deaths: int
 
     def as_job(self, state: JobState, code: str = "", message: str = "") -> Job:
-        """Return the job in a state, as `JobKind.on_state` reads it."""
+        """Return the job in a state, as `RegisteredKind.on_state` reads it."""
         return Job(
             id=self.job,
             kind=self.kind.kind,

@@ -11,16 +11,14 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from cronsim import CronSim, CronSimError
 from django.db import DatabaseError, connection, transaction
 from django.db.models import Min
 from django.utils import timezone
 
-from app.errors import Invalid
-from app.jobs.kinds import kind_find, kinds_all
+from app.jobs.cron import cron_next
 from app.jobs.models import Schedule
+from app.jobs.registry import kind_find, kinds_all
 from app.jobs.services import job_create
 from app.lib.heartbeat_file import alive_touch
 from app.lib.tenancy import everything_visible, scope_enter_everything
@@ -30,26 +28,6 @@ log = logging.getLogger(__name__)
 POLL_S = 5.0
 # The names of kinds' own schedules begin so; an app names its rows by itself.
 KIND_PREFIX = "kind:"
-
-
-def cron_next(*, cron: str, time_zone: str, after: datetime) -> datetime:
-    """Return the next time of a cron expression (five fields) by the clock of a time zone.
-
-    Raises:
-        Invalid: not an expression, one that never comes, or no such time zone.
-    """
-    try:
-        zone = ZoneInfo(time_zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise Invalid(message=f"There is no time zone {time_zone!r}. Write one like Europe/Berlin.") from error
-    if len(cron.split()) != 5:
-        raise Invalid(message="A cron expression has five fields: minute, hour, day, month, day of the week.")
-    try:
-        return next(CronSim(cron, after.astimezone(zone)))
-    except CronSimError as error:
-        raise Invalid(message=f"This cron expression cannot be used: {error}.") from error
-    except StopIteration as error:
-        raise Invalid(message="This cron expression never comes.") from error
 
 
 def schedule_set(
@@ -96,7 +74,8 @@ def kinds_schedule(*, starting: bool = True) -> None:
         assert kind.timetable is not None
         every_s, cron = kind.timetable.every_s, kind.timetable.cron
         values = {"kind": kind.kind, "every_s": every_s, "cron": cron, "time_zone": "UTC"}
-        first = now if every_s is not None else cron_before(cron, now)
+        # At once on a new box: it makes up for the night before it.
+        first = now
         row, made = Schedule.objects.select_for_update().get_or_create(
             name=name, defaults={**values, "next_run": first}
         )
@@ -105,11 +84,6 @@ def kinds_schedule(*, starting: bool = True) -> None:
         elif starting and kind.timetable.at_start:
             Schedule.objects.filter(pk=row.pk).update(next_run=min(row.next_run, now))
     Schedule.objects.filter(name__startswith=KIND_PREFIX).exclude(name__in=list(timed)).delete()
-
-
-def cron_before(cron: str, moment: datetime) -> datetime:
-    """Return the last time of a cron expression by UTC: a new box makes up for the night before it."""
-    return next(CronSim(cron, moment, reverse=True))
 
 
 @everything_visible()

@@ -13,9 +13,9 @@ from django.db.models.functions import Now
 from app.audit.trail import audit_record
 from app.errors import Conflict
 from app.jobs.choices import OPEN, JobState
-from app.jobs.kinds import kind_of
 from app.jobs.leases import CHANNEL, NEW, STOP, notify
 from app.jobs.models import Job
+from app.jobs.registry import kind_of
 from app.lib.ids import new_id
 from app.lib.tenancy import everything_visible
 

@@ -16,9 +16,9 @@ from django.db import DatabaseError, connection
 
 from app.jobs.dispatcher import Dispatcher, Message
 from app.jobs.execution import job_run, rows_visible
-from app.jobs.kinds import kind_find
 from app.jobs.lease_renewal import lease_renewal
 from app.jobs.leases import LeaseLost, job_release
+from app.jobs.registry import kind_find
 from app.jobs.schedule import Clock
 
 log = logging.getLogger(__name__)

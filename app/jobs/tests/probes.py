@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import connection, connections
 
-from app.jobs import kinds
+from app.jobs import registry
 from app.jobs.active_job import ActiveJob
 from app.jobs.choices import Lane
 from app.jobs.dispatcher import Message, jobs_next
@@ -84,7 +84,7 @@ class Long(JobKind):
 def probes_register(monkeypatch: Any) -> dict[str, Any]:
     """Make the kinds of this file the only ones until the test ends."""
     own: dict[str, Any] = {kind.kind: kind() for kind in (Probe, Quick, Long)}
-    monkeypatch.setattr(kinds, "_kinds", own)
+    monkeypatch.setattr(registry, "_kinds", own)
     return own
 
 
@@ -110,7 +110,7 @@ def next_messages(workers: int = 1) -> list[Message]:
     own = connections["default"]
     own.ensure_connection()
     own.connection.execute(f"SET {SETTING} = '{EVERYTHING}'")
-    return jobs_next(own.connection, kinds=kinds.kinds_all(), workers=workers)
+    return jobs_next(own.connection, kinds=registry.kinds_all(), workers=workers)
 
 
 def next_jobs(workers: int = 1) -> list[UUID]:

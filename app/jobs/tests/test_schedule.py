@@ -1,15 +1,14 @@
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connections
 from django.utils import timezone
 
-from app.errors import Invalid
 from app.jobs.kinds import every, nightly
 from app.jobs.models import Job, Schedule
-from app.jobs.schedule import Clock, cron_next, kinds_schedule, schedule_clear, schedule_run, schedule_set
+from app.jobs.schedule import Clock, kinds_schedule, schedule_clear, schedule_run, schedule_set
 from app.jobs.tests.probes import Long, Probe, Quick
 from app.lib.tenancy import scope_enter_everything
 from tests.waiting import wait_until
@@ -119,32 +118,6 @@ def test_a_kind_that_this_version_does_not_know_is_looked_at_later(acme: Any, pr
     schedule_run()
     assert not Job.objects.exists()
     assert Schedule.objects.get().next_run > timezone.now() + timedelta(minutes=50)
-
-
-@pytest.mark.parametrize(
-    ("cron", "zone"),
-    [
-        ("", "UTC"),
-        ("* * * *", "UTC"),
-        ("* * * * * *", "UTC"),
-        ("61 * * * *", "UTC"),
-        ("0 0 30 2 *", "UTC"),
-        ("0 4 * * *", "Mars/Olympus"),
-        ("0 4 * * *", "../etc/passwd"),
-    ],
-)
-def test_a_schedule_that_cannot_be_used_says_why(cron: str, zone: str) -> None:
-    with pytest.raises(Invalid):
-        cron_next(cron=cron, time_zone=zone, after=timezone.now())
-
-
-def test_a_cron_follows_the_clock_of_its_zone_over_a_change_of_time() -> None:
-    # The night of 28 March 2027, when two o'clock becomes three in Berlin.
-    saturday = datetime(2027, 3, 27, 12, tzinfo=UTC)
-    first = cron_next(cron="30 2 * * *", time_zone="Europe/Berlin", after=saturday)
-    assert first.astimezone(UTC) == datetime(2027, 3, 28, 1, 0, tzinfo=UTC)
-    second = cron_next(cron="30 2 * * *", time_zone="Europe/Berlin", after=first)
-    assert second.astimezone(UTC) == datetime(2027, 3, 29, 0, 30, tzinfo=UTC)
 
 
 def test_the_clock_beats_until_it_is_stopped(timed: None) -> None:

@@ -22,9 +22,9 @@ from app.chat.models import Citation, Conversation, Message
 from app.errors import RefdeskError
 from app.jobs.tests.running import jobs_run
 from app.lib.storage import exports_storage, storage
-from app.library.management.commands.check_store import exports_compare
 from app.library.models import Chunk, Document
 from app.library.tests.stores import stores_agree, stores_empty, upload
+from app.operations.management.commands.check_store import exports_compare
 from app.privacy.archive.reading import ArchiveReader
 from app.privacy.archive.rows import ORGANISATION_TABLES
 from app.privacy.exports.run import exports_expire, exports_tidy

@@ -18,7 +18,7 @@ from app.accounts.models import Invitation, OneTimeToken, Organisation
 from app.audit.models import AuditEntry
 from app.chat.models import Citation, Conversation, Message
 from app.jobs.dispatcher import connection_parameters
-from app.jobs.kinds import kind_of
+from app.jobs.registry import kind_of
 from app.jobs.services import job_create
 from app.jobs.tests.running import jobs_run
 from app.lib.advisory_lock import RETENTION

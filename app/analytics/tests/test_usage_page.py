@@ -25,7 +25,7 @@ from app.plans.report import usage_report
 from app.plans.selectors import today
 from tests.people import PASSWORD, Person, person_make
 
-PAGE = "/admin/usage/usageentry/"
+PAGE = "/admin/plans/usageentry/"
 SUMS = ("requests", "tokens_in", "tokens_out", "tokens_embedded")
 QUERIES = 20
 

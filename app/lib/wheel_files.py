@@ -4,7 +4,7 @@ import importlib.util
 import platform
 from pathlib import Path
 
-from app.embedded.errors import EngineError
+from app.lib.engine_error import EngineError
 
 
 def package_folder(name: str) -> Path:

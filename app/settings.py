@@ -25,7 +25,8 @@ def _database(url: str) -> dict[str, Any]:
         "HOST": options.pop("host", parts.hostname or ""),
         "PORT": options.pop("port", str(parts.port or "")),
         # Streams must not hold connections (docs/decisions), so a small pool serves many readers.
-        "OPTIONS": {"pool": {"min_size": 1, "max_size": 12, "timeout": 10}, **options},
+        # A worker has one for each thread of each kind of job, though hardly ever all at once.
+        "OPTIONS": {"pool": {"min_size": 1, "max_size": 24, "timeout": 10}, **options},
         # A cursor kept on the server would outlive the transaction that said its scope.
         "DISABLE_SERVER_SIDE_CURSORS": True,
         "CONN_HEALTH_CHECKS": True,
@@ -131,6 +132,7 @@ INSTALLED_APPS = [
     "app.secrets",
     "app.audit",
     "app.plans",
+    "app.jobs",
     "app.accounts",
     "app.oidc",
     "app.library",

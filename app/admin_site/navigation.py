@@ -17,7 +17,6 @@ GROUPS: tuple[Group, ...] = (
         (
             ("Documents", "library_document", "description"),
             ("Sources", "library_source", "folder"),
-            ("Jobs", "library_job", "manufacturing"),
         ),
     ),
     (
@@ -39,6 +38,8 @@ GROUPS: tuple[Group, ...] = (
     (
         "Record",
         (
+            ("Jobs", "jobs_job", "manufacturing"),
+            ("Schedule", "jobs_schedule", "schedule"),
             ("Audit trail", "audit_auditentry", "history_edu"),
             ("Exports", "privacy_export", "download"),
             ("Erasures", "privacy_erasure", "delete_forever"),

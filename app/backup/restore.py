@@ -12,18 +12,23 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
+from django.db.models import Exists, OuterRef, UUIDField
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
 
 from app.accounts.row_security import as_owner
 from app.audit.trail import audit_record
 from app.backup.archive.reading import DUMP, SECRET_KEY, SECRETS_KEYS, Archive
 from app.backup.create import Say, table_counts
 from app.backup.pg_dump import database_load, owner_connect
+from app.jobs.choices import JobState
+from app.jobs.execution import job_run
+from app.jobs.selectors import jobs_open
 from app.lib.storage import Storage, exports_storage, storage
 from app.library.choices import Step, VersionState
-from app.library.models import Job
-from app.library.pipeline.job_choices import JobKind, JobState
-from app.library.pipeline.run import job_run
+from app.library.models import DocumentVersion
 from app.library.reconcile.reconciler import Report, reconcile
+from app.library.services.jobs import INGEST
 from app.llm.embeddings import embeddings_client
 from app.privacy.exports.run import exports_tidy
 
@@ -191,10 +196,8 @@ def _compare(archive: Archive) -> list[str]:
 def _work_released() -> None:
     """Nobody works on what was being worked on: it goes on at once, and no worker is said to have died of it."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE library_job SET state = 'queued', lease_until = NULL, sent = NULL WHERE state = 'running'"
-        )
-        cursor.execute("UPDATE library_job SET sent = NULL WHERE state = 'queued'")
+        cursor.execute("UPDATE jobs_job SET state = 'queued', lease_until = NULL, sent = NULL WHERE state = 'running'")
+        cursor.execute("UPDATE jobs_job SET sent = NULL WHERE state = 'queued'")
 
 
 def vectors_rebuild(say: Say) -> tuple[int, int]:
@@ -202,10 +205,10 @@ def vectors_rebuild(say: Say) -> tuple[int, int]:
     left = 0
     for _ in range(ROUNDS):
         reconcile(repair=True)
-        waiting = Job.objects.filter(
-            kind=JobKind.INGEST, state=JobState.QUEUED, step=Step.EMBED, version__state=VersionState.ACTIVE
-        )
-        jobs = list(waiting.order_by("bytes", "id").values_list("id", flat=True))
+        active = DocumentVersion.objects.filter(pk=Cast(OuterRef("version"), UUIDField()), state=VersionState.ACTIVE)
+        queued = jobs_open(kind=INGEST).filter(state=JobState.QUEUED, step=Step.EMBED)
+        waiting = queued.annotate(version=KeyTextTransform("version", "payload")).filter(Exists(active))
+        jobs = list(waiting.order_by("weight", "id").values_list("id", flat=True))
         for number, job in enumerate(jobs, start=1):
             job_run(job=job)
             if number % 50 == 0 or number == len(jobs):

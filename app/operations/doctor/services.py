@@ -120,7 +120,9 @@ def mail_server_check() -> Iterator[Finding]:
     try:
         mail_check()
     except MailFailed as error:
-        yield problem("mail", str(error), "Correct REFDESK_SMTP_URL: host, port, and user:password@ if it wants them.")
+        yield problem(
+            "mail", error.message, "Correct REFDESK_SMTP_URL: host, port, and user:password@ if it wants them."
+        )
     else:
         yield ok("mail", "the server takes us")
 

@@ -1,10 +1,11 @@
 """What is too old goes, once a UTC night: conversations by each organisation's own rule, and what has expired.
 
-A night is done for an organisation when it has a row of it, so that a night that a stopped box slept through is made
-up for at the next start. An advisory lock lets one worker do it.
+A night is done for an organisation when it has a row of it, so a job that begins again goes on where it was. An
+advisory lock lets one worker, or a command, do it.
 """
 
 import logging
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -36,18 +37,16 @@ def night_of(moment: datetime) -> date:
     return (moment.astimezone(UTC) - BEGINS).date()
 
 
-def retention_due(*, now: datetime | None = None) -> bool:
-    """Whether something has not had its night yet."""
-    done = RetentionRun.objects.filter(night__gte=night_of(now or timezone.now()))
-    if not done.filter(organisation=None).exists():
-        return True
-    return Organisation.objects.filter(~Exists(done.filter(organisation=OuterRef("pk")))).exists()
-
-
-def retention_run(*, organisation: UUID | None = None, dry_run: bool = False, again: bool = False) -> dict[str, Counts]:
+def retention_run(
+    *,
+    organisation: UUID | None = None,
+    dry_run: bool = False,
+    again: bool = False,
+    on_step: Callable[[str], None] = lambda step: None,
+) -> dict[str, Counts]:
     """Remove what is too old: of one organisation, or of all and of the box itself. What has had its night is left
     out, except with `again`. Counts by organisation's slug; nothing is removed with `dry_run`. Empty when another
-    process is at it.
+    process is at it. on_step: hears `organisations` before each of them, and `box`.
     """
     night, found = night_of(timezone.now()), {}
     with lock_try(RETENTION) as alone:
@@ -61,8 +60,10 @@ def retention_run(*, organisation: UUID | None = None, dry_run: bool = False, ag
         rows = Organisation.objects.order_by("pk")
         for row in rows.filter(pk=organisation) if organisation else rows:
             if row.pk not in done:
+                on_step("organisations")
                 found[row.slug] = _organisation_tidy(row, night, dry_run=dry_run)
         if organisation is None and None not in done:
+            on_step("box")
             found[""] = _box_tidy(night, dry_run=dry_run)
     return found
 

@@ -4,17 +4,19 @@ from uuid import UUID
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
 
-from app.library.pipeline.worker import Worker
+from app.jobs.choices import Lane
+from app.jobs.dispatcher import Message
+from app.jobs.worker import Worker
 
 
-@shared_task(name="ingest.job_run", ignore_result=True)  # type: ignore[untyped-decorator]
-def job_run_task(job: str) -> None:
-    worker.run(UUID(job))
+@shared_task(name="jobs.run", ignore_result=True)  # type: ignore[untyped-decorator]
+def job_run_task(job: str, kind: str) -> None:
+    worker.receive(UUID(job), kind)
 
 
-def _send(job: UUID) -> None:
+def _send(message: Message) -> None:
     # No retry here: a message that could not be sent is sent again by the next round that finds it untaken.
-    job_run_task.apply_async(args=[str(job)], retry=False)
+    job_run_task.apply_async(args=[str(message.job), message.kind], queue=Lane(message.lane).queue, retry=False)
 
 
 worker = Worker(send=_send)

@@ -122,7 +122,7 @@ def env_example() -> str:
 
 
 def page_with(page: str, *, name: str, table: str) -> str:
-    """The page with the table between its marks.
+    """Return the page with the table between its marks.
 
     Raises:
         ValueError: when the marks are not there.

@@ -1,4 +1,4 @@
-"""The one door to a mail server. A box without one sends nothing, and its pages say so."""
+"""The only client of a mail server. A box without one sends nothing, and its pages say so."""
 
 import smtplib
 import ssl
@@ -14,7 +14,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class MailFailed(Exception):
-    """The mail server did not take a mail; the text holds neither its password nor the mail."""
+    """The refusal of a mail by the server; the text contains neither its password nor the mail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Mail:
 
 
 def mail_is_set() -> bool:
-    """Whether this box sends mail: a server and a sender are both known."""
+    """Return whether this box sends mail: a server and a sender are both configured."""
     return bool(settings.SMTP_URL and settings.MAIL_FROM)
 
 
@@ -35,12 +35,12 @@ def mail_send(mail: Mail) -> None:
         with _connection() as server:
             server.send_message(_message(mail), parseaddr(settings.MAIL_FROM)[1], [mail.to])
     except (OSError, smtplib.SMTPException) as error:
-        # The server's own words may repeat an address or a login.
+        # The server's own message may repeat an address or a login.
         raise MailFailed(f"the mail server did not take a mail ({type(error).__name__})") from None
 
 
 def mail_check() -> None:
-    """Whether the server takes us, without sending anything. Raises MailFailed."""
+    """Check that the server accepts a connection, without sending anything. Raises MailFailed."""
     try:
         _connection().quit()
     except (OSError, smtplib.SMTPException) as error:
@@ -49,13 +49,13 @@ def mail_check() -> None:
 
 def _message(mail: Mail) -> EmailMessage:
     message = EmailMessage()
-    # A line break in a name would begin a header of its own; EmailMessage refuses it, so it goes here.
+    # A line break in a name would begin another header; EmailMessage refuses it, so it is removed here.
     message["Subject"] = " ".join(mail.subject.split())
     message["From"] = settings.MAIL_FROM
     message["To"] = mail.to
     message["Date"] = formatdate()
     message["Message-ID"] = make_msgid(domain=urlsplit(settings.PUBLIC_URL).hostname)
-    # So that no holiday notice answers.
+    # Suppresses automatic replies such as holiday notices.
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(mail.text)
     return message

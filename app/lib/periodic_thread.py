@@ -1,4 +1,4 @@
-"""A thread that does one thing again and again for as long as its process lives."""
+"""A thread that repeats a step for as long as its process lives."""
 
 import logging
 import threading
@@ -10,8 +10,8 @@ from app.lib.tenancy import scope_enter_everything
 log = logging.getLogger(__name__)
 
 
-class Rounds:
-    """Derived from, with a `name`, how long it pauses (seconds) and what a `round` is. Sees every organisation."""
+class PeriodicThread:
+    """A base of threads that repeat `run_once`, with a `name` and a pause in seconds. It sees every organisation."""
 
     name: str
     pause_s: float
@@ -24,22 +24,22 @@ class Rounds:
         self._thread.start()
 
     def stop(self) -> None:
-        """No further round begins. What is under way is not waited for."""
+        """Start no further step. A running step is not waited for."""
         self.ended.set()
 
-    def lives(self) -> bool:
+    def is_alive(self) -> bool:
         return self._thread.is_alive()
 
-    def round(self) -> None:
+    def run_once(self) -> None:
         raise NotImplementedError
 
     def _run(self) -> None:
         scope_enter_everything()
         while not self.ended.is_set():
             try:
-                self.round()
+                self.run_once()
             except Exception as error:  # the boundary of a thread that must not end
-                # Its text may hold a document's words: the kind says enough.
+                # Its text may contain a document's text: the class is enough.
                 log.warning("%s: %s", self.name, type(error).__name__)
             finally:
                 connection.close()

@@ -21,7 +21,7 @@ from django.conf import settings
 
 from app.errors import Upstream
 from app.lib.counts import Counter
-from app.lib.http import Answer, Ask, Unanswered, wait_s
+from app.lib.http import RequestFailed, RetriedRequest, ServerResponse, wait_s
 
 DOCUMENTS_PER_REQUEST = 64
 # A CPU needs 2 s for 64 long texts with the packaged model and 30 s with a large one.
@@ -197,10 +197,10 @@ class EmbeddingsClient:
         return self._ask("POST", "embeddings", body, timeout_s=DOCUMENTS_S)
 
     def _ask(self, method: str, path: str, body: bytes | None, *, timeout_s: float) -> bytes:
-        ask = Ask(method, f"{self.server.url}/{path}", self.server.headers, body, ATTEMPTS, BACKOFF_S)
+        ask = RetriedRequest(method, f"{self.server.url}/{path}", self.server.headers, body, ATTEMPTS, BACKOFF_S)
         try:
             return content_of(ask.send(self.pool, read_s=timeout_s))
-        except Unanswered as failure:
+        except RequestFailed as failure:
             raise unavailable(failure.reason) from failure
 
 
@@ -213,7 +213,7 @@ class RefusedError(Upstream):
         return cls("embeddings_unavailable", details={"reason": f"HTTP {status}", "answer": said})
 
 
-def content_of(answer: Answer) -> bytes:
+def content_of(answer: ServerResponse) -> bytes:
     """Raises RefusedError."""
     if answer.status != 200:
         raise RefusedError.of(answer.status, answer.content)
@@ -274,10 +274,10 @@ class QuestionEmbedder:
     async def _ask(self, method: str, path: str, body: bytes | None) -> bytes:
         """Two attempts only: a person is waiting."""
         headers = {**self.server.headers, "X-Priority": "question"}
-        ask = Ask(method, f"{self.server.url}/{path}", headers, body, QUESTION_ATTEMPTS, BACKOFF_S)
+        ask = RetriedRequest(method, f"{self.server.url}/{path}", headers, body, QUESTION_ATTEMPTS, BACKOFF_S)
         try:
             return content_of(await ask.send_async(within_s=QUESTION_S))
-        except Unanswered as failure:
+        except RequestFailed as failure:
             later = wait_s(QUESTION_ATTEMPTS, failure.retry_after, backoff_s=BACKOFF_S)
             raise unavailable(failure.reason, retry_after_s=later) from failure
 

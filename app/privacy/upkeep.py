@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from django.db import connection
 
-from app.lib.periodic_thread import Rounds
+from app.lib.periodic_thread import PeriodicThread
 from app.privacy.duties import CHANNEL
 from app.privacy.erasure.run import erasure_run_next
 from app.privacy.exports.run import export_run_next
@@ -21,7 +21,7 @@ RETENTION_EVERY_S = 300.0
 RECONNECT_S = 2.0
 
 
-class Upkeep(Rounds):
+class Upkeep(PeriodicThread):
     """Stopped in the middle, another worker begins its work anew when the lease has run out."""
 
     name = "upkeep"
@@ -31,7 +31,7 @@ class Upkeep(Rounds):
         super().__init__()
         self._retention_at = 0.0
 
-    def round(self) -> None:
+    def run_once(self) -> None:
         """As long as PostgreSQL listens to us."""
         with psycopg.connect(**listener_parameters()) as listener:
             listener.execute(f"LISTEN {CHANNEL}")

@@ -22,7 +22,7 @@ from django.conf import settings
 
 from app.errors import Upstream
 from app.lib.counts import Histogram
-from app.lib.http import Ask, Unanswered
+from app.lib.http import RequestFailed, RetriedRequest
 from app.llm.embeddings import EmbeddingSpace
 from app.retrieval.fusion import CANDIDATES, Candidates, Scored
 from app.retrieval.sparse import SparseVector
@@ -150,10 +150,10 @@ INDEXES: tuple[Json, ...] = (
 def server_ask(server: IndexServer, pool: urllib3.PoolManager, method: str, path: str, body: Json | None = None) -> Any:
     """The `result` of one call, from a thread. Raises Upstream: search_unavailable."""
     content = None if body is None else orjson.dumps(body)
-    ask = Ask(method, f"{server.url}{path}", server.headers, content, ATTEMPTS)
+    ask = RetriedRequest(method, f"{server.url}{path}", server.headers, content, ATTEMPTS)
     try:
         answer = ask.send(pool, read_s=WRITE_S)
-    except Unanswered as failure:
+    except RequestFailed as failure:
         raise unavailable(failure.reason) from failure
     if answer.status != 200:
         raise IndexRefused(answer.status, answer.content)
@@ -345,8 +345,8 @@ class IndexReader:
         for url in self.urls:
             begun = time.perf_counter()
             try:
-                answer = await Ask("POST", url, self.server.headers, body).send_async(within_s=SEARCH_S)
-            except Unanswered as failure:
+                answer = await RetriedRequest("POST", url, self.server.headers, body).send_async(within_s=SEARCH_S)
+            except RequestFailed as failure:
                 raise unavailable(failure.reason) from failure
             finally:
                 SEARCHES.observe(time.perf_counter() - begun)

@@ -18,7 +18,7 @@ from uuid import UUID
 import psycopg
 from django.db import connection as django_connection
 
-from app.lib.heartbeat_file import alive_touch
+from app.lib.heartbeat_file import heartbeat_touch
 from app.lib.tenancy import EVERYTHING, SETTING
 from app.library.pipeline.jobs import CHANNEL, STOP
 
@@ -29,7 +29,7 @@ POLL_S = 5.0
 WINDOW = 12
 # A message that nobody took for so long is taken for lost and sent again; a second one does no harm.
 RESEND_S = 20
-# Rounds are this far apart at least, so that thousands of small files cost few of them.
+# PeriodicThread are this far apart at least, so that thousands of small files cost few of them.
 ROUND_S = 0.05
 RECONNECT_S = 2.0
 
@@ -98,7 +98,7 @@ class Dispatcher:
     def _run(self) -> None:
         while not self._ended:
             # Without the database too: this process is not what is broken then.
-            alive_touch()
+            heartbeat_touch()
             try:
                 with psycopg.connect(**self._parameters()) as connection:
                     connection.execute(f"SET {SETTING} = '{EVERYTHING}'")
@@ -119,7 +119,7 @@ class Dispatcher:
 
     def _serve(self, connection: "psycopg.Connection[tuple[Any, ...]]") -> None:
         while not self._ended:
-            alive_touch()
+            heartbeat_touch()
             self._send_all(jobs_next(connection))
             begun = time.monotonic()
             self._wait(connection)

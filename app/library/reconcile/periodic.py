@@ -1,16 +1,16 @@
 """The reconciler's clock: at the start and every ten minutes, in a thread of its own."""
 
-from app.lib.periodic_thread import Rounds
+from app.lib.periodic_thread import PeriodicThread
 from app.library.reconcile.reconciler import reconcile
 
 RECONCILE_S = 600.0
 
 
-class Reconciling(Rounds):
+class Reconciling(PeriodicThread):
     """Stopped in the middle it loses nothing: every repair is one transaction."""
 
     name = "reconciler"
     pause_s = RECONCILE_S
 
-    def round(self) -> None:
+    def run_once(self) -> None:
         reconcile(repair=True)

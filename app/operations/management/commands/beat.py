@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from app.lib.heartbeat_file import alive_touch
+from app.lib.heartbeat_file import heartbeat_touch
 from app.library.reconcile.periodic import Reconciling
 from app.privacy.upkeep import Upkeep
 
@@ -24,8 +24,8 @@ class Command(BaseCommand):
         clocks = (Reconciling(), Upkeep())
         for clock in clocks:
             clock.start()
-        while not ended.wait(LOOK_S) and all(clock.lives() for clock in clocks):
-            alive_touch()
+        while not ended.wait(LOOK_S) and all(clock.is_alive() for clock in clocks):
+            heartbeat_touch()
         for clock in clocks:
             clock.stop()
         if not ended.is_set():

@@ -69,7 +69,7 @@ def pages_broken() -> list[str]:
 
 @everything_visible()
 def question_problem() -> str:
-    """Ask about what is in the documents; what is wrong, or nothing. Leaves no conversation."""
+    """RetriedRequest about what is in the documents; what is wrong, or nothing. Leaves no conversation."""
     asked = 0
     for bot, question in _questions():
         asked += 1

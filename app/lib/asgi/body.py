@@ -66,7 +66,7 @@ class RefusedBody:
     readline = read
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: nothing is open."""
 
 
 class BodyReceiver:

@@ -62,7 +62,7 @@ async def guarded(request: HttpRequest) -> HttpResponseBase:
 
 
 async def _twice() -> bool:
-    """Yes; then not known; then no."""
+    """Return True, then raise, then return False."""
     seen["asked"] = seen.get("asked", 0) + 1
     if seen["asked"] == 2:
         raise ConnectionError
@@ -74,7 +74,7 @@ urlpatterns = [path(view.__name__, view) for view in (batches, refdesk_error, ot
 
 @pytest.fixture
 async def address() -> AsyncIterator[str]:
-    """A real uvicorn in this loop."""
+    """Serve with a real uvicorn in this loop and return its address."""
     with override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=[]), socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(ASGIHandler(), lifespan="off", log_level="warning"))

@@ -104,7 +104,7 @@ async def test_nobody_finds_another_organisation_s_passages(
 async def test_postgresql_is_the_second_check(
     store: Store, writer: IndexWriter, acme: Organisation, other: Organisation
 ) -> None:
-    """Points that claim to be acme's, or that nobody has a row for, never become passages."""
+    """Check that points which claim to be acme's, or have no row, never become passages."""
     mine, theirs = await store(acme, HOLIDAY), await store(other, EXPENSES)
     [vector] = await sync_to_async(embeddings_client().embed_documents)([EXPENSES])
     lies = [

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[3]
 @pytest.fixture(autouse=True)
 def _valkey_is_there(valkey: str, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.VALKEY_URL = valkey
-    monkeypatch.setattr(gcra, "_rests_until", 0.0)
+    monkeypatch.setattr(gcra, "_paused_until", 0.0)
 
 
 def limit(most: int, name: str = "organisation") -> Limit:

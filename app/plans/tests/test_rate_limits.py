@@ -125,7 +125,7 @@ def test_without_valkey_each_process_counts_for_itself(
 ) -> None:
     plan(acme, requests_per_minute=3)
     settings.VALKEY_URL = "redis://127.0.0.1:9"
-    monkeypatch.setattr(gcra, "_rests_until", 0.0)
+    monkeypatch.setattr(gcra, "_paused_until", 0.0)
     responses = [get(alice) for _ in range(5)]
     assert [response.status_code for response in responses] == [200, 200, 200, 429, 429]
     assert responses[0]["RateLimit-Remaining"] == "2"

@@ -16,7 +16,7 @@ from app.library.places import place_label
 
 
 class Command(BaseCommand):
-    help = "RetriedRequest a bot a question; prints the answer while it is written, and its sources."
+    help = "Ask a bot a question; prints the answer while it is written, and its sources."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("bot", help="slug of the bot")

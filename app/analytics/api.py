@@ -13,7 +13,7 @@ from app.analytics.schemas import UsageReportOut
 from app.analytics.usage_tables import usage_names
 from app.errors import Invalid
 from app.lib.csv_table import csv_table
-from app.lib.openapi_responses import CSV, answered
+from app.lib.openapi_responses import CSV, responses
 from app.lib.strict_types import Day
 from app.lib.times import time_text
 from app.plans.choices import UsageBy
@@ -37,7 +37,7 @@ class By(StrEnum):
 
 
 @router.get(
-    "/usage", auth=policy(Role.ADMIN, Scope.ADMIN), response=UsageReportOut, by_alias=True, openapi_extra=answered(CSV)
+    "/usage", auth=policy(Role.ADMIN, Scope.ADMIN), response=UsageReportOut, by_alias=True, openapi_extra=responses(CSV)
 )
 def list_usage(
     request: ApiRequest,

@@ -6,7 +6,7 @@ from ninja import Query, Router, Schema
 from app.accounts.auth import ApiRequest, policy
 from app.accounts.choices import Role, Scope
 from app.audit.selectors import audit_csv, audit_list, audit_payload
-from app.lib.openapi_responses import CSV, answered
+from app.lib.openapi_responses import CSV, responses
 from app.lib.paging import Limit, page_read
 from app.lib.strict_types import Time
 
@@ -47,7 +47,7 @@ class AuditPageOut(Schema):
     next: str | None
 
 
-@router.get("/audit", auth=policy(Role.ADMIN, Scope.ADMIN), response=AuditPageOut, openapi_extra=answered(CSV))
+@router.get("/audit", auth=policy(Role.ADMIN, Scope.ADMIN), response=AuditPageOut, openapi_extra=responses(CSV))
 def list_audit(
     request: ApiRequest,
     limit: int = Limit,

@@ -43,7 +43,7 @@ from app.llm.queue import queue_of
 from app.llm.routing import endpoint_default, model_info
 from app.plans.caps import cap_check
 from app.plans.rate_limits import tokens_settle, tokens_take
-from app.retrieval.search import Found, candidates_find
+from app.retrieval.search import CandidateHits, candidates_find
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ def _start(
     question: str,
     bot: LiveBot,
     opened: Opened,
-    found: Found,
+    found: CandidateHits,
     model: ModelChoice,
     began: float,
     timings: dict[str, float | None],

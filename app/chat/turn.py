@@ -15,8 +15,8 @@ from app.errors import RefdeskError
 from app.lib.sse import Event
 from app.llm.endpoint import Endpoint, ModelInfo
 from app.llm.queue import Ticket
-from app.retrieval.search import SUPPORTED_FROM, Found
-from app.retrieval.sparse import words_of
+from app.retrieval.search import SUPPORTED_FROM, CandidateHits
+from app.retrieval.sparse import words_split
 
 CODE_FROM = 0.1  # support that is enough when the question's codes stand in a passage
 
@@ -62,7 +62,7 @@ class Turn:
     asked: Asked
     bot: LiveBot
     opened: Opened
-    found: Found
+    found: CandidateHits
     passages: list[Passage]
     model: ModelChoice
     log: TurnLog
@@ -132,5 +132,5 @@ def codes_stand_in(question: str, texts: Sequence[str]) -> bool:
 
     A vector says little about a code, but where it stands there is what is known of it.
     """
-    codes = {word for word in words_of(question) if not word.isalpha() and not word.isdigit()}
-    return bool(codes) and any(codes <= set(words_of(text)) for text in texts)
+    codes = {word for word in words_split(question) if not word.isalpha() and not word.isdigit()}
+    return bool(codes) and any(codes <= set(words_split(text)) for text in texts)

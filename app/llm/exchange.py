@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import urllib3
 
-from app.lib.http import Answer, Ask, Unanswered, wait_s
+from app.lib.http import RequestFailed, RetriedRequest, ServerResponse, wait_s
 from app.llm.endpoint import Endpoint
 
 T = TypeVar("T")
@@ -28,7 +28,7 @@ class WireRequest:
     optional: bool = False
 
 
-Exchange = Generator[WireRequest, Answer, T]
+Exchange = Generator[WireRequest, ServerResponse, T]
 
 
 class ExchangeFailed(Exception):
@@ -58,18 +58,18 @@ class Effort:
     backoff_s: float = 0.5
     headers: Mapping[str, str] = field(default_factory=dict)  # besides the endpoint's
 
-    def ask(self, request: WireRequest, endpoint: Endpoint) -> Ask:
+    def ask(self, request: WireRequest, endpoint: Endpoint) -> RetriedRequest:
         method, headers = "GET" if request.body is None else "POST", {**endpoint.headers, **self.headers}
-        return Ask(method, request.url, headers, request.body, self.attempts, self.backoff_s)
+        return RetriedRequest(method, request.url, headers, request.body, self.attempts, self.backoff_s)
 
-    def no_response(self, request: WireRequest, failure: Unanswered) -> Answer:
+    def no_response(self, request: WireRequest, failure: RequestFailed) -> ServerResponse:
         if request.optional:
-            return Answer(0, b"")
+            return ServerResponse(0, b"")
         later_s = wait_s(self.attempts, failure.retry_after, backoff_s=self.backoff_s)
         raise ExchangeFailed(failure.reason, retry_after_s=later_s) from failure
 
 
-def content_of(response: Answer, endpoint: Endpoint) -> bytes:
+def content_of(response: ServerResponse, endpoint: Endpoint) -> bytes:
     """Return the content of a response with the status 200.
 
     Raises:
@@ -91,7 +91,7 @@ def exchange_run(exchange: Exchange[T], *, endpoint: Endpoint, effort: Effort, p
         while True:
             try:
                 response = effort.ask(request, endpoint).send(pool, read_s=effort.within_s)
-            except Unanswered as failure:
+            except RequestFailed as failure:
                 response = effort.no_response(request, failure)
             request = exchange.send(response)
     except StopIteration as end:
@@ -110,7 +110,7 @@ async def exchange_run_async(exchange: Exchange[T], *, endpoint: Endpoint, effor
         while True:
             try:
                 response = await effort.ask(request, endpoint).send_async(within_s=effort.within_s)
-            except Unanswered as failure:
+            except RequestFailed as failure:
                 response = effort.no_response(request, failure)
             request = exchange.send(response)
     except StopIteration as end:

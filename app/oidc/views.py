@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 from app.accounts.auth import Caller
 from app.accounts.choices import Role
 from app.errors import RefdeskError
-from app.lib.request_id import request_id_of
+from app.lib.request_id import request_id_get
 from app.oidc.identities import identity_unlink
 from app.oidc.token_revocation import oidc_configured, provider_name
 from app.portal.pages import caller_user, error_page, id_posted, leaving_page, page, public_page
@@ -75,13 +75,13 @@ def _or_refusal(request: HttpRequest, view: Callable[[], HttpResponse]) -> HttpR
         return view()
     except RefdeskError as error:
         # Without its message, which may name the person.
-        log.warning("request %s: %s (%s)", request_id_of(request), error.code, type(error.__cause__).__name__)
+        log.warning("request %s: %s (%s)", request_id_get(request), error.code, type(error.__cause__).__name__)
         # Never a 5xx: nothing of the box is broken, so its alarms must stay silent.
         status = error.status if error.status < 500 else 424
         context = {
             "error": error,
             "provider": provider_name(),
-            "request_id": request_id_of(request),
+            "request_id": request_id_get(request),
             "again": error.code != "sign_in_refused",
         }
         return render(request, "portal/sign_in_refused.html", context, status=status)

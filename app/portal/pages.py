@@ -21,7 +21,7 @@ from app.accounts.authentication import sign_out
 from app.accounts.choices import Role
 from app.accounts.models import User
 from app.errors import RefdeskError, retry_after
-from app.lib.request_id import request_id_of
+from app.lib.request_id import request_id_get
 from app.lib.tenancy import everything_visible, organisations_visible
 from app.oidc.single_sign_out import sign_out_address
 from app.oidc.token_revocation import provider_name
@@ -103,7 +103,7 @@ def error_page(request: HttpRequest, error: RefdeskError) -> HttpResponse:
         raise Http404
     if error.code == "organisation_suspended":
         return render(request, "portal/suspended.html", status=error.status)
-    context = {"heading": error.message, "words": error.hint, "request_id": request_id_of(request)}
+    context = {"heading": error.message, "words": error.hint, "request_id": request_id_get(request)}
     response = render(request, "error.html", context, status=error.status)
     if error.retry_after_s is not None:
         response["Retry-After"] = retry_after(error)

@@ -142,7 +142,7 @@ def test_the_page_shows_each_figure_as_plot_and_as_table(alice: Person, bot: Bot
 def test_an_empty_organisation_is_told_where_to_begin(alice: Person) -> None:
     page = alice.client.get("/admin/").content.decode()
     assert "Begin here" in page
-    assert "Nobody has question_row yet." in page
+    assert "Nobody has asked yet." in page
     assert "<canvas" not in page
 
 

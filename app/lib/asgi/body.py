@@ -1,7 +1,7 @@
-"""A request's body while it arrives, and the files in it: bounded, on the disk of the stored files, none lost by its
+"""A request's body and its files: bounded, on the disk of the stored files, none lost because of its
 name.
 
-Django would take any number of bytes from anybody into /tmp (which is memory on many systems), and without a
+Django would accept any number of bytes from anybody into /tmp (which is memory on many systems), and without a
 Content-Length it would see no files and no limit.
 """
 
@@ -37,8 +37,8 @@ def folder_incoming() -> Path:
 
 
 @contextmanager
-def _room_kept(size: int) -> Iterator[None]:
-    """Raises RefdeskError: disk_full, when what is on the disk leaves too little."""
+def _disk_reserve_kept(size: int) -> Iterator[None]:
+    """Keep the disk's reserve free. Raises RefdeskError: disk_full, when too little room is left."""
     try:
         if size > IN_MEMORY_BYTES and shutil.disk_usage(folder_incoming()).free < KEEP_FREE_BYTES:
             raise RefdeskError("disk_full")
@@ -50,12 +50,12 @@ def _room_kept(size: int) -> Iterator[None]:
 
 
 def _temporary() -> IO[bytes]:
-    """Without a name on the disk: a killed process leaves nothing."""
+    """Open a temporary file without a name on the disk, so that a killed process leaves nothing."""
     return tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES, dir=str(folder_incoming()))
 
 
-class Refused:
-    """In the place of a body that was not taken: who reads it is told why, after the checks of who calls."""
+class RefusedBody:
+    """A refused body: reading it raises the error, after the caller has been authenticated."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error
@@ -66,11 +66,11 @@ class Refused:
     readline = read
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: nothing is open."""
 
 
-class Arriving:
-    """ASGI's `receive` of one request. After a refusal the rest of the body is taken and dropped."""
+class BodyReceiver:
+    """ASGI's `receive` of one request. After a refusal it reads the rest of the body and drops it."""
 
     def __init__(self, receive: Callable[[], Awaitable[Any]], most: int) -> None:
         self._receive = receive
@@ -83,17 +83,17 @@ class Arriving:
         while self.refused and message["type"] == "http.request":
             message = await self._receive()
         if self.dropped:
-            # Who listened has ended without the rest of its request, and an end of it would be nobody's to notice.
+            # The request was cancelled before its end, so nobody waits for a message: never return one.
             await asyncio.get_running_loop().create_future()
         return message
 
 
-async def body_read(arriving: Arriving) -> IO[bytes] | Refused:
-    """Raises RequestAborted when the sender leaves first."""
+async def body_read(receiver: BodyReceiver) -> IO[bytes] | RefusedBody:
+    """Read the body into a file. Raises RequestAborted when the sender disconnects first."""
     body = _temporary()
     size, more = 0, True
     while more:
-        message = await arriving()
+        message = await receiver()
         if message["type"] == "http.disconnect":
             body.close()
             raise RequestAborted
@@ -101,24 +101,24 @@ async def body_read(arriving: Arriving) -> IO[bytes] | Refused:
         size += len(data)
         more = message.get("more_body", False)
         try:
-            if size > arriving.most:
+            if size > receiver.most:
                 raise RequestDataTooBig(size)
-            with _room_kept(size):
+            with _disk_reserve_kept(size):
                 body.write(data)
         except (RequestDataTooBig, RefdeskError) as error:
             body.close()
-            arriving.refused = True
-            return Refused(error)
+            receiver.refused = True
+            return RefusedBody(error)
     body.seek(0)
     return body
 
 
 class BodyRequest(ASGIRequest):
-    """A request whose CONTENT_LENGTH is what arrived, sent in chunks or not."""
+    """A request whose CONTENT_LENGTH is the received size, sent in chunks or not."""
 
-    def __init__(self, scope: Any, body_file: IO[bytes] | Refused) -> None:
+    def __init__(self, scope: Any, body_file: IO[bytes] | RefusedBody) -> None:
         super().__init__(scope, cast("IO[bytes]", body_file))
-        if isinstance(body_file, Refused):
+        if isinstance(body_file, RefusedBody):
             self.META["CONTENT_LENGTH"] = "1"
         else:
             size = body_file.seek(0, os.SEEK_END)
@@ -132,7 +132,7 @@ class BodyRequest(ASGIRequest):
 
 
 class FilesParser(MultiPartParser):
-    """Django leaves out a file named `..`, and takes from names what emoji and several scripts are joined with."""
+    """A parser that keeps a file named `..`, and joiners of emoji and scripts in names, unlike Django's."""
 
     def sanitize_file_name(self, file_name: str) -> str:
         name = file_name.replace("\\", "/").rpartition("/")[2]
@@ -140,7 +140,7 @@ class FilesParser(MultiPartParser):
 
 
 class UploadHandler(FileUploadHandler):
-    """Each file beside the stored ones until it is stored; of one that is too large only the proof of it."""
+    """A handler that puts each file into the staging folder; a file that is too large is cut just above the limit."""
 
     _file: IO[bytes]
 
@@ -150,7 +150,7 @@ class UploadHandler(FileUploadHandler):
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
         if start <= settings.UPLOAD_MAX_BYTES:
-            with _room_kept(start + len(raw_data)):
+            with _disk_reserve_kept(start + len(raw_data)):
                 self._file.write(raw_data)
 
     def file_complete(self, file_size: int) -> "UploadedFile[Any]":

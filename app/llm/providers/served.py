@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from app.lib.http import Answer
+from app.lib.http import ServerResponse
 from app.llm.endpoint import DEFAULT_CONTEXT, DEFAULT_SLOTS, Endpoint, ModelInfo
 from app.llm.exchange import Exchange, ExchangeFailed, WireRequest, content_of
 from app.llm.providers.protocol import NoModelServed, ServedModel
@@ -74,7 +74,7 @@ def _chosen(models: Sequence[ServedModel], wanted: str) -> ServedModel:
     return next((model for model in models if not model_embeds(model.name)), models[0])
 
 
-def _object(response: Answer) -> dict[str, Any] | None:
+def _object(response: ServerResponse) -> dict[str, Any] | None:
     """Return the JSON object of a response, None when there is none."""
     try:
         content = orjson.loads(response.content) if response.status == 200 else None

@@ -11,7 +11,7 @@ import pytest
 from django.conf import Settings
 
 from app.errors import Upstream
-from app.lib.http import Answer
+from app.lib.http import ServerResponse
 from app.llm.endpoint import UNSURE_S, Endpoint, ModelInfo
 from app.llm.exchange import Exchange, ExchangeFailed
 from app.llm.providers import PROVIDERS, provider_of
@@ -46,7 +46,7 @@ def run(exchange: Exchange[Any], contents: dict[str, Any]) -> tuple[Any, list[st
             content = contents.get(path)
             status = 404 if content is None else 200
             body = content if isinstance(content, bytes) else json.dumps(content).encode()
-            request = exchange.send(Answer(status, body))
+            request = exchange.send(ServerResponse(status, body))
     except StopIteration as end:
         return end.value, paths
 

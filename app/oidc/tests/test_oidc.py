@@ -256,13 +256,13 @@ def test_the_only_way_in_is_not_unlinked(provider: CertifiedProvider, acme: Orga
 # Signing out
 
 
-@pytest.mark.parametrize("door", ["/accounts/sign-out", "/admin/logout/"])
+@pytest.mark.parametrize("path", ["/accounts/sign-out", "/admin/logout/"])
 def test_signing_out_goes_to_the_provider_with_the_id_token(
-    provider: CertifiedProvider, acme: Organisation, door: str
+    provider: CertifiedProvider, acme: Organisation, path: str
 ) -> None:
     rule(acme, "staff", Role.ADMIN)
     sign_in(client := visitor())
-    response = client.post(door)
+    response = client.post(path)
     address = response.context["address"]
     assert urlsplit(address).path == "/session/end"
     query = query_read(address)

@@ -125,7 +125,7 @@ def test_without_valkey_each_process_counts_for_itself(
 ) -> None:
     plan(acme, requests_per_minute=3)
     settings.VALKEY_URL = "redis://127.0.0.1:9"
-    monkeypatch.setattr(gcra, "_rests_until", 0.0)
+    monkeypatch.setattr(gcra, "_paused_until", 0.0)
     responses = [get(alice) for _ in range(5)]
     assert [response.status_code for response in responses] == [200, 200, 200, 429, 429]
     assert responses[0]["RateLimit-Remaining"] == "2"
@@ -158,11 +158,11 @@ def test_a_door_is_limited_by_address(db: Any, settings: Settings) -> None:
     settings.DOOR_REQUESTS_PER_MINUTE = 3
     form = {"email": "nobody@example.org", "password": "wrong"}
 
-    def knock(address: str) -> int:
+    def sign_in_status(address: str) -> int:
         return Client(REMOTE_ADDR=address).post("/accounts/sign-in", form).status_code
 
-    assert [knock(f"2001:db8:1:2::{n}") for n in range(4)] == [401, 401, 401, 429]
-    assert knock("2001:db8:1:3::1") == 401
+    assert [sign_in_status(f"2001:db8:1:2::{n}") for n in range(4)] == [401, 401, 401, 429]
+    assert sign_in_status("2001:db8:1:3::1") == 401
     # Looking at the page costs nothing.
     assert Client(REMOTE_ADDR="2001:db8:1:2::9").get("/accounts/sign-in").status_code == 200
 

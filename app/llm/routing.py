@@ -7,11 +7,11 @@ from django.conf import settings
 
 from app.errors import Upstream
 from app.llm.endpoint import Endpoint, ModelInfo
-from app.llm.exchange import Effort, ExchangeFailed, exchange_run_async
+from app.llm.exchange import ExchangeFailed, RequestPolicy, exchange_run_async
 from app.llm.providers import provider_of
 from app.llm.providers.protocol import NoModelServed
 
-ASK = Effort(attempts=1, within_s=3.0)  # a turn waits for it
+REQUEST = RequestPolicy(attempts=1, timeout_s=3.0)  # a turn waits for it
 
 
 def endpoint_default(model: str = "") -> Endpoint | None:
@@ -43,7 +43,7 @@ async def model_info(endpoint: Endpoint) -> ModelInfo:
     if info is None:
         exchange = provider_of(endpoint).info(endpoint.model)
         try:
-            info = await exchange_run_async(exchange, endpoint=endpoint, effort=ASK)
+            info = await exchange_run_async(exchange, endpoint=endpoint, policy=REQUEST)
         except NoModelServed as failure:
             raise Upstream("model_missing", details={"reason": failure.reason}) from failure
         except ExchangeFailed as failure:

@@ -24,7 +24,7 @@ def same_model(name: str, other: str) -> bool:
     return name.removesuffix(":latest") == other.removesuffix(":latest")
 
 
-def context_set(parameters: Any) -> int | None:
+def modelfile_context(parameters: Any) -> int | None:
     """Return the tokens of context that a model's Modelfile sets, from what Ollama shows as its parameters."""
     match = re.search(r"^num_ctx\s+(\d+)\s*$", parameters, re.MULTILINE) if isinstance(parameters, str) else None
     return int(match[1]) if match and int(match[1]) else None
@@ -64,7 +64,7 @@ def info_exchange(endpoint: Endpoint, wanted: str) -> Exchange[ModelInfo]:
             return ModelInfo(model, _positive(entry.get("context_length")) or DEFAULT_CONTEXT)
     show = WireRequest(f"{endpoint.root}/api/show", orjson.dumps({"model": model}), optional=True)
     shown = _object((yield show)) or {}
-    return ModelInfo(model, context_set(shown.get("parameters")) or DEFAULT_CONTEXT, context_known=False)
+    return ModelInfo(model, modelfile_context(shown.get("parameters")) or DEFAULT_CONTEXT, context_known=False)
 
 
 def _chosen(models: Sequence[ServedModel], wanted: str) -> ServedModel:

@@ -96,6 +96,17 @@ def test_a_secret_that_others_can_read_is_a_problem(box: WholeBox) -> None:
     assert doctor(box, "--machine")[1]["data folder"]["state"] == "ok"
 
 
+def test_credentials_with_an_older_or_an_unknown_key_are_told(box: WholeBox) -> None:
+    assert doctor(box, "--services")[1]["credentials"]["text"] == "none are stored"
+    columns = "(id, purpose, label, key_id, sealed, changed, created)"
+    box.sql(f"INSERT INTO secrets_secret {columns} VALUES (gen_random_uuid(), 'a.b', 'x', '0', '', now(), now())")
+    try:
+        finding = doctor(box, "--services")[1]["credentials"]
+    finally:
+        box.sql("DELETE FROM secrets_secret")
+    assert (finding["state"], finding["text"]) == ("problem", "1 of 1 have a key that is not in REFDESK_SECRETS_KEYS")
+
+
 def test_tables_of_another_version_are_a_problem(box: WholeBox) -> None:
     box.sql("DELETE FROM django_migrations WHERE app = 'privacy'")
     assert doctor(box, "--services")[1]["tables"]["state"] == "problem"

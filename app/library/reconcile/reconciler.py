@@ -224,4 +224,4 @@ def _tidy() -> None:
     ended = Job.objects.filter(updated__lt=Now() - JOBS_KEPT).exclude(state__in=OPEN)
     ended.filter(state__in=[JobState.DONE, JobState.FAILED, JobState.CANCELLED]).delete()
     Chunk.objects.filter(version__state=VersionState.RETIRED).delete()
-    storage().incoming_clear(older_than_s=OBJECT_AGE_S)
+    storage().purge_staging(older_than_s=OBJECT_AGE_S)

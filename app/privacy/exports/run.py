@@ -140,13 +140,13 @@ def _make(row: Export, held: ActiveJob) -> None:
     counts: Counts = {}
     with closing(in_snapshot(archive_of(row, held, counts))) as pieces:
         stream = cast(BinaryIO, PulledStream(pieces))
-        with exports_storage().receive(stream, organisation=row.organisation_id) as received:
+        with exports_storage().stage(stream, organisation=row.organisation_id) as received:
             held.check()
             whole: dict[str, Any] = {"storage_key": received.key, "bytes": received.bytes, "sha256": received.sha256}
             whole["counts"] = counts
             # The file is there before the row says so. Killed in between, it goes with the next tidying.
             with fenced(row, state=WorkState.DONE, percent=100, error_code="", lease_until=None, **whole):
-                received.keep()
+                received.commit()
 
 
 def in_snapshot(pieces: Iterator[bytes]) -> Generator[bytes, None, None]:
@@ -182,7 +182,7 @@ def exports_tidy(*, older_than_s: float = LEFT_OVER_S) -> dict[str, int]:
     missing = exports_missing()
     ready = Export.objects.filter(pk__in=missing, state=WorkState.DONE)
     ready.update(state=WorkState.FAILED, error_code="file_missing", updated=Now())
-    exports_storage().incoming_clear(older_than_s=older_than_s)
+    exports_storage().purge_staging(older_than_s=older_than_s)
     return {"exports_left_over": len(left), "exports_missing": len(missing)}
 
 

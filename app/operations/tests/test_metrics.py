@@ -18,14 +18,14 @@ from app.bots.services import bot_create
 from app.chat.tests.conftest import (
     Desk,
     desk,
+    fake_llm,
     library,
     model,
-    scripted,
 )
 from app.chat.turn_counts import WHOLE
 from app.embedded.app_programs import web_command
 from app.library.tests.stores import upload
-from app.llm.tests.scripted import Script, ScriptedModel
+from app.llm.tests.fake_llm import Script, ScriptedModel
 from app.operations import metrics
 from app.operations.metrics import BOX_STATE, ERRORS
 from tests.people import Person

@@ -213,7 +213,7 @@ USE_I18N = True
 LANGUAGE_CODE = "en-gb"
 FORMAT_MODULE_PATH = "app.lib.formats"
 
-FILE_UPLOAD_HANDLERS = ["app.lib.asgi.body.UploadHandler"]
+FILE_UPLOAD_HANDLERS = ["app.lib.asgi.form.UploadHandler"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FILES = 200
 UPLOAD_MAX_BYTES = 50 * 1024 * 1024

@@ -121,8 +121,8 @@ def world_make(person: Person, *, word: str) -> World:
 def _work(person: Person) -> dict[str, Any]:
     """An export that can be fetched, an erasure that is done, and a night."""
     organisation, now = person.organisation, timezone.now()
-    with exports_storage().receive(io.BytesIO(new_id().bytes), organisation=organisation.pk) as stored:
-        stored.keep()
+    with exports_storage().stage(io.BytesIO(new_id().bytes), organisation=organisation.pk) as stored:
+        stored.commit()
     export = Export.objects.create(
         organisation=organisation,
         state=RequestState.DONE,
@@ -167,8 +167,8 @@ def _job(document: Document, version: DocumentVersion) -> Job:
 
 def _document(person: Person, source: Source, word: str) -> tuple[Document, DocumentVersion, Chunk]:
     organisation, text = person.organisation, f"{word} text"
-    with storage().receive(io.BytesIO(text.encode()), organisation=organisation.pk) as stored:
-        stored.keep()
+    with storage().stage(io.BytesIO(text.encode()), organisation=organisation.pk) as stored:
+        stored.commit()
     document = Document.objects.create(
         organisation=organisation,
         source=source,

@@ -145,10 +145,10 @@ def _files_put(archive: Archive, kind: str, store: Storage, say: Say) -> int:
             continue
         if not store.exists(key):
             organisation = UUID(key.partition("/")[0])
-            with store.receive(cast(BinaryIO, data), organisation=organisation) as received:
+            with store.stage(cast(BinaryIO, data), organisation=organisation) as received:
                 if received.key != key:
                     raise OSError(f"{kind}/{key} changed while it was read")
-                received.keep()
+                received.commit()
         count += 1
         if count % 500 == 0:
             say(f"{count} of {len(wanted)} files …")

@@ -1,16 +1,15 @@
-"""Stored files in any S3: the same keys as in the folder, under a prefix of the bucket.
+"""Store files in any S3: the same keys as in the folder, under a prefix of the bucket.
 
-An upload is spooled on the local disk first, because its key is the hash of all of it. What is larger than a part is
-then sent in parts that nobody sees, so that keeping it, inside a transaction, is one small call.
+An upload is on the local disk first, because its key is the hash of all of it. It is then put under its key before
+the transaction that makes its row, which only asks whether it is still there. Without a row the reconciler removes it.
 """
 
 import io
 import logging
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -18,30 +17,28 @@ from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 import urllib3
-from minio import S3Error
-from minio.datatypes import Part
+from minio import Minio, S3Error
 from minio.error import MinioException
 from urllib3.exceptions import HTTPError
 
-from app.lib.s3_client import (
+from app.lib.storage.folder import FolderStorage
+from app.lib.storage.interface import KEY, ObjectMissing, StagedUpload, StoredObject, object_key
+from app.lib.storage.s3_client import (
     ANSWER_S,
-    Client,
+    Bucket,
     Place,
-    bucket_check,
-    bucket_ensure,
     bucket_missing,
+    client_make,
     named,
     status_of,
     translated,
-    with_bucket,
 )
-from app.lib.storage import KEY, FolderStorage, ObjectMissing, Received, StoredObject, object_key
+from app.lib.storage.staging import StagedFile
 
 log = logging.getLogger(__name__)
 
 # Of an upload this much is in memory at a time. S3 takes parts from 5 MiB, 10,000 of them: objects up to 80 GB.
 PART_BYTES = 8 * 1024 * 1024
-SPOOL_IN_MEMORY = 256 * 1024
 # Waits before a download that broke off goes on: a store that restarts is back in seconds.
 RESUME_S = (0.3, 1.0, 3.0)
 RESUME_WITHIN_S = 15.0
@@ -54,7 +51,7 @@ class _Reader(io.RawIOBase):
 
     def __init__(self, fetch: Callable[[int], urllib3.BaseHTTPResponse], size: int) -> None:
         self._fetch, self._size, self._at = fetch, size, 0
-        self._answer: urllib3.BaseHTTPResponse | None = None
+        self._response: urllib3.BaseHTTPResponse | None = None
 
     def readable(self) -> bool:
         return True
@@ -94,70 +91,50 @@ class _Reader(io.RawIOBase):
         return len(data)
 
     def _read(self, wanted: int) -> bytes:
-        if self._answer is None:
-            self._answer = self._fetch(self._at)
-        data = self._answer.read(wanted)
+        if self._response is None:
+            self._response = self._fetch(self._at)
+        data = self._response.read(wanted)
         if not data:
             raise HTTPError("the store sent less than it said")
         return data
 
     def _drop(self) -> None:
-        if self._answer is not None:
+        if self._response is not None:
             # Closed, not given back: what was not read is still on its way.
-            self._answer.close()
-            self._answer = None
+            self._response.close()
+            self._response = None
 
     def close(self) -> None:
         self._drop()
         super().close()
 
 
-class _ReceivedSpool:
-    def __init__(self, store: "S3Storage", spool: BinaryIO, organisation: UUID, sha256: str, size: int) -> None:
-        self.sha256, self.bytes = sha256, size
-        self.key = object_key(organisation, sha256)
-        self._store, self._spool = store, spool
-        self._upload, self._parts = "", list[Part]()
+class _S3Upload:
+    def __init__(self, store: "S3Storage", file: StagedFile, organisation: UUID) -> None:
+        self.sha256, self.bytes = file.sha256, file.bytes
+        self.key = object_key(organisation, self.sha256)
+        self._store, self._file = store, file
 
-    def send_ahead(self) -> None:
-        """All that takes long, before anybody holds a lock or a transaction."""
-        if self.bytes > PART_BYTES and not self._store.has(self.key, self.bytes):
-            self._send()
+    def commit(self) -> None:
+        """Put the bytes, where they are not there already: before a transaction, and again if they were deleted."""
+        store = self._store
+        if store.has(self.key, self.bytes):
+            return
 
-    def _send(self) -> None:
-        client, name = self._store.client, self._store.name(self.key)
+        def put() -> None:
+            self._file.seek(0)
+            # One part at a time: more of them at once would be more memory.
+            store.client.put_object(
+                store.bucket.name,
+                store.name(self.key),
+                cast(BinaryIO, self._file),
+                self.bytes,
+                part_size=PART_BYTES,
+                num_parallel_uploads=1,
+            )
+
         with named(self.key):
-            self._upload = with_bucket(client, lambda: client.upload_begin(name))
-            self._spool.seek(0)
-            number = 0
-            while data := self._spool.read(PART_BYTES):
-                number += 1
-                self._parts.append(client.part_put(name, self._upload, number, data))
-
-    def keep(self) -> None:
-        if self._store.has(self.key, self.bytes):
-            return
-        client, name = self._store.client, self._store.name(self.key)
-        if self.bytes > PART_BYTES:
-            if not self._upload:
-                self._send()
-            with named(self.key):
-                client.upload_show(name, self._upload, self._parts)
-            self._upload = ""
-            return
-        self._spool.seek(0)
-        data = self._spool.read()
-        with named(self.key):
-            with_bucket(client, lambda: client.put_object(client.bucket, name, io.BytesIO(data), len(data)))
-
-    def drop(self) -> None:
-        if not self._upload:
-            return
-        try:
-            self._store.client.upload_drop(self._store.name(self.key), self._upload)
-        except (MinioException, HTTPError) as error:
-            # `incoming_clear` does it when the store is back; nobody sees these parts.
-            log.warning("file store: an unfinished upload stays for now (%s)", type(error).__name__)
+            store.bucket.do(put)
 
 
 class S3Storage:
@@ -165,7 +142,8 @@ class S3Storage:
 
     def __init__(self, place: Place, *, prefix: str, scratch: FolderStorage, answer_s: float = ANSWER_S) -> None:
         self.place, self.prefix, self.scratch = place, prefix, scratch
-        self.client = Client(place, answer_s=answer_s)
+        self.bucket = Bucket(place, answer_s=answer_s)
+        self.client = self.bucket.client
 
     def name(self, key: str) -> str:
         """Raises ObjectMissing."""
@@ -174,63 +152,57 @@ class S3Storage:
         return f"{self.prefix}/{key}"
 
     @contextmanager
-    def receive(self, stream: BinaryIO, *, organisation: UUID, limit: int | None = None) -> Iterator[Received]:
-        # Without a name on the disk: a killed process leaves nothing.
-        with tempfile.SpooledTemporaryFile(SPOOL_IN_MEMORY, dir=str(self.scratch.incoming_made())) as file:
-            spool = cast(BinaryIO, file)
-            sha256, size = self.scratch.copy_in(stream, spool, limit)
-            received = _ReceivedSpool(self, spool, organisation, sha256, size)
-            try:
-                received.send_ahead()
-                yield received
-            finally:
-                received.drop()
+    def stage(self, stream: BinaryIO, *, organisation: UUID, limit: int | None = None) -> Iterator[StagedUpload]:
+        with self.scratch.staged(stream, limit=limit) as file:
+            upload = _S3Upload(self, file, organisation)
+            if upload.bytes:
+                # What takes long, before anybody holds a lock or a transaction.
+                upload.commit()
+            yield upload
 
     def open(self, key: str) -> BinaryIO:
         name = self.name(key)
         size = self._size(key)
 
         def fetch(first: int) -> urllib3.BaseHTTPResponse:
-            return self.client.get_object(self.client.bucket, name, offset=first)
+            return self.client.get_object(self.bucket.name, name, offset=first)
 
         return cast(BinaryIO, _Reader(fetch, size))
 
     @contextmanager
     def local_path(self, key: str) -> Iterator[Path]:
-        """A copy, compared with its hash: a damaged object is as good as none."""
-        folder = self.scratch.incoming_made()
-        with self.open(key) as source, tempfile.NamedTemporaryFile(buffering=0, dir=folder) as target:
-            sha256, _ = self.scratch.copy_in(source, cast(BinaryIO, target), None)
-            if sha256 != key.rpartition("/")[2]:
+        """Return a copy, compared with its hash: a damaged object is as good as none."""
+        with self.open(key) as source, self.scratch.staged(source) as file:
+            if file.sha256 != key.rpartition("/")[2]:
                 log.error("file store: the object %s is damaged", key)
                 raise ObjectMissing(key)
-            yield Path(target.name)
+            yield file.to_disk()
 
     def _size(self, key: str) -> int:
         """Raises ObjectMissing, Upstream."""
         name = self.name(key)
         try:
-            return self.client.stat_object(self.client.bucket, name).size or 0
+            return self.client.stat_object(self.bucket.name, name).size or 0
         except S3Error as error:
             # A HEAD has no body to tell a missing bucket from a missing object.
-            found = translated(error, key)
-            if isinstance(found, ObjectMissing):
+            failure = translated(error, key)
+            if isinstance(failure, ObjectMissing):
                 self.check()
-            raise found from error
+            raise failure from error
         except (MinioException, HTTPError) as error:
             raise translated(error, key) from error
 
     def has(self, key: str, size: int) -> bool:
         """Whether it is there with this size; without a bucket nothing is. Raises Upstream."""
         try:
-            return self.client.stat_object(self.client.bucket, self.name(key)).size == size
+            return self.client.stat_object(self.bucket.name, self.name(key)).size == size
         except (MinioException, HTTPError) as error:
             if bucket_missing(error):
                 return False
-            found = translated(error, key)
-            if isinstance(found, ObjectMissing):
+            failure = translated(error, key)
+            if isinstance(failure, ObjectMissing):
                 return False
-            raise found from error
+            raise failure from error
 
     def exists(self, key: str) -> bool:
         self.name(key)
@@ -246,13 +218,13 @@ class S3Storage:
             if self._keeps_versions:
                 self._remove_all(name)
             else:
-                self.client.remove_object(self.client.bucket, name)
+                self.client.remove_object(self.bucket.name, name)
 
     @cached_property
     def _keeps_versions(self) -> bool:
         """Where a bucket keeps or has kept old versions, deleting hides an object and every version must go too."""
         try:
-            return self.client.get_bucket_versioning(self.client.bucket).status in ("Enabled", "Suspended")
+            return self.client.get_bucket_versioning(self.bucket.name).status in ("Enabled", "Suspended")
         except (S3Error, ValueError) as error:
             if isinstance(error, S3Error) and (bucket_missing(error) or status_of(error) >= 500):
                 raise
@@ -261,39 +233,31 @@ class S3Storage:
 
     def _remove_all(self, prefix: str) -> int:
         names = set()
-        found = self.client.list_objects(
-            self.client.bucket, prefix, recursive=True, include_version=self._keeps_versions
+        entries = self.client.list_objects(
+            self.bucket.name, prefix, recursive=True, include_version=self._keeps_versions
         )
-        for one in found:
-            if one.object_name:
-                self.client.remove_object(self.client.bucket, one.object_name, version_id=one.version_id)
-                names.add(one.object_name)
+        for entry in entries:
+            if entry.object_name:
+                self.client.remove_object(self.bucket.name, entry.object_name, version_id=entry.version_id)
+                names.add(entry.object_name)
         return len(names)
 
     def objects(self, *, organisation: UUID | None = None) -> Iterator[StoredObject]:
         start = f"{self.prefix}/{organisation}/" if organisation else f"{self.prefix}/"
         with named():
-            bucket_ensure(self.client)
-            for one in self.client.list_objects(self.client.bucket, start, recursive=True):
-                key = (one.object_name or "").removeprefix(f"{self.prefix}/")
-                if KEY.fullmatch(key) and one.last_modified is not None:
-                    yield StoredObject(key, one.size or 0, one.last_modified.timestamp())
+            self.bucket.ensure()
+            for entry in self.client.list_objects(self.bucket.name, start, recursive=True):
+                key = (entry.object_name or "").removeprefix(f"{self.prefix}/")
+                if KEY.fullmatch(key) and entry.last_modified is not None:
+                    yield StoredObject(key, entry.size or 0, entry.last_modified.timestamp())
 
     def organisation_clear(self, organisation: UUID) -> int:
         with named():
-            bucket_ensure(self.client)
+            self.bucket.ensure()
             return self._remove_all(f"{self.prefix}/{organisation}/")
 
-    def incoming_clear(self, *, older_than_s: float) -> int:
-        removed = self.scratch.incoming_clear(older_than_s=older_than_s)
-        before = datetime.now(UTC) - timedelta(seconds=older_than_s)
-        with named():
-            bucket_ensure(self.client)
-            for one in list(self.client.uploads_unfinished()):
-                if one.name.startswith(f"{self.prefix}/") and one.begun < before:
-                    self.client.upload_drop(one.name, one.upload)
-                    removed += 1
-        return removed
+    def purge_staging(self, *, older_than_s: float) -> int:
+        return self.scratch.purge_staging(older_than_s=older_than_s)
 
     def download_address(self, key: str, *, disposition: str, media_type: str) -> str | None:
         if not self.place.public_url:
@@ -306,17 +270,17 @@ class S3Storage:
         }
         with named(key):
             return self._public_client.presigned_get_object(
-                self.client.bucket, self.name(key), timedelta(seconds=ADDRESS_S), headers
+                self.bucket.name, self.name(key), timedelta(seconds=ADDRESS_S), headers
             )
 
     @cached_property
-    def _public_client(self) -> Client:
+    def _public_client(self) -> Minio:
         """It signs for the address that browsers use, and asks nothing there: the region comes from inside."""
-        signed = self.client.presigned_get_object(self.client.bucket, "region")
+        signed = self.client.presigned_get_object(self.bucket.name, "region")
         # …/20261121/eu-central-1/s3/aws4_request
         region = parse_qs(urlsplit(signed).query)["X-Amz-Credential"][0].split("/")[-3]
-        return Client(self.place, url=self.place.public_url, region=region)
+        return client_make(self.place, url=self.place.public_url, region=region)
 
     def check(self) -> None:
         """Raises Upstream: storage_unavailable."""
-        bucket_check(self.client)
+        self.bucket.check()

@@ -11,7 +11,7 @@ from ninja import Router, Status
 
 from app.accounts.auth import ApiRequest, Caller, async_policy, policy, stream_allowed
 from app.accounts.choices import Role, Scope
-from app.chat.answer import turn_begin
+from app.chat.lifespan import upkeep_register
 from app.chat.models import Conversation, Message
 from app.chat.schemas import (
     ChatIn,
@@ -32,10 +32,10 @@ from app.chat.selectors import (
     message_read,
 )
 from app.chat.services import answer_stop, conversation_delete, conversation_rename, message_rate
-from app.chat.turn import Asked
-from app.chat.turn_events import answer_events
-from app.chat.turn_store import AskedBefore, Owner
-from app.chat.upkeep import upkeep_register
+from app.chat.turns.follow import answer_events
+from app.chat.turns.repository import AskedBefore, Owner
+from app.chat.turns.run import turn_begin
+from app.chat.turns.state import Asked
 from app.errors import NotAllowed, NotFound, RefdeskError
 from app.lib.openapi_responses import EVENTS, answered
 from app.lib.paging import Limit, page_read

@@ -7,8 +7,8 @@ from app.chat.choices import MessageState
 from app.chat.citations import Citation
 from app.chat.models import Citation as CitationRow
 from app.chat.models import Conversation, Message
+from app.chat.payloads import citation_shape, message_shape, passage_shape
 from app.chat.quotes import Span, quotes_exact, quotes_find
-from app.chat.shapes import citation_shape, message_shape, passage_shape
 from app.errors import NotFound
 from app.lib.times import time_shape
 

@@ -9,8 +9,8 @@ from app.audit.actors import actor_now
 from app.audit.trail import audit_record
 from app.chat.choices import MessageRole, MessageState
 from app.chat.models import Conversation, Message
-from app.chat.turn_keeper import TICK_S, stop_elsewhere
-from app.chat.turn_log import logs_here
+from app.chat.turns.relay import TICK_S, stop_elsewhere
+from app.chat.turns.stream import logs_here
 from app.errors import Invalid
 
 STOP_SEEN_S = 2.0  # how long to wait until an answer that another process writes has stopped

@@ -14,12 +14,12 @@ from django.conf import settings
 
 from app import env
 from app.bots.models import Bot
-from app.chat.answer import turn_begin
 from app.chat.choices import AnswerMode
 from app.chat.models import Conversation
 from app.chat.services import conversation_delete
-from app.chat.turn import Asked
-from app.chat.turn_store import Owner
+from app.chat.turns.repository import Owner
+from app.chat.turns.run import turn_begin
+from app.chat.turns.state import Asked
 from app.errors import RefdeskError
 from app.lib.async_sql import database_close
 from app.lib.http import http_session_close

@@ -15,8 +15,8 @@ from redis.asyncio import Redis
 from app.bots.models import Bot
 from app.chat.models import Message
 from app.chat.tests.conftest import Desk, events_of, text_of
-from app.chat.turn_log import logs_here
-from app.chat.turn_store import answers_interrupt_stale
+from app.chat.turns.repository import answers_interrupt_stale
+from app.chat.turns.stream import logs_here
 from app.llm.tests.scripted import SOON_S, Script, ScriptedModel
 from tests.people import Person
 

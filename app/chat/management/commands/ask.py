@@ -5,9 +5,9 @@ import orjson
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from app.accounts.selectors import organisation_get
-from app.chat.answer import turn_begin
-from app.chat.turn import Asked, Turn
-from app.chat.turn_store import Owner
+from app.chat.turns.repository import Owner
+from app.chat.turns.run import turn_begin
+from app.chat.turns.state import Asked, Turn
 from app.errors import RefdeskError
 from app.lib.async_sql import database_close
 from app.lib.http import http_session_close

@@ -7,10 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from app.chat.citations import Citation, CitationResolver, Piece
+from app.chat.payloads import Passage, citation_shape
 from app.chat.quotes import Span, quotes_exact
-from app.chat.shapes import Passage, citation_shape
-from app.chat.turn_log import TurnLog
-from app.chat.turn_store import LiveBot, Opened, Owner
+from app.chat.turns.repository import LiveBot, Opened, Owner
+from app.chat.turns.stream import TurnLog
 from app.errors import RefdeskError
 from app.lib.sse import Event
 from app.llm.endpoints import Endpoint, Facts

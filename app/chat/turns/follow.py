@@ -11,11 +11,11 @@ from redis.exceptions import RedisError
 
 from app.chat.choices import MessageRole, MessageState
 from app.chat.models import Message
+from app.chat.payloads import last_event
 from app.chat.selectors import message_read
-from app.chat.shapes import last_event
-from app.chat.turn_keeper import events_elsewhere
-from app.chat.turn_log import logs_here
-from app.chat.turn_store import answers_interrupt_stale
+from app.chat.turns.relay import events_elsewhere
+from app.chat.turns.repository import answers_interrupt_stale
+from app.chat.turns.stream import logs_here
 from app.lib.sse import Event
 
 log = logging.getLogger(__name__)

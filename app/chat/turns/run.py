@@ -17,14 +17,13 @@ from contextvars import Context
 
 from app.chat.choices import AnswerMode, MessageState
 from app.chat.citations import CitationResolver
+from app.chat.payloads import citation_shape, last_event, message_shape, passage_make
 from app.chat.prompts import answer_most, tokens_fixed
 from app.chat.questions import query_make, question_check, question_points_back
-from app.chat.shapes import citation_shape, last_event, message_shape, passage_make
-from app.chat.turn import Asked, ModelChoice, Turn, seconds
-from app.chat.turn_counts import turn_count
-from app.chat.turn_keeper import turn_keep, turn_let_go
-from app.chat.turn_log import TurnLog
-from app.chat.turn_store import (
+from app.chat.turns.generate import answer_write
+from app.chat.turns.metrics import turn_count
+from app.chat.turns.relay import turn_keep, turn_let_go
+from app.chat.turns.repository import (
     BotChanged,
     LiveBot,
     Opened,
@@ -35,7 +34,8 @@ from app.chat.turn_store import (
     turn_close,
     turn_open,
 )
-from app.chat.writing import answer_write
+from app.chat.turns.state import Asked, ModelChoice, Turn, seconds
+from app.chat.turns.stream import TurnLog
 from app.errors import RefdeskError, Upstream
 from app.lib.sse import Event
 from app.lib.tenancy import scope_enter

@@ -1,6 +1,6 @@
 """What the box counts of its turns (/metrics). The model's name is told only when the deployment chose it."""
 
-from app.chat.turn import Turn
+from app.chat.turns.state import Turn
 from app.lib.counts import Counter, Histogram
 
 TURN_S = (0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300)

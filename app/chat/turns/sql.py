@@ -1,4 +1,4 @@
-"""The statements of a turn, each one short transaction (app/chat/turn_store.py runs them)."""
+"""The statements of a turn, each one short transaction (app/chat/turns/repository.py runs them)."""
 
 from app.chat.prompts import BYTES_PER_TOKEN
 from app.lib.async_sql import of_organisation

@@ -16,7 +16,7 @@ import psycopg
 from app.bots.settings import BotSettings
 from app.chat.choices import AnswerMode
 from app.chat.citations import Citation
-from app.chat.turn_sql import BOT, CHECKPOINT, CLOSE, EARLIER, OPEN, STALE
+from app.chat.turns.sql import BOT, CHECKPOINT, CLOSE, EARLIER, OPEN, STALE
 from app.errors import Conflict, NotFound, RefdeskError
 from app.lib.async_sql import fetch
 from app.lib.ids import new_id

@@ -17,8 +17,8 @@ from weakref import WeakKeyDictionary
 import orjson
 from redis.exceptions import RedisError
 
-from app.chat.turn_log import TurnLog, logs_here
-from app.chat.turn_store import CHECKPOINT_S, answers_checkpoint
+from app.chat.turns.repository import CHECKPOINT_S, answers_checkpoint
+from app.chat.turns.stream import TurnLog, logs_here
 from app.errors import RefdeskError
 from app.lib.sse import Event
 from app.lib.tenancy import scope_enter_everything

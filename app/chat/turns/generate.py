@@ -7,9 +7,9 @@ from app.chat.attribution import answer_attribute
 from app.chat.choices import AnswerMode
 from app.chat.citations import CitationResolver, Piece, has_words
 from app.chat.extractive import Readable, extract_make
+from app.chat.payloads import Passage
 from app.chat.prompts import Source, is_refusal, prompt_make, tokens_estimate
-from app.chat.shapes import Passage
-from app.chat.turn import Turn, seconds
+from app.chat.turns.state import Turn, seconds
 from app.errors import Upstream
 from app.lib.sse import Event
 from app.library.places import place_label

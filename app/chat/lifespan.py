@@ -3,8 +3,8 @@
 import asyncio
 import logging
 
-from app.chat.turn_log import logs_here
-from app.chat.turn_store import LEASE_S, answers_interrupt_stale
+from app.chat.turns.repository import LEASE_S, answers_interrupt_stale
+from app.chat.turns.stream import logs_here
 from app.errors import RefdeskError
 from app.lib.asgi.lifespan import on_start, on_stop
 from app.lib.async_sql import database_close

@@ -1,4 +1,7 @@
-"""The JSON shapes of docs/api.md that a turn sends: Passage, Citation, Message. Encoded once, sent many times."""
+"""Payloads of the API that a turn sends: Passage, Citation, Message. Encoded once, sent many times.
+
+What a column says by itself follows from its declaration (app/chat/models.py); the rest is made here.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,10 +11,11 @@ from uuid import UUID
 
 import orjson
 
+from app.chat import models
 from app.chat.choices import MessageState
-from app.chat.citations import Citation
 from app.chat.quotes import Span
 from app.errors import error_json
+from app.lib.columns import payload
 from app.lib.sse import Event
 from app.lib.times import time_shape
 from app.library.selectors.documents import document_url
@@ -19,7 +23,7 @@ from app.library.selectors.documents import document_url
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A passage shown to the model or the reader. row: as `turn_open` reads it; json: its shape, encoded."""
+    """A passage shown to the model or the reader. row: as `turn_open` reads it; json: its payload, encoded."""
 
     n: int
     row: Mapping[str, Any]
@@ -39,21 +43,24 @@ class Passage:
 
 
 def passage_make(*, n: int, row: Mapping[str, Any], score: float | None) -> Passage:
-    shape = passage_shape(
-        n=n,
-        identity=row["id"],
-        document=row["document_id"],
-        name=row["name"],
-        version=row["number"],
-        text=row["text"],
-        place=row["place"],
-        score=score,
-        as_of=row["as_of"],
+    """Number a row of `turn_open`."""
+    encoded = orjson.dumps(
+        passage_payload(
+            n=n,
+            identity=row["id"],
+            document=row["document_id"],
+            name=row["name"],
+            version=row["number"],
+            text=row["text"],
+            place=row["place"],
+            score=score,
+            as_of=row["as_of"],
+        )
     )
-    return Passage(n, row, orjson.Fragment(orjson.dumps(shape)))
+    return Passage(n, row, orjson.Fragment(encoded))
 
 
-def passage_shape(
+def passage_payload(
     *,
     n: int | None,
     identity: UUID | str,
@@ -65,7 +72,7 @@ def passage_shape(
     score: float | None,
     as_of: datetime | str,
 ) -> dict[str, Any]:
-    """document: None once it is deleted; the passage keeps its words and its name."""
+    """Build a Passage. document: None once it is deleted; the passage keeps its words and its name."""
     return {
         "id": str(identity),
         "n": n,
@@ -82,54 +89,25 @@ def passage_shape(
     }
 
 
-def citation_shape(citation: Citation, passage: Any, quotes: Sequence[Span] | None) -> dict[str, Any]:
-    """quotes: of `app.chat.quotes`; None when they have not been looked for."""
-    return {
-        "n": citation.n,
-        "passage": passage,
-        "start": citation.start,
-        "end": citation.end,
-        "support": None,
-        "quotes": quotes,
-    }
+def citation_payload(values: Mapping[str, Any], passage: Any, quotes: Sequence[Span] | None) -> dict[str, Any]:
+    """Build a Citation. values: its columns; quotes: of app/chat/quotes.py, None when they have not been looked for."""
+    return {**payload(models.Citation, values), "passage": passage, "quotes": quotes}
 
 
-def message_shape(
-    *,
-    identity: UUID,
-    role: str,
-    content: str,
-    state: str,
-    mode: str,
-    model: str,
-    citations: Sequence[Mapping[str, Any]],
-    tokens_in: int,
-    tokens_out: int,
-    timings: Mapping[str, float | None],
-    error_code: str,
-    being_read: int,
-    rating: int | None,
-    created: datetime,
-) -> dict[str, Any]:
+def message_payload(values: Mapping[str, Any], citations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Build a Message. values: its columns, by the names in SQL."""
+    code = values["error_code"]
     return {
-        "id": str(identity),
-        "role": role,
-        "content": content,
-        "state": state,
-        "mode": mode or None,
-        "model": model or None,
+        **payload(models.Message, values),
         "citations": citations,
-        "usage": {"tokens_in": tokens_in, "tokens_out": tokens_out},
-        "timings": timings,
-        "error": error_json(error_code)["error"] if error_code else None,
-        "notice": notice_shape(being_read),
-        "rating": rating,
-        "created": time_shape(created),
+        "usage": {"tokens_in": values["tokens_in"], "tokens_out": values["tokens_out"]},
+        "error": error_json(code)["error"] if code else None,
+        "notice": notice_payload(values["being_read"]),
     }
 
 
-def notice_shape(being_read: int) -> dict[str, Any] | None:
-    """What a reader should know of a refusal: documents that were still being read cannot have been searched."""
+def notice_payload(being_read: int) -> dict[str, Any] | None:
+    """Build the notice of a refusal: documents that were still being read cannot have been searched."""
     if not being_read:
         return None
     subject = "One document is" if being_read == 1 else f"{being_read:,} documents are"
@@ -138,7 +116,10 @@ def notice_shape(being_read: int) -> dict[str, Any] | None:
 
 
 def last_event(message: dict[str, Any]) -> Event:
-    """The event that ends a turn: `error` when the answer could not be finished, else `done`; both hold the Message."""
+    """Return the event that ends a turn: `error` when the answer could not be finished, else `done`.
+
+    Both hold the whole Message.
+    """
     if message["error"] and message["state"] in (MessageState.INTERRUPTED, MessageState.FAILED):
         return Event("error", {"error": message["error"], "message": message})
     return Event("done", {"message": message})

@@ -1,20 +1,16 @@
-"""Writing an answer: by a model, from the passages' own sentences, or by saying that the documents do not hold one."""
+"""Generate the answer by the language model, from the passages."""
 
 import asyncio
 import logging
 
-from app.chat.attribution import answer_attribute
-from app.chat.choices import AnswerMode
 from app.chat.citations import CitationResolver, Piece, has_words
-from app.chat.extractive import Readable, extract_make
 from app.chat.payloads import Passage
-from app.chat.prompts import Source, is_refusal, prompt_make, tokens_estimate
-from app.chat.turns.state import Turn, seconds
+from app.chat.prompts import Prompt, PromptPassage, prompt_make, tokens_estimate
+from app.chat.turns.state import Step, TurnContext, seconds
 from app.errors import Upstream
 from app.lib.sse import Event
 from app.library.places import place_label
 from app.llm.chat import ChatStream
-from app.llm.queue import Ticket
 
 log = logging.getLogger(__name__)
 
@@ -23,157 +19,117 @@ SHARES = (1.0, 0.5, 0.25)
 IN_LINE_S = 60.0  # longest stay in the queue; the wait was expected to be half of that
 
 
-async def answer_write(turn: Turn, question: str) -> None:
-    """Write the answer into the turn.
+async def generate(turn: TurnContext) -> None:
+    """Stand in line for the model and relay its words.
 
-    Raises:
-        Upstream: the model failed after its first word.
-    """
-    if turn.mode == AnswerMode.REFUSED:
-        _refuse(turn)
-    elif turn.model.answers and await _write_by_model(turn, question):
-        pass
-    elif turn.supported:
-        _write_extract(turn, question)
-    else:
-        _refuse(turn)
-
-
-async def _write_by_model(turn: Turn, question: str) -> bool:
-    """False when the model failed before its first word.
+    A model that fails before its first word leaves the answer to the next step, and its error to the message.
 
     Raises:
         Upstream: it failed later.
     """
-    assert turn.model.ticket is not None
+    if not turn.model.available:
+        return
     try:
-        await _stand_in_line(turn, turn.model.ticket)
-        await _stream(turn, question)
+        await _stand_in_line(turn)
+        await _relay(turn)
     except Upstream as error:
-        if turn.resolver.text:
+        if turn.text:
             raise
         log.warning("no answer by %s: %s", turn.model.name, error.code)
         turn.error = error
-        return False
     finally:
         turn.model.leave()
-    if not turn.citations:
-        if is_refusal(answer=turn.resolver.text, refusal_text=turn.bot.settings.refusal_text):
-            turn.mode = AnswerMode.REFUSED
-        else:
-            turn.give(answer_attribute(answer=turn.resolver.text, question=question, passages=_readable(turn)))
-    return True
 
 
-async def _stand_in_line(turn: Turn, ticket: Ticket) -> None:
+async def _stand_in_line(turn: TurnContext) -> None:
+    ticket = turn.model.ticket
+    assert ticket is not None
     try:
         async with asyncio.timeout(IN_LINE_S):
             while ticket.position:
-                turn.log.add(Event("queue", {"position": ticket.position, "wait_s": seconds(ticket.wait_s)}))
+                turn.emit(Event("queue", {"position": ticket.position, "wait_s": seconds(ticket.wait_s)}))
                 await ticket.changed()
     except TimeoutError as error:
         raise Upstream("model_busy") from error
 
 
-async def _stream(turn: Turn, question: str) -> None:
-    """Relay the model's words, with their citations; from fewer passages where it says that the prompt is too long."""
-    turn.log.add(Event("step", {"name": "answer"}))
+async def _relay(turn: TurnContext) -> None:
+    """Relay the model's words with their citations; with fewer passages where it says that the prompt is too long."""
+    turn.emit(Event("step", {"name": "answer"}))
     for share in SHARES[:-1]:
         try:
-            return await _stream_within(turn, question, share)
+            return await _relay_within(turn, share)
         except Upstream as error:
             if error.code != "prompt_too_long":
                 raise
             log.info("a prompt was too long for %s: tried with less", turn.model.name)
-    return await _stream_within(turn, question, SHARES[-1])
+    return await _relay_within(turn, SHARES[-1])
 
 
-async def _stream_within(turn: Turn, question: str, share: float) -> None:
-    """With a prompt that takes so much of the model's context."""
+async def _relay_within(turn: TurnContext, share: float) -> None:
+    """Relay the reply to a prompt that takes this share of the model's context."""
+    prompt = _prompt(turn, share)
     assert turn.model.endpoint is not None
-    assert turn.model.facts is not None
-    settings = turn.bot.settings
-    prompt = prompt_make(
-        question=question,
-        sources=_sources(turn),
-        history=turn.opened.history,
-        own=settings.system_prompt,
-        refusal_text=settings.refusal_text,
-        context=int(turn.model.facts.context * share),
-        max_tokens=settings.max_tokens,
-    )
     turn.resolver = CitationResolver(prompt.shown)
     stream = ChatStream(
         turn.model.endpoint,
         turn.model.name,
         prompt.messages,
         max_tokens=prompt.max_tokens,
-        temperature=settings.temperature,
+        temperature=turn.bot.settings.temperature,
     )
-    worded = _Worded(turn)
+    gate = _FirstWordGate(turn)
     try:
         async with stream:
             async for text in stream:
-                worded.give(turn.resolver.feed(text))
+                gate.pass_on(turn.resolver.feed(text))
     finally:
-        worded.give(turn.resolver.finish())
-        if not worded.begun:
+        gate.pass_on(turn.resolver.finish())
+        if not gate.open:
             turn.resolver = CitationResolver(())  # of markers alone nothing was sent, and nothing is kept
-        turn.tokens_in = stream.tokens_in or sum(tokens_estimate(one["content"]) for one in prompt.messages)
-        turn.tokens_out = stream.tokens_out or tokens_estimate(turn.resolver.text)
-    if not worded.begun:
+        turn.tokens_in = stream.tokens_in or sum(tokens_estimate(message["content"]) for message in prompt.messages)
+        turn.tokens_out = stream.tokens_out or tokens_estimate(turn.text)
+    if not gate.open:
         raise Upstream("model_dropped", details={"reason": "no_text"})
 
 
-class _Worded:
-    """Gives pieces to the readers from the first word on: markers alone are no answer, and could not be taken back."""
-
-    def __init__(self, turn: Turn) -> None:
-        self.begun = False
-        self._turn = turn
-        self._held: list[Piece] = []
-
-    def give(self, pieces: list[Piece]) -> None:
-        if not self.begun:
-            self._held += pieces
-            pieces = self._held
-            self.begun = has_words(self._turn.resolver.text)
-        if self.begun:
-            self._turn.give(pieces)
-
-
-def _sources(turn: Turn) -> list[Source]:
+def _prompt(turn: TurnContext, share: float) -> Prompt:
+    assert turn.model.facts is not None
+    settings = turn.bot.settings
     scores = {str(hit.id): hit.score for hit in turn.found.hits}
-    return [
-        Source(passage.n, _title(passage), passage.text, scores.get(str(passage.row["id"]), 0.0))
-        for passage in turn.passages
-    ]
+    return prompt_make(
+        question=turn.question,
+        passages=[
+            PromptPassage(passage.n, _title(passage), passage.text, scores.get(str(passage.row["id"]), 0.0))
+            for passage in turn.passages
+        ],
+        history=turn.opened.history,
+        own=settings.system_prompt,
+        refusal_text=settings.refusal_text,
+        context=int(turn.model.facts.context * share),
+        max_tokens=settings.max_tokens,
+    )
 
 
 def _title(passage: Passage) -> str:
     return ", ".join(part for part in (passage.row["name"], place_label(passage.row["place"])) if part)
 
 
-def _readable(turn: Turn) -> list[Readable]:
-    return [
-        Readable(passage.n, passage.text, f"{passage.row['name']} {passage.heading}", passage.kind)
-        for passage in turn.passages
-    ]
+class _FirstWordGate:
+    """Holds pieces back until the first word: markers alone are no answer, and could not be taken back."""
+
+    def __init__(self, turn: TurnContext) -> None:
+        self.open = False
+        self._turn = turn
+        self._waiting: list[Piece] = []
+
+    def pass_on(self, pieces: list[Piece]) -> None:
+        if not self.open:
+            self._waiting += pieces
+            pieces = self._waiting
+            self.open = has_words(self._turn.text)
+        if self.open:
+            self._turn.write(pieces)
 
 
-def _write_extract(turn: Turn, question: str) -> None:
-    extract = extract_make(question=question, passages=_readable(turn))
-    if extract is None:
-        _refuse(turn)
-        return
-    turn.mode = AnswerMode.EXTRACTIVE
-    turn.resolver = CitationResolver(())
-    turn.resolver.text = extract.text
-    turn.give([extract.text, *extract.citations])
-
-
-def _refuse(turn: Turn) -> None:
-    turn.mode = AnswerMode.REFUSED
-    turn.resolver = CitationResolver(())
-    turn.resolver.text = turn.bot.settings.refusal_text
-    turn.give([turn.resolver.text])
+STEP = Step("generate", generate)

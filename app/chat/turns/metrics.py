@@ -1,6 +1,6 @@
-"""What the box counts of its turns (/metrics). The model's name is told only when the deployment chose it."""
+"""Count turns for /metrics. A model is named only when the deployment chose it, not a bot."""
 
-from app.chat.turns.state import Turn
+from app.chat.turns.state import TurnContext
 from app.lib.counts import Counter, Histogram
 
 TURN_S = (0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300)
@@ -13,7 +13,7 @@ WHOLE = Histogram("chat_latency_seconds", "Until the end of an answer", ("mode",
 TOKENS = Counter("llm_tokens_total", "Tokens of the language model, read (in) and written (out)", ("model", "type"))
 
 
-def turn_count(turn: Turn, state: str) -> None:
+def turn_count(turn: TurnContext, state: str) -> None:
     """Count a turn that has ended; its timings are known."""
     mode = str(turn.mode)
     QUESTIONS.add(mode, str(state))

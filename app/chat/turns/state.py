@@ -1,16 +1,18 @@
-"""A turn while it runs: what was asked, what was found, who answers, what has been written."""
+"""The state of a turn: the context that its steps share, and the step as a type."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from app.chat.choices import AnswerMode
 from app.chat.citations import Citation, CitationResolver, Piece
-from app.chat.payloads import Passage, citation_shape
+from app.chat.extractive import Readable
+from app.chat.payloads import Passage, citation_payload
 from app.chat.quotes import Span, quotes_exact
-from app.chat.turns.repository import LiveBot, Opened, Owner
-from app.chat.turns.stream import TurnLog
+from app.chat.turns.repository import LiveBot, OpenedTurn, Owner, TokenReservation
+from app.chat.turns.stream import TurnStream
 from app.errors import RefdeskError
 from app.lib.sse import Event
 from app.llm.endpoints import Endpoint, Facts
@@ -22,8 +24,8 @@ CODE_FROM = 0.1  # support that is enough when the question's codes stand in a p
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What a caller asks. key: the Idempotency-Key, or empty."""
+class TurnRequest:
+    """A caller's question to a bot. bot: its slug; key: the Idempotency-Key, or empty."""
 
     owner: Owner
     bot: str
@@ -35,7 +37,7 @@ class Asked:
 
 @dataclass(slots=True)
 class ModelChoice:
-    """The model that is to answer, with its place in line; or why there is none."""
+    """The model that is to answer, with its place in line; or the error that kept it from answering."""
 
     endpoint: Endpoint | None = None
     facts: Facts | None = None
@@ -43,48 +45,72 @@ class ModelChoice:
     error: RefdeskError | None = None
 
     @property
-    def answers(self) -> bool:
+    def available(self) -> bool:
         return self.ticket is not None
 
     @property
     def name(self) -> str:
-        return self.facts.model if self.facts is not None and self.answers else ""
+        return self.facts.model if self.facts is not None and self.available else ""
 
     def leave(self) -> None:
+        """Give back the place in line."""
         if self.ticket is not None:
             self.ticket.leave()
 
 
 @dataclass(slots=True)
-class Turn:
-    """A turn that runs. `log` has its events; `conversation` and the log's message its ids."""
+class TurnContext:
+    """One turn from its question to its recorded answer. Steps read it and write to it, one after the other.
 
-    asked: Asked
+    Fields without a value are set by the step named beside them, or by app/chat/turns/run.py; reading one too early
+    raises AttributeError.
+    """
+
+    request: TurnRequest
     bot: LiveBot
-    opened: Opened
-    found: Found
-    passages: list[Passage]
-    model: ModelChoice
-    log: TurnLog
+    question: str
     began: float
-    timings: dict[str, float | None]
-    mode: str
-    resolver: CitationResolver
-    tokens_taken: int = 0  # from the minute's limit, given back at the end but for what was used
+    conversation: UUID  # a new one's id when the request names none
+    question_id: UUID  # of the question's row
+    stream: TurnStream  # the events that readers follow
+    query: str = ""  # rewrite: what is searched for
+    model: ModelChoice = field(default_factory=ModelChoice)  # admit
+    reservation: TokenReservation = field(default_factory=TokenReservation)  # admit
+    tokens_taken: int = 0  # admit: from the minute's limit, given back at the end but for what was used
+    found: Found = field(init=False)  # retrieve
+    chunks: Sequence[str] = ()  # retrieve: ids of the candidate passages, best first
+    opened: OpenedTurn = field(init=False)  # run: what the statement that made the rows has read
+    passages: list[Passage] = field(default_factory=list)  # select
+    mode: str = AnswerMode.EXTRACTIVE
+    resolver: CitationResolver = field(default_factory=lambda: CitationResolver(()))  # of the answer's text
+    citations: list[tuple[Citation, Passage]] = field(default_factory=list)
     tokens_in: int = 0
     tokens_out: int = 0
-    being_read: int = 0  # documents that the search could not see yet; known once a refusal is recorded
+    columns: dict[str, Any] = field(default_factory=dict)  # further columns of the answer, recorded at the end
+    timings: dict[str, float | None] = field(default_factory=dict)
     error: RefdeskError | None = None
-    citations: list[tuple[Citation, Passage]] = field(default_factory=list)
-    message: dict[str, Any] | None = None  # the answer's shape, once it has ended
+    ended: bool = False  # no further step runs
+    message: dict[str, Any] | None = None  # run: the answer's payload, once it is recorded
+    _announced: bool = False
 
     @property
-    def conversation(self) -> UUID:
-        return self.opened.conversation
+    def answer_id(self) -> UUID:
+        """The id of the answer's row."""
+        return self.stream.message
 
     @property
-    def supported(self) -> bool:
-        """Whether the passages seem to hold an answer. Not free: asked only when no model judges it."""
+    def text(self) -> str:
+        """The answer so far."""
+        return self.resolver.text
+
+    @property
+    def written_by(self) -> str:
+        """Name of the model that wrote some of the answer; empty when none did."""
+        return self.model.name if self.mode == AnswerMode.MODEL or self.tokens_out else ""
+
+    @property
+    def answerable(self) -> bool:
+        """Whether the passages seem to hold an answer. Costs up to a millisecond: for turns that no model judges."""
         texts = texts_with_headings(self.passages)
         if not texts:
             return False
@@ -97,12 +123,27 @@ class Turn:
         texts = texts_with_headings(self.passages)
         return self.found.out_of_domain(texts) and not codes_stand_in(self.found.question, texts[:3])
 
-    def give(self, pieces: Sequence[Piece]) -> None:
-        """Hand text and citations to the readers."""
+    def readable(self) -> list[Readable]:
+        """Return the passages as they are read for sentences."""
+        return [
+            Readable(passage.n, passage.text, f"{passage.row['name']} {passage.heading}", passage.kind)
+            for passage in self.passages
+        ]
+
+    def emit(self, *events: Event) -> None:
+        """Send events to the readers. The turn's own `start` goes before the first of them."""
+        if not self._announced:
+            self._announced = True
+            start = {"conversation": str(self.conversation), "message": str(self.answer_id), "mode": self.mode}
+            events = (Event("start", {**start, "model": self.model.name or None}), *events)
+        self.stream.add(*events)
+
+    def write(self, pieces: Sequence[Piece]) -> None:
+        """Send pieces of the answer to the readers: its text, and citations of the passages."""
         if not pieces:
             return
         if self.timings.get("first_token_s") is None:
-            self.timings["first_token_s"] = seconds(time.perf_counter() - self.began)
+            self.timings["first_token_s"] = self.seconds_since(self.began)
         events: list[Event] = []
         for piece in pieces:
             if isinstance(piece, str):
@@ -110,12 +151,62 @@ class Turn:
             else:
                 passage = self.passages[piece.n - 1]
                 self.citations.append((piece, passage))
-                events.append(Event("citation", citation_shape(piece, passage.json, self.quotes(piece, passage))))
-        self.log.text = self.resolver.text
-        self.log.add(*events)
+                events.append(Event("citation", self.citation_payload(piece, passage)))
+        self.stream.text = self.text
+        self.emit(*events)
 
-    def quotes(self, citation: Citation, passage: Passage) -> list[Span] | None:
-        return quotes_exact(self.resolver.text[citation.start : citation.end], passage.text)
+    def write_whole(self, text: str, citations: Sequence[Citation] = ()) -> None:
+        """Send an answer that is there at once."""
+        self.resolver = CitationResolver(())
+        self.resolver.text = text
+        self.write([text, *citations])
+
+    def refuse(self) -> None:
+        """Answer that the documents do not say, and end the turn."""
+        self.mode = AnswerMode.REFUSED
+        self.write_whole(self.bot.settings.refusal_text)
+        self.end()
+
+    def end(self) -> None:
+        """Run no further step; the answer is recorded as it is."""
+        self.ended = True
+
+    def citation_payload(self, citation: Citation, passage: Passage) -> dict[str, Any]:
+        return citation_payload(citation_values(citation, passage), passage.json, self._quotes(citation, passage))
+
+    def _quotes(self, citation: Citation, passage: Passage) -> list[Span] | None:
+        return quotes_exact(self.text[citation.start : citation.end], passage.text)
+
+    @staticmethod
+    def seconds_since(moment: float) -> float:
+        """Return the seconds since a moment of time.perf_counter, as timings and events have them."""
+        return seconds(time.perf_counter() - moment)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A named step of a turn. `run` does the step's work on the context."""
+
+    name: str
+    run: Callable[[TurnContext], Awaitable[None]]
+
+
+def citation_values(citation: Citation, passage: Passage) -> dict[str, Any]:
+    """Return the columns of a citation, but for its id (app/chat/models.py)."""
+    row = passage.row
+    return {
+        "n": citation.n,
+        "start": citation.start,
+        "end": citation.end,
+        "support": None,
+        "chunk_id": row["id"],
+        "document_id": row["document_id"],
+        "document_name": row["name"],
+        "version": row["number"],
+        "text": row["text"],
+        "place": row["place"],
+        "as_of": row["as_of"],
+    }
 
 
 def seconds(duration: float) -> float:
@@ -123,12 +214,12 @@ def seconds(duration: float) -> float:
 
 
 def texts_with_headings(passages: Sequence[Passage]) -> list[str]:
-    """A question's words often stand only in the heading: "How heavy is the Vale 3?" over a table of weights."""
+    """Return the passages below their headings: "How heavy is the Vale 3?" stands over a table of weights."""
     return [f"{passage.heading}\n{passage.text}" for passage in passages]
 
 
 def codes_stand_in(question: str, texts: Sequence[str]) -> bool:
-    """Whether the question names things such as E-17 or TV-4105, and one of the texts holds them all.
+    """Return whether the question names codes such as E-17 or TV-4105, and one of the texts holds them all.
 
     A vector says little about a code, but where it stands there is what is known of it.
     """

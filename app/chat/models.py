@@ -63,6 +63,7 @@ class Message(models.Model):
     state = column(models.CharField(max_length=12, choices=MessageState.choices, default=MessageState.DONE), RECORDED)
     mode = column(models.CharField(max_length=12, choices=AnswerMode.choices, blank=True), RECORDED, null_if_empty=True)
     model = column(models.CharField(max_length=200, blank=True), RECORDED, null_if_empty=True)
+    finish_reason = column(models.CharField(max_length=20, default="", db_default=""), RECORDED, null_if_empty=True)
     revision = column(
         models.ForeignKey(BotRevision, models.SET_NULL, null=True, blank=True, related_name="+"), Use.ARCHIVE
     )

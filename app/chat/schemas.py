@@ -38,9 +38,7 @@ class FeedbackIn(Schema):
 
 @with_columns(Conversation, Use.API)
 class ConversationOut(Schema):
-    """bot: its slug."""
-
-    bot: str
+    bot: str  # its slug
 
 
 class ConversationPageOut(Schema):
@@ -97,8 +95,6 @@ class NoticeOut(Schema):
 
 @with_columns(Message, Use.API)
 class MessageOut(Schema):
-    """A question or an answer; `error` and `notice` say what is to be known of how an answer ended."""
-
     citations: list[CitationOut]
     usage: UsageOut
     error: ErrorOut | None

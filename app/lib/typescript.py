@@ -1,5 +1,6 @@
 """TypeScript interfaces of API schemas, so that the browser's types follow from the declaration of the payloads."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import NoneType, UnionType
@@ -8,6 +9,8 @@ from uuid import UUID
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+
+LINE = 116  # characters of a comment
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +42,17 @@ def interfaces(schemas: Sequence[type[BaseModel]], *, names: Mapping[str, str] |
 
 
 def _interface(schema: type[BaseModel], called: Mapping[Any, str]) -> str:
-    lines = [f"/** {' '.join(schema.__doc__.split())} */"] if schema.__doc__ else []
+    lines = _comment(schema.__doc__) if schema.__doc__ else []
     lines.append(f"export interface {called[schema]} {{")
     lines += [f"  {name}: {_field(info, called)};" for name, info in schema.model_fields.items()]
     return "\n".join([*lines, "}\n"])
+
+
+def _comment(text: str) -> list[str]:
+    text = " ".join(text.split())
+    if len(text) <= LINE:
+        return [f"/** {text} */"]
+    return ["/**", *(f" * {line}" for line in textwrap.wrap(text, LINE, break_on_hyphens=False)), " */"]
 
 
 def _field(info: FieldInfo, called: Mapping[Any, str]) -> str:

@@ -83,7 +83,7 @@ def admin_pages(page: Page, box: WholeBox) -> Iterator[tuple[str, str]]:
             if name in CONFIRMATIONS:
                 yield f"{name}-confirm", one.replace("change/", CONFIRMATIONS[name])
     yield "admin-key-add", "/admin/accounts/apikey/add/"
-    yield "admin-empty", "/admin/sources/document/?q=no-such-document"
+    yield "admin-empty", "/admin/library/document/?q=no-such-document"
 
 
 def pictures_take(browser: Browser, box: WholeBox, folder: Path) -> None:

@@ -12,9 +12,9 @@ import psycopg
 from django.db import connection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from app.embedded.errors import EngineError
-from app.embedded.wheel_files import package_program
+from app.lib.engine_error import EngineError
 from app.lib.tenancy import ACT_AS_ROLE, EVERYTHING, SETTING
+from app.lib.wheel_files import package_program
 
 # How a program connects, and the password, which is no argument: others can see those.
 Address = tuple[str, str]

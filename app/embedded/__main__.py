@@ -9,13 +9,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from app import env
-from app.embedded.box import Box, project_version
+from app.embedded.box import Box
 from app.embedded.console import Report
-from app.embedded.errors import EngineError
 from app.embedded.ports import port_is_free
 from app.embedded.signals import Wakeup
 from app.embedded.startup import Plan, plan_box, public_address
 from app.embedded.supervisor import Supervisor
+from app.lib.engine_error import EngineError
+from app.lib.version import project_version
 from app.llm.known_models import KNOWN_MODELS
 
 LEFTOVER_LADDER = ((signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0))

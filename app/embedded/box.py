@@ -5,17 +5,17 @@ import fcntl
 import hashlib
 import json
 import os
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from app.embedded.errors import EngineError
 from app.embedded.ports import port_find
 from app.embedded.process import process_stop, start_time
 from app.embedded.process_spec import StopLadder
 from app.embedded.secret import file_write_private, secret_keep
+from app.lib.engine_error import EngineError
+from app.lib.version import project_version, version_key
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,17 +26,6 @@ class Running:
 
     pid: int
     address: str
-
-
-def project_version() -> str:
-    found = re.search(r'^version = "([^"]+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
-    if found is None:
-        raise EngineError("pyproject.toml names no version.")
-    return found[1]
-
-
-def version_key(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version))
 
 
 def file_read_json(path: Path) -> Any:

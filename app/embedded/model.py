@@ -14,8 +14,8 @@ import sys
 from pathlib import Path
 
 from app.embedded.box import ROOT
-from app.embedded.errors import EngineError
-from app.embedded.wheel_files import package_folder
+from app.lib.engine_error import EngineError
+from app.lib.wheel_files import package_folder
 from app.llm.known_models import KNOWN_MODELS, KnownModel
 
 BLOCK = 4 * 1024 * 1024

@@ -4,7 +4,7 @@ import errno
 import random
 import socket
 
-from app.embedded.errors import EngineError
+from app.lib.engine_error import EngineError
 
 LOOPBACK = "127.0.0.1"
 

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-from app.embedded.errors import EngineError
 from app.embedded.ports import LOOPBACK, port_find
 from app.embedded.process import child_stop, process_start, process_stop, start_time
 from app.embedded.process_spec import engine_start
 from app.embedded.run_as import Identity, give_folder, identity_find
 from app.embedded.secret import secret_keep
-from app.embedded.wheel_files import package_program
+from app.lib.engine_error import EngineError
+from app.lib.wheel_files import package_program
 
 ROLE = "refdesk"
 # What the application acts as (app/lib/tenancy.py).

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from app.embedded.errors import EngineError
 from app.embedded.http_probe import http_get
 from app.embedded.process import child_stop, process_start
 from app.embedded.run_as import SAME, Identity
+from app.lib.engine_error import EngineError
 
 StopLadder = Sequence[tuple[signal.Signals, float]]
 

@@ -7,8 +7,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.embedded.errors import EngineError
 from app.embedded.process import launch_command
+from app.lib.engine_error import EngineError
 
 
 @dataclass(frozen=True)

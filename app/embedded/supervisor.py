@@ -15,13 +15,13 @@ from collections.abc import Sequence
 
 from app.embedded.box import ROOT, Box
 from app.embedded.console import Report, log_shorten, log_tail
-from app.embedded.errors import EngineError
 from app.embedded.managed_process import Post, status_text
 from app.embedded.process import process_start
 from app.embedded.process_spec import Engine, last_answer
 from app.embedded.shutdown import posts_stop
 from app.embedded.signals import Stopping, Wakeup
 from app.embedded.startup import Plan, Step
+from app.lib.engine_error import EngineError
 
 READY_WITHIN_S = 90.0
 DEATHS_AT_START = 3

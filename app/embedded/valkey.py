@@ -10,7 +10,7 @@ from app.embedded.process import child_stop
 from app.embedded.process_spec import engine_start
 from app.embedded.run_as import SAME, Identity
 from app.embedded.secret import file_write_private, secret_keep
-from app.embedded.wheel_files import package_program
+from app.lib.wheel_files import package_program
 
 # SIGTERM writes what is in memory and ends.
 STOP_LADDER = ((signal.SIGTERM, 5.0), (signal.SIGKILL, 2.0))

@@ -208,9 +208,9 @@ def test_editors_viewers_and_deactivated_owners_cannot_enter(acme: Organisation,
 
 
 def test_signing_in_happens_on_the_portal_s_page(db: Any) -> None:
-    first = Client().get("/admin/sources/document/")
+    first = Client().get("/admin/library/document/")
     second = Client().get(first["Location"])
-    assert second["Location"] == "/accounts/sign-in?next=/admin/sources/document/"
+    assert second["Location"] == "/accounts/sign-in?next=/admin/library/document/"
     posted = Client().post("/admin/login/", {"username": "a@b.org", "password": "x"})
     assert posted["Location"].startswith("/accounts/sign-in")
 

@@ -40,6 +40,17 @@ FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', '
 
 Rows = dict[str, set[tuple[Any, ...]]]
 
+# Tables of the first release that another app has taken over since.
+RENAMED = {
+    "sources_source": "library_source",
+    "sources_document": "library_document",
+    "sources_documentversion": "library_documentversion",
+    "sources_versiontext": "library_versiontext",
+    "ingest_chunk": "library_chunk",
+    "ingest_embeddingcache": "library_embeddingcache",
+    "ingest_job": "library_job",
+}
+
 
 @contextmanager
 def database(name: str) -> Iterator[str]:
@@ -106,7 +117,8 @@ def test_every_change_of_a_model_has_its_migration() -> None:
 
 
 def test_an_upgrade_from_the_first_release_loses_no_row_and_no_value(upgraded: Upgraded) -> None:
-    before, after = upgraded.before, rows_read(upgraded.address, upgraded.columns)
+    before = {RENAMED.get(table, table): rows for table, rows in upgraded.before.items()}
+    after = rows_read(upgraded.address, {RENAMED.get(table, table): names for table, names in upgraded.columns.items()})
     unused = {"auth_group", "auth_group_permissions", "django_admin_log", "django_session"}
     assert {table for table, rows in before.items() if not rows} == unused
     assert {table: rows - after[table] for table, rows in before.items()} == {table: set() for table in before}

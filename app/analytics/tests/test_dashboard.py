@@ -179,7 +179,7 @@ def test_an_admin_of_several_looks_at_one_or_at_all_of_their_own(alice: Person, 
     assert _questions(alice.client) == "2"
     alice.client.get("/admin/?organisation=other")
     assert _questions(alice.client) == "1"
-    listed = alice.client.get("/admin/sources/document/").content.decode()
+    listed = alice.client.get("/admin/library/document/").content.decode()
     assert "submarine.txt" in listed
     assert "lighthouse.txt" not in listed
     # A choice narrows lists; it opens nothing that is not theirs.

@@ -16,7 +16,8 @@ import pytest
 
 from app.backup.archive.reading import DUMP, FORMAT, LISTS, NEEDED, SECRET_KEY, SETTINGS, Unusable, archive_open
 from app.backup.archive.writing import BLOCK, MANIFEST, SEAL, ArchiveWriter, Unwritable, archive_written
-from app.embedded.box import ROOT, project_version
+from app.embedded.box import ROOT
+from app.lib.version import project_version
 
 ORGANISATION = "01a1ff8f-b320-71b5-a2b4-47860ac95c28"
 FILES = [b"a letter", b"", b"x" * 700]

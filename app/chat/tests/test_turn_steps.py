@@ -11,7 +11,7 @@ from app.chat.turns import run
 from app.chat.turns.state import Step, TurnContext
 from app.errors import RefdeskError
 from app.lib.sse import Event
-from app.llm.tests.scripted import Script, ScriptedModel
+from app.llm.tests.fake_llm import Script, ScriptedModel
 from tests.people import Person
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -6,8 +6,8 @@ from app.chat.prompts import answer_most, tokens_fixed
 from app.chat.turns.repository import TokenReservation
 from app.chat.turns.state import ModelChoice, Step, TurnContext
 from app.errors import Upstream
-from app.llm.endpoints import endpoint_default, endpoint_facts
 from app.llm.queue import queue_of
+from app.llm.routing import endpoint_default, model_info
 from app.plans.rate_limits import tokens_take
 
 PASSAGE_TOKENS = 600  # of a passage of the usual length, with room
@@ -34,17 +34,17 @@ async def _choose(turn: TurnContext) -> ModelChoice:
     if endpoint is None:
         return ModelChoice()
     try:
-        facts = await endpoint_facts(endpoint)
+        info = await model_info(endpoint)
     except Upstream as error:
         return ModelChoice(endpoint, error=error)
-    ticket = queue_of(endpoint.url, facts.slots).enter(turn.request.owner.organisation)
-    return ModelChoice(endpoint, facts, ticket)
+    ticket = queue_of(endpoint.url, info.slots).enter(turn.request.owner.organisation)
+    return ModelChoice(endpoint, info, ticket)
 
 
 def _reservation(turn: TurnContext) -> TokenReservation:
-    assert turn.model.facts is not None
+    assert turn.model.info is not None
     settings: BotSettings = turn.bot.settings
-    context = turn.model.facts.context
+    context = turn.model.info.context
     fixed = tokens_fixed(
         question=turn.question,
         own=settings.system_prompt,

@@ -10,7 +10,8 @@ from app.chat.turns.state import Step, TurnContext, seconds
 from app.errors import Upstream
 from app.lib.sse import Event
 from app.library.places import place_label
-from app.llm.chat import ChatStream
+from app.llm.deltas import Usage
+from app.llm.providers import provider_of
 
 log = logging.getLogger(__name__)
 
@@ -71,30 +72,31 @@ async def _relay_within(turn: TurnContext, share: float) -> None:
     prompt = _prompt(turn, share)
     assert turn.model.endpoint is not None
     turn.resolver = CitationResolver(prompt.shown)
-    stream = ChatStream(
-        turn.model.endpoint,
-        turn.model.name,
+    stream = provider_of(turn.model.endpoint).chat(
         prompt.messages,
+        model=turn.model.name,
         max_tokens=prompt.max_tokens,
         temperature=turn.bot.settings.temperature,
     )
-    gate = _FirstWordGate(turn)
+    gate, usage = _FirstWordGate(turn), Usage()
     try:
         async with stream:
-            async for text in stream:
-                gate.pass_on(turn.resolver.feed(text))
+            async for delta in stream:
+                usage = delta.usage or usage
+                if delta.text:
+                    gate.pass_on(turn.resolver.feed(delta.text))
     finally:
         gate.pass_on(turn.resolver.finish())
         if not gate.open:
             turn.resolver = CitationResolver(())  # of markers alone nothing was sent, and nothing is kept
-        turn.tokens_in = stream.tokens_in or sum(tokens_estimate(message["content"]) for message in prompt.messages)
-        turn.tokens_out = stream.tokens_out or tokens_estimate(turn.text)
+        turn.tokens_in = usage.tokens_in or sum(tokens_estimate(message.text) for message in prompt.messages)
+        turn.tokens_out = usage.tokens_out or tokens_estimate(turn.text)
     if not gate.open:
         raise Upstream("model_dropped", details={"reason": "no_text"})
 
 
 def _prompt(turn: TurnContext, share: float) -> Prompt:
-    assert turn.model.facts is not None
+    assert turn.model.info is not None
     settings = turn.bot.settings
     scores = {str(hit.id): hit.score for hit in turn.found.hits}
     return prompt_make(
@@ -106,7 +108,7 @@ def _prompt(turn: TurnContext, share: float) -> Prompt:
         history=turn.opened.history,
         own=settings.system_prompt,
         refusal_text=settings.refusal_text,
-        context=int(turn.model.facts.context * share),
+        context=int(turn.model.info.context * share),
         max_tokens=settings.max_tokens,
     )
 

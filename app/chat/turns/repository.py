@@ -21,6 +21,7 @@ from app.errors import Conflict, NotFound, RefdeskError
 from app.lib.async_sql import fetch
 from app.lib.ids import new_id
 from app.lib.sql_columns import set_values
+from app.llm.messages import ChatMessage, Role, TextPart
 from app.plans.caps import cap_refusal, is_cap
 from app.plans.rate_limits import Subject
 
@@ -64,7 +65,7 @@ class OpenedTurn:
     """A turn whose question and answer have rows. passages: rows by chunk id, of active versions only."""
 
     created: datetime
-    history: list[dict[str, str]]
+    history: list[ChatMessage]
     passages: dict[str, dict[str, Any]]
 
 
@@ -177,7 +178,11 @@ async def turn_open(
     if not housed:
         raise NotFound(message="There is no such conversation.")
     rows = {row["id"]: row for row in orjson.loads(passages or "[]")}
-    return OpenedTurn(created, orjson.loads(history or "[]"), rows)
+    return OpenedTurn(created, _messages(history), rows)
+
+
+def _messages(history: str | None) -> list[ChatMessage]:
+    return [ChatMessage(Role(row["role"]), (TextPart(row["content"]),)) for row in orjson.loads(history or "[]")]
 
 
 def _check_same(same: bool) -> None:

@@ -15,7 +15,7 @@ from app.chat.turns.repository import LiveBot, OpenedTurn, Owner, TokenReservati
 from app.chat.turns.stream import TurnStream
 from app.errors import RefdeskError
 from app.lib.sse import Event
-from app.llm.endpoints import Endpoint, Facts
+from app.llm.endpoint import Endpoint, ModelInfo
 from app.llm.queue import Ticket
 from app.retrieval.search import SUPPORTED_FROM, Found
 from app.retrieval.sparse import words_of
@@ -40,7 +40,7 @@ class ModelChoice:
     """The model that is to answer, with its place in line; or the error that kept it from answering."""
 
     endpoint: Endpoint | None = None
-    facts: Facts | None = None
+    info: ModelInfo | None = None
     ticket: Ticket | None = None
     error: RefdeskError | None = None
 
@@ -50,7 +50,7 @@ class ModelChoice:
 
     @property
     def name(self) -> str:
-        return self.facts.model if self.facts is not None and self.available else ""
+        return self.info.model if self.info is not None and self.available else ""
 
     def leave(self) -> None:
         """Give back the place in line."""

@@ -20,7 +20,6 @@ from redis.retry import Retry
 from app.embedded import run_as as identity
 from app.embedded.box import Box
 from app.embedded.console import log_shorten
-from app.embedded.errors import EngineError
 from app.embedded.model import parts_join
 from app.embedded.ollama import Ollama, ollama_find
 from app.embedded.ports import port_find
@@ -28,6 +27,7 @@ from app.embedded.postgres import Postgres
 from app.embedded.process import launch_command, start_time
 from app.embedded.startup import plan_box
 from app.embedded.valkey import Valkey
+from app.lib.engine_error import EngineError
 from app.llm.known_models import KNOWN_MODELS, KnownModel
 from tests.waiting import wait_until
 

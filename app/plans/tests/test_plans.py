@@ -66,13 +66,13 @@ def test_plans_are_made_changed_and_removed_and_the_trail_says_so(acme: Organisa
 
 def test_operators_change_plans_and_give_them(operator: Client, acme: Organisation) -> None:
     form = {"title": "Free", "requests_per_minute": "50", "requests_per_month": "1000", "soft_percent": "80"}
-    assert operator.post("/admin/accounts/plan/free/change/", form).status_code == 302
+    assert operator.post("/admin/plans/plan/free/change/", form).status_code == 302
     plan = Plan.objects.get(pk="free")
     assert (plan.requests_per_minute, plan.requests_per_month) == (50, 1000)
     form = {"name": "large", "title": "Large", "requests_per_minute": "5000", "soft_percent": "90"}
-    assert operator.post("/admin/accounts/plan/add/", form).status_code == 302
+    assert operator.post("/admin/plans/plan/add/", form).status_code == 302
     assert Plan.objects.get(pk="large").requests_per_minute == 5000
-    page = operator.get("/admin/accounts/plan/").content.decode()
+    page = operator.get("/admin/plans/plan/").content.decode()
     assert "5,000" in page
     address = f"/admin/accounts/organisation/{acme.pk}/change/"
     form = _form(operator.get(address))
@@ -87,13 +87,13 @@ def _form(answer: Any) -> dict[str, Any]:
 
 def test_admins_of_an_organisation_see_their_plan_and_no_other(alice: Person, acme: Organisation) -> None:
     Plan.objects.create(name="other-customer", title="Made for somebody else")
-    page = alice.client.get("/admin/accounts/plan/").content.decode()
+    page = alice.client.get("/admin/plans/plan/").content.decode()
     assert "Unlimited" in page
     assert "Standard" not in page
     assert "Made for somebody else" not in page
-    assert alice.client.get("/admin/accounts/plan/free/change/").status_code in (302, 404)
+    assert alice.client.get("/admin/plans/plan/free/change/").status_code in (302, 404)
     form = {"title": "Mine", "requests_per_minute": "", "soft_percent": "80"}
-    assert alice.client.post("/admin/accounts/plan/unlimited/change/", form).status_code == 403
+    assert alice.client.post("/admin/plans/plan/unlimited/change/", form).status_code == 403
     assert Plan.objects.get(pk="unlimited").title == "Unlimited"
     address = f"/admin/accounts/organisation/{acme.pk}/change/"
     page = alice.client.get(address)

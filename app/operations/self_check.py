@@ -14,12 +14,12 @@ from django.conf import settings
 
 from app import env
 from app.bots.models import Bot
-from app.chat.answer import turn_begin
 from app.chat.choices import AnswerMode
 from app.chat.models import Conversation
 from app.chat.services import conversation_delete
-from app.chat.turn import Asked
-from app.chat.turn_store import Owner
+from app.chat.turns.repository import Owner
+from app.chat.turns.run import turn_begin
+from app.chat.turns.state import TurnRequest
 from app.errors import RefdeskError
 from app.lib.async_sql import database_close
 from app.lib.http import http_session_close
@@ -98,11 +98,11 @@ def _questions() -> Iterator[tuple[Bot, str]]:
 async def _ask(organisation: UUID, bot: str, question: str) -> tuple[UUID, str, bool]:
     """Conversation, mode, whether a passage is cited. Raises RefdeskError."""
     try:
-        turn = await turn_begin(Asked(owner=Owner(organisation), bot=bot, question=question))
-        async for _ in turn.log.read():
+        turn = await turn_begin(TurnRequest(owner=Owner(organisation), bot=bot, question=question))
+        async for _ in turn.stream.read():
             pass
-        if turn.log.task is not None:
-            await turn.log.task
+        if turn.stream.task is not None:
+            await turn.stream.task
         if turn.message is None:
             raise RefdeskError("database_unavailable")
         return turn.conversation, str(turn.message["mode"]), bool(turn.message["citations"])

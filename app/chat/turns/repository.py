@@ -1,4 +1,4 @@
-"""What a turn reads and writes in PostgreSQL: two statements, one before the model and one after.
+"""Read and write a turn's rows in PostgreSQL: one statement before the model, and one after.
 
 Each is a single statement and so one short transaction; nothing is held while the model speaks. Plain SQL instead of
 the ORM, which alone would cost more than the whole turn may (docs/benchmarks.md).
@@ -15,11 +15,12 @@ import psycopg
 
 from app.bots.settings import BotSettings
 from app.chat.choices import AnswerMode
-from app.chat.citations import Citation
-from app.chat.turn_sql import BOT, CHECKPOINT, CLOSE, EARLIER, OPEN, STALE
+from app.chat.models import Message
+from app.chat.turns.sql import BOT, CHECKPOINT, CLOSE, EARLIER, OPEN, STALE
 from app.errors import Conflict, NotFound, RefdeskError
 from app.lib.async_sql import fetch
 from app.lib.ids import new_id
+from app.lib.sql_columns import set_values
 from app.llm.messages import ChatMessage, Role, TextPart
 from app.plans.caps import cap_refusal, is_cap
 from app.plans.rate_limits import Subject
@@ -32,7 +33,7 @@ TITLE_LENGTH = 80
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose conversation it is: a person's or a key's, in one organisation.
+    """The person or the key that a conversation belongs to, in one organisation.
 
     The conversation belongs to the key's family (ApiKey.family); what is used is charged to the key itself.
     """
@@ -44,13 +45,13 @@ class Owner:
 
     @property
     def subject(self) -> Subject:
-        """Whose limits hold."""
+        """The subject of the limits that hold."""
         return Subject(self.organisation, self.api_key, self.user)
 
 
 @dataclass(frozen=True, slots=True)
 class LiveBot:
-    """A bot as it answers now. sources: ids, None for all of the organisation's."""
+    """A bot with its live revision. sources: ids, None for all of the organisation's."""
 
     id: UUID
     slug: str
@@ -60,19 +61,16 @@ class LiveBot:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """A turn whose question and answer rows are there. passages: rows by chunk id, of active versions only."""
+class OpenedTurn:
+    """A turn whose question and answer have rows. passages: rows by chunk id, of active versions only."""
 
-    conversation: UUID
-    question: UUID
-    answer: UUID
     created: datetime
     history: list[ChatMessage]
     passages: dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Reserve:
+class TokenReservation:
     """Tokens: of the prompt without passages and history, of all that the model reads, of the longest answer.
 
     All 0: no model is to answer.
@@ -83,7 +81,7 @@ class Reserve:
     most: int = 0
 
 
-class AskedBefore(Exception):
+class DuplicateTurn(Exception):
     """The same Idempotency-Key has a turn already."""
 
     def __init__(self, answer: UUID) -> None:
@@ -91,7 +89,7 @@ class AskedBefore(Exception):
 
 
 class BotChanged(Exception):
-    """The bot is not the one that was searched for any more; read it again."""
+    """The bot is another one than was searched for; read it again."""
 
 
 _bots: dict[tuple[UUID, str], LiveBot] = {}
@@ -99,7 +97,7 @@ _BOTS_KEPT = 1000
 
 
 async def bot_live(*, organisation: UUID, slug: str, fresh: bool = False) -> LiveBot:
-    """The bot as it is live. What is remembered is checked again by `turn_open`, so it is never answered from stale.
+    """Return the bot as it is live. `turn_open` checks a remembered one again, so no turn is answered by a stale one.
 
     Raises:
         NotFound: no such bot in the organisation.
@@ -126,9 +124,9 @@ async def bot_live(*, organisation: UUID, slug: str, fresh: bool = False) -> Liv
 
 
 async def questions_earlier(*, owner: Owner, conversation: UUID) -> list[str]:
-    """The last questions of the owner's conversation, newest first; none when it is not theirs."""
-    values = {"conversation": conversation, **_owner(owner)}
-    return [content for (content,) in await fetch(EARLIER, values)]
+    """Return the last questions of the owner's conversation, newest first; none when it is not theirs."""
+    parameters = {"conversation": conversation, **_owner_parameters(owner)}
+    return [content for (content,) in await fetch(EARLIER, parameters)]
 
 
 async def turn_open(
@@ -136,73 +134,74 @@ async def turn_open(
     owner: Owner,
     bot: LiveBot,
     question: str,
-    conversation: UUID | None,
+    conversation: UUID,
+    new: bool,
+    question_id: UUID,
+    answer_id: UUID,
     key: str,
     mode: str,
     model: str,
     chunks: Sequence[str],
-    reserve: Reserve,
-) -> Opened:
+    reservation: TokenReservation,
+) -> OpenedTurn:
     """Check the conversation and the bot, write question and answer, reserve tokens, read history and passages.
 
-    One statement.
+    One statement. new: make the conversation.
 
     Raises:
         NotFound: the conversation is not the owner's with this bot.
-        AskedBefore, BotChanged: see there.
+        DuplicateTurn, BotChanged: see there.
         Conflict: the key belongs to another question.
-        RefdeskError: quota_used_up.
-        RefdeskError: database_unavailable.
+        RefdeskError: quota_used_up, database_unavailable.
     """
-    values = {
-        **_owner(owner),
-        **_of_bot(bot, reserve),
+    parameters = {
+        **_owner_parameters(owner),
+        **_bot_parameters(bot, reservation),
         "key": key,
-        "new": conversation is None,
-        "conversation": conversation or new_id(),
+        "new": new,
+        "conversation": conversation,
         "title": title_of(question),
-        "question": new_id(),
+        "question": question_id,
         "text": question,
-        "answer": new_id(),
+        "answer": answer_id,
         "mode": mode,
         "model": model,
         "chunks": list(chunks),
         "entry": new_id(),
     }
-    current, known, same, housed, created, history, passages = await _open(values)
+    current, known, same, housed, created, history, passages = await _open(parameters)
     if known is not None:
-        _same_checked(same)
-        raise AskedBefore(known)
+        _check_same(same)
+        raise DuplicateTurn(known)
     if not current:
         raise BotChanged
     if not housed:
         raise NotFound(message="There is no such conversation.")
-    found = {row["id"]: row for row in orjson.loads(passages or "[]")}
-    home, asked, answer = values["conversation"], values["question"], values["answer"]
-    return Opened(home, asked, answer, created, _messages(history), found)
+    rows = {row["id"]: row for row in orjson.loads(passages or "[]")}
+    return OpenedTurn(created, _messages(history), rows)
 
 
 def _messages(history: str | None) -> list[ChatMessage]:
     return [ChatMessage(Role(row["role"]), (TextPart(row["content"]),)) for row in orjson.loads(history or "[]")]
 
 
-def _same_checked(same: bool) -> None:
+def _check_same(same: bool) -> None:
     if not same:
         raise Conflict(message="This Idempotency-Key was sent with another question. Take a new one for each question.")
 
 
-async def _open(values: Mapping[str, Any]) -> tuple[Any, ...]:
+async def _open(parameters: Mapping[str, Any]) -> tuple[Any, ...]:
     try:
-        [row] = await fetch(OPEN, values)
+        [row] = await fetch(OPEN, parameters)
     except psycopg.errors.CheckViolation as error:
         if not is_cap(error):
             raise
-        raise await cap_refusal(organisation=values["organisation"], api_key=values["api_key"]) from None
+        raise await cap_refusal(organisation=parameters["organisation"], api_key=parameters["api_key"]) from None
     except psycopg.errors.UniqueViolation as error:
-        if not values["key"]:
+        if not parameters["key"]:
             raise RefdeskError("database_unavailable") from error
         # The same key at the same moment: the other one has just committed.
-        [row] = await fetch(OPEN, values)
+        [row] = await fetch(OPEN, parameters)
     return row
 
 
@@ -211,60 +210,46 @@ async def turn_close(
     organisation: UUID,
     answer: UUID,
     sources: Sequence[UUID] | None,
-    content: str,
-    state: str,
-    mode: str,
-    model: str,
-    tokens_in: int,
-    tokens_out: int,
-    timings: Mapping[str, float | None],
-    error_code: str,
-    citations: Sequence[tuple[Citation, Mapping[str, Any]]],
+    values: Mapping[str, Any],
+    citations: Sequence[Mapping[str, Any]],
 ) -> int:
-    """Record the answer with its citations (each with its passage's row of `turn_open`). One statement.
+    """Record the answer with its citations, each by its columns (app/chat/models.py). One statement.
 
     Returns: how many documents of `sources` (None: all) are still being read; counted only for a refusal, else 0.
 
     Raises:
         RefdeskError: database_unavailable.
     """
-    rows = [_citation_row(citation, row) for citation, row in citations]
-    values = {
+    parameters = {
+        **set_values(Message, values),
         "organisation": organisation,
         "answer": answer,
         "sources": list(sources) if sources else None,
-        "content": content.replace("\x00", ""),
-        "state": state,
-        "mode": mode,
-        "refused": mode == AnswerMode.REFUSED,
-        "model": model,
-        "tokens_in": tokens_in,
-        "tokens_out": tokens_out,
-        "timings": orjson.dumps(timings).decode(),
-        "error_code": error_code,
-        "citations": orjson.dumps(rows).decode(),
+        "refused": values["mode"] == AnswerMode.REFUSED,
+        "citations": orjson.dumps([{"id": new_id(), **citation} for citation in citations]).decode(),
     }
-    closed = await fetch(CLOSE, values)
+    closed = await fetch(CLOSE, parameters)
     return closed[0][0] if closed else 0  # none: the row is gone, or was closed by another process
 
 
 async def answers_checkpoint(contents: Mapping[UUID, str]) -> set[UUID]:
-    """Keep the text so far of running answers and renew their lease; the ids of those that still run."""
-    values = {"ids": list(contents), "contents": [text.replace("\x00", "") for text in contents.values()]}
-    return {identity for (identity,) in await fetch(CHECKPOINT, values)}
+    """Keep the text so far of running answers and renew their lease; return the ids of those that still run."""
+    parameters = {"ids": list(contents), "contents": [text.replace("\x00", "") for text in contents.values()]}
+    return {identity for (identity,) in await fetch(CHECKPOINT, parameters)}
 
 
 async def answers_interrupt_stale(*, lease_s: float = LEASE_S) -> int:
-    """Mark answers as interrupted whose process has gone; how many. Their text up to the last checkpoint is kept."""
+    """Interrupt answers whose process has gone, with their text up to the last checkpoint; return how many."""
     return len(await fetch(STALE, {"lease_s": lease_s}))
 
 
 def title_of(question: str) -> str:
+    """Return the title of a conversation that begins with the question."""
     line = " ".join(question.split())
     return line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1].rstrip() + "…"
 
 
-def _owner(owner: Owner) -> dict[str, UUID | None]:
+def _owner_parameters(owner: Owner) -> dict[str, UUID | None]:
     return {
         "organisation": owner.organisation,
         "user": owner.user,
@@ -273,7 +258,7 @@ def _owner(owner: Owner) -> dict[str, UUID | None]:
     }
 
 
-def _of_bot(bot: LiveBot, reserve: Reserve) -> dict[str, Any]:
+def _bot_parameters(bot: LiveBot, reservation: TokenReservation) -> dict[str, Any]:
     return {
         "bot": bot.id,
         "slug": bot.slug,
@@ -281,19 +266,7 @@ def _of_bot(bot: LiveBot, reserve: Reserve) -> dict[str, Any]:
         "sources": list(bot.sources) if bot.sources else None,
         "history": bot.settings.chat_history_length,
         "shown": bot.settings.retriever_k,
-        "fixed": reserve.fixed,
-        "context": reserve.context,
-        "most": reserve.most,
-    }
-
-
-def _citation_row(citation: Citation, passage: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "id": new_id(),
-        "n": citation.n,
-        "start": citation.start,
-        "end": citation.end,
-        "chunk_id": passage["id"],
-        **{name: passage[name] for name in ("document_id", "name", "text", "place", "as_of")},
-        "version": passage["number"],
+        "fixed": reservation.fixed,
+        "context": reservation.context,
+        "most": reservation.most,
     }

@@ -1,13 +1,13 @@
 import { h } from "../page/dom";
-import { placeAndDay } from "./place";
+import { placeAndDay, type Span } from "./place";
 import { quoteOf } from "./sentence";
-import type { Citation, Span } from "./shapes";
+import type { Citation } from "./payloads";
 
 const GAP = 8;
 
-/** The small card at a citation chip: the quoted sentence, and where it stands. One for a whole chat. */
-export class QuoteCard {
-  readonly element = h("div", { class: "quote-card", id: "quote-card", role: "tooltip", hidden: true });
+/** The popover at a citation chip: the quoted sentence and its place. One for a whole chat. */
+export class QuotePopover {
+  readonly element = h("div", { class: "quote-popover", id: "quote-popover", role: "tooltip", hidden: true });
   private anchor: HTMLElement | null = null;
 
   constructor() {
@@ -29,9 +29,9 @@ export class QuoteCard {
     this.element.hidden = false;
     this.place(anchor);
     if (citation.quotes) return;
-    void quotes.then((found) => {
+    void quotes.then((spans) => {
       if (this.anchor !== anchor || !quoted.isConnected) return;
-      quoted.textContent = quoteOf(passage.text, found);
+      quoted.textContent = quoteOf(passage.text, spans);
       this.place(anchor);
     });
   }
@@ -49,9 +49,9 @@ export class QuoteCard {
   /** Above the chip when there is room, else below; always inside the window. */
   private place(anchor: HTMLElement): void {
     const chip = anchor.getBoundingClientRect();
-    const card = this.element.getBoundingClientRect();
-    const left = Math.min(Math.max(GAP, chip.left - card.width / 2), Math.max(GAP, innerWidth - card.width - GAP));
-    const above = chip.top - card.height - GAP;
+    const popover = this.element.getBoundingClientRect();
+    const left = Math.min(Math.max(GAP, chip.left - popover.width / 2), Math.max(GAP, innerWidth - popover.width - GAP));
+    const above = chip.top - popover.height - GAP;
     this.element.style.left = `${left}px`;
     this.element.style.top = `${above > GAP ? above : chip.bottom + GAP}px`;
   }

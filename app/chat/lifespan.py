@@ -1,10 +1,10 @@
-"""What the web process does for answers besides writing them: ends those whose process died, and its own at the end."""
+"""Interrupt answers whose process died, from the web process's start on; end its own answers at its end."""
 
 import asyncio
 import logging
 
-from app.chat.turn_log import logs_here
-from app.chat.turn_store import LEASE_S, answers_interrupt_stale
+from app.chat.turns.repository import LEASE_S, answers_interrupt_stale
+from app.chat.turns.stream import streams_here
 from app.errors import RefdeskError
 from app.lib.asgi.lifespan import on_start, on_stop
 from app.lib.async_sql import database_close
@@ -19,8 +19,8 @@ STOP_S = 3.0  # how long the last answers may take to be recorded
 _sweepers: set[asyncio.Task[None]] = set()
 
 
-def upkeep_register() -> None:
-    """With the web process's start and end."""
+def lifespan_register() -> None:
+    """Register with the web process's start and end."""
     on_start(_begin)
     on_stop(_end)
 
@@ -32,7 +32,7 @@ async def _begin() -> None:
 
 
 async def _sweep() -> None:
-    """Every process does this, so that whichever lives finds what the dead left behind."""
+    """Interrupt stale answers. Every process does it, so that whichever lives finds what the dead left behind."""
     while True:
         try:
             with everything_visible():
@@ -45,14 +45,14 @@ async def _sweep() -> None:
 
 
 async def _end() -> None:
-    """Streams have had their time (uvicorn waits for them): what still runs is kept as it is."""
+    """Interrupt what still runs: streams have had their time, since uvicorn waits for them."""
     for sweeper in list(_sweepers):
         if sweeper.get_loop() is asyncio.get_running_loop():
             sweeper.cancel()
-    turns = list(logs_here().values())
-    for turn in turns:
-        turn.stop("interrupted")
-    tasks = [turn.task for turn in turns if turn.task is not None]
+    streams = list(streams_here().values())
+    for stream in streams:
+        stream.stop("interrupted")
+    tasks = [stream.task for stream in streams if stream.task is not None]
     if tasks:
         await asyncio.wait(tasks, timeout=STOP_S)
     await http_session_close()

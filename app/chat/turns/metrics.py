@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter, Histogram
 
-from app.chat.turn import Turn
+from app.chat.turns.state import TurnContext
 
 TURN_S = (0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300)
 QUESTIONS = Counter(
@@ -14,7 +14,7 @@ WHOLE = Histogram("chat_latency_seconds", "Until the end of an answer", ("mode",
 TOKENS = Counter("llm_tokens_total", "Tokens of the language model, read (in) and written (out)", ("model", "type"))
 
 
-def turn_count(turn: Turn, state: str) -> None:
+def turn_count(turn: TurnContext, state: str) -> None:
     """Count a turn that has ended; its timings are known."""
     mode = str(turn.mode)
     QUESTIONS.labels(mode, state).inc()

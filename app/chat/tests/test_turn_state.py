@@ -1,8 +1,8 @@
 import orjson
 import pytest
 
-from app.chat.shapes import Passage
-from app.chat.turn import codes_stand_in, texts_with_headings
+from app.chat.payloads import Passage
+from app.chat.turns.state import codes_stand_in, texts_with_headings
 from app.retrieval.answerability import is_out_of_domain
 
 MANUAL = ["Error codes\nE-17 | Flow too low. Clean the filter TV-4105.", "The Vale 3 weighs 18.4 kg."]

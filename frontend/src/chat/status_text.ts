@@ -1,6 +1,6 @@
-import type { Passage } from "./shapes";
+import type { Passage } from "./payloads";
 
-/** What happens now, in words that stay until something else happens. */
+/** Text of what happens now, by the name of the step. */
 const STEPS: Record<string, string> = {
   rewrite: "Reading your question together with what was said before",
   search: "Searching your documents",
@@ -13,19 +13,19 @@ const STEPS: Record<string, string> = {
   generate: "Writing the answer",
 };
 
-export const LOOKING = "Searching your documents";
+export const SEARCHING = "Searching your documents";
 
-export function stepWords(name: string): string {
+export function stepText(name: string): string {
   return STEPS[name] ?? "Working on your question";
 }
 
-export function readingWords(passages: readonly Passage[]): string {
+export function readingText(passages: readonly Passage[]): string {
   if (passages.length === 0) return "Nothing in your documents is close to this question";
   const documents = new Set(passages.map((passage) => passage.document.id)).size;
   return `Reading ${count(passages.length, "passage")} from ${count(documents, "document")}`;
 }
 
-export function queueWords(position: number, waitS: number | null | undefined): string {
+export function queueText(position: number, waitS: number | null | undefined): string {
   const place = position <= 1 ? "Next in line" : `Number ${position} in line`;
   return typeof waitS === "number" && waitS >= 1 ? `${place}, about ${Math.ceil(waitS)} s` : place;
 }

@@ -1,7 +1,13 @@
-"""The statements of a turn, each one short transaction (app/chat/turn_store.py runs them)."""
+"""The statements of a turn, each one short transaction (app/chat/turns/repository.py runs them).
 
+The columns of messages and citations follow from their declaration (app/chat/models.py).
+"""
+
+from app.chat.models import Citation, Conversation, Message
 from app.chat.prompts import BYTES_PER_TOKEN
 from app.lib.async_sql import of_organisation
+from app.lib.columns import Use, column_names
+from app.lib.sql_columns import insert_parts, quoted, record_parts, set_parts
 from app.plans.ledger import CHARGED, COLUMNS, TODAY, TOTALS, TOTALS_WITHIN_CAPS
 
 BOT = """
@@ -28,6 +34,52 @@ _ESTIMATE = f"""
     + COALESCE((SELECT sum(octet_length(content)) FROM history), 0)) / {BYTES_PER_TOKEN}) END::int AS tokens_in
 """
 
+_CONVERSATION = insert_parts(
+    Conversation,
+    {
+        "id": "%(conversation)s",
+        "organisation_id": "%(organisation)s",
+        "bot_id": "%(bot)s",
+        "user_id": "%(user)s",
+        "api_key_id": "%(key_family)s",
+        "title": "%(title)s",
+        "created": "now()",
+        "updated": "now()",
+    },
+)
+_QUESTION = insert_parts(
+    Message,
+    {
+        "id": "%(question)s",
+        "organisation_id": "%(organisation)s",
+        "conversation_id": "home.id",
+        "role": "'user'",
+        "idempotency_key": "%(key)s",
+        "content": "%(text)s",
+        "state": "'done'",
+        "created": "now()",
+        "updated": "now()",
+    },
+)
+_ANSWER = insert_parts(
+    Message,
+    {
+        "id": "%(answer)s",
+        "organisation_id": "%(organisation)s",
+        "conversation_id": "question.conversation_id",
+        "role": "'assistant'",
+        "reply_to_id": "question.id",
+        "state": "'running'",
+        "mode": "%(mode)s",
+        "model": "%(model)s",
+        "revision_id": "%(revision)s",
+        "tokens_in": "estimate.tokens_in",
+        "tokens_out": "%(most)s",
+        "created": "now() + interval '1 microsecond'",
+        "updated": "now()",
+    },
+)
+
 OPEN = f"""
 WITH bot AS (
   SELECT b.id FROM bots_bot b
@@ -44,8 +96,7 @@ WITH bot AS (
     AND c.user_id IS NOT DISTINCT FROM %(user)s AND c.api_key_id IS NOT DISTINCT FROM %(key_family)s
   FOR KEY SHARE
 ), made AS (
-  INSERT INTO chat_conversation (id, organisation_id, bot_id, user_id, api_key_id, title, created, updated)
-  SELECT %(conversation)s, %(organisation)s, %(bot)s, %(user)s, %(key_family)s, %(title)s, now(), now()
+  INSERT INTO chat_conversation ({_CONVERSATION[0]}) SELECT {_CONVERSATION[1]}
   FROM bot WHERE %(new)s AND NOT EXISTS (SELECT FROM known)
   RETURNING id
 ), home AS (
@@ -63,16 +114,10 @@ WITH bot AS (
   WHERE c.organisation_id = %(organisation)s AND d.organisation_id = %(organisation)s
     AND (%(sources)s::uuid[] IS NULL OR d.source_id = ANY(%(sources)s::uuid[]))
 ), estimate AS ({_ESTIMATE}), question AS (
-  INSERT INTO chat_message (id, organisation_id, conversation_id, role, content, state, mode, model, idempotency_key,
-    tokens_in, tokens_out, timings, error_code, created, updated)
-  SELECT %(question)s, %(organisation)s, home.id, 'user', %(text)s, 'done', '', '', %(key)s,
-    0, 0, '{{}}', '', now(), now()
+  INSERT INTO chat_message ({_QUESTION[0]}) SELECT {_QUESTION[1]}
   FROM home RETURNING id, conversation_id
 ), answer AS (
-  INSERT INTO chat_message (id, organisation_id, conversation_id, role, reply_to_id, content, state, mode, model,
-    idempotency_key, revision_id, tokens_in, tokens_out, timings, error_code, created, updated)
-  SELECT %(answer)s, %(organisation)s, question.conversation_id, 'assistant', question.id, '', 'running', %(mode)s,
-    %(model)s, '', %(revision)s, estimate.tokens_in, %(most)s, '{{}}', '', now() + interval '1 microsecond', now()
+  INSERT INTO chat_message ({_ANSWER[0]}) SELECT {_ANSWER[1]}
   FROM question, estimate RETURNING id, created, tokens_in, tokens_out
 ), charged AS (
   INSERT INTO plans_usageentry ({COLUMNS})
@@ -99,6 +144,19 @@ charged AS (
 ), {TOTALS}
 """
 
+_CITED = column_names(Citation, Use.RESULT)
+_CITATION_RECORD = record_parts(Citation, [*_CITED, "document_id"])
+_CITATION = insert_parts(
+    Citation,
+    {
+        **{name: f"x.{quoted(name)}" for name in _CITED},
+        "organisation_id": "%(organisation)s",
+        "message_id": "answer.id",
+        # A document that has just been deleted is none.
+        "document_id": "(SELECT d.id FROM library_document d WHERE d.id = x.document_id FOR KEY SHARE)",
+    },
+)
+
 # An answer that was deleted while it was written is settled by what the ledger itself has of it.
 CLOSE = f"""
 WITH was AS (
@@ -106,9 +164,7 @@ WITH was AS (
   WHERE id = %(answer)s AND {of_organisation("m")} AND state IN ('running', 'stopped', 'interrupted')
   FOR NO KEY UPDATE
 ), answer AS (
-  UPDATE chat_message m SET content = %(content)s, state = %(state)s, mode = %(mode)s, model = %(model)s,
-    tokens_in = %(tokens_in)s, tokens_out = %(tokens_out)s, timings = %(timings)s::jsonb,
-    error_code = %(error_code)s, updated = now(),
+  UPDATE chat_message m SET {set_parts(Message)}, updated = now(),
     being_read = CASE WHEN %(refused)s THEN (
       SELECT count(*) FROM library_document d
       WHERE d.organisation_id = %(organisation)s AND d.state IN ('queued', 'running')
@@ -125,13 +181,8 @@ WITH was AS (
     AND NOT EXISTS (SELECT FROM chat_message WHERE id = %(answer)s)
   GROUP BY e.subject
 ), cited AS (
-  INSERT INTO chat_citation (id, organisation_id, message_id, n, start, "end", support, chunk_id, document_id,
-    document_name, version, text, place, as_of)
-  SELECT x.id, %(organisation)s, answer.id, x.n, x.start, x."end", NULL, x.chunk_id,
-    (SELECT d.id FROM library_document d WHERE d.id = x.document_id FOR KEY SHARE),
-    x.name, x.version, x.text, x.place, x.as_of
-  FROM answer, jsonb_to_recordset(%(citations)s::jsonb) AS x(id uuid, n int, start int, "end" int, chunk_id uuid,
-    document_id uuid, name text, version int, text text, place jsonb, as_of timestamptz)
+  INSERT INTO chat_citation ({_CITATION[0]}) SELECT {_CITATION[1]}
+  FROM answer, jsonb_to_recordset(%(citations)s::jsonb) AS x({_CITATION_RECORD})
 ), touched AS (
   UPDATE chat_conversation c SET updated = now() FROM answer WHERE c.id = answer.conversation_id
 ), {_SETTLE}

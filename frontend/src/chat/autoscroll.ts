@@ -1,5 +1,5 @@
 /** Keeps the end of a growing answer in view, until the reader scrolls away from it. */
-export class Follower {
+export class Autoscroll {
   private following = true;
   private frame = 0;
 

@@ -1,4 +1,4 @@
-"""Following an answer from any process: live where it is written, through Valkey elsewhere, from its row at the end."""
+"""Follow an answer from any process: live where it is written, through Valkey elsewhere, from its row at the end."""
 
 import asyncio
 import logging
@@ -11,24 +11,26 @@ from redis.exceptions import RedisError
 
 from app.chat.choices import MessageRole, MessageState
 from app.chat.models import Message
-from app.chat.selectors import message_read
-from app.chat.shapes import last_event
-from app.chat.turn_keeper import events_elsewhere
-from app.chat.turn_log import logs_here
-from app.chat.turn_store import answers_interrupt_stale
+from app.chat.payloads import last_event
+from app.chat.selectors import message_row_payload
+from app.chat.turns.relay import events_elsewhere
+from app.chat.turns.repository import answers_interrupt_stale
+from app.chat.turns.stream import streams_here
 from app.lib.sse import Event
 
 log = logging.getLogger(__name__)
 
-LOOK_S = 1.0  # how often the row of an answer is looked at that another process writes
+ROW_CHECK_S = 1.0  # how often the row of an answer is read that another process writes
 
 
 async def answer_events(*, organisation: UUID, message: UUID, after: int = 0) -> AsyncIterator[list[Event]]:
-    """Events after number `after`, to the end. An answer that has ended gives its `start` (from 0 on) and its last
-    event, which holds the whole Message. The caller has checked that the message may be seen."""
-    turn = logs_here().get(message)
-    if turn is not None and turn.organisation == organisation:
-        async for batch in turn.read(after):
+    """Yield the events after number `after`, to the end. The caller has checked that the message may be seen.
+
+    An answer that has ended gives its `start` (from 0 on) and its last event, which holds the whole Message.
+    """
+    stream = streams_here().get(message)
+    if stream is not None and stream.organisation == organisation:
+        async for batch in stream.read(after):
             yield batch
         return
     row = await _row(organisation, message)
@@ -46,25 +48,25 @@ async def answer_events(*, organisation: UUID, message: UUID, after: int = 0) ->
 
 
 async def _follow(organisation: UUID, message: UUID, after: int) -> AsyncIterator[list[Event]]:
-    """Through Valkey, as long as the row says that the answer is being written."""
-    looked = asyncio.get_running_loop().time()
+    """Yield events from Valkey, as long as the row says that the answer is being written."""
+    checked = asyncio.get_running_loop().time()
     try:
         async for batch in events_elsewhere(message, after):
             if batch:
                 yield batch
-            elif asyncio.get_running_loop().time() - looked > LOOK_S:
-                looked = asyncio.get_running_loop().time()
+            elif asyncio.get_running_loop().time() - checked > ROW_CHECK_S:
+                checked = asyncio.get_running_loop().time()
                 if not await _running(organisation, message):
                     return
         return
     except (RedisError, OSError, TimeoutError):
-        log.warning("Valkey does not answer: a reader of %s waits for its end", message)
+        log.warning("Valkey does not respond: a reader of %s waits for its end", message)
     while await _running(organisation, message):  # noqa: ASYNC110 (another process writes it: only its row tells)
-        await asyncio.sleep(LOOK_S)
+        await asyncio.sleep(ROW_CHECK_S)
 
 
 async def _running(organisation: UUID, message: UUID) -> bool:
-    """Whether it is being written; one whose process has gone is ended here."""
+    """Return whether the answer is being written; one whose process has gone is interrupted here."""
     await answers_interrupt_stale()
     row = await _row(organisation, message)
     return row is not None and row.state == MessageState.RUNNING
@@ -81,7 +83,6 @@ def _row(organisation: UUID, message: UUID) -> Message | None:
 
 
 def _whole(row: Message, after: int) -> list[Event]:
-    shape = message_read(row)
     start = {"conversation": str(row.conversation_id), "message": str(row.id), "mode": row.mode}
     events = [] if after else [Event("start", {**start, "model": row.model or None})]
-    return [*events, last_event(shape)]
+    return [*events, last_event(message_row_payload(row))]

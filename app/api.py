@@ -23,6 +23,7 @@ from ninja.renderers import BaseRenderer
 
 from app.accounts.api import router as accounts
 from app.accounts.auth import caller_of, policy
+from app.analytics.api import router as usage
 from app.audit.api import router as audit
 from app.bots.api import router as bots
 from app.chat.api import router as chat
@@ -30,7 +31,6 @@ from app.errors import CODES, RefdeskError, retry_after
 from app.lib.request_id import request_id_of
 from app.library.api import router as sources
 from app.operations.metrics import ERRORS
-from app.plans.api import router as usage
 from app.privacy.api import router as privacy
 from app.retrieval.api import router as retrieval
 from app.settings import VERSION

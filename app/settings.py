@@ -141,7 +141,6 @@ INSTALLED_APPS = [
     "app.privacy",
     "app.portal",
     "app.operations",
-    "app.backup",
 ]
 # Where apps below the trail write their entries (app/lib/audit.py).
 AUDIT_RECORDER = "app.audit.trail.audit_record"
@@ -266,7 +265,7 @@ UNFOLD = {
     },
     "SITE_SUBHEADER": "app.admin_site.organisation_switcher.organisation_words",
     "SITE_DROPDOWN": "app.admin_site.organisation_switcher.organisation_links",
-    "DASHBOARD_CALLBACK": "app.analytics.admin.dashboard",
+    "DASHBOARD_CALLBACK": "app.analytics.admin.dashboard.dashboard",
     "STYLES": [lambda request: f"{STATIC_URL}refdesk/tokens.css", lambda request: f"{STATIC_URL}refdesk/admin.css"],
     "SCRIPTS": [lambda request: f"{STATIC_URL}refdesk/keys.js"],
     "SIDEBAR": {

@@ -17,12 +17,12 @@ from app.bots.services import bot_create
 from app.chat.tests.conftest import (
     Desk,
     desk,
+    fake_llm,
     library,
     model,
-    scripted,
 )
 from app.library.tests.stores import upload
-from app.llm.tests.scripted import Script, ScriptedModel
+from app.llm.tests.fake_llm import Script, ScriptedModel
 from app.operations.metrics import state_forget
 from tests.people import Person
 from tests.stack.test_compose import SERVICES, networks_of

@@ -67,7 +67,7 @@ class UsageAdmin(ReadOnlyAdmin):
             "organisations_left": max(0, len(standings) - ORGANISATIONS),
             "today": today(),
         }
-        return TemplateResponse(request, "plans/usage.html", context)
+        return TemplateResponse(request, "analytics/usage.html", context)
 
     def file_view(self, request: HttpRequest) -> HttpResponse:
         """One table of the page with all its rows, in the columns of the API."""

@@ -51,7 +51,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
             return answer
         except RefdeskError as error:
             shown["problem"], status = f"{error.message} {error.hint}", error.status
-    return render(request, "accounts/sign_in.html", shown, status=status)
+    return render(request, "portal/sign_in.html", shown, status=status)
 
 
 def _next(request: HttpRequest) -> str:
@@ -86,7 +86,7 @@ def claim_first_admin(request: HttpRequest, token: str) -> HttpResponse:
         except RefdeskError as error:
             shown |= {"problem": error.message, "is_open": error.code != "link_invalid"}
             status = error.status
-    return render(request, "accounts/first_admin.html", shown, status=status)
+    return render(request, "portal/first_admin.html", shown, status=status)
 
 
 @public_page("for people who cannot sign in; says nothing of any account")
@@ -102,7 +102,7 @@ def forgot_password(request: HttpRequest) -> HttpResponse:
             shown["asked"] = True
         except RefdeskError as error:
             shown["problem"], status = f"{error.message} Try again in an hour.", error.status
-    return render(request, "accounts/forgot_password.html", shown, status=status)
+    return render(request, "portal/forgot_password.html", shown, status=status)
 
 
 @public_page("the token in the address is the permission")
@@ -119,7 +119,7 @@ def reset_password(request: HttpRequest, token: str) -> HttpResponse:
             shown |= {"done": True, "linked": [provider_name(row.issuer) for row in user.identities.all()]}
         except RefdeskError as error:
             shown["problem"], status = error.message, error.status
-    return render(request, "accounts/reset_password.html", shown, status=status)
+    return render(request, "portal/reset_password.html", shown, status=status)
 
 
 @require_POST
@@ -154,7 +154,7 @@ def accept_invitation(request: HttpRequest, token: str) -> HttpResponse:
             if signed_in is None:
                 sessions.session_begin(request=request, user=user)
             return redirect("portal")
-    return render(request, "accounts/accept_invitation.html", shown, status=status)
+    return render(request, "portal/accept_invitation.html", shown, status=status)
 
 
 def _invitation_problem(error: RefdeskError) -> str:
@@ -198,7 +198,7 @@ def show_account(request: HttpRequest, caller: Caller) -> HttpResponse:
         shown["invitations"] = [{"row": row, "state": invitation_state(row)} for row in invitations]
         shown["roles"] = [(role.value, role.label, ROLE_MEANINGS[role]) for role in Role if caller.role.covers(role)]
         shown.setdefault("chosen", Role.VIEWER.value)
-    return render(request, "accounts/account.html", shown, status=status)
+    return render(request, "portal/account.html", shown, status=status)
 
 
 def _change_password(request: HttpRequest, caller: Caller, shown: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from ninja import Query, Router
 from app.accounts.auth import ApiRequest, policy
 from app.accounts.choices import Role, Scope
 from app.accounts.models import Organisation
+from app.analytics.schemas import UsageReportOut
 from app.analytics.usage_tables import usage_names
 from app.errors import Invalid
 from app.lib.csv_table import csv_table
@@ -17,7 +18,6 @@ from app.lib.strict_types import Day
 from app.lib.times import time_shape
 from app.plans.choices import UsageBy
 from app.plans.periods import LONGEST
-from app.plans.schemas import UsageReportOut
 from app.plans.selectors import Used, today, usage_by, usage_of_month
 
 router = Router(tags=["organisation"])

@@ -143,8 +143,6 @@ INSTALLED_APPS = [
     "app.portal",
     "app.operations",
 ]
-# Where apps below the trail write their entries (app/lib/audit.py).
-AUDIT_RECORDER = "app.audit.trail.audit_record"
 # Every one of these is async: a sync one would cost each streamed answer a hop to a thread.
 MIDDLEWARE = [
     "app.lib.tenancy.TenancyMiddleware",

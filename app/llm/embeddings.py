@@ -15,9 +15,9 @@ from functools import cache
 
 import urllib3
 from django.conf import settings
+from prometheus_client import Counter
 
 from app.errors import Upstream
-from app.lib.counts import Counter
 from app.llm.endpoint import Endpoint
 from app.llm.exchange import Effort, Exchange, ExchangeFailed, T, exchange_run, exchange_run_async
 from app.llm.providers import provider_of
@@ -170,7 +170,7 @@ class QuestionEmbedder:
             Upstream: embeddings_unavailable, within 15 seconds.
         """
         vector = self._vectors.get(text)
-        (CACHE_HITS if vector is not None else CACHE_MISSES).add()
+        (CACHE_HITS if vector is not None else CACHE_MISSES).inc()
         if vector is None:
             space = await self.space()
             embed = provider_of(self.endpoint).embed([text], model=space.model, dimensions=space.dimensions)

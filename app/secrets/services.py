@@ -12,8 +12,8 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from app.audit.trail import audit_record
 from app.errors import Invalid, NotFound, RefdeskError
-from app.lib.audit import audit_entry
 from app.lib.tenancy import everything_visible
 from app.secrets.keyring import Keyring, UnknownKey, WrongPlace, keyring
 from app.secrets.models import PURPOSE, Secret
@@ -124,7 +124,7 @@ def _organisation_rotate(organisation: UUID | None, keys: Keyring, done: Rotatio
             done.renewed += len(renewed)
             done.unreadable += len(batch) - len(renewed)
             if renewed:
-                audit_entry(organisation=organisation, action="secret.rotate", after={"credentials": len(renewed)})
+                audit_record(organisation=organisation, action="secret.rotate", after={"credentials": len(renewed)})
 
 
 def _renew(row: Secret, keys: Keyring) -> bool:
@@ -178,7 +178,7 @@ def _in_sight(organisation: UUID | None) -> AbstractContextManager[None]:
 
 
 def _audit(row: Secret, action: str, *, after: dict[str, object] | None) -> None:
-    audit_entry(
+    audit_record(
         organisation=row.organisation_id,
         action=action,
         target_kind="secret",

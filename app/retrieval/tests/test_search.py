@@ -19,7 +19,9 @@ from app.llm import embeddings
 from app.llm.embeddings import QuestionEmbedder, embeddings_client, vector_numbers
 from app.llm.endpoint import Endpoint
 from app.retrieval import search
-from app.retrieval.index import IndexWriter, Point, index_writer
+from app.retrieval.index import Point
+from app.retrieval.index_loader import index_writer
+from app.retrieval.index_writer import IndexWriter
 from app.retrieval.search import (
     PASSAGES_SQL,
     candidates_find,

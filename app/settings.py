@@ -134,6 +134,7 @@ INSTALLED_APPS = [
     "app.plans",
     "app.accounts",
     "app.oidc",
+    "app.llm",
     "app.library",
     "app.retrieval",
     "app.bots",

@@ -40,7 +40,7 @@ from app.errors import RefdeskError, Upstream
 from app.lib.sse import Event
 from app.lib.tenancy import scope_enter
 from app.llm.queue import queue_of
-from app.llm.routing import endpoint_default, model_info
+from app.llm.routing import endpoint_choose, model_info
 from app.plans.caps import cap_check
 from app.plans.rate_limits import tokens_settle, tokens_take
 from app.retrieval.search import Found, candidates_find
@@ -166,10 +166,11 @@ async def _model_of(owner: Owner, bot: LiveBot) -> ModelChoice:
     Raises:
         Upstream: model_busy, when the line is too long.
     """
-    endpoint = endpoint_default(bot.settings.llm_model)
-    if endpoint is None:
-        return ModelChoice()
+    endpoint = None
     try:
+        endpoint = await endpoint_choose(organisation=owner.organisation, wanted=bot.settings.llm_model)
+        if endpoint is None:
+            return ModelChoice()
         facts = await model_info(endpoint)
     except Upstream as error:
         return ModelChoice(endpoint, error=error)

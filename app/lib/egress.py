@@ -7,9 +7,12 @@ REFDESK_EGRESS_ALLOW is not checked further. `ipaddress.is_global` is no such ta
 No error says which address a name has, or whether it has one.
 """
 
+import contextlib
 import ipaddress
 import logging
 import re
+import socket
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -23,6 +26,7 @@ log = logging.getLogger(__name__)
 
 PORTS = {"http": 80, "https": 443}
 LONGEST_URL = 2000
+RESOLVE_S = 5.0
 
 
 class AddressRefused(Upstream):
@@ -69,6 +73,34 @@ def url_check(url: str) -> Target:
             raise _refused("its name", host=target.host)
         _port_check(target.host, target.port)
     return target
+
+
+def entered_url_check(url: str) -> None:
+    """Check an address while it is entered, from a thread. A name that has no address yet may get one.
+
+    Raises:
+        AddressRefused.
+    """
+    target = url_check(url)
+    if target.address is not None:
+        return
+    answers: list[str] = []
+    # Nobody who fills in a form waits for a name service that is away; the connection is checked again.
+    asking = threading.Thread(target=_addresses_ask, args=(target.host, target.port, answers), daemon=True)
+    asking.start()
+    asking.join(RESOLVE_S)
+    if answers:
+        addresses_check(target.host, target.port, addresses_read(answers))
+
+
+def _addresses_ask(host: str, port: int, answers: list[str]) -> None:
+    with contextlib.suppress(OSError):
+        answers += [str(answer[4][0]) for answer in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+
+
+def addresses_read(answers: Sequence[str]) -> list[Address]:
+    """Read the answers of a name service. A scope id belongs to a link-local address, denied whatever its link."""
+    return [ipaddress.ip_address(answer.partition("%")[0]) for answer in answers]
 
 
 def _target(host: str, port: int) -> Target:

@@ -1,7 +1,6 @@
 """HTTP to addresses that people enter: the session of http.py with the egress policy in its connector."""
 
 import asyncio
-import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -9,10 +8,9 @@ from typing import Any
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from app.lib.egress import addresses_check, url_check
+from app.lib.egress import RESOLVE_S, addresses_check, addresses_read, url_check
 
 Lookup = Callable[[str, int], Awaitable[Sequence[str]]]
-RESOLVE_S = 5.0
 
 
 async def addresses_of(host: str, port: int) -> list[str]:
@@ -34,8 +32,7 @@ async def host_resolve(host: str, port: int, lookup: Lookup = addresses_of) -> l
         OSError: the name has none.
     """
     found = await lookup(host, port)
-    # A scope id belongs to a link-local address, which is denied whatever its link.
-    addresses_check(host, port, [ipaddress.ip_address(address.partition("%")[0]) for address in found])
+    addresses_check(host, port, addresses_read(found))
     return list(found)
 
 

@@ -60,7 +60,7 @@ class Effort:
 
     def ask(self, request: WireRequest, endpoint: Endpoint) -> Ask:
         method, headers = "GET" if request.body is None else "POST", {**endpoint.headers, **self.headers}
-        return Ask(method, request.url, headers, request.body, self.attempts, self.backoff_s)
+        return Ask(method, request.url, headers, request.body, self.attempts, self.backoff_s, endpoint.guarded)
 
     def no_response(self, request: WireRequest, failure: Unanswered) -> Answer:
         if request.optional:

@@ -61,6 +61,7 @@ try:
     INTERNAL_HOST: str = read_deployment("REFDESK_INTERNAL_HOST") or ""
     WORKER_BEATS: bool = read_deployment("REFDESK_WORKER_BEATS")
     METRICS_TOKEN: str = read_deployment("REFDESK_METRICS_TOKEN") or ""
+    EGRESS_ALLOW: str = read_deployment("REFDESK_EGRESS_ALLOW") or ""
     # Each process has its own: what another one was given says nothing.
     ALIVE_FILE: str = read("REFDESK_ALIVE_FILE") or ""
     SMTP_URL: str = read_deployment("REFDESK_SMTP_URL") or ""
@@ -135,6 +136,7 @@ INSTALLED_APPS = [
     "app.jobs",
     "app.accounts",
     "app.oidc",
+    "app.llm",
     "app.library",
     "app.retrieval",
     "app.bots",

@@ -23,6 +23,7 @@ GROUPS: tuple[Group, ...] = (
         "Answers",
         (
             ("Bots", "bots_bot", "support_agent"),
+            ("Model servers", "llm_modelendpoint", "dns"),
             ("Conversations", "chat_conversation", "forum"),
         ),
     ),

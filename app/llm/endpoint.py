@@ -52,13 +52,15 @@ class Endpoint:
     """A model server. `url` ends in /v1 for an OpenAI-compatible one; an empty `model` means the server's first.
 
     `kind` names the wire format, a key of `app.llm.providers.PROVIDERS`. A copy for another model
-    (`dataclasses.replace`) shares what was learnt.
+    (`dataclasses.replace`) shares what was learnt. `guarded`: an organisation entered the address, so that the egress
+    policy decides about it at each connection.
     """
 
     url: str
     model: str = ""
     api_key: str = field(default="", repr=False)
     kind: str = "openai"
+    guarded: bool = False
     learnt: Learnt = field(default_factory=Learnt, compare=False, repr=False)
 
     @property

@@ -60,7 +60,9 @@ class RequestPolicy:
 
     def prepare(self, request: WireRequest, endpoint: Endpoint) -> RetriedRequest:
         method, headers = "GET" if request.body is None else "POST", {**endpoint.headers, **self.headers}
-        return RetriedRequest(method, request.url, headers, request.body, self.attempts, self.backoff_s)
+        return RetriedRequest(
+            method, request.url, headers, request.body, self.attempts, self.backoff_s, endpoint.guarded
+        )
 
     def no_response(self, request: WireRequest, failure: RequestFailed) -> ServerResponse:
         """Return what stands for the response to an optional request that failed."""

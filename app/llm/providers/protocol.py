@@ -54,8 +54,8 @@ class ChatStream(Protocol):
     are given out before it is raised.
 
     Raises:
-        Upstream: on entering model_unavailable, model_missing, prompt_too_long, model_busy or model_timeout; while
-            reading model_timeout or model_dropped.
+        Upstream: on entering address_refused, model_unavailable, model_missing, prompt_too_long, model_busy or
+            model_timeout; while reading model_timeout or model_dropped.
     """
 
     async def __aenter__(self) -> Self: ...

@@ -85,7 +85,8 @@ class HttpChatStream:
         return self
 
     async def _post(self) -> aiohttp.ClientResponse:
-        request, post = self.request, http_session().post
+        request = self.request
+        post = http_session(guarded=request.endpoint.guarded).post
         headers = {**request.endpoint.headers, "Accept": "text/event-stream"}
         try:
             return await post(request.url, data=request.body, headers=headers, allow_redirects=False)

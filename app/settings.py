@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from app.env import EnvError, check_names, read, read_deployment
+from app.env import EnvError, check_names, read, read_deployment, read_secrets_keys
 from app.lib.tenancy import ACT_AS_ROLE
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,7 +25,8 @@ def _database(url: str) -> dict[str, Any]:
         "HOST": options.pop("host", parts.hostname or ""),
         "PORT": options.pop("port", str(parts.port or "")),
         # Streams must not hold connections (docs/decisions), so a small pool serves many readers.
-        "OPTIONS": {"pool": {"min_size": 1, "max_size": 12, "timeout": 10}, **options},
+        # A worker has one for each thread of each kind of job, though hardly ever all at once.
+        "OPTIONS": {"pool": {"min_size": 1, "max_size": 24, "timeout": 10}, **options},
         # A cursor kept on the server would outlive the transaction that said its scope.
         "DISABLE_SERVER_SIDE_CURSORS": True,
         "CONN_HEALTH_CHECKS": True,
@@ -37,6 +38,7 @@ try:
     DATA = Path(read("REFDESK_DATA")).resolve()
     PUBLIC_URL: str = read_deployment("REFDESK_URL")
     SECRET_KEY: str = read_deployment("REFDESK_SECRET_KEY") or ""
+    SECRETS_KEYS: str = read_secrets_keys()
     DATABASE_URL: str = read_deployment("REFDESK_DATABASE_URL") or ""
     VALKEY_URL: str = read_deployment("REFDESK_VALKEY_URL") or ""
     QDRANT_URL: str = read_deployment("REFDESK_QDRANT_URL") or ""
@@ -59,6 +61,7 @@ try:
     INTERNAL_HOST: str = read_deployment("REFDESK_INTERNAL_HOST") or ""
     WORKER_BEATS: bool = read_deployment("REFDESK_WORKER_BEATS")
     METRICS_TOKEN: str = read_deployment("REFDESK_METRICS_TOKEN") or ""
+    EGRESS_ALLOW: str = read_deployment("REFDESK_EGRESS_ALLOW") or ""
     # Each process has its own: what another one was given says nothing.
     ALIVE_FILE: str = read("REFDESK_ALIVE_FILE") or ""
     SMTP_URL: str = read_deployment("REFDESK_SMTP_URL") or ""
@@ -127,10 +130,13 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "ninja",  # for the files of the API's page, which would be loaded from outside otherwise
+    "app.secrets",
     "app.audit",
     "app.plans",
+    "app.jobs",
     "app.accounts",
     "app.oidc",
+    "app.llm",
     "app.library",
     "app.retrieval",
     "app.bots",
@@ -139,7 +145,6 @@ INSTALLED_APPS = [
     "app.privacy",
     "app.portal",
     "app.operations",
-    "app.backup",
 ]
 # Every one of these is async: a sync one would cost each streamed answer a hop to a thread.
 MIDDLEWARE = [
@@ -210,7 +215,7 @@ USE_I18N = True
 LANGUAGE_CODE = "en-gb"
 FORMAT_MODULE_PATH = "app.lib.formats"
 
-FILE_UPLOAD_HANDLERS = ["app.lib.asgi.body.UploadHandler"]
+FILE_UPLOAD_HANDLERS = ["app.lib.asgi.form.UploadHandler"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FILES = 200
 UPLOAD_MAX_BYTES = 50 * 1024 * 1024
@@ -260,9 +265,9 @@ UNFOLD = {
         "primary": dict(zip(_WEIGHTS, _LAMP, strict=True)),
         "base": dict(zip(_WEIGHTS, _PAPER, strict=True)),
     },
-    "SITE_SUBHEADER": "app.admin_site.organisation_switcher.organisation_words",
+    "SITE_SUBHEADER": "app.admin_site.organisation_switcher.organisation_title",
     "SITE_DROPDOWN": "app.admin_site.organisation_switcher.organisation_links",
-    "DASHBOARD_CALLBACK": "app.analytics.admin.dashboard",
+    "DASHBOARD_CALLBACK": "app.analytics.admin.dashboard.dashboard",
     "STYLES": [lambda request: f"{STATIC_URL}refdesk/tokens.css", lambda request: f"{STATIC_URL}refdesk/admin.css"],
     "SCRIPTS": [lambda request: f"{STATIC_URL}refdesk/keys.js"],
     "SIDEBAR": {

@@ -1,4 +1,4 @@
-"""A backup that comes into a new stack, before any part of it runs: looked at, kept for the restore, its secrets given.
+"""Takes a backup into a new stack before any part of it runs: checks it, keeps it for the restore, takes its secrets.
 
 `init` does this, because it alone sees the vault. A box of other secrets is another box, and stays as it is.
 """
@@ -10,13 +10,27 @@ from typing import BinaryIO
 
 from app import env
 from app.appliance.secrets_files import APP
-from app.backup.archive.reading import KEYCLOAK_ADMIN, OIDC_CLIENT, SECRET_KEY, Archive, Unusable, archive_open
+from app.backup.archive.reading import (
+    KEYCLOAK_ADMIN,
+    OIDC_CLIENT,
+    SECRET_KEY,
+    SECRETS_KEYS,
+    Archive,
+    Unusable,
+    archive_open,
+)
 from app.embedded.secret import file_write_private
 
 # In the volume scratch, which the restore sees as /data.
 ARRIVED = "arrived.tar"
 # The signing key last: a vault that has it has the others.
-SEEDS = {"oidc_client": OIDC_CLIENT, "keycloak_admin": KEYCLOAK_ADMIN, "secret_key": SECRET_KEY}
+SEEDS = {
+    "oidc_client": OIDC_CLIENT,
+    "keycloak_admin": KEYCLOAK_ADMIN,
+    "secrets_keys": SECRETS_KEYS,
+    "secret_key": SECRET_KEY,
+}
+# The keys of credentials are not among them: those of .env and those of the backup work side by side.
 GIVEN = {"oidc_client": "REFDESK_OIDC_CLIENT_SECRET", "secret_key": "REFDESK_SECRET_KEY"}
 # Of a disk that is full PostgreSQL stops.
 KEEP_FREE_BYTES = 256 * 1024 * 1024
@@ -47,7 +61,7 @@ def backup_arrive(root: Path, source: BinaryIO, size: int) -> str:
 
 
 def _vault_seed(vault: Path, archive: Archive) -> None:
-    """Raises Unusable."""
+    """Put the secrets of the backup into the folder of secrets. Raises Unusable."""
     seeds = {name: archive.read(member).decode() for name, member in SEEDS.items() if archive.holds(member)}
     for name, secret in seeds.items():
         path = vault / name

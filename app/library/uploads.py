@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import connection
 
 from app.errors import Invalid, RefdeskError
-from app.lib.storage import Received, TooLarge, storage
+from app.lib.storage import StagedUpload, TooLarge, storage
 from app.library.models import EXTERNAL_ID_BYTES
 
 NAME_LENGTH = 255
@@ -56,14 +56,14 @@ def external_id_check(external_id: str) -> str:
 
 
 @contextmanager
-def upload_receive(*, organisation: UUID, stream: BinaryIO) -> Iterator[Received]:
+def upload_receive(*, organisation: UUID, stream: BinaryIO) -> Iterator[StagedUpload]:
     """Receive the bytes of one file, hashed.
 
     Raises:
         RefdeskError: file_too_large, empty_file or disk_full.
     """
     try:
-        with storage().receive(stream, organisation=organisation, limit=settings.UPLOAD_MAX_BYTES) as received:
+        with storage().stage(stream, organisation=organisation, limit=settings.UPLOAD_MAX_BYTES) as received:
             if not received.bytes:
                 raise RefdeskError("empty_file")
             yield received

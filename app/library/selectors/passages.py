@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from app.errors import NotFound
-from app.lib.times import time_shape
+from app.lib.times import time_text
 from app.library.choices import VersionState
 from app.library.models import Chunk, Document, DocumentVersion, VersionText
 from app.library.parsers.blocks import Block, block_starts, blocks_from_json
@@ -37,7 +37,7 @@ def passage_payload(chunk: Chunk, document: Document) -> dict[str, Any]:
         "text": chunk.text,
         "place": chunk.place,
         "score": None,
-        "as_of": time_shape(chunk.version.fetched),
+        "as_of": time_text(chunk.version.fetched),
     }
 
 

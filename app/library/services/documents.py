@@ -9,9 +9,9 @@ from app.audit.trail import audit_record
 from app.errors import Conflict, NotFound
 from app.library.choices import DocumentState, VersionState
 from app.library.events import document_publish_deleted, documents_publish
-from app.library.models import Document, DocumentVersion, Job, Source
-from app.library.pipeline.jobs import OPEN, delete_job_create, ingest_job_create, job_cancel_open
+from app.library.models import Document, DocumentVersion, Source
 from app.library.selectors.documents import document_get
+from app.library.services.jobs import delete_job_create, ingest_cancel, ingest_is_open, ingest_job_create
 from app.library.services.versions import version_newest, version_repeat, versions_retire
 
 # A worker that was told to stop may have a request on its way to the vectors; what it writes goes after that.
@@ -41,7 +41,7 @@ def document_retry(*, organisation: UUID, document: UUID) -> Document:
         Conflict: it is being worked on.
     """
     row = document_lock(organisation=organisation, document=document)
-    if row.state not in ENDED or Job.objects.filter(document=row, kind="ingest", state__in=OPEN).exists():
+    if row.state not in ENDED or ingest_is_open(organisation=organisation, document=document):
         raise Conflict(message="This document is being worked on already.")
     version = version_newest(document=row)
     if version.state != VersionState.BUILDING:
@@ -64,7 +64,7 @@ def document_cancel(*, organisation: UUID, document: UUID) -> Document:
         Conflict: nothing is being done with it.
     """
     document_get(organisation=organisation, document=document)
-    running = job_cancel_open(organisation=organisation, document=document)
+    running = ingest_cancel(organisation=organisation, document=document)
     row = document_lock(organisation=organisation, document=document)
     if row.state not in (DocumentState.QUEUED, DocumentState.RUNNING):
         raise Conflict(message="Nothing is being done with this document.")
@@ -95,7 +95,7 @@ def document_delete(*, organisation: UUID, document: UUID) -> None:
         NotFound: no such document here.
     """
     document_get(organisation=organisation, document=document)
-    running = job_cancel_open(organisation=organisation, document=document)
+    running = ingest_cancel(organisation=organisation, document=document)
     row = document_lock(organisation=organisation, document=document)
     newest = version_newest(document=row)
     versions = list(DocumentVersion.objects.filter(document=row).values_list("id", "storage_key"))

@@ -8,15 +8,15 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from app.lib.storage import Received
+from app.jobs.choices import JobState
+from app.lib.storage import StagedUpload
 from app.library.choices import DocumentState, VersionState
 from app.library.connectors.protocol import Content, Item
 from app.library.events import document_publish
 from app.library.models import URL_LENGTH, Document, DocumentVersion, Source
-from app.library.pipeline.job_choices import JobState
-from app.library.pipeline.jobs import ingest_job_create, ingest_lock, ingest_state, job_cancel_open
 from app.library.selectors.documents import document_get
 from app.library.services.documents import ENDED, document_audit, document_lock, document_retry
+from app.library.services.jobs import ingest_cancel, ingest_job_create, ingest_state
 from app.library.services.versions import version_create, version_newest, versions_retire
 from app.library.uploads import external_id_check, identity_lock, name_clean, object_lock, upload_receive
 
@@ -54,7 +54,7 @@ def document_put(
     with upload_receive(organisation=organisation, stream=content.stream) as received, transaction.atomic():
         # The object is there before its row is. It is put again for a document that has it: it may have been lost.
         object_lock(received.key)
-        received.keep()
+        received.commit()
         identity_lock(source.id, external_id)
         known = Document.objects.filter(organisation=organisation, source=source, external_id=external_id).first()
         if known is None:
@@ -75,7 +75,7 @@ def _described(item: Item) -> dict[str, Any]:
 
 
 def _create(
-    source: Source, external_id: str, item: Item, content: Content, received: Received, uploaded_by: UUID | None
+    source: Source, external_id: str, item: Item, content: Content, received: StagedUpload, uploaded_by: UUID | None
 ) -> Document:
     document = Document.objects.create(
         organisation_id=source.organisation_id,
@@ -90,11 +90,11 @@ def _create(
     return document
 
 
-def _replace(known: Document, item: Item, content: Content, received: Received, uploaded_by: UUID | None) -> bool:
+def _replace(known: Document, item: Item, content: Content, received: StagedUpload, uploaded_by: UUID | None) -> bool:
     """Make a version of other bytes; False when the bytes are the same."""
     organisation = known.organisation_id
     # Jobs are locked before their documents, as everywhere.
-    locked = ingest_lock(organisation=organisation, document=known.id)
+    locked = ingest_state(organisation=organisation, document=known.id, lock=True)
     row = document_lock(organisation=organisation, document=known.id)
     Document.objects.filter(pk=row.pk).update(**_described(item))
     newest, open_job = version_newest(document=row), ingest_state(organisation=organisation, document=row.id)
@@ -105,7 +105,7 @@ def _replace(known: Document, item: Item, content: Content, received: Received, 
         return False
     version = version_create(document=row, received=received, content=content)
     if locked == JobState.QUEUED:
-        job_cancel_open(organisation=organisation, document=row.id)
+        ingest_cancel(organisation=organisation, document=row.id)
         open_job = None
     if open_job is None:
         versions_retire(document=row, below=version.number)

@@ -7,11 +7,11 @@ from django.db import transaction
 from django.db.models import Max
 from django.db.models.functions import Now
 
-from app.lib.storage import Received
+from app.lib.storage import StagedUpload
 from app.library.choices import DocumentState, VersionState
 from app.library.connectors.protocol import Content
 from app.library.models import Chunk, Document, DocumentVersion
-from app.library.pipeline.jobs import delete_job_create, ingest_job_create
+from app.library.services.jobs import delete_job_create, ingest_job_create
 
 
 def version_newest(*, document: Document) -> DocumentVersion:
@@ -20,7 +20,7 @@ def version_newest(*, document: Document) -> DocumentVersion:
     return versions.exclude(state=VersionState.RETIRED).order_by("-number").first() or versions.latest("number")
 
 
-def version_create(*, document: Document, received: Received, content: Content) -> DocumentVersion:
+def version_create(*, document: Document, received: StagedUpload, content: Content) -> DocumentVersion:
     """Make the next version of a document, which is new or locked, from bytes that have arrived."""
     return DocumentVersion.objects.create(
         organisation_id=document.organisation_id,

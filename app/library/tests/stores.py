@@ -6,21 +6,21 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
 from app.accounts.models import Organisation
+from app.jobs.choices import OPEN
+from app.jobs.models import Job
+from app.jobs.tests.probes import leases_age as leases_age
 from app.library.connectors.protocol import Content
 from app.library.connectors.uploads import file_item
-from app.library.models import Chunk, Document, EmbeddingCache, Job, Source
-from app.library.pipeline.jobs import OPEN
-from app.library.pipeline.run import job_run
+from app.library.models import Chunk, Document, EmbeddingCache, Source
 from app.library.pipeline.sandbox import parse_and_chunk
 from app.library.reconcile.reconciler import Report, reconcile
 from app.library.services.intake import document_put
 from app.library.services.sources import source_for_uploads
 from app.llm.embeddings import embeddings_client
 from app.privacy.exports.run import exports_tidy
-from app.retrieval.index import IndexWriter, index_writer
+from app.retrieval.index_loader import index_writer
+from app.retrieval.index_writer import IndexWriter
 from tests.waiting import wait_until
 
 
@@ -41,13 +41,6 @@ def stores_empty() -> None:
     """The database of a test begins empty; so do the other stores, which know nothing of tests."""
     reconcile(repair=True, object_age_s=-1)
     exports_tidy(older_than_s=-1)
-
-
-def leases_age() -> None:
-    """As if a minute had passed: every lease that nobody renews has run out, every lost message is lost for sure."""
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE library_job SET lease_until = now() - interval '1 second' WHERE state = 'running'")
-        cursor.execute("UPDATE library_job SET sent = NULL WHERE state IN ('queued', 'running')")
 
 
 def writer() -> IndexWriter:
@@ -77,13 +70,6 @@ def wait_jobs(limit_s: float = 90) -> None:
     wait_until(lambda: not Job.objects.filter(state__in=OPEN).exists(), limit_s=limit_s, what="no open job")
 
 
-def jobs_do() -> None:
-    """Do the queued jobs here, with those that they make."""
-    while jobs := list(Job.objects.filter(state="queued").order_by("created").values_list("id", flat=True)):
-        for job in jobs:
-            job_run(job=job)
-
-
 def stores_agree() -> Report:
     """I2, I3 and I7."""
     report = reconcile(repair=False, object_age_s=0)
@@ -108,4 +94,4 @@ def cache_fill(organisation: Organisation, path: Path) -> int:
 
 
 def job_of(document: Document) -> Any:
-    return Job.objects.filter(document=document).order_by("-created").first()
+    return Job.objects.filter(kind="ingest", subject=str(document.pk)).order_by("-created").first()

@@ -1,4 +1,4 @@
-"""What Refdesk talks to, asked by the same doors that it uses itself. Needs Django's settings."""
+"""Checks of the services that Refdesk uses, by the same clients. Needs Django's settings."""
 
 import contextlib
 import socket
@@ -22,6 +22,7 @@ from app.oidc.token_revocation import oidc_configured
 from app.operations.doctor.findings import Check, Finding, ok, problem, warning
 from app.operations.doctor.models import model_check
 from app.operations.health import engine_checks
+from app.secrets.selectors import secret_key_usage
 
 ANSWER_S, EMBED_S = 5.0, 15.0
 POSTGRES_LEAST = 16
@@ -95,6 +96,23 @@ def _space_ask(spaces: list[EmbeddingSpace]) -> None:
         spaces.append(embeddings_client().space())
 
 
+def credentials_check() -> Iterator[Finding]:
+    try:
+        usage = secret_key_usage()
+    except RefdeskError as error:
+        yield problem("credentials", error.message, "Give back REFDESK_SECRETS_KEYS as it was (docs/secrets.md).")
+        return
+    stored = usage.newest + usage.older + usage.unknown
+    if usage.unknown:
+        text = f"{usage.unknown} of {stored} have a key that is not in REFDESK_SECRETS_KEYS"
+        yield problem("credentials", text, "Give back the key (docs/secrets.md), or enter them again.")
+    elif usage.older:
+        text = f"{usage.older} of {stored} have an older key"
+        yield warning("credentials", text, "`manage.py secrets_rotate` encrypts them with the newest one.")
+    else:
+        yield ok("credentials", f"{stored} stored, with the newest key" if stored else "none are stored")
+
+
 def mail_server_check() -> Iterator[Finding]:
     if not mail_is_set():
         yield ok("mail", "none is sent")
@@ -102,7 +120,9 @@ def mail_server_check() -> Iterator[Finding]:
     try:
         mail_check()
     except MailFailed as error:
-        yield problem("mail", str(error), "Correct REFDESK_SMTP_URL: host, port, and user:password@ if it wants them.")
+        yield problem(
+            "mail", error.message, "Correct REFDESK_SMTP_URL: host, port, and user:password@ if it wants them."
+        )
     else:
         yield ok("mail", "the server takes us")
 
@@ -128,7 +148,7 @@ def oidc_check() -> Iterator[Finding]:
 
 
 def address_check() -> Iterator[Finding]:
-    """The public address, as a browser sees it from here."""
+    """Check the public address as a browser on this machine sees it."""
     parts = urlsplit(settings.PUBLIC_URL)
     host = parts.hostname or ""
     try:
@@ -171,7 +191,7 @@ def address_check() -> Iterator[Finding]:
 
 
 def outside_clock_check() -> Iterator[Finding]:
-    """The clocks of those that compare times with ours."""
+    """Compare our clock with those of the services that compare times with ours."""
     for name, address in (("the sign-in provider", settings.OIDC_ISSUER), ("the file store", settings.S3_URL)):
         if not address:
             continue
@@ -202,6 +222,7 @@ CHECKS: dict[str, Check] = {
     "settings": settings_check,
     "engines": engines_check,
     "database": database_check,
+    "credentials": credentials_check,
     "embedding model": embeddings_check,
     "model": model_check,
     "mail": mail_server_check,

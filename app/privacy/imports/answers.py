@@ -7,6 +7,7 @@ from app.bots.models import Bot, BotRevision, BotSource
 from app.bots.services import settings_check
 from app.chat.choices import MessageState
 from app.chat.models import Citation, Conversation, Message
+from app.lib.columns import Use, value_names
 from app.privacy.archive.reading import refused
 from app.privacy.archive.rows import CitationRow, MessageRow
 from app.privacy.imports.context import ImportContext, backdate, batched, create
@@ -78,7 +79,6 @@ def conversations_make(context: ImportContext) -> None:
 
 
 def _message(context: ImportContext, row: MessageRow) -> Message:
-    same = {"role", "content", "mode", "model", "tokens_in", "tokens_out", "timings", "error_code", "rating"}
     return Message(
         id=context.new(row.id),
         organisation=context.organisation,
@@ -86,17 +86,16 @@ def _message(context: ImportContext, row: MessageRow) -> Message:
         reply_to_id=context.new_or_none(row.reply_to),
         revision_id=context.new_or_none(row.revision),
         state=MessageState.INTERRUPTED if row.state == MessageState.RUNNING else row.state,
-        **row.model_dump(include=same),
+        **row.model_dump(include=value_names(Message, Use.ARCHIVE) - {"state"}),
     )
 
 
 def _citation(context: ImportContext, row: CitationRow) -> Citation:
-    same = {"n", "start", "end", "support", "document_name", "version", "text", "place", "as_of"}
     return Citation(
         id=context.new(row.id),
         organisation=context.organisation,
         message_id=context.new(row.message),
         chunk_id=context.new(row.chunk),
         document_id=context.new(row.document) if row.document in context.documents else None,
-        **row.model_dump(include=same),
+        **row.model_dump(include=value_names(Citation, Use.ARCHIVE)),
     )

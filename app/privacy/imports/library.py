@@ -9,8 +9,8 @@ from app.lib.storage import TooLarge, object_key, storage
 from app.library.choices import DocumentState, Step, VersionState
 from app.library.models import Chunk, Document, DocumentVersion, Source, VersionText
 from app.library.parsers.blocks import blocks_from_json
-from app.library.pipeline.jobs import ingest_job_create
 from app.library.pipeline.steps import chunk_id
+from app.library.services.jobs import ingest_job_create
 from app.library.uploads import external_id_check, name_clean
 from app.privacy.archive.reading import refused
 from app.privacy.archive.rows import ChunkRow, DocumentRow, VersionRow
@@ -79,11 +79,11 @@ def _file_store(context: ImportContext, row: VersionRow) -> None:
     try:
         with (
             context.reader.file(row.file) as stream,
-            storage().receive(stream, organisation=organisation, limit=settings.UPLOAD_MAX_BYTES) as received,
+            storage().stage(stream, organisation=organisation, limit=settings.UPLOAD_MAX_BYTES) as received,
         ):
             if received.sha256 != row.sha256 or received.bytes != row.bytes:
                 raise refused("a file is not the one that its document names.")
-            received.keep()
+            received.commit()
     except TooLarge as error:
         raise refused("a file is larger than what can be uploaded here.") from error
     context.stored.add(row.file)

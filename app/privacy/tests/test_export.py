@@ -20,14 +20,16 @@ from app.accounts.models import ApiKey, ClaimRule, Invitation, Membership, Organ
 from app.bots.services import bot_create
 from app.chat.models import Citation, Conversation, Message
 from app.errors import RefdeskError
+from app.jobs.execution import job_run
+from app.jobs.models import Job
+from app.jobs.tests.running import jobs_run
 from app.lib.storage import exports_storage, storage
-from app.library.management.commands.check_store import exports_compare
-from app.library.models import Chunk, Document, DocumentVersion, Job
-from app.library.pipeline.run import job_run
-from app.library.tests.stores import jobs_do, stores_agree, stores_empty, upload
+from app.library.models import Chunk, Document, DocumentVersion
+from app.library.tests.stores import stores_agree, stores_empty, upload
+from app.operations.management.commands.check_store import exports_compare
 from app.privacy.archive.reading import ArchiveReader
 from app.privacy.archive.rows import ORGANISATION_TABLES
-from app.privacy.exports.run import export_run_next, exports_expire, exports_tidy
+from app.privacy.exports.run import exports_expire, exports_tidy
 from app.privacy.imports.run import organisation_import
 from app.privacy.models import Export
 from tests.digest import changes, crossings, digest
@@ -44,10 +46,8 @@ def empty(db: Any, qdrant: str, embedder: str, valkey: str) -> None:
     stores_empty()
 
 
-def jobs_begin() -> None:
-    """Do the jobs that are queued now, without those that they make."""
-    for job in list(Job.objects.filter(state="queued").values_list("id", flat=True)):
-        assert job_run(job=job)
+def jobs_do() -> None:
+    assert jobs_run()
 
 
 def ask(bot: str, organisation: str) -> Any:
@@ -191,7 +191,10 @@ def test_a_newer_version_that_was_being_read_comes_along(library: Organisation, 
     upload(library, "handbook.md", newer)
     call_command("organisation_export", "acme", str(tmp_path / "acme.zip"), stderr=io.StringIO())
     made = organisation_import(path=tmp_path / "acme.zip", slug="again")
-    jobs_begin()
+    job = Job.objects.get(
+        organisation=made, subject=str(Document.objects.get(organisation=made, name="handbook.md").pk)
+    )
+    assert job_run(job=job.pk)
     document = Document.objects.get(organisation=made, external_id="handbook.md")
     # The version that answered there is ready first, and the newer one is queued behind it.
     assert (document.state, document.version) == ("queued", 2)
@@ -335,7 +338,7 @@ def test_a_person_s_archive_is_not_an_organisation(library: Organisation, tmp_pa
 def exported(caller: Person, **body: Any) -> dict[str, Any]:
     answer = caller.client.post("/api/v1/exports", body, content_type="application/json")
     assert answer.status_code == 202, answer.content
-    assert export_run_next()
+    assert jobs_run("export")
     found: dict[str, Any] = caller.client.get(f"/api/v1/exports/{answer.json()['id']}").json()
     return found
 
@@ -395,8 +398,8 @@ def test_an_export_that_expired_goes_with_its_file(alice: Person, library: Organ
 
 
 def test_a_file_that_no_export_names_is_left_over(library: Organisation) -> None:
-    with exports_storage().receive(io.BytesIO(b"half"), organisation=library.pk) as received:
-        received.keep()
+    with exports_storage().stage(io.BytesIO(b"half"), organisation=library.pk) as received:
+        received.commit()
     exports_tidy()
     assert exports_storage().exists(received.key)
     assert exports_tidy(older_than_s=-1)["exports_left_over"] >= 1
@@ -417,8 +420,8 @@ def test_exports_and_their_files_are_compared_by_check_store(alice: Person, libr
     assert not any(finding.count for finding in exports_compare(repair=False).values())
     made = exported(alice)
     exports_storage().delete(Export.objects.get(pk=made["id"]).storage_key)
-    with exports_storage().receive(io.BytesIO(b"left over"), organisation=library.pk) as received:
-        received.keep()
+    with exports_storage().stage(io.BytesIO(b"left over"), organisation=library.pk) as received:
+        received.commit()
     os.utime(Path(settings.DATA) / "exports" / received.key, (0, 0))
     found = exports_compare(repair=True)
     assert (found["missing_exports"].first, found["orphan_exports"].first) == ([made["id"]], [received.key])

@@ -12,9 +12,10 @@ from django.test import Client
 from app.accounts.models import Organisation
 from app.bots.services import bot_create
 from app.chat.models import Citation, Conversation, Message
+from app.jobs.tests.running import jobs_run
 from app.lib.storage import storage
 from app.library.models import Chunk, Document, DocumentVersion, EmbeddingCache, VersionText
-from app.library.tests.stores import jobs_do, long_text, stores_agree, stores_empty, upload
+from app.library.tests.stores import long_text, stores_agree, stores_empty, upload
 from app.privacy.models import RetentionRun
 from app.privacy.retention.run import retention_run
 from tests.people import Person
@@ -33,13 +34,13 @@ def empty(db: Any, qdrant: str, embedder: str, valkey: str) -> None:
 def cited(acme: Organisation, alice: Person) -> Citation:
     """A citation of version 1 of a document that has become version 2 since."""
     upload(acme, "handbook.md", FILE.format(28).encode())
-    jobs_do()
+    jobs_run()
     bot_create(organisation=acme, slug="default", name="Desk")
     question = "How many days of holiday after five full years?"
     call_command("ask", "default", question, organisation="acme", stdout=io.StringIO())
     Conversation.objects.update(user=alice.user)
     upload(acme, "handbook.md", FILE.format(30).encode())
-    jobs_do()
+    jobs_run()
     document = Document.objects.get()
     assert (document.state, document.version) == ("ready", 2)
     citation = Citation.objects.order_by("start").first()
@@ -104,7 +105,7 @@ def test_the_version_goes_when_its_last_citation_has_gone(cited: Citation) -> No
     # Of its text only: the passages that both versions have stay embedded.
     assert counts["cached_vectors"] == 1
     assert EmbeddingCache.objects.exists()
-    jobs_do()
+    jobs_run()
     assert [row.number for row in DocumentVersion.objects.all()] == [2]
     assert not Chunk.objects.filter(version=old.pk).exists()
     assert not storage().exists(old.storage_key)
@@ -122,10 +123,10 @@ def test_a_version_stays_for_a_day_though_nothing_cites_it_yet(cited: Citation) 
 def test_the_bytes_stay_where_another_version_has_them(cited: Citation, acme: Organisation) -> None:
     Message.objects.all().delete()
     upload(acme, "handbook.md", FILE.format(28).encode())
-    jobs_do()
+    jobs_run()
     days_pass()
     assert retention_run()["acme"]["old_versions"] == 2
-    jobs_do()
+    jobs_run()
     version = DocumentVersion.objects.get()
     assert version.number == 3
     assert storage().exists(version.storage_key)

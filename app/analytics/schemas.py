@@ -1,0 +1,39 @@
+from datetime import date
+
+from ninja import Schema
+from pydantic import Field
+
+
+class UsageOut(Schema):
+    """The sums of a group. `key`: a day, an id or a model's name; null where there was none. `name`: for people."""
+
+    key: str | None
+    name: str | None
+    requests: int
+    tokens_in: int
+    tokens_out: int
+    tokens_embedded: int
+
+
+class PlanOut(Schema):
+    """The organisation's plan and the rest of it this month; null: no limit."""
+
+    name: str
+    title: str
+    requests_per_minute: int | None
+    tokens_per_minute: int | None
+    requests_per_month: int | None
+    tokens_per_month: int | None
+    requests_left: int | None
+    tokens_left: int | None
+    percent: int
+    low: bool
+    renews: str
+
+
+class UsageReportOut(Schema):
+    first: date = Field(alias="from")
+    last: date = Field(alias="to")
+    by: str
+    items: list[UsageOut]
+    plan: PlanOut

@@ -42,6 +42,14 @@ UNION ALL SELECT format('table %s %s %s %s', relname, relrowsecurity, relforcero
 FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'S')
 """
 
+JOBS = """
+SELECT id, CASE kind WHEN 'delete' THEN 'document_delete' ELSE kind END, organisation_id,
+  coalesce(document_id::text, ''),
+  CASE kind WHEN 'delete' THEN targets ELSE jsonb_build_object('version', version_id) END::text,
+  CASE state WHEN 'running' THEN 'queued' ELSE state END, attempt, created
+FROM ingest_job
+"""
+
 Rows = dict[str, set[tuple[Any, ...]]]
 
 # Tables that another app has taken over since.
@@ -58,10 +66,11 @@ RENAMED = {
     "sources_versiontext": "library_versiontext",
     "ingest_chunk": "library_chunk",
     "ingest_embeddingcache": "library_embeddingcache",
-    "ingest_job": "library_job",
 }
-# Columns whose values have moved to another table; a test of its own says where they are.
-MOVED = {"sources_document": {"bytes", "sha256"}}
+# Tables and columns whose values have moved to other tables; tests of their own say where they are.
+MOVED_TABLES = {"ingest_job"}
+_WORK = {"attempt", "deaths", "fence", "lease_until", "not_before"}
+MOVED = {"sources_document": {"bytes", "sha256"}, "privacy_export": _WORK, "privacy_erasure": _WORK}
 
 
 @contextmanager
@@ -102,7 +111,11 @@ def columns_read(address: str) -> dict[str, str]:
     """
     with psycopg.connect(address) as owner:
         tables = owner.execute(statement.encode()).fetchall()
-    kept = {table: [name for name in names if name not in MOVED.get(table, ())] for table, names in tables}
+    kept = {
+        table: [name for name in names if name not in MOVED.get(table, ())]
+        for table, names in tables
+        if table not in MOVED_TABLES
+    }
     return {table: f"ROW({','.join(chr(34) + name + chr(34) for name in names)})" for table, names in kept.items()}
 
 
@@ -116,6 +129,8 @@ class Upgraded:
     before: Rows
     # Of the documents: id, name, bytes, sha256, created.
     documents: set[tuple[Any, ...]]
+    # Of the work on documents: id, kind, organisation, what it is about, what it needs, state, attempts, created.
+    jobs: set[tuple[Any, ...]]
 
 
 @pytest.fixture(scope="module", params=list(RELEASED))
@@ -127,8 +142,9 @@ def upgraded(postgres: str, request: pytest.FixtureRequest) -> Iterator[Upgraded
         columns = columns_read(address)
         before = rows_read(address, columns)
         documents = seen(address, "SELECT id, name, bytes, sha256, created FROM sources_document")
+        jobs = seen(address, JOBS)
         migrate(address)
-        yield Upgraded(request.param, address, columns, before, documents)
+        yield Upgraded(request.param, address, columns, before, documents, jobs)
 
 
 @pytest.mark.django_db
@@ -143,6 +159,20 @@ def test_an_upgrade_loses_no_row_and_no_value(upgraded: Upgraded) -> None:
     assert {table: rows - after[table] for table, rows in before.items()} == {table: set() for table in before}
     grown = {table for table in before if len(after[table]) > len(before[table])}
     assert grown == {"auth_permission", "django_content_type", "django_migrations"}
+
+
+def test_an_upgrade_moves_the_work_on_documents_to_the_jobs_of_the_box(upgraded: Upgraded) -> None:
+    columns = "id, kind, organisation_id, subject, payload::text, state, attempt, created"
+    moved = seen(upgraded.address, f"SELECT {columns} FROM jobs_job WHERE kind IN ('ingest', 'document_delete')")
+    assert moved == upgraded.jobs != set()
+
+
+def test_an_upgrade_makes_a_job_of_every_export_and_erasure_that_is_open(upgraded: Upgraded) -> None:
+    for kind in ("export", "erasure"):
+        statement = f"SELECT id::text, organisation_id FROM privacy_{kind} WHERE state IN ('queued', 'running')"
+        open_rows = seen(upgraded.address, statement) if f"privacy_{kind}" in upgraded.columns else set()
+        jobs = seen(upgraded.address, f"SELECT subject FROM jobs_job WHERE kind = '{kind}' AND state = 'queued'")
+        assert jobs == {(identity,) for identity, _ in open_rows}, kind
 
 
 def test_an_upgrade_gives_each_version_the_bytes_of_its_document(upgraded: Upgraded) -> None:

@@ -26,6 +26,8 @@ Value = Callable[[World], Any]
 VALUES: dict[str, Value] = {
     "document_id": lambda world: str(world.document.pk),
     "source_id": lambda world: str(world.source.pk),
+    "run_id": lambda world: str(world.run.pk),
+    "external_id": lambda world: world.document.external_id,
     "conversation_id": lambda world: str(world.conversation.pk),
     "message_id": lambda world: str(world.answer.pk),
     "api_key_id": lambda world: str(world.api_key.pk),
@@ -65,6 +67,13 @@ VALUES: dict[str, Value] = {
     "stream": lambda world: True,
     "name": lambda world: "a new name",
     "title": lambda world: "a new title",
+    "text": lambda world: "new words",
+    "media_type": lambda world: "text/plain",
+    "url": lambda world: "https://example.org/",
+    "metadata": lambda world: {"about": "words"},
+    "schedule": lambda world: {"preset": "off"},
+    "outcome": lambda world: "",
+    "version": lambda world: 1,
     "settings": lambda world: {"temperature": 0.5},
     "rating": lambda world: 1,
     "comment": lambda world: "words",
@@ -94,6 +103,9 @@ ROUTE_VALUES: dict[tuple[str, str], Value] = {
     ("POST /api/v1/bots", "slug"): lambda world: "a-new-bot",
     # Exactly one of four: whoever the conversation belongs to.
     ("POST /api/v1/erasures", "person"): lambda world: "",
+    ("POST /api/v1/sources", "kind"): lambda world: "push",
+    ("POST /api/v1/sources", "settings"): lambda world: {},
+    ("PATCH /api/v1/sources/{source_id}", "settings"): lambda world: {},
     ("POST /api/v1/endpoints", "kind"): lambda world: "vllm",
     ("PATCH /api/v1/endpoints/{endpoint_id}", "kind"): lambda world: "vllm",
     # By number: nobody is asked where it is.

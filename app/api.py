@@ -138,7 +138,7 @@ api.add_router("", privacy)
 
 def error_answer(request: HttpRequest, error: RefdeskError) -> HttpResponse:
     """The one way an error becomes an HTTP answer."""
-    ERRORS.add(error.code)
+    ERRORS.labels(error.code).inc()
     answer = api.create_response(request, error.as_json(request_id_of(request)), status=error.status)
     if error.retry_after_s is not None:
         answer["Retry-After"] = retry_after(error)

@@ -101,6 +101,7 @@ CODES: dict[str, Entry] = {
         503, "The mail server does not take mail.", "Check REFDESK_SMTP_URL; see the logs.", True
     ),
     "embeddings_unavailable": Entry(503, "The embedding model does not answer.", "Try again in a moment.", True),
+    "rerank_unavailable": Entry(503, "The reranking model does not answer.", "Try again in a moment.", True),
     "model_unavailable": Entry(503, "The language model does not answer.", "Try again; check the model server.", True),
     "model_timeout": Entry(504, "The language model took too long.", "Try again; check the model server.", True),
     "model_dropped": Entry(502, "The language model stopped in the middle.", "Ask again.", True),

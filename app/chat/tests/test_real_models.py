@@ -13,8 +13,10 @@ from app.bots.services import bot_create
 from app.chat.tests.conftest import Desk, text_of
 from app.chat.tests.library import DESCALING, WARRANTY, document_index
 from app.chat.tests.test_turn_faults import Reader
-from app.llm.chat import ChatStream
-from app.llm.endpoints import Endpoint, facts_forget
+from app.llm.endpoint import Endpoint
+from app.llm.messages import ChatMessage
+from app.llm.providers import provider_of
+from app.llm.routing import endpoints_forget
 from app.llm.tests.real_servers import server_named, tiny_ollama
 from tests.people import Person
 
@@ -38,9 +40,9 @@ def real_model(request: pytest.FixtureRequest, settings: Settings) -> Iterator[E
     else:
         endpoint = Endpoint(f"{server_named('VLLM')}/v1", os.environ["REFDESK_TEST_VLLM_MODEL"])
     settings.LLM_URL, settings.LLM_MODEL = endpoint.url, endpoint.model
-    facts_forget()
+    endpoints_forget()
     yield endpoint
-    facts_forget()
+    endpoints_forget()
 
 
 def library_with(acme: Organisation, passages: list[str], max_tokens: int) -> Bot:
@@ -99,8 +101,8 @@ async def test_a_turn_that_is_stopped_frees_the_model(
         status, stopped = await desk.json(desk.post(f"/messages/{events[0][2]['message']}/stop", bob.key))
     assert (status, stopped["state"]) == (200, "stopped")
     began = time.monotonic()
-    async with ChatStream(tiny, tiny.model, [{"role": "user", "content": "?"}], max_tokens=1) as stream:
-        assert [text async for text in stream]
+    async with provider_of(tiny).chat([ChatMessage.user("?")], model=tiny.model, max_tokens=1) as stream:
+        assert [delta.text async for delta in stream if delta.text]
     # Ollama answers one at a time: without a stop the rest of 600 tokens comes first.
     assert time.monotonic() - began < 4
 

@@ -3,6 +3,7 @@
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from app.jobs.active_job import ActiveJob
@@ -10,7 +11,9 @@ from app.jobs.leases import LeaseLost
 from app.library.models import Document, DocumentVersion
 from app.library.pipeline.sandbox import ParsedChunks
 from app.llm.embeddings import EmbeddingSpace
-from app.retrieval.index import IndexWriter
+
+if TYPE_CHECKING:
+    from app.retrieval.index_writer import IndexWriter
 
 # The packaged model's family puts two special tokens around a text.
 SPECIAL_TOKENS = 2
@@ -37,7 +40,7 @@ class IngestContext:
     job: ActiveJob
     row: DocumentVersion
     space: EmbeddingSpace
-    writer: IndexWriter
+    writer: "IndexWriter"
     path: Path | None = None
     parsed: ParsedChunks | None = None
     chunks: list[StoredChunk] | None = None
@@ -65,7 +68,7 @@ class IngestContext:
         self.job.check()
 
 
-def context_load(job: ActiveJob, space: EmbeddingSpace, writer: IndexWriter) -> IngestContext:
+def context_load(job: ActiveJob, space: EmbeddingSpace, writer: "IndexWriter") -> IngestContext:
     """Read the version that a job is about. Raises LeaseLost when it is gone."""
     versions = DocumentVersion.objects.select_related("document__source", "organisation")
     row = versions.filter(pk=job.payload["version"]).first()

@@ -11,7 +11,7 @@ from app.library.models import DocumentVersion
 from app.library.page_previews import pictures_forget
 from app.library.uploads import object_lock
 from app.llm.embeddings import embeddings_client
-from app.retrieval.index import index_writer
+from app.retrieval.index_loader import index_writer
 
 
 def versions_points_delete(*, organisation: UUID, versions: Iterable[str]) -> None:

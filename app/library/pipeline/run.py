@@ -6,7 +6,7 @@ from app.library.models import Document
 from app.library.pipeline.context import context_load
 from app.library.pipeline.steps import STEPS
 from app.llm.embeddings import embeddings_client
-from app.retrieval.index import index_writer
+from app.retrieval.index_loader import index_writer
 
 # What begins with the stored passages, and needs the file no more.
 _KEPT = (Step.EMBED, Step.INDEX)

@@ -19,9 +19,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from app.llm.endpoints import facts_forget
+from app.llm.routing import endpoints_forget
+from app.llm.tests.fake_llm import Script, ScriptedModel
 from app.llm.tests.real_servers import tiny_ollama
-from app.llm.tests.scripted import Script, ScriptedModel
 from app.operations.doctor import services
 from app.operations.doctor.findings import Finding, State, found
 from tests.box.boxes import ELSEWHERE
@@ -184,9 +184,9 @@ def test_a_model_with_little_context_is_a_warning(settings: Any, context: int, s
     with ScriptedModel() as model:
         model.script(Script(context=context))
         settings.LLM_URL, settings.LLM_MODEL = model.url, ""
-        facts_forget()
+        endpoints_forget()
         finding = one(services.model_check)
-    facts_forget()
+    endpoints_forget()
     assert (finding.state, f"{context} tokens of context" in finding.text) == (state, True)
 
 
@@ -194,11 +194,11 @@ def test_an_ollama_without_the_model_is_told_with_what_it_has(settings: Any) -> 
     with tiny_ollama() as server:
         name = server.make("doctor", num_ctx=2048)
         settings.LLM_URL, settings.LLM_MODEL = server.endpoint.url, "nobody-has-this"
-        facts_forget()
+        endpoints_forget()
         missing = one(services.model_check)
         settings.LLM_MODEL = name
         small = one(services.model_check)
-    facts_forget()
+    endpoints_forget()
     assert missing.state == small.state == State.WARNING
     assert "nobody-has-this is not there (" in missing.text
     assert f"{name}:latest" in missing.text
@@ -212,9 +212,9 @@ def test_a_model_server_that_refuses_is_told_from_one_that_is_away(settings: Any
     with ScriptedModel() as model:
         model.script(Script(models_status=status))
         settings.LLM_URL, settings.LLM_MODEL = model.url, ""
-        facts_forget()
+        endpoints_forget()
         finding = one(services.model_check)
-    facts_forget()
+    endpoints_forget()
     assert (finding.state, said in finding.text) == (State.WARNING, True)
 
 

@@ -1,10 +1,10 @@
-"""A scripted OpenAI-compatible server: a real HTTP process whose wording, pace and faults tests and benchmarks choose.
+"""A fake OpenAI-compatible server: a real HTTP process whose wording, pace and faults tests and benchmarks script.
 
-`python -m app.llm.tests.scripted [--port N]` prints its address. Besides `/v1/models`, `/v1/chat/completions`,
+`python -m app.llm.tests.fake_llm [--port N]` prints its address. Besides `/v1/models`, `/v1/chat/completions`,
 `/v1/embeddings` (deterministic vectors), `/props` and `/health`:
 
-- `PUT /script` with a JSON `Script` or a list of them: the first one whose `when` is part of the request answers it.
-- `GET /requests`: one item a chat request, with what was asked and when its reader left; `DELETE /requests` forgets.
+- `PUT /script` with a JSON `Script` or a list of them: the first whose `when` is part of the request decides the reply.
+- `GET /requests`: an item for each chat request, with its body and when its reader left; `DELETE /requests` forgets.
 """
 
 import argparse
@@ -28,16 +28,18 @@ MODEL = "scripted"
 
 @dataclass
 class Script:
-    """How the server answers.
+    """How the server replies.
 
     Attributes:
         when: text that the request must contain; empty: any.
-        tokens: the answer, cut as the model would cut it (`"[1", "]"`).
+        tokens: the reply, cut as the model would cut it (`"[1", "]"`).
+        deltas: deltas on the wire, in place of those of the tokens: `[{"tool_calls": […]}]`.
+        finish_reason: why the reply ends.
         first_s, between_s: delays before the first and between further tokens.
         fault: "" | hang (accepts, never answers) | silent (sends headers and a role, then nothing) | drop (after the
             tokens, without an end) | malformed (after the tokens) | endless (the tokens again and again) | error (in
             the stream, after the tokens).
-        status: another HTTP status instead of an answer; `refusal` is its message.
+        status: another HTTP status instead of a reply; `refusal` is its message.
         models, models_status: entries of /v1/models instead of the one, and its status.
         plain: one JSON object although a stream was asked for.
         at_once: all tokens in one write.
@@ -45,6 +47,8 @@ class Script:
 
     when: str = ""
     tokens: list[str] = field(default_factory=lambda: list(WORDS_64))
+    deltas: list[dict[str, Any]] = field(default_factory=list)
+    finish_reason: str = "stop"
     first_s: float = 0.0
     between_s: float = 0.0
     fault: str = ""
@@ -59,6 +63,10 @@ class Script:
     context: int = 4096
     slots: int = 64
 
+    @property
+    def contents(self) -> list[dict[str, Any]]:
+        return self.deltas or [{"content": token} for token in self.tokens]
+
 
 def _event(content: dict[str, Any], reason: str | None = None, **more: Any) -> bytes:
     choice = {"index": 0, "delta": content, "finish_reason": reason}
@@ -71,7 +79,7 @@ def _chunk(data: bytes) -> bytes:
 
 
 def vector(text: str, dimensions: int = 384) -> list[float]:
-    """A unit vector that depends on the text alone."""
+    """Return a unit vector that depends on the text alone."""
     seed = hashlib.sha256(text.encode()).digest()
     raw = [byte - 127.5 for byte in (seed * (dimensions // len(seed) + 1))[:dimensions]]
     length = sum(value * value for value in raw) ** 0.5
@@ -92,14 +100,14 @@ class Server:
                 method, path, _ = first.split(" ", 2)
                 headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
                 body = await reader.readexactly(int(headers.get("content-length", "0")))
-                if not await self._answer(method, path, headers, body, reader, writer):
+                if not await self._respond(method, path, headers, body, reader, writer):
                     break
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
             writer.close()
 
-    async def _answer(
+    async def _respond(
         self,
         method: str,
         path: str,
@@ -110,19 +118,19 @@ class Server:
     ) -> bool:
         if path == "/v1/chat/completions":
             return await self._chat(headers, body, reader, writer)
-        status, answer = 200, self._simple(method, path, body)
-        if answer is None:
-            status, answer = 404, {"error": {"message": "not here"}}
+        status, content = 200, self._simple(method, path, body)
+        if content is None:
+            status, content = 404, {"error": {"message": "not here"}}
         elif path == "/v1/models":
             status = self.scripts[0].models_status
-        self._json(writer, status, answer)
+        self._json(writer, status, content)
         await writer.drain()
         return True
 
     def _simple(self, method: str, path: str, body: bytes) -> Any:
         if path == "/script":
-            given = json.loads(body)
-            self.scripts = [Script(**one) for one in (given if isinstance(given, list) else [given])]
+            scripts = json.loads(body)
+            self.scripts = [Script(**script) for script in (scripts if isinstance(scripts, list) else [scripts])]
             self._at_once.clear()
             return {}
         if path == "/requests":
@@ -138,30 +146,30 @@ class Server:
             return self._embeddings(json.loads(body))
         return {"status": "ok"} if path == "/health" else None
 
-    def _embeddings(self, asked: dict[str, Any]) -> Any:
-        texts = asked["input"] if isinstance(asked["input"], list) else [asked["input"]]
+    def _embeddings(self, request: dict[str, Any]) -> Any:
+        texts = request["input"] if isinstance(request["input"], list) else [request["input"]]
         data = []
         for index, text in enumerate(texts):
             values: Any = vector(text)
-            if asked.get("encoding_format") == "base64":
+            if request.get("encoding_format") == "base64":
                 values = base64.b64encode(struct.pack(f"<{len(values)}f", *values)).decode()
             data.append({"object": "embedding", "index": index, "embedding": values})
         return {"object": "list", "model": "scripted-embeddings", "data": data, "usage": {"prompt_tokens": 1}}
 
-    def _json(self, writer: asyncio.StreamWriter, status: int, answer: Any) -> None:
-        body = json.dumps(answer).encode()
+    def _json(self, writer: asyncio.StreamWriter, status: int, content: Any) -> None:
+        body = json.dumps(content).encode()
         head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         writer.write(head.encode() + body)
 
     async def _chat(
         self, headers: dict[str, str], body: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
-        """Whether the connection can be used again."""
+        """Reply to a chat request; return whether the connection can be used again."""
         text = body.decode()
-        script = next((one for one in self.scripts if one.when in text), self.scripts[0])
-        note: dict[str, Any] = {"began": time.time(), "left": None, "ended": None, "body": json.loads(text)}
-        note["authorization"] = headers.get("authorization")
-        self.requests.append(note)
+        script = next((script for script in self.scripts if script.when in text), self.scripts[0])
+        entry: dict[str, Any] = {"began": time.time(), "left": None, "ended": None, "body": json.loads(text)}
+        entry["authorization"] = headers.get("authorization")
+        self.requests.append(entry)
         del self.requests[:-2000]
         if script.status != 200:
             self._json(writer, script.status, {"error": {"message": script.refusal}})
@@ -171,12 +179,12 @@ class Server:
         leaving = asyncio.ensure_future(reader.read(1)) if not script.at_once else None
         await asyncio.wait({task for task in (writing, leaving) if task}, return_when=asyncio.FIRST_COMPLETED)
         if not writing.done() or isinstance(writing.exception(), ConnectionError):
-            note["left"] = time.time()
+            entry["left"] = time.time()
             writing.cancel()
             with contextlib.suppress(asyncio.CancelledError, ConnectionError):
                 await writing
             return False
-        note["ended"] = time.time()
+        entry["ended"] = time.time()
         if leaving is not None:
             # The reader's next byte would be the next request's: without it the connection cannot be kept.
             leaving.cancel()
@@ -212,8 +220,8 @@ class Server:
     async def _tokens(self, script: Script, writer: asyncio.StreamWriter) -> None:
         endless = script.fault == "endless"
         while True:
-            for token in script.tokens:
-                writer.write(_chunk(_event({"content": token})))
+            for content in script.contents:
+                writer.write(_chunk(_event(content)))
                 await writer.drain()
                 if script.between_s or endless:
                     await asyncio.sleep(script.between_s)
@@ -221,7 +229,7 @@ class Server:
                 return
 
     def _tail(self, script: Script) -> bytes:
-        tail = _event({}, "stop")
+        tail = _event({}, script.finish_reason)
         if script.usage:
             tail += b"data: " + json.dumps({"choices": [], "usage": self._usage(script)}).encode() + b"\n\n"
         return tail + (b"data: [DONE]\n\n" if script.done_marker else b"")
@@ -230,9 +238,9 @@ class Server:
         return {"prompt_tokens": 100, "completion_tokens": len(script.tokens), "total_tokens": 0}
 
     def _whole(self, script: Script) -> bytes:
-        """The whole answer as bytes, made once: a model server that costs nearly nothing."""
+        """Return the whole reply as bytes, made once: a model server that costs nearly nothing."""
         if id(script) not in self._at_once:
-            events = b"".join(_event({"content": token}) for token in script.tokens) + self._tail(script)
+            events = b"".join(_event(content) for content in script.contents) + self._tail(script)
             head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
             self._at_once[id(script)] = head + _chunk(events) + b"0\r\n\r\n"
         return self._at_once[id(script)]
@@ -248,7 +256,7 @@ class ScriptedModel:
 
     def __enter__(self) -> Self:
         root = Path(__file__).resolve().parents[3]
-        command = [sys.executable, "-m", "app.llm.tests.scripted"]
+        command = [sys.executable, "-m", "app.llm.tests.fake_llm"]
         self.process = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         self.address = self.process.stdout.readline().strip()
@@ -262,35 +270,35 @@ class ScriptedModel:
     def call(self, method: str, path: str, body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.address}{path}", data=data, method=method)
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.loads(answer.read())
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return json.loads(response.read())
 
     def script(self, *scripts: Script) -> None:
-        """Answer by these from now on, and forget the requests so far."""
+        """Reply by these from now on, and forget the requests so far."""
         self.call("PUT", "/script", [asdict(script) for script in scripts])
         self.call("DELETE", "/requests")
 
     def requests(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.call("GET", "/requests")
-        return found
+        entries: list[dict[str, Any]] = self.call("GET", "/requests")
+        return entries
 
-    async def asked(self) -> None:
-        """Wait for the one request of a turn to arrive."""
-        await self._noted("began")
+    async def request_arrived(self) -> None:
+        """Wait for the only request of a turn to arrive."""
+        await self._entry_time("began")
 
-    async def left(self) -> float:
-        """Wait until the one reader is seen to leave; the time of it."""
-        return await self._noted("left")
+    async def reader_left(self) -> float:
+        """Wait until the only reader is seen to leave; return the time of it."""
+        return await self._entry_time("left")
 
-    async def _noted(self, what: str) -> float:
+    async def _entry_time(self, name: str) -> float:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             requests = await asyncio.to_thread(self.requests)
-            if requests and requests[0][what]:
+            if requests and requests[0][name]:
                 assert len(requests) == 1
-                return float(requests[0][what])
+                return float(requests[0][name])
             await asyncio.sleep(0.02)
-        raise AssertionError(f"not within 30 s: {what}")
+        raise AssertionError(f"not within 30 s: {name}")
 
 
 async def main() -> None:

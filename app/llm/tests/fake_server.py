@@ -1,4 +1,4 @@
-"""Embedding servers of other makes, scripted: real HTTP, made-up vectors."""
+"""A fake server of embeddings or reranking, of any make: real HTTP, with replies that a test chooses."""
 
 import base64
 import json
@@ -10,16 +10,17 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-Reply = tuple[int, Any, dict[str, str]]
+Reply = tuple[int, Any, dict[str, str]]  # status, content (JSON unless bytes), headers
 
 
 @dataclass
-class Scripted:
-    """What the server was asked, and how it answers a list of texts."""
+class FakeServer:
+    """How the server answers the body of a POST, and what it was sent."""
 
     reply: Callable[[dict[str, Any]], Reply]
     models: list[str] = field(default_factory=lambda: ["scripted-embed"])
-    asked: list[dict[str, Any]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    bodies: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     url: str = ""
 
@@ -35,24 +36,25 @@ def as_floats(body: dict[str, Any]) -> Reply:
 
 
 def as_base64(body: dict[str, Any]) -> Reply:
-    packed = [base64.b64encode(struct.pack("<3f", *vector(text))).decode() for text in body["input"]]
-    return 200, {"data": [{"index": n, "embedding": one} for n, one in enumerate(packed)]}, {}
+    vectors = [base64.b64encode(struct.pack("<3f", *vector(text))).decode() for text in body["input"]]
+    return 200, {"data": [{"index": n, "embedding": text} for n, text in enumerate(vectors)]}, {}
 
 
 @contextmanager
-def serving(scripted: Scripted) -> Iterator[Scripted]:
-    class Answer(BaseHTTPRequestHandler):
+def serving(fake: FakeServer) -> Iterator[FakeServer]:
+    class Responder(BaseHTTPRequestHandler):
         def log_message(self, *_: Any) -> None:
             pass
 
         def do_GET(self) -> None:
-            self.respond(200, {"data": [{"id": name} for name in scripted.models]}, {})
+            self.respond(200, {"data": [{"id": name} for name in fake.models]}, {})
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            scripted.asked.append(body)
-            scripted.headers.append(dict(self.headers))
-            self.respond(*scripted.reply(body))
+            fake.paths.append(self.path)
+            fake.bodies.append(body)
+            fake.headers.append(dict(self.headers))
+            self.respond(*fake.reply(body))
 
         def respond(self, status: int, content: Any, headers: dict[str, str]) -> None:
             body = content if isinstance(content, bytes) else json.dumps(content).encode()
@@ -62,12 +64,12 @@ def serving(scripted: Scripted) -> Iterator[Scripted]:
             self.end_headers()
             self.wfile.write(body)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-    thread = threading.Thread(target=server.serve_forever)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Responder)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
-    scripted.url = f"http://127.0.0.1:{server.server_port}/v1"
+    fake.url = f"http://127.0.0.1:{server.server_port}/v1"
     try:
-        yield scripted
+        yield fake
     finally:
         server.shutdown()
         thread.join()

@@ -22,6 +22,8 @@ class IndexRenew(JobKind):
     steps = {"copy": 0, "compare": 80}
 
     def run(self, context: ActiveJob) -> None:
+        # With Qdrant's client, which the web process never loads.
+
         context.progress("copy")
         with lock_try(RECONCILER) as alone:
             if not alone:

@@ -112,7 +112,7 @@ def world(acme: Organisation, alice: Person) -> World:
     BotRevision.objects.filter(organisation=acme).update(settings={"system_prompt": CANARY})
     audit_record(organisation=acme.id, action="bot.update", target_name=CANARY, after={"name": CANARY})
     filled = texts_fill(acme, CANARY)
-    assert {"chat.Message.content", "sources.Document.name", "accounts.Organisation.welcome"} <= set(filled)
+    assert {"chat.Message.content", "library.Document.name", "accounts.Organisation.welcome"} <= set(filled)
     User.objects.filter(pk=alice.user.pk).update(email=f"{CANARY}@example.org")
     Invitation.objects.filter(organisation=acme).update(email=f"{CANARY}@example.org")
     pictures = settings.DATA / "cache" / "pages"

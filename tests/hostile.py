@@ -29,6 +29,7 @@ from app.plans.models import UsageEntry
 from app.plans.services import plan_create
 from app.privacy.choices import RequestState
 from app.privacy.models import Erasure, Export, RetentionRun
+from tests.documents import document_row
 
 ATTACKS = (
     "<script>ran()</script>",
@@ -140,14 +141,13 @@ def _bots(organisation: Organisation, owner: User, sources: list[Source]) -> lis
 
 
 def _documents(organisation: Organisation, sources: list[Source], owner: User) -> list[Document]:
-    rows = [
-        Document(
-            organisation=organisation, source=source, name=attack, media_type=attack[:100], bytes=1, state="failed",
-            sha256=f"{number:064}", error_code="broken_file", error_message=attack, uploaded_by=owner,
+    return [
+        document_row(
+            source, attack, url=attack, media_type=attack[:100], state="failed", error_code="broken_file",
+            error_message=attack, uploaded_by=owner,
         )
-        for number, (attack, source) in enumerate(zip(ATTACKS, sources, strict=True))
+        for attack, source in zip(ATTACKS, sources, strict=True)
     ]  # fmt: skip
-    return Document.objects.bulk_create(rows)
 
 
 def _turn(attack: str, document: Document, bot: Bot, owner: User) -> None:

@@ -23,6 +23,7 @@ from app.bots.models import Bot, BotRevision
 from app.chat.models import Conversation, Message
 from app.jobs.models import Job
 from app.library.models import Document, Source
+from tests.documents import document_row
 from tests.people import PASSWORD, Person
 from tests.world import World, world_make
 
@@ -228,14 +229,7 @@ def test_an_admin_sees_documents_but_no_conversations(acme: Organisation, bob: P
 
 def test_no_page_costs_more_than_twenty_queries(alice: Person, operator: Client, mine: World) -> None:
     for number in range(30):
-        Document.objects.create(
-            organisation=alice.organisation,
-            source=mine.source,
-            name=f"{number}.txt",
-            bytes=1,
-            sha256=f"{number:064}",
-            uploaded_by=alice.user,
-        )
+        document_row(mine.source, f"{number}.txt", uploaded_by=alice.user)
         user = user_create(email=f"person{number}@example.org", password=PASSWORD)
         membership_create(organisation=alice.organisation, user=user, role=Role.VIEWER)
         Message.objects.create(

@@ -19,6 +19,7 @@ from app.bots.models import Bot, BotRevision
 from app.bots.services import bot_pause, bot_update
 from app.library.models import Document
 from tests.digest import changes, digest
+from tests.documents import document_row
 from tests.people import PASSWORD, Person
 from tests.world import World, world_make
 
@@ -67,9 +68,7 @@ def fresh(row: Any) -> Any:
 def cases(world: World, person: Person) -> list[Case]:
     """Brings rows into the state in which there is something to do."""
     document, bot, key, member = world.document, world.bot, world.api_key, Membership.objects.get(user=person.user)
-    failed = Document.objects.create(
-        organisation=person.organisation, source=world.source, name=f"{world.word}-2.txt", bytes=1, sha256=world.word
-    )
+    failed = document_row(world.source, f"{world.word}-2.txt")
     Document.objects.filter(pk=document.pk).update(state="failed", error_code="broken_file")
     bot_update(organisation=person.organisation.pk, bot=bot, settings={"temperature": 0.9})
     first = BotRevision.objects.get(bot=bot, number=1)

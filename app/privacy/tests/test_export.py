@@ -20,9 +20,11 @@ from app.accounts.models import ApiKey, ClaimRule, Invitation, Membership, Organ
 from app.bots.services import bot_create
 from app.chat.models import Citation, Conversation, Message
 from app.errors import RefdeskError
+from app.jobs.execution import job_run
+from app.jobs.models import Job
 from app.jobs.tests.running import jobs_run
 from app.lib.storage import exports_storage, storage
-from app.library.models import Chunk, Document
+from app.library.models import Chunk, Document, DocumentVersion
 from app.library.tests.stores import stores_agree, stores_empty, upload
 from app.operations.management.commands.check_store import exports_compare
 from app.privacy.archive.reading import ArchiveReader
@@ -167,6 +169,43 @@ def _is_id(value: Any) -> bool:
         return False
 
 
+def test_an_archive_of_before_documents_had_ids_is_imported_with_their_names(acme: Organisation) -> None:
+    made = organisation_import(path=Path(__file__).with_name("archive_0_1_0.zip"), slug="again")
+    jobs_do()
+    documents = Document.objects.filter(organisation=made).order_by("created")
+    names = documents.filter(name="handbook.md").values_list("external_id", flat=True)
+    assert list(names) == ["handbook.md", "handbook.md (3)", "handbook.md (4)"]
+    states = dict(documents.values_list("name", "state"))
+    assert states == dict.fromkeys(states, "ready") | {"broken.pdf": "failed"}
+    assert len(states) == 6
+    for version in DocumentVersion.objects.filter(organisation=made):
+        with storage().open(version.storage_key) as file:
+            data = file.read()
+        assert (hashlib.sha256(data).hexdigest(), len(data)) == (version.sha256, version.bytes)
+    assert Citation.objects.filter(organisation=made, document__in=documents).count() == 4
+    stores_agree()
+
+
+def test_a_newer_version_that_was_being_read_comes_along(library: Organisation, tmp_path: Path) -> None:
+    newer = HANDBOOK.replace(b"28", b"30")
+    upload(library, "handbook.md", newer)
+    call_command("organisation_export", "acme", str(tmp_path / "acme.zip"), stderr=io.StringIO())
+    made = organisation_import(path=tmp_path / "acme.zip", slug="again")
+    job = Job.objects.get(
+        organisation=made, subject=str(Document.objects.get(organisation=made, name="handbook.md").pk)
+    )
+    assert job_run(job=job.pk)
+    document = Document.objects.get(organisation=made, external_id="handbook.md")
+    # The version that answered there is ready first, and the newer one is queued behind it.
+    assert (document.state, document.version) == ("queued", 2)
+    assert document.active_version is not None
+    assert document.active_version.number == 1
+    jobs_do()
+    document.refresh_from_db()
+    assert document.state == "ready"
+    assert document.active_version.document.versions.get(state="active").sha256 == hashlib.sha256(newer).hexdigest()
+
+
 def test_people_of_an_archive_get_no_password_and_no_power_over_the_box(archive: Path, alice: Person) -> None:
     User.objects.filter(pk=alice.user.pk).update(email="elsewhere@example.org")
     made = organisation_import(path=archive, slug="again")
@@ -236,7 +275,7 @@ HOSTILE: dict[str, Callable[[dict[str, bytes]], None]] = {
     "two organisations": lambda parts: parts.update({"organisation.jsonl": parts["organisation.jsonl"] * 2}),
     "a bot's unknown setting": rows_changed("revisions", settings={"shell": "rm"}),
     "a bot's slug with a slash": rows_changed("bots", slug="a/b"),
-    "a document whose file is another": rows_changed("documents", sha256="2" * 64),
+    "a version whose file is another": rows_changed("versions", sha256="2" * 64),
     # Such a rule makes everybody at the provider an owner, or nobody.
     "a rule for a claim that everybody has": rule("aud", "refdesk"),
     "a rule for a part of such a claim": rule("iss.x", "https://login.example.org"),

@@ -42,16 +42,16 @@ def empty(db: Any, qdrant: str, embedder: str, valkey: str) -> None:
 
 _FILL = """
 WITH d AS (
-  INSERT INTO library_document (id, organisation_id, source_id, name, media_type, bytes, sha256, state, percent,
-    version, chunks, error_code, error_message, created, updated)
-  SELECT gen_random_uuid(), %(of)s, %(source)s, 'paper ' || n || '.md', 'text/markdown', length(h), h, 'ready', 100, 1,
+  INSERT INTO library_document (id, organisation_id, source_id, external_id, name, url, metadata, media_type, state,
+    percent, version, chunks, error_code, error_message, created, updated)
+  SELECT gen_random_uuid(), %(of)s, %(source)s, h, 'paper ' || n || '.md', '', '{}', 'text/markdown', 'ready', 100, 1,
     %(chunks)s, '', '', now(), now()
-  FROM unnest(%(hashes)s::text[]) WITH ORDINALITY AS t (h, n) RETURNING id, sha256
+  FROM unnest(%(hashes)s::text[]) WITH ORDINALITY AS t (h, n) RETURNING id, external_id AS sha256
 ), v AS (
-  INSERT INTO library_documentversion (id, organisation_id, document_id, number, state, storage_key, media_type, title,
-    language, chunks, embedding_model, warnings, created)
-  SELECT gen_random_uuid(), %(of)s, d.id, 1, 'active', %(of)s || '/' || left(d.sha256, 2) || '/' || d.sha256, '', '',
-    'en', %(chunks)s, 'other', '[]', now() FROM d RETURNING id, document_id
+  INSERT INTO library_documentversion (id, organisation_id, document_id, number, state, storage_key, sha256, bytes,
+    fetched, etag, last_modified, media_type, title, language, chunks, embedding_model, warnings, created)
+  SELECT gen_random_uuid(), %(of)s, d.id, 1, 'active', %(of)s || '/' || left(d.sha256, 2) || '/' || d.sha256, d.sha256,
+    60000, now(), '', '', '', '', 'en', %(chunks)s, 'other', '[]', now() FROM d RETURNING id, document_id
 )
 INSERT INTO library_chunk (id, organisation_id, document_id, version_id, position, text, embed_text, tokens, start,
   "end", place)

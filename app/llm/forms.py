@@ -95,7 +95,9 @@ class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
     def changes(self) -> dict[str, Any]:
         """Return what the services take; without the key when it stays."""
         cleaned = self.cleaned_data
-        given: dict[str, Any] = {name: cleaned[name] for name in ("name", "kind", "url", "is_default") if name in cleaned}
+        given: dict[str, Any] = {
+            name: cleaned[name] for name in ("name", "kind", "url", "is_default") if name in cleaned
+        }
         given["models"] = cleaned.get("served_models") or []
         given["defaults"] = {"model": cleaned.get("default_model") or ""}
         key = cleaned.get("api_key", Change.KEEP)

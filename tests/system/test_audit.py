@@ -20,6 +20,7 @@ from app.audit.actors import KEY, PERSON
 from app.audit.models import AuditEntry
 from app.bots.models import Bot
 from app.library.models import Document, Job, Source
+from app.llm.models import ModelEndpoint
 from app.plans.models import Plan
 from app.privacy.models import Erasure, Export
 from tests.doors import Door, doors, knock_at
@@ -136,6 +137,7 @@ ADDED: dict[Any, Callable[[World], dict[str, str]]] = {
     Export: lambda world: {},
     Erasure: lambda world: {"confirm": world.source.organisation.slug},
     Bot: lambda world: {"name": "New", "slug": "new"},
+    ModelEndpoint: lambda world: {"name": "New", "kind": "vllm", "url": "https://93.184.215.14/v1"},
 }
 CHANGED: dict[Any, dict[str, str]] = {
     Organisation: {"name": "Another name"},
@@ -145,6 +147,7 @@ CHANGED: dict[Any, dict[str, str]] = {
     Plan: {"title": "Another title"},
     Source: {"name": "another name"},
     Bot: {"name": "Another name"},
+    ModelEndpoint: {"name": "Another name"},
 }
 # Pages that change nothing by themselves, with the reason.
 UNCHANGED = {Document: "by its buttons only"}

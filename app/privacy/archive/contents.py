@@ -18,6 +18,7 @@ from app.bots.models import Bot, BotRevision
 from app.chat.models import Citation, Conversation, Message
 from app.library.choices import VersionState
 from app.library.models import Chunk, Document, DocumentVersion, Source, VersionText
+from app.llm.models import ModelEndpoint
 from app.privacy.archive.writing import ArchiveWriter, file_part
 
 PAGE = 500
@@ -55,6 +56,7 @@ def organisation_pieces(writer: ArchiveWriter, organisation: UUID, *, conversati
     yield from writer.table("api_keys", _values(ApiKey.objects.filter(**of), *key))
     invitation = ("email", "role", "expires", "accepted", "created")
     yield from writer.table("invitations", _values(Invitation.objects.filter(**of), *invitation))
+    yield from writer.table("endpoints", _endpoints(organisation))
     yield from writer.table("sources", _values(Source.objects.filter(**of), "id", "name", "kind", "created"))
     yield from writer.table("documents", _documents(organisation))
     yield from writer.table("versions", _versions(organisation))
@@ -105,6 +107,14 @@ def _documents(organisation: UUID) -> Rows:
              "pages", "uploaded_by_id", "created")  # fmt: skip
     for row in _values(Document.objects.filter(organisation=organisation), *names):
         yield {**row, "file": file_part(row["sha256"], row["name"])}
+
+
+def _endpoints(organisation: UUID) -> Rows:
+    """Model servers, and whether each has a key."""
+    names = ("name", "kind", "url", "served_models", "defaults", "is_default", "created", "credential_id")
+    for row in _values(ModelEndpoint.objects.filter(organisation=organisation), *names):
+        models, credential = row.pop("served_models"), row.pop("credential")
+        yield {**row, "models": models, "api_key_set": credential is not None}
 
 
 def _kept() -> Q:

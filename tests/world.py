@@ -145,7 +145,7 @@ def _usage(person: Person, bot: Bot) -> UsageEntry:
 def _endpoint(organisation: Organisation, word: str) -> dict[str, Any]:
     """A model server that nobody asks: the egress policy refuses its address before anything is sent."""
     secret = secret_set(
-        organisation=organisation.pk, purpose="endpoint.api_key", label=f"{word} key", value=f"{word} key's value"
+        organisation=organisation.pk, purpose="model_endpoint.api_key", label=f"{word} key", value=f"{word} key's value"
     )
     endpoint = ModelEndpoint.objects.create(
         organisation=organisation,

@@ -87,6 +87,7 @@ def cases(world: World, person: Person) -> list[Case]:
         Case("restore", first, "bot.restore", lambda: BotRevision.objects.filter(bot=bot).count() == 3, {}),
         Case("rotate", key, "api_key.rotate", lambda: fresh(key).replaced_by is not None, {"overlap": "7"}),
         Case("revoke_this", key, "api_key.revoke", lambda: fresh(key).revoked is not None, {}),
+        Case("test", world.endpoint, "endpoint.test", lambda: fresh(world.endpoint).healthy is not None, {}),
         Case("withdraw", world.invitation, "invitation.withdraw", lambda: fresh(world.invitation) is None, {}),
         Case("sign_out", member, "user.sessions_end", lambda: not signed_in.exists(), {}),
         Case(

@@ -49,7 +49,7 @@ def test_the_side_bar_is_short_and_of_what_the_person_may_open(
     owner = side_bar(alice.client)
     assert owner[:4] == ["Dashboard", "Usage", "Settings", "Documents"]
     assert "Accounts" not in owner
-    assert len(owner) <= 16
+    assert len(owner) <= 17
     membership_create(organisation=acme, user=bob.user, role=Role.ADMIN)
     assert "Conversations" not in side_bar(bob.client)
     assert "Accounts" in side_bar(operator)

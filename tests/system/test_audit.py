@@ -21,6 +21,7 @@ from app.audit.models import AuditEntry
 from app.bots.models import Bot
 from app.jobs.models import Job
 from app.library.models import Document, Source
+from app.llm.models import ModelEndpoint
 from app.plans.models import Plan
 from app.privacy.models import Erasure, Export
 from tests.doors import Door, doors, knock_at
@@ -137,6 +138,7 @@ ADDED: dict[Any, Callable[[World], dict[str, str]]] = {
     Export: lambda world: {},
     Erasure: lambda world: {"confirm": world.source.organisation.slug},
     Bot: lambda world: {"name": "New", "slug": "new"},
+    ModelEndpoint: lambda world: {"name": "New", "kind": "vllm", "url": "https://93.184.215.14/v1"},
 }
 CHANGED: dict[Any, dict[str, str]] = {
     Organisation: {"name": "Another name"},
@@ -146,6 +148,7 @@ CHANGED: dict[Any, dict[str, str]] = {
     Plan: {"title": "Another title"},
     Source: {"name": "another name"},
     Bot: {"name": "Another name"},
+    ModelEndpoint: {"name": "Another name"},
 }
 # Pages that change nothing by themselves, with the reason.
 UNCHANGED = {Document: "by its buttons only"}

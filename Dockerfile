@@ -1,13 +1,13 @@
 # One image: `docker run` without a command starts the embedded default on the volume /data; docker-compose.yml names a
-# part of the appliance instead (web, worker, beat, embeddings, migrate, init): see app/ops/appliance/__main__.py.
+# part of the appliance instead (web, worker, beat, embeddings, migrate, init): see app/appliance/__main__.py.
 ARG PYTHON_IMAGE=python:3.13-slim-trixie
 ARG NODE_IMAGE=node:22-trixie-slim
 
 FROM ${NODE_IMAGE} AS browser
-WORKDIR /build/widget
-COPY widget/package.json widget/package-lock.json widget/.npmrc ./
+WORKDIR /build/frontend
+COPY frontend/package.json frontend/package-lock.json frontend/.npmrc ./
 RUN --mount=type=cache,target=/root/.npm npm ci --no-audit --no-fund
-COPY widget/ ./
+COPY frontend/ ./
 COPY app/static/ ../app/static/
 RUN node build.mjs
 
@@ -28,7 +28,6 @@ COPY app/ /refdesk/app/
 COPY manage.py pyproject.toml LICENSE /refdesk/
 COPY --from=browser /build/app/static/ /refdesk/app/static/
 RUN find /refdesk -type d -name tests -prune -exec rm -rf {} + \
- && rm -f /refdesk/app/conftest.py \
  && python -m compileall -q -j 0 /refdesk >/dev/null
 
 FROM ${PYTHON_IMAGE}
@@ -50,4 +49,4 @@ USER 10001:10001
 VOLUME /data
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-CMD ["python", "-m", "app.ops.engines"]
+CMD ["python", "-m", "app.embedded"]

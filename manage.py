@@ -9,7 +9,7 @@ if __name__ == "__main__":
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    from app.accounts.audit.actors import actor_set, command_actor
+    from app.audit.actors import actor_set, command_actor
     from app.lib.tenancy import scope_enter_everything
 
     # Whoever has a shell on the box has the box.

@@ -22,18 +22,18 @@ from ninja.parser import Parser
 from ninja.renderers import BaseRenderer
 
 from app.accounts.api import router as accounts
-from app.accounts.audit.api import router as audit
 from app.accounts.auth import caller_of, policy
+from app.audit.api import router as audit
 from app.bots.api import router as bots
 from app.chat.api import router as chat
 from app.errors import CODES, RefdeskError, retry_after
 from app.lib.request_id import request_id_of
-from app.ops.metrics import ERRORS
+from app.library.api import router as sources
+from app.operations.metrics import ERRORS
+from app.plans.api import router as usage
 from app.privacy.api import router as privacy
 from app.retrieval.api import router as retrieval
 from app.settings import VERSION
-from app.sources.api import router as sources
-from app.usage.api import router as usage
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from app.lib.lifespan import run_lifespan
-from app.lib.request_threads import RequestThreads
+from app.lib.asgi.handler import RequestThreads
+from app.lib.asgi.lifespan import run_lifespan
 
 django.setup(set_prefix=False)
 # Django reads the routes with the first request; what they register with the process's start would come too late.

@@ -94,14 +94,14 @@ DEVICE_COOKIE_NAME = f"refdesk_device_{_public.port}" if _public.port else "refd
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = 14 * 24 * 3600
-CSRF_FAILURE_VIEW = "app.lib.error_answers.csrf_failed"
+CSRF_FAILURE_VIEW = "app.lib.error_responses.csrf_failed"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 # Only where TLS is: a browser that has seen this refuses plain HTTP for 30 days.
 SECURE_HSTS_SECONDS = 30 * 24 * 3600 if _public.scheme == "https" else 0
-# `check --deploy` asks for what is not ours to decide or not so on a box on http://localhost (app/ops/checks.py says
-# when plain HTTP is a mistake).
+# `check --deploy` asks for what is not ours to decide or not so on a box on http://localhost (app/operations/checks.py
+# says when plain HTTP is a mistake).
 SILENCED_SYSTEM_CHECKS = [
-    # Django looks for its middleware by name; refdesk.E005 looks for the classes (app/lib/direct_middleware.py).
+    # Django looks for its middleware by name; refdesk.E005 looks for the classes (app/lib/asgi/middleware.py).
     "security.W001",
     "security.W002",
     "security.W003",
@@ -120,39 +120,42 @@ X_FRAME_OPTIONS = "DENY"
 
 INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",
-    "app.accounts.admin_site.app.RefdeskAdminConfig",
+    "app.admin_site.app.RefdeskAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "ninja",  # for the files of the API's page, which would be loaded from outside otherwise
+    "app.audit",
+    "app.plans",
     "app.accounts",
-    "app.usage",
-    "app.sources",
+    "app.oidc",
+    "app.library",
     "app.retrieval",
-    "app.ingest",
     "app.bots",
     "app.chat",
     "app.analytics",
     "app.privacy",
-    "app.ops",
+    "app.portal",
+    "app.operations",
+    "app.backup",
 ]
 # Every one of these is async: a sync one would cost each streamed answer a hop to a thread.
 MIDDLEWARE = [
     "app.lib.tenancy.TenancyMiddleware",
     "app.lib.request_id.RequestIdMiddleware",
-    "app.accounts.audit.actors.ActorMiddleware",
-    "app.accounts.limits.RateLimitMiddleware",
-    "app.lib.error_answers.MethodErrorMiddleware",
-    "app.lib.direct_middleware.SecurityMiddleware",
-    "app.lib.content_policy.ContentPolicyMiddleware",
-    "app.lib.direct_middleware.SessionMiddleware",
-    "app.lib.direct_middleware.CommonMiddleware",
-    "app.lib.direct_middleware.CsrfViewMiddleware",
-    "app.lib.direct_middleware.AuthenticationMiddleware",
-    "app.lib.direct_middleware.MessageMiddleware",
-    "app.lib.direct_middleware.XFrameOptionsMiddleware",
+    "app.audit.actors.ActorMiddleware",
+    "app.plans.rate_limits.RateLimitMiddleware",
+    "app.lib.error_responses.MethodErrorMiddleware",
+    "app.lib.asgi.middleware.SecurityMiddleware",
+    "app.lib.csp.ContentPolicyMiddleware",
+    "app.lib.asgi.middleware.SessionMiddleware",
+    "app.lib.asgi.middleware.CommonMiddleware",
+    "app.lib.asgi.middleware.CsrfViewMiddleware",
+    "app.lib.asgi.middleware.AuthenticationMiddleware",
+    "app.lib.asgi.middleware.MessageMiddleware",
+    "app.lib.asgi.middleware.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "app.urls"
 ASGI_APPLICATION = "app.asgi.application"
@@ -160,14 +163,16 @@ APPEND_SLASH = False
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [ROOT / "app" / "templates"],
+        # Before those of other apps: some take the place of a page of Django admin or of Unfold.
+        "DIRS": [ROOT / "app" / "admin_site" / "templates", ROOT / "app" / "portal" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
+            "libraries": {"column_labels": "app.admin_site.templatetags.column_labels"},
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-            ]
+            ],
         },
     }
 ]
@@ -205,7 +210,7 @@ USE_I18N = True
 LANGUAGE_CODE = "en-gb"
 FORMAT_MODULE_PATH = "app.lib.formats"
 
-FILE_UPLOAD_HANDLERS = ["app.lib.request_body.UploadHandler"]
+FILE_UPLOAD_HANDLERS = ["app.lib.asgi.body.UploadHandler"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FILES = 200
 UPLOAD_MAX_BYTES = 50 * 1024 * 1024
@@ -255,15 +260,15 @@ UNFOLD = {
         "primary": dict(zip(_WEIGHTS, _LAMP, strict=True)),
         "base": dict(zip(_WEIGHTS, _PAPER, strict=True)),
     },
-    "SITE_SUBHEADER": "app.accounts.admin_site.switch.organisation_words",
-    "SITE_DROPDOWN": "app.accounts.admin_site.switch.organisation_links",
+    "SITE_SUBHEADER": "app.admin_site.organisation_switcher.organisation_words",
+    "SITE_DROPDOWN": "app.admin_site.organisation_switcher.organisation_links",
     "DASHBOARD_CALLBACK": "app.analytics.admin.dashboard",
     "STYLES": [lambda request: f"{STATIC_URL}refdesk/tokens.css", lambda request: f"{STATIC_URL}refdesk/admin.css"],
     "SCRIPTS": [lambda request: f"{STATIC_URL}refdesk/keys.js"],
     "SIDEBAR": {
         "show_search": True,
         "command_search": True,
-        "navigation": "app.accounts.admin_site.navigation.navigation",
+        "navigation": "app.admin_site.navigation.navigation",
     },
 }
 

@@ -2,18 +2,18 @@ from django.contrib import admin
 from django.urls import path
 
 from app.accounts import views as accounts
-from app.accounts.oidc import views as oidc
-from app.accounts.theme import show_theme
 from app.api import api
 from app.chat import views as chat
-from app.ops import views as ops
+from app.library import views as sources
+from app.oidc import views as oidc
+from app.operations import views as ops
+from app.portal.theme import show_theme
 from app.privacy import views as privacy
-from app.sources import views as sources
 
-handler400 = "app.lib.error_answers.bad_request"
-handler403 = "app.lib.error_answers.not_allowed"
-handler404 = "app.lib.error_answers.not_found"
-handler500 = "app.lib.error_answers.server_error"
+handler400 = "app.lib.error_responses.bad_request"
+handler403 = "app.lib.error_responses.not_allowed"
+handler404 = "app.lib.error_responses.not_found"
+handler500 = "app.lib.error_responses.server_error"
 
 urlpatterns = [
     path("", chat.show_portal, name="portal"),

@@ -2,8 +2,8 @@
 
     python -m bench.answers [--data ../shared/data/retrieval]
 
-The sample library goes through the real upload, ingest, search and turn, with its own questions (app/ops/samples). The
-public sets (xquad, nq-open-oracle) go straight to the choice of sentences, from the five passages that BM25 finds.
+The sample library goes through the real upload, ingest, search and turn, with its questions (app/operations/samples).
+The public sets (xquad, nq-open-oracle) go straight to the choice of sentences, from the five passages that BM25 finds.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from app.retrieval.sparse import document_encode, query_encode
 from bench.desk import Desk, desk
 from bench.engines import RESULTS, ROOT
 
-SAMPLES = ROOT / "app" / "ops" / "samples"
+SAMPLES = ROOT / "app" / "operations" / "samples"
 SETS = {"xquad en": "en", "xquad de": "de", "xquad es": "es", "nq": ""}
 Row = dict[str, Any]
 
@@ -39,10 +39,10 @@ def fill() -> str:
     from app.accounts.keys import api_key_create
     from app.accounts.services import organisation_create
     from app.bots.services import bot_create
-    from app.ingest.models import Job
-    from app.ingest.pipeline import job_run
-    from app.ops.sample_library import samples_load
-    from app.sources.services import source_for_uploads
+    from app.library.models import Job
+    from app.library.pipeline.run import job_run
+    from app.library.services.sources import source_for_uploads
+    from app.operations.sample_library import samples_load
 
     organisation = organisation_create(slug="bench")
     bot_create(organisation=organisation, slug="default", name="Bench")

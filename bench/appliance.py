@@ -14,7 +14,7 @@ from typing import Any
 
 import urllib3
 
-from app.ops.engines.ports import port_find
+from app.embedded.ports import port_find
 from bench.engines import RESULTS, ROOT
 
 PROJECT = "refdesk-bench"

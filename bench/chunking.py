@@ -19,11 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
-from app.ingest.blocks import ChunkDraft, Parsed, full_text
-from app.ingest.chunking import chunk
-from app.ingest.media import MARKDOWN
-from app.ingest.parsers import parse
-from app.ingest.tokens import minilm_counter
+from app.library.parsers import parse
+from app.library.parsers.blocks import ChunkDraft, Parsed, full_text
+from app.library.parsers.media import MARKDOWN
+from app.library.pipeline.chunking import chunk
+from app.library.pipeline.tokens import minilm_counter
 from app.llm.embeddings import EmbeddingsClient, EmbeddingsServer
 from bench.retrieval_sets import vectors_of
 

@@ -12,10 +12,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.embedded.ports import port_find
+from app.embedded.postgres import Postgres
+from app.embedded.valkey import Valkey
 from app.llm.tests.scripted import ScriptedModel
-from app.ops.engines.ports import port_find
-from app.ops.engines.postgres import Postgres
-from app.ops.engines.valkey import Valkey
 from bench.engines import ROOT, engine
 
 TICKS_S = os.sysconf("SC_CLK_TCK")
@@ -46,8 +46,8 @@ def desk(fill: Callable[[], str], *, with_model: bool = True, model_url: str = "
         for server in (postgres, valkey):
             server.start()
             stack.callback(server.stop)
-        qdrant, _ = stack.enter_context(engine("app.ops.engines.qdrant", "--folder", str(folder / "qdrant")))
-        embedder, _ = stack.enter_context(engine("app.ops.engines.embeddings"))
+        qdrant, _ = stack.enter_context(engine("app.embedded.qdrant", "--folder", str(folder / "qdrant")))
+        embedder, _ = stack.enter_context(engine("app.embedded.embeddings"))
         model = stack.enter_context(ScriptedModel())
         port = port_find()
         os.environ.update(

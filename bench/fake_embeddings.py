@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from app.ops.engines.serve import Receive, Scope, Send, body_read, json_send, run, with_lifespan
+from app.embedded.serve import Receive, Scope, Send, body_read, json_send, run, with_lifespan
 
 DIMENSIONS, MAX_TOKENS = 384, 256
 MODEL = "all-MiniLM-L6-v2"  # so that passages are cut with its own tokenizer, as with the real one

@@ -27,9 +27,9 @@ import orjson
 import psutil
 import urllib3
 
-from app.ops.engines.ports import port_find
-from app.ops.engines.postgres import Postgres
-from app.ops.engines.valkey import Valkey
+from app.embedded.ports import port_find
+from app.embedded.postgres import Postgres
+from app.embedded.valkey import Valkey
 from bench.desk import wait_for
 from bench.engines import RESULTS, ROOT, engine
 
@@ -104,7 +104,7 @@ def box(embeddings_module: str) -> Iterator[Box]:
         for server in (postgres, valkey):
             server.start()
             stack.callback(server.stop)
-        qdrant, qdrant_pid = stack.enter_context(engine("app.ops.engines.qdrant", "--folder", str(folder / "qdrant")))
+        qdrant, qdrant_pid = stack.enter_context(engine("app.embedded.qdrant", "--folder", str(folder / "qdrant")))
         embedder, embedder_pid = stack.enter_context(engine(embeddings_module))
         port = port_find()
         environment = {
@@ -248,9 +248,9 @@ def main() -> None:
             if "pdfs" in options.only:
                 results["pdfs"] = pdfs_measure(desk, options.pdfs)
     if "share" in options.only:
-        with box("app.ops.engines.embeddings") as desk:
+        with box("app.embedded.embeddings") as desk:
             results["share"] = share_measure(desk, texts_of(options.texts, TEXTS))
-        with box("app.ops.engines.embeddings") as desk:
+        with box("app.embedded.embeddings") as desk:
             results["share_of_a_manual"] = share_measure(desk, pdfs_of(options.pdfs, 1))
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / "ingest.json"

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import urllib3
 
-from app.ops.engines.ports import port_find
+from app.embedded.ports import port_find
 from bench.engines import RESULTS, ROOT, memory_mb
 
 # The parsers' process ends a minute after the last file; what is at rest is measured after that.
@@ -31,9 +31,9 @@ def name_of(process: psutil.Process) -> str:
         ("worker", "celery"),
         ("embeddings", "engines.embeddings"),
         ("vectors", "engines.qdrant"),
-        ("parsers", "app.ingest.zygote"),
+        ("parsers", "app.library.pipeline.fork_server"),
         ("valkey", "valkey-server"),
-        ("supervisor", "-m app.ops.engines"),
+        ("supervisor", "-m app.embedded"),
         ("postgres", "postgres"),
     ):
         if sign in words:
@@ -70,7 +70,7 @@ def main() -> None:
         port = port_find()
         environment = {name: value for name, value in os.environ.items() if not name.startswith("REFDESK_")}
         environment |= {"REFDESK_DATA": folder, "REFDESK_PORT": str(port)}
-        command = [sys.executable, "-m", "app.ops.engines"]
+        command = [sys.executable, "-m", "app.embedded"]
         with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as box:
             try:
                 settle(f"http://127.0.0.1:{port}")

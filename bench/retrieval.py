@@ -19,10 +19,10 @@ import numpy as np
 from app.llm.embeddings import EmbeddingsClient, EmbeddingsServer
 from app.retrieval.fusion import Candidates
 from app.retrieval.sparse import document_encode, query_encode
+from bench.answerability import refusals_measure, refusals_print
 from bench.engines import RESULTS, engine
 from bench.rankings import FUSIONS, WordIndex, best_of
 from bench.retrieval_sets import RetrievalSet, sets_load, vectors_of
-from bench.support import refusals_measure, refusals_print
 
 QUESTIONS_PER_SET = 400
 # nDCG@10, recall@5, recall@10
@@ -85,7 +85,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", help="names of sets")
     options = parser.parse_args()
     sets = [one for one in sets_load(options.data) if not options.only or one.name in options.only]
-    with engine("app.ops.engines.embeddings") as (address, _):
+    with engine("app.embedded.embeddings") as (address, _):
         client = EmbeddingsClient(EmbeddingsServer(f"{address}/v1"))
         for one in sets:
             print(f"{one.name}: {len(one.texts)} texts, {len(one.questions)} questions", flush=True)

@@ -121,7 +121,7 @@ def main() -> None:
     for organisations in (1, 50):
         with (
             tempfile.TemporaryDirectory() as folder,
-            engine("app.ops.engines.qdrant", "--folder", folder) as (address, pid),
+            engine("app.embedded.qdrant", "--folder", folder) as (address, pid),
         ):
             rows += layout_measure(IndexServer(address), pid, organisations, tuple(options.sizes))
     RESULTS.mkdir(exist_ok=True)

@@ -11,8 +11,8 @@ import time
 import urllib.error
 from pathlib import Path
 
-from app.ops.tests.real_box import WholeBox
 from bench.engines import RESULTS
+from tests.box.real_box import WholeBox
 
 PATIENCE_S = 60
 QUESTION = {"message": "What is the hotel limit for a night in London?", "stream": False}

@@ -40,10 +40,10 @@ PLANS = {"as-shipped": SHIPPED, "all-limits": ALL}
 def fill(chunks: int, plan: str) -> str:
     """An organisation with a bot and a made-up library; a key for it."""
     from app.accounts.keys import api_key_create
-    from app.accounts.models import Plan
     from app.accounts.services import organisation_create
     from app.bots.services import bot_create
     from app.chat.tests.library import document_index
+    from app.plans.models import Plan
 
     for name, limits in PLANS.items():
         Plan.objects.create(name=name, title=name, **dict.fromkeys(limits, 10**9))

@@ -1,6 +1,5 @@
 from django.apps import AppConfig
 from django.db.backends.signals import connection_created
-from django.db.models.signals import post_migrate
 
 
 class AccountsConfig(AppConfig):
@@ -9,8 +8,10 @@ class AccountsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from app.accounts.plans import plans_ship
+        from app.accounts.audit_records import key_label, person_label
+        from app.audit.actors import KEY, PERSON, actor_labels_register
         from app.lib.tenancy import connection_guard
 
-        post_migrate.connect(plans_ship, sender=self)
+        actor_labels_register(KEY, key_label)
+        actor_labels_register(PERSON, person_label)
         connection_created.connect(connection_guard)

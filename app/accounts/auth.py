@@ -5,8 +5,9 @@ async route. The same checks run whichever way the caller comes: API key or sess
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Protocol, cast
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
@@ -18,13 +19,12 @@ from django.utils import timezone
 from ninja.utils import check_csrf
 
 from app.accounts.choices import Role, Scope
+from app.accounts.key_hash import API_KEY_PREFIX, secret_hash
 from app.accounts.keys import ALL_SCOPES, scopes_of
-from app.accounts.limits import Subject, request_count, request_count_in_thread
 from app.accounts.models import ApiKey, Membership, User
-from app.accounts.oidc.provider import Access, access_is_current, oidc_configured
-from app.accounts.secrets import API_KEY_PREFIX, secret_hash
 from app.errors import NotAllowed, NotFound, NotSignedIn, RefdeskError
 from app.lib.tenancy import everything_visible, organisations_visible, scope_enter
+from app.plans.rate_limits import Subject, request_count, request_count_in_thread
 
 # A revoked key or a changed role is noticed within this time by a process that has just seen it.
 CALLER_CACHE_S = 2.0
@@ -32,6 +32,13 @@ CALLER_CACHE_SIZE = 1000
 LAST_USED_STEP_S = 60
 # In the session of a person in several organisations: the id of the one they chose.
 CHOSEN_ORGANISATION = "organisation"
+
+
+class Access(Protocol):
+    """An access token of a sign-in provider, for streams that outlive its check."""
+
+    def is_current(self) -> bool:
+        """Return whether the token has neither expired nor been signed out of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +157,20 @@ def caller_of(request: HttpRequest) -> Caller:
     return _caller_of_key(token)
 
 
-def _caller_of_access_token(token: str, slug: str | None) -> Caller:
-    if not oidc_configured():
-        raise RefdeskError("bad_api_key")
-    from app.accounts.oidc.bearer import caller_of_access_token  # loads what a box without OIDC has no use for
+# Reads a provider's access token; None on a box without a provider. Takes the token and the organisation's slug.
+_read_access_token: Callable[[str, str | None], Caller] | None = None
 
-    return caller_of_access_token(token, slug)
+
+def access_tokens_accept(read: Callable[[str, str | None], Caller]) -> None:
+    """Accept access tokens of a sign-in provider, read by this function (app/oidc registers it)."""
+    global _read_access_token
+    _read_access_token = read
+
+
+def _caller_of_access_token(token: str, slug: str | None) -> Caller:
+    if _read_access_token is None:
+        raise RefdeskError("bad_api_key")
+    return _read_access_token(token, slug)
 
 
 def caller_is_current(caller: Caller) -> bool:
@@ -188,7 +203,7 @@ def _stream_allowed(request: ApiRequest) -> bool:
     try:
         caller = request.caller
         if caller.access is not None:
-            return caller_is_current(caller) and access_is_current(caller.access)
+            return caller_is_current(caller) and caller.access.is_current()
         return caller_is_current(caller) and (caller.user_id is None or _session_is_current(request))
     finally:
         # The thread may sleep long.

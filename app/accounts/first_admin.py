@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from app.accounts.choices import Role, TokenPurpose
 from app.accounts.models import Organisation, User
-from app.accounts.one_time import token_find, token_make, token_take
+from app.accounts.one_time_tokens import token_find, token_make, token_take
 from app.accounts.services import membership_create, organisation_create, user_create
 from app.errors import Conflict, RefdeskError
 

@@ -10,12 +10,13 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from app.accounts.audit.trail import audit_record
 from app.accounts.choices import Role, Scope
-from app.accounts.models import ApiKey, Organisation, Plan, User
-from app.accounts.secrets import API_KEY_PREFIX, secret_hash, secret_make
+from app.accounts.key_hash import API_KEY_PREFIX, secret_hash, secret_make
+from app.accounts.models import ApiKey, Organisation, User
+from app.audit.trail import audit_record
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.lib.times import time_shape
+from app.plans.models import Plan
 
 LONGEST_OVERLAP_DAYS = 30
 ALL_SCOPES = frozenset(Scope)

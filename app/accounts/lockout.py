@@ -22,7 +22,7 @@ from django.core import signing
 from django.core.cache import cache
 from redis.exceptions import RedisError
 
-from app.accounts.limits import address_prefix
+from app.plans.rate_limits import address_prefix
 
 ATTEMPTS = 5
 ACCOUNT_ATTEMPTS = 20

@@ -15,31 +15,6 @@ from app.lib.ids import new_id
 from app.lib.tenancy import everything_visible
 
 
-class Plan(models.Model):
-    """Limits that an organisation, or one key of it, lives within. None: no limit. Kept by operators, for the box.
-
-    A request above a limit is refused (429). From `soft_percent` of a month's limit on, admins are told.
-    """
-
-    name = models.SlugField(max_length=50, primary_key=True)
-    title = models.CharField(max_length=200)
-    requests_per_minute = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
-    tokens_per_minute = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
-    # Of one person, or one visitor of a widget, so that one cannot use up what all have.
-    person_requests_per_minute = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
-    requests_per_month = models.PositiveBigIntegerField(null=True, blank=True)
-    tokens_per_month = models.PositiveBigIntegerField(null=True, blank=True)
-    soft_percent = models.PositiveSmallIntegerField(
-        default=80, validators=[MinValueValidator(1), MaxValueValidator(100)]
-    )
-
-    class Meta:
-        ordering: ClassVar = ["name"]
-
-    def __str__(self) -> str:
-        return self.title
-
-
 class Organisation(models.Model):
     """A tenant: everything that people own belongs to exactly one."""
 
@@ -49,7 +24,7 @@ class Organisation(models.Model):
     # In tokens of the embedding model; a chunk is never longer than that model reads.
     chunk_tokens = models.PositiveIntegerField(default=500, validators=[MinValueValidator(50), MaxValueValidator(4000)])
     chunk_overlap = models.PositiveIntegerField(default=50, validators=[MaxValueValidator(1000)])
-    plan = models.ForeignKey(Plan, models.PROTECT, default="unlimited", related_name="organisations")
+    plan = models.ForeignKey("plans.Plan", models.PROTECT, default="unlimited", related_name="organisations")
     # Nobody of a suspended organisation gets in; nothing of it is lost.
     suspended = models.DateTimeField(null=True, blank=True)
     # Conversations are removed this many days after their last turn; None keeps them.
@@ -180,7 +155,7 @@ class ApiKey(models.Model):
     role = models.CharField(max_length=10, choices=Role.choices, default=Role.ADMIN)
     scopes = ArrayField(models.CharField(max_length=30, choices=Scope.choices), default=scopes_all)
     # Instead of the organisation's plan; the organisation's own limits hold as well.
-    plan = models.ForeignKey(Plan, models.PROTECT, null=True, blank=True, related_name="+")
+    plan = models.ForeignKey("plans.Plan", models.PROTECT, null=True, blank=True, related_name="+")
     # The key that took this one's place; both work until this one expires.
     replaced_by = models.OneToOneField(
         "self", models.SET_NULL, null=True, blank=True, related_name="replaces", editable=False
@@ -291,74 +266,3 @@ class SignIn(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} since {self.created:%Y-%m-%d %H:%M}"
-
-
-class AuditEntry(models.Model):
-    """One change, who made it and when; never changed or removed (the database grants neither).
-
-    Entries of an organisation form a chain: each holds the hash of the one before it. What could name a person stands
-    in AuditDetail, of which the entry holds the hash only, so that a person can be erased and the chain still verifies.
-    `organisation` None: a change of the box itself.
-    """
-
-    append_only: ClassVar[bool] = True
-
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    # No constraint: the trail outlives what it tells of.
-    organisation = models.ForeignKey(
-        Organisation, models.DO_NOTHING, null=True, blank=True, db_constraint=False, related_name="+"
-    )
-    number = models.PositiveBigIntegerField()
-    at = models.DateTimeField()
-    action = models.CharField(max_length=60)
-    target_kind = models.CharField(max_length=40, blank=True)
-    target = models.CharField(max_length=64, blank=True)
-    actor_kind = models.CharField(max_length=12)  # person, key, provider, command, system
-    actor = models.UUIDField(null=True, blank=True)
-    detail_hash = models.CharField(max_length=64)
-    previous = models.CharField(max_length=64, blank=True)
-    hash = models.CharField(max_length=64)
-
-    class Meta:
-        verbose_name_plural = "audit entries"
-        ordering: ClassVar = ["-number"]
-        constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["organisation", "number"], name="audit_number_unique", nulls_distinct=False
-            ),
-        ]
-        indexes: ClassVar = [models.Index(fields=["organisation", "-at"], name="audit_by_age")]
-
-    def __str__(self) -> str:
-        return f"{self.number} {self.action}"
-
-
-class AuditDetail(models.Model):
-    """What an audit entry tells besides its bones: names, addresses, values before and after. Erasure empties it."""
-
-    entry = models.OneToOneField(AuditEntry, models.CASCADE, primary_key=True, related_name="detail")
-    organisation = models.ForeignKey(
-        Organisation, models.DO_NOTHING, null=True, blank=True, db_constraint=False, related_name="+"
-    )
-    # {"salt", "actor", "target", "address", "before": {}, "after": {}}; secrets are never in it.
-    content = models.JSONField(default=dict)
-
-
-class AuditHead(models.Model):
-    """The newest entry of a chain, sealed with the box's secret key, so that entries missing at the end are noticed.
-
-    Its row is the lock of the chain.
-    """
-
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    organisation = models.ForeignKey(
-        Organisation, models.DO_NOTHING, null=True, blank=True, db_constraint=False, related_name="+"
-    )
-    number = models.PositiveBigIntegerField(default=0)
-    hash = models.CharField(max_length=64, blank=True)
-    seal = models.CharField(max_length=64, blank=True)
-
-    class Meta:
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["organisation"], name="audit_head_unique", nulls_distinct=False)
-        ]

@@ -11,11 +11,11 @@ from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
 
-from app.accounts.audit.trail import audit_record_person
+from app.accounts.audit_records import audit_record_person
 from app.accounts.choices import TokenPurpose
 from app.accounts.lockout import count_attempt, lockout_lift
 from app.accounts.models import User
-from app.accounts.one_time import token_find, token_make, token_take
+from app.accounts.one_time_tokens import token_find, token_make, token_take
 from app.accounts.services import password_set
 from app.errors import Conflict, RefdeskError
 from app.lib.mail import Mail

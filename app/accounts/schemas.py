@@ -5,7 +5,7 @@ from pydantic import ConfigDict, Field
 
 from app.accounts.choices import Role, Scope
 from app.accounts.keys import LONGEST_OVERLAP_DAYS
-from app.lib.sent import Whole, ZonedTime
+from app.lib.strict_types import Whole, ZonedTime
 
 
 class OrganisationOut(Schema):

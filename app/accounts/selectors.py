@@ -4,8 +4,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from app.accounts.choices import InvitationState, Role
+from app.accounts.key_hash import secret_hash
 from app.accounts.models import Invitation, Membership, Organisation
-from app.accounts.secrets import secret_hash
 from app.errors import NotFound
 from app.lib.tenancy import everything_visible
 

@@ -8,16 +8,17 @@ from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from app.accounts.audit.trail import audit_record, audit_record_person
+from app.accounts.audit_records import audit_record_person
 from app.accounts.choices import Role, TokenPurpose
+from app.accounts.key_hash import secret_hash, secret_make
 from app.accounts.models import Invitation, Membership, Organisation, User
-from app.accounts.one_time import tokens_end
-from app.accounts.plans import plan_get
-from app.accounts.secrets import secret_hash, secret_make
+from app.accounts.one_time_tokens import tokens_end
 from app.accounts.selectors import invitations_open
-from app.accounts.sign_ins import sign_ins_end
+from app.accounts.user_sessions import sign_ins_end
+from app.audit.trail import audit_record
 from app.errors import Conflict, Invalid, NotAllowed, NotFound, RefdeskError
 from app.lib.tenancy import everything_visible
+from app.plans.services import plan_get
 
 INVITATION_LIFETIME = timedelta(days=7)
 # Longer ones would only make the hash work.

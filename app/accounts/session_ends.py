@@ -4,10 +4,10 @@ from uuid import UUID
 
 from django.db import transaction
 
-from app.accounts.audit.trail import audit_record
 from app.accounts.choices import Role
 from app.accounts.models import Membership, User
-from app.accounts.sign_ins import sign_ins_end
+from app.accounts.user_sessions import sign_ins_end
+from app.audit.trail import audit_record
 from app.errors import NotAllowed, NotFound
 
 

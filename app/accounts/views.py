@@ -8,21 +8,21 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from app.accounts import sessions
+from app.accounts import authentication as sessions
 from app.accounts.auth import CHOSEN_ORGANISATION, Caller, caller_of_user
 from app.accounts.choices import Role
 from app.accounts.first_admin import first_admin_create, first_admin_token_is_open
 from app.accounts.invitation_mail import invitation_link, invitation_mail
 from app.accounts.models import Invitation, Organisation, User
-from app.accounts.oidc.provider import oidc_configured, provider_name
-from app.accounts.pages import door, id_posted, open_page, page, person_of, session_leave
 from app.accounts.password_reset import reset_finish, reset_request, reset_user
 from app.accounts.selectors import invitation_by_token, invitation_list, invitation_state, membership_list
 from app.accounts.services import invitation_accept, invitation_create, invitation_withdraw
-from app.accounts.sign_ins import address_of, agent_words, sign_in_end, sign_in_list
-from app.chat.frame import frame_of
+from app.accounts.user_sessions import address_of, agent_words, sign_in_end, sign_in_list
 from app.errors import RefdeskError
 from app.lib.mail import mail_is_set
+from app.oidc.token_revocation import oidc_configured, provider_name
+from app.portal.pages import door, id_posted, page, person_of, public_page, session_leave
+from app.portal.shell import shell_context
 
 ROLE_MEANINGS = {
     Role.OWNER: "everything",
@@ -32,7 +32,7 @@ ROLE_MEANINGS = {
 }
 
 
-@open_page("the way in")
+@public_page("the way in")
 @never_cache
 @require_http_methods(["GET", "POST"])
 @door
@@ -61,13 +61,13 @@ def _next(request: HttpRequest) -> str:
     return wanted if own and wanted.startswith("/") else reverse("portal")
 
 
-@open_page("ends the caller's own session, if there is one")
+@public_page("ends the caller's own session, if there is one")
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
     return session_leave(request)
 
 
-@open_page("the token in the address is the permission; it makes an account only while the box has no operator")
+@public_page("the token in the address is the permission; it makes an account only while the box has no operator")
 @never_cache
 @require_http_methods(["GET", "POST"])
 @door
@@ -89,7 +89,7 @@ def claim_first_admin(request: HttpRequest, token: str) -> HttpResponse:
     return render(request, "accounts/first_admin.html", shown, status=status)
 
 
-@open_page("for people who cannot sign in; says nothing of any account")
+@public_page("for people who cannot sign in; says nothing of any account")
 @never_cache
 @require_http_methods(["GET", "POST"])
 @door
@@ -105,7 +105,7 @@ def forgot_password(request: HttpRequest) -> HttpResponse:
     return render(request, "accounts/forgot_password.html", shown, status=status)
 
 
-@open_page("the token in the address is the permission")
+@public_page("the token in the address is the permission")
 @never_cache
 @require_http_methods(["GET", "POST"])
 @door
@@ -131,7 +131,7 @@ def switch_organisation(request: HttpRequest, caller: Caller) -> HttpResponse:
     return redirect("portal")
 
 
-@open_page("the token in the address is the permission")
+@public_page("the token in the address is the permission")
 @never_cache
 @require_http_methods(["GET", "POST"])
 @door
@@ -168,7 +168,7 @@ def _invitation_problem(error: RefdeskError) -> str:
 @page(Role.VIEWER)
 def show_account(request: HttpRequest, caller: Caller) -> HttpResponse:
     """The account page; its forms come back to it and say in `do` what they ask for."""
-    shown: dict[str, Any] = {"frame": frame_of(caller, section="account"), "role": caller.role.label}
+    shown: dict[str, Any] = {"frame": shell_context(caller, section="account"), "role": caller.role.label}
     status = 200
     if request.method == "POST":
         action = _ACCOUNT_ACTIONS.get(request.POST.get("do", ""))

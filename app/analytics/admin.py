@@ -7,24 +7,24 @@ from urllib.parse import urlencode
 from django.http import HttpRequest
 from django.urls import reverse
 
-from app.accounts.admin_site.roles import is_operator, roles_of
-from app.accounts.admin_site.switch import organisation_chosen, organisations_offered, organisations_shown
 from app.accounts.choices import Role
+from app.admin_site.organisation_switcher import organisation_chosen, organisations_offered, organisations_shown
+from app.admin_site.roles import is_operator, roles_of
 from app.analytics.attention import Notice, notice_list
 from app.analytics.charts import ANSWER_CHARTS, documents_chart, tiles_of
 from app.analytics.selectors import answer_figures, document_figures, unanswered_list
 from app.analytics.usage_tables import tokens_chart
-from app.usage.selectors import today, usage_days
+from app.plans.selectors import today, usage_days
 
 PERIODS = (7, 30, 90)
 USUAL = 30
 PAGES = {
-    "documents": "sources_document",
+    "documents": "library_document",
     "messages": "chat_message",
     "key": "accounts_apikey",
     "organisation": "accounts_organisation",
     "bot": "bots_bot",
-    "usage": "usage_usageentry",
+    "usage": "plans_usageentry",
 }
 
 

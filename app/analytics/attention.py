@@ -14,9 +14,9 @@ from app.bots.models import Bot
 from app.chat.choices import MessageRole, MessageState
 from app.chat.models import Message
 from app.errors import CODES
-from app.sources.choices import DocumentState
-from app.sources.models import Document
-from app.usage.caps import standings_low
+from app.library.choices import DocumentState
+from app.library.models import Document
+from app.plans.caps import standings_low
 
 KEY_NOTICE = timedelta(days=14)
 RECENT = timedelta(days=1)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.analytics.selectors import AnswerFigures, Answers, DocumentFigures
-from app.sources.choices import DocumentState
+from app.library.choices import DocumentState
 
 Number = float | int | None
 MODES = (
@@ -61,7 +61,7 @@ class Chart:
 
     @property
     def drawing(self) -> dict[str, Any]:
-        """What widget/src/admin/dashboard.ts reads."""
+        """What frontend/src/admin/dashboard.ts reads."""
         series = [
             {"name": each.name, "tone": each.tone, "values": each.values, "dashed": each.dashed} for each in self.series
         ]

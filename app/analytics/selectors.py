@@ -14,8 +14,8 @@ from django.db import connection
 from django.db.models import Count
 from django.utils import timezone
 
-from app.sources.choices import DocumentState
-from app.sources.models import Document
+from app.library.choices import DocumentState
+from app.library.models import Document
 
 SHARES = (0.5, 0.95)
 

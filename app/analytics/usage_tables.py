@@ -9,9 +9,9 @@ from uuid import UUID
 from app.accounts.models import ApiKey, Membership, Organisation
 from app.analytics.charts import Chart, Series
 from app.bots.models import Bot
-from app.usage.choices import UsageBy
-from app.usage.report import Report
-from app.usage.selectors import Used
+from app.plans.choices import UsageBy
+from app.plans.report import Report
+from app.plans.selectors import Used
 
 SHOWN = 15
 # What stands where an entry names none.

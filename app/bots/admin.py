@@ -8,8 +8,8 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from app.accounts.admin_site.actions import object_action
-from app.accounts.admin_site.scope import ReadOnlyAdmin, ScopedAdmin, display, person_of
+from app.admin_site.actions import object_action
+from app.admin_site.tenant_admin import ReadOnlyAdmin, ScopedAdmin, display, person_of
 from app.bots.forms import CHOICE_WORDS, SETTINGS_FIELDS, BotForm
 from app.bots.models import Bot, BotRevision
 from app.bots.services import bot_create, bot_delete, bot_pause, bot_resume, bot_update, revision_restore

@@ -18,7 +18,7 @@ from app.bots.models import Bot
 from app.bots.services import settings_check
 from app.bots.settings import BotSettings
 from app.errors import Invalid
-from app.sources.models import Source
+from app.library.models import Source
 
 LONG_TEXT = 300
 # What people read for a choice that the API calls by a technical name.

@@ -7,7 +7,7 @@ from django.db.models import F
 from app.accounts.models import Organisation, User
 from app.bots.settings import BotSettings
 from app.lib.ids import new_id
-from app.sources.models import Source
+from app.library.models import Source
 
 
 class Bot(models.Model):

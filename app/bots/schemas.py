@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field, create_model
 from pydantic.fields import FieldInfo
 
 from app.bots.settings import BotSettings
-from app.lib.sent import Whole
+from app.lib.strict_types import Whole
 
 
 class BotIn(BotSettings):

@@ -6,12 +6,12 @@ from django.db import transaction
 from django.utils import timezone
 from pydantic import ValidationError
 
-from app.accounts.audit.trail import audit_record
 from app.accounts.models import Organisation, User
+from app.audit.trail import audit_record
 from app.bots.models import Bot, BotRevision, BotSource
 from app.bots.settings import BotSettings
 from app.errors import Conflict, Invalid, NotFound
-from app.sources.models import Source
+from app.library.models import Source
 
 
 def settings_check(settings: dict[str, Any]) -> BotSettings:

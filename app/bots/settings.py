@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from app.lib.sent import Real, Whole
+from app.lib.strict_types import Real, Whole
 
 Starter = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 

@@ -7,8 +7,8 @@ from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
-from app.accounts.admin_site.scope import ReadOnlyAdmin, ReadOnlyInline, display
 from app.accounts.choices import Role
+from app.admin_site.tenant_admin import ReadOnlyAdmin, ReadOnlyInline, display
 from app.chat.models import Citation, Conversation, Message
 
 SHOWN = 300

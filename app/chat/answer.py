@@ -15,7 +15,6 @@ import logging
 import time
 from contextvars import Context
 
-from app.accounts.limits import tokens_settle, tokens_take
 from app.chat.choices import AnswerMode, MessageState
 from app.chat.citations import CitationResolver
 from app.chat.prompts import answer_most, tokens_fixed
@@ -42,8 +41,9 @@ from app.lib.sse import Event
 from app.lib.tenancy import scope_enter
 from app.llm.endpoints import endpoint_default, endpoint_facts
 from app.llm.queue import queue_of
+from app.plans.caps import cap_check
+from app.plans.rate_limits import tokens_settle, tokens_take
 from app.retrieval.search import Found, candidates_find
-from app.usage.caps import cap_check
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +144,7 @@ def _start(
         resolver=CitationResolver(range(1, len(passages) + 1)),
         error=model.error,
     )
-    if not passages or not (model.answers or turn.supported) or turn.off_subject:
+    if not passages or not (model.answers or turn.supported) or turn.out_of_domain:
         turn.mode = AnswerMode.REFUSED
     start = {"conversation": str(opened.conversation), "message": str(opened.answer), "mode": turn.mode}
     turn.log.add(

@@ -37,7 +37,7 @@ from app.chat.turn_events import answer_events
 from app.chat.turn_store import AskedBefore, Owner
 from app.chat.upkeep import upkeep_register
 from app.errors import NotAllowed, NotFound, RefdeskError
-from app.lib.answered import EVENTS, answered
+from app.lib.openapi_responses import EVENTS, answered
 from app.lib.paging import Limit, page_read
 from app.lib.request_id import request_id_of
 from app.lib.sse import ALLOWED_S, Event, sse

@@ -7,7 +7,7 @@ from app.accounts.models import ApiKey, Organisation, User
 from app.bots.models import Bot, BotRevision
 from app.chat.choices import AnswerMode, MessageRole, MessageState
 from app.lib.ids import new_id
-from app.sources.models import Document
+from app.library.models import Document
 
 
 class Conversation(models.Model):

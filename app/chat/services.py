@@ -4,9 +4,9 @@ from uuid import UUID
 from asgiref.sync import sync_to_async
 from django.db import transaction
 
-from app.accounts.audit.actors import actor_now
-from app.accounts.audit.trail import audit_record
 from app.accounts.models import ApiKey
+from app.audit.actors import actor_now
+from app.audit.trail import audit_record
 from app.chat.choices import MessageRole, MessageState
 from app.chat.models import Conversation, Message
 from app.chat.turn_keeper import TICK_S, stop_elsewhere

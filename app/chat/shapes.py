@@ -14,7 +14,7 @@ from app.chat.quotes import Span
 from app.errors import error_json
 from app.lib.sse import Event
 from app.lib.times import time_shape
-from app.sources.selectors import document_url
+from app.library.selectors.documents import document_url
 
 
 @dataclass(frozen=True, slots=True)

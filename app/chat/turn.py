@@ -92,10 +92,10 @@ class Turn:
         return support >= SUPPORTED_FROM or (support >= CODE_FROM and codes_stand_in(self.found.question, texts[:3]))
 
     @property
-    def off_subject(self) -> bool:
+    def out_of_domain(self) -> bool:
         """Whether the passages are on another subject: no model need read them. Nearly free where they are not."""
         texts = texts_with_headings(self.passages)
-        return self.found.off_subject(texts) and not codes_stand_in(self.found.question, texts[:3])
+        return self.found.out_of_domain(texts) and not codes_stand_in(self.found.question, texts[:3])
 
     def give(self, pieces: Sequence[Piece]) -> None:
         """Hand text and citations to the readers."""

@@ -1,8 +1,8 @@
 """The statements of a turn, each one short transaction (app/chat/turn_store.py runs them)."""
 
 from app.chat.prompts import BYTES_PER_TOKEN
-from app.lib.database import of_organisation
-from app.usage.ledger import CHARGED, COLUMNS, TODAY, TOTALS, TOTALS_WITHIN_CAPS
+from app.lib.async_sql import of_organisation
+from app.plans.ledger import CHARGED, COLUMNS, TODAY, TOTALS, TOTALS_WITHIN_CAPS
 
 BOT = """
 SELECT b.id, b.live_revision_id, r.settings::text,
@@ -57,9 +57,9 @@ WITH bot AS (
   ORDER BY m.id DESC LIMIT %(history)s
 ), passage AS (
   SELECT c.id, c.text, c.place, c.document_id, d.name, v.number, v.created AS as_of
-  FROM (SELECT * FROM ingest_chunk WHERE id = ANY(%(chunks)s::uuid[]) OFFSET 0) c
-  JOIN sources_document d ON d.id = c.document_id AND d.active_version_id = c.version_id
-  JOIN sources_documentversion v ON v.id = c.version_id
+  FROM (SELECT * FROM library_chunk WHERE id = ANY(%(chunks)s::uuid[]) OFFSET 0) c
+  JOIN library_document d ON d.id = c.document_id AND d.active_version_id = c.version_id
+  JOIN library_documentversion v ON v.id = c.version_id
   WHERE c.organisation_id = %(organisation)s AND d.organisation_id = %(organisation)s
     AND (%(sources)s::uuid[] IS NULL OR d.source_id = ANY(%(sources)s::uuid[]))
 ), estimate AS ({_ESTIMATE}), question AS (
@@ -75,7 +75,7 @@ WITH bot AS (
     %(model)s, '', %(revision)s, estimate.tokens_in, %(most)s, '{{}}', '', now() + interval '1 microsecond', now()
   FROM question, estimate RETURNING id, created, tokens_in, tokens_out
 ), charged AS (
-  INSERT INTO usage_usageentry ({COLUMNS})
+  INSERT INTO plans_usageentry ({COLUMNS})
   SELECT %(entry)s, %(organisation)s, now(), {TODAY}, 'turn', 'reserve', answer.id, %(bot)s, %(api_key)s, %(user)s,
     %(model)s, 1, answer.tokens_in, answer.tokens_out
   FROM answer {CHARGED}
@@ -89,11 +89,11 @@ SELECT EXISTS (SELECT FROM bot), (SELECT id FROM known), (SELECT same FROM known
 # Into the ledger: how much more or less a turn used than it had reserved. `owed`: of which answer, and how much.
 _SETTLE = f"""
 charged AS (
-  INSERT INTO usage_usageentry ({COLUMNS})
+  INSERT INTO plans_usageentry ({COLUMNS})
   SELECT gen_random_uuid(), r.organisation_id, now(), r.day, r.kind, 'settle', r.subject, r.bot, r.api_key, r."user",
     r.model, 0, owed.tokens_in, owed.tokens_out
   FROM owed CROSS JOIN LATERAL (
-    SELECT * FROM usage_usageentry e WHERE e.subject = owed.id AND e.step = 'reserve' LIMIT 1
+    SELECT * FROM plans_usageentry e WHERE e.subject = owed.id AND e.step = 'reserve' LIMIT 1
   ) r
   WHERE owed.tokens_in <> 0 OR owed.tokens_out <> 0 {CHARGED}
 ), {TOTALS}
@@ -110,7 +110,7 @@ WITH was AS (
     tokens_in = %(tokens_in)s, tokens_out = %(tokens_out)s, timings = %(timings)s::jsonb,
     error_code = %(error_code)s, updated = now(),
     being_read = CASE WHEN %(refused)s THEN (
-      SELECT count(*) FROM sources_document d
+      SELECT count(*) FROM library_document d
       WHERE d.organisation_id = %(organisation)s AND d.state IN ('queued', 'running')
         AND (%(sources)s::uuid[] IS NULL OR d.source_id = ANY(%(sources)s::uuid[]))
     ) ELSE 0 END
@@ -120,7 +120,7 @@ WITH was AS (
 ), owed AS (
   SELECT id, owed_in AS tokens_in, owed_out AS tokens_out FROM answer
   UNION ALL
-  SELECT e.subject, %(tokens_in)s - sum(e.tokens_in), %(tokens_out)s - sum(e.tokens_out) FROM usage_usageentry e
+  SELECT e.subject, %(tokens_in)s - sum(e.tokens_in), %(tokens_out)s - sum(e.tokens_out) FROM plans_usageentry e
   WHERE e.subject = %(answer)s AND e.organisation_id = %(organisation)s
     AND NOT EXISTS (SELECT FROM chat_message WHERE id = %(answer)s)
   GROUP BY e.subject
@@ -128,7 +128,7 @@ WITH was AS (
   INSERT INTO chat_citation (id, organisation_id, message_id, n, start, "end", support, chunk_id, document_id,
     document_name, version, text, place, as_of)
   SELECT x.id, %(organisation)s, answer.id, x.n, x.start, x."end", NULL, x.chunk_id,
-    (SELECT d.id FROM sources_document d WHERE d.id = x.document_id FOR KEY SHARE),
+    (SELECT d.id FROM library_document d WHERE d.id = x.document_id FOR KEY SHARE),
     x.name, x.version, x.text, x.place, x.as_of
   FROM answer, jsonb_to_recordset(%(citations)s::jsonb) AS x(id uuid, n int, start int, "end" int, chunk_id uuid,
     document_id uuid, name text, version int, text text, place jsonb, as_of timestamptz)

@@ -13,15 +13,15 @@ from uuid import UUID
 import orjson
 import psycopg
 
-from app.accounts.limits import Subject
 from app.bots.settings import BotSettings
 from app.chat.choices import AnswerMode
 from app.chat.citations import Citation
 from app.chat.turn_sql import BOT, CHECKPOINT, CLOSE, EARLIER, OPEN, STALE
 from app.errors import Conflict, NotFound, RefdeskError
-from app.lib.database import fetch
+from app.lib.async_sql import fetch
 from app.lib.ids import new_id
-from app.usage.caps import cap_refusal, is_cap
+from app.plans.caps import cap_refusal, is_cap
+from app.plans.rate_limits import Subject
 
 # A running answer whose row has not moved for this long has lost its process: three checkpoints missed, and room.
 LEASE_S = 10.0

@@ -6,9 +6,9 @@ import logging
 from app.chat.turn_log import logs_here
 from app.chat.turn_store import LEASE_S, answers_interrupt_stale
 from app.errors import RefdeskError
-from app.lib.database import database_close
+from app.lib.asgi.lifespan import on_start, on_stop
+from app.lib.async_sql import database_close
 from app.lib.http import http_session_close
-from app.lib.lifespan import on_start, on_stop
 from app.lib.tenancy import everything_visible
 from app.lib.valkey import valkey_close
 

@@ -8,12 +8,12 @@ from django.views.decorators.http import require_safe
 
 from app.accounts.auth import Caller
 from app.accounts.choices import Role
-from app.accounts.pages import page
 from app.bots.models import Bot
 from app.bots.selectors import bot_list
 from app.bots.settings import BotSettings
-from app.chat.frame import frame_of
 from app.chat.selectors import conversation_list
+from app.portal.pages import page
+from app.portal.shell import shell_context
 
 FIRST_BOT = "default"
 
@@ -27,11 +27,11 @@ def show_portal(request: HttpRequest, caller: Caller) -> HttpResponse:
     if wanted is not None and wanted not in bots:
         raise Http404
     if not bots:
-        return render(request, "chat/no_bot.html", {"frame": frame_of(caller, section="ask")})
+        return render(request, "chat/no_bot.html", {"frame": shell_context(caller, section="ask")})
     # Unasked, nobody is shown a bot that answers nobody.
     answering = {slug: bot for slug, bot in bots.items() if bot.paused is None} or bots
     bot = bots[wanted] if wanted else answering.get(FIRST_BOT, next(iter(answering.values())))
-    frame = frame_of(caller, section="ask", bot_slug=bot.slug)
+    frame = shell_context(caller, section="ask", bot_slug=bot.slug)
     shown = {
         "frame": frame,
         "bot_name": bot.name,
@@ -50,7 +50,7 @@ def show_conversation(request: HttpRequest, caller: Caller, conversation_id: UUI
         raise Http404
     bot = conversation.bot
     shown = {
-        "frame": frame_of(caller, section="conversation", bot_slug=bot.slug, conversation_id=conversation.id),
+        "frame": shell_context(caller, section="conversation", bot_slug=bot.slug, conversation_id=conversation.id),
         "title": conversation.title or "Conversation",
         "bot_name": bot.name,
         "page": {"bot": _bot(bot), "conversation": str(conversation.id)},

@@ -12,9 +12,9 @@ from app.chat.shapes import Passage
 from app.chat.turn import Turn, seconds
 from app.errors import Upstream
 from app.lib.sse import Event
+from app.library.places import place_label
 from app.llm.chat import ChatStream
 from app.llm.queue import Ticket
-from app.sources.places import place_label
 
 log = logging.getLogger(__name__)
 

@@ -79,7 +79,7 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RateLimitResult:
     """Whether a call may go on; `limit` is the one with the least left, `retry_s` how long to wait when it may not."""
 
     admitted: bool
@@ -92,7 +92,7 @@ class Verdict:
 _rests_until = 0.0
 
 
-async def limits_take(limits: Sequence[Limit], *, cost: int = 1, force: bool = False) -> Verdict:
+async def limits_take(limits: Sequence[Limit], *, cost: int = 1, force: bool = False) -> RateLimitResult:
     """Take `cost` from every limit, or from none when one has too little left.
 
     force: take it in any case; a negative `cost` gives back.
@@ -111,7 +111,7 @@ async def limits_take(limits: Sequence[Limit], *, cost: int = 1, force: bool = F
     return _take_here(limits, cost, force)
 
 
-def limits_take_in_thread(limits: Sequence[Limit], *, cost: int = 1, force: bool = False) -> Verdict:
+def limits_take_in_thread(limits: Sequence[Limit], *, cost: int = 1, force: bool = False) -> RateLimitResult:
     """`limits_take` for code that runs in threads."""
     if time.monotonic() >= _rests_until:
         keys, arguments = _call(limits, cost, force)
@@ -135,9 +135,9 @@ def _call(limits: Sequence[Limit], cost: int, force: bool) -> tuple[list[str], l
     return [limit.key for limit in limits], arguments
 
 
-def _read(limits: Sequence[Limit], found: Any) -> Verdict:
+def _read(limits: Sequence[Limit], found: Any) -> RateLimitResult:
     admitted, tightest, left, reset, wait = found
-    return Verdict(bool(admitted), limits[tightest - 1], left, reset / 1e6, wait / 1e6)
+    return RateLimitResult(bool(admitted), limits[tightest - 1], left, reset / 1e6, wait / 1e6)
 
 
 def _rest(error: Exception) -> None:
@@ -154,13 +154,13 @@ _tats: dict[str, float] = {}
 _lock = Lock()
 
 
-def _take_here(limits: Sequence[Limit], cost: int, force: bool) -> Verdict:
+def _take_here(limits: Sequence[Limit], cost: int, force: bool) -> RateLimitResult:
     """The same with this process's own count, in seconds of its monotonic clock."""
     now = time.monotonic()
     with _lock:
         if len(_tats) > _LOCAL_SIZE:
             _tats.clear()
-        taken: list[tuple[float, Verdict]] = []
+        taken: list[tuple[float, RateLimitResult]] = []
         for limit in limits:
             step = WINDOW_S / limit.most
             tat = max(_tats.get(limit.key, now), now)
@@ -168,7 +168,9 @@ def _take_here(limits: Sequence[Limit], cost: int, force: bool) -> Verdict:
             over = new - now - WINDOW_S
             admitted = force or over <= 1e-4
             rest = min(limit.most, max(0, int((WINDOW_S - (new - now) + 1e-4) / step))) if admitted else 0
-            taken.append((new, Verdict(admitted, limit, rest, (new if admitted else tat) - now, max(0.0, over))))
+            taken.append(
+                (new, RateLimitResult(admitted, limit, rest, (new if admitted else tat) - now, max(0.0, over)))
+            )
         refused = [verdict for _, verdict in taken if not verdict.admitted]
         if refused:
             return max(refused, key=lambda verdict: verdict.retry_s)

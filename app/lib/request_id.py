@@ -3,7 +3,7 @@
 from django.http import HttpRequest, HttpResponseBase
 from uuid_utils.compat import uuid4
 
-from app.lib.middleware import middleware
+from app.lib.asgi.middleware_function import middleware
 
 
 def request_id_of(request: HttpRequest) -> str:

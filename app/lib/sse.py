@@ -16,7 +16,7 @@ import orjson
 from django.http import StreamingHttpResponse
 
 from app.errors import RefdeskError
-from app.lib.request_threads import connections_give_back
+from app.lib.asgi.handler import connections_give_back
 
 log = logging.getLogger(__name__)
 

@@ -1,9 +1,9 @@
 """Which organisations' rows the running code may see: the database's own wall behind the selectors' filters.
 
 Each transaction tells PostgreSQL its scope (`refdesk.scope`), and the row-level security of every tenant's table
-(app/accounts/walls.py) shows rows of those organisations only. Code that says nothing sees nothing.
+(app/accounts/row_security.py) shows rows of those organisations only. Code that says nothing sees nothing.
 
-A request gets its scope where its caller is known (app/accounts/auth.py, app/accounts/pages.py, the admin site). What
+A request gets its scope where its caller is known (app/accounts/auth.py, app/portal/pages.py, the admin site). What
 runs by itself says what it sees: `organisations_visible(id)` for one organisation's work, `everything_visible()` for
 the box's own.
 """
@@ -16,7 +16,7 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponseBase
 
-from app.lib.middleware import middleware
+from app.lib.asgi.middleware_function import middleware
 
 SETTING = "refdesk.scope"
 # What the application's connections act as: it owns no table, so that row-level security holds for it.

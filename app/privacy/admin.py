@@ -9,20 +9,20 @@ from django.template.defaultfilters import filesizeformat
 from django.urls import path, reverse
 from django.utils.html import format_html
 
-from app.accounts.admin_site.roles import is_operator, person_of, role_in, roles_of
-from app.accounts.admin_site.scope import ReadOnlyAdmin, ScopedAdmin, action, display
 from app.accounts.choices import Role
 from app.accounts.models import User
-from app.accounts.pages import error_page
+from app.admin_site.roles import is_operator, person_of, role_in, roles_of
+from app.admin_site.tenant_admin import ReadOnlyAdmin, ScopedAdmin, action, display
 from app.errors import CODES, RefdeskError
+from app.portal.pages import error_page
 from app.privacy.choices import ExportKind
-from app.privacy.downloads import export_answer
 from app.privacy.duties import OPEN
-from app.privacy.erasure_services import erasure_retry, organisation_erase, person_erase
+from app.privacy.erasure.receipts import receipt_text
+from app.privacy.erasure.services import erasure_retry, organisation_erase, person_erase
+from app.privacy.exports.downloads import export_answer
+from app.privacy.exports.services import export_create, export_delete
 from app.privacy.forms import ErasureForm, ExportForm
 from app.privacy.models import Erasure, Export, RetentionRun
-from app.privacy.receipts import receipt_text
-from app.privacy.services import export_create, export_delete
 
 STATES = {"done": "success", "failed": "danger", "running": "info", "queued": "info"}
 # How often a page loads itself again while something is under way.

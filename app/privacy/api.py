@@ -6,14 +6,14 @@ from ninja import Router, Status
 
 from app.accounts.auth import ApiRequest, policy
 from app.accounts.choices import Role, Scope
-from app.lib.answered import PART, ZIP, answered
+from app.lib.openapi_responses import PART, ZIP, answered
 from app.lib.paging import Limit, page_read
-from app.privacy.downloads import export_answer
-from app.privacy.erasure_services import erasure_asked
+from app.privacy.erasure.services import erasure_asked
+from app.privacy.exports.downloads import export_answer
+from app.privacy.exports.services import export_create
 from app.privacy.models import Export
 from app.privacy.schemas import ErasureIn, ErasureOut, ErasurePageOut, ExportIn, ExportOut, ExportPageOut
 from app.privacy.selectors import erasure_get, erasure_list, erasure_shape, export_get, export_list, export_shape
-from app.privacy.services import export_create
 
 router = Router(tags=["exports"])
 ADMIN = policy(Role.ADMIN, Scope.ADMIN)

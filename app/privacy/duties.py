@@ -1,4 +1,4 @@
-"""Exports and erasures at work: who does which, decided by PostgreSQL and its clock (as app/ingest/jobs.py does).
+"""Exports and erasures at work: who does which, decided by PostgreSQL's clock (as app/library/pipeline/jobs.py does).
 
 A killed worker's piece of work is free again when its lease runs out, and whoever takes it begins anew: every step can
 be done twice.
@@ -16,8 +16,8 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from app.ingest.jobs import HEARTBEAT_S, LEASE_S, Fenced
 from app.lib.tenancy import scope_enter_everything
+from app.library.pipeline.jobs import HEARTBEAT_S, LEASE_S, LeaseLost
 from app.privacy.choices import WorkState
 from app.privacy.models import Work
 
@@ -60,28 +60,28 @@ def work_take(model: type[Row]) -> Row | None:
 
 @contextmanager
 def fenced(row: Work, **changes: Any) -> Iterator[None]:
-    """A transaction that changes the row and, with it, whatever its body writes; or nothing. Raises Fenced."""
+    """A transaction that changes the row and, with it, whatever its body writes; or nothing. Raises LeaseLost."""
     with transaction.atomic():
         held = type(row)._default_manager.filter(pk=row.pk, fence=row.fence, state=WorkState.RUNNING)
         if held.update(updated=Now(), **changes) != 1:
-            raise Fenced
+            raise LeaseLost
         yield
 
 
 def work_fail(row: Work, code: str) -> None:
-    """Raises Fenced."""
+    """Raises LeaseLost."""
     with fenced(row, state=WorkState.FAILED, error_code=code, lease_until=None):
         log.warning("%s %s failed: %s", type(row).__name__.lower(), row.pk, code)
 
 
 def work_wait(row: Work, code: str, seconds: float) -> None:
-    """Put it back because something that it needs is away. Raises Fenced."""
+    """Put it back because something that it needs is away. Raises LeaseLost."""
     later = Now() + timedelta(seconds=seconds)
     with fenced(row, state=WorkState.QUEUED, error_code=code, lease_until=None, not_before=later):
         log.warning("%s %s waits: %s", type(row).__name__.lower(), row.pk, code)
 
 
-class Held:
+class ActiveJob:
     """A piece of work in our hands. `check` before each part of it; `percent` is shown within a second."""
 
     def __init__(self, row: Work) -> None:
@@ -91,15 +91,15 @@ class Held:
         self.ended = threading.Event()
 
     def check(self) -> None:
-        """Raises Fenced."""
+        """Raises LeaseLost."""
         if self.lost.is_set():
-            raise Fenced
+            raise LeaseLost
 
 
 @contextmanager
-def holding(row: Work) -> Iterator[Held]:
+def holding(row: Work) -> Iterator[ActiveJob]:
     """Renews the lease from a thread of its own, for as long as the `with` lasts."""
-    held = Held(row)
+    held = ActiveJob(row)
     thread = threading.Thread(target=_beat, args=(held,), name="lease", daemon=True)
     thread.start()
     try:
@@ -109,7 +109,7 @@ def holding(row: Work) -> Iterator[Held]:
         thread.join(5)
 
 
-def _beat(held: Held) -> None:
+def _beat(held: ActiveJob) -> None:
     scope_enter_everything()
     shown, left = -1, 0.0
     while not held.ended.wait(SHOW_S):
@@ -121,7 +121,7 @@ def _beat(held: Held) -> None:
             lease = Now() + timedelta(seconds=LEASE_S)
             with fenced(held.row, percent=min(99, shown), lease_until=lease):
                 pass
-        except Fenced:
+        except LeaseLost:
             held.lost.set()
             return
         except DatabaseError as error:

@@ -8,10 +8,10 @@ from app.accounts.choices import Role
 from app.accounts.models import Invitation, User
 from app.errors import NotFound
 from app.lib.times import time_shape
+from app.library.models import Document
+from app.library.selectors.documents import error_shape
 from app.privacy.choices import ExportKind
 from app.privacy.models import Erasure, Export
-from app.sources.models import Document
-from app.sources.selectors import error_shape
 
 
 @dataclass(frozen=True, slots=True)

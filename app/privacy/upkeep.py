@@ -10,11 +10,11 @@ from typing import Any
 import psycopg
 from django.db import connection
 
-from app.lib.rounds import Rounds
+from app.lib.periodic_thread import Rounds
 from app.privacy.duties import CHANNEL
-from app.privacy.erasing import erasure_run_next
-from app.privacy.exporting import export_run_next
-from app.privacy.retention import retention_due, retention_run
+from app.privacy.erasure.run import erasure_run_next
+from app.privacy.exports.run import export_run_next
+from app.privacy.retention.run import retention_due, retention_run
 
 POLL_S = 10.0
 RETENTION_EVERY_S = 300.0

@@ -9,15 +9,15 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from app.accounts.auth import Caller
 from app.accounts.choices import Role
-from app.accounts.pages import page, person_of
-from app.chat.frame import frame_of
 from app.errors import RefdeskError
-from app.privacy.downloads import export_answer
+from app.portal.pages import page, person_of
+from app.portal.shell import shell_context
 from app.privacy.duties import OPEN
-from app.privacy.erasure_services import account_erase
+from app.privacy.erasure.services import account_erase
+from app.privacy.exports.downloads import export_answer
+from app.privacy.exports.services import account_export_create
 from app.privacy.models import Export
 from app.privacy.selectors import export_get
-from app.privacy.services import account_export_create
 
 AGAIN_S = 3
 EXPORTS_SHOWN = 10
@@ -29,7 +29,7 @@ EXPORTS_SHOWN = 10
 def show_own_data(request: HttpRequest, caller: Caller) -> HttpResponse:
     """What is held of the person: to take away, or to erase with their account."""
     user = person_of(caller)
-    shown: dict[str, Any] = {"frame": frame_of(caller, section="account")}
+    shown: dict[str, Any] = {"frame": shell_context(caller, section="account")}
     status = 200
     try:
         if request.method == "POST" and request.POST.get("do") == "export":

@@ -9,10 +9,10 @@ from app.accounts.choices import Role, Scope
 from app.bots.selectors import bot_get
 from app.errors import Invalid, NotFound
 from app.lib.times import time_shape
+from app.library.models import Source
+from app.library.selectors.documents import document_url
 from app.retrieval.schemas import SearchIn, SearchOut
 from app.retrieval.search import PassageHit, Searcher, passages_search
-from app.sources.models import Source
-from app.sources.selectors import document_url
 
 router = Router(tags=["search"])
 

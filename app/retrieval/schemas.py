@@ -4,7 +4,7 @@ from uuid import UUID
 from ninja import Schema
 from pydantic import ConfigDict, Field
 
-from app.lib.sent import Whole
+from app.lib.strict_types import Whole
 
 
 class SearchIn(Schema):

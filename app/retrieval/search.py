@@ -14,17 +14,17 @@ from uuid import UUID
 import psycopg
 
 from app.errors import Upstream
-from app.lib.database import fetch
+from app.lib.async_sql import fetch
 from app.lib.ids import new_id
 from app.llm.embedding_models import MODELS
 from app.llm.embeddings import EmbeddingSpace, question_embedder
+from app.plans.caps import cap_check, cap_refusal, is_cap
+from app.plans.ledger import SEARCH_CHARGED
+from app.retrieval.answerability import is_off_subject, support_of
 from app.retrieval.fusion import Hit, candidates_fuse, cosine_scale
 from app.retrieval.index import index_reader
 from app.retrieval.language import language_of
 from app.retrieval.sparse import query_encode
-from app.retrieval.support import is_off_subject, support_of
-from app.usage.caps import cap_check, cap_refusal, is_cap
-from app.usage.ledger import SEARCH_CHARGED
 
 SUPPORTED_FROM = 0.5
 # Hits beyond the limit, in case the re-read drops some: a document that is being replaced or deleted.
@@ -34,9 +34,9 @@ SPARE = 10
 # parameters are `passages_parameters`, a row is read by `passage_of`.
 PASSAGES_SQL = """
 SELECT c.id, c.text, c.embed_text, c.place, d.id, d.name, d.source_id, v.id, v.number, v.created
-FROM (SELECT * FROM ingest_chunk WHERE id = ANY(%(ids)s::uuid[]) OFFSET 0) c
-JOIN sources_document d ON d.id = c.document_id AND d.active_version_id = c.version_id
-JOIN sources_documentversion v ON v.id = c.version_id
+FROM (SELECT * FROM library_chunk WHERE id = ANY(%(ids)s::uuid[]) OFFSET 0) c
+JOIN library_document d ON d.id = c.document_id AND d.active_version_id = c.version_id
+JOIN library_documentversion v ON v.id = c.version_id
 WHERE c.organisation_id = %(organisation)s AND d.organisation_id = %(organisation)s
   AND (%(sources)s::uuid[] IS NULL OR d.source_id = ANY(%(sources)s::uuid[]))
 """
@@ -73,7 +73,7 @@ class Found:
             return 0.0
         return support_of(question=self.question, passage=passages[0], cosine=self.cosine, known=self.known_language)
 
-    def off_subject(self, passages: Sequence[str]) -> bool:
+    def out_of_domain(self, passages: Sequence[str]) -> bool:
         """Whether these passages are on another subject than the question: far below the border, hardly an error."""
         return bool(passages) and is_off_subject(
             question=self.question, passage=passages[0], cosine=self.cosine, known=self.known_language

@@ -1,8 +1,5 @@
 """Pages of Django admin. Django finds an app's pages by importing this package, so it names each module."""
 
-from app.accounts.admin import audit as audit
 from app.accounts.admin import keys as keys
-from app.accounts.admin import oidc as oidc
 from app.accounts.admin import organisations as organisations
 from app.accounts.admin import people as people
-from app.accounts.admin import plans as plans

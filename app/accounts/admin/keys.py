@@ -9,11 +9,11 @@ from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from app.accounts.admin_site.actions import object_action
-from app.accounts.admin_site.scope import ScopedAdmin, action, display, is_operator, person_of, role_in
 from app.accounts.choices import Role, Scope
 from app.accounts.keys import api_key_create, api_key_revoke, api_key_rotate
 from app.accounts.models import ApiKey, scopes_all
+from app.admin_site.actions import object_action
+from app.admin_site.tenant_admin import ScopedAdmin, action, display, is_operator, person_of, role_in
 from app.errors import Invalid
 
 STATES = {"valid": "success", "expiring": "warning", "replaced": "info", "revoked": "danger", "expired": "danger"}

@@ -12,12 +12,12 @@ from django.urls import reverse
 from django.utils.html import format_html
 from unfold.widgets import UnfoldAdminColorInputWidget, UnfoldAdminRadioSelectWidget, UnfoldAdminTextareaWidget
 
-from app.accounts.admin_site.actions import object_action
-from app.accounts.admin_site.scope import ScopedAdmin, display, is_operator
-from app.accounts.admin_site.switch import PARAMETER
 from app.accounts.choices import Scheme
 from app.accounts.models import Organisation
 from app.accounts.services import organisation_create, organisation_suspend, organisation_update
+from app.admin_site.actions import object_action
+from app.admin_site.organisation_switcher import PARAMETER
+from app.admin_site.tenant_admin import ScopedAdmin, display, is_operator
 
 # The lamp's green: what the portal shows while no accent is chosen. A colour field cannot be empty.
 USUAL_ACCENT = "#0d6a4b"

@@ -7,13 +7,12 @@ from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.utils.formats import date_format
 
-from app.accounts.admin_site.actions import object_action
-from app.accounts.admin_site.scope import ScopedAdmin, action, display, is_operator, person_of, role_in, roles_of
+from app.accounts.authentication import password_reset
 from app.accounts.choices import Role
 from app.accounts.invitation_mail import invitation_link, invitation_mail
+from app.accounts.key_hash import secret_make
 from app.accounts.models import Invitation, Membership, User
 from app.accounts.password_reset import reset_link_hand_out
-from app.accounts.secrets import secret_make
 from app.accounts.selectors import invitation_state, invitations_with_works
 from app.accounts.services import (
     invitation_create,
@@ -25,8 +24,9 @@ from app.accounts.services import (
     user_update,
 )
 from app.accounts.session_ends import member_sessions_end, user_sessions_end
-from app.accounts.sessions import password_reset
-from app.accounts.sign_ins import sign_in_list
+from app.accounts.user_sessions import sign_in_list
+from app.admin_site.actions import object_action
+from app.admin_site.tenant_admin import ScopedAdmin, action, display, is_operator, person_of, role_in, roles_of
 from app.errors import Conflict, Invalid
 
 # Roles are memberships here; groups would be a second, unscoped vocabulary.

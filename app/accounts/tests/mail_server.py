@@ -12,7 +12,7 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
-from app.ops.engines.ports import port_find
+from app.embedded.ports import port_find
 
 
 class MailServer:

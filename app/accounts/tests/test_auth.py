@@ -18,7 +18,7 @@ from app.accounts.choices import Role
 from app.accounts.keys import api_key_create, api_key_revoke
 from app.accounts.models import ApiKey, Membership, Organisation
 from app.accounts.services import membership_create, password_set, user_deactivate
-from app.conftest import Person
+from tests.people import Person
 
 
 @pytest.fixture(autouse=True)

@@ -15,10 +15,11 @@ from django.test import Client
 from django.utils import timezone
 
 from app.accounts.choices import Role
-from app.accounts.models import AuditEntry, Membership, OneTimeToken, Organisation, User
-from app.accounts.secrets import secret_hash
+from app.accounts.key_hash import secret_hash
+from app.accounts.models import Membership, OneTimeToken, Organisation, User
 from app.accounts.services import user_create, user_deactivate
-from app.conftest import PASSWORD
+from app.audit.models import AuditEntry
+from tests.people import PASSWORD
 
 FORM = {"email": "maud@example.org", "name": "Maud", "password": PASSWORD}
 

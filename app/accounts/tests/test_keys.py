@@ -13,13 +13,13 @@ from django.utils import timezone
 
 from app.accounts import auth
 from app.accounts.choices import Role, Scope
+from app.accounts.key_hash import secret_hash
 from app.accounts.keys import ALL_SCOPES, api_key_create, api_key_revoke, api_key_rotate, expiry_read
 from app.accounts.models import ApiKey, Organisation
-from app.accounts.secrets import secret_hash
 from app.accounts.services import organisation_suspend
-from app.conftest import Person
 from app.errors import RefdeskError
 from app.lib.tenancy import scope_enter_everything
+from tests.people import Person
 
 
 @pytest.fixture(autouse=True)

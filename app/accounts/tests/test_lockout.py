@@ -16,7 +16,7 @@ from app.accounts.lockout import (
     device_mark,
     device_of,
 )
-from app.conftest import PASSWORD, Person
+from tests.people import PASSWORD, Person
 
 ALICE = "alice@example.org"
 WRONG = "not the right password"

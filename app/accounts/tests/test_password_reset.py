@@ -16,13 +16,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from app.accounts import lockout
-from app.accounts.models import AuditEntry, OneTimeToken, SignIn, User
+from app.accounts.models import OneTimeToken, SignIn, User
 from app.accounts.password_reset import MAILS_AN_ACCOUNT, MAILS_AN_ADDRESS, reset_finish, reset_link
 from app.accounts.services import password_set, user_create, user_deactivate, user_update
 from app.accounts.tests.mail_server import MailServer, mail_server
-from app.conftest import PASSWORD, Person
+from app.audit.models import AuditEntry
 from app.errors import RefdeskError
 from app.lib import outbox as outbox_module
+from tests.people import PASSWORD, Person
 
 NEW = "quite another long sentence"
 pytestmark = pytest.mark.django_db(transaction=True)

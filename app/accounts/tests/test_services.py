@@ -8,9 +8,9 @@ from django.db import connection, connections
 from django.utils import timezone
 
 from app.accounts.choices import Role
+from app.accounts.key_hash import secret_hash
 from app.accounts.keys import api_key_create
 from app.accounts.models import ApiKey, Invitation, Membership, Organisation, User
-from app.accounts.secrets import secret_hash
 from app.accounts.selectors import invitation_by_token
 from app.accounts.services import (
     invitation_accept,
@@ -23,9 +23,9 @@ from app.accounts.services import (
     user_create,
     user_deactivate,
 )
-from app.conftest import PASSWORD, Person
 from app.errors import RefdeskError
 from app.lib.tenancy import scope_enter_everything
+from tests.people import PASSWORD, Person
 
 
 def code_of(call: Callable[[], Any]) -> str:

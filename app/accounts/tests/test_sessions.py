@@ -13,7 +13,7 @@ from app.accounts import lockout
 from app.accounts.lockout import ATTEMPTS
 from app.accounts.models import Organisation, User
 from app.accounts.services import user_create, user_deactivate
-from app.conftest import PASSWORD, Person
+from tests.people import PASSWORD, Person
 
 WRONG = "not the right password"
 

@@ -3,16 +3,16 @@ from typing import Any
 from django import template
 from django.template import Context
 
-from app.accounts.admin_site.roles import is_operator
-from app.accounts.admin_site.switch import organisation_chosen, organisations_shown
-from app.usage.caps import standing_words, standings_low
+from app.admin_site.organisation_switcher import organisation_chosen, organisations_shown
+from app.admin_site.roles import is_operator
+from app.plans.caps import standing_words, standings_low
 
 register = template.Library()
 # Beyond that many, a number says more than their names.
 NAMED = 2
 
 
-@register.inclusion_tag("usage/banner.html", takes_context=True)
+@register.inclusion_tag("plans/banner.html", takes_context=True)
 def usage_banner(context: Context) -> dict[str, Any]:
     """Months that may not be enough, of the organisations that the person's admin pages are about."""
     request = context.get("request")

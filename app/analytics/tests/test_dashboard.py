@@ -12,18 +12,18 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from app.accounts.choices import Role
-from app.accounts.models import ApiKey, Organisation, Plan
+from app.accounts.models import ApiKey, Organisation
 from app.accounts.services import membership_create, organisation_create, user_create
 from app.analytics.attention import notice_list
 from app.analytics.selectors import answer_figures, document_figures, since_of, unanswered_list
 from app.bots.models import Bot
 from app.bots.services import bot_create, bot_pause
 from app.chat.models import Conversation, Message
-from app.conftest import PASSWORD, Person
-from app.ops.tests.world import world_make
-from app.sources.models import Document
-from app.usage.models import UsageEntry, UsageTotal
-from app.usage.selectors import today
+from app.library.models import Document
+from app.plans.models import Plan, UsageEntry, UsageTotal
+from app.plans.selectors import today
+from tests.people import PASSWORD, Person
+from tests.world import world_make
 
 QUERIES = 20
 
@@ -179,7 +179,7 @@ def test_an_admin_of_several_looks_at_one_or_at_all_of_their_own(alice: Person, 
     assert _questions(alice.client) == "2"
     alice.client.get("/admin/?organisation=other")
     assert _questions(alice.client) == "1"
-    listed = alice.client.get("/admin/sources/document/").content.decode()
+    listed = alice.client.get("/admin/library/document/").content.decode()
     assert "submarine.txt" in listed
     assert "lighthouse.txt" not in listed
     # A choice narrows lists; it opens nothing that is not theirs.

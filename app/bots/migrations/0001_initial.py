@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0001_initial'),
-        ('sources', '0001_initial'),
+        ('library', '0001_initial'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -61,7 +61,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('bot', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='bots.bot')),
                 ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organisation')),
-                ('source', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='sources.source')),
+                ('source', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='library.source')),
             ],
             options={
                 'constraints': [models.UniqueConstraint(fields=('bot', 'source'), name='bot_source_unique')],
@@ -70,6 +70,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='bot',
             name='sources',
-            field=models.ManyToManyField(blank=True, related_name='bots', through='bots.BotSource', to='sources.source'),
+            field=models.ManyToManyField(blank=True, related_name='bots', through='bots.BotSource', to='library.source'),
         ),
     ]

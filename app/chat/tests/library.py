@@ -4,12 +4,11 @@ import hashlib
 from uuid import UUID, uuid4
 
 from app.accounts.models import Organisation
-from app.ingest.models import Chunk
+from app.library.choices import DocumentState, VersionState
+from app.library.models import Chunk, Document, DocumentVersion, Source
 from app.llm.embeddings import embeddings_client, vector_numbers
 from app.retrieval.index import Point, index_writer
 from app.retrieval.sparse import document_encode
-from app.sources.choices import DocumentState, VersionState
-from app.sources.models import Document, DocumentVersion, Source
 
 WARRANTY = "The warranty of the Vale 3 is 24 months from delivery. It does not cover damage by limescale."
 HOLIDAY = "After five full years with the company you have 28 days of holiday. Holiday must be taken by 31 March."

@@ -7,9 +7,9 @@ from app.accounts.models import Organisation
 from app.bots.models import Bot
 from app.chat.models import Citation, Message
 from app.chat.tests.conftest import Desk, text_of
-from app.conftest import Person
+from app.library.models import Document, Source
 from app.llm.tests.scripted import Script, ScriptedModel
-from app.sources.models import Document, Source
+from tests.people import Person
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -9,7 +9,7 @@ from app.accounts.keys import api_key_create
 from app.bots.models import Bot
 from app.chat.models import Conversation, Message
 from app.chat.tests.conftest import Desk
-from app.conftest import Person
+from tests.people import Person
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

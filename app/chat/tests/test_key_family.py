@@ -8,14 +8,15 @@ from django.test import Client
 
 from app.accounts.choices import Role
 from app.accounts.keys import api_key_create, api_key_revoke, api_key_rotate
-from app.accounts.models import ApiKey, AuditEntry, Organisation, Plan
+from app.accounts.models import ApiKey, Organisation
+from app.audit.models import AuditEntry
 from app.bots.models import Bot
 from app.chat.models import Conversation, Message
 from app.chat.tests.conftest import Desk
 from app.chat.tests.test_turn_faults import QUESTION
 from app.chat.tests.test_turn_usage import _nothing_is_remembered, balance
-from app.conftest import Person
-from app.usage.models import UsageEntry, UsageTotal
+from app.plans.models import Plan, UsageEntry, UsageTotal
+from tests.people import Person
 
 __all__ = ["_nothing_is_remembered"]  # a fixture
 pytestmark = pytest.mark.django_db(transaction=True)

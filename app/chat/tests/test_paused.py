@@ -7,7 +7,7 @@ from app.bots.models import Bot
 from app.bots.services import bot_pause, bot_resume
 from app.chat.models import Message
 from app.chat.tests.conftest import Desk
-from app.conftest import Person
+from tests.people import Person
 
 pytestmark = pytest.mark.django_db(transaction=True)
 QUESTION = "How long is the warranty of the Vale 3?"

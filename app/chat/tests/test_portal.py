@@ -9,7 +9,7 @@ from django.test import Client
 from app.accounts.models import Organisation
 from app.bots.services import bot_create
 from app.chat.models import Conversation
-from app.conftest import PASSWORD, Person
+from tests.people import PASSWORD, Person
 
 
 def page_data(html: str, name: str) -> Any:

@@ -14,14 +14,14 @@ from app.accounts.models import Organisation
 from app.bots.services import bot_create
 from app.chat.choices import AnswerMode, MessageRole
 from app.chat.models import Citation, Conversation, Message
-from app.conftest import Person
-from app.ops.tests.browser import browser, needs_browser
-from app.sources.choices import DocumentState
-from app.sources.models import Document, Source
+from app.library.choices import DocumentState
+from app.library.models import Document, Source
+from tests.chromium import browser, needs_browser
+from tests.people import Person
 
 __all__ = ["browser"]  # a fixture
 ROOT = Path(__file__).resolve().parents[3]
-AXE = ROOT / "widget" / "node_modules" / "axe-core" / "axe.min.js"
+AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 # A public list where it is at hand, beside the checkout; our own ways in always.
 LIST = ROOT.parent / "shared" / "data" / "attacks" / "xss-payload-list.txt"
 ATTACKS = [
@@ -230,7 +230,7 @@ def test_the_chosen_colours_stay_over_a_reload_and_need_no_flash(
     page.context.close()
 
 
-@pytest.mark.skipif(not AXE.exists(), reason="axe-core is not here: npm ci in widget/")
+@pytest.mark.skipif(not AXE.exists(), reason="axe-core is not here: npm ci in frontend/")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
 def test_axe_finds_nothing_on_any_page(

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from app.accounts import limits
-from app.accounts.models import Organisation, Plan
+from app.accounts.models import Organisation
 from app.bots.models import Bot
 from app.chat.tests.test_portal_browser import PHONE, address, signed_in
-from app.conftest import Person
-from app.ops.tests.browser import browser, needs_browser
-from app.usage import caps
-from app.usage.models import UsageTotal
+from app.plans import caps
+from app.plans import rate_limits as limits
+from app.plans.models import Plan, UsageTotal
+from tests.chromium import browser, needs_browser
+from tests.people import Person
 
 __all__ = ["address", "browser"]  # fixtures
 pytestmark = needs_browser

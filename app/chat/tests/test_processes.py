@@ -20,11 +20,11 @@ from app.bots.models import Bot
 from app.chat.models import Message
 from app.chat.tests.conftest import Desk, events_of, text_of
 from app.chat.tests.test_turn_faults import QUESTION, Reader, ended
-from app.conftest import Person
+from app.embedded.http_probe import http_get
+from app.embedded.ports import port_find
 from app.llm.tests.scripted import SOON_S, Script, ScriptedModel
-from app.ops.engines.answer import http_get
-from app.ops.engines.ports import port_find
-from app.ops.tests.waiting import wait_until
+from tests.people import Person
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

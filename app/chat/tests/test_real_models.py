@@ -13,10 +13,10 @@ from app.bots.services import bot_create
 from app.chat.tests.conftest import Desk, text_of
 from app.chat.tests.library import DESCALING, WARRANTY, document_index
 from app.chat.tests.test_turn_faults import Reader
-from app.conftest import Person
 from app.llm.chat import ChatStream
 from app.llm.endpoints import Endpoint, facts_forget
 from app.llm.tests.real_servers import server_named, tiny_ollama
+from tests.people import Person
 
 QUESTION = "How long is the warranty of the Vale 3?"
 CONTEXT = 2048

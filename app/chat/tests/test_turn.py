@@ -3,7 +3,7 @@ import pytest
 
 from app.chat.shapes import Passage
 from app.chat.turn import codes_stand_in, texts_with_headings
-from app.retrieval.support import is_off_subject
+from app.retrieval.answerability import is_off_subject
 
 MANUAL = ["Error codes\nE-17 | Flow too low. Clean the filter TV-4105.", "The Vale 3 weighs 18.4 kg."]
 

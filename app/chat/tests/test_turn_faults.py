@@ -17,8 +17,8 @@ from app.chat.models import Message
 from app.chat.tests.conftest import Desk, events_of, text_of
 from app.chat.turn_log import logs_here
 from app.chat.turn_store import answers_interrupt_stale
-from app.conftest import Person
 from app.llm.tests.scripted import SOON_S, Script, ScriptedModel
+from tests.people import Person
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

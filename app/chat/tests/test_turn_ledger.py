@@ -19,9 +19,9 @@ from app.chat.tests.test_processes import session, web  # noqa: F401 (a fixture)
 from app.chat.tests.test_turn_faults import QUESTION, Reader
 from app.chat.tests.test_turn_usage import books_balance, totals_are_sums
 from app.chat.turn_store import answers_interrupt_stale
-from app.conftest import Person
 from app.llm.tests.scripted import Script, ScriptedModel
-from app.usage.models import UsageEntry
+from app.plans.models import UsageEntry
+from tests.people import Person
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -8,15 +8,15 @@ from django.db import connection
 
 from app.bots.models import Bot
 from app.chat.tests.conftest import Desk
-from app.conftest import Person, as_superuser
-from app.lib.database import MOST_CONNECTIONS, fetch
+from app.lib.async_sql import MOST_CONNECTIONS, fetch
 from app.llm.tests.scripted import Script, ScriptedModel
+from tests.people import Person, as_superuser
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 TURNS = 40
-GROWING = ("chat_message", "chat_conversation", "usage_usageentry", "usage_usagetotal")
-TABLES = (*GROWING, "ingest_chunk")
+GROWING = ("chat_message", "chat_conversation", "plans_usageentry", "plans_usagetotal")
+TABLES = (*GROWING, "library_chunk")
 
 
 def tables_as_on_the_first_day(on: bool) -> None:

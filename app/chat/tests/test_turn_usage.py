@@ -9,17 +9,17 @@ from asgiref.sync import sync_to_async
 from django.db.models import Sum
 from django.utils import timezone
 
-from app.accounts import limits
-from app.accounts.models import ApiKey, Organisation, Plan
+from app.accounts.models import ApiKey, Organisation
 from app.bots.models import Bot
 from app.chat.models import Conversation, Message
 from app.chat.tests.conftest import Desk
 from app.chat.tests.test_turn_faults import LONG, QUESTION, Reader, ended
 from app.chat.turn_store import answers_interrupt_stale
-from app.conftest import Person, as_superuser
 from app.llm.tests.scripted import Script, ScriptedModel
-from app.usage import caps
-from app.usage.models import UsageEntry, UsageTotal
+from app.plans import caps
+from app.plans import rate_limits as limits
+from app.plans.models import Plan, UsageEntry, UsageTotal
+from tests.people import Person, as_superuser
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -150,7 +150,7 @@ async def test_an_answer_whose_process_died_is_charged_for_its_text(
     # As the process would have left them: reserved, one with a text, one without.
     for answer, text in zip(answers, ("word " * 60, ""), strict=True):
         entry = await UsageEntry.objects.aget(subject=answer, step="reserve")
-        as_superuser("DELETE FROM usage_usageentry WHERE subject = %s AND step = 'settle'", [answer])
+        as_superuser("DELETE FROM plans_usageentry WHERE subject = %s AND step = 'settle'", [answer])
         old = timezone.now() - timedelta(seconds=11)
         await Message.objects.filter(pk=answer).aupdate(
             state="running", content=text, updated=old, tokens_in=entry.tokens_in, tokens_out=entry.tokens_out
@@ -286,7 +286,7 @@ async def test_a_new_month_begins_with_nothing_used(
         # The month turns while the answer is written.
         entry = await UsageEntry.objects.aget(subject=answer)
         before = entry.day.replace(day=1) - timedelta(days=1)
-        as_superuser("UPDATE usage_usageentry SET day = %s WHERE id = %s", [before, entry.pk])
+        as_superuser("UPDATE plans_usageentry SET day = %s WHERE id = %s", [before, entry.pk])
         await UsageTotal.objects.all().aupdate(month=before.replace(day=1))
         await reader.until("event: done")
     totals = UsageTotal.objects.filter(organisation=acme, api_key=None)

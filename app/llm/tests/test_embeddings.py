@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from app.embedded.ports import port_find
 from app.errors import Upstream
 from app.llm.embedding_models import MINILM, ModelFile, ModelMissing, file_find
 from app.llm.embeddings import (
@@ -16,7 +17,6 @@ from app.llm.embeddings import (
     vector_numbers,
 )
 from app.llm.tests.embedding_servers import Reply, Scripted, as_base64, as_floats, serving, vector
-from app.ops.engines.ports import port_find
 
 
 @pytest.mark.parametrize("reply", [as_floats, as_base64])

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from app.accounts.models import AuditEntry
-from app.conftest import Person
+from app.audit.models import AuditEntry
 from app.errors import Upstream
 from app.lib.http import http_session_close
 from app.llm.chat import ChatStream
@@ -19,8 +18,9 @@ from app.llm.embeddings import EmbeddingsClient, EmbeddingsServer, QuestionEmbed
 from app.llm.endpoints import Endpoint, endpoint_facts, facts_forget
 from app.llm.ollama import OllamaServer, PullProgress
 from app.llm.tests.real_servers import TinyOllama, tiny_ollama
-from app.ops.management.commands.models import progress_line
-from app.ops.reference import ROOT
+from app.operations.management.commands.models import progress_line
+from tests.people import Person
+from tools.reference import ROOT
 
 QUESTION = [{"role": "user", "content": "Do cats purr?"}]
 CONTEXT = 1024

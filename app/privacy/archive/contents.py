@@ -12,23 +12,13 @@ from uuid import UUID
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
-from app.accounts.models import (
-    ApiKey,
-    AuditEntry,
-    ClaimRule,
-    Identity,
-    Invitation,
-    Membership,
-    Organisation,
-    SignIn,
-    User,
-)
+from app.accounts.models import ApiKey, ClaimRule, Identity, Invitation, Membership, Organisation, SignIn, User
+from app.audit.models import AuditEntry
 from app.bots.models import Bot, BotRevision
 from app.chat.models import Citation, Conversation, Message
-from app.ingest.models import Chunk
+from app.library.choices import VersionState
+from app.library.models import Chunk, Document, DocumentVersion, Source, VersionText
 from app.privacy.archive.writing import ArchiveWriter, file_part
-from app.sources.choices import VersionState
-from app.sources.models import Document, DocumentVersion, Source, VersionText
 
 PAGE = 500
 TEXT_BYTES = 256 * 1024

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.accounts.choices import Role, Scheme
 from app.chat.choices import AnswerMode, MessageRole, MessageState
-from app.sources.choices import DocumentState, SourceKind
+from app.library.choices import DocumentState, SourceKind
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]

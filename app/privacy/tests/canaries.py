@@ -10,7 +10,6 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 
-from app.accounts.audit.trail import audit_record
 from app.accounts.models import (
     ClaimRule,
     Identity,
@@ -19,18 +18,18 @@ from app.accounts.models import (
     SignIn,
     User,
 )
+from app.audit.trail import audit_record
 from app.bots.models import BotRevision
-from app.conftest import Person
-from app.ingest.models import Job
-from app.ingest.pipeline import job_run
-from app.ingest.tests.stores import points_of, stores_empty, upload, writer
 from app.lib.storage import exports_storage, storage
-from app.ops.tests.engines import FOLDER, POSTGRES
-from app.ops.tests.world import World, world_make
-from app.privacy import erasing
-from app.privacy.erasing import erasure_run_next
+from app.library.models import Document, Job
+from app.library.pipeline.run import job_run
+from app.library.tests.stores import points_of, stores_empty, upload, writer
+from app.privacy.erasure import run as erasing
+from app.privacy.erasure.run import erasure_run_next
 from app.privacy.models import Erasure
-from app.sources.models import Document
+from tests.engines import FOLDER, POSTGRES
+from tests.people import Person
+from tests.world import World, world_make
 
 CANARY = "zanzibarquokka"
 
@@ -88,7 +87,7 @@ def texts_fill(organisation: Organisation, word: str) -> list[str]:
 
 
 def erasing_models() -> list[Any]:
-    from app.privacy.erasure_rows import organisation_tables
+    from app.privacy.erasure.rows import organisation_tables
 
     return [*organisation_tables(), Organisation, User, Identity, SignIn]
 

@@ -8,17 +8,11 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from app.accounts.models import (
-    AuditDetail,
-    Organisation,
-    User,
-)
-from app.conftest import Person
-from app.ingest.tests.stores import stores_agree, stores_empty
-from app.ops.tests.digest import changes, digest
-from app.ops.tests.engines import FOLDER
-from app.ops.tests.world import World, world_make
-from app.privacy.receipts import receipt_is_ours
+from app.accounts.models import Organisation, User
+from app.audit.models import AuditDetail
+from app.library.models import Document
+from app.library.tests.stores import stores_agree, stores_empty
+from app.privacy.erasure.receipts import receipt_is_ours
 from app.privacy.tests.canaries import (
     CANARY,
     empty,
@@ -26,7 +20,10 @@ from app.privacy.tests.canaries import (
     leftovers,
     world,
 )
-from app.sources.models import Document
+from tests.digest import changes, digest
+from tests.engines import FOLDER
+from tests.people import Person
+from tests.world import World, world_make
 
 __all__ = ["empty", "world"]  # fixtures
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -51,7 +48,7 @@ def test_an_organisation_is_erased_from_every_store(
     counts = {(store, what): count for store, found in receipt["stores"].items() for what, count in found.items()}
     assert [place for place, count in counts.items() if count["after"]] == []
     for place in (
-        ("postgresql", "chat_message"), ("postgresql", "ingest_chunk"), ("postgresql", "people.accounts"),
+        ("postgresql", "chat_message"), ("postgresql", "library_chunk"), ("postgresql", "people.accounts"),
         ("postgresql", "audit_details"), ("vectors", "points"), ("files", "documents"), ("files", "page_pictures"),
         ("files", "exports"), ("valkey", "keys"),
     ):  # fmt: skip

@@ -2,7 +2,6 @@
 
 import pytest
 
-from app.accounts.audit.trail import audit_details_erase, audit_record
 from app.accounts.choices import Role
 from app.accounts.models import (
     Identity,
@@ -12,16 +11,17 @@ from app.accounts.models import (
     User,
 )
 from app.accounts.services import membership_create
+from app.audit.trail import audit_details_erase, audit_record
 from app.chat.models import Conversation, Message
-from app.conftest import Person
 from app.lib.storage import exports_storage, storage
-from app.ops.tests.digest import changes, digest
-from app.ops.tests.world import world_make
-from app.privacy.exporting import export_run_next
+from app.library.models import Document
+from app.privacy.erasure.receipts import fingerprint
+from app.privacy.exports.run import export_run_next
 from app.privacy.models import Erasure, Export
-from app.privacy.receipts import fingerprint
 from app.privacy.tests.canaries import CANARY, empty, erase, hits, receipt_of, run_all
-from app.sources.models import Document
+from tests.digest import changes, digest
+from tests.people import Person
+from tests.world import world_make
 
 __all__ = ["empty"]  # fixtures
 pytestmark = pytest.mark.django_db(transaction=True)

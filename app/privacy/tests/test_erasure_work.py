@@ -13,15 +13,15 @@ from app.accounts.models import (
     Membership,
     Organisation,
 )
-from app.conftest import Person
-from app.ingest.models import EmbeddingCache
-from app.ingest.tests.stores import leases_age, upload
-from app.ingest.tests.workers import worker, worker_kill, worker_start
-from app.ops.tests.waiting import wait_until
-from app.ops.tests.world import World
+from app.library.models import EmbeddingCache
+from app.library.tests.stores import leases_age, upload
+from app.library.tests.workers import worker, worker_kill, worker_start
+from app.privacy.erasure.receipts import receipt_is_ours
 from app.privacy.models import Erasure
-from app.privacy.receipts import receipt_is_ours
 from app.privacy.tests.canaries import CANARY, empty, erase, erasure_of_acme, hits, leftovers, run_all, world
+from tests.people import Person
+from tests.waiting import wait_until
+from tests.world import World
 
 __all__ = ["empty", "world"]  # fixtures
 pytestmark = pytest.mark.django_db(transaction=True)

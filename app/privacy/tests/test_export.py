@@ -19,21 +19,20 @@ from django.test import AsyncClient
 from app.accounts.models import ApiKey, ClaimRule, Invitation, Membership, Organisation, User
 from app.bots.services import bot_create
 from app.chat.models import Citation, Conversation, Message
-from app.conftest import Person
 from app.errors import RefdeskError
-from app.ingest.management.commands.check_store import exports_compare
-from app.ingest.models import Chunk, Job
-from app.ingest.pipeline import job_run
-from app.ingest.tests.stores import stores_agree, stores_empty, upload
 from app.lib.storage import exports_storage, storage
-from app.ops.tests.digest import changes, crossings, digest
-from app.ops.tests.world import World, world_make
+from app.library.management.commands.check_store import exports_compare
+from app.library.models import Chunk, Document, Job
+from app.library.pipeline.run import job_run
+from app.library.tests.stores import stores_agree, stores_empty, upload
 from app.privacy.archive.reading import ArchiveReader
 from app.privacy.archive.rows import ORGANISATION_TABLES
-from app.privacy.exporting import export_run_next, exports_expire, exports_tidy
-from app.privacy.importing import organisation_import
+from app.privacy.exports.run import export_run_next, exports_expire, exports_tidy
+from app.privacy.imports.run import organisation_import
 from app.privacy.models import Export
-from app.sources.models import Document
+from tests.digest import changes, crossings, digest
+from tests.people import Person
+from tests.world import World, world_make
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HANDBOOK = b"# Holiday\n\nAfter five full years with the company you have 28 days of holiday.\n"

@@ -18,17 +18,17 @@ from django.db import connection
 from django.test import AsyncClient, Client
 
 from app.accounts.models import Membership, Organisation, User
-from app.conftest import Person
-from app.ingest.tests.stores import stores_empty
-from app.ingest.tests.workers import ROOT, test_database_url, worker, worker_kill, worker_start
 from app.lib.storage import exports_storage, storage
-from app.ops.tests.digest import changes, digest
-from app.ops.tests.waiting import wait_until
-from app.ops.tests.world import world_make
-from app.privacy.erasing import erasure_run_next
-from app.privacy.exporting import export_run_next
+from app.library.models import Source
+from app.library.tests.stores import stores_empty
+from app.library.tests.workers import ROOT, test_database_url, worker, worker_kill, worker_start
+from app.privacy.erasure.run import erasure_run_next
+from app.privacy.exports.run import export_run_next
 from app.privacy.models import Erasure, Export
-from app.sources.models import Source
+from tests.digest import changes, digest
+from tests.people import Person
+from tests.waiting import wait_until
+from tests.world import world_make
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DOCUMENTS, CHUNKS = 1000, 20
@@ -41,18 +41,18 @@ def empty(db: Any, qdrant: str, embedder: str, valkey: str) -> None:
 
 _FILL = """
 WITH d AS (
-  INSERT INTO sources_document (id, organisation_id, source_id, name, media_type, bytes, sha256, state, percent,
+  INSERT INTO library_document (id, organisation_id, source_id, name, media_type, bytes, sha256, state, percent,
     version, chunks, error_code, error_message, created, updated)
   SELECT gen_random_uuid(), %(of)s, %(source)s, 'paper ' || n || '.md', 'text/markdown', length(h), h, 'ready', 100, 1,
     %(chunks)s, '', '', now(), now()
   FROM unnest(%(hashes)s::text[]) WITH ORDINALITY AS t (h, n) RETURNING id, sha256
 ), v AS (
-  INSERT INTO sources_documentversion (id, organisation_id, document_id, number, state, storage_key, media_type, title,
+  INSERT INTO library_documentversion (id, organisation_id, document_id, number, state, storage_key, media_type, title,
     language, chunks, embedding_model, warnings, created)
   SELECT gen_random_uuid(), %(of)s, d.id, 1, 'active', %(of)s || '/' || left(d.sha256, 2) || '/' || d.sha256, '', '',
     'en', %(chunks)s, 'other', '[]', now() FROM d RETURNING id, document_id
 )
-INSERT INTO ingest_chunk (id, organisation_id, document_id, version_id, position, text, embed_text, tokens, start,
+INSERT INTO library_chunk (id, organisation_id, document_id, version_id, position, text, embed_text, tokens, start,
   "end", place)
 SELECT gen_random_uuid(), %(of)s, v.document_id, v.id, n, repeat(md5(v.id::text || n), 60), repeat(md5(v.id::text), 60),
   400, 0, 1, '{"kind": "text"}' FROM v, generate_series(0, %(chunks)s - 1) AS n

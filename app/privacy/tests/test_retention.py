@@ -14,16 +14,17 @@ from django.db import connection
 from django.utils import timezone
 
 from app.accounts.choices import TokenPurpose
-from app.accounts.models import AuditEntry, Invitation, OneTimeToken, Organisation
+from app.accounts.models import Invitation, OneTimeToken, Organisation
+from app.audit.models import AuditEntry
 from app.chat.models import Citation, Conversation, Message
-from app.conftest import Person
-from app.ingest.models import Chunk, EmbeddingCache
 from app.lib.advisory_lock import RETENTION
-from app.ops.tests.digest import changes, digest
-from app.ops.tests.world import World, world_make
+from app.library.models import Chunk, EmbeddingCache
 from app.privacy.models import Export, RetentionRun
-from app.privacy.retention import night_of, retention_due, retention_run
+from app.privacy.retention.run import night_of, retention_due, retention_run
 from app.privacy.upkeep import listener_parameters
+from tests.digest import changes, digest
+from tests.people import Person
+from tests.world import World, world_make
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -139,7 +140,7 @@ def test_vectors_of_texts_that_are_gone_are_forgotten(world: World, acme: Organi
     with connection.cursor() as cursor:
         for each in (text, "a deleted document's passage"):
             cursor.execute(
-                "INSERT INTO ingest_embeddingcache (id, organisation_id, model, content_hash, vector)"
+                "INSERT INTO library_embeddingcache (id, organisation_id, model, content_hash, vector)"
                 " VALUES (gen_random_uuid(), %s, 'm', sha256(convert_to(%s, 'UTF8')), '')",
                 [acme.pk, each],
             )

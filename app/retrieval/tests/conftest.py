@@ -10,8 +10,8 @@ from qdrant_client import QdrantClient
 
 from app.lib.http import http_session_close
 from app.llm.embeddings import EmbeddingSpace
-from app.ops.tests.engines import QDRANT_KEY
 from app.retrieval.index import IndexReader, IndexServer, IndexWriter, collection_name
+from tests.engines import QDRANT_KEY
 
 
 @pytest.fixture(params=["edge", "named"])

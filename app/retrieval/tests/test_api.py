@@ -5,8 +5,8 @@ import pytest
 
 from app.bots.services import bot_create, bot_update
 from app.chat.tests.library import DESCALING, HOLIDAY, WARRANTY, document_index
-from app.conftest import Person
-from app.sources.models import Source
+from app.library.models import Source
+from tests.people import Person
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -10,10 +10,10 @@ import pytest
 from qdrant_client import QdrantClient
 from qdrant_client import models as m
 
+from app.embedded.ports import port_find
 from app.errors import Upstream
 from app.lib.http import http_session_close
 from app.llm.embeddings import EmbeddingSpace
-from app.ops.engines.ports import port_find
 from app.retrieval.index import IndexReader, IndexServer, IndexWriter, Point, collection_name
 from app.retrieval.sparse import SparseVector, document_encode, query_encode
 

@@ -12,11 +12,11 @@ from django.conf import settings
 
 from app.accounts.models import Organisation
 from app.chat.tests.library import document_index
-from app.ingest.models import Chunk
+from app.embedded.ports import port_find
 from app.lib.tenancy import SETTING
+from app.library.models import Chunk, Document, DocumentVersion, Source
 from app.llm import embeddings
 from app.llm.embeddings import EmbeddingsServer, QuestionEmbedder, embeddings_client, vector_numbers
-from app.ops.engines.ports import port_find
 from app.retrieval import search
 from app.retrieval.index import IndexWriter, Point, index_writer
 from app.retrieval.search import (
@@ -27,7 +27,6 @@ from app.retrieval.search import (
     passages_search,
 )
 from app.retrieval.sparse import document_encode
-from app.sources.models import Document, DocumentVersion, Source
 
 HOLIDAY = "Every employee has 28 days of paid holiday a year. Unused days expire at the end of March."
 EXPENSES = "Travel expenses are reimbursed within two weeks when receipts are handed in."

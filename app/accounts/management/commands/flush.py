@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.commands import flush
 
-from app.accounts.walls import as_owner
+from app.accounts.row_security import as_owner
 
 
 class Command(flush.Command):

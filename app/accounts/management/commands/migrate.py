@@ -5,11 +5,11 @@ from typing import Any
 
 from django.core.management.commands import migrate
 
-from app.accounts.walls import as_owner, role_make, walls_build
+from app.accounts.row_security import as_owner, role_make, walls_build
 
 
 class Command(migrate.Command):
-    help = f"{migrate.Command.help} Then builds the walls between organisations (app/accounts/walls.py)."
+    help = f"{migrate.Command.help} Then builds the walls between organisations (app/accounts/row_security.py)."
 
     def execute(self, *args: Any, **options: Any) -> Any:
         # The checks that come first ask the database too; on an empty one the application's role is not there yet.

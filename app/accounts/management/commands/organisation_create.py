@@ -6,7 +6,7 @@ from django.db import transaction
 from app.accounts.services import organisation_create
 from app.bots.services import bot_create
 from app.errors import RefdeskError
-from app.sources.services import source_create
+from app.library.services.sources import source_create
 
 
 class Command(BaseCommand):

@@ -2,9 +2,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from app.accounts.authentication import password_reset
 from app.accounts.models import User
 from app.accounts.password_reset import reset_link_hand_out
-from app.accounts.sessions import password_reset
 
 
 class Command(BaseCommand):

@@ -9,10 +9,10 @@ from app.chat.answer import turn_begin
 from app.chat.turn import Asked, Turn
 from app.chat.turn_store import Owner
 from app.errors import RefdeskError
-from app.lib.database import database_close
+from app.lib.async_sql import database_close
 from app.lib.http import http_session_close
 from app.lib.valkey import valkey_close
-from app.sources.places import place_label
+from app.library.places import place_label
 
 
 class Command(BaseCommand):

@@ -5,9 +5,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from app.accounts.choices import Role
 from app.accounts.selectors import organisation_get
 from app.errors import RefdeskError
-from app.privacy.erasing import erasure_see_through
-from app.privacy.erasure_services import organisation_erase
-from app.privacy.receipts import receipt_text
+from app.privacy.erasure.receipts import receipt_text
+from app.privacy.erasure.run import erasure_see_through
+from app.privacy.erasure.services import organisation_erase
 
 
 class Command(BaseCommand):

@@ -5,7 +5,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from app.accounts.selectors import organisation_get
 from app.errors import RefdeskError
-from app.privacy.exporting import archive_write, organisation_archive
+from app.privacy.exports.run import archive_write, organisation_archive
 
 
 class Command(BaseCommand):

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from app.accounts.choices import Role
 from app.accounts.models import Membership
 from app.errors import RefdeskError
-from app.privacy.importing import organisation_import
+from app.privacy.imports.run import organisation_import
 
 
 class Command(BaseCommand):

@@ -6,10 +6,10 @@ from app.accounts.choices import Role
 from app.accounts.models import User
 from app.accounts.selectors import organisation_get
 from app.errors import RefdeskError
-from app.privacy.erasing import erasure_see_through
-from app.privacy.erasure_services import account_erase, person_erase
+from app.privacy.erasure.receipts import receipt_text
+from app.privacy.erasure.run import erasure_see_through
+from app.privacy.erasure.services import account_erase, person_erase
 from app.privacy.models import Erasure
-from app.privacy.receipts import receipt_text
 
 
 class Command(BaseCommand):

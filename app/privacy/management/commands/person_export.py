@@ -4,7 +4,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from app.accounts.models import User
-from app.privacy.exporting import archive_write, person_archive
+from app.privacy.exports.run import archive_write, person_archive
 
 
 class Command(BaseCommand):

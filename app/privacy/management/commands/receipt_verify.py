@@ -4,7 +4,7 @@ from typing import Any
 import orjson
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from app.privacy.receipts import fingerprint, receipt_is_ours
+from app.privacy.erasure.receipts import fingerprint, receipt_is_ours
 
 
 class Command(BaseCommand):

@@ -4,7 +4,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from app.accounts.selectors import organisation_get
 from app.errors import RefdeskError
-from app.privacy.retention import retention_run
+from app.privacy.retention.run import retention_run
 
 
 class Command(BaseCommand):

@@ -1,6 +1,0 @@
-from django.contrib.admin.apps import AdminConfig
-
-
-class RefdeskAdminConfig(AdminConfig):
-    default = False
-    default_site = "app.accounts.admin_site.site.RefdeskAdminSite"

@@ -1,0 +1,384 @@
+"""What the admin pages show and let change: an operator everything, an owner or admin their organisations' rows.
+
+Every page of Django admin derives from `ScopedAdmin`. Rows outside the scope do not exist for its lists, counts,
+searches, filters, drop-downs, detail pages and actions, because all of them read from `get_queryset`.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, ClassVar, TypeVar
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import ValidationError
+from django.db.models import Field, ForeignKey, Model, QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from unfold import decorators
+from unfold.admin import ModelAdmin, TabularInline
+
+from app.accounts.choices import Role
+from app.accounts.models import Organisation
+from app.admin_site.organisation_switcher import organisation_chosen
+from app.admin_site.roles import is_operator, person_of, role_in, roles_of
+from app.errors import RefdeskError
+
+# Admin modules take all they need from here.
+__all__ = [
+    "ReadOnlyAdmin",
+    "ReadOnlyInline",
+    "ScopedAdmin",
+    "action",
+    "display",
+    "is_operator",
+    "person_of",
+    "role_in",
+    "roles_of",
+]
+
+LOOKUPS = frozenset({"id", "pk", "name", "exact", "in", "isnull", "gte", "lt"})
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def action(*, description: str, permissions: Sequence[str] = ()) -> Callable[[Method], Method]:
+    """Unfold's decorator, typed: an entry in the list's actions."""
+    marked: Callable[[Method], Method] = decorators.action(description=description, permissions=permissions or None)
+    return marked
+
+
+def display(*, description: str, ordering: str = "", label: dict[str, str] | None = None) -> Callable[[Method], Method]:
+    """Unfold's decorator, typed: a column that is worked out; `label` gives values their colours, and a capital.
+
+    An empty text is shown as every other empty cell is.
+    """
+    colours = {_titled(value): colour for value, colour in label.items()} if label else None
+
+    def decorate(method: Method) -> Method:
+        @wraps(method)
+        def shown(*args: Any) -> Any:
+            value = method(*args)
+            return None if value == "" else _titled(value) if label and isinstance(value, str) else value
+
+        marked: Method = decorators.display(description=description, ordering=ordering or None, label=colours)(shown)
+        return marked
+
+    return decorate
+
+
+def _titled(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
+    """One table in Django admin. A page offers nothing but what its class switches on.
+
+    Attributes:
+        organisation_path: lookup from a row to its organisation.
+        least_role: who may open the page besides operators.
+        may_add, may_change, may_delete: which doors exist; `operator_only` closes them to everybody else.
+        when_empty: what an empty list says, with what to do.
+        when_deleted: what goes with a row, as its confirmation says.
+        add_words: what the button that makes a row says, where it is not just "Save".
+        add_destroys: whether making a row erases something for good.
+    """
+
+    organisation_path: ClassVar[str] = "organisation"
+    least_role: ClassVar[Role] = Role.ADMIN
+    may_add: ClassVar[bool] = False
+    may_change: ClassVar[bool] = False
+    may_delete: ClassVar[bool] = False
+    operator_only: ClassVar[frozenset[str]] = frozenset()
+    when_empty: ClassVar[str] = ""
+    when_deleted: ClassVar[str] = ""
+    add_words: ClassVar[str] = ""
+    add_destroys: ClassVar[bool] = False
+    list_per_page = 50
+    # A second count over the whole table adds nothing.
+    show_full_result_count = False
+    list_filter_submit = False
+    compressed_fields = True
+
+    # Who may do what
+
+    def _enters(self, request: HttpRequest) -> bool:
+        return is_operator(request) or bool(roles_of(request, least=self.least_role))
+
+    def _reaches(self, request: HttpRequest, obj: Any) -> bool:
+        """A row outside the scope is refused here too, though no page should have found it."""
+        if not self._enters(request):
+            return False
+        if obj is None or is_operator(request):
+            return True
+        # Unfold asks with an id where Django asks with a row; a page asks ten times about the same one.
+        key = (self.model, str(obj.pk if isinstance(obj, Model) else obj))
+        known: dict[Any, bool] = request.__dict__.setdefault("_admin_reach", {})
+        if key not in known:
+            try:
+                known[key] = bool(self.get_queryset(request).filter(pk=key[1]).exists())
+            except (ValidationError, ValueError):  # the address holds no id
+                known[key] = False
+        return known[key]
+
+    def _may(self, request: HttpRequest, door: str, switched_on: bool, obj: Any) -> bool:
+        if not switched_on or (door in self.operator_only and not is_operator(request)):
+            return False
+        return self._reaches(request, obj)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self._enters(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._reaches(request, obj)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self._may(request, "add", self.may_add, None)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request, "change", self.may_change, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request, "delete", self.may_delete, obj)
+
+    # Which rows
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request)
+        chosen = self.listed_only(request)
+        if chosen is not None:
+            rows = rows.filter(**{self.organisation_path: chosen.pk})
+        if is_operator(request):
+            return rows
+        return rows.filter(**{f"{self.organisation_path}__in": list(roles_of(request, least=self.least_role))})
+
+    def listed_only(self, request: HttpRequest) -> Organisation | None:
+        """The organisation that a list is about. Rows and forms of the person's other organisations stay open."""
+        return organisation_chosen(request) if request.__dict__.get("_admin_lists") else None
+
+    def _choices(self, request: HttpRequest, field: Any) -> QuerySet[Any]:
+        """Rows that a drop-down may offer: those of the other table's own page."""
+        model = field.related_model
+        if self.admin_site.is_registered(model):
+            rows: QuerySet[Any] = self.admin_site.get_model_admin(model).get_queryset(request)
+            return rows
+        if not is_operator(request):
+            return model._default_manager.none()  # type: ignore[no-any-return]
+        return model._default_manager.all()  # type: ignore[no-any-return]
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        kwargs["queryset"] = self._choices(request, db_field)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        kwargs["queryset"] = self._choices(request, db_field)
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "role" and not is_operator(request):
+            own = roles_of(request).values()
+            kwargs["choices"] = [(role.value, role.label) for role in Role if any(mine.covers(role) for mine in own)]
+        return super().formfield_for_choice_field(db_field, request, **kwargs)
+
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        found: list[Any] = []
+        for entry in super().get_list_filter(request):
+            # Django's plain filter over a relation lists the whole other table, names included.
+            relation = isinstance(entry, str) and isinstance(_field(self.model, entry), ForeignKey)
+            if entry == "organisation" and organisation_chosen(request) is not None:
+                continue
+            found.append((entry, admin.RelatedOnlyFieldListFilter) if relation else entry)
+        return found
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        shown = super().get_list_display(request)
+        if organisation_chosen(request) is None:
+            return list(shown)
+        return [column for column in shown if column != "organisation"]
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        # Django lets the address filter by any column of the table, by parts of a hash too. What our filters ask for:
+        names = [entry if isinstance(entry, str) else entry[0] for entry in self.list_filter]
+        name, *rest = lookup.split("__")
+        return name in names and len(rest) <= 2 and set(rest) <= LOOKUPS
+
+    # Adding and changing
+
+    def organisation_for(self, request: HttpRequest, obj: Any) -> Organisation:
+        """The organisation of a new row: the one chosen, or the only one there is for this person."""
+        if getattr(obj, "organisation_id", None):
+            organisation: Organisation = obj.organisation
+        else:
+            organisation = Organisation.objects.get(pk=next(iter(roles_of(request, least=self.least_role))))
+        role_in(request, organisation.pk)
+        return organisation
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """Those that there is something to do for: a bot that is paused can only be resumed."""
+        offered: list[Any] = super().get_actions_detail(request, object_id)
+        asking = [each for each in offered if hasattr(each.method, "question")]
+        row = self.get_object(request, unquote(str(object_id))) if asking else None
+        return [each for each in offered if each not in asking or (row and each.method.question.applies(row))]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        given: dict[str, Any] = super().get_changeform_initial_data(request)
+        chosen = organisation_chosen(request)
+        return {**({"organisation": chosen.pk} if chosen is not None else {}), **given}
+
+    def audited_as(self, obj: Any) -> str:
+        """The id by which the audit trail knows a row; empty: it tells nothing of such rows."""
+        return str(obj.pk) if self.may_add or self.may_change or self.may_delete else ""
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        obj = kwargs.get("obj")
+        shown = {
+            "audited_as": self.audited_as(obj) if obj is not None else "",
+            "show_save_and_add_another": False,
+            # A new row that is saved has its own next page: its secret, its progress or its list.
+            "show_save_and_continue": obj is not None,
+            "add_words": self.add_words,
+            "add_variant": "danger" if self.add_destroys else "primary",
+            **({"show_save": False} if self.add_words and obj is None else {}),
+            **context,
+        }
+        answer: HttpResponse = super().render_change_form(request, shown, **kwargs)
+        return answer
+
+    def get_exclude(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
+        excluded = list(super().get_exclude(request, obj) or [])
+        if obj is None and not is_operator(request) and len(roles_of(request, least=self.least_role)) == 1:
+            excluded.append("organisation")
+        return excluded
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
+        excluded = self.get_exclude(request, obj)
+        return [name for name in super().get_fields(request, obj) if name not in excluded]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
+        fixed = list(super().get_readonly_fields(request, obj))
+        if obj is not None and hasattr(obj, "organisation_id"):
+            fixed.append("organisation")
+        return fixed
+
+    def object_save(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
+        """Store what the form holds, by the services. May raise RefdeskError; sets `obj` to the stored row.
+
+        There is no default: Django's own save would leave no trace in the audit trail.
+        """
+        raise NotImplementedError
+
+    def object_delete(self, request: HttpRequest, obj: Any) -> None:
+        """Remove a row, by the services. May raise RefdeskError."""
+        raise NotImplementedError
+
+    def _pressed(self, request: HttpRequest, obj: Any) -> list[Any]:
+        """Buttons of the page that were pressed instead of Save."""
+        return [each for each in self.get_actions_submit_line(request, obj.pk) if each.action_name in request.POST]
+
+    def save_model(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
+        pressed = self._pressed(request, obj)
+        if not pressed:
+            self.object_save(request, obj, form, change)
+        for action in pressed:
+            action.method(request, obj)
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        if self._pressed(request, obj):
+            return HttpResponseRedirect(request.get_full_path())
+        answer: HttpResponse = super().response_change(request, obj)
+        return answer
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """What a confirmation names: the rows themselves. Django would read all that hangs on them, passages too."""
+        rows = list(objs)
+        return [str(row) for row in rows], {str(self.model._meta.verbose_name_plural): len(rows)}, set(), []
+
+    # Django's own log keeps names of rows and people beyond their erasure; the audit trail records the change, and can
+    # forget who and what it was.
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:
+        return
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> None:
+        return
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> None:
+        return
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        self.object_delete(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        for obj in queryset:
+            self.object_delete(request, obj)
+
+    # Django admin knows no errors but its forms': ours go back to the page as a message.
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return self._or_message(request, super().changeform_view, *args, **kwargs)
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:
+        shown = {**(extra_context or {}), "when_deleted": self.when_deleted}
+        return self._or_message(request, super().delete_view, object_id, extra_context=shown)
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        request.__dict__["_admin_lists"] = True
+        return self._or_message(request, super().changelist_view, *args, **kwargs)
+
+    def _or_message(self, request: HttpRequest, view: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return view(request, *args, **kwargs)
+        except RefdeskError as error:
+            messages.error(request, f"{error.message} {error.hint}")
+            return HttpResponseRedirect(request.get_full_path())
+
+    def secret_page(self, request: HttpRequest, obj: Any, *, heading: str, secret: str, words: str) -> HttpResponse:
+        """The answer to adding something that is shown once. Not by a message: those wait in the session's row."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": heading,
+            "back": reverse(f"admin:{self.model._meta.app_label}_{self.model._meta.model_name}_changelist"),
+            "secret": secret,
+            "words": words,
+        }
+        return TemplateResponse(request, "admin/accounts/secret.html", context)
+
+
+class ReadOnlyInline(TabularInline):  # type: ignore[misc]
+    """Rows below another row's page. They are the other row's, so its scope is theirs."""
+
+    can_delete = False
+    extra = 0
+    show_change_link = False
+    hide_title = True  # ids
+    tab = False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return True
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class ReadOnlyAdmin(ScopedAdmin):
+    """A table that is only looked at: every column fixed, no door open."""
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
+        fixed = [*super().get_readonly_fields(request, obj), *(field.name for field in self.model._meta.fields)]
+        return list(dict.fromkeys(fixed))
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
+        return list(dict.fromkeys(super().get_fields(request, obj)))
+
+
+def _field(model: type[Model], name: str) -> "Field[Any, Any] | None":
+    return next((field for field in model._meta.fields if field.name == name), None)

@@ -1,0 +1,63 @@
+"""A backup that comes into a new stack, before any part of it runs: looked at, kept for the restore, its secrets given.
+
+`init` does this, because it alone sees the vault. A box of other secrets is another box, and stays as it is.
+"""
+
+import os
+import shutil
+from pathlib import Path
+from typing import BinaryIO
+
+from app import env
+from app.appliance.secrets_files import APP
+from app.backup.archive.reading import KEYCLOAK_ADMIN, OIDC_CLIENT, SECRET_KEY, Archive, Unusable, archive_open
+from app.embedded.secret import file_write_private
+
+# In the volume scratch, which the restore sees as /data.
+ARRIVED = "arrived.tar"
+# The signing key last: a vault that has it has the others.
+SEEDS = {"oidc_client": OIDC_CLIENT, "keycloak_admin": KEYCLOAK_ADMIN, "secret_key": SECRET_KEY}
+GIVEN = {"oidc_client": "REFDESK_OIDC_CLIENT_SECRET", "secret_key": "REFDESK_SECRET_KEY"}
+# Of a disk that is full PostgreSQL stops.
+KEEP_FREE_BYTES = 256 * 1024 * 1024
+
+
+def backup_arrive(root: Path, source: BinaryIO, size: int) -> str:
+    """Keep `source` (of `size` bytes) in `root`/volumes/scratch and give its secrets to `root`/vault; a line to show.
+
+    Raises Unusable, OSError.
+    """
+    folder = root / "volumes" / "scratch"
+    # The file here, and what it holds in the stores.
+    if shutil.disk_usage(folder).free < 2 * size + KEEP_FREE_BYTES:
+        raise Unusable(f"The restore takes {2 * size // 10**6:,} MB on the disk of Docker's volumes, which has less.")
+    # A restore that is at work may be reading the other.
+    draft = folder / f"{ARRIVED}.part"
+    try:
+        with draft.open("wb") as file:
+            shutil.copyfileobj(source, file, 1024 * 1024)
+        draft.chmod(0o600)
+        os.chown(draft, APP, APP)
+        archive = archive_open(draft)
+        _vault_seed(root / "vault", archive)
+        draft.replace(folder / ARRIVED)
+    finally:
+        draft.unlink(missing_ok=True)
+    return f"The backup of {archive.manifest['made']} is whole."
+
+
+def _vault_seed(vault: Path, archive: Archive) -> None:
+    """Raises Unusable."""
+    seeds = {name: archive.read(member).decode() for name, member in SEEDS.items() if archive.holds(member)}
+    for name, secret in seeds.items():
+        path = vault / name
+        given = env.read(GIVEN[name]) if name in GIVEN else None
+        if given not in (None, secret):
+            raise Unusable(f"{GIVEN[name]} in .env is another than the backup's. Leave it out, or give the backup's: "
+                           f"`tar -xOf FILE {SEEDS[name]}` prints it.")  # fmt: skip
+        if path.exists() and path.read_text().strip() != secret:
+            raise Unusable("This stack has secrets of its own: it was started before. A restore goes into an empty one "
+                           "only; scripts/down --erase-everything removes what is here.")  # fmt: skip
+    for name, secret in seeds.items():
+        if not (vault / name).exists():
+            file_write_private(vault / name, secret + "\n")

@@ -1,0 +1,86 @@
+"""The audit trail in Django admin: looked at, never changed."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from app.accounts.models import Organisation
+from app.admin_site.organisation_switcher import KEPT_AS
+from app.admin_site.tenant_admin import ReadOnlyAdmin, display, is_operator
+from app.audit.models import AuditEntry
+
+# Who it was is no state, good or bad: only what needs no sign-in stands out.
+KINDS = {"command": "warning"}
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnlyAdmin):
+    """An organisation's admins see its entries; those of the box itself are for operators."""
+
+    list_display = ("at", "number", "action", "who", "kind", "whom", "organisation")
+    empty_value_display = "This box"
+    list_select_related = ("organisation", "detail")
+    list_filter = ("organisation", "action", "actor_kind", "at")
+    search_fields = ("detail__content__actor", "detail__content__target", "target", "action")
+    ordering = ("-at", "-id")
+    fieldsets = (
+        (None, {"fields": ("at", "action", "organisation")}),
+        ("Who", {"fields": ("who", "kind", "actor", "address")}),
+        ("What", {"fields": ("target_kind", "whom", "target", "changes")}),
+        ("Chain", {"fields": ("number", "previous", "hash", "detail_hash")}),
+    )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        return [*super().get_readonly_fields(request, obj), "who", "kind", "address", "whom", "changes"]
+
+    def listed_only(self, request: HttpRequest) -> Organisation | None:
+        """An operator of a box with one organisation has chosen nothing: the box's own entries are shown as well."""
+        if is_operator(request) and KEPT_AS not in request.session:
+            return None
+        return super().listed_only(request)
+
+    @display(description="Who")
+    def who(self, obj: AuditEntry) -> str:
+        return _told(obj, "actor") or ("not signed in" if obj.actor is None else str(obj.actor))
+
+    @display(description="As", ordering="actor_kind", label=KINDS)
+    def kind(self, obj: AuditEntry) -> str:
+        return obj.actor_kind
+
+    @display(description="From")
+    def address(self, obj: AuditEntry) -> str:
+        return _told(obj, "address") or "this machine"
+
+    @display(description="What was changed")
+    def whom(self, obj: AuditEntry) -> str:
+        return _told(obj, "target") or obj.target
+
+    @display(description="Before and after")
+    def changes(self, obj: AuditEntry) -> SafeString | str:
+        content = obj.detail.content
+        if content.get("erased"):
+            return "Erased, as the person or the organisation was."
+        before, after = content.get("before") or {}, content.get("after") or {}
+        names = sorted({*before, *after})
+        if not names:
+            return "Nothing more is recorded."
+        head = format_html("<tr><th>{}</th><th>{}</th><th>{}</th></tr>", "", "Before", "After")
+        cell = "<tr><th>{}</th><td>{}</td><td>{}</td></tr>"
+        body = format_html_join("", cell, ((name, _shown(before, name), _shown(after, name)) for name in names))
+        return format_html('<table class="audit-changes">{}{}</table>', head, body)
+
+
+def _told(obj: AuditEntry, name: str) -> str:
+    return "erased" if obj.detail.content.get("erased") else str(obj.detail.content.get(name, ""))
+
+
+def _shown(side: dict[str, Any], name: str) -> str:
+    if name not in side:
+        return ""
+    value = side[name]
+    if value is None or value == "":
+        return "none"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

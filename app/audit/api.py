@@ -1,0 +1,82 @@
+from typing import Any, Literal
+
+from django.http import HttpResponse
+from ninja import Query, Router, Schema
+
+from app.accounts.auth import ApiRequest, policy
+from app.accounts.choices import Role, Scope
+from app.audit.selectors import audit_csv, audit_list, audit_shape
+from app.lib.openapi_responses import CSV, answered
+from app.lib.paging import Limit, page_read
+from app.lib.strict_types import Time
+
+router = Router(tags=["organisation"])
+# One CSV file; the cursor of the rest is in its header.
+CSV_ROWS = 10_000
+FROM: Any = Query(None, alias="from")  # type: ignore[type-arg]
+TO: Any = Query(None, alias="to")  # type: ignore[type-arg]
+
+
+class AuditActorOut(Schema):
+    kind: str
+    id: str | None
+    name: str | None
+    address: str | None
+
+
+class AuditTargetOut(Schema):
+    kind: str | None
+    id: str | None
+    name: str | None
+
+
+class AuditOut(Schema):
+    id: str
+    number: int
+    at: str
+    action: str
+    actor: AuditActorOut
+    target: AuditTargetOut
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    erased: bool
+
+
+class AuditPageOut(Schema):
+    items: list[AuditOut]
+    next: str | None
+
+
+@router.get("/audit", auth=policy(Role.ADMIN, Scope.ADMIN), response=AuditPageOut, openapi_extra=answered(CSV))
+def list_audit(
+    request: ApiRequest,
+    limit: int = Limit,
+    cursor: str = "",
+    action: str = "",
+    actor: str = "",
+    target: str = "",
+    since: Time | None = FROM,
+    until: Time | None = TO,
+    format: Literal["json", "csv"] = "json",
+) -> Any:
+    """Who changed what, the newest first. `actor` and `target` are ids or names; `action` may be a whole kind (`bot`).
+
+    With `format=csv` a file of up to 10,000 entries; when there are more, `X-Next-Cursor` is the cursor of the rest.
+    """
+    rows = audit_list(
+        organisation=request.caller.organisation_id,
+        action=action.replace("\0", ""),
+        actor=actor.replace("\0", ""),
+        target=target.replace("\0", ""),
+        since=since,
+        until=until,
+    )
+    if format == "json":
+        page, following = page_read(rows, cursor=cursor, limit=limit, by="at")
+        return {"items": [audit_shape(entry) for entry in page], "next": following}
+    entries, following = page_read(rows, cursor=cursor, limit=CSV_ROWS, by="at", most=CSV_ROWS)
+    answer = HttpResponse(audit_csv(entries), content_type="text/csv; charset=utf-8")
+    answer["Content-Disposition"] = f'attachment; filename="audit-{request.caller.organisation_slug}.csv"'
+    if following:
+        answer["X-Next-Cursor"] = following
+    return answer

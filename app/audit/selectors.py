@@ -1,0 +1,101 @@
+"""The audit trail, read: filtered, shaped, and as CSV."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.db.models import Q, QuerySet
+
+from app.audit.models import AuditEntry
+from app.lib.csv_table import csv_table
+from app.lib.times import time_shape
+
+# fmt: off
+COLUMNS = (
+    "number", "at", "action", "actor_kind", "actor", "actor_name", "address",
+    "target_kind", "target", "target_name", "before", "after", "erased",
+)
+# fmt: on
+
+
+def audit_list(
+    *,
+    organisation: UUID,
+    action: str = "",
+    actor: str = "",
+    target: str = "",
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> QuerySet[AuditEntry]:
+    """Entries of an organisation.
+
+    action: one ("bot.update") or all of a kind ("bot"). actor, target: an id, or the e-mail address or name as it was
+    then. since is within, until is not.
+    """
+    rows = AuditEntry.objects.filter(organisation=organisation).select_related("detail")
+    if action:
+        rows = rows.filter(Q(action=action) | Q(action__startswith=f"{action}."))
+    if actor:
+        rows = rows.filter(_id_or_name(actor, "actor", "detail__content__actor"))
+    if target:
+        rows = rows.filter(Q(target=target) | Q(detail__content__target__iexact=target))
+    if since is not None:
+        rows = rows.filter(at__gte=_aware(since))
+    if until is not None:
+        rows = rows.filter(at__lt=_aware(until))
+    return rows
+
+
+def _id_or_name(value: str, by_id: str, by_name: str) -> Q:
+    named = Q(**{f"{by_name}__iexact": value})
+    try:
+        return named | Q(**{by_id: UUID(value)})
+    except ValueError:
+        return named
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def audit_shape(entry: AuditEntry) -> dict[str, Any]:
+    content = entry.detail.content
+    return {
+        "id": str(entry.id),
+        "number": entry.number,
+        "at": time_shape(entry.at),
+        "action": entry.action,
+        "actor": {
+            "kind": entry.actor_kind,
+            "id": str(entry.actor) if entry.actor else None,
+            "name": content.get("actor") or None,
+            "address": content.get("address") or None,
+        },
+        "target": {
+            "kind": entry.target_kind or None,
+            "id": entry.target or None,
+            "name": content.get("target") or None,
+        },
+        "before": content.get("before"),
+        "after": content.get("after"),
+        "erased": bool(content.get("erased")),
+    }
+
+
+def audit_csv(entries: Iterable[AuditEntry]) -> bytes:
+    rows = []
+    for entry in entries:
+        shown = audit_shape(entry)
+        actor, target = shown["actor"], shown["target"]
+        cells = [shown["number"], shown["at"], shown["action"]]
+        cells += [actor["kind"], actor["id"], actor["name"], actor["address"]]
+        cells += [target["kind"], target["id"], target["name"]]
+        cells += [_json(shown["before"]), _json(shown["after"]), "yes" if shown["erased"] else ""]
+        rows.append(cells)
+    return csv_table(COLUMNS, rows)
+
+
+def _json(value: Any) -> str:
+    return "" if value is None else orjson.dumps(value).decode()

@@ -1,0 +1,38 @@
+"""An Ollama on this machine, found by asking its usual address."""
+
+import json
+from dataclasses import dataclass
+
+from app.embedded.http_probe import http_get
+
+HOST, PORT = "127.0.0.1", 11434
+URL = f"http://{HOST}:{PORT}/v1"
+# Ollama's list does not say what a model is for; embedding models are of these families or say so in their name.
+EMBEDDING_SIGNS = ("embed", "bert", "minilm", "bge")
+
+
+@dataclass(frozen=True)
+class Ollama:
+    """`model` is None when there is none that can answer."""
+
+    model: str | None
+
+
+def is_for_embedding(entry: dict[str, object]) -> bool:
+    details = entry.get("details")
+    family = details.get("family") if isinstance(details, dict) else ""
+    text = f"{entry.get('name')} {family}".lower()
+    return any(sign in text for sign in EMBEDDING_SIGNS)
+
+
+def ollama_find(host: str = HOST, port: int = PORT) -> Ollama | None:
+    """None when no Ollama answers there."""
+    answer = http_get(host, port, "/api/tags", timeout_s=0.5)
+    if answer is None or answer[0] != 200:
+        return None
+    try:
+        entries = json.loads(answer[1])["models"]
+        names = [str(entry["name"]) for entry in entries if not is_for_embedding(entry)]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return Ollama(names[0] if names else None)

@@ -1,0 +1,78 @@
+"""Whom PostgreSQL runs as: it refuses root, and root's folders are closed to everyone else."""
+
+import os
+import pwd
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.embedded.process import launch_command
+from app.lib.engine_error import EngineError
+
+
+@dataclass(frozen=True)
+class Identity:
+    """How the launcher changes who a program is; `owner` is who must own its files, seen from outside."""
+
+    spec: str = "same"
+    owner: tuple[int, int] | None = None
+
+
+SAME = Identity()
+
+
+def unprivileged_account() -> pwd.struct_passwd:
+    """An account that exists everywhere and owns nothing; initdb needs one with a name."""
+    try:
+        return pwd.getpwnam("nobody")
+    except KeyError:
+        return next(entry for entry in pwd.getpwall() if entry.pw_uid != 0)
+
+
+def identity_works(identity: Identity, probe: list[str]) -> bool:
+    done = subprocess.run(
+        launch_command(probe, identity=identity.spec), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    return done.returncode == 0
+
+
+def root_identities() -> tuple[Identity, Identity]:
+    """Whom root can be for PostgreSQL, best first.
+
+    In a user namespace no other account is involved and files stay root's. Plain containers forbid that but let root
+    become another account.
+    """
+    account = unprivileged_account()
+    uid, gid = account.pw_uid, account.pw_gid
+    return (
+        Identity(f"namespace:{uid}:{gid}", (os.geteuid(), os.getegid())),
+        Identity(f"account:{uid}:{gid}", (uid, gid)),
+    )
+
+
+def identity_find(probe: list[str]) -> Identity:
+    """The first identity under which `probe` runs. Raises EngineError."""
+    if os.geteuid() != 0 or sys.platform != "linux":
+        return SAME
+    for identity in root_identities():
+        if identity_works(identity, probe):
+            return identity
+    raise EngineError(
+        "PostgreSQL refuses to run as root, and here root may neither make a user namespace nor become another "
+        "user. Start Refdesk as an ordinary user, or give a PostgreSQL server in REFDESK_DATABASE_URL."
+    )
+
+
+def give_folder(folder: Path, identity: Identity) -> None:
+    """Make `folder` and all in it belong to whom the identity's program is."""
+    if identity.owner is None:
+        return
+    status = folder.stat()
+    if (status.st_uid, status.st_gid) == identity.owner:
+        return
+    for parent, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            os.lchown(Path(parent) / name, *identity.owner)
+    # Last, so that a walk cut short is walked again.
+    os.chown(folder, *identity.owner)

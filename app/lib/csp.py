@@ -1,0 +1,29 @@
+"""The Content-Security-Policy of every page: nothing runs, loads or is embedded that Refdesk did not ship."""
+
+from django.http import HttpRequest, HttpResponseBase
+
+from app.lib.asgi.middleware_function import middleware
+
+STRICT = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data: blob:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+# Unfold's Alpine.js evaluates expressions and sets styles inline.
+ADMIN = (
+    "default-src 'none'; script-src 'self' 'unsafe-eval' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+    "font-src 'self'; img-src 'self' data: blob:; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+# Swagger's page sets styles inline.
+DOCS = STRICT.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
+DOCS_PATH = "/api/v1/docs"
+
+
+def _mark(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    if "Content-Security-Policy" not in response:
+        policy = ADMIN if request.path.startswith("/admin/") else DOCS if request.path == DOCS_PATH else STRICT
+        response["Content-Security-Policy"] = policy
+    return response
+
+
+ContentPolicyMiddleware = middleware(_mark)

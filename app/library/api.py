@@ -1,0 +1,256 @@
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any, BinaryIO, cast
+from uuid import UUID
+
+from django.http import HttpResponse, HttpResponseBase
+from ninja import Router, Status
+from ninja.files import UploadedFile
+from ninja.params.functions import File, Form, Query
+
+from app.accounts.auth import ApiRequest, async_policy, policy, stream_allowed
+from app.accounts.choices import Role, Scope
+from app.accounts.models import Organisation
+from app.errors import Invalid, NotFound, RefdeskError
+from app.lib.file_response import stored_answer
+from app.lib.openapi_responses import ANY, EVENTS, PART, PNG, UNCHANGED, answered
+from app.lib.paging import Limit, page_read
+from app.lib.request_id import request_id_of
+from app.lib.sse import Event, sse
+from app.lib.storage import ObjectMissing, storage
+from app.library.choices import DocumentState
+from app.library.events import documents_follow
+from app.library.models import Source
+from app.library.page_previews import page_picture
+from app.library.schemas import (
+    DocumentOut,
+    DocumentPageOut,
+    DocumentsOut,
+    PassagePageOut,
+    SourceIn,
+    SourceOut,
+    SourcePatch,
+    SourcesOut,
+    TextOut,
+)
+from app.library.selectors.documents import (
+    document_get,
+    document_list,
+    document_shape,
+    refused_shape,
+    source_get,
+    source_list,
+    source_named,
+    source_shape,
+    version_shown,
+)
+from app.library.selectors.passages import BLOCKS_PER_PAGE, chunk_list, passage_shape, text_read
+from app.library.services.documents import (
+    document_cancel,
+    document_delete,
+    document_retry,
+    document_upload,
+    source_delete,
+)
+from app.library.services.sources import source_create, source_for_uploads, source_rename
+from app.library.uploads import name_clean
+
+router = Router(tags=["documents"])
+Files = File(default=[])
+STATE: Any = Query("", enum=["", *DocumentState.values])
+
+
+def _organisation(request: ApiRequest) -> Organisation:
+    """By its id alone, without a query: rows that refer to it need no more."""
+    return Organisation(id=request.caller.organisation_id)
+
+
+def _source(request: ApiRequest, named: str) -> Source:
+    found = source_named(organisation=request.caller.organisation_id, name=named)
+    if found is None:
+        raise NotFound(message="There is no such source.")
+    return found
+
+
+@router.post("/documents", auth=policy(Role.EDITOR, Scope.DOCUMENTS_WRITE), response={202: DocumentsOut})
+def create_documents(request: ApiRequest, file: list[UploadedFile] = Files, source: str = Form("")) -> Any:
+    """Upload files. Each answers with its document, or with its name and an error that concerns it alone."""
+    if not file:
+        raise RefdeskError("no_file")
+    into = _source(request, source) if source else source_for_uploads(organisation=_organisation(request))
+    return Status(202, {"items": [_upload(request, into, one) for one in file]})
+
+
+def _upload(request: ApiRequest, source: Source, file: UploadedFile) -> dict[str, Any]:
+    try:
+        document = document_upload(
+            organisation=request.caller.organisation_id,
+            source=source,
+            stream=cast(BinaryIO, file.file),
+            name=file.name or "",
+            uploaded_by=request.caller.user_id,
+        )
+    except RefdeskError as error:
+        return refused_shape(name_clean(file.name or ""), error)
+    return document_shape(document)
+
+
+@router.get("/documents", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=DocumentPageOut)
+def list_documents(
+    request: ApiRequest,
+    state: str = STATE,
+    source: str = "",
+    q: str = "",
+    limit: int = Limit,
+    cursor: str = "",
+) -> Any:
+    if state and state not in DocumentState.values:
+        raise Invalid(message=f"state is one of {', '.join(DocumentState.values)}.")
+    rows = document_list(
+        organisation=request.caller.organisation_id,
+        state=state or None,
+        source=_source(request, source) if source else None,
+        q=q,
+    )
+    items, following = page_read(rows, cursor=cursor, limit=limit)
+    return {"items": [document_shape(document) for document in items], "next": following}
+
+
+@router.get("/documents/events", auth=async_policy(Role.VIEWER, Scope.DOCUMENTS_READ), openapi_extra=answered(EVENTS))
+async def follow_documents(request: ApiRequest) -> HttpResponseBase:
+    """Server-sent events: `document` with a Document on every change, `deleted` with an id."""
+    return await sse(_changes(request), request_id=request_id_of(request), allowed=partial(stream_allowed, request))
+
+
+async def _changes(request: ApiRequest) -> AsyncIterator[Event]:
+    async for data in documents_follow(organisation=request.caller.organisation_id):
+        if data is not None:
+            yield Event("deleted" if b'"deleted":true' in data[-20:] else "document", data)
+
+
+@router.get("/documents/{document_id}", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=DocumentOut)
+def get_document(request: ApiRequest, document_id: UUID) -> Any:
+    return document_shape(document_get(organisation=request.caller.organisation_id, document=document_id))
+
+
+@router.delete("/documents/{document_id}", auth=policy(Role.EDITOR, Scope.DOCUMENTS_WRITE), response={204: None})
+def delete_document(request: ApiRequest, document_id: UUID) -> Any:
+    document_delete(organisation=request.caller.organisation_id, document=document_id)
+    return Status(204, None)
+
+
+@router.post(
+    "/documents/{document_id}/retry", auth=policy(Role.EDITOR, Scope.DOCUMENTS_WRITE), response={202: DocumentOut}
+)
+def retry_document(request: ApiRequest, document_id: UUID) -> Any:
+    """Read it again: after a failure, or with the settings of now."""
+    return Status(
+        202, document_shape(document_retry(organisation=request.caller.organisation_id, document=document_id))
+    )
+
+
+@router.post("/documents/{document_id}/cancel", auth=policy(Role.EDITOR, Scope.DOCUMENTS_WRITE), response=DocumentOut)
+def cancel_document(request: ApiRequest, document_id: UUID) -> Any:
+    return document_shape(document_cancel(organisation=request.caller.organisation_id, document=document_id))
+
+
+@router.get(
+    "/documents/{document_id}/content",
+    auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ),
+    openapi_extra=answered(ANY, statuses=PART),
+)
+def get_document_content(request: ApiRequest, document_id: UUID) -> HttpResponseBase:
+    """The original, as a download; part of it where a Range asks for one."""
+    organisation = request.caller.organisation_id
+    document = document_get(organisation=organisation, document=document_id)
+    version = version_shown(organisation=organisation, document=document_id)
+    try:
+        return stored_answer(
+            request,
+            storage(),
+            version.storage_key,
+            name=document.name,
+            media_type=document.media_type,
+            size=document.bytes,
+        )
+    except ObjectMissing as error:
+        raise RefdeskError("file_missing") from error
+
+
+@router.get("/documents/{document_id}/chunks", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=PassagePageOut)
+def list_document_chunks(request: ApiRequest, document_id: UUID, limit: int = Limit, cursor: str = "") -> Any:
+    """Its passages in order, with their places. The cursor is the number of passages before the page."""
+    organisation = request.caller.organisation_id
+    document = document_get(organisation=organisation, document=document_id)
+    if cursor and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 9):
+        raise Invalid(message="This cursor is not one that an answer gave.")
+    first = int(cursor or 0)
+    chunks = list(chunk_list(organisation=organisation, document=document_id)[first : first + limit + 1])
+    return {
+        "items": [passage_shape(chunk, document) for chunk in chunks[:limit]],
+        "next": str(first + limit) if len(chunks) > limit else None,
+    }
+
+
+@router.get("/documents/{document_id}/text", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=TextOut)
+def get_document_text(
+    request: ApiRequest,
+    document_id: UUID,
+    around: UUID | None = None,
+    first: int = Query(0, ge=0, le=10_000_000, alias="from"),
+    limit: int = Query(BLOCKS_PER_PAGE, ge=1, le=1000),
+) -> Any:
+    """Its text in blocks: around a passage, which `mark` says where to find, or a page of it."""
+    organisation = request.caller.organisation_id
+    return text_read(organisation=organisation, document=document_id, around=around, first=first, limit=limit)
+
+
+@router.get(
+    "/documents/{document_id}/pages/{n}",
+    auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ),
+    openapi_extra=answered(PNG, statuses=UNCHANGED),
+)
+def get_document_page(request: ApiRequest, document_id: UUID, n: int) -> HttpResponseBase:
+    """A page of a PDF as a picture (PNG)."""
+    picture = page_picture(organisation=request.caller.organisation_id, document=document_id, page=n)
+    tag = f'"{picture.stem}"'
+    if request.headers.get("If-None-Match") == tag:
+        answer = HttpResponse(status=304)
+    else:
+        answer = HttpResponse(picture.read_bytes(), content_type="image/png")
+    answer["ETag"] = tag
+    answer["Cache-Control"] = "private, max-age=86400"
+    return answer
+
+
+@router.get("/sources", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=SourcesOut)
+def list_sources(request: ApiRequest, limit: int = Limit, cursor: str = "") -> Any:
+    rows = source_list(organisation=request.caller.organisation_id).order_by("-created", "-id")
+    items, following = page_read(rows, cursor=cursor, limit=limit)
+    return {"items": [source_shape(source) for source in items], "next": following}
+
+
+@router.post("/sources", auth=policy(Role.EDITOR, Scope.DOCUMENTS_WRITE), response={201: SourceOut})
+def create_source(request: ApiRequest, source: SourceIn) -> Any:
+    made = source_create(organisation=_organisation(request), name=source.name)
+    return Status(201, source_shape(source_get(organisation=made.organisation_id, source=made.id)))
+
+
+@router.get("/sources/{source_id}", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=SourceOut)
+def get_source(request: ApiRequest, source_id: UUID) -> Any:
+    return source_shape(source_get(organisation=request.caller.organisation_id, source=source_id))
+
+
+@router.patch("/sources/{source_id}", auth=policy(Role.EDITOR, Scope.DOCUMENTS_WRITE), response=SourceOut)
+def update_source(request: ApiRequest, source_id: UUID, source: SourcePatch) -> Any:
+    found = source_get(organisation=request.caller.organisation_id, source=source_id)
+    source_rename(organisation=_organisation(request), source=found, name=source.name)
+    return source_shape(found)
+
+
+@router.delete("/sources/{source_id}", auth=policy(Role.EDITOR, Scope.DOCUMENTS_WRITE), response={204: None})
+def delete_source(request: ApiRequest, source_id: UUID) -> Any:
+    """With its documents."""
+    found = source_get(organisation=request.caller.organisation_id, source=source_id)
+    source_delete(organisation=request.caller.organisation_id, source=found)
+    return Status(204, None)

@@ -1,0 +1,67 @@
+"""News of documents, from whoever changed one to every open page, through Valkey.
+
+A message is the Document as the API shows it, so that a page's process needs no query for it. News may be lost with
+Valkey; the rows are not, and a page that connects again asks for them.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Iterable
+from functools import cache
+from uuid import UUID
+
+import orjson
+import redis
+import redis.asyncio
+from django.conf import settings
+
+from app.library.models import Document
+from app.library.selectors.documents import document_shape
+
+log = logging.getLogger(__name__)
+
+ANSWER_S = 3.0
+
+
+def channel_of(organisation: UUID) -> str:
+    return f"documents:{organisation}"
+
+
+@cache
+def _client() -> redis.Redis:
+    return redis.Redis.from_url(settings.VALKEY_URL, socket_timeout=ANSWER_S, socket_connect_timeout=ANSWER_S)
+
+
+def document_publish(document: Document) -> None:
+    """Tell the pages of the organisation; `document.source` is loaded. Never raises: the rows are what counts."""
+    try:
+        _client().publish(channel_of(document.organisation_id), orjson.dumps(document_shape(document)))
+    except redis.RedisError as error:
+        log.warning("news of a document could not be sent: %s", type(error).__name__)
+
+
+def documents_publish(*, documents: Iterable[UUID]) -> None:
+    wanted = list(documents)
+    if wanted:
+        for document in Document.objects.select_related("source").filter(pk__in=wanted):
+            document_publish(document)
+
+
+def document_publish_deleted(*, organisation: UUID, document: UUID) -> None:
+    try:
+        _client().publish(channel_of(organisation), orjson.dumps({"id": str(document), "deleted": True}))
+    except redis.RedisError as error:
+        log.warning("news of a document could not be sent: %s", type(error).__name__)
+
+
+async def documents_follow(*, organisation: UUID, idle_s: float = 5.0) -> AsyncIterator[bytes | None]:
+    """News as JSON, or None when there was none for `idle_s` seconds. The first None says that it listens."""
+    client = redis.asyncio.Redis.from_url(settings.VALKEY_URL, socket_connect_timeout=ANSWER_S)
+    try:
+        async with client.pubsub(ignore_subscribe_messages=True) as subscription:
+            await subscription.subscribe(channel_of(organisation))
+            yield None
+            while True:
+                message = await subscription.get_message(timeout=idle_s)
+                yield message["data"] if message is not None else None
+    finally:
+        await client.aclose()

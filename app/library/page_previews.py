@@ -1,0 +1,111 @@
+"""Pictures of pages for the reader's source panel: drawn by a child process, kept by the hash of the file."""
+
+import contextlib
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Collection
+from pathlib import Path
+from uuid import UUID
+
+from django.conf import settings
+
+from app.errors import NotFound, RefdeskError
+from app.lib.storage import ObjectMissing, storage
+from app.library.parsers.media import PDF
+from app.library.selectors.documents import document_get, version_shown
+
+CHILD = Path(__file__).with_name("render_page.py")
+NO_PAGE = 3
+DRAW_S, WAIT_S = 25.0, 10.0
+AT_ONCE = 2
+# About 2,000 pages; the ones that nobody looked at for longest go first.
+CACHE_BYTES = 512 * 1024 * 1024
+PRUNE_EVERY = 50
+
+_slots = threading.BoundedSemaphore(AT_ONCE)
+_drawn = 0
+
+
+def page_picture(*, organisation: UUID, document: UUID, page: int) -> Path:
+    """The picture (PNG) of a page, counted from 1. Its name says which page of which bytes it is.
+
+    Raises:
+        NotFound: no such document or page here, or one of a kind without pages.
+        RefdeskError: file_missing, broken_file or too_many_requests.
+    """
+    row = document_get(organisation=organisation, document=document)
+    if row.media_type != PDF or not 1 <= page <= (row.pages or 0):
+        raise NotFound(message="This document has no such page.")
+    cached = _folder() / f"{row.sha256}-{page}.png"
+    if cached.is_file():
+        with contextlib.suppress(OSError):
+            cached.touch()
+        return cached
+    version = version_shown(organisation=organisation, document=document)
+    if not _slots.acquire(timeout=WAIT_S):
+        raise RefdeskError("too_many_requests", retry_after_s=5)
+    try:
+        with storage().local_path(version.storage_key) as source:
+            _draw(source, page, cached)
+    except ObjectMissing as error:
+        raise RefdeskError("file_missing") from error
+    finally:
+        _slots.release()
+    return cached
+
+
+def _folder() -> Path:
+    folder: Path = settings.DATA / "cache" / "pages"
+    return folder
+
+
+def pictures_of(hashes: Collection[str]) -> list[Path]:
+    """Pictures that are kept of files with these SHA-256."""
+    return [path for path in _folder().glob("*.png") if path.name.partition("-")[0] in hashes]
+
+
+def pictures_forget(hashes: Collection[str]) -> int:
+    """Remove the pictures of files that are gone; how many. Another organisation with such a file draws them anew."""
+    found = pictures_of(hashes)
+    for path in found:
+        path.unlink(missing_ok=True)
+    return len(found)
+
+
+def _draw(source: Path, page: int, target: Path) -> None:
+    global _drawn
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        made = Path(folder) / "page.png"
+        # Nothing of our environment: what reads foreign files must not know any password.
+        command = [sys.executable, "-I", str(CHILD), str(source), str(page), str(made)]
+        try:
+            ended = subprocess.run(
+                command, env={"MALLOC_ARENA_MAX": "1"}, stdin=subprocess.DEVNULL, capture_output=True, timeout=DRAW_S
+            )
+        except subprocess.TimeoutExpired as error:
+            raise RefdeskError("broken_file", "This page takes too long to draw.") from error
+        if ended.returncode == NO_PAGE:
+            raise NotFound(message="This document has no such page.")
+        if ended.returncode != 0 or not made.is_file():
+            raise RefdeskError("broken_file", "This page cannot be drawn.")
+        made.replace(target)
+    _drawn += 1
+    if _drawn % PRUNE_EVERY == 1:
+        _prune(target.parent)
+
+
+def _prune(folder: Path) -> None:
+    pictures = []
+    for path in folder.glob("*.png"):
+        with contextlib.suppress(OSError):
+            stat = path.stat()
+            pictures.append((stat.st_mtime, stat.st_size, path))
+    total = sum(size for _, size, _ in pictures)
+    for _, size, path in sorted(pictures):
+        if total <= CACHE_BYTES:
+            return
+        path.unlink(missing_ok=True)
+        total -= size

@@ -1,0 +1,196 @@
+"""PDF by PDFium: lines, paragraphs with a box for each line, headings by outline, size and weight.
+
+What stands at the top or bottom of many pages alike is dropped. Pictures of text are not read: a document of nothing
+else is told so, and pages of nothing else are named in the warnings.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence, Set
+from pathlib import Path
+from typing import Any
+
+import pypdfium2
+import pypdfium2.raw as pdfium
+
+from app.library.parsers.blocks import Box, Parsed, ParseError
+from app.library.parsers.encoding import clean, one_line
+from app.library.parsers.limits import Limits
+from app.library.parsers.media import PDF
+from app.library.parsers.outline import Outline, Where
+from app.library.parsers.pdf_columns import in_reading_order
+from app.library.parsers.pdf_headings import Headings
+from app.library.parsers.pdf_lines import BREAK, Line, LineReader, Page
+from app.library.parsers.pdf_paragraphs import Group, groups, joined
+
+_LIGATURES = {"\ufb00": "ff", "\ufb01": "fi", "\ufb02": "fl", "\ufb03": "ffi", "\ufb04": "ffl", "\ufb05": "st"}
+_LIGATURE = re.compile("[\ufb00-\ufb05]")
+# A sign of a currency belongs to the amount after it, however far away it is set.
+_SIGN_LEFT_BEHIND = re.compile(r" ([$€£¥]) \| ")
+_DIGITS = re.compile(r"\d+")
+_WORD = re.compile(r"[^\W\d_]{3,}")
+# The first and last lines of a page are its furniture when they stand alike on this share of the pages.
+_REPEATED_SHARE = 0.4
+_REPEATED_PAGES = 3
+_EDGE_LINES = 3
+_PAGE_NUMBER = re.compile(
+    r"(?:page\s*|seite\s*|[-–—|]\s*)?(?:\d{1,4}|[ivxlc]{1,6})(?:\s*(?:of|/|von)\s*\d{1,4})?(?:\s*[-–—|])?\Z", re.I
+)
+
+
+def parse(path: Path, limits: Limits) -> Parsed:
+    """Errors: encrypted_file, broken_file, no_text, file_too_complex."""
+    document = _open(path)
+    try:
+        count = len(document)
+        if not count:
+            raise ParseError("broken_file", "no pages")
+        if count > limits.pages:
+            raise ParseError("file_too_complex", f"{count:,} pages")
+        pages, pictured = _read(document, count)
+        headings = Headings(_bookmarks(document), pages)
+        title = one_line(document.get_metadata_value("Title"))
+    finally:
+        document.close()
+    if not any(page.lines for page in pages):
+        raise ParseError("no_text", f"{len(pictured)} pages of pictures" if pictured else "no text on any page")
+    outline = Outline(limits)
+    _drop_furniture(pages)
+    known = _words(pages)
+    for page in pages:
+        for group in headings.merged(groups(in_reading_order(page))):
+            _add(outline, headings, page, group, known)
+    if not outline.blocks:
+        raise ParseError("no_text", "nothing but page numbers")
+    warnings = (f"pages_without_text:{_ranges(pictured)}",) if pictured else ()
+    return Parsed(tuple(outline.blocks), PDF, pages=count, title=title or None, warnings=warnings)
+
+
+def _open(path: Path) -> Any:
+    try:
+        return pypdfium2.PdfDocument(path)
+    except pypdfium2.PdfiumError as error:
+        if pdfium.FPDF_GetLastError() == pdfium.FPDF_ERR_PASSWORD or "assword" in str(error):
+            raise ParseError("encrypted_file", "a PDF with a password") from error
+        raise ParseError("broken_file", "not a readable PDF") from error
+
+
+def _read(document: Any, count: int) -> tuple[list[Page], list[int]]:
+    """The pages, and the numbers of those that show pictures only. A page that cannot be read is empty."""
+    reader = LineReader()
+    pages: list[Page] = []
+    pictured: list[int] = []
+    for index in range(count):
+        page = pdfium.FPDF_LoadPage(document.raw, index)
+        if not page:
+            pages.append(Page(index + 1, 1, 1, []))
+            continue
+        pages.append(reader.read(page, index + 1))
+        if not pages[-1].lines and pdfium.FPDFPage_CountObjects(page) > 0:
+            pictured.append(index + 1)
+        pdfium.FPDF_ClosePage(page)
+    return pages, pictured
+
+
+def _bookmarks(document: Any) -> Iterator[tuple[int, int, str]]:
+    """(page from 1, level from 1, title) of the document's own table of contents."""
+    for number, bookmark in enumerate(document.get_toc(max_depth=6)):
+        if number >= 5_000:
+            return
+        target = bookmark.get_dest()
+        index = target.get_index() if target is not None else None
+        if index is not None:
+            yield index + 1, bookmark.level + 1, bookmark.get_title()
+
+
+def _drop_furniture(pages: Sequence[Page]) -> None:
+    """Lines at the edges that stand on many pages alike, or alike but for the number of the page."""
+    same: Counter[str] = Counter()
+    numbered: dict[str, Counter[tuple[int, int]]] = defaultdict(Counter)
+    for page in pages:
+        for line in {line.text: line for line in _edge_lines(page)}.values():
+            same[line.text] += 1
+            for place, value in enumerate(_DIGITS.findall(line.text)[:4]):
+                if len(value) < 6:
+                    numbered[_DIGITS.sub("#", line.text)][place, int(value) - page.number] += 1
+    needed = max(_REPEATED_PAGES, _REPEATED_SHARE * sum(1 for page in pages if page.lines))
+    furniture = {text for text, count in same.items() if count >= needed}
+    counting = {key for key, counts in numbered.items() if max(counts.values()) >= needed}
+    kept = [_kept(page, furniture, counting, len(pages) > 1) for page in pages]
+    # Pages that are all alike are no furniture.
+    if any(kept):
+        for page, lines in zip(pages, kept, strict=True):
+            page.lines = lines
+
+
+def _kept(page: Page, furniture: Set[str], counting: Set[str], numbered: bool) -> list[Line]:
+    edges = _edge_lines(page)
+    dropped = [line for line in edges if line.text in furniture or _DIGITS.sub("#", line.text) in counting]
+    if numbered:
+        dropped += [line for line in edges[:1] + edges[-1:] if _PAGE_NUMBER.match(line.text)]
+    return [line for line in page.lines if line not in dropped] if dropped else page.lines
+
+
+def _edge_lines(page: Page) -> list[Line]:
+    ordered = sorted(page.lines, key=lambda line: line.y0)
+    if len(ordered) <= 2 * _EDGE_LINES:
+        return ordered
+    return ordered[:_EDGE_LINES] + ordered[-_EDGE_LINES:]
+
+
+def _words(pages: Sequence[Page]) -> set[str]:
+    """Words of the document, when words are broken in it."""
+    if not any(BREAK in line.text for page in pages for line in page.lines):
+        return set()
+    found: set[str] = set()
+    for page in pages:
+        broken = False
+        for line in page.lines:
+            words = _WORD.findall(line.text)
+            # The halves of a broken word are no words.
+            found.update(word.lower() for word in words[broken : len(words) - line.text.endswith(BREAK)])
+            broken = line.text.endswith(BREAK)
+    return found
+
+
+def _add(outline: Outline, headings: Headings, page: Page, group: Group, known: set[str]) -> None:
+    text, starts = _row(group.lines[0]) if group.kind == "table_row" else joined(group.lines, known)
+    if _LIGATURE.search(text) or not text.isprintable():
+        starts = tuple(len(_plain(text[:start])) for start in starts)
+        text = _plain(text)
+    where = Where(page.number, tuple(_box(page, line) for line in group.lines), starts)
+    level = headings.level(page, group, text)
+    if level:
+        outline.heading(level, text, where)
+    elif group.kind == "table_row":
+        outline.add("table_row", text, where)
+    elif group.kind == "list_item":
+        outline.add("list_item", text, where, level=1)
+    else:
+        outline.add("paragraph", text, where)
+
+
+def _row(line: Line) -> tuple[str, tuple[int, ...]]:
+    text = " | ".join(line.text[start:end] for start, end, _, _ in line.cells).replace(BREAK, "-")
+    return _SIGN_LEFT_BEHIND.sub(r" | \1 ", text), (0,)
+
+
+def _plain(text: str) -> str:
+    return clean(_LIGATURE.sub(lambda found: _LIGATURES[found.group()], text)).replace("\n", " ").replace("\t", " ")
+
+
+def _box(page: Page, line: Line) -> Box:
+    sides = (line.x0 / page.width, line.y0 / page.height, line.x1 / page.width, line.y1 / page.height)
+    x0, y0, x1, y1 = (round(min(1.0, max(0.0, side)), 4) for side in sides)
+    return x0, y0, x1, y1
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """`3,5-9`."""
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and parts[-1][1] == number - 1:
+            parts[-1][1] = number
+        else:
+            parts.append([number, number])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in parts)

@@ -1,0 +1,79 @@
+"""What the steps of one ingest hand to each other."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID
+
+from app.library.models import Document, DocumentVersion
+from app.library.pipeline.jobs import LeaseLost
+from app.library.pipeline.lease_renewal import ActiveJob
+from app.library.pipeline.sandbox import ParsedChunks
+from app.llm.embeddings import EmbeddingSpace
+from app.retrieval.index import IndexWriter
+
+# The packaged model's family puts two special tokens around a text.
+SPECIAL_TOKENS = 2
+# For a model whose server does not say how much it reads: what the older ones read.
+USUAL_MAX_TOKENS = 512
+
+
+class Stopped(Exception):
+    """The job must not go on: a person cancelled it, or this worker stops."""
+
+
+@dataclass(slots=True)
+class StoredChunk:
+    """A row of library_chunk, as far as indexing needs it."""
+
+    id: UUID
+    embed_text: str
+    content_hash: bytes
+
+
+@dataclass(slots=True)
+class Work:
+    """One version on its way. `chunks` are those just cut, None when an earlier worker had cut them.
+
+    row: as it was when the work began, with its document and organisation; `row.chunks` and `row.language` follow.
+    """
+
+    held: ActiveJob
+    row: DocumentVersion
+    space: EmbeddingSpace
+    writer: IndexWriter
+    path: Path | None = None
+    parsed: ParsedChunks | None = None
+    chunks: list[StoredChunk] | None = None
+    vectors: dict[bytes, bytes] = field(default_factory=dict)
+    files: ExitStack = field(default_factory=ExitStack)
+
+    @property
+    def organisation(self) -> UUID:
+        return self.row.organisation_id
+
+    @property
+    def version(self) -> UUID:
+        return self.row.id
+
+    @property
+    def document(self) -> Document:
+        return self.row.document
+
+    @property
+    def max_tokens(self) -> int:
+        return (self.space.max_tokens or USUAL_MAX_TOKENS) - SPECIAL_TOKENS
+
+    def check(self) -> None:
+        """Raises Stopped."""
+        if self.held.stop.is_set():
+            raise Stopped
+
+
+def work_load(held: ActiveJob, space: EmbeddingSpace, writer: IndexWriter) -> Work:
+    """Raises LeaseLost when the version is gone."""
+    versions = DocumentVersion.objects.select_related("document__source", "organisation")
+    row = versions.filter(pk=held.lease.version).first() if held.lease.version else None
+    if row is None:
+        raise LeaseLost
+    return Work(held, row, space, writer)

@@ -1,0 +1,197 @@
+"""The process that forks a child for each file to be read (`sandbox.py` starts it and speaks to it).
+
+It has one thread, has loaded the parsers and never looks into a file itself. A request is one message with a socket:
+the child writes its answer there, and when that socket is hung up its child is killed. When the control socket ends,
+because the program that started it ended in whatever way, it kills its children and ends.
+"""
+
+import ctypes
+import gc
+import os
+import resource
+import selectors
+import signal
+import socket
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+import orjson
+
+from app.library.parsers import PARSERS, parse
+from app.library.parsers.blocks import ParseError, blocks_to_json, text_length
+from app.library.parsers.detect import detect_media_type
+from app.library.parsers.limits import Limits
+from app.library.parsers.media import MEDIA_TYPES
+from app.library.pipeline.chunking import chunk
+from app.library.pipeline.tokens import counter_for
+
+IDLE_S = 60.0
+# A request holds a path, a name of 300 characters and the limits.
+MESSAGE_BYTES = 64 * 1024
+_PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
+_PR_SET_NO_NEW_PRIVS = 38
+_FILES_OPEN = 32
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def main(control_fd: int) -> None:
+    control = socket.socket(fileno=control_fd)
+    # Ctrl-C goes to the whole group of a terminal; the program that started this one decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _load()
+    _Zygote(control).run()
+
+
+def _load() -> None:
+    """Everything that children use, so that they share it."""
+    for media_type in MEDIA_TYPES:
+        __import__(f"app.library.parsers.{PARSERS[media_type]}")
+    counter_for("all-MiniLM-L6-v2")
+    gc.collect()
+    # Collections in a child would touch, and so copy, every shared page.
+    gc.freeze()
+
+
+class _Zygote:
+    def __init__(self, control: socket.socket) -> None:
+        self.control = control
+        self.selector = selectors.DefaultSelector()
+        self.selector.register(control, selectors.EVENT_READ, None)
+        # By file descriptor: the pidfd and the socket of each child.
+        self.children: dict[int, tuple[int, int, socket.socket]] = {}
+
+    def run(self) -> None:
+        while True:
+            events = self.selector.select(None if self.children else IDLE_S)
+            if not events:
+                return
+            # Children first: a request may be given the number of a descriptor that another event still names.
+            for key, _ in events:
+                if key.data is not None:
+                    self.attend(key.fd, key.data)
+            if any(key.data is None for key, _ in events) and not self.accept():
+                self.kill_all()
+                return
+
+    def accept(self) -> bool:
+        message, fds, _, _ = socket.recv_fds(self.control, MESSAGE_BYTES, 1)
+        if not message or not fds:
+            return False
+        answer = socket.socket(fileno=fds[0])
+        zygote = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            _run_child(answer, orjson.loads(message), self.inherited(), zygote)
+        pidfd = os.pidfd_open(pid)
+        self.children[pidfd] = (pid, pidfd, answer)
+        self.selector.register(pidfd, selectors.EVENT_READ, pidfd)
+        # Nothing is ever sent to us here: readable means hung up.
+        self.selector.register(answer, selectors.EVENT_READ, pidfd)
+        return True
+
+    def inherited(self) -> list[int]:
+        """What a child must not keep: a brother's socket would stay open, and the selector is ours."""
+        held = [self.control.fileno(), self.selector.fileno()]
+        for _, pidfd, answer in self.children.values():
+            held += [pidfd, answer.fileno()]
+        return held
+
+    def attend(self, fd: int, pidfd: int) -> None:
+        if pidfd not in self.children:
+            return
+        pid, _, answer = self.children[pidfd]
+        if fd != pidfd:
+            os.kill(pid, signal.SIGKILL)
+        _, status, usage = os.wait4(pid, 0)
+        end = {"signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0, "rss": usage.ru_maxrss * 1024}
+        self.selector.unregister(pidfd)
+        self.selector.unregister(answer)
+        del self.children[pidfd]
+        os.close(pidfd)
+        # Nobody listens when the caller hung up, and nothing is missed when the buffer is full of a whole answer.
+        with answer, suppress(OSError):
+            answer.send(b"E" + orjson.dumps(end), socket.MSG_DONTWAIT)
+
+    def kill_all(self) -> None:
+        for pid, _, _ in self.children.values():
+            os.kill(pid, signal.SIGKILL)
+
+
+def _run_child(answer: socket.socket, request: dict[str, Any], inherited: list[int], zygote: int) -> NoReturn:
+    """Reads the file and writes `J` + length + JSON; the process ends here, without anything of its parent's."""
+    code = 1
+    # A large file makes millions of objects and few cycles: the usual threshold costs a third of the time.
+    gc.set_threshold(100_000, 20, 20)
+    try:
+        for fd in inherited:
+            os.close(fd)
+        limits = Limits(**request["limits"])
+        _confine(limits, zygote)
+        body = _answer(request, limits)
+        answer.sendall(b"J" + len(body).to_bytes(8, "little") + body)
+        code = 0
+    except MemoryError:
+        os.write(answer.fileno(), b"M")
+    finally:
+        os._exit(code)
+
+
+def _confine(limits: Limits, zygote: int) -> None:
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != zygote:
+        os._exit(1)
+    # When the machine runs out of memory, this process is the one to lose.
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    _libc.prctl(_PR_SET_DUMPABLE, 0)
+    for what, soft, hard in (
+        (resource.RLIMIT_AS, limits.memory_bytes, limits.memory_bytes),
+        (resource.RLIMIT_CPU, limits.cpu_s, limits.cpu_s + 1),
+        (resource.RLIMIT_CORE, 0, 0),
+        (resource.RLIMIT_FSIZE, 0, 0),
+        (resource.RLIMIT_NOFILE, _FILES_OPEN, _FILES_OPEN),
+    ):
+        resource.setrlimit(what, (soft, hard))
+
+
+def _answer(request: dict[str, Any], limits: Limits) -> bytes:
+    path = Path(request["path"])
+    try:
+        media_type = detect_media_type(path, request["name"])
+        parsed = parse(path, media_type, limits)
+        drafts = chunk(
+            parsed,
+            target_tokens=request["target_tokens"],
+            overlap_tokens=request["overlap_tokens"],
+            max_tokens=request["max_tokens"],
+            count=counter_for(request["counter"]),
+        )
+    except ParseError as error:
+        return orjson.dumps({"error": error.code, "detail": error.detail})
+    except MemoryError:
+        raise
+    except Exception as error:  # the boundary of the sandbox: whatever a file does to a parser is told, not lost
+        return orjson.dumps({"error": "parse_crashed", "detail": type(error).__name__})
+    head = orjson.dumps(
+        {
+            "media_type": parsed.media_type,
+            "pages": parsed.pages,
+            "title": parsed.title,
+            "warnings": parsed.warnings,
+            "text_chars": text_length(parsed.blocks),
+            "drafts": [
+                (draft.text, draft.tokens, draft.start, draft.end, draft.context, draft.place.to_json())
+                for draft in drafts
+            ],
+        }
+    )
+    return len(head).to_bytes(8, "big") + head + blocks_to_json(parsed)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

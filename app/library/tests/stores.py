@@ -1,0 +1,100 @@
+"""What the tests of ingest ask and arrange: documents, the clock of leases, and whether the stores agree."""
+
+import hashlib
+import io
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from app.accounts.models import Organisation
+from app.library.models import Chunk, Document, EmbeddingCache, Job
+from app.library.pipeline.jobs import OPEN
+from app.library.pipeline.sandbox import parse_and_chunk
+from app.library.reconcile.reconciler import Report, reconcile
+from app.library.services.documents import document_upload
+from app.library.services.sources import source_for_uploads
+from app.llm.embeddings import embeddings_client
+from app.privacy.exports.run import exports_tidy
+from app.retrieval.index import IndexWriter, index_writer
+from tests.waiting import wait_until
+
+
+def upload(organisation: Organisation, name: str, data: bytes) -> Document:
+    source = source_for_uploads(organisation=organisation)
+    return document_upload(organisation=organisation.id, source=source, stream=io.BytesIO(data), name=name)
+
+
+def long_text(sections: int, word: str = "parcel") -> bytes:
+    """About one passage a section."""
+    sentence = f"The {word} number {{}} travels to depot {{}} and waits there until somebody signs for it. "
+    parts = [f"# Section {n}\n\n" + "".join(sentence.format(n, line) for line in range(9)) for n in range(sections)]
+    return "\n\n".join(parts).encode()
+
+
+def stores_empty() -> None:
+    """The database of a test begins empty; so do the other stores, which know nothing of tests."""
+    reconcile(repair=True, object_age_s=-1)
+    exports_tidy(older_than_s=-1)
+
+
+def leases_age() -> None:
+    """As if a minute had passed: every lease that nobody renews has run out, every lost message is lost for sure."""
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE library_job SET lease_until = now() - interval '1 second' WHERE state = 'running'")
+        cursor.execute("UPDATE library_job SET sent = NULL WHERE state IN ('queued', 'running')")
+
+
+def writer() -> IndexWriter:
+    return index_writer(embeddings_client().space())
+
+
+def points_of(organisation: UUID) -> set[str]:
+    return set(writer().point_ids(organisation=str(organisation)))
+
+
+def state_of(document: Document) -> str:
+    return Document.objects.values_list("state", flat=True).get(pk=document.pk)
+
+
+def wait_ready(*documents: Document, limit_s: float = 90) -> None:
+    wanted = {document.pk for document in documents}
+
+    def ready() -> bool:
+        states = dict(Document.objects.filter(pk__in=wanted).values_list("pk", "state"))
+        assert "failed" not in states.values(), list(Document.objects.values_list("name", "error_code"))
+        return set(states.values()) == {"ready"}
+
+    wait_until(ready, limit_s=limit_s, what="documents ready")
+
+
+def wait_jobs(limit_s: float = 90) -> None:
+    wait_until(lambda: not Job.objects.filter(state__in=OPEN).exists(), limit_s=limit_s, what="no open job")
+
+
+def stores_agree() -> Report:
+    """I2, I3 and I7."""
+    report = reconcile(repair=False, object_age_s=0)
+    assert report is not None
+    assert report.clean, report
+    for organisation in Organisation.objects.all():
+        active = Chunk.objects.filter(organisation=organisation, version__state="active").values_list("id", flat=True)
+        assert points_of(organisation.id) == {str(chunk) for chunk in active}
+    return report
+
+
+def cache_fill(organisation: Organisation, path: Path) -> int:
+    """Vectors for every passage of a file, so that its embedding takes no time; how many passages."""
+    space = embeddings_client().space()
+    parsed = parse_and_chunk(path, path.name, max_tokens=(space.max_tokens or 512) - 2, counter=space.model)
+    vector = embeddings_client().embed_documents(["a passage"])[0]
+    hashes = {hashlib.sha256(draft.embed_text.encode()).digest() for draft in parsed.drafts}
+    EmbeddingCache.objects.bulk_create(
+        EmbeddingCache(organisation=organisation, model=space.model, content_hash=one, vector=vector) for one in hashes
+    )
+    return len(parsed.drafts)
+
+
+def job_of(document: Document) -> Any:
+    return Job.objects.filter(document=document).order_by("-created").first()

@@ -1,0 +1,116 @@
+from typing import Any
+from uuid import UUID
+
+from django.core.paginator import Page, Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from app.accounts.auth import Caller
+from app.accounts.choices import Role
+from app.library.choices import DocumentState, Step
+from app.library.models import Chunk, Document
+from app.library.places import place_label
+from app.library.selectors.documents import document_get, document_list, document_shape
+from app.portal.pages import page
+from app.portal.shell import shell_context
+
+ROWS_SHOWN = 100
+PASSAGES_SHOWN = 50
+
+STATES = {
+    DocumentState.QUEUED: "Waiting for its turn",
+    DocumentState.RUNNING: "Being read",
+    DocumentState.READY: "Ready",
+    DocumentState.FAILED: "Failed",
+    DocumentState.CANCELLED: "Cancelled",
+}
+STEPS = {
+    Step.FETCH: "Fetching",
+    Step.PARSE: "Reading",
+    Step.CHUNK: "Cutting into passages",
+    Step.EMBED: "Embedding",
+    Step.INDEX: "Indexing",
+}
+
+
+@never_cache
+@require_safe
+@page(Role.VIEWER)
+def show_documents(request: HttpRequest, caller: Caller) -> HttpResponse:
+    """The filters are in the address: `?state=failed&q=handbook&page=2`."""
+    state = request.GET.get("state", "")
+    state = state if state in DocumentState.values else ""
+    q = request.GET.get("q", "").strip()[:200]
+    documents = document_list(organisation=caller.organisation_id, state=state or None, q=q)
+    pager = Paginator(documents, ROWS_SHOWN).get_page(request.GET.get("page"))
+    rows = list(pager.object_list)
+    frame = shell_context(caller, section="documents")
+    shown = {
+        "frame": frame,
+        "rows": [_row(document) for document in rows],
+        "pager": pager,
+        "q": q,
+        "state": state,
+        "states": [(each.value, words) for each, words in STATES.items()],
+        "filtered": bool(state or q),
+        "page": {
+            "words": _words(),
+            "canEdit": frame["can_edit"],
+            "takesNew": not state and not q and pager.number == 1,
+            "documents": [document_shape(document) for document in rows],
+        },
+    }
+    return render(request, "library/documents.html", shown)
+
+
+@never_cache
+@require_safe
+@page(Role.VIEWER)
+def show_document(request: HttpRequest, caller: Caller, document_id: UUID) -> HttpResponse:
+    document = document_get(organisation=caller.organisation_id, document=document_id)
+    shown = {
+        "frame": shell_context(caller, section="documents"),
+        "document": _row(document),
+        "steps": [(step.value, words) for step, words in STEPS.items()],
+        "passages": _passages(caller, document, request.GET.get("page")),
+        "page": {"document": document_shape(document), "words": _words()},
+    }
+    return render(request, "library/document.html", shown)
+
+
+def _words() -> dict[str, dict[str, str]]:
+    return {
+        "states": {state.value: words for state, words in STATES.items()},
+        "steps": {step.value: words for step, words in STEPS.items()},
+    }
+
+
+def _row(document: Document) -> dict[str, Any]:
+    """What the templates show of a document before the page's script takes over."""
+    return {
+        "id": document.id,
+        "name": document.name,
+        "source": document.source.name,
+        "state": document.state,
+        "words": STATES[DocumentState(document.state)],
+        "pages": document.pages,
+        "chunks": document.chunks,
+        "bytes": document.bytes,
+        "created": document.created,
+        "updated": document.updated,
+    }
+
+
+def _passages(caller: Caller, document: Document, number: str | None) -> Page[Any]:
+    chunks = Chunk.objects.filter(
+        organisation=caller.organisation_id, document=document, version=document.active_version_id
+    )
+    found: Page[Any] = Paginator(chunks.order_by("position"), PASSAGES_SHOWN).get_page(number)
+    shown: list[Any] = [
+        {"number": chunk.position + 1, "place": place_label(chunk.place), "text": chunk.text}
+        for chunk in found.object_list
+    ]
+    found.object_list = shown
+    return found

@@ -1,0 +1,80 @@
+"""Django admin for sign-in by OIDC: the rules that make members, and who is known to the provider."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest
+
+from app.accounts.choices import Role
+from app.accounts.models import ClaimRule, Identity, Membership
+from app.admin_site.tenant_admin import ReadOnlyAdmin, ScopedAdmin, is_operator, role_in, roles_of
+from app.oidc.claim_rules import claim_rule_delete, claim_rule_save
+from app.oidc.identities import identity_delete
+
+_HELP = {
+    "claim": "What the sign-in provider says of a person: a name, or names with dots, such as realm_access.roles.",
+    "value": "The claim itself, or one entry of its list, letter by letter.",
+    "role": "Given at each sign-in with this claim, taken back at the first without it.",
+}
+
+
+@admin.register(ClaimRule)
+class ClaimRuleAdmin(ScopedAdmin):
+    when_empty = "A rule makes members of those whom the sign-in provider vouches for, by a claim such as groups."
+    when_deleted = "Who is a member by it is none after the next sign-in."
+    may_add = may_change = may_delete = True
+    # A rule for a claim that everybody at the provider has would make the people of other organisations members.
+    operator_only = frozenset({"add", "change"})
+    list_display = ("claim", "value", "role", "organisation")
+    list_select_related = ("organisation",)
+    list_filter = ("organisation", "role")
+    search_fields = ("claim", "value")
+    ordering = ("claim", "value")
+    fields = ("organisation", "claim", "value", "role")
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name in _HELP:
+            kwargs["help_text"] = _HELP[db_field.name]
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def object_save(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
+        organisation = self.organisation_for(request, obj)
+        saved = claim_rule_save(
+            organisation=organisation.pk,
+            claim_rule=obj.pk if change else None,
+            claim=obj.claim,
+            value=obj.value,
+            role=Role(obj.role),
+            actor_role=role_in(request, organisation.pk),
+        )
+        obj.pk, obj.organisation_id = saved.pk, saved.organisation_id
+
+    def object_delete(self, request: HttpRequest, obj: Any) -> None:
+        actor_role = role_in(request, obj.organisation_id)
+        claim_rule_delete(organisation=obj.organisation_id, claim_rule=obj.pk, actor_role=actor_role)
+
+
+@admin.register(Identity)
+class IdentityAdmin(ReadOnlyAdmin):
+    """Members' identities, to look at. An account can be in several organisations: only operators delete one, which
+    lets its person be linked anew."""
+
+    when_empty = "Nobody has signed in by the sign-in provider yet, or none is set up (docs: sign-in)."
+    when_deleted = "The person is linked anew at the next sign-in."
+    may_delete = True
+    operator_only = frozenset({"delete"})
+    list_display = ("user", "subject", "issuer", "last_used")
+    list_select_related = ("user",)
+    search_fields = ("user__email", "subject")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = Identity.objects.order_by("user__email")
+        if is_operator(request):
+            return rows
+        members = Membership.objects.filter(organisation__in=list(roles_of(request)))
+        return rows.filter(user__in=members.values("user"))
+
+    def object_delete(self, request: HttpRequest, obj: Any) -> None:
+        identity_delete(identity=obj)

@@ -1,0 +1,224 @@
+"""Whom an identity at the provider belongs to. The key is (issuer, subject); an e-mail address never opens an account.
+
+An address at the provider can be given to somebody else, or be claimed without being theirs. So it is used in one way
+only: a verified one says which invitation a new person may take.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from app.accounts.audit_records import audit_record_person
+from app.accounts.choices import Role
+from app.accounts.models import Identity, Invitation, Membership, User
+from app.accounts.selectors import invitations_open
+from app.accounts.services import email_clean
+from app.accounts.user_sessions import sign_ins_end_at_provider
+from app.audit.actors import PROVIDER, Actor
+from app.audit.trail import audit_record
+from app.errors import Invalid, NotFound, RefdeskError
+from app.lib.tenancy import everything_visible
+from app.oidc.claim_rules import Change, memberships_by_rule, roles_by_rule
+from app.oidc.claims import Claims, claim_text, email_is_verified
+
+# Action, before, after of what happened to the account itself.
+Told = tuple[str, dict[str, Any] | None, dict[str, Any] | None]
+
+# The provider acts here, by what it says; not the person.
+_ACTOR = Actor(PROVIDER, label="sign-in provider")
+
+
+def identity_user(*, issuer: str, subject: str) -> User | None:
+    found = Identity.objects.select_related("user").filter(issuer=issuer, subject=subject).first()
+    return found.user if found is not None else None
+
+
+@everything_visible()
+def identity_sign_in(*, issuer: str, subject: str, claims: Claims) -> User:
+    """The person who signs in, with the memberships that their claims give now.
+
+    Raises:
+        RefdeskError: sign_in_refused, with words for the person.
+    """
+    known = identity_user(issuer=issuer, subject=subject) is not None
+    # The same person may come in by two tabs: the one that is late meets the other's rows at any of these steps.
+    try:
+        return _sign_in(issuer, subject, claims)
+    except IntegrityError:
+        return _sign_in(issuer, subject, claims)
+    except RefdeskError:
+        if known or identity_user(issuer=issuer, subject=subject) is None:
+            raise
+        return _sign_in(issuer, subject, claims)
+
+
+def _sign_in(issuer: str, subject: str, claims: Claims) -> User:
+    # A refusal comes after the transaction: what the provider took back stays taken back.
+    with transaction.atomic():
+        user = identity_user(issuer=issuer, subject=subject)
+        told: Told | None
+        if user is None:
+            user, told = _newcomer(issuer, subject, claims), ("user.create", None, {"provider": issuer})
+        else:
+            told = _email_follow(user, claims) if user.is_active else None
+        if user.is_active:
+            Identity.objects.filter(issuer=issuer, subject=subject).update(last_used=timezone.now())
+            changes = memberships_by_rule(user=user, claims=claims) + _invitations_take(user, claims)
+            _record(user, told, changes)
+    if not user.is_active:
+        raise RefdeskError("sign_in_refused", "This account is deactivated.")
+    if not user.is_operator and not user.memberships.exists():
+        raise _nowhere(user.email)
+    return user
+
+
+@everything_visible()
+def identity_link(*, user: User, issuer: str, subject: str, claims: Claims) -> None:
+    """Let a signed-in person sign in by the provider from now on.
+
+    Raises:
+        RefdeskError: sign_in_refused when the identity, or its e-mail address, is somebody else's.
+    """
+    with transaction.atomic():
+        owner = identity_user(issuer=issuer, subject=subject)
+        if owner is not None and owner.pk != user.pk:
+            raise RefdeskError("sign_in_refused", "Another account here signs in with this identity.")
+        email = _email_verified(claims)
+        if email and User.objects.exclude(pk=user.pk).filter(email=email).exists():
+            raise RefdeskError("sign_in_refused", f"Another account here has the address {email}.")
+        if owner is None:
+            Identity.objects.create(issuer=issuer, subject=subject, user=user)
+        changes = memberships_by_rule(user=user, claims=claims)
+        _record(user, ("identity.link", None, {"provider": issuer}) if owner is None else None, changes)
+
+
+@everything_visible()
+@transaction.atomic
+def identity_unlink(*, user: User, identity: UUID) -> None:
+    """Take a provider's way in away from a person, who has a password as another; sessions begun by it end.
+
+    Raises:
+        RefdeskError: conflict when it is their only one.
+        NotFound: they have no such identity.
+    """
+    if not user.has_usable_password():
+        raise RefdeskError("conflict", "This is your only way to sign in.")
+    row = user.identities.filter(pk=identity).first()
+    if row is None:
+        raise NotFound
+    row.delete()
+    sign_ins_end_at_provider(issuer=row.issuer, user=user.pk)
+    audit_record_person(user=user, action="identity.unlink", before={"provider": row.issuer})
+
+
+@transaction.atomic
+def identity_delete(*, identity: Identity) -> None:
+    """Forget whom an identity belongs to, for an operator: its next sign-in is that of a stranger."""
+    audit_record_person(user=identity.user, action="identity.delete", before={"provider": identity.issuer})
+    identity.delete()
+
+
+def _newcomer(issuer: str, subject: str, claims: Claims) -> User:
+    """A new account for somebody who belongs to an organisation here; nobody else leaves a trace."""
+    email = _email_verified(claims)
+    if not email:
+        raise RefdeskError(
+            "sign_in_refused", "The sign-in provider does not vouch for your e-mail address, so no account was made."
+        )
+    if User.objects.filter(email=email).exists():
+        raise RefdeskError(
+            "sign_in_refused",
+            f"There is an account with the address {email} already. Sign in with its password, then link it on the "
+            "page “Account”. If you do not know the password, ask the people who run this Refdesk for a new one.",
+        )
+    if not roles_by_rule(claims=claims) and not _invitations_open(email):
+        raise _nowhere(email)
+    user = User(email=email, name=claim_text(claims, "name").strip()[:200])
+    user.set_unusable_password()
+    user.save()
+    Identity.objects.create(user=user, issuer=issuer, subject=subject)
+    return user
+
+
+def _nowhere(email: str) -> RefdeskError:
+    return RefdeskError(
+        "sign_in_refused",
+        f"You are known as {email}, but no organisation here has let you in. Ask an owner or admin of your "
+        "organisation to invite that address, or to give you the group that this Refdesk asks for.",
+    )
+
+
+def _email_follow(user: User, claims: Claims) -> Told | None:
+    """Keep the address that the provider says. One that is another account's here cannot be right."""
+    email = _email_verified(claims)
+    if not email or email == user.email:
+        return None
+    if User.objects.exclude(pk=user.pk).filter(email=email).exists():
+        raise RefdeskError(
+            "sign_in_refused",
+            f"The sign-in provider says that your address is {email} now, which another account here has. "
+            "Ask the people who run this Refdesk.",
+        )
+    # With a local password the address is a name to sign in with, which its owner chose.
+    if user.has_usable_password():
+        return None
+    before, user.email = user.email, email
+    user.save(update_fields=["email"])
+    return "user.update", {"email": before}, {"email": email}
+
+
+def _invitations_open(email: str) -> list[Invitation]:
+    open_now = invitations_open().filter(email=email, organisation__suspended=None).order_by("organisation_id", "pk")
+    return list(open_now.select_related("organisation").select_for_update(of=("self",)))
+
+
+def _invitations_take(user: User, claims: Claims) -> list[Change]:
+    if _email_verified(claims) != user.email:
+        return []
+    changes = []
+    for invitation in _invitations_open(user.email):
+        member = user.memberships.filter(organisation=invitation.organisation).first()
+        if member is None or member.by_rule:
+            # What was given by hand outlasts the rule, at the higher of both roles.
+            role = Role(invitation.role)
+            role = Role(member.role) if member is not None and Role(member.role).covers(role) else role
+            Membership.objects.update_or_create(
+                organisation=invitation.organisation, user=user, defaults={"role": role, "by_rule": False}
+            )
+        invitation.accepted = timezone.now()
+        invitation.save(update_fields=["accepted"])
+        changes.append(Change(invitation.organisation_id, "invitation.accept", after={"role": invitation.role}))
+    return changes
+
+
+def _record(user: User, told: Told | None, changes: list[Change]) -> None:
+    """Into the audit trail, organisation by organisation: two sign-ins must not wait for each other's locks."""
+    if told is not None:
+        members = list(user.memberships.values_list("organisation_id", flat=True))
+        changes = [Change(each, *told) for each in members] + changes
+        if not members:
+            audit_record_person(user=user, action=told[0], before=told[1], after=told[2], actor=_ACTOR)
+    for change in sorted(changes, key=lambda each: each.organisation):
+        audit_record(
+            organisation=change.organisation,
+            action=change.action,
+            target_kind="user",
+            target=str(user.pk),
+            target_name=user.email,
+            before=change.before,
+            after=change.after,
+            actor=_ACTOR,
+        )
+
+
+def _email_verified(claims: Claims) -> str:
+    """The address that the provider vouches for; empty when it vouches for none."""
+    email = claim_text(claims, "email")
+    if not email_is_verified(claims) or not email:
+        return ""
+    try:
+        return email_clean(email)
+    except Invalid:
+        return ""

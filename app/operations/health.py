@@ -1,0 +1,91 @@
+"""Whether this process serves, and whether what it needs answers."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import redis
+import urllib3
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection
+from django.db.models import Count
+
+from app.chat.choices import MessageState
+from app.chat.models import Message
+from app.lib.storage import storage_ping
+from app.lib.tenancy import scope_enter_everything
+from app.library.models import Job
+from app.library.pipeline.jobs import OPEN
+
+ANSWER_S = 2.0
+
+_threads = ThreadPoolExecutor(2, "health")
+_http = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(ANSWER_S))
+
+
+def queue_depths() -> dict[str, int] | None:
+    """Jobs that wait or run, and answers that are being written; None when the database does not answer soon."""
+    try:
+        return _threads.submit(_queue_depths).result(ANSWER_S)
+    except (TimeoutError, DatabaseError, InterfaceError):
+        return None
+
+
+def _queue_depths() -> dict[str, int]:
+    # Counts of the whole box: they name nobody.
+    scope_enter_everything()
+    try:
+        counted = dict(Job.objects.filter(state__in=OPEN).values_list("state").annotate(jobs=Count("id")))
+        answers = Message.objects.filter(state=MessageState.RUNNING).count()
+        return {"queued": counted.get("queued", 0), "running": counted.get("running", 0), "answers": answers}
+    finally:
+        connection.close()
+
+
+def engines_check() -> dict[str, dict[str, Any]]:
+    """Each engine: whether it answers, how fast, and what went wrong. All are asked at once."""
+    checks = engine_checks()
+    with ThreadPoolExecutor(len(checks)) as threads:
+        return dict(zip(checks, threads.map(_timed, checks.values()), strict=True))
+
+
+def engine_checks() -> dict[str, Callable[[], None]]:
+    files = {"files": lambda: storage_ping(ANSWER_S, make=True)} if settings.S3_URL else {}
+    return {
+        "database": _database,
+        "cache": _cache,
+        "search": lambda: _get(f"{settings.QDRANT_URL}/readyz"),
+        "embeddings": lambda: _get(f"{settings.EMBEDDINGS_URL}/models", settings.EMBEDDINGS_API_KEY),
+        **files,
+    }
+
+
+def _timed(check: Callable[[], None]) -> dict[str, Any]:
+    begun = time.perf_counter()
+    try:
+        check()
+    except Exception as error:  # whatever it is, this engine is down
+        # Its text may hold an address or a password.
+        return {"ok": False, "reason": type(error).__name__}
+    return {"ok": True, "seconds": round(time.perf_counter() - begun, 4)}
+
+
+def _database() -> None:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    finally:
+        connection.close()
+
+
+def _cache() -> None:
+    with redis.Redis.from_url(settings.VALKEY_URL, socket_timeout=ANSWER_S, socket_connect_timeout=ANSWER_S) as client:
+        client.ping()
+
+
+def _get(url: str, key: str = "") -> None:
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    answer = _http.request("GET", url, headers=headers, redirect=False)
+    if answer.status != 200:
+        raise ConnectionError(answer.status)

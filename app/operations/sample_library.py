@@ -1,0 +1,30 @@
+"""The documents of a fictional company that a new box begins with, and questions to try on them."""
+
+from pathlib import Path
+
+import orjson
+
+from app.library.models import Source
+from app.library.services.documents import document_upload
+
+FOLDER = Path(__file__).with_name("samples")
+QUESTIONS = "questions.json"
+
+
+def sample_paths() -> list[Path]:
+    return sorted(path for path in FOLDER.iterdir() if path.is_file() and path.name != QUESTIONS)
+
+
+def sample_starters() -> list[str]:
+    """Questions that a bot over the samples shows to begin with."""
+    questions = orjson.loads((FOLDER / QUESTIONS).read_bytes())
+    return [entry["question"] for entry in questions if entry["starter"]]
+
+
+def samples_load(*, source: Source) -> int:
+    """Queue the samples; how many. Waits for nothing."""
+    paths = sample_paths()
+    for path in paths:
+        with path.open("rb") as stream:
+            document_upload(organisation=source.organisation_id, source=source, stream=stream, name=path.name)
+    return len(paths)

@@ -1,0 +1,20 @@
+"""Whether a stack may be erased: it holds nothing of anybody's."""
+
+import json
+
+from app.operations.smoke.keycloak import Keycloak
+from app.operations.smoke.stack import BESIDE, Stack
+from app.operations.smoke.steps import Failed
+
+
+def foreign_refuse(stack: Stack, keycloak: Keycloak) -> None:
+    """Raises Failed when the stack holds what neither the first start nor smoke made: that would be erased."""
+    found = [f"{number} {name}" for name, number in json.loads(stack.manage("smoke_traces", "--foreign")).items()]
+    people = keycloak.others()
+    found += [f"{len(people)} people in Keycloak"] if people else []
+    found += [f"the volume {name}" for name in sorted(stack.volumes() & set(BESIDE))]
+    if found:
+        raise Failed(
+            f"this stack holds {', '.join(found)}: --full would erase that. Nothing was changed",
+            "Run --full on a stack of its own: scripts/test-stack makes one.",
+        )

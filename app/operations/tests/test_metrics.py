@@ -1,0 +1,178 @@
+# ruff: noqa: F401, F811 (fixtures of another app)
+"""/metrics: who may read it, what it counts, and that it names nobody. Prometheus's own parser reads it."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+from django.test import Client
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.accounts.models import Organisation
+from app.bots.models import Bot
+from app.bots.services import bot_create
+from app.chat.tests.conftest import (
+    Desk,
+    desk,
+    library,
+    model,
+    scripted,
+)
+from app.library.tests.stores import upload
+from app.llm.tests.scripted import Script, ScriptedModel
+from app.operations.metrics import state_forget
+from tests.people import Person
+from tests.stack.test_compose import SERVICES, networks_of
+from tools.reference import ROOT
+
+pytestmark = pytest.mark.django_db(transaction=True)
+TOKEN = "a token for the tests alone"
+QUESTION = "How long is the warranty of the Vale 3?"
+# Of other parts: the names are theirs.
+FOREIGN = re.compile(r"up$|caddy_|collections_|minio_|jvm_")
+Numbers = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+@pytest.fixture(autouse=True)
+def _token(settings: Any) -> Iterator[None]:
+    settings.METRICS_TOKEN = TOKEN
+    state_forget()
+    yield
+    state_forget()
+
+
+def read() -> str:
+    answer = Client().get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    assert (answer.status_code, answer["Content-Type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
+    return str(answer.content.decode())
+
+
+def numbers() -> Numbers:
+    state_forget()
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(read())
+        for sample in family.samples
+    }
+
+
+def grown(before: Numbers, after: Numbers, name: str, **labels: str) -> float:
+    key = (name, frozenset(labels.items()))
+    return after.get(key, 0) - before.get(key, 0)
+
+
+def test_without_a_token_in_the_settings_the_page_is_not_there(settings: Any) -> None:
+    settings.METRICS_TOKEN = ""
+    for headers in ({}, {"Authorization": "Bearer "}, {"Authorization": f"Bearer {TOKEN}"}):
+        assert Client().get("/metrics", headers=headers).status_code == 404
+
+
+@pytest.mark.parametrize("said", ["", "Bearer ", "Bearer wrong", TOKEN, "Basic " + TOKEN])
+def test_only_the_token_opens_it(said: str, alice: Person) -> None:
+    for client in (Client(), alice.client):
+        answer = client.get("/metrics", headers={"Authorization": said})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (401, "bad_access_token")
+
+
+async def test_an_answer_is_counted_with_its_times_and_tokens(
+    desk: Desk,
+    library: Bot,
+    bob: Person,
+    model: ScriptedModel,
+) -> None:
+    model.script(Script(tokens=["It is 24 months [1]."]))
+    before = await in_thread(numbers)
+    await desk.ask(bob.key, QUESTION)
+    await desk.ask(bob.key, QUESTION)
+    after = await in_thread(numbers)
+    assert grown(before, after, "chat_requests_total", mode="model", status="done") == 2
+    assert grown(before, after, "chat_first_token_seconds_count", mode="model") == 2
+    assert grown(before, after, "chat_latency_seconds_bucket", mode="model", le="+Inf") == 2
+    assert 0 < grown(before, after, "chat_latency_seconds_sum", mode="model") < 60
+    assert grown(before, after, "llm_tokens_total", model="scripted", type="in") == 200
+    assert grown(before, after, "llm_tokens_total", model="scripted", type="out") == 2
+    assert grown(before, after, "qdrant_search_duration_seconds_count") == 2
+    assert grown(before, after, "embedding_cache_hits_total") >= 1
+
+
+async def test_refusals_and_errors_are_counted_by_kind(
+    desk: Desk,
+    library: Bot,
+    bob: Person,
+    model: ScriptedModel,
+) -> None:
+    model.script(Script(status=429))
+    before = await in_thread(numbers)
+    await desk.ask(bob.key, QUESTION)
+    await desk.ask(bob.key, "Which volcano erupted in Iceland in 2010?")
+    await desk.json(desk.post("/bots/default/chat", bob.key, {"message": " "}))
+    after = await in_thread(numbers)
+    assert grown(before, after, "chat_requests_total", mode="extractive", status="done") == 1
+    assert grown(before, after, "chat_errors_total", code="model_busy") >= 1
+    assert grown(before, after, "chat_requests_total", mode="refused", status="done") == 1
+    assert grown(before, after, "api_errors_total", code="question_empty") == 1
+
+
+def test_documents_and_the_queue_are_counted_by_state(acme: Organisation) -> None:
+    before = numbers()
+    upload(acme, "secret name.txt", b"secret text")
+    after = numbers()
+    assert grown(before, after, "documents", state="queued") == 1
+    assert grown(before, after, "ingest_jobs", state="queued") == 1
+    assert ("ingest_oldest_seconds", frozenset({("state", "queued")})) in after
+    assert after["process_resident_memory_bytes", frozenset()] > 50e6
+
+
+async def test_the_numbers_name_nobody(
+    desk: Desk,
+    library: Bot,
+    acme: Organisation,
+    bob: Person,
+    model: ScriptedModel,
+) -> None:
+    model.script(Script(tokens=["It is 24 months [1]."]))
+    settings = {"llm_model": "acme-private-model"}
+    await in_thread(lambda: bot_create(organisation=acme, slug="zanzibar", name="Zanzibar", settings=settings))
+    await desk.ask(bob.key, QUESTION, bot="zanzibar")
+    text = (await in_thread(read)).lower()
+    assert 'model="chosen by a bot"' in text
+    for word in ("acme", "zanzibar", "bob", "warranty", "manual.pdf", str(acme.pk), bob.key[:8]):
+        assert word not in text
+
+
+def test_the_dashboards_ask_for_what_is_there() -> None:
+    exported = set(re.findall(r"^# TYPE (\S+) ", read(), re.MULTILINE))
+    asked: set[str] = set()
+    for path in (ROOT / "compose" / "metrics" / "grafana" / "dashboards").glob("*.json"):
+        for panel in json.loads(path.read_text())["panels"]:
+            for target in panel["targets"]:
+                words = re.sub(r"\{[^}]*\}|\[[^]]*\]|by \([^)]*\)", "", target["expr"])
+                asked |= set(re.findall(r"[a-z_]{2,}(?![a-z_]|\s*\()", words))
+    own = {re.sub(r"_(bucket|sum|count)$", "", name) for name in asked if not FOREIGN.match(name)}
+    assert own <= exported
+    # All that is counted is seen, but for what Prometheus's own pages show of a process.
+    assert {name for name in exported if not name.startswith("process_")} == own - {"process_resident_memory_bytes"}
+
+
+def test_every_number_is_documented() -> None:
+    exported = set(re.findall(r"^# TYPE (\S+) ", read(), re.MULTILINE))
+    page = (ROOT / "docs" / "monitoring.md").read_text("utf-8")
+    assert set(re.findall(r"^\| `(\w+)", page, re.MULTILINE)) == exported
+
+
+def test_prometheus_reads_the_web_process_with_the_token_that_it_was_dealt() -> None:
+    config = yaml.safe_load((ROOT / "compose" / "metrics" / "prometheus.yml").read_text())
+    [job] = [one for one in config["scrape_configs"] if one["job_name"] == "web"]
+    assert job["authorization"] == {"type": "Bearer", "credentials_file": "/run/refdesk/metrics_token"}
+    assert job["static_configs"] == [{"targets": ["web:8000"]}]
+    assert networks_of("prometheus") & networks_of("web")
+    assert "secrets-prometheus:/run/refdesk:ro" in SERVICES["prometheus"]["volumes"]
+
+
+async def in_thread(call: Any) -> Any:
+    from asgiref.sync import sync_to_async
+
+    return await sync_to_async(call)()

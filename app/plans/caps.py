@@ -1,0 +1,206 @@
+"""A month's caps: how much of them is used, and what is said when nothing is left."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from django.db import connection
+
+from app.errors import RefdeskError
+from app.lib.async_sql import fetch
+from app.lib.times import time_shape
+from app.plans.ledger import WITHIN_CAP
+
+# A refused caller is refused again without asking for this long: a larger plan holds within it.
+REFUSED_S = 2.0
+_REFUSED_SIZE = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a plan allows in a month (None: no cap) and what of it is used.
+
+    `api_key`: the key's family (ApiKey.family); None: of the whole organisation.
+    `renews`: the first moment of the next month, UTC.
+    """
+
+    api_key: UUID | None
+    plan: str
+    title: str
+    soft_percent: int
+    requests_most: int | None
+    tokens_most: int | None
+    requests: int
+    tokens: int
+    now: datetime
+    renews: datetime
+
+    @property
+    def percent(self) -> int:
+        """Of the cap of which most is used; 0 without a cap."""
+        shares = [100 * used // most for used, most in self._pairs() if most]
+        return max(shares, default=100 if 0 in (self.requests_most, self.tokens_most) else 0)
+
+    @property
+    def is_low(self) -> bool:
+        """Whether admins are told that the month may not be enough."""
+        return self.percent >= self.soft_percent
+
+    @property
+    def is_capped(self) -> bool:
+        return self.requests_most is not None or self.tokens_most is not None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a cap is used up."""
+        return self.percent >= 100
+
+    @property
+    def refused(self) -> str:
+        """What is refused once the cap of which most is used has no room."""
+        shares = [used / most if most else 0 if most is None else 1 for used, most in self._pairs()]
+        return "questions and searches are refused" if shares[0] >= shares[1] else "questions to a model are refused"
+
+    def _pairs(self) -> list[tuple[int, int | None]]:
+        return [(self.requests, self.requests_most), (self.tokens, self.tokens_most)]
+
+
+# Of the organisation, then of the key when it has a plan of its own.
+STANDING = """
+WITH month AS (SELECT date_trunc('month', now() AT TIME ZONE 'UTC')::date AS first), plans AS (
+  SELECT NULL::uuid AS api_key, p.* FROM accounts_organisation o JOIN plans_plan p ON p.name = o.plan_id
+  WHERE o.id = %(organisation)s
+  UNION ALL
+  SELECT k.family, p.* FROM accounts_apikey k JOIN plans_plan p ON p.name = k.plan_id
+  WHERE k.id = %(api_key)s AND k.organisation_id = %(organisation)s
+)
+SELECT p.api_key, p.name, p.title, p.soft_percent, p.requests_per_month, p.tokens_per_month,
+  COALESCE(t.requests, 0), COALESCE(t.tokens_in + t.tokens_out, 0), now(),
+  (month.first + interval '1 month') AT TIME ZONE 'UTC'
+FROM plans p CROSS JOIN month LEFT JOIN plans_usagetotal t ON t.organisation_id = %(organisation)s
+  AND t.month = month.first AND t.api_key IS NOT DISTINCT FROM p.api_key
+ORDER BY p.api_key NULLS FIRST
+"""
+
+
+def standings_read(*, organisation: UUID, api_key: UUID | None = None) -> list[Standing]:
+    """How the month stands: of the organisation, and of the key if it has a plan of its own."""
+    with connection.cursor() as cursor:
+        cursor.execute(STANDING, {"organisation": organisation, "api_key": api_key})
+        return [Standing(*row) for row in cursor.fetchall()]
+
+
+@dataclass(frozen=True, slots=True)
+class OrganisationStanding:
+    """How an organisation's month stands."""
+
+    id: UUID
+    slug: str
+    name: str
+    standing: Standing
+
+
+_STANDINGS = """
+WITH month AS (SELECT date_trunc('month', now() AT TIME ZONE 'UTC')::date AS first)
+SELECT o.id, o.slug, o.name, NULL::uuid, p.name, p.title, p.soft_percent, p.requests_per_month, p.tokens_per_month,
+  COALESCE(t.requests, 0), COALESCE(t.tokens_in + t.tokens_out, 0), now(),
+  (month.first + interval '1 month') AT TIME ZONE 'UTC'
+FROM accounts_organisation o JOIN plans_plan p ON p.name = o.plan_id CROSS JOIN month
+LEFT JOIN plans_usagetotal t ON t.organisation_id = o.id AND t.month = month.first AND t.api_key IS NULL
+WHERE (%(all)s OR o.id = ANY(%(organisations)s))
+  AND (NOT %(capped)s OR p.requests_per_month IS NOT NULL OR p.tokens_per_month IS NOT NULL)
+ORDER BY o.name, o.slug
+"""
+
+
+def standings_list(*, organisations: Sequence[UUID] | None, capped: bool = False) -> list[OrganisationStanding]:
+    """How the month of each stands, by name. organisations: None for all of the box. capped: only those with a cap."""
+    values: dict[str, Any] = {
+        "all": organisations is None,
+        "organisations": list(organisations or []),
+        "capped": capped,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_STANDINGS, values)
+        return [
+            OrganisationStanding(identity, slug, name, Standing(*row))
+            for identity, slug, name, *row in cursor.fetchall()
+        ]
+
+
+def standings_low(*, organisations: Sequence[UUID] | None) -> list[OrganisationStanding]:
+    """Those whose month may not be enough, the most used first. organisations: None for all of the box."""
+    found = [row for row in standings_list(organisations=organisations, capped=True) if row.standing.is_low]
+    return sorted(found, key=lambda row: -row.standing.percent)
+
+
+def standing_words(row: OrganisationStanding) -> str:
+    """What admins are told of a month that may not be enough."""
+    standing = row.standing
+    until = f"until {_day(standing.renews.date())} (UTC)"
+    if standing.is_full:
+        return f"{row.name} has used all of its month (plan {standing.title}): {standing.refused} {until}."
+    used = f"{row.name} has used {standing.percent}% of its month (plan {standing.title})."
+    return f"{used} When nothing is left, {standing.refused} {until}."
+
+
+def is_cap(error: BaseException | None) -> bool:
+    """Whether a statement failed because it would have charged above a cap."""
+    return isinstance(error, psycopg.errors.CheckViolation) and error.diag.constraint_name == WITHIN_CAP
+
+
+_refused: dict[tuple[UUID, UUID | None], tuple[float, Sequence[Standing]]] = {}
+
+
+def cap_check(*, organisation: UUID, api_key: UUID | None) -> None:
+    """Refuse at once who has just been refused: before anything is searched.
+
+    Raises:
+        RefdeskError: quota_used_up.
+    """
+    known = _refused.get((organisation, api_key))
+    if known is not None:
+        if time.monotonic() - known[0] < REFUSED_S:
+            raise cap_error(known[1])
+        del _refused[organisation, api_key]
+
+
+async def cap_refusal(*, organisation: UUID, api_key: UUID | None) -> RefdeskError:
+    """What to say to a caller whom a cap refused (constraint usage_within_cap)."""
+    rows = await fetch(STANDING, {"organisation": organisation, "api_key": api_key})
+    standings = [Standing(*row) for row in rows]
+    if len(_refused) >= _REFUSED_SIZE:
+        _refused.clear()
+    _refused[organisation, api_key] = time.monotonic(), standings
+    return cap_error(standings)
+
+
+def cap_error(standings: Sequence[Standing]) -> RefdeskError:
+    """quota_used_up, in words that name the cap, its end, and whom to ask."""
+    standing = max(standings, key=lambda one: one.percent)
+    full = standing.requests_most is not None and standing.requests >= standing.requests_most
+    what, most = ("questions and searches", standing.requests_most) if full else ("model tokens", standing.tokens_most)
+    whose = "Your organisation" if standing.api_key is None else "This key"
+    ask = "the operator of this Refdesk" if standing.api_key is None else "an admin of your organisation"
+    # Tokens are refused before they are all used: what is left is less than a turn may need.
+    state = "has used" if full else "has no room left in"
+    left = standing.renews - standing.now
+    details: dict[str, Any] = {
+        "hint": f"Until then, ask {ask} for a larger plan.",
+        "cap": "requests" if full else "tokens",
+        "of": "organisation" if standing.api_key is None else "key",
+        "plan": standing.plan,
+        "per_month": most,
+        "renews": time_shape(standing.renews),
+    }
+    words = f"{whose} {state} the {most or 0:,} {what} a month of the plan {standing.title}. "
+    words += f"The next month begins on {_day(standing.renews.date())} (UTC)."
+    return RefdeskError("quota_used_up", words, details=details, retry_after_s=max(left, timedelta()).total_seconds())
+
+
+def _day(day: date) -> str:
+    return f"{day.day} {day:%B %Y}"

@@ -1,0 +1,35 @@
+"""What the portal's frame shows around every page: the bots, the caller's history, who and where they are."""
+
+from typing import Any
+from uuid import UUID
+
+from app.accounts.auth import Caller
+from app.accounts.choices import Role
+from app.accounts.models import Organisation
+from app.accounts.selectors import organisation_choices
+from app.bots.selectors import bot_list
+from app.chat.selectors import conversation_list
+from app.plans.selectors import usage_notice
+
+HISTORY_SHOWN = 60
+
+
+def shell_context(
+    caller: Caller, *, section: str, bot_slug: str = "", conversation_id: UUID | None = None
+) -> dict[str, Any]:
+    """Context of `frame.html`."""
+    organisation = caller.organisation_id
+    administers = caller.role.covers(Role.ADMIN)
+    return {
+        "section": section,
+        "organisations": organisation_choices(user=caller.user_id) if caller.user_id else [],
+        "organisation": Organisation.objects.get(pk=organisation),
+        "bots": list(bot_list(organisation=organisation)),
+        "bot_slug": bot_slug,
+        "conversations": list(conversation_list(organisation=organisation, user=caller.user_id)[:HISTORY_SHOWN]),
+        "conversation_id": conversation_id,
+        "can_edit": caller.role.covers(Role.EDITOR),
+        "can_administer": administers,
+        # Only those who can do something about it.
+        "usage_notice": usage_notice(organisation=organisation) if administers else "",
+    }

@@ -1,0 +1,163 @@
+"""What is too old goes, once a UTC night: conversations by each organisation's own rule, and what has expired.
+
+A night is done for an organisation when it has a row of it, so that a night that a stopped box slept through is made
+up for at the next start. An advisory lock lets one worker do it.
+"""
+
+import logging
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.contrib.sessions.models import Session
+from django.db import connection, transaction
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
+
+from app.accounts.models import Invitation, OneTimeToken, Organisation
+from app.accounts.user_sessions import sign_ins_clean, sign_ins_over
+from app.audit.trail import audit_record
+from app.chat.models import Citation, Conversation, Message
+from app.lib.advisory_lock import RETENTION, lock_try
+from app.privacy.exports.run import exports_expire, exports_tidy
+from app.privacy.models import Export, RetentionRun
+
+log = logging.getLogger(__name__)
+
+# A night begins at one, when the day that has ended is over everywhere in Europe too.
+BEGINS = timedelta(hours=1)
+BATCH = 200
+RUNS_KEPT = timedelta(days=400)
+
+Counts = dict[str, int]
+
+
+def night_of(moment: datetime) -> date:
+    return (moment.astimezone(UTC) - BEGINS).date()
+
+
+def retention_due(*, now: datetime | None = None) -> bool:
+    """Whether something has not had its night yet."""
+    done = RetentionRun.objects.filter(night__gte=night_of(now or timezone.now()))
+    if not done.filter(organisation=None).exists():
+        return True
+    return Organisation.objects.filter(~Exists(done.filter(organisation=OuterRef("pk")))).exists()
+
+
+def retention_run(*, organisation: UUID | None = None, dry_run: bool = False, again: bool = False) -> dict[str, Counts]:
+    """Remove what is too old: of one organisation, or of all and of the box itself. What has had its night is left
+    out, except with `again`. Counts by organisation's slug; nothing is removed with `dry_run`. Empty when another
+    process is at it.
+    """
+    night, found = night_of(timezone.now()), {}
+    with lock_try(RETENTION) as alone:
+        if not alone:
+            return {}
+        done = (
+            set()
+            if again
+            else set(RetentionRun.objects.filter(night__gte=night).values_list("organisation_id", flat=True))
+        )
+        rows = Organisation.objects.order_by("pk")
+        for row in rows.filter(pk=organisation) if organisation else rows:
+            if row.pk not in done:
+                found[row.slug] = _organisation_tidy(row, night, dry_run=dry_run)
+        if organisation is None and None not in done:
+            found[""] = _box_tidy(night, dry_run=dry_run)
+    return found
+
+
+def conversations_old(organisation: Organisation) -> "QuerySet[Conversation]":
+    """Those whose last turn is older than the organisation keeps them."""
+    if organisation.retention_days is None:
+        return Conversation.objects.none()
+    cut = timezone.now() - timedelta(days=organisation.retention_days)
+    # A turn that runs now has moved its message, not yet its conversation.
+    moving = Message.objects.filter(conversation=OuterRef("pk"), updated__gte=cut)
+    return Conversation.objects.filter(~Exists(moving), organisation=organisation, updated__lt=cut)
+
+
+def _organisation_tidy(organisation: Organisation, night: date, *, dry_run: bool) -> Counts:
+    old, now = conversations_old(organisation), timezone.now()
+    invitations = Invitation.objects.filter(organisation=organisation, expires__lt=now)
+    exports = Export.objects.filter(organisation=organisation, expires__lte=now)
+    unused = _vectors_unused(organisation.pk)
+    if dry_run:
+        return {
+            "conversations": old.count(),
+            "messages": Message.objects.filter(conversation__in=old).count(),
+            "citations": Citation.objects.filter(message__conversation__in=old).count(),
+            "invitations": invitations.count(),
+            "exports": exports.count(),
+            "cached_vectors": _vectors_forget(organisation.pk, count_only=True) if unused else 0,
+        }
+    counts = conversations_remove(old)
+    counts["invitations"] = invitations.delete()[0]
+    counts["exports"] = exports_expire(organisation=organisation.pk)
+    counts["cached_vectors"] = _vectors_forget(organisation.pk) if unused else 0
+    with transaction.atomic():
+        RetentionRun.objects.create(organisation=organisation, night=night, counts=counts)
+        if any(counts.values()):
+            audit_record(
+                organisation=organisation.pk,
+                action="retention.run",
+                target_kind="organisation",
+                target=str(organisation.pk),
+                after=counts,
+            )
+    if any(counts.values()):
+        log.info("retention of organisation %s: %s", organisation.pk, counts)
+    return counts
+
+
+def conversations_remove(rows: "QuerySet[Conversation]") -> Counts:
+    """Remove conversations with all that hangs on them, a few hundred at a time; how many of each."""
+    counts = {"conversations": 0, "messages": 0, "citations": 0}
+    while batch := list(rows.order_by("pk").values_list("pk", flat=True)[:BATCH]):
+        with transaction.atomic():
+            messages = Message.objects.filter(conversation__in=batch)
+            counts["citations"] += _removed(Citation.objects.filter(message__in=messages.values("pk")))
+            counts["messages"] += messages.count()
+            Conversation.objects.filter(pk__in=batch).delete()
+            counts["conversations"] += len(batch)
+    return counts
+
+
+def _removed(rows: "QuerySet[Any]") -> int:
+    return rows.delete()[0]
+
+
+def _vectors_unused(organisation: UUID) -> bool:
+    """Cheap, to spare most nights the look at every passage: more vectors are kept than there are passages."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT (SELECT count(*) FROM library_embeddingcache WHERE organisation_id = %(of)s)"
+            " > (SELECT count(DISTINCT sha256(convert_to(embed_text, 'UTF8'))) FROM library_chunk"
+            " WHERE organisation_id = %(of)s)",
+            {"of": organisation},
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def _vectors_forget(organisation: UUID, *, count_only: bool = False) -> int:
+    """Vectors of texts that no passage has any more: a deleted document's, mostly."""
+    unused = (
+        "FROM library_embeddingcache e WHERE e.organisation_id = %(of)s AND NOT EXISTS (SELECT 1 FROM library_chunk c"
+        " WHERE c.organisation_id = %(of)s AND sha256(convert_to(c.embed_text, 'UTF8')) = e.content_hash)"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(f"{'SELECT count(*)' if count_only else 'DELETE'} {unused}", {"of": organisation})
+        return int(cursor.fetchone()[0]) if count_only else cursor.rowcount
+
+
+def _box_tidy(night: date, *, dry_run: bool) -> Counts:
+    now = timezone.now()
+    tokens = OneTimeToken.objects.filter(expires__lt=now)
+    sessions = Session.objects.filter(expire_date__lt=now)
+    if dry_run:
+        return {"one_time_tokens": tokens.count(), "sessions": sessions.count(), "sign_ins": sign_ins_over().count()}
+    counts = {"one_time_tokens": tokens.delete()[0], "sessions": sessions.delete()[0]}
+    counts |= {"sign_ins": sign_ins_clean(), **exports_tidy()}
+    RetentionRun.objects.filter(created__lt=now - RUNS_KEPT).delete()
+    RetentionRun.objects.create(organisation=None, night=night, counts=counts)
+    return counts

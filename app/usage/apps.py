@@ -1,7 +1,0 @@
-from django.apps import AppConfig
-
-
-class UsageConfig(AppConfig):
-    name = "app.usage"
-    label = "usage"
-    default_auto_field = "django.db.models.BigAutoField"

@@ -1,0 +1,148 @@
+"""Files and rows of a backup belong together, while files come and go, where some are lost, and in S3."""
+
+import io
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+
+from app.accounts.models import Organisation
+from app.backup.archive.reading import archive_open
+from app.backup.create import Made, backup_make
+from app.embedded.ports import port_find
+from app.lib.storage import storage
+from app.lib.tenancy import everything_visible
+from app.lib.tests.minio import OwnMinio, admin, needs_minio
+from app.library.models import Document, DocumentVersion, Source
+from app.library.services.documents import document_delete, document_upload
+from tests.box.boxes import ELSEWHERE
+from tests.box.real_box import WholeBox
+from tests.box.test_backup import errand
+
+BACKUPS = 5
+KEPT = 5
+
+
+def upload(source: Source, text: str) -> Document:
+    data = io.BytesIO(text.encode())
+    return document_upload(organisation=source.organisation_id, source=source, stream=data, name=f"{text[:20]}.txt")
+
+
+def come_and_go(source: Source, ended: threading.Event) -> None:
+    """Upload a document, delete it and its file, as the worker does afterwards; again and again."""
+    number = 0
+    with everything_visible():
+        while not ended.is_set():
+            number += 1
+            document = upload(source, f"{number} is not for long")
+            key = DocumentVersion.objects.get(document=document).storage_key
+            document_delete(organisation=source.organisation_id, document=document.pk)
+            storage().delete(key)
+    connection.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_backup_names_the_files_of_its_rows_while_files_come_and_go(
+    acme: Organisation, uploads: Callable[[Organisation], Source], tmp_path: Path
+) -> None:
+    source, ended, said = uploads(acme), threading.Event(), list[str]()
+    for number in range(KEPT):
+        upload(source, f"{number} stays")
+    thread = threading.Thread(target=come_and_go, args=(source, ended))
+    thread.start()
+    try:
+        made = [
+            backup_make(path=tmp_path / f"{number}.tar", exports=False, say=said.append) for number in range(BACKUPS)
+        ]
+    finally:
+        ended.set()
+        thread.join()
+    for one in made:
+        archive = archive_open(one.path)
+        assert one.missing == []
+        versions = archive.manifest["tables"]["library_documentversion"]
+        assert versions == len(list(archive.listed("objects"))) >= KEPT
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_document_that_is_deleted_after_the_snapshot_leads_to_another_snapshot(
+    acme: Organisation, uploads: Callable[[Organisation], Source], tmp_path: Path
+) -> None:
+    source, said = uploads(acme), list[str]()
+    upload(source, "stays")
+    goes = upload(source, "goes")
+    # The file goes first here, so that the snapshot surely has its row; the row goes when the backup has noticed.
+    storage().delete(DocumentVersion.objects.get(document=goes).storage_key)
+
+    def hear(text: str) -> None:
+        said.append(text)
+        if "another snapshot" in text:
+            Document.objects.filter(pk=goes.pk).delete()
+
+    made = backup_make(path=tmp_path / "made.tar", exports=False, say=hear)
+    assert [text for text in said if "another snapshot" in text] == [
+        "Files were deleted meanwhile (1); another snapshot is taken"
+    ]
+    assert (made.missing, made.documents, made.files["objects"]) == ([], 1, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_file_that_is_lost_or_damaged_is_named_and_the_rest_is_in_the_backup(
+    acme: Organisation, uploads: Callable[[Organisation], Source], tmp_path: Path, settings: Any
+) -> None:
+    source = uploads(acme)
+    documents = [upload(source, f"{number} is a document") for number in range(3)]
+    keys = [DocumentVersion.objects.get(document=document).storage_key for document in documents]
+    storage().delete(keys[0])
+    (settings.DATA / "objects" / keys[1]).write_bytes(b"other bytes")
+    made: Made = backup_make(path=tmp_path / "some.tar", exports=False, say=lambda text: None)
+    assert sorted(made.missing) == sorted(f"objects/{key}" for key in keys[:2])
+    archive = archive_open(made.path)
+    assert [key for key, _ in archive.listed("objects")] == [keys[2]]
+    assert sorted(archive.manifest["missing"]) == sorted(made.missing)
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[OwnMinio]]:
+    found = [OwnMinio(tmp_path_factory.mktemp("minio"), port_find()) for _ in range(2)]
+    try:
+        for store in found:
+            store.start()
+        yield found
+    finally:
+        for store in found:
+            store.kill()
+
+
+def in_store(store: OwnMinio) -> dict[str, str]:
+    place = store.place
+    names = {"URL": place.url, "BUCKET": place.bucket, "ACCESS_KEY": place.access_key, "SECRET_KEY": place.secret_key}
+    return {"REFDESK_LLM_URL": ELSEWHERE["REFDESK_LLM_URL"], **{f"REFDESK_S3_{n}": v for n, v in names.items()}}
+
+
+@needs_minio
+def test_a_box_with_its_files_in_s3_is_made_again_in_another_store(stores: list[OwnMinio], tmp_path: Path) -> None:
+    first = WholeBox(tmp_path / "first", REFDESK_SAMPLES="1", **in_store(stores[0]))
+    path = tmp_path / "made.tar"
+    try:
+        first.start()
+        first.await_ready_documents()
+        status, said = errand(first, "backup", str(path))
+    finally:
+        first.stop()
+    assert status == 0, said
+    second = WholeBox(tmp_path / "second", **in_store(stores[1]))
+    foreign = f"objects/{uuid4()}/ab/{'ab' * 32}"
+    client = admin(stores[1].place)
+    client.make_bucket(stores[1].place.bucket)
+    client.put_object(stores[1].place.bucket, foreign, io.BytesIO(b"x"), 1)
+    status, said = errand(second, "restore", str(path))
+    assert (status, "1 files that the backup does not know" in said) == (1, True), said
+    client.remove_object(stores[1].place.bucket, foreign)
+    status, said = errand(second, "restore", str(path))
+    assert (status, "Rows, vectors and files agree." in said) == (0, True), said
+    assert len(list(client.list_objects(stores[1].place.bucket, "objects/", recursive=True))) == 6

@@ -1,0 +1,194 @@
+"""An organisation whose every text is an attack, for the browser that sees whether one runs.
+
+Each attack calls `ran()`, which the browser's pages define (test_scripts_browser.py), or fetches a style.
+"""
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from app.accounts.choices import Role
+from app.accounts.keys import api_key_create
+from app.accounts.models import ClaimRule, Identity, Organisation, SignIn, User
+from app.accounts.services import (
+    invitation_create,
+    membership_create,
+    organisation_update,
+    user_update,
+)
+from app.bots.models import Bot
+from app.bots.services import bot_create, bot_pause, bot_update
+from app.chat.models import Citation, Conversation, Message
+from app.lib.ids import new_id
+from app.library.models import Document, Job, Source
+from app.library.pipeline.job_choices import JobState
+from app.library.services.sources import source_create
+from app.plans.models import UsageEntry
+from app.plans.services import plan_create
+from app.privacy.choices import WorkState
+from app.privacy.models import Erasure, Export, RetentionRun
+
+ATTACKS = (
+    "<script>ran()</script>",
+    "</script><script>ran()</script>",
+    "</title><script>ran()</script>",
+    "</textarea><script>ran()</script>",
+    "</style><script>ran()</script>",
+    "</noscript><script>ran()</script>",
+    "--><script>ran()</script>",
+    "]]><script>ran()</script>",
+    "<img src=x onerror=ran()>",
+    "<IMG SRC=x ONERROR=ran()//",
+    "<svg onload=ran()>",
+    "<svg/onload=ran()//",
+    "<svg><animate onbegin=ran() attributeName=x dur=1s>",
+    "<svg><script href=data:,ran() />",
+    "<math><mtext><style><img src=x onerror=ran()></style>",
+    "<details open ontoggle=ran()>",
+    "<iframe srcdoc='<script>parent.ran()</script>'></iframe>",
+    "<iframe src=javascript:parent.ran()></iframe>",
+    "<object data=javascript:ran()>",
+    "<body onload=ran()>",
+    "<video><source onerror=ran()></video>",
+    "<input autofocus onfocus=ran()>",
+    "<form action=javascript:ran()><input type=submit autofocus>",
+    "<base href=javascript:ran()//>",
+    "<meta http-equiv=refresh content='0;url=javascript:ran()'>",
+    "<link rel=stylesheet href=data:text/css,*{color:red}>",
+    "<style>@import 'data:text/css,*{color:red}';</style>",
+    '" autofocus onfocus="ran()',
+    "' autofocus onfocus='ran()",
+    '"><img src=x onerror=ran()>',
+    "'><img src=x onerror=ran()>",
+    "` onfocus=ran() autofocus `",
+    "'-ran()-'",
+    '"-ran()-"',
+    "\\';ran();//",
+    "');ran();('",
+    "${ran()}",
+    "`${ran()}`",
+    "{{constructor.constructor('ran()')()}}",
+    "{% load static %}{{ request }}{% include 'x' %}",
+    '" x-data x-init="ran()',
+    "<div x-data x-init=ran()></div>",
+    '<div hx-get="/" hx-trigger="load" hx-on::load="ran()"></div>',
+    "javascript:ran()",
+    "java\tscript:ran()",
+    "data:text/html,<script>parent.ran()</script>",
+    "[x](javascript:ran())",
+    "![x](x \"onerror='ran()'\")",
+    "&lt;script&gt;ran()&lt;/script&gt;",
+    "&#60;img src=x onerror=ran()&#62;",
+    "\\u003cscript\\u003eran()\\u003c/script\\u003e",
+    "\u202e<script>ran()</script>",
+    "＜script＞ran()＜/script＞",
+)
+FIRST, QUOTE = ATTACKS[8], ATTACKS[29]
+
+
+@transaction.atomic
+def hostile_make(slug: str = "default") -> None:
+    """Fill an organisation with attacks. Its owner becomes the operator, who sees every page."""
+    organisation = Organisation.objects.get(slug=slug)
+    owner = User.objects.get(memberships__organisation=organisation, memberships__role=Role.OWNER)
+    user_update(user=owner.pk, values={"name": QUOTE, "is_operator": True})
+    plan = plan_create(name="hostile", values={"title": ATTACKS[0], "requests_per_month": 1})
+    _people(organisation, owner)
+    sources = [source_create(organisation=organisation, name=attack) for attack in ATTACKS]
+    bots = _bots(organisation, owner, sources)
+    documents = _documents(organisation, sources, owner)
+    for attack, document, bot in zip(ATTACKS, documents, bots, strict=True):
+        _turn(attack, document, bot, owner)
+        _use(attack, document, bot, owner)
+    _work(organisation, owner)
+    organisation_update(
+        organisation=organisation.pk, values={"name": FIRST, "welcome": "".join(ATTACKS)[:300], "plan": plan}
+    )
+
+
+def _people(organisation: Organisation, owner: User) -> None:
+    now = timezone.now()
+    for number, attack in enumerate(ATTACKS):
+        # Nobody signs in as them: hashing so many passwords takes a minute.
+        person = User.objects.create(email=f"hostile{number}@example.org", password="!", name=attack)
+        membership_create(organisation=organisation, user=person, role=Role.VIEWER)
+        Identity.objects.create(user=person, issuer=attack, subject=attack, last_used=now)
+        SignIn.objects.create(user=person, session_key=f"hostile{number}", agent=attack, address="192.0.2.1")
+        ClaimRule.objects.create(organisation=organisation, claim=attack, value=attack)
+        api_key_create(organisation=organisation, name=attack, role=Role.VIEWER, created_by=owner)
+        address = f"'{attack}'@example.org"[:200].replace("@", "+") + "@example.org"
+        row, _ = invitation_create(
+            organisation=organisation, email=f"invited{number}@example.org", role=Role.VIEWER, invited_by=owner,
+            inviter_role=Role.OWNER,
+        )  # fmt: skip
+        # The service takes no such address: what a looser one had let in must be as harmless.
+        type(row).objects.filter(pk=row.pk).update(email=address[:254])
+
+
+def _bots(organisation: Organisation, owner: User, sources: list[Source]) -> list[Bot]:
+    made = []
+    for number, attack in enumerate(ATTACKS):
+        bot = bot_create(organisation=organisation, slug=f"hostile{number}", name=attack, created_by=owner)
+        bot.sources.set(sources[:3], through_defaults={"organisation": organisation})
+        settings = {"system_prompt": attack, "greeting": attack, "starters": [attack], "refusal_text": attack}
+        bot_update(organisation=organisation.pk, bot=bot, settings=settings, updated_by=owner)
+        made.append(bot)
+    bot_pause(organisation=organisation.pk, bot=made[0].pk)
+    return made
+
+
+def _documents(organisation: Organisation, sources: list[Source], owner: User) -> list[Document]:
+    rows = [
+        Document(
+            organisation=organisation, source=source, name=attack, media_type=attack[:100], bytes=1, state="failed",
+            sha256=f"{number:064}", error_code="broken_file", error_message=attack, uploaded_by=owner,
+        )
+        for number, (attack, source) in enumerate(zip(ATTACKS, sources, strict=True))
+    ]  # fmt: skip
+    return Document.objects.bulk_create(rows)
+
+
+def _turn(attack: str, document: Document, bot: Bot, owner: User) -> None:
+    shared = {"organisation": bot.organisation}
+    home = Conversation.objects.create(**shared, bot=bot, user=owner, title=attack)
+    asked = Message.objects.create(**shared, conversation=home, role="user", content=attack)
+    answer = Message.objects.create(
+        **shared, conversation=home, role="assistant", reply_to=asked, content=f"{attack} [1]", mode="model",
+        model=attack, revision=bot.live_revision,
+    )  # fmt: skip
+    Message.objects.create(
+        **shared, conversation=home, role="assistant", content=attack, mode="refused", model=attack,
+        reply_to=Message.objects.create(**shared, conversation=home, role="user", content=attack),
+    )  # fmt: skip
+    Citation.objects.create(
+        **shared, message=answer, n=1, start=0, end=len(attack), chunk_id=new_id(), document=document, version=1,
+        document_name=attack, text=attack, as_of=timezone.now(),
+        place={"kind": "text", "page": None, "boxes": [], "heading": [attack], "rows": None},
+    )  # fmt: skip
+
+
+def _use(attack: str, document: Document, bot: Bot, owner: User) -> None:
+    shared, now = {"organisation": bot.organisation}, timezone.now()
+    Job.objects.create(**shared, document=document, state=JobState.FAILED, error_code=attack[:40])
+    UsageEntry.objects.create(
+        **shared,
+        at=now,
+        day=now.date(),
+        kind="turn",
+        step="charge",
+        bot=bot.pk,
+        user=owner.pk,
+        model=attack,
+        requests=1,
+    )
+
+
+def _work(organisation: Organisation, owner: User) -> None:
+    week = timezone.now() + timedelta(days=7)
+    for number, attack in enumerate(ATTACKS):
+        shared = {"organisation": organisation, "state": WorkState.FAILED, "error_code": attack[:40]}
+        Export.objects.create(**shared, counts={attack: 1}, requested_by=owner, expires=week)
+        Erasure.objects.create(**shared, kind="person", subject=new_id(), receipt={"notes": [attack]})
+        night = timezone.now().date() - timedelta(days=number)
+        RetentionRun.objects.create(organisation=organisation, night=night, counts={attack: 1})

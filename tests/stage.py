@@ -1,0 +1,157 @@
+"""The people of the access matrix: one organisation whose rows are tried, another one that tries, and a third beside.
+
+Made once a module: whoever is refused changes nothing, and each test proves that.
+"""
+
+import copy
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, fields, replace
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.hashers import MD5PasswordHasher
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client, override_settings
+from django.utils import timezone
+
+from app.accounts.auth import CHOSEN_ORGANISATION, _callers
+from app.accounts.choices import Role, Scope
+from app.accounts.models import ApiKey, Membership, Organisation, User
+from app.accounts.services import membership_create, organisation_create, user_deactivate
+from tests.doors import Visitor
+from tests.people import Person, person_make
+from tests.world import World, world_make
+
+HASHER = f"{MD5PasswordHasher.__module__}.{MD5PasswordHasher.__qualname__}"
+
+
+@dataclass
+class Stage:
+    """acme, other and frozen (a suspended one): a person of each role, with a session and a key.
+
+    world: acme's rows; third: those of an organisation beside.
+    """
+
+    acme: dict[Role, Person]
+    other: dict[Role, Person]
+    world: World
+    third: World
+    frozen: dict[Role, Person]
+    frozen_world: World
+    dead_keys: dict[str, str]
+    dead_sessions: dict[str, Client]
+
+    @property
+    def owner(self) -> Person:
+        return self.acme[Role.OWNER]
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What no answer to a stranger may hold."""
+        return (self.world.word, self.third.word, self.frozen_world.word)
+
+    @property
+    def other_id(self) -> str:
+        return str(self.other[Role.OWNER].organisation.pk)
+
+
+def people_make(organisation: Organisation, names: dict[Role, str]) -> dict[Role, Person]:
+    return {role: person_make(name, organisation, role) for role, name in names.items()}
+
+
+def stage_make() -> Stage:
+    acme = people_make(
+        organisation_create(slug="acme", name="Acme"), dict(zip(Role, ("alice", "adam", "erin", "vera"), strict=True))
+    )
+    other = people_make(
+        organisation_create(slug="other", name="Other"), dict(zip(Role, ("olga", "omar", "otto", "oona"), strict=True))
+    )
+    third = person_make("zoe", organisation_create(slug="third", name="Third"), Role.OWNER)
+    frozen = people_make(
+        organisation_create(slug="frozen", name="Frozen"), dict(zip(Role, ("fay", "finn", "flo", "fred"), strict=True))
+    )
+    frozen_world = world_make(frozen[Role.OWNER], word="glacier")
+    Organisation.objects.filter(slug="frozen").update(suspended=timezone.now())
+    return Stage(
+        acme=acme,
+        other=other,
+        world=world_make(acme[Role.OWNER], word="lighthouse"),
+        third=world_make(third, word="submarine"),
+        frozen=frozen,
+        frozen_world=frozen_world,
+        dead_keys=_dead_keys(acme[Role.OWNER]),
+        dead_sessions=_dead_sessions(acme[Role.OWNER].organisation),
+    )
+
+
+def _dead_keys(owner: Person) -> dict[str, str]:
+    """Keys of acme that were valid, and texts that never were one."""
+    revoked, expired = (person_make(name, owner.organisation, Role.OWNER) for name in ("revoked", "expired"))
+    now = timezone.now()
+    ApiKey.objects.filter(name="revoked").update(revoked=now)
+    ApiKey.objects.filter(name="expired").update(expires=now - timedelta(seconds=1))
+    unknown = {"unknown": "rk_" + "x" * 43, "without its prefix": owner.key[3:], "another scheme": "sk-1", "empty": ""}
+    return {"revoked": revoked.key, "expired": expired.key, **unknown}
+
+
+def _dead_sessions(acme: Organisation) -> dict[str, Client]:
+    """Cookies of former owners of acme."""
+    people = {name: person_make(name, acme, Role.OWNER) for name in ("suspended", "deleted", "removed")}
+    user_deactivate(user=people["suspended"].user)
+    User.objects.filter(pk=people["deleted"].user.pk).delete()
+    Membership.objects.filter(user=people["removed"].user).delete()
+    return {name: person.client for name, person in people.items()}
+
+
+@pytest.fixture(scope="module")
+def stage(django_db_setup: None, django_db_blocker: Any) -> Iterator[Stage]:
+    name = connection.settings_dict["NAME"]
+    assert name.startswith("test_"), "pytest makes the test database for marked tests only: run the whole module"
+    with django_db_blocker.unblock(), override_settings(PASSWORD_HASHERS=[HASHER]):
+        _callers.clear()
+        yield stage_make()
+        call_command("flush", verbosity=0, interactive=False)
+
+
+def session_of(name: str, person: Person, **headers: str) -> Visitor:
+    return Visitor(name, session=person.client, headers=headers)
+
+
+def key_of(name: str, key: str, **headers: str) -> Visitor:
+    return Visitor(name, headers={"Authorization": f"Bearer {key}", **headers})
+
+
+def key_with_scopes(person: Person, scopes: Collection[Scope]) -> Visitor:
+    """A new key of the person's organisation and role that has these scopes only."""
+    name = "without " + ",".join(scope for scope in Scope if scope not in scopes)
+    made = person_make(f"k{uuid4().hex}", person.organisation, person.role)
+    ApiKey.objects.filter(created_by=made.user).update(scopes=[scope.value for scope in scopes])
+    return key_of(name, made.key)
+
+
+def two_organisations(stage: Stage, *, chosen: str = "") -> Person:
+    """An owner of acme and of the other one. chosen: the id of the organisation that the session has chosen."""
+    person = person_make(f"p{uuid4().hex}", stage.owner.organisation, Role.OWNER)
+    membership_create(organisation=stage.other[Role.OWNER].organisation, user=person.user, role=Role.OWNER)
+    if chosen:
+        session = person.client.session
+        session[CHOSEN_ORGANISATION] = chosen
+        session.save()
+    return person
+
+
+def nowhere(world: World) -> World:
+    """The same world with ids that no row has."""
+
+    def absent(row: Any) -> Any:
+        twin = copy.copy(row)
+        twin.pk = uuid4()
+        if hasattr(row, "slug"):
+            twin.slug = f"{row.slug[:-1]}x"
+        return twin
+
+    rows = {field.name: getattr(world, field.name) for field in fields(world)}
+    return replace(world, **{name: absent(row) for name, row in rows.items() if not isinstance(row, str)})

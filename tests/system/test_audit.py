@@ -1,0 +1,283 @@
+"""Nothing is changed without a trace: every writing operation of the API and every door of every admin page.
+
+The doors come from the router and the admin site. One that leaves no entry in the audit trail fails here, unless it
+stands below with its reason; so does one that this test does not know how to make succeed.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.test import Client, RequestFactory
+from django.utils import timezone
+from selectolax.lexbor import LexborHTMLParser
+
+from app.accounts.choices import Role
+from app.accounts.models import ApiKey, ClaimRule, Invitation, Membership, Organisation, User
+from app.accounts.services import membership_create, user_create
+from app.audit.actors import KEY, PERSON
+from app.audit.models import AuditEntry
+from app.bots.models import Bot
+from app.library.models import Document, Job, Source
+from app.plans.models import Plan
+from app.privacy.models import Erasure, Export
+from tests.doors import Door, doors, knock_at
+from tests.people import PASSWORD, Person
+from tests.system.test_admin import address, row_of
+from tests.world import World, world_make
+
+CALLS_WITHOUT_A_TRACE = {
+    "POST /api/v1/search": "reads",
+    "POST /api/v1/bots/{slug}/chat": "a reader's turn: the conversation itself is the record",
+    "PATCH /api/v1/conversations/{conversation_id}": "the reader's own",
+    "DELETE /api/v1/conversations/{conversation_id}": "the reader's own",
+    "POST /api/v1/messages/{message_id}/stop": "the reader's own",
+    "POST /api/v1/messages/{message_id}/feedback": "the reader's own",
+}
+WRITING = [door for door in doors() if door.writes and door.name not in CALLS_WITHOUT_A_TRACE]
+
+
+def failed(world: World) -> None:
+    Job.objects.filter(document=world.document).update(state="done")
+    Document.objects.filter(pk=world.document.pk).update(state="failed", error_code="broken_file")
+    Erasure.objects.filter(pk=world.erasure.pk).update(state="failed", error_code="interrupted")
+
+
+def another_owner(world: World) -> None:
+    second = user_create(email="second@example.org", password=PASSWORD)
+    membership_create(organisation=world.source.organisation, user=second, role=Role.OWNER)
+
+
+def queued(world: World) -> None:
+    Job.objects.filter(document=world.document).update(state="done")
+    Document.objects.filter(pk=world.document.pk).update(state="queued")
+    Job.objects.filter(pk=world.job.pk).update(state="queued")
+
+
+def _set(model: Any, pk: Any, **values: Any) -> None:
+    model._default_manager.filter(pk=pk).update(**values)
+
+
+# What a call or an action needs before it can succeed.
+BEFORE: dict[str, Callable[[World], None]] = {
+    "POST /api/v1/documents/{document_id}/cancel": queued,
+    "POST /api/v1/erasures": another_owner,
+    "POST /api/v1/documents/{document_id}/retry": failed,
+    "retry": failed,
+    "retry_this": failed,
+    "cancel": queued,
+    "cancel_this": queued,
+    "resume": lambda world: _set(Bot, world.bot.pk, paused=timezone.now()),
+    "reopen": lambda world: _set(Organisation, world.bot.organisation_id, suspended=timezone.now()),
+}
+# What a button's confirmation asks for besides.
+ASKED = {"rotate": {"overlap": "1"}}
+
+
+@pytest.fixture
+def mine(alice: Person) -> World:
+    return world_make(alice, word="lighthouse")
+
+
+@pytest.fixture
+def operator(db: Any) -> Client:
+    client = Client()
+    client.force_login(user_create(email="operator@example.org", password=PASSWORD, is_operator=True))
+    return client
+
+
+def traces() -> set[Any]:
+    return set(AuditEntry.objects.values_list("pk", flat=True))
+
+
+def new_since(before: set[Any]) -> list[AuditEntry]:
+    return list(AuditEntry.objects.exclude(pk__in=before).order_by("at"))
+
+
+def prepared(name: str, world: World) -> set[Any]:
+    BEFORE.get(name, lambda world: None)(world)
+    return traces()
+
+
+def test_the_list_of_calls_without_a_trace_names_calls() -> None:
+    assert set(CALLS_WITHOUT_A_TRACE) <= {door.name for door in doors()}
+    assert len(WRITING) > 10
+
+
+@pytest.mark.parametrize("door", WRITING, ids=lambda door: door.name)
+@pytest.mark.parametrize("way", [KEY, PERSON])
+def test_every_writing_call_leaves_an_entry_of_its_caller(alice: Person, mine: World, door: Door, way: str) -> None:
+    before = prepared(door.name, mine)
+    knock = knock_at(door, mine)
+    client, headers = (Client(), alice.headers) if way == KEY else (alice.client, {})
+    answer = client.generic(door.method, knock.path, knock.data, content_type=knock.content_type, headers=headers)
+    assert answer.status_code < 300, (door.name, answer.content)
+    made = new_since(before)
+    assert made, f"{door.name} changes something without an entry in the audit trail (app/audit/trail.py)"
+    actor = ApiKey.objects.get(name="alice").pk if way == KEY else alice.user.pk
+    assert {(entry.actor_kind, entry.actor) for entry in made} == {(way, actor)}
+    # What erases a person's whole account is told to the box as well.
+    assert {entry.organisation_id for entry in made} - {None} == {alice.organisation.pk}
+    assert all(entry.detail.content["address"] == "127.0.0.1" for entry in made)
+    assert all(entry.detail.content["actor"] for entry in made)
+
+
+# What to fill in on a page's form: to add a row, and to change one.
+ADDED: dict[Any, Callable[[World], dict[str, str]]] = {
+    Organisation: lambda world: {"name": "New", "slug": "new", "plan": "unlimited"},
+    User: lambda world: {"email": "new@example.org", "name": "New"},
+    Membership: lambda world: {"user": str(User.objects.get(email="operator@example.org").pk), "role": "viewer"},
+    Invitation: lambda world: {"email": "new@example.org", "role": "viewer"},
+    ApiKey: lambda world: {"name": "new", "role": "viewer"},
+    ClaimRule: lambda world: {"claim": "groups", "value": "new", "role": "viewer"},
+    Plan: lambda world: {"name": "new", "title": "New"},
+    Source: lambda world: {"name": "new"},
+    Export: lambda world: {},
+    Erasure: lambda world: {"confirm": world.source.organisation.slug},
+    Bot: lambda world: {"name": "New", "slug": "new"},
+}
+CHANGED: dict[Any, dict[str, str]] = {
+    Organisation: {"name": "Another name"},
+    User: {"name": "Another name"},
+    Membership: {"role": "editor"},
+    ClaimRule: {"role": "editor"},
+    Plan: {"title": "Another title"},
+    Source: {"name": "another name"},
+    Bot: {"name": "Another name"},
+}
+# Pages that change nothing by themselves, with the reason.
+UNCHANGED = {Document: "by its buttons only"}
+# Actions that change nothing, with the reason.
+READING_ACTIONS: dict[str, str] = {}
+
+
+def pages(door: str) -> list[Any]:
+    found = [model for model, page in admin.site._registry.items() if getattr(page, door)]
+    assert found
+    return found
+
+
+def form_of(html: str) -> dict[str, Any]:
+    """The values that a browser would send back."""
+    values: dict[str, Any] = {}
+    for field in LexborHTMLParser(html).css("form input, form select, form textarea"):
+        name, kind = field.attributes.get("name"), field.attributes.get("type")
+        if not name or kind in ("submit", "file", "button"):
+            continue
+        if field.tag == "select":
+            chosen = [each.attributes.get("value") or "" for each in field.css("option[selected]")]
+            values[name] = chosen if "multiple" in field.attributes else (chosen[0] if chosen else "")
+        elif kind in ("checkbox", "radio"):
+            if "checked" in field.attributes:
+                values[name] = field.attributes.get("value") or "on"
+        else:
+            values[name] = field.text() if field.tag == "textarea" else field.attributes.get("value") or ""
+    return {name: value for name, value in values.items() if value != [] and name != "s"}
+
+
+def sent(client: Client, page: str, values: dict[str, Any]) -> list[AuditEntry]:
+    """The entries that sending a page's form leaves."""
+    form = form_of(client.get(page).content.decode())
+    before = traces()
+    answer = client.post(page, {**form, **values})
+    shown = LexborHTMLParser(answer.content.decode()) if answer.content else None
+    wrong = [each.text(strip=True) for each in shown.css(".errorlist, .errornote, [role=alert]")] if shown else []
+    assert answer.status_code in (200, 302), page
+    assert [each for each in wrong if each] == []
+    return new_since(before)
+
+
+def by_operator(entries: list[AuditEntry], what: Any) -> None:
+    assert entries, f"{what} changes something without an entry in the audit trail (app/audit/trail.py)"
+    person = User.objects.get(email="operator@example.org")
+    assert {(entry.actor_kind, entry.actor) for entry in entries} == {(PERSON, person.pk)}
+
+
+@pytest.mark.parametrize("model", pages("may_add"))
+def test_every_page_that_adds_leaves_an_entry(operator: Client, alice: Person, mine: World, model: Any) -> None:
+    assert model in ADDED, "say above what to fill in"
+    values = ADDED[model](mine)
+    if any(field.name == "organisation" for field in model._meta.fields):
+        values = {"organisation": str(alice.organisation.pk), **values}
+    by_operator(sent(operator, address(model, "add"), values), f"adding a {model.__name__}")
+
+
+@pytest.mark.parametrize("model", pages("may_change"))
+def test_every_page_that_changes_leaves_an_entry(operator: Client, bob: Person, mine: World, model: Any) -> None:
+    if model in UNCHANGED:
+        return
+    assert model in CHANGED, "say above what to change"
+    row = bob.user.memberships.first() if model is Membership else row_of(mine, bob, model)
+    assert row is not None
+    entries = sent(operator, address(model, "change", row.pk), CHANGED[model])
+    by_operator(entries, f"changing a {model.__name__}")
+    assert any(entry.detail.content.get("before") and entry.detail.content.get("after") for entry in entries)
+
+
+@pytest.mark.parametrize("model", pages("may_delete"))
+@pytest.mark.parametrize("way", ["page", "action"])
+def test_every_page_that_deletes_leaves_an_entry(
+    operator: Client, bob: Person, mine: World, model: Any, way: str
+) -> None:
+    row = bob.user.memberships.first() if model is Membership else row_of(mine, bob, model)
+    assert row is not None
+    Organisation.objects.update(plan="unlimited")  # a plan in use stays
+    before = traces()
+    if way == "page":
+        operator.post(address(model, "delete", row.pk), {"post": "yes"})
+    else:
+        chosen = {"action": "delete_selected", "_selected_action": [str(row.pk)], "post": "yes"}
+        operator.post(address(model, "changelist"), chosen)
+    assert not model._default_manager.filter(pk=row.pk).exists()
+    by_operator(new_since(before), f"deleting a {model.__name__}")
+
+
+def _request() -> Any:
+    request = RequestFactory().get("/admin/")
+    request.user = User.objects.get(email="operator@example.org")
+    return request
+
+
+def actions(model: Any) -> list[str]:
+    page: Any = admin.site._registry[model]
+    return [name for name in page.get_actions(_request()) if name != "delete_selected"]
+
+
+def test_every_action_leaves_an_entry(operator: Client, alice: Person, mine: World) -> None:
+    tried = 0
+    for model in admin.site._registry:
+        row = row_of(mine, alice, model)
+        for name in actions(model):
+            if name in READING_ACTIONS:
+                continue
+            before = prepared(name, mine)
+            operator.post(address(model, "changelist"), {"action": name, "_selected_action": [str(row.pk)]})
+            by_operator(new_since(before), f"the action {name} of {model.__name__}")
+            tried += 1
+    assert tried > 3
+
+
+def buttons() -> list[tuple[Any, str]]:
+    """Pages and the names of their buttons: each opens a confirmation, whose form acts."""
+    found = [(model, name) for model, page in admin.site._registry.items() for name in _buttons(page)]
+    assert len(found) > 5
+    return found
+
+
+def _buttons(page: Any) -> list[str]:
+    assert not page.actions_list, "say here how to press them"
+    return sorted({*page.actions_detail, *page.actions_row, *page.actions_submit_line})
+
+
+@pytest.mark.parametrize(("model", "name"), buttons(), ids=lambda each: getattr(each, "__name__", each))
+def test_every_button_leaves_an_entry(operator: Client, alice: Person, mine: World, model: Any, name: str) -> None:
+    prepared(name, mine)
+    row = row_of(mine, alice, model)
+    page: Any = admin.site._registry[model]
+    if name in page.actions_submit_line:
+        values = {f"{model._meta.app_label}_{model._meta.model_name}_{name}": ""}
+        entries = sent(operator, address(model, "change", row.pk), values)
+    else:
+        entries = sent(operator, address(model, name, row.pk), ASKED.get(name, {}))
+    by_operator(entries, f"the button {name} of {model.__name__}")

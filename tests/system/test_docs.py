@@ -1,0 +1,76 @@
+"""The pages say what the code does: every setting, every error code, and no name that does not exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from app.env import NAMES, TEST_PREFIX
+from app.errors import CODES
+from tools.reference import EXAMPLES, ROOT, compose_names, page_with, reference_pages
+
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / ".env.example"]
+
+
+def test_the_reference_pages_equal_the_code() -> None:
+    stale = [path.name for path, text in reference_pages().items() if path.read_text("utf-8") != text]
+    assert stale == [], "run scripts/reference"
+
+
+def test_every_setting_is_documented_with_an_example_that_is_accepted() -> None:
+    assert list(EXAMPLES) == list(NAMES)
+    for name, example in EXAMPLES.items():
+        NAMES[name].read(example)
+
+
+def test_env_example_has_exactly_the_settings() -> None:
+    lines = (ROOT / ".env.example").read_text("utf-8").splitlines()
+    assert [line[1:].split("=")[0] for line in lines if re.match(r"#\w+=", line)] == [*NAMES, *compose_names()]
+
+
+def test_every_error_code_is_documented_and_no_other() -> None:
+    page = (ROOT / "docs" / "errors.md").read_text("utf-8")
+    assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) == list(CODES)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_a_page_names_only_settings_that_exist(page: Path) -> None:
+    named = set(re.findall(r"REFDESK_[A-Z0-9_]*[A-Z0-9]", page.read_text("utf-8")))
+    known = set(NAMES) | {f"{name}_FILE" for name in NAMES}
+    assert {name for name in named - known if not f"{name}_".startswith(TEST_PREFIX)} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_links_between_pages_lead_to_files(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
+    targets = [target.split("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in target]
+    missing = [target for target in targets if target and not (page.parent / target).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_a_page_names_only_scripts_and_commands_that_exist(page: Path) -> None:
+    text = page.read_text("utf-8")
+    scripts = set(re.findall(r"\bscripts/([a-z-]+)", text))
+    assert {name for name in scripts if not (ROOT / "scripts" / name).is_file()} == set()
+    commands = set(re.findall(r"manage\.py ([a-z_]+)", text)) - DJANGO_COMMANDS
+    ours = {path.stem for path in ROOT.glob("app/*/management/commands/*.py")}
+    assert commands - ours == set()
+
+
+DJANGO_COMMANDS = {"migrate", "makemigrations", "shell", "check", "changepassword"}
+
+
+def test_a_page_without_its_marks_is_refused() -> None:
+    with pytest.raises(ValueError):
+        page_with("no marks here", name="settings", table="")
+
+
+def test_every_action_of_the_audit_trail_is_documented_and_no_other() -> None:
+    documented = set(re.findall(r"`(\w+\.\w+)`", (ROOT / "docs" / "audit.md").read_text().split("An upload of")[0]))
+    kinds = "|".join(sorted({action.split(".")[0] for action in documented}))
+    sources = [path for path in (ROOT / "app").rglob("*.py") if "tests" not in path.parts]
+    used = {each for path in sources for each in re.findall(rf'"((?:{kinds})\.[a-z_]+)"', path.read_text())}
+    # What its migrations call a table is no action.
+    used -= {"audit.auditentry"}
+    assert used == documented

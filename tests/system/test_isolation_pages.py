@@ -1,0 +1,242 @@
+"""Every page of the portal, as the URL conf has it: who may open it, and what its forms do for whom.
+
+The forms are those that the owner's own pages hold, with the owner's ids in them, sent by everybody else.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urljoin
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from app.accounts.choices import Role
+from app.portal.pages import PagePolicy
+from tests.digest import changes, digest
+from tests.doors import Door, knock_at
+from tests.people import Person
+from tests.stage import Stage, nowhere, stage, two_organisations
+from tests.world import World, world_make
+
+__all__ = ["stage"]  # a fixture
+
+# What a form wants written into it.
+WRITTEN = {"email": "somebody@example.org", "name": "somebody", "current": "not the password", "new": "a new password"}
+
+
+def pages(patterns: Any = None, before: str = "") -> dict[str, Any]:
+    """Address → view of the URL conf outside the API and Django admin, which have tests of their own."""
+    found = {}
+    for each in get_resolver().url_patterns if patterns is None else patterns:
+        route = before + str(each.pattern)
+        if isinstance(each, URLResolver):
+            if route not in ("api/v1/", "admin/"):
+                found |= pages(each.url_patterns, route)
+        elif isinstance(each, URLPattern):
+            found[route] = each.callback
+    return found
+
+
+def page_policies() -> dict[str, PagePolicy]:
+    return {route: getattr(view, "page_policy", None) for route, view in pages().items()}  # type: ignore[misc]
+
+
+# Rows that belong to one person, or to owners.
+PERSONAL = {"conversation_id", "export_id"}
+# Routes for members: address → least role.
+MEMBERS = {route: declared.role for route, declared in page_policies().items() if declared and declared.role}
+
+
+# Pages that only take a form; and where that form is not on the pages of this test, with the reason.
+POSTED = {"accounts/organisation", "accounts/oidc/link", "accounts/oidc/unlink"}
+OIDC = "shown where an OIDC provider is configured (app/accounts/tests)"
+FORM_ELSEWHERE = {"accounts/oidc/link": OIDC, "accounts/oidc/unlink": OIDC}
+
+
+def test_every_page_declares_who_may_see_it() -> None:
+    undeclared = [route for route, declared in page_policies().items() if not isinstance(declared, PagePolicy)]
+    assert undeclared == [], "use @page(role) or @public_page(reason) of app/portal/pages.py"
+    assert len(MEMBERS) >= 5
+
+
+def page_address(route: str, world: World) -> str:
+    door = Door("GET", "/" + re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route), None, {})
+    return knock_at(door, world).path
+
+
+def named(route: str) -> bool:
+    """Whether the address names a row."""
+    return "<" in route
+
+
+def test_without_a_session_every_page_leads_to_signing_in(stage: Stage) -> None:
+    before = digest()
+    for client in (Client(), stage.dead_sessions["suspended"], stage.dead_sessions["deleted"]):
+        for route in MEMBERS:
+            for method in ("get", "post", "head"):
+                answer = getattr(client, method)(page_address(route, stage.world))
+                # A page that takes no POST says so to everybody.
+                assert (route, answer.status_code) in ((route, 302), (route, 405))
+                if answer.status_code == 302:
+                    assert answer["Location"].startswith("/accounts/sign-in?next=")
+                assert stage.world.word not in answer.content.decode()
+    assert changes(before, digest()) == []
+
+
+def test_a_former_member_is_told_that_there_is_nothing(stage: Stage) -> None:
+    before = digest()
+    for route in MEMBERS:
+        answer = stage.dead_sessions["removed"].get(page_address(route, stage.world))
+        assert (route, answer.status_code) == (route, 405 if route in POSTED else 404)
+        assert not any(word in answer.content.decode() for word in stage.words)
+    assert changes(before, digest()) == []
+
+
+@pytest.mark.parametrize("role", Role)
+def test_people_of_a_suspended_organisation_see_none_of_its_pages(stage: Stage, role: Role) -> None:
+    before = digest()
+    for route in MEMBERS:
+        for world in (stage.world, stage.frozen_world):
+            for method in ("get", "post"):
+                answer = getattr(stage.frozen[role].client, method)(page_address(route, world))
+                assert (route, answer.status_code) in ((route, 403), (route, 405))
+                assert not any(word in answer.content.decode() for word in stage.words)
+    assert changes(before, digest()) == []
+
+
+@pytest.mark.parametrize("role", Role)
+def test_another_organisation_s_people_see_their_own_pages_only(stage: Stage, role: Role) -> None:
+    before = digest()
+    client = stage.other[role].client
+    for route, least in MEMBERS.items():
+        answer = client.get(page_address(route, stage.world))
+        wanted = 403 if not role.covers(least) else 404 if named(route) else 200
+        assert (route, answer.status_code) == (route, 405 if route in POSTED else wanted)
+        seen = f"{answer.content.decode()} {answer.headers}"
+        assert not any(word in seen for word in stage.words), route
+        assert str(stage.owner.organisation.pk) not in seen, route
+    assert changes(before, digest()) == []
+
+
+@pytest.mark.parametrize("role", [Role.ADMIN, Role.EDITOR, Role.VIEWER])
+def test_colleagues_see_what_their_role_and_the_row_allow(stage: Stage, role: Role) -> None:
+    before = digest()
+    client = stage.acme[role].client
+    for route, least in MEMBERS.items():
+        answer = client.get(page_address(route, stage.world))
+        wanted = 403 if not role.covers(least) else 404 if PERSONAL & {*re.findall(r"\w+", route)} else 200
+        assert (route, answer.status_code) == (route, 405 if route in POSTED else wanted)
+    assert changes(before, digest()) == []
+
+
+def test_a_page_of_a_foreign_row_is_that_of_a_row_that_never_was(stage: Stage) -> None:
+    absent = nowhere(stage.world)
+    client = stage.other[Role.OWNER].client
+    for route in filter(named, MEMBERS):
+        seen = []
+        for world in (stage.world, absent):
+            address = page_address(route, world)
+            answer = client.get(address)
+            identity = str(answer.headers.get("X-Request-ID"))
+            shown = answer.content.decode().replace(address, "").replace(identity, "")
+            seen.append((answer.status_code, re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", shown)))
+        assert seen[0] == seen[1], route
+
+
+def test_a_member_of_two_organisations_sees_one_at_once(stage: Stage) -> None:
+    person = two_organisations(stage)
+    answers = [person.client.get(page_address(route, stage.world)) for route in MEMBERS]
+    shown = "".join(answer.content.decode() for answer in answers if not answer.streaming)
+    # Of the two, acme's pages come first; the other's people are not on them.
+    assert stage.world.word in shown
+    assert "olga" not in shown
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form of the owner's, filled in as a browser would send it."""
+
+    address: str
+    fields: tuple[tuple[str, str], ...]
+
+
+def forms(world: World, client: Client) -> list[Form]:
+    found, members = {}, {page_address(route, world) for route in MEMBERS}
+    for page in sorted(members):
+        answer = client.get(page)
+        for node in LexborHTMLParser("" if answer.streaming else answer.content.decode()).css("form"):
+            if (node.attributes.get("method") or "").lower() != "post":
+                continue
+            address = urljoin(page, node.attributes.get("action") or page)
+            if address.split("?")[0] in members:
+                form = Form(address, tuple(sorted(_filled(node))))
+                found[form] = None
+    return list(found)
+
+
+def _filled(form: LexborNode) -> Iterator[tuple[str, str]]:
+    for node in form.css("input, button, select, textarea"):
+        name = node.attributes.get("name")
+        if not name or name == "csrfmiddlewaretoken":
+            continue
+        if node.tag == "select":
+            option = node.css_first("option[selected]") or node.css_first("option")
+            yield name, (option.attributes.get("value") or "") if option else ""
+        else:
+            yield name, node.attributes.get("value") or WRITTEN.get(name, "")
+
+
+def ids_of(world: World) -> set[str]:
+    return {str(row.pk) for row in world.rows()}
+
+
+def test_forms_of_another_organisation_s_owner_change_nothing_here(stage: Stage) -> None:
+    sent = list({*forms(stage.world, stage.owner.client), *forms(stage.world, two_organisations(stage).client)})
+    assert {form.address for form in sent} >= {f"/{route}" for route in POSTED - set(FORM_ELSEWHERE)}
+    assert [form for form in sent if ids_of(stage.world) & set(dict(form.fields).values())], "no form names a row"
+    before = digest()
+    clients = {f"the other's {role}": person.client for role, person in stage.other.items()}
+    clients |= {**stage.dead_sessions, "nobody": Client()}
+    for name, client in clients.items():
+        for form in sent:
+            answer = client.post(form.address, dict(form.fields))
+            assert (form, answer.status_code) != (form, 500)
+            assert not any(word in answer.content.decode() for word in stage.words)
+            assert changes(before, digest(), but={stage.other_id}) == [], (name, form)
+        # A form may choose what is shown next: still nothing of anybody else.
+        assert not any(word in client.get("/").content.decode() for word in stage.words), name
+
+
+@pytest.mark.parametrize("role", [Role.EDITOR, Role.VIEWER])
+def test_forms_that_a_role_is_not_shown_change_nothing(stage: Stage, role: Role) -> None:
+    client = stage.acme[role].client
+    own = set(forms(stage.world, client))
+    hidden = [form for form in forms(stage.world, stage.owner.client) if form not in own]
+    assert hidden
+    before = digest()
+    for form in hidden:
+        client.post(form.address, dict(form.fields))
+        assert changes(before, digest()) == [], form
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_owner_s_own_forms_do_work(alice: Person) -> None:
+    # Otherwise the forms above would prove nothing.
+    worked = 0
+    for form in forms(world_make(alice, word="lighthouse"), alice.client):
+        before = digest()
+        alice.client.post(form.address, dict(form.fields))
+        worked += changes(before, digest()) != []
+    assert worked >= 2
+
+
+def test_open_pages_name_nothing(stage: Stage) -> None:
+    for route, declared in page_policies().items():
+        # A token in an address is a permission: the world's own would open it.
+        if declared.role is None and "token" not in route:
+            answer = Client().get(page_address(route, stage.world))
+            assert not any(word in answer.content.decode() for word in stage.words)

@@ -1,0 +1,216 @@
+"""One organisation with a row of every kind, for the tests that knock at every door."""
+
+import io
+import zlib
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from app.accounts.choices import Role
+from app.accounts.keys import api_key_create
+from app.accounts.models import ApiKey, ClaimRule, Identity, Invitation, Organisation
+from app.accounts.services import invitation_create
+from app.bots.models import Bot
+from app.bots.services import bot_create
+from app.chat.choices import AnswerMode, MessageRole
+from app.chat.models import Citation, Conversation, Message
+from app.lib.ids import new_id
+from app.lib.storage import exports_storage, storage
+from app.library.choices import DocumentState, VersionState
+from app.library.models import Chunk, Document, DocumentVersion, Job, Source, VersionText
+from app.library.parsers.blocks import Block, Parsed, blocks_to_json
+from app.library.pipeline.job_choices import JobState
+from app.library.services.sources import source_create
+from app.plans.models import Plan, UsageEntry
+from app.plans.services import plan_create
+from app.privacy.choices import ErasureKind, WorkState
+from app.privacy.models import Erasure, Export, RetentionRun
+from tests.people import Person
+
+PLACE = {"kind": "text", "page": None, "boxes": [], "heading": [], "rows": None}
+
+
+@dataclass
+class World:
+    """Rows of one organisation. Every text in them holds `word`, so that a leak is seen in any answer."""
+
+    word: str
+    token: str
+    source: Source
+    document: Document
+    version: DocumentVersion
+    chunk: Chunk
+    job: Job
+    bot: Bot
+    conversation: Conversation
+    question: Message
+    answer: Message
+    citation: Citation
+    invitation: Invitation
+    api_key: ApiKey
+    claim_rule: ClaimRule
+    identity: Identity
+    export: Export
+    erasure: Erasure
+    retention: RetentionRun
+    plan: Plan
+    usage: UsageEntry
+
+    def rows(self) -> list[Any]:
+        return [getattr(self, field.name) for field in fields(self) if field.name not in ("word", "token")]
+
+
+def world_make(person: Person, *, word: str) -> World:
+    organisation = person.organisation
+    source = source_create(organisation=organisation, name=f"{word} source")
+    document, version, chunk = _document(person, source, word)
+    job = Job.objects.create(organisation=organisation, document=document, version=version, state=JobState.DONE)
+    bot = bot_create(organisation=organisation, slug=f"{word}-bot", name=f"{word} bot", created_by=person.user)
+    conversation, question, answer, citation = _conversation(person, bot, document, chunk, word)
+    invitation, token = invitation_create(
+        organisation=organisation,
+        email=f"{word}@example.org",
+        role=Role.VIEWER,
+        invited_by=person.user,
+        inviter_role=person.role,
+    )
+    key, _ = api_key_create(organisation=organisation, name=f"{word} key", role=Role.VIEWER)
+    return World(
+        word=word,
+        token=token,
+        source=source,
+        document=document,
+        version=version,
+        chunk=chunk,
+        job=job,
+        bot=bot,
+        conversation=conversation,
+        question=question,
+        answer=answer,
+        citation=citation,
+        invitation=invitation,
+        api_key=key,
+        claim_rule=ClaimRule.objects.create(organisation=organisation, value=f"{word} group"),
+        identity=Identity.objects.create(
+            user=person.user, issuer="https://login.example.org", subject=f"{word} subject"
+        ),
+        plan=_plan(organisation),
+        usage=_usage(person, bot),
+        **_work(person),
+    )
+
+
+def _work(person: Person) -> dict[str, Any]:
+    """An export that can be fetched, an erasure that is done, and a night."""
+    organisation, now = person.organisation, timezone.now()
+    with exports_storage().receive(io.BytesIO(new_id().bytes), organisation=organisation.pk) as stored:
+        stored.keep()
+    export = Export.objects.create(
+        organisation=organisation,
+        state=WorkState.DONE,
+        storage_key=stored.key,
+        bytes=stored.bytes,
+        requested_by=person.user,
+        expires=now + timedelta(days=1),
+    )
+    erasure = Erasure.objects.create(
+        organisation=organisation, kind=ErasureKind.PERSON, subject=new_id(), state=WorkState.DONE, finished=now
+    )
+    night = RetentionRun.objects.create(organisation=organisation, night=now.date(), counts={"conversations": 1})
+    return {"export": export, "erasure": erasure, "retention": night}
+
+
+def _usage(person: Person, bot: Bot) -> UsageEntry:
+    now = timezone.now()
+    return UsageEntry.objects.create(
+        organisation=person.organisation, at=now, day=now.date(), kind="search", step="charge", bot=bot.pk, requests=1
+    )
+
+
+def _plan(organisation: Organisation) -> Plan:
+    # Without the word: a plan is the box's, and stays when the organisation is erased.
+    organisation.plan = plan_create(name=f"plan-{new_id()}", values={"title": "A plan of its own"})
+    organisation.save(update_fields=["plan"])
+    return organisation.plan
+
+
+def _document(person: Person, source: Source, word: str) -> tuple[Document, DocumentVersion, Chunk]:
+    organisation, text = person.organisation, f"{word} text"
+    with storage().receive(io.BytesIO(text.encode()), organisation=organisation.pk) as stored:
+        stored.keep()
+    document = Document.objects.create(
+        organisation=organisation,
+        source=source,
+        name=f"{word}.txt",
+        media_type="text/plain",
+        bytes=stored.bytes,
+        sha256=stored.sha256,
+        state=DocumentState.READY,
+        chunks=1,
+        uploaded_by=person.user,
+    )
+    version = DocumentVersion.objects.create(
+        organisation=organisation,
+        document=document,
+        state=VersionState.ACTIVE,
+        storage_key=stored.key,
+        media_type="text/plain",
+        title=f"{word} title",
+        chunks=1,
+    )
+    blocks = zlib.compress(blocks_to_json(Parsed((Block("paragraph", text),), "text/plain")))
+    VersionText.objects.create(organisation=organisation, version=version, blocks=blocks)
+    chunk = Chunk.objects.create(
+        id=new_id(),
+        organisation=organisation,
+        document=document,
+        version=version,
+        position=0,
+        text=text,
+        embed_text=text,
+        tokens=2,
+        start=0,
+        end=len(text),
+        place=PLACE,
+    )
+    document.active_version = version
+    document.save(update_fields=["active_version"])
+    return document, version, chunk
+
+
+def _conversation(
+    person: Person, bot: Bot, document: Document, chunk: Chunk, word: str
+) -> tuple[Conversation, Message, Message, Citation]:
+    organisation = person.organisation
+    conversation = Conversation.objects.create(
+        organisation=organisation, bot=bot, user=person.user, title=f"{word} conversation"
+    )
+    question = Message.objects.create(
+        organisation=organisation, conversation=conversation, role=MessageRole.USER, content=f"{word} question"
+    )
+    answer = Message.objects.create(
+        organisation=organisation,
+        conversation=conversation,
+        role=MessageRole.ASSISTANT,
+        reply_to=question,
+        content=f"{word} answer",
+        mode=AnswerMode.EXTRACTIVE,
+        revision=bot.live_revision,
+    )
+    citation = Citation.objects.create(
+        organisation=organisation,
+        message=answer,
+        n=1,
+        start=0,
+        end=len(word),
+        chunk_id=chunk.id,
+        document=document,
+        document_name=document.name,
+        version=1,
+        text=f"{word} passage",
+        place=PLACE,
+        as_of=timezone.now(),
+    )
+    return conversation, question, answer, citation

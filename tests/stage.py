@@ -12,7 +12,6 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.hashers import MD5PasswordHasher
-from django.core.management import call_command
 from django.db import connection
 from django.test import Client, override_settings
 from django.utils import timezone
@@ -21,6 +20,7 @@ from app.accounts.auth import CHOSEN_ORGANISATION, _callers
 from app.accounts.choices import Role, Scope
 from app.accounts.models import ApiKey, Membership, Organisation, User
 from app.accounts.services import membership_create, organisation_create, user_deactivate
+from tests.database import CleanDatabase
 from tests.doors import Visitor
 from tests.people import Person, person_make
 from tests.world import World, world_make
@@ -107,13 +107,13 @@ def _dead_sessions(acme: Organisation) -> dict[str, Client]:
 
 
 @pytest.fixture(scope="module")
-def stage(django_db_setup: None, django_db_blocker: Any) -> Iterator[Stage]:
+def stage(clean_database: CleanDatabase, django_db_blocker: Any) -> Iterator[Stage]:
     name = connection.settings_dict["NAME"]
     assert name.startswith("test_"), "pytest makes the test database for marked tests only: run the whole module"
     with django_db_blocker.unblock(), override_settings(PASSWORD_HASHERS=[HASHER]):
         _callers.clear()
         yield stage_make()
-        call_command("flush", verbosity=0, interactive=False)
+        clean_database.restore()
 
 
 def session_of(name: str, person: Person, **headers: str) -> Visitor:

@@ -27,7 +27,7 @@ STORES = {"postgres", "valkey"}
 PLUMBING = {"tests.engines", "tests.database", "pytest_django.fixtures"}
 STARTERS = {
     ("playwright.sync_api", "sync_playwright"): "browser",
-    ("tests.box.boxes", "BoxUnderTest"): "box",
+    ("tests.box.box_process", "BoxProcess"): "box",
     ("subprocess", "Popen"): "engine",
     ("subprocess", "run"): "engine",
     ("app.embedded.process_spec", "engine_start"): "engine",

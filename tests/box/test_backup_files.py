@@ -19,7 +19,7 @@ from app.lib.tenancy import everything_visible
 from app.lib.tests.minio import OwnMinio, admin, needs_minio
 from app.library.models import Document, DocumentVersion, Source
 from app.library.services.documents import document_delete, document_upload
-from tests.box.boxes import ELSEWHERE
+from tests.box.box_process import ELSEWHERE
 from tests.box.real_box import WholeBox
 from tests.box.test_backup import errand
 

@@ -1,4 +1,4 @@
-"""One organisation with a row of every kind, for the tests that knock at every door."""
+"""Factory of an organisation with a row of every kind, for the tests of every route."""
 
 import io
 import zlib
@@ -33,7 +33,7 @@ PLACE = {"kind": "text", "page": None, "boxes": [], "heading": [], "rows": None}
 
 
 @dataclass
-class World:
+class Tenant:
     """Rows of one organisation. Every text in them holds `word`, so that a leak is seen in any answer."""
 
     word: str
@@ -62,7 +62,7 @@ class World:
         return [getattr(self, field.name) for field in fields(self) if field.name not in ("word", "token")]
 
 
-def world_make(person: Person, *, word: str) -> World:
+def tenant_make(person: Person, *, word: str) -> Tenant:
     organisation = person.organisation
     source = source_create(organisation=organisation, name=f"{word} source")
     document, version, chunk = _document(person, source, word)
@@ -77,7 +77,7 @@ def world_make(person: Person, *, word: str) -> World:
         inviter_role=person.role,
     )
     key, _ = api_key_create(organisation=organisation, name=f"{word} key", role=Role.VIEWER)
-    return World(
+    return Tenant(
         word=word,
         token=token,
         source=source,

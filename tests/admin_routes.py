@@ -25,6 +25,12 @@ def address(model: type[Model], page: str, *args: Any) -> str:
 
 def row_of(tenant: Tenant, model: type[Model]) -> Model:
     """Return a row of the model in a tenant."""
+    if model not in tenant.found:
+        tenant.found[model] = _row_find(tenant, model)
+    return tenant.found[model]  # type: ignore[no-any-return]
+
+
+def _row_find(tenant: Tenant, model: type[Model]) -> Model:
     person = tenant.bot.organisation.memberships.order_by("created", "id").select_related("user").first()
     assert person is not None
     special: dict[Any, Any] = {

@@ -4,15 +4,15 @@ Made once a module: a refused caller changes nothing, and each test proves it.
 """
 
 import copy
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import pytest
 from django.contrib.auth.hashers import MD5PasswordHasher
-from django.db import connection
+from django.db.models import Model
 from django.test import Client, override_settings
 from django.utils import timezone
 
@@ -26,6 +26,9 @@ from tests.people import Person, person_make
 from tests.routes import Caller
 
 HASHER = f"{MD5PasswordHasher.__module__}.{MD5PasswordHasher.__qualname__}"
+
+
+Attempt = TypeVar("Attempt")
 
 
 @dataclass
@@ -43,6 +46,7 @@ class Callers:
     frozen_tenant: Tenant
     dead_keys: dict[str, str]
     dead_sessions: dict[str, Client]
+    all_combinations: bool = False
 
     @property
     def owner(self) -> Person:
@@ -52,6 +56,11 @@ class Callers:
     def words(self) -> tuple[str, ...]:
         """Return the texts that no response to a foreign caller may hold."""
         return (self.tenant.word, self.third.word, self.frozen_tenant.word)
+
+    def sample(self, attempts: Iterable[Attempt], kind: Callable[[Attempt], object] = bool) -> list[Attempt]:
+        """Return every attempt with `--all`, and otherwise the first of each kind."""
+        listed = list(attempts)
+        return listed if self.all_combinations else list({kind(each): each for each in reversed(listed)}.values())
 
     @property
     def other_id(self) -> str:
@@ -107,12 +116,10 @@ def _dead_sessions(acme: Organisation) -> dict[str, Client]:
 
 
 @pytest.fixture(scope="module")
-def callers(clean_database: CleanDatabase, django_db_blocker: Any) -> Iterator[Callers]:
-    name = connection.settings_dict["NAME"]
-    assert name.startswith("test_"), "pytest makes the test database for marked tests only: run the whole module"
+def callers(clean_database: CleanDatabase, django_db_blocker: Any, all_combinations: bool) -> Iterator[Callers]:
     with django_db_blocker.unblock(), override_settings(PASSWORD_HASHERS=[HASHER]):
         _callers.clear()
-        yield callers_make()
+        yield replace(callers_make(), all_combinations=all_combinations)
         clean_database.restore()
 
 
@@ -154,4 +161,5 @@ def nowhere(tenant: Tenant) -> Tenant:
         return twin
 
     rows = {field.name: getattr(tenant, field.name) for field in fields(tenant)}
-    return replace(tenant, **{name: absent(row) for name, row in rows.items() if not isinstance(row, str)})
+    twins = {name: absent(row) for name, row in rows.items() if isinstance(row, Model)}
+    return replace(tenant, **twins, found={})

@@ -62,6 +62,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: -dearest[item.path])
 
 
+@pytest.fixture(scope="session")
+def all_combinations(request: pytest.FixtureRequest) -> bool:
+    """Whether a matrix is tried whole (`--all`), or one caller of each class with one id a route."""
+    return bool(request.config.option.all)
+
+
 def rank(cost: str) -> int:
     return list(COSTS).index(cost)
 

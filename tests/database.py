@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from django.db import connection
 from django.test import TransactionTestCase
+from django.test.utils import setup_databases, teardown_databases
 
 from app.lib.tenancy import ACT_AS_ROLE
 from tests.engines import POSTGRES
@@ -79,11 +80,17 @@ def django_db_modify_db_settings(postgres: str, valkey: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[CleanDatabase]:
-    """Make the test database; at its end, end the connections of others first (threads of async tests)."""
+def django_db_setup(
+    django_test_environment: None, django_db_modify_db_settings: None, django_db_blocker: Any
+) -> Iterator[CleanDatabase]:
+    """Make the test database; at its end, end the connections of others first (threads of async tests).
+
+    In place of pytest-django's own, which makes none for tests that reach the database by a fixture of a module.
+    """
     options = connection.settings_dict["OPTIONS"]
-    connection.close()
-    connection.close_pool()  # type: ignore[attr-defined]
+    with django_db_blocker.unblock():
+        made = setup_databases(verbosity=0, interactive=False, aliases=["default"])
+    _disconnect()
     options["options"] = ACT_AS_ROLE
     database = CleanDatabase(connection.settings_dict["NAME"])
     with pytest.MonkeyPatch.context() as patch:
@@ -91,15 +98,21 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[C
         patch.setattr(TransactionTestCase, "_fixture_teardown", lambda case: database.restore())
         yield database
     database.close()
+    _disconnect()
+    options["options"] = ""
+    with django_db_blocker.unblock():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                # Not autovacuum, which the owner of the database may not end.
+                " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+            )
+        teardown_databases(made, verbosity=0)
+
+
+def _disconnect() -> None:
     connection.close()
     connection.close_pool()  # type: ignore[attr-defined]
-    options["options"] = ""
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            # Not autovacuum, which the owner of the database may not send away.
-            " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
-        )
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 import io
 import zlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from typing import Any
 
@@ -58,8 +58,11 @@ class Tenant:
     plan: Plan
     usage: UsageEntry
 
+    # By model, as tests/admin_routes.py has looked them up.
+    found: dict[Any, Any] = field(default_factory=dict, repr=False)
+
     def rows(self) -> list[Any]:
-        return [getattr(self, field.name) for field in fields(self) if field.name not in ("word", "token")]
+        return [getattr(self, each.name) for each in fields(self) if each.name not in ("word", "token", "found")]
 
 
 def tenant_make(person: Person, *, word: str) -> Tenant:

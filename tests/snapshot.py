@@ -64,14 +64,30 @@ def _statement() -> str:
 
 def snapshot() -> Snapshot:
     """Return (table, organisation) → number and hash of the rows; ("files", organisation) → its objects."""
-    with connection.cursor() as cursor:
-        cursor.execute(_statement())
-        found = {(label, owner): f"{count} {hashed}" for label, owner, count, hashed in cursor.fetchall()}
-    assert found, "nothing is in sight, so that nothing could be seen to change"
+    found = dict(_rows())
     for stored in storage().objects():
         owner = stored.key.partition("/")[0]
         found["files", owner] = f"{found.get(('files', owner), '')} {stored.key}"
     return found
+
+
+# The rows as they were last read, and which transactions there had been by then.
+_read: tuple[str, Snapshot] = "", {}
+
+
+def _rows() -> Snapshot:
+    """Read them only if a transaction has written since: 0.2 ms instead of 10."""
+    global _read
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_database() || pg_current_snapshot()")
+        (transactions,) = cursor.fetchone()
+        # Inside a transaction its own writes do not show in that.
+        if transactions != _read[0] or connection.in_atomic_block:
+            cursor.execute(_statement())
+            rows = {(label, owner): f"{count} {hashed}" for label, owner, count, hashed in cursor.fetchall()}
+            assert rows, "nothing is in sight, so that nothing could be seen to change"
+            _read = transactions, rows
+    return _read[1]
 
 
 def changes(before: Snapshot, after: Snapshot, *, but: Collection[str] = ()) -> list[str]:

@@ -28,6 +28,7 @@ PLUMBING = {"tests.engines", "tests.database", "pytest_django.fixtures"}
 STARTERS = {
     ("playwright.sync_api", "sync_playwright"): "browser",
     ("tests.box.box_process", "BoxProcess"): "box",
+    ("app.llm.tests.real_servers", "tiny_ollama"): "stack",
     ("subprocess", "Popen"): "engine",
     ("subprocess", "run"): "engine",
     ("app.embedded.process_spec", "engine_start"): "engine",

@@ -1,7 +1,6 @@
 """The contract with a real vLLM: what we rely on, and what it says when something is wrong."""
 
 import asyncio
-import os
 import re
 import urllib.request
 from collections.abc import AsyncIterator
@@ -12,8 +11,9 @@ from app.errors import Upstream
 from app.lib.http import http_session_close
 from app.llm.chat import ChatStream
 from app.llm.endpoints import Endpoint, endpoint_facts, facts_forget
-from app.llm.tests.real_servers import server_named, wait_until
+from app.llm.tests.real_servers import needs_vllm, vllm_endpoint, wait_until
 
+pytestmark = needs_vllm
 QUESTION = [{"role": "user", "content": "Do cats purr?"}]
 CONTEXT = 2048  # what the tests' server is started with
 LONG = 2000  # tokens: some seconds
@@ -22,7 +22,7 @@ LONG = 2000  # tokens: some seconds
 @pytest.fixture
 async def vllm() -> AsyncIterator[Endpoint]:
     facts_forget()
-    yield Endpoint(f"{server_named('VLLM')}/v1", os.environ.get("REFDESK_TEST_VLLM_MODEL", ""))
+    yield vllm_endpoint()
     facts_forget()
     await http_session_close()
 

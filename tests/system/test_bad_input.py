@@ -127,26 +127,27 @@ async def test_bad_requests_are_refused_and_never_fail(route: Route, tenant: Ten
     assert failed == []
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "status", "code"),
-    [
-        ("GET", "/api/v1/nothing", 404, "not_found"),
-        ("GET", "/api/v2/me", 404, "not_found"),
-        ("GET", "/api/", 404, "not_found"),
-        ("GET", "/api/v1", 404, "not_found"),
-        ("POST", "/api/v1/me", 405, "method_not_allowed"),
-        ("DELETE", "/api/v1/documents", 405, "method_not_allowed"),
-        ("OPTIONS", "/api/v1/me", 405, "method_not_allowed"),
-        ("GET", "/api/v1/openapi.json", 401, "not_signed_in"),
-    ],
-)
-def test_what_no_route_takes_is_answered_in_the_one_shape(method: str, path: str, status: int, code: str) -> None:
-    response = Client().generic(method, path)
-    assert (response.status_code, response["Content-Type"].split(";")[0]) == (status, "application/json")
-    error = response.json()["error"]
-    assert error["code"] == code
-    assert error["request_id"] == response["X-Request-ID"]
-    assert error["details"]["hint"]
+NO_ROUTES = [
+    ("GET", "/api/v1/nothing", 404, "not_found"),
+    ("GET", "/api/v2/me", 404, "not_found"),
+    ("GET", "/api/", 404, "not_found"),
+    ("GET", "/api/v1", 404, "not_found"),
+    ("POST", "/api/v1/me", 405, "method_not_allowed"),
+    ("DELETE", "/api/v1/documents", 405, "method_not_allowed"),
+    ("OPTIONS", "/api/v1/me", 405, "method_not_allowed"),
+    ("GET", "/api/v1/openapi.json", 401, "not_signed_in"),
+]
+
+
+def test_what_no_route_takes_is_answered_in_the_one_shape(subtests: pytest.Subtests) -> None:
+    for method, path, status, code in NO_ROUTES:
+        with subtests.test(method=method, path=path):
+            response = Client().generic(method, path)
+            assert (response.status_code, response["Content-Type"].split(";")[0]) == (status, "application/json")
+            error = response.json()["error"]
+            assert error["code"] == code
+            assert error["request_id"] == response["X-Request-ID"]
+            assert error["details"]["hint"]
 
 
 def test_outside_the_api_an_error_is_a_page(alice: Person) -> None:

@@ -67,24 +67,28 @@ def test_a_refusal_is_not_tried_again_and_says_what_the_server_said() -> None:
         assert len(server.asked) == 2  # with base64 and without
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"<html>",
-        {"data": []},
-        {"data": [{"index": 0}]},
-        {"data": [{"index": n, "embedding": [1.0] * (n + 1)} for n in range(len(PROBES))]},
-        {"data": [{"index": n, "embedding": [math.nan, 1.0]} for n in range(len(PROBES))]},
-        {"data": [{"index": n, "embedding": "AAA="} for n in range(len(PROBES))]},
-        {"data": [{"index": n, "embedding": [math.inf, -math.inf]} for n in range(len(PROBES))]},
-        {"error": "out of memory"},
-        [],
-    ],
-)
-def test_an_answer_without_proper_vectors_is_refused(content: Any) -> None:
-    with serving(Scripted(lambda _: (200, content, {}))) as server, pytest.raises(Upstream) as refused:
-        EmbeddingsClient(EmbeddingsServer(server.url)).embed_documents(["a"])
-    assert (refused.value.code, refused.value.retryable) == ("embeddings_unavailable", True)
+IMPROPER = [
+    b"<html>",
+    {"data": []},
+    {"data": [{"index": 0}]},
+    {"data": [{"index": n, "embedding": [1.0] * (n + 1)} for n in range(len(PROBES))]},
+    {"data": [{"index": n, "embedding": [math.nan, 1.0]} for n in range(len(PROBES))]},
+    {"data": [{"index": n, "embedding": "AAA="} for n in range(len(PROBES))]},
+    {"data": [{"index": n, "embedding": [math.inf, -math.inf]} for n in range(len(PROBES))]},
+    {"error": "out of memory"},
+    [],
+]
+
+
+def test_an_answer_without_proper_vectors_is_refused(subtests: pytest.Subtests) -> None:
+    for content in IMPROPER:
+        with subtests.test(content=content):
+            with (
+                serving(Scripted(lambda _, content=content: (200, content, {}))) as server,
+                pytest.raises(Upstream) as refused,
+            ):
+                EmbeddingsClient(EmbeddingsServer(server.url)).embed_documents(["a"])
+            assert (refused.value.code, refused.value.retryable) == ("embeddings_unavailable", True)
 
 
 async def test_a_question_learns_quickly_that_nobody_answers() -> None:

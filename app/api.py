@@ -23,6 +23,7 @@ from ninja.renderers import BaseRenderer
 
 from app.accounts.api import router as accounts
 from app.accounts.auth import caller_of, policy
+from app.analytics.api import router as usage
 from app.audit.api import router as audit
 from app.bots.api import router as bots
 from app.chat.api import router as chat
@@ -30,7 +31,6 @@ from app.errors import CODES, RefdeskError, retry_after
 from app.lib.request_id import request_id_of
 from app.library.api import router as sources
 from app.operations.metrics import ERRORS
-from app.plans.api import router as usage
 from app.privacy.api import router as privacy
 from app.retrieval.api import router as retrieval
 from app.settings import VERSION
@@ -138,7 +138,7 @@ api.add_router("", privacy)
 
 def error_answer(request: HttpRequest, error: RefdeskError) -> HttpResponse:
     """The one way an error becomes an HTTP answer."""
-    ERRORS.add(error.code)
+    ERRORS.labels(error.code).inc()
     answer = api.create_response(request, error.as_json(request_id_of(request)), status=error.status)
     if error.retry_after_s is not None:
         answer["Retry-After"] = retry_after(error)

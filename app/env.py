@@ -89,6 +89,19 @@ def _token(value: str) -> str:
     return value
 
 
+def key_list_join(*lists: str | None) -> str:
+    """Return the keys of several lists as one list with commas, each key once, in the order of the lists."""
+    keys = [key for text in lists if text for key in re.split(r"[\s,]+", text) if key]
+    return ",".join(dict.fromkeys(keys))
+
+
+def _key_list(value: str) -> str:
+    keys = key_list_join(value)
+    if any(not re.fullmatch(r"[\x21-\x7e]{32,}", key) for key in keys.split(",")):
+        raise ValueError("must be keys of at least 32 letters, digits or signs each, with commas or lines between")
+    return keys
+
+
 def _email(value: str) -> str:
     if "@" not in value or value != value.strip():
         raise ValueError("must be an e-mail address")
@@ -129,6 +142,11 @@ NAMES: dict[str, Name] = {
     "REFDESK_ADMIN_PASSWORD": Name(None, _text, "First owner's password; made and printed once when not given"),
     "REFDESK_SAMPLES": Name("1", _flag, "0: do not load the sample library at the first start"),
     "REFDESK_SECRET_KEY": Name(None, _text, "Key that signs sessions; made at the first start when not given"),
+    "REFDESK_SECRETS_KEYS": Name(
+        None,
+        _key_list,
+        "Keys that encrypt stored credentials: the first encrypts, all decrypt; one is made at the first start",
+    ),
     "REFDESK_SMTP_URL": Name(
         None, _smtp_url, "Mail server, with user:password@ if it wants them; smtps:// for TLS from the first byte"
     ),
@@ -167,6 +185,8 @@ NAMES: dict[str, Name] = {
 FIRST_START = ("REFDESK_ADMIN_EMAIL", "REFDESK_ADMIN_PASSWORD", "REFDESK_SAMPLES")
 # Names that belong to tests: read there, known here so that they do not stop a start.
 TEST_PREFIX = "REFDESK_TEST_"
+# Their values stay out of messages, wrong ones too: a mistyped key is nearly the key.
+_SECRET_NAME = re.compile(r"(?:KEY|KEYS|PASSWORD|SECRET|TOKEN)$")
 
 
 def _raw(name: str, environ: Mapping[str, str]) -> str | None:
@@ -208,6 +228,8 @@ def read(name: str, environ: Mapping[str, str] = os.environ) -> Any:
     try:
         return setting.read(text)
     except ValueError as error:
+        if _SECRET_NAME.search(name):
+            raise EnvError(f"{name} {error}.") from None
         # A password in an address stays out of terminals and logs.
         shown = re.sub(r"(?<=//)[^/@]*@", "…@", text)
         raise EnvError(f"{name} {error}, not {shown!r}.") from error
@@ -243,11 +265,22 @@ def read_deployment(name: str) -> Any:
     REFDESK_DATA/run/environment.json, so that a command typed in another shell works with the same; a variable that is
     set goes before that file.
     """
-    if is_given(name):
-        return read(name)
+    return read(name) if is_given(name) else read(name, _started())
+
+
+def read_secrets_keys() -> str:
+    """Return the keys of stored credentials: those of the running box, then those that are set here besides.
+
+    Set alone, they would encrypt what the box cannot read, and not open what it stored.
+    """
+    return key_list_join(read("REFDESK_SECRETS_KEYS", _started()), read("REFDESK_SECRETS_KEYS"))
+
+
+def _started() -> dict[str, str]:
+    """Return what the supervisor of a running box was given or started; nothing when there is none."""
     path = Path(read("REFDESK_DATA")) / "run" / "environment.json"
     try:
         started = json.loads(path.read_text())
     except (OSError, ValueError):
-        started = {}
-    return read(name, {key: text for key, text in started.items() if key.removesuffix("_FILE") in NAMES})
+        return {}
+    return {key: text for key, text in started.items() if key.removesuffix("_FILE") in NAMES}

@@ -73,6 +73,17 @@ CODES: dict[str, Entry] = {
     "worker_died": Entry(500, "The worker died three times on this file.", "Split the file or report it.", True),
     "cancelled": Entry(409, "This was cancelled.", "Press retry to run it again.", True),
     "file_missing": Entry(500, "The stored file is missing or damaged.", "Upload it again.", True),
+    # Credentials
+    "secrets_key_missing": Entry(
+        503,
+        "Credentials cannot be stored or read: the key that encrypts them is missing.",
+        "Whoever runs this Refdesk sets REFDESK_SECRETS_KEYS (docs/secrets.md).",
+    ),
+    "secret_unreadable": Entry(
+        503,
+        "A stored credential cannot be read.",
+        "Enter it again, or give back the key that it was encrypted with (docs/secrets.md).",
+    ),
     # Exports
     "archive_refused": Entry(422, "This archive cannot be imported.", "Make the export again, and copy it whole."),
     "export_not_ready": Entry(409, "This export is not ready.", "Wait until its state is done.", True),
@@ -85,6 +96,7 @@ CODES: dict[str, Entry] = {
     ),
     "cache_unavailable": Entry(503, "Valkey does not answer.", "Try again in a moment; see the logs.", True),
     "embeddings_unavailable": Entry(503, "The embedding model does not answer.", "Try again in a moment.", True),
+    "rerank_unavailable": Entry(503, "The reranking model does not answer.", "Try again in a moment.", True),
     "model_unavailable": Entry(503, "The language model does not answer.", "Try again; check the model server.", True),
     "model_timeout": Entry(504, "The language model took too long.", "Try again; check the model server.", True),
     "model_dropped": Entry(502, "The language model stopped in the middle.", "Ask again.", True),

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from app.env import EnvError, check_names, read, read_deployment
+from app.env import EnvError, check_names, read, read_deployment, read_secrets_keys
 from app.lib.tenancy import ACT_AS_ROLE
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,6 +37,7 @@ try:
     DATA = Path(read("REFDESK_DATA")).resolve()
     PUBLIC_URL: str = read_deployment("REFDESK_URL")
     SECRET_KEY: str = read_deployment("REFDESK_SECRET_KEY") or ""
+    SECRETS_KEYS: str = read_secrets_keys()
     DATABASE_URL: str = read_deployment("REFDESK_DATABASE_URL") or ""
     VALKEY_URL: str = read_deployment("REFDESK_VALKEY_URL") or ""
     QDRANT_URL: str = read_deployment("REFDESK_QDRANT_URL") or ""
@@ -127,6 +128,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "ninja",  # for the files of the API's page, which would be loaded from outside otherwise
+    "app.secrets",
     "app.audit",
     "app.plans",
     "app.accounts",
@@ -139,7 +141,6 @@ INSTALLED_APPS = [
     "app.privacy",
     "app.portal",
     "app.operations",
-    "app.backup",
 ]
 # Every one of these is async: a sync one would cost each streamed answer a hop to a thread.
 MIDDLEWARE = [
@@ -262,7 +263,7 @@ UNFOLD = {
     },
     "SITE_SUBHEADER": "app.admin_site.organisation_switcher.organisation_words",
     "SITE_DROPDOWN": "app.admin_site.organisation_switcher.organisation_links",
-    "DASHBOARD_CALLBACK": "app.analytics.admin.dashboard",
+    "DASHBOARD_CALLBACK": "app.analytics.admin.dashboard.dashboard",
     "STYLES": [lambda request: f"{STATIC_URL}refdesk/tokens.css", lambda request: f"{STATIC_URL}refdesk/admin.css"],
     "SCRIPTS": [lambda request: f"{STATIC_URL}refdesk/keys.js"],
     "SIDEBAR": {

@@ -1,12 +1,12 @@
 from django.contrib import admin
 from django.urls import path
 
-from app.accounts import views as accounts
 from app.api import api
 from app.chat import views as chat
-from app.library import views as sources
+from app.library import views as library
 from app.oidc import views as oidc
-from app.operations import views as ops
+from app.operations import views as operations
+from app.portal import views as portal
 from app.portal.theme import show_theme
 from app.privacy import views as privacy
 
@@ -18,16 +18,16 @@ handler500 = "app.lib.error_responses.server_error"
 urlpatterns = [
     path("", chat.show_portal, name="portal"),
     path("c/<uuid:conversation_id>", chat.show_conversation, name="conversation"),
-    path("documents", sources.show_documents, name="documents"),
-    path("documents/<uuid:document_id>", sources.show_document, name="document"),
-    path("account", accounts.show_account, name="account"),
-    path("accounts/sign-in", accounts.sign_in, name="sign_in"),
-    path("accounts/sign-out", accounts.sign_out, name="sign_out"),
-    path("accounts/forgot", accounts.forgot_password, name="forgot_password"),
-    path("accounts/reset/<str:token>", accounts.reset_password, name="reset_password"),
-    path("accounts/organisation", accounts.switch_organisation, name="switch_organisation"),
-    path("setup/<str:token>", accounts.claim_first_admin, name="first_admin"),
-    path("accounts/invitations/<str:token>", accounts.accept_invitation, name="accept_invitation"),
+    path("documents", library.show_documents, name="documents"),
+    path("documents/<uuid:document_id>", library.show_document, name="document"),
+    path("account", portal.show_account, name="account"),
+    path("accounts/sign-in", portal.sign_in, name="sign_in"),
+    path("accounts/sign-out", portal.sign_out, name="sign_out"),
+    path("accounts/forgot", portal.forgot_password, name="forgot_password"),
+    path("accounts/reset/<str:token>", portal.reset_password, name="reset_password"),
+    path("accounts/organisation", portal.switch_organisation, name="switch_organisation"),
+    path("setup/<str:token>", portal.claim_first_admin, name="first_admin"),
+    path("accounts/invitations/<str:token>", portal.accept_invitation, name="accept_invitation"),
     path("accounts/oidc/sign-in", oidc.oidc_begin, name="oidc_begin"),
     path("accounts/oidc/callback", oidc.oidc_callback, name="oidc_callback"),
     path("accounts/oidc/logout", oidc.oidc_logout, name="oidc_logout"),
@@ -36,9 +36,9 @@ urlpatterns = [
     path("theme/<str:colour>.css", show_theme, name="theme"),
     path("account/data", privacy.show_own_data, name="own_data"),
     path("account/exports/<uuid:export_id>", privacy.download_export, name="download_export"),
-    path("health", ops.show_health, name="health"),
-    path("ready", ops.show_ready, name="ready"),
-    path("metrics", ops.show_metrics, name="metrics"),
+    path("health", operations.show_health, name="health"),
+    path("ready", operations.show_ready, name="ready"),
+    path("metrics", operations.show_metrics, name="metrics"),
     path("api/v1/", api.urls),
     path("admin/", admin.site.urls),
 ]

@@ -24,7 +24,8 @@ from app.library.parsers.blocks import ChunkDraft, Parsed, full_text
 from app.library.parsers.media import MARKDOWN
 from app.library.pipeline.chunking import chunk
 from app.library.pipeline.tokens import minilm_counter
-from app.llm.embeddings import EmbeddingsClient, EmbeddingsServer
+from app.llm.embeddings import EmbeddingsClient
+from app.llm.endpoint import Endpoint
 from bench.retrieval_sets import vectors_of
 
 SETTINGS = ((128, 0), (254, 0), (254, 50))
@@ -80,7 +81,7 @@ def main() -> None:
     parser.add_argument("--embeddings", required=True, help="address of an OpenAI-compatible server, with /v1")
     parser.add_argument("--corpus", action="append", help="only this one; may be repeated")
     given = parser.parse_args()
-    client = EmbeddingsClient(EmbeddingsServer(given.embeddings))
+    client = EmbeddingsClient(Endpoint(given.embeddings))
     print("| corpus | tokens | overlap | passages | questions | recall | precision | cutting s |\n" + "|---" * 8 + "|")
     means: dict[tuple[int, int], list[tuple[float, float]]] = defaultdict(list)
     for path in sorted((given.folder / "corpora").glob("*.md")):

@@ -15,7 +15,7 @@ from pathlib import Path
 from app.embedded.ports import port_find
 from app.embedded.postgres import Postgres
 from app.embedded.valkey import Valkey
-from app.llm.tests.scripted import ScriptedModel
+from app.llm.tests.fake_llm import ScriptedModel
 from bench.engines import ROOT, engine
 
 TICKS_S = os.sysconf("SC_CLK_TCK")

@@ -202,7 +202,8 @@ def pdfs_measure(desk: Box, folder: Path) -> dict[str, Any]:
 
 
 def share_measure(desk: Box, files: Sequence[File]) -> dict[str, Any]:
-    from app.llm.embeddings import EmbeddingsClient, EmbeddingsServer
+    from app.llm.embeddings import EmbeddingsClient
+    from app.llm.endpoint import Endpoint
 
     desk.ingest([("first.txt", b"Starts the parsers' process.")])
     before = sum(desk.cpu_s().values()) + _cpu_s(desk.embedder)
@@ -211,7 +212,7 @@ def share_measure(desk: Box, files: Sequence[File]) -> dict[str, Any]:
     names = {name for name, _ in files}
     measured = [document["id"] for document in listed(desk, "/documents") if document["name"] in names]
     texts = [one["text"] for document in measured for one in listed(desk, f"/documents/{document}/chunks")]
-    client = EmbeddingsClient(EmbeddingsServer(desk.embeddings))
+    client = EmbeddingsClient(Endpoint(desk.embeddings))
     client.space()
     parts = [texts[first : first + 64] for first in range(0, len(texts), 64)]
     begun, before = time.perf_counter(), _cpu_s(desk.embedder)

@@ -1,8 +1,9 @@
-"""Memory of a box at rest: proportional set size of its processes, a minute after the samples of its first start.
+"""Measure the memory of a box at rest: proportional set size, a minute after the samples of its first start were read.
 
 python -m bench.memory
 """
 
+import contextlib
 import json
 import os
 import re
@@ -22,6 +23,7 @@ from bench.engines import RESULTS, ROOT, memory_mb
 # The parsers' process ends a minute after the last file; what is at rest is measured after that.
 REST_S = 75
 LEFT_OUT = "embeddings"
+MOST_MB = 400
 
 
 def name_of(process: psutil.Process) -> str:
@@ -42,14 +44,24 @@ def name_of(process: psutil.Process) -> str:
 
 
 def measured(root: psutil.Process) -> dict[str, float]:
-    found: dict[str, float] = {}
+    sizes: dict[str, float] = {}
     for process in [root, *root.children(recursive=True)]:
         try:
             name = name_of(process)
-            found[name] = found.get(name, 0.0) + memory_mb(process.pid)
+            sizes[name] = sizes.get(name, 0.0) + memory_mb(process.pid)
         except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
             continue
-    return found
+    return sizes
+
+
+def with_qdrant_client(root: psutil.Process) -> list[str]:
+    """Return the processes with Qdrant's client: nothing but its package loads gRPC's library."""
+    names = []
+    for process in root.children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
+            if "/grpc/_cython/" in Path(f"/proc/{process.pid}/maps").read_text():
+                names.append(name_of(process))
+    return names
 
 
 def settle(address: str) -> None:
@@ -74,17 +86,20 @@ def main() -> None:
         with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as box:
             try:
                 settle(f"http://127.0.0.1:{port}")
-                found = measured(psutil.Process(box.pid))
+                sizes = measured(psutil.Process(box.pid))
+                loaded = with_qdrant_client(psutil.Process(box.pid))
             finally:
                 box.send_signal(signal.SIGTERM)
                 box.wait(30)
     print("| process | MB (PSS) |\n|---|---:|")
-    for name, size in sorted(found.items(), key=lambda item: -item[1]):
+    for name, size in sorted(sizes.items(), key=lambda item: -item[1]):
         print(f"| {name} | {size:.0f} |")
-    total = sum(size for name, size in found.items() if name != LEFT_OUT)
-    print(f"| all but the embedding one | {total:.0f} |")
+    total = sum(size for name, size in sizes.items() if name != LEFT_OUT)
+    print(f"| all but the embedding one (at most {MOST_MB}) | {total:.0f} |")
+    print(f"\nWith Qdrant's client loaded: {', '.join(loaded) or 'none'}")
     RESULTS.mkdir(exist_ok=True)
-    Path(RESULTS / "memory.json").write_text(json.dumps({"by_process": found, "without_embeddings": total}, indent=1))
+    results = {"by_process": sizes, "without_embeddings": total, "qdrant_client": loaded}
+    Path(RESULTS / "memory.json").write_text(json.dumps(results, indent=1))
 
 
 if __name__ == "__main__":

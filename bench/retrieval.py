@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from app.llm.embeddings import EmbeddingsClient, EmbeddingsServer
+from app.llm.embeddings import EmbeddingsClient
+from app.llm.endpoint import Endpoint
 from app.retrieval.fusion import Candidates
 from app.retrieval.sparse import document_encode, query_encode
 from bench.answerability import refusals_measure, refusals_print
@@ -86,7 +87,7 @@ def main() -> None:
     options = parser.parse_args()
     sets = [one for one in sets_load(options.data) if not options.only or one.name in options.only]
     with engine("app.embedded.embeddings") as (address, _):
-        client = EmbeddingsClient(EmbeddingsServer(f"{address}/v1"))
+        client = EmbeddingsClient(Endpoint(f"{address}/v1"))
         for one in sets:
             print(f"{one.name}: {len(one.texts)} texts, {len(one.questions)} questions", flush=True)
             vectors_of(client, list(one.texts.values()))

@@ -21,7 +21,8 @@ import numpy as np
 from app.lib.http import http_session_close
 from app.llm.embeddings import EmbeddingSpace
 from app.retrieval.fusion import candidates_fuse
-from app.retrieval.index import IndexReader, IndexServer, IndexWriter, Point
+from app.retrieval.index import IndexReader, IndexServer, Point
+from app.retrieval.index_writer import IndexWriter
 from app.retrieval.sparse import SparseVector
 from bench.engines import RESULTS, cpu_s, engine, memory_mb
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import uvloop
 
-from app.llm.tests.scripted import Script
+from app.llm.tests.fake_llm import Script
 from bench.desk import Desk, cpu_s, desk, tree_cpu_s, worker_process
 from bench.engines import RESULTS, memory_mb
 

@@ -152,7 +152,8 @@ class Budget:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        terminalreporter.section("cost by marker")
+        if self._counts:
+            terminalreporter.section("cost by marker")
         for marker in filter(self._counts.get, COSTS):
             spent = self._sums[marker]
             terminalreporter.write_line(

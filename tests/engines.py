@@ -59,6 +59,7 @@ for name in [name for name in os.environ if name.startswith("REFDESK_") and not 
 os.environ.update(
     REFDESK_DATA=str(FOLDER / "data"),
     REFDESK_SECRET_KEY=secrets.token_urlsafe(32),
+    REFDESK_SECRETS_KEYS=secrets.token_urlsafe(48),
     REFDESK_DATABASE_URL=POSTGRES.url(),
     REFDESK_VALKEY_URL=VALKEY.url(),
     REFDESK_QDRANT_URL=f"http://{LOOPBACK}:{QDRANT_PORT.number}",

@@ -27,6 +27,8 @@ from app.plans.models import Plan, UsageEntry
 from app.plans.services import plan_create
 from app.privacy.choices import ErasureKind, WorkState
 from app.privacy.models import Erasure, Export, RetentionRun
+from app.secrets.models import Secret
+from app.secrets.services import secret_set
 from tests.people import Person
 
 PLACE = {"kind": "text", "page": None, "boxes": [], "heading": [], "rows": None}
@@ -57,6 +59,7 @@ class Tenant:
     retention: RetentionRun
     plan: Plan
     usage: UsageEntry
+    secret: Secret
 
     # By model, as tests/admin_routes.py has looked them up.
     found: dict[Any, Any] = field(default_factory=dict, repr=False)
@@ -101,6 +104,12 @@ def tenant_make(person: Person, *, word: str) -> Tenant:
         ),
         plan=_plan(organisation),
         usage=_usage(person, bot),
+        secret=secret_set(
+            organisation=organisation.pk,
+            purpose="endpoint.api_key",
+            label=f"{word} credential",
+            value=f"{word} credential's value",
+        ),
         **_work(person),
     )
 

@@ -23,6 +23,7 @@ EXAMPLES = {
     "REFDESK_ADMIN_PASSWORD": "a long sentence that nobody guesses",
     "REFDESK_SAMPLES": "0",
     "REFDESK_SECRET_KEY": "64 random letters and digits",
+    "REFDESK_SECRETS_KEYS": "64-random-letters-and-digits-the-newest,64-random-letters-and-digits-an-older-one",
     "REFDESK_SMTP_URL": "smtp://desk:secret@mail.example.org:587",
     "REFDESK_MAIL_FROM": "Reference desk <desk@example.org>",
     "REFDESK_LLM_URL": "http://localhost:11434/v1",

@@ -24,7 +24,7 @@ SHARES = (0.5, 0.95)
 class Answers:
     """Answers of one day, or of all days. Each question has exactly one answer, so `questions` counts both.
 
-    The four times are seconds, None where nothing was measured. Tokens are the ledger's (app/usage).
+    The four times are seconds, None where nothing was measured. Tokens are the ledger's (app/plans).
     """
 
     day: date | None

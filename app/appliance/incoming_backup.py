@@ -10,13 +10,27 @@ from typing import BinaryIO
 
 from app import env
 from app.appliance.secrets_files import APP
-from app.backup.archive.reading import KEYCLOAK_ADMIN, OIDC_CLIENT, SECRET_KEY, Archive, Unusable, archive_open
+from app.backup.archive.reading import (
+    KEYCLOAK_ADMIN,
+    OIDC_CLIENT,
+    SECRET_KEY,
+    SECRETS_KEYS,
+    Archive,
+    Unusable,
+    archive_open,
+)
 from app.embedded.secret import file_write_private
 
 # In the volume scratch, which the restore sees as /data.
 ARRIVED = "arrived.tar"
 # The signing key last: a vault that has it has the others.
-SEEDS = {"oidc_client": OIDC_CLIENT, "keycloak_admin": KEYCLOAK_ADMIN, "secret_key": SECRET_KEY}
+SEEDS = {
+    "oidc_client": OIDC_CLIENT,
+    "keycloak_admin": KEYCLOAK_ADMIN,
+    "secrets_keys": SECRETS_KEYS,
+    "secret_key": SECRET_KEY,
+}
+# The keys of credentials are not among them: those of .env and those of the backup work side by side.
 GIVEN = {"oidc_client": "REFDESK_OIDC_CLIENT_SECRET", "secret_key": "REFDESK_SECRET_KEY"}
 # Of a disk that is full PostgreSQL stops.
 KEEP_FREE_BYTES = 256 * 1024 * 1024

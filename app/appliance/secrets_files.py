@@ -28,9 +28,9 @@ KNOWN = (
     "a long random",
 )
 MADE = (
-    "secret_key", "postgres_superuser", "postgres_refdesk", "postgres_keycloak", "valkey", "qdrant", "s3_access_key",
-    "s3_secret_key", "embeddings", "oidc_client", "keycloak_admin", "bugsink", "bugsink_admin", "grafana_admin",
-    "metrics",
+    "secret_key", "secrets_keys", "postgres_superuser", "postgres_refdesk", "postgres_keycloak", "valkey", "qdrant",
+    "s3_access_key", "s3_secret_key", "embeddings", "oidc_client", "keycloak_admin", "bugsink", "bugsink_admin",
+    "grafana_admin", "metrics",
 )  # fmt: skip
 # Whom the containers run as (`user:` in docker-compose.yml).
 APP, POSTGRES, VALKEY, PLAIN = 10001, 999, 999, 1000
@@ -82,6 +82,17 @@ def given(name: str) -> str | None:
     return str(value)
 
 
+def secrets_keys(made: str) -> str:
+    """Return the keys of stored credentials: those given, and the one made here, which goes on decrypting.
+
+    Raises EnvError, WeakSecret.
+    """
+    keys: str | None = env.read("REFDESK_SECRETS_KEYS")
+    for key in keys.split(",") if keys else ():
+        secret_check("REFDESK_SECRETS_KEYS", key)
+    return env.key_list_join(keys, made)
+
+
 def model_server(served: Served) -> dict[str, str]:
     """Address, model and key of the language model: what was given, or else the profile's. Empty: none."""
     url, model = env.read("REFDESK_LLM_URL") or "", env.read("REFDESK_LLM_MODEL") or ""
@@ -119,6 +130,7 @@ def shares(made: dict[str, str], served: Served) -> list[Share]:
     metrics = given("REFDESK_METRICS_TOKEN") or made["metrics"]
     app = {
         "secret_key": given("REFDESK_SECRET_KEY") or made["secret_key"],
+        "secrets_keys": secrets_keys(made["secrets_keys"]),
         "database_url": given("REFDESK_DATABASE_URL") or database,
         "valkey_url": given("REFDESK_VALKEY_URL") or valkey,
         "qdrant_api_key": qdrant,

@@ -19,7 +19,7 @@ import psycopg.sql
 from django.conf import settings
 
 from app import env
-from app.backup.archive.reading import DUMP, FORMAT, LISTS, SECRET_KEY, SETTINGS
+from app.backup.archive.reading import DUMP, FORMAT, LISTS, SECRET_KEY, SECRETS_KEYS, SETTINGS
 from app.backup.archive.writing import ArchiveWriter, Unwritable, archive_written
 from app.backup.pg_dump import database_dump, owner_address, owner_connect, snapshot_taken
 from app.lib.storage import ObjectMissing, Storage, exports_storage, storage
@@ -34,10 +34,10 @@ KEEP_FREE_BYTES = 256 * 1024 * 1024
 # Hosts of engines that a box, or the appliance, starts for itself.
 OURS = ("127.0.0.1", "embeddings")
 # Where this box's engines are, and what only its first start reads: another box has its own.
-OWN = (*env.FIRST_START, "REFDESK_DATA", "REFDESK_HOST", "REFDESK_PORT", "REFDESK_SECRET_KEY", "REFDESK_DATABASE_URL",
-       "REFDESK_VALKEY_URL", "REFDESK_QDRANT_URL", "REFDESK_QDRANT_API_KEY", "REFDESK_S3_URL", "REFDESK_S3_BUCKET",
-       "REFDESK_S3_ACCESS_KEY", "REFDESK_S3_SECRET_KEY", "REFDESK_S3_PUBLIC_URL", "REFDESK_INTERNAL_HOST",
-       "REFDESK_OIDC_INTERNAL_URL", "REFDESK_WORKER_BEATS", "REFDESK_ALIVE_FILE")  # fmt: skip
+OWN = (*env.FIRST_START, "REFDESK_DATA", "REFDESK_HOST", "REFDESK_PORT", "REFDESK_SECRET_KEY", "REFDESK_SECRETS_KEYS",
+       "REFDESK_DATABASE_URL", "REFDESK_VALKEY_URL", "REFDESK_QDRANT_URL", "REFDESK_QDRANT_API_KEY",
+       "REFDESK_S3_URL", "REFDESK_S3_BUCKET", "REFDESK_S3_ACCESS_KEY", "REFDESK_S3_SECRET_KEY", "REFDESK_S3_PUBLIC_URL",
+       "REFDESK_INTERNAL_HOST", "REFDESK_OIDC_INTERNAL_URL", "REFDESK_WORKER_BEATS", "REFDESK_ALIVE_FILE")  # fmt: skip
 
 # Files that rows name. A retired version's may be gone already: it is taken if it is there.
 _NAMED = {
@@ -150,6 +150,8 @@ class _Backup:
             self._writer.add(LISTS[kind], lambda put, kind=kind: self._list(connection, kind, put))  # type: ignore[misc]
         self._writer.add_bytes(SETTINGS, json.dumps(settings_kept(), indent=1, sort_keys=True).encode())
         self._writer.add_bytes(SECRET_KEY, settings.SECRET_KEY.encode())
+        if settings.SECRETS_KEYS:
+            self._writer.add_bytes(SECRETS_KEYS, settings.SECRETS_KEYS.encode())
         more = beside(self._writer)
         tables = table_counts(connection)
         self._made.rows = sum(tables.values())

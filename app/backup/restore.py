@@ -15,7 +15,7 @@ from django.db.migrations.loader import MigrationLoader
 
 from app.accounts.row_security import as_owner
 from app.audit.trail import audit_record
-from app.backup.archive.reading import DUMP, SECRET_KEY, Archive
+from app.backup.archive.reading import DUMP, SECRET_KEY, SECRETS_KEYS, Archive
 from app.backup.create import Say, table_counts
 from app.backup.pg_dump import database_load, owner_connect
 from app.lib.storage import Storage, exports_storage, storage
@@ -59,6 +59,7 @@ def restore_check(archive: Archive, *, keep_files: bool = False) -> bool:
             "This box has another REFDESK_SECRET_KEY than the backup: sign-ins would end and the audit trail's seals "
             "would not hold. Give it the one that `python -m app.backup.archive secret-key FILE` prints."
         )
+    _secrets_keys_check(archive)
     _migrations_check(archive)
     resumed = _database_check(archive)
     stores = {"objects": storage(), "exports": exports_storage()}
@@ -69,6 +70,15 @@ def restore_check(archive: Archive, *, keep_files: bool = False) -> bool:
             raise NotEmpty(f"The file store has {foreign} files that the backup does not know. "
                            "A restore goes into an empty box only.")  # fmt: skip
     return resumed
+
+
+def _secrets_keys_check(archive: Archive) -> None:
+    needed = archive.read(SECRETS_KEYS).decode().split(",") if archive.holds(SECRETS_KEYS) else []
+    if set(needed) - set(settings.SECRETS_KEYS.split(",")):
+        raise NotEmpty(
+            "This box lacks keys of REFDESK_SECRETS_KEYS that the backup has: credentials that people entered could "
+            "not be read. Give it those that `python -m app.backup.archive secrets-keys FILE` prints, after its own."
+        )
 
 
 def _migrations_check(archive: Archive) -> None:

@@ -39,8 +39,8 @@ from app.chat.writing import answer_write
 from app.errors import RefdeskError, Upstream
 from app.lib.sse import Event
 from app.lib.tenancy import scope_enter
-from app.llm.endpoints import endpoint_default, endpoint_facts
 from app.llm.queue import queue_of
+from app.llm.routing import endpoint_default, model_info
 from app.plans.caps import cap_check
 from app.plans.rate_limits import tokens_settle, tokens_take
 from app.retrieval.search import Found, candidates_find
@@ -170,7 +170,7 @@ async def _model_of(owner: Owner, bot: LiveBot) -> ModelChoice:
     if endpoint is None:
         return ModelChoice()
     try:
-        facts = await endpoint_facts(endpoint)
+        facts = await model_info(endpoint)
     except Upstream as error:
         return ModelChoice(endpoint, error=error)
     return ModelChoice(endpoint, facts, queue_of(endpoint.url, facts.slots).enter(owner.organisation))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from app.llm.chat import Turn
+from app.llm.messages import ChatMessage, Role
 
 RULES = """\
 You are an organisation's reference desk. You answer questions from passages of its documents.
@@ -78,7 +78,7 @@ class Source:
 class Prompt:
     """What is sent; `shown` are the passage numbers that fitted; `max_tokens` what is left for the answer, at most."""
 
-    messages: list[Turn]
+    messages: list[ChatMessage]
     shown: list[int]
     max_tokens: int
 
@@ -102,7 +102,7 @@ def prompt_make(
     *,
     question: str,
     sources: Sequence[Source],
-    history: Sequence[Turn],
+    history: Sequence[ChatMessage],
     own: str,
     refusal_text: str,
     context: int,
@@ -118,13 +118,13 @@ def prompt_make(
     example = _example() if context >= EXAMPLE_FROM else []
     max_tokens = answer_most(max_tokens=max_tokens, context=context)
     room = context - max_tokens - MARGIN - tokens_estimate(system) - tokens_estimate(question + PASSAGES)
-    room -= sum(tokens_estimate(turn["content"]) for turn in example)
+    room -= sum(tokens_estimate(message.text) for message in example)
     code = secrets.token_hex(6)
     blocks, shown = _blocks(_near(sources, context), room, code)
     room -= sum(tokens_estimate(block) for block in blocks)
     asked = "\n".join([PASSAGES.replace(CODE, code), *blocks[::-1], f"=== {code} end ===", "", f"{QUESTION}{question}"])
-    messages: list[Turn] = [{"role": "system", "content": system}, *example, *_recent(history, room)]
-    messages.append({"role": "user", "content": asked})
+    messages: list[ChatMessage] = [ChatMessage.system(system), *example, *_recent(history, room)]
+    messages.append(ChatMessage.user(asked))
     return Prompt(messages, shown, max_tokens)
 
 
@@ -144,9 +144,9 @@ def _tokens_standing(own: str, refusal_text: str) -> int:
     return MARGIN + sum(tokens_estimate(text) for text in texts)
 
 
-def _example() -> list[Turn]:
+def _example() -> list[ChatMessage]:
     asked, answered = EXAMPLE
-    return [{"role": "user", "content": asked}, {"role": "assistant", "content": answered}]
+    return [ChatMessage.user(asked), ChatMessage.assistant(answered)]
 
 
 def _near(sources: Sequence[Source], context: int) -> Sequence[Source]:
@@ -177,15 +177,16 @@ def _blocks(sources: Sequence[Source], room: int, code: str) -> tuple[list[str],
     return blocks, shown
 
 
-def _recent(history: Sequence[Turn], room: int) -> list[Turn]:
+def _recent(history: Sequence[ChatMessage], room: int) -> list[ChatMessage]:
     """The newest turns that fit, oldest first. Numbers of earlier passages would be mistaken for today's."""
-    kept: list[Turn] = []
-    for turn in reversed(history):
-        content = _MARKERS.sub("", turn["content"]) if turn["role"] == "assistant" else turn["content"]
-        room -= tokens_estimate(content) + 4
+    kept: list[ChatMessage] = []
+    for message in reversed(history):
+        if message.role is Role.ASSISTANT:
+            message = ChatMessage.assistant(_MARKERS.sub("", message.text))
+        room -= tokens_estimate(message.text) + 4
         if room < 0:
             break
-        kept.append({"role": turn["role"], "content": content})
+        kept.append(message)
     return kept[::-1]
 
 

@@ -13,7 +13,7 @@ from app.chat.turn_log import TurnLog
 from app.chat.turn_store import LiveBot, Opened, Owner
 from app.errors import RefdeskError
 from app.lib.sse import Event
-from app.llm.endpoints import Endpoint, Facts
+from app.llm.endpoint import Endpoint, ModelInfo
 from app.llm.queue import Ticket
 from app.retrieval.search import SUPPORTED_FROM, Found
 from app.retrieval.sparse import words_of
@@ -38,7 +38,7 @@ class ModelChoice:
     """The model that is to answer, with its place in line; or why there is none."""
 
     endpoint: Endpoint | None = None
-    facts: Facts | None = None
+    facts: ModelInfo | None = None
     ticket: Ticket | None = None
     error: RefdeskError | None = None
 

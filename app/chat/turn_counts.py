@@ -1,7 +1,8 @@
-"""What the box counts of its turns (/metrics). The model's name is told only when the deployment chose it."""
+"""Count turns for /metrics. A model is named only when the deployment chose it, not a bot."""
+
+from prometheus_client import Counter, Histogram
 
 from app.chat.turn import Turn
-from app.lib.counts import Counter, Histogram
 
 TURN_S = (0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300)
 QUESTIONS = Counter(
@@ -16,15 +17,15 @@ TOKENS = Counter("llm_tokens_total", "Tokens of the language model, read (in) an
 def turn_count(turn: Turn, state: str) -> None:
     """Count a turn that has ended; its timings are known."""
     mode = str(turn.mode)
-    QUESTIONS.add(mode, str(state))
+    QUESTIONS.labels(mode, state).inc()
     if turn.error is not None:
-        FAILURES.add(turn.error.code)
+        FAILURES.labels(turn.error.code).inc()
     first_s, total_s = turn.timings.get("first_token_s"), turn.timings.get("total_s")
     if first_s is not None:
-        FIRST_TOKEN.observe(first_s, mode)
+        FIRST_TOKEN.labels(mode).observe(first_s)
     if total_s is not None:
-        WHOLE.observe(total_s, mode)
+        WHOLE.labels(mode).observe(total_s)
     if turn.tokens_in or turn.tokens_out:
         model = "chosen by a bot" if turn.bot.settings.llm_model else turn.model.name
-        TOKENS.add(model, "in", by=turn.tokens_in)
-        TOKENS.add(model, "out", by=turn.tokens_out)
+        TOKENS.labels(model, "in").inc(turn.tokens_in)
+        TOKENS.labels(model, "out").inc(turn.tokens_out)

@@ -20,6 +20,7 @@ from app.chat.turn_sql import BOT, CHECKPOINT, CLOSE, EARLIER, OPEN, STALE
 from app.errors import Conflict, NotFound, RefdeskError
 from app.lib.async_sql import fetch
 from app.lib.ids import new_id
+from app.llm.messages import ChatMessage, Role, TextPart
 from app.plans.caps import cap_refusal, is_cap
 from app.plans.rate_limits import Subject
 
@@ -66,7 +67,7 @@ class Opened:
     question: UUID
     answer: UUID
     created: datetime
-    history: list[dict[str, str]]
+    history: list[ChatMessage]
     passages: dict[str, dict[str, Any]]
 
 
@@ -178,7 +179,11 @@ async def turn_open(
         raise NotFound(message="There is no such conversation.")
     found = {row["id"]: row for row in orjson.loads(passages or "[]")}
     home, asked, answer = values["conversation"], values["question"], values["answer"]
-    return Opened(home, asked, answer, created, orjson.loads(history or "[]"), found)
+    return Opened(home, asked, answer, created, _messages(history), found)
+
+
+def _messages(history: str | None) -> list[ChatMessage]:
+    return [ChatMessage(Role(row["role"]), (TextPart(row["content"]),)) for row in orjson.loads(history or "[]")]
 
 
 def _same_checked(same: bool) -> None:

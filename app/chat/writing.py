@@ -13,7 +13,8 @@ from app.chat.turn import Turn, seconds
 from app.errors import Upstream
 from app.lib.sse import Event
 from app.library.places import place_label
-from app.llm.chat import ChatStream
+from app.llm.deltas import Usage
+from app.llm.providers import provider_of
 from app.llm.queue import Ticket
 
 log = logging.getLogger(__name__)
@@ -103,24 +104,25 @@ async def _stream_within(turn: Turn, question: str, share: float) -> None:
         max_tokens=settings.max_tokens,
     )
     turn.resolver = CitationResolver(prompt.shown)
-    stream = ChatStream(
-        turn.model.endpoint,
-        turn.model.name,
+    stream = provider_of(turn.model.endpoint).chat(
         prompt.messages,
+        model=turn.model.name,
         max_tokens=prompt.max_tokens,
         temperature=settings.temperature,
     )
-    worded = _Worded(turn)
+    worded, usage = _Worded(turn), Usage()
     try:
         async with stream:
-            async for text in stream:
-                worded.give(turn.resolver.feed(text))
+            async for delta in stream:
+                usage = delta.usage or usage
+                if delta.text:
+                    worded.give(turn.resolver.feed(delta.text))
     finally:
         worded.give(turn.resolver.finish())
         if not worded.begun:
             turn.resolver = CitationResolver(())  # of markers alone nothing was sent, and nothing is kept
-        turn.tokens_in = stream.tokens_in or sum(tokens_estimate(one["content"]) for one in prompt.messages)
-        turn.tokens_out = stream.tokens_out or tokens_estimate(turn.resolver.text)
+        turn.tokens_in = usage.tokens_in or sum(tokens_estimate(message.text) for message in prompt.messages)
+        turn.tokens_out = usage.tokens_out or tokens_estimate(turn.resolver.text)
     if not worded.begun:
         raise Upstream("model_dropped", details={"reason": "no_text"})
 

@@ -1,11 +1,11 @@
-"""Vectors of the embedded default: Qdrant's Edge engine behind the part of Qdrant's REST API that Refdesk uses.
+"""Serve the vectors of the embedded default: Qdrant's Edge engine behind the operations of edge_operations.py.
 
 A process of its own, because Edge holds the interpreter's lock in every call and locks its folder to one process.
 Search is exact. Calls run on the event loop, one after the other: threads would only wait for each other.
 
     python -m app.embedded.qdrant --folder F --host 127.0.0.1 --port 6333
 
-REFDESK_QDRANT_API_KEY, when set, is asked for everywhere but at the health doors.
+REFDESK_QDRANT_API_KEY, when set, is required everywhere but at the health addresses.
 """
 
 import argparse
@@ -14,17 +14,15 @@ import contextlib
 import hmac
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import orjson
 
 from app import env
 from app.embedded import edge_requests as requests
-from app.embedded.edge_requests import Json, Refusal
+from app.embedded.edge_operations import Call, operation_of
+from app.embedded.edge_requests import Json
 from app.embedded.edge_store import FolderInUse, Store
 from app.embedded.serve import (
     Asgi,
@@ -51,107 +49,14 @@ OPEN = {  # the paths that need no key
 }
 
 
-@dataclass(slots=True)
-class Call:
-    """`name` is the collection's, "" in a path without one."""
-
-    store: Store
-    name: str
-    body: Json
-    wait: bool
-
-
-def create_index(call: Call) -> Json:
-    collection = call.store.named(call.name)
-    field, schema, operation = requests.keyword_index(call.body)
-    answer = collection.update(operation, wait=call.wait)
-    collection.indexes[field] = schema
-    call.store.save()
-    return answer
-
-
-def upsert(call: Call) -> Json:
-    return call.store.named(call.name).update(requests.upsert(call.body), wait=call.wait)
-
-
-def delete(call: Call) -> Json:
-    return call.store.named(call.name).update(requests.delete(call.body), wait=call.wait)
-
-
-def retrieve(call: Call) -> list[Any]:
-    ids: list[Any] = [requests.point_id(one) for one in call.body["ids"]]
-    return call.store.named(call.name).shard.retrieve(ids, **requests.fields_of(call.body, payload=True))
-
-
-def scroll(call: Call) -> Json:
-    points, following = call.store.named(call.name).shard.scroll(requests.scroll_of(call.body))
-    return {"points": points, "next_page_offset": following}
-
-
-def count(call: Call) -> Json:
-    return {"count": call.store.named(call.name).shard.count(requests.count_of(call.body))}
-
-
-def query(call: Call) -> Json:
-    return {"points": call.store.named(call.name).shard.query(requests.query_of(call.body))}
-
-
-def query_batch(call: Call) -> list[Json]:
-    """One after the other: `shard.query_batch` scores them no faster."""
-    shard = call.store.named(call.name).shard
-    return [{"points": shard.query(requests.query_of(one))} for one in call.body["searches"]]
-
-
-def aliases(call: Call) -> Json:
-    named = call.store.aliases.items()
-    return {"aliases": [{"alias_name": alias, "collection_name": target} for alias, target in named]}
-
-
-Work = Callable[[Call], Any]
-# Method and what follows /collections/{name}; the first is the list of all.
-CALLS: dict[tuple[str, str | None], Work] = {
-    ("GET", None): lambda call: {"collections": [{"name": name} for name in call.store.collections]},
-    ("GET", ""): lambda call: call.store.named(call.name).info(),
-    ("PUT", ""): lambda call: call.store.create(call.name, call.body),
-    ("DELETE", ""): lambda call: call.store.delete(call.name),
-    ("GET", "exists"): lambda call: {"exists": call.name in call.store.collections or call.name in call.store.aliases},
-    ("PUT", "index"): create_index,
-    ("PUT", "points"): upsert,
-    ("POST", "points/delete"): delete,
-    ("POST", "points"): retrieve,
-    ("POST", "points/scroll"): scroll,
-    ("POST", "points/count"): count,
-    ("POST", "points/query"): query,
-    ("POST", "points/query/batch"): query_batch,
-}
-
-
-ALIAS_CALLS: dict[tuple[str, str], Work] = {
-    ("GET", "aliases"): aliases,
-    ("POST", "collections/aliases"): lambda call: call.store.aliases_change(call.body["actions"]),
-}
-
-
-def work_of(method: str, path: str) -> tuple[Work, str]:
-    """What a request asks for, and the name of its collection. `path` is raw, so %2F stays in a name."""
-    first, _, rest = path.strip("/").partition("/")
-    name, _, action = rest.partition("/")
-    work = CALLS.get((method, action if name else None)) if first == "collections" else None
-    if path.strip("/") in ("aliases", "collections/aliases"):
-        work = ALIAS_CALLS.get((method, path.strip("/")))
-    if work is None:
-        raise Refusal(404, f"{method} {path} is not in the embedded Qdrant")
-    return work, unquote(name)
-
-
 def perform(store: Store, scope: Scope, content: bytes) -> Any:
-    work, name = work_of(scope["method"], scope["raw_path"].decode("ascii", "replace"))
+    operation, name = operation_of(scope["method"], scope["raw_path"].decode("ascii", "replace"))
     body: Any = {}
     if scope["method"] != "GET" and content:
         body = orjson.loads(content)
         if not isinstance(body, dict):
             raise requests.malformed("expected an object")
-    return work(Call(store, name, body, b"wait=true" in scope["query_string"]))
+    return operation(Call(store, name, body, b"wait=true" in scope["query_string"]))
 
 
 def allowed(scope: Scope, api_key: str | None) -> bool:
@@ -190,7 +95,7 @@ def application(store: Store, api_key: str | None) -> Asgi:
 
 
 def flushed(app: Asgi, store: Store) -> Asgi:
-    """`app`, with what only the log has written down from time to time and at the end."""
+    """Return `app` with a task that flushes the store from time to time, and a last flush at the end."""
     tasks: list[asyncio.Task[None]] = []
 
     async def flush_now_and_then() -> None:

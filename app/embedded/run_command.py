@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app import env
-from app.backup.archive.reading import SECRET_KEY, Unusable, archive_open
+from app.backup.archive.reading import SECRET_KEY, SECRETS_KEYS, Unusable, archive_open
 from app.embedded.box import ROOT, Box
 from app.embedded.console import Report
 from app.embedded.process import launch_command
@@ -22,7 +22,7 @@ from app.embedded.supervisor import Supervisor
 from app.lib.engine_error import EngineError
 
 LEFT_WHEN_EMPTY = frozenset({"run", "logs"})
-RESTORED_KEY = Path("secrets", "secret_key")
+RESTORED_KEY, RESTORED_KEYS = Path("secrets", "secret_key"), Path("secrets", "secrets_keys")
 
 
 class Errand(Supervisor):
@@ -91,7 +91,7 @@ def errand_run(box: Box, name: str, command: Sequence[str]) -> int:
 
 
 def restore_prepare(box: Box, path: Path) -> None:
-    """Look at the backup and the box; then give the box the backup's secret. Raises EngineError."""
+    """Look at the backup and the box; then give the box the backup's secrets. Raises EngineError."""
     try:
         archive = archive_open(path)
     except Unusable as error:
@@ -109,6 +109,9 @@ def restore_prepare(box: Box, path: Path) -> None:
         file_write_private(box.unfinished, archive.sha256 + "\n")
     if env.read("REFDESK_SECRET_KEY") is None:
         file_write_private(box.folder / RESTORED_KEY, archive.read(SECRET_KEY).decode() + "\n")
+    if archive.holds(SECRETS_KEYS):
+        # Whatever else is given: these open what the backup holds.
+        file_write_private(box.folder / RESTORED_KEYS, archive.read(SECRETS_KEYS).decode() + "\n")
 
 
 def main() -> int:

@@ -168,6 +168,9 @@ def plan_box(box: Box) -> Plan:
     plan.found |= {"REFDESK_DATA": str(box.folder), "REFDESK_URL": plan.address}
     if env.read("REFDESK_SECRET_KEY") is None:
         plan.found["REFDESK_SECRET_KEY"] = box.secret("secret_key")
+    # The box's own stays among them: it decrypts what was stored before a person gave others.
+    keys = env.key_list_join(env.read("REFDESK_SECRETS_KEYS"), box.secret("secrets_keys"))
+    plan.found["REFDESK_SECRETS_KEYS"] = keys
     plan_stores(box, plan)
     plan_models(box, plan)
     plan_app(plan)

@@ -1,7 +1,7 @@
-"""Embedding models that ship inside packages: where their files are and that they are the ones we measured.
+"""Embedding models that ship inside packages: where their files lie, checked to be the files that were measured.
 
-The packages are data: their code is never imported, their version and the SHA-256 of each file are pinned, and
-another file is refused.
+The packages are used as data: their code is never imported, their version and the SHA-256 of each file are pinned, and
+any other file is refused.
 """
 
 import hashlib
@@ -12,12 +12,12 @@ from pathlib import Path
 
 
 class ModelMissing(Exception):
-    """A packaged model cannot be used; the text says which package to install or what is wrong with it."""
+    """A packaged model cannot be used; the message says which package to install, or what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """`path` is below site-packages."""
+    """A file of a package; `path` is relative to site-packages."""
 
     package: str
     version: str
@@ -27,7 +27,7 @@ class ModelFile:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingModel:
-    """`max_tokens` counts the two special tokens that the model puts around a text; what is beyond is not read."""
+    """A packaged model. `max_tokens` includes the two special tokens around a text; the model reads no further."""
 
     name: str
     weights: ModelFile
@@ -35,7 +35,7 @@ class EmbeddingModel:
     licence: str
     dimensions: int
     max_tokens: int
-    languages: frozenset[str]  # that it tells apart well, ISO 639-1
+    languages: frozenset[str]  # whose texts it tells apart well, ISO 639-1
 
 
 MINILM = EmbeddingModel(
@@ -64,7 +64,7 @@ DEFAULT = MINILM
 
 @cache
 def file_find(file: ModelFile) -> Path:
-    """The checked file, found without importing its package.
+    """Return the path of a file whose SHA-256 is right, without importing its package.
 
     Raises:
         ModelMissing: the package is absent or of another version, or the file is not the one that was measured.
@@ -78,9 +78,9 @@ def file_find(file: ModelFile) -> Path:
     path = Path(str(package.locate_file(file.path)))
     try:
         with path.open("rb") as content:
-            found = hashlib.file_digest(content, "sha256").hexdigest()
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
     except OSError as error:
         raise ModelMissing(f"{path} cannot be read: {error}") from error
-    if found != file.sha256:
-        raise ModelMissing(f"{path} is not the file that was checked: its SHA-256 is {found}.")
+    if digest != file.sha256:
+        raise ModelMissing(f"{path} is not the file that was checked: its SHA-256 is {digest}.")
     return path

@@ -1,33 +1,35 @@
-"""Vectors of texts from any OpenAI-compatible /v1/embeddings: the packaged model, Ollama, vLLM or another server.
+"""Vectors of texts, from the packaged model or any other server that a provider speaks to.
 
 Workers ask with `EmbeddingsClient` (threads, urllib3), the web with `QuestionEmbedder` (its event loop, aiohttp). A
-vector travels as base64 where the server can, else as numbers, and is kept as little-endian float32 bytes.
+vector is kept as little-endian float32 bytes.
 """
 
 import math
 import operator
 import threading
 from array import array
-from base64 import b64decode
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
 
-import orjson
 import urllib3
 from django.conf import settings
+from prometheus_client import Counter
 
 from app.errors import Upstream
-from app.lib.counts import Counter
-from app.lib.http import Answer, Ask, Unanswered, wait_s
+from app.llm.endpoint import Endpoint
+from app.llm.exchange import Effort, Exchange, ExchangeFailed, T, exchange_run, exchange_run_async
+from app.llm.providers import provider_of
+from app.llm.providers.protocol import ServedModel
+from app.llm.providers.served import model_embeds
 
 DOCUMENTS_PER_REQUEST = 64
 # A CPU needs 2 s for 64 long texts with the packaged model and 30 s with a large one.
-DOCUMENTS_S, QUESTION_S = 180.0, 15.0
-ATTEMPTS, QUESTION_ATTEMPTS = 5, 2
-BACKOFF_S = 0.5
+DOCUMENTS = Effort(attempts=5, within_s=180.0)
+MODELS = Effort(attempts=5, within_s=15.0)
+# Two attempts only: a person is waiting. The packaged server answers questions before documents.
+QUESTION = Effort(attempts=2, within_s=15.0, headers={"X-Priority": "question"})
 QUESTIONS_KEPT = 1000  # 3 MB as float32
 # Texts that have nothing to do with each other, to find the model's dimensions and how near it puts such texts.
 PROBES = (
@@ -38,28 +40,13 @@ PROBES = (
     "The kidney filters blood.",
     "Restart the router and wait for the green light.",
 )
-KNOWN = Counter("embedding_cache_hits_total", "Questions whose vector was remembered")
-ASKED = Counter("embedding_cache_misses_total", "Questions that the embedding model was asked for")
-EMBEDDING_SIGNS = ("embed", "minilm", "bge", "e5", "gte", "bert")
-
-
-@dataclass(frozen=True, slots=True)
-class EmbeddingsServer:
-    """`url` ends in /v1; with an empty model the server's first embedding model is taken."""
-
-    url: str
-    model: str = ""
-    api_key: str = ""
-
-    @property
-    def headers(self) -> dict[str, str]:
-        key = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
-        return {"Content-Type": "application/json", **key}
+CACHE_HITS = Counter("embedding_cache_hits_total", "Questions whose vector was remembered")
+CACHE_MISSES = Counter("embedding_cache_misses_total", "Questions that the embedding model was asked for")
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingSpace:
-    """What the server's vectors are. `max_tokens` is None when the server does not say how much it reads.
+    """The space that a model's vectors live in. `max_tokens` is None when the server does not say how much it reads.
 
     `unrelated` is the cosine of texts that have nothing to do with each other: 0 with MiniLM, .75 with the E5 family.
     """
@@ -70,81 +57,46 @@ class EmbeddingSpace:
     unrelated: float = field(default=0.0, compare=False)
 
 
-def unavailable(reason: str, *, retry_after_s: float | None = None) -> Upstream:
-    return Upstream("embeddings_unavailable", details={"reason": reason}, retry_after_s=retry_after_s)
+def unavailable(failure: ExchangeFailed, *, retry_after_s: float | None = None) -> Upstream:
+    return Upstream("embeddings_unavailable", details=failure.details, retry_after_s=retry_after_s)
 
 
 def vector_numbers(vector: bytes) -> list[float]:
-    """The numbers of a vector as it is stored."""
+    """Return the numbers of a vector as it is stored."""
     return array("f", vector).tolist()
 
 
-def request_body(texts: Sequence[str], model: str, *, as_base64: bool) -> bytes:
-    body: dict[str, Any] = {"model": model, "input": list(texts)}
-    if as_base64:
-        body["encoding_format"] = "base64"
-    return orjson.dumps(body)
-
-
-def vectors_read(content: bytes, *, count: int, dimensions: int | None) -> list[bytes]:
-    """The vectors of an answer in the order of its inputs.
-
-    Raises:
-        Upstream: embeddings_unavailable, when the answer is not `count` finite vectors of that many dimensions.
-    """
-    try:
-        items = sorted(orjson.loads(content)["data"], key=lambda item: item["index"])
-        vectors = [array("f", _bytes_of(item["embedding"])) for item in items]
-    except (ValueError, KeyError, TypeError) as error:
-        raise unavailable(f"the answer has no vectors: {error!r}") from error
-    size = dimensions or (len(vectors[0]) if vectors else 0)
-    if len(vectors) != count or not size or any(len(vector) != size for vector in vectors):
-        raise unavailable(f"expected {count} vectors of {size} numbers")
-    # The sum is finite only when each number is; inf - inf is nan.
-    if any(not abs(sum(vector)) < float("inf") for vector in vectors):
-        raise unavailable("a vector has numbers that are not finite")
-    return [vector.tobytes() for vector in vectors]
-
-
-def _bytes_of(embedding: Any) -> bytes:
-    return b64decode(embedding) if isinstance(embedding, str) else array("f", embedding).tobytes()
-
-
-def model_choose(content: bytes, wanted: str) -> tuple[str, int | None]:
-    """The model's name and how many tokens it reads, from a /v1/models answer.
+def model_choose(models: Sequence[ServedModel], wanted: str) -> ServedModel:
+    """Return the wanted model; when none is named the first that looks like an embedding model, or else the first.
 
     Raises:
         Upstream: embeddings_unavailable, when no model is named and the server has none.
     """
-    try:
-        listed = orjson.loads(content).get("data") or []
-        entries = {str(entry["id"]): entry for entry in listed}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise unavailable(f"the list of models cannot be read: {error!r}") from error
-    # Ollama lists its chat models too.
-    likely = (name for name in entries if any(sign in name.lower() for sign in EMBEDDING_SIGNS))
-    name = wanted or next(likely, next(iter(entries), ""))
-    if not name:
-        raise unavailable("the server has no model")
-    length = entries.get(name, {}).get("max_model_len")
-    return name, length if isinstance(length, int) and length > 0 else None
+    if wanted:
+        return next((model for model in models if model.name == wanted), ServedModel(wanted))
+    likely = (model for model in models if model_embeds(model.name))
+    chosen = next(likely, models[0] if models else None)
+    if chosen is None:
+        raise unavailable(ExchangeFailed("the server has no model"))
+    return chosen
 
 
-def space_measure(model: str, max_tokens: int | None, probes: Sequence[bytes]) -> EmbeddingSpace:
-    """The space of a model, from the vectors of PROBES."""
+def space_measure(model: ServedModel, probes: Sequence[bytes]) -> EmbeddingSpace:
+    """Return the space of a model, from the vectors of PROBES."""
     vectors = [vector_numbers(vector) for vector in probes]
     norms = [math.hypot(*vector) or 1.0 for vector in vectors]
     cosines = [
-        sum(map(operator.mul, vectors[one], vectors[other])) / norms[one] / norms[other]
-        for one in range(len(vectors))
-        for other in range(one)
+        sum(map(operator.mul, vectors[first], vectors[second])) / norms[first] / norms[second]
+        for first in range(len(vectors))
+        for second in range(first)
     ]
     mean = sum(cosines) / len(cosines)
     # Below .2 it is the probes' chance and not the model's habit.
-    return EmbeddingSpace(model, len(vectors[0]), max_tokens, mean if mean > 0.2 else 0.0)
+    return EmbeddingSpace(model.name, len(vectors[0]), model.context, mean if mean > 0.2 else 0.0)
 
 
 def parts_of(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Cut a list of texts into the lists of one request each."""
     for first in range(0, len(texts), DOCUMENTS_PER_REQUEST):
         yield texts[first : first + DOCUMENTS_PER_REQUEST]
 
@@ -152,154 +104,109 @@ def parts_of(texts: Sequence[str]) -> Iterator[Sequence[str]]:
 class EmbeddingsClient:
     """Vectors for workers. Safe to share between threads."""
 
-    def __init__(self, server: EmbeddingsServer) -> None:
-        self.server = server
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
         self.pool = urllib3.PoolManager(maxsize=8, retries=False)
-        self.as_base64 = True
         self._space: EmbeddingSpace | None = None
         self._lock = threading.Lock()
 
     def space(self) -> EmbeddingSpace:
-        """What the server serves, asked once.
+        """Return what the server serves, asked once.
 
         Raises:
             Upstream: embeddings_unavailable.
         """
         with self._lock:
             if self._space is None:
-                listed = self._ask("GET", "models", None, timeout_s=QUESTION_S)
-                model, max_tokens = model_choose(listed, self.server.model)
-                self._space = space_measure(model, max_tokens, self._embed(PROBES, model, None))
+                provider = provider_of(self.endpoint)
+                model = model_choose(self._run(provider.models(), MODELS), self.endpoint.model)
+                self._space = space_measure(model, self._run(provider.embed(PROBES, model=model.name), DOCUMENTS))
             return self._space
 
     def embed_documents(self, texts: Sequence[str]) -> list[bytes]:
-        """One vector per text, as float32 bytes; none of the texts may be empty.
+        """Return one vector for each text, as float32 bytes; none of the texts may be empty.
 
         Raises:
             Upstream: embeddings_unavailable, after a minute of trying.
         """
-        space = self.space()
-        return [vector for part in parts_of(texts) for vector in self._embed(part, space.model, space.dimensions)]
+        space, provider = self.space(), provider_of(self.endpoint)
+        return [
+            vector
+            for part in parts_of(texts)
+            for vector in self._run(provider.embed(part, model=space.model, dimensions=space.dimensions), DOCUMENTS)
+        ]
 
-    def _embed(self, texts: Sequence[str], model: str, dimensions: int | None) -> list[bytes]:
+    def _run(self, exchange: Exchange[T], effort: Effort) -> T:
         try:
-            content = self._post(texts, model)
-        except RefusedError:
-            if not self.as_base64:
-                raise
-            # An old server may refuse a field that it does not know.
-            self.as_base64 = False
-            content = self._post(texts, model)
-        return vectors_read(content, count=len(texts), dimensions=dimensions)
-
-    def _post(self, texts: Sequence[str], model: str) -> bytes:
-        body = request_body(texts, model, as_base64=self.as_base64)
-        return self._ask("POST", "embeddings", body, timeout_s=DOCUMENTS_S)
-
-    def _ask(self, method: str, path: str, body: bytes | None, *, timeout_s: float) -> bytes:
-        ask = Ask(method, f"{self.server.url}/{path}", self.server.headers, body, ATTEMPTS, BACKOFF_S)
-        try:
-            return content_of(ask.send(self.pool, read_s=timeout_s))
-        except Unanswered as failure:
-            raise unavailable(failure.reason) from failure
-
-
-class RefusedError(Upstream):
-    """The server answers, but not with vectors: trying again gives the same."""
-
-    @classmethod
-    def of(cls, status: int, content: bytes) -> "RefusedError":
-        said = content[:300].decode("utf-8", "replace")
-        return cls("embeddings_unavailable", details={"reason": f"HTTP {status}", "answer": said})
-
-
-def content_of(answer: Answer) -> bytes:
-    """Raises RefusedError."""
-    if answer.status != 200:
-        raise RefusedError.of(answer.status, answer.content)
-    return answer.content
+            return exchange_run(exchange, endpoint=self.endpoint, effort=effort, pool=self.pool)
+        except ExchangeFailed as failure:
+            raise unavailable(failure) from failure
 
 
 class QuestionEmbedder:
     """Vectors of questions for the web process, before all documents and with the last thousand remembered."""
 
-    def __init__(self, server: EmbeddingsServer) -> None:
-        self.server = server
-        self.as_base64 = True
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
         self._space: EmbeddingSpace | None = None
-        self._known: OrderedDict[str, bytes] = OrderedDict()
+        self._vectors: OrderedDict[str, bytes] = OrderedDict()
 
     async def space(self) -> EmbeddingSpace:
-        """What the server serves, asked once.
+        """Return what the server serves, asked once.
 
         Raises:
             Upstream: embeddings_unavailable.
         """
         if self._space is None:
-            model, max_tokens = model_choose(await self._ask("GET", "models", None), self.server.model)
-            self._space = space_measure(model, max_tokens, await self._embed(PROBES, model, None))
+            provider = provider_of(self.endpoint)
+            model = model_choose(await self._run(provider.models()), self.endpoint.model)
+            self._space = space_measure(model, await self._run(provider.embed(PROBES, model=model.name)))
         return self._space
 
     async def embed_question(self, text: str) -> list[float]:
-        """The vector of a question.
+        """Return the vector of a question.
 
         Raises:
             Upstream: embeddings_unavailable, within 15 seconds.
         """
-        vector = self._known.get(text)
-        (KNOWN if vector is not None else ASKED).add()
+        vector = self._vectors.get(text)
+        (CACHE_HITS if vector is not None else CACHE_MISSES).inc()
         if vector is None:
             space = await self.space()
-            [vector] = await self._embed([text], space.model, space.dimensions)
-            self._known[text] = vector
-            if len(self._known) > QUESTIONS_KEPT:
-                self._known.popitem(last=False)
+            embed = provider_of(self.endpoint).embed([text], model=space.model, dimensions=space.dimensions)
+            [vector] = await self._run(embed)
+            self._vectors[text] = vector
+            if len(self._vectors) > QUESTIONS_KEPT:
+                self._vectors.popitem(last=False)
         else:
-            self._known.move_to_end(text)
+            self._vectors.move_to_end(text)
         return vector_numbers(vector)
 
-    async def _embed(self, texts: Sequence[str], model: str, dimensions: int | None) -> list[bytes]:
+    async def _run(self, exchange: Exchange[T]) -> T:
         try:
-            content = await self._post(texts, model)
-        except RefusedError:
-            if not self.as_base64:
-                raise
-            self.as_base64 = False
-            content = await self._post(texts, model)
-        return vectors_read(content, count=len(texts), dimensions=dimensions)
-
-    async def _post(self, texts: Sequence[str], model: str) -> bytes:
-        return await self._ask("POST", "embeddings", request_body(texts, model, as_base64=self.as_base64))
-
-    async def _ask(self, method: str, path: str, body: bytes | None) -> bytes:
-        """Two attempts only: a person is waiting."""
-        headers = {**self.server.headers, "X-Priority": "question"}
-        ask = Ask(method, f"{self.server.url}/{path}", headers, body, QUESTION_ATTEMPTS, BACKOFF_S)
-        try:
-            return content_of(await ask.send_async(within_s=QUESTION_S))
-        except Unanswered as failure:
-            later = wait_s(QUESTION_ATTEMPTS, failure.retry_after, backoff_s=BACKOFF_S)
-            raise unavailable(failure.reason, retry_after_s=later) from failure
+            return await exchange_run_async(exchange, endpoint=self.endpoint, effort=QUESTION)
+        except ExchangeFailed as failure:
+            raise unavailable(failure, retry_after_s=failure.retry_after_s) from failure
 
 
-def server_default() -> EmbeddingsServer:
-    """The deployment's embeddings server.
+def embeddings_endpoint() -> Endpoint:
+    """Return the deployment's embeddings server.
 
     Raises:
         Upstream: embeddings_unavailable, when the deployment names none.
     """
     if not settings.EMBEDDINGS_URL:
-        raise unavailable("REFDESK_EMBEDDINGS_URL is not set")
-    return EmbeddingsServer(settings.EMBEDDINGS_URL, settings.EMBEDDINGS_MODEL, settings.EMBEDDINGS_API_KEY)
+        raise unavailable(ExchangeFailed("REFDESK_EMBEDDINGS_URL is not set"))
+    return Endpoint(settings.EMBEDDINGS_URL, settings.EMBEDDINGS_MODEL, settings.EMBEDDINGS_API_KEY)
 
 
 @cache
 def embeddings_client() -> EmbeddingsClient:
-    """The worker process's client of the deployment's server."""
-    return EmbeddingsClient(server_default())
+    """Return the worker process's client of the deployment's server."""
+    return EmbeddingsClient(embeddings_endpoint())
 
 
 @cache
 def question_embedder() -> QuestionEmbedder:
-    """The web process's client of the deployment's server."""
-    return QuestionEmbedder(server_default())
+    """Return the web process's client of the deployment's server."""
+    return QuestionEmbedder(embeddings_endpoint())

@@ -1,7 +1,7 @@
-"""An Ollama server's models: what it has, what each is served with, fetching and deleting.
+"""Models of an Ollama server: which it has, what context each is served with, fetching and deleting.
 
 By Ollama's own client, which is loaded here only: it costs 10 MB, and a web process or a worker never needs it. They
-talk to Ollama as to any OpenAI-compatible server (chat.py, embeddings.py, endpoints.py).
+speak to Ollama as to any OpenAI-compatible server (providers/openai.py).
 """
 
 from collections.abc import Iterator
@@ -11,19 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 from app.errors import Upstream
 from app.lib.http import CONNECT_S
-from app.llm.endpoints import Endpoint, context_set, same_model
+from app.llm.endpoint import Endpoint
+from app.llm.providers.served import context_set, same_model
 
 if TYPE_CHECKING:
     from ollama import Client
 
 ASK_S = 10.0
-# While it checks what it has fetched it says nothing: two minutes for 40 GB.
+# Ollama is silent while it checks what it fetched: two minutes for 40 GB.
 PULL_SILENCE_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class InstalledModel:
-    """`trained` and `context` are tokens: what the model could read, and what it is served with.
+    """A model on the server. `trained` and `context` are tokens: what it could read, and what it is served with.
 
     `context` is None until the model is loaded, unless its Modelfile sets it. `embeds`: it makes vectors only.
     """
@@ -39,7 +40,7 @@ class InstalledModel:
 
 @dataclass(frozen=True, slots=True)
 class PullProgress:
-    """`step` in Ollama's words; bytes of the part that is being fetched, 0 of 0 in steps without any."""
+    """Progress of a pull: `step` in Ollama's words, and bytes of the current part, 0 of 0 in steps without any."""
 
     step: str
     done: int = 0
@@ -47,13 +48,13 @@ class PullProgress:
 
 
 class OllamaServer:
-    """Every method raises Upstream: model_unavailable when Ollama does not answer."""
+    """One server. Every method raises Upstream: model_unavailable, when Ollama does not respond."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
 
     def is_ollama(self) -> bool:
-        """Whether the server is an Ollama at all, and not another one that speaks OpenAI's API."""
+        """Tell whether the server is an Ollama, or another make that speaks OpenAI's API."""
         import ollama
 
         try:
@@ -64,12 +65,13 @@ class OllamaServer:
         return True
 
     def models(self) -> list[InstalledModel]:
+        """List the models that the server has."""
         with self._client() as client:
-            running = {str(one.model): one.context_length for one in client.ps().models}
-            return [self._described(client, one, running) for one in client.list().models if one.model]
+            contexts = {str(model.model): model.context_length for model in client.ps().models}
+            return [self._installed(client, entry, contexts) for entry in client.list().models if entry.model]
 
     def pull(self, name: str) -> Iterator[PullProgress]:
-        """Fetch a model; what there is of it already is not fetched again.
+        """Fetch a model; the parts that are there already are not fetched again.
 
         Raises:
             Upstream: model_pull_failed, with Ollama's reason in details.
@@ -78,30 +80,35 @@ class OllamaServer:
 
         with self._client(PULL_SILENCE_S) as client:
             try:
-                for one in client.pull(name, stream=True):
-                    yield PullProgress(one.status or "", one.completed or 0, one.total or 0)
+                for progress in client.pull(name, stream=True):
+                    yield PullProgress(progress.status or "", progress.completed or 0, progress.total or 0)
             except ollama.ResponseError as error:
                 raise Upstream("model_pull_failed", details={"reason": error.error}) from error
 
     def delete(self, name: str) -> None:
-        """Raises Upstream: model_missing."""
-        with self._client() as client, _missing_told(name):
+        """Delete a model.
+
+        Raises:
+            Upstream: model_missing.
+        """
+        with self._client() as client, _model_missing(name):
             client.delete(name)
 
-    def _described(self, client: "Client", listed: Any, running: dict[str, int | None]) -> InstalledModel:
-        name = str(listed.model)
-        with _missing_told(name):
-            shown = client.show(name)
-        facts = shown.modelinfo or {}
-        trained = next((value for key, value in facts.items() if key.endswith(".context_length")), None)
-        loaded = next((one for one in running if same_model(one, name)), None)
-        capabilities = [str(one) for one in shown.capabilities or []]
+    def _installed(self, client: "Client", entry: Any, contexts: dict[str, int | None]) -> InstalledModel:
+        """Describe an entry of the list; `contexts` has those of the models that are loaded."""
+        name = str(entry.model)
+        with _model_missing(name):
+            details = client.show(name)
+        metadata = details.modelinfo or {}
+        trained = next((value for key, value in metadata.items() if key.endswith(".context_length")), None)
+        loaded = next((other for other in contexts if same_model(other, name)), None)
+        capabilities = [str(capability) for capability in details.capabilities or []]
         return InstalledModel(
             name=name,
-            bytes=int(listed.size or 0),
-            parameters=(listed.details.parameter_size or "") if listed.details else "",
+            bytes=int(entry.size or 0),
+            parameters=(entry.details.parameter_size or "") if entry.details else "",
             trained=trained if isinstance(trained, int) else None,
-            context=running[loaded] if loaded is not None else context_set(shown.parameters),
+            context=contexts[loaded] if loaded is not None else context_set(details.parameters),
             loaded=loaded is not None,
             embeds="embedding" in capabilities and "completion" not in capabilities,
         )
@@ -122,7 +129,8 @@ class OllamaServer:
 
 
 @contextmanager
-def _missing_told(name: str) -> Iterator[None]:
+def _model_missing(name: str) -> Iterator[None]:
+    """Turn Ollama's refusals into error codes."""
     import ollama
 
     try:

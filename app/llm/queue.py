@@ -1,7 +1,7 @@
 """A bounded, fair queue in front of each model endpoint.
 
-So many requests as the server has slots run at once; the others wait, and free slots go to the organisations in turn,
-so that a hundred questions of one cannot keep another's waiting. Each waiting reader knows the place in line.
+As many requests run at once as the server has slots. The others wait, and free slots go to the organisations in turn,
+so that a hundred questions of one organisation do not keep another's waiting. A waiting reader sees the place in line.
 
 The queue belongs to one process: with several web processes each admits its own share (`slots` is per process).
 """
@@ -14,8 +14,8 @@ from weakref import WeakKeyDictionary
 
 from app.errors import Upstream
 
-WAIT_LIMIT_S = 30.0  # beyond this a reader is better told to come back
-FIRST_GUESS_S = 5.0  # how long a request holds its slot, until some have been seen
+WAIT_LIMIT_S = 30.0  # beyond this a reader is asked to come back later
+FIRST_GUESS_S = 5.0  # how long a request holds its slot, until some have been measured
 _WEIGHT = 0.1  # of the newest request in the mean
 
 
@@ -27,7 +27,7 @@ class Ticket:
         self.admitted_at: float | None = None
         self._queue = queue
         self._change: asyncio.Future[None] | None = None
-        self._gone = False
+        self._left = False
 
     def __enter__(self) -> "Ticket":
         return self
@@ -37,12 +37,12 @@ class Ticket:
 
     @property
     def position(self) -> int:
-        """0 when admitted, else the place in line, from 1."""
+        """Return the place in line, from 1; 0 once admitted."""
         return 0 if self.admitted_at is not None else self._queue.position(self)
 
     @property
     def wait_s(self) -> float:
-        """Expected wait from now."""
+        """Return the expected wait from now."""
         return self._queue.expected_wait_s(self.position)
 
     async def changed(self) -> None:
@@ -53,17 +53,18 @@ class Ticket:
 
     def leave(self) -> None:
         """Give back the slot or the place in line; a second call does nothing."""
-        if not self._gone:
-            self._gone = True
+        if not self._left:
+            self._left = True
             self._queue.remove(self)
 
     def wake(self) -> None:
+        """End `changed`, if somebody waits in it."""
         if self._change is not None and not self._change.done():
             self._change.set_result(None)
 
 
 class FairQueue:
-    """Args: slots: requests that may run at once."""
+    """The line in front of one server. `slots`: requests that may run at once."""
 
     def __init__(self, slots: int) -> None:
         self.slots = slots
@@ -93,10 +94,11 @@ class FairQueue:
         return ticket
 
     def expected_wait_s(self, position: int) -> float:
+        """Return how long the ticket at a place in line will wait, by the mean time that requests hold a slot."""
         return position * self.mean_hold_s / self.slots
 
     def position(self, ticket: Ticket) -> int:
-        """Place in line when slots go to the lanes in turn."""
+        """Return the place in line when slots go to the lanes in turn."""
         own = self._lanes[ticket.organisation].index(ticket)
         ahead, before = 0, True
         for organisation, lane in self._lanes.items():
@@ -108,9 +110,10 @@ class FairQueue:
         return ahead + 1
 
     def remove(self, ticket: Ticket) -> None:
+        """Take a ticket out of its slot or out of the line, and let the line move."""
         if ticket.admitted_at is not None:
-            held_s = time.monotonic() - ticket.admitted_at
-            self.mean_hold_s += _WEIGHT * (held_s - self.mean_hold_s)
+            hold_s = time.monotonic() - ticket.admitted_at
+            self.mean_hold_s += _WEIGHT * (hold_s - self.mean_hold_s)
             self.running -= 1
         else:
             lane = self._lanes[ticket.organisation]
@@ -118,13 +121,13 @@ class FairQueue:
             if not lane:
                 del self._lanes[ticket.organisation]
         if self._lanes:
-            self._move()
+            self._advance()
 
     def _admit(self, ticket: Ticket) -> None:
         ticket.admitted_at = time.monotonic()
         self.running += 1
 
-    def _move(self) -> None:
+    def _advance(self) -> None:
         while self._lanes and self.running < self.slots:
             organisation, lane = self._lanes.popitem(last=False)
             ticket = lane.popleft()
@@ -141,7 +144,7 @@ _queues: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, FairQueue]] = We
 
 
 def queue_of(url: str, slots: int) -> FairQueue:
-    """The running loop's queue of a model server; a changed number of slots takes effect at once."""
+    """Return the running loop's queue of a model server; a changed number of slots takes effect at once."""
     queues = _queues.setdefault(asyncio.get_running_loop(), {})
     queue = queues.get(url)
     if queue is None:

@@ -84,4 +84,4 @@ def _or_refusal(request: HttpRequest, door: Callable[[], HttpResponse]) -> HttpR
             "request_id": request_id_of(request),
             "again": error.code != "sign_in_refused",
         }
-        return render(request, "accounts/sign_in_refused.html", shown, status=status)
+        return render(request, "portal/sign_in_refused.html", shown, status=status)

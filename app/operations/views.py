@@ -8,7 +8,6 @@ from app.lib.error_responses import error_answer
 from app.operations.health import engines_check, queue_depths
 from app.operations.metrics import CONTENT_TYPE, metrics_text
 from app.portal.pages import public_page
-from app.settings import VERSION
 
 
 @public_page("asked by machines; says nothing of any organisation")
@@ -16,7 +15,7 @@ from app.settings import VERSION
 @require_safe
 def show_health(request: HttpRequest) -> HttpResponse:
     """Says only that this process serves: a box whose database pauses must not lose its web process too."""
-    return JsonResponse({"status": "ok", "version": VERSION, "queues": queue_depths()})
+    return JsonResponse({"status": "ok", "version": settings.VERSION, "queues": queue_depths()})
 
 
 @public_page("asked by machines; says nothing of any organisation")

@@ -1,4 +1,4 @@
-"""What a plan lets a caller do in a minute. A month's caps are the ledger's (app/usage).
+"""What a plan lets a caller do in a minute. A month's caps are the ledger's (app/plans).
 
 Each request of the API and each page takes one from every limit that holds for its caller: the organisation's, the
 person's or visitor's share of it, and the key's own plan. One round trip to Valkey; none where no plan sets a limit.

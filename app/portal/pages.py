@@ -102,7 +102,7 @@ def error_page(request: HttpRequest, error: RefdeskError) -> HttpResponse:
     if error.code == "not_found" and error.message == RefdeskError("not_found").message:
         raise Http404
     if error.code == "organisation_suspended":
-        return render(request, "accounts/suspended.html", status=error.status)
+        return render(request, "portal/suspended.html", status=error.status)
     shown = {"heading": error.message, "words": error.hint, "request_id": request_id_of(request)}
     answer = render(request, "error.html", shown, status=error.status)
     if error.retry_after_s is not None:
@@ -134,6 +134,6 @@ def session_leave(request: HttpRequest) -> HttpResponse:
 
 def leaving_page(request: HttpRequest, address: str) -> HttpResponse:
     """Sends the browser to the provider after a form."""
-    answer = render(request, "accounts/leaving.html", {"address": address, "provider": provider_name()})
+    answer = render(request, "portal/leaving.html", {"address": address, "provider": provider_name()})
     add_never_cache_headers(answer)
     return answer

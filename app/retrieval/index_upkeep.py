@@ -1,43 +1,37 @@
-"""What the box does to its vectors as a whole: an organisation's erasure, and a new collection in place of the old."""
+"""Maintain the vectors as a whole: an organisation's erasure, and a new collection in place of the old."""
 
 import re
-from typing import Any
+from functools import partial
 
-import urllib3
+from qdrant_client import QdrantClient
+from qdrant_client import models as m
 
-from app.retrieval.index import (
-    COLLECTIONS,
-    POINTS_PER_REQUEST,
-    IndexServer,
-    IndexWriter,
-    Json,
-    organisation_filter,
-    server_ask,
-)
+from app.retrieval.index import COLLECTIONS, IndexServer
+from app.retrieval.index_client import IndexClient
+from app.retrieval.index_writer import POINTS_PER_REQUEST, IndexWriter, filter_of
 
 
 class IndexSweep:
     """An organisation's points in the collections of every embedding model there ever was: for its erasure."""
 
     def __init__(self, server: IndexServer) -> None:
-        self.server = server
-        self.pool = urllib3.PoolManager(maxsize=1, retries=False)
+        self.client = IndexClient(server)
 
     def count(self, *, organisation: str) -> int:
-        body = {"exact": True, "filter": organisation_filter(organisation)}
-        return sum(int(self._call("POST", f"/{name}/points/count", body)["count"]) for name in self._names())
+        within = filter_of(organisation)
+        return self.client.call(
+            lambda qdrant: sum(qdrant.count(name, count_filter=within, exact=True).count for name in _names(qdrant))
+        )
 
     def delete(self, *, organisation: str) -> None:
-        """Returns when they are gone."""
-        for name in self._names():
-            self._call("POST", f"/{name}/points/delete?wait=true", {"filter": organisation_filter(organisation)})
+        """Delete the points and return when they are gone."""
+        selector = m.FilterSelector(filter=filter_of(organisation))
 
-    def _names(self) -> list[str]:
-        found = [str(one["name"]) for one in self._call("GET", "")["collections"]]
-        return [name for name in found if name.startswith(COLLECTIONS)]
+        def delete(qdrant: QdrantClient) -> None:
+            for name in _names(qdrant):
+                qdrant.delete(name, selector, wait=True)
 
-    def _call(self, method: str, path: str, body: Json | None = None) -> Any:
-        return server_ask(self.server, self.pool, method, f"/collections{path}", body)
+        self.client.call(delete)
 
 
 def index_renew(writer: IndexWriter) -> int:
@@ -53,40 +47,55 @@ def index_renew(writer: IndexWriter) -> int:
     """
     writer.ensure_collection()
     old = writer.collection_in_use() or writer.collection
-    for left in _of_writer(writer):
-        if left != old:
-            _collections(writer, "DELETE", left)
+    for name in _model_collections(writer):
+        if name != old:
+            _collection_delete(writer, name)
     new = _next_name(writer.collection, old)
-    writer.collection_make(new)
+    writer.collection_create(new)
     copied = _copy(writer, old, new)
     writer.alias_switch(new)
-    _collections(writer, "DELETE", old)
+    _collection_delete(writer, old)
     return copied
 
 
 def _copy(writer: IndexWriter, old: str, new: str) -> int:
     copied, offset = 0, None
     while True:
-        asked = {"limit": POINTS_PER_REQUEST, "offset": offset, "with_payload": True, "with_vector": True}
-        page = _collections(writer, "POST", f"{old}/points/scroll", asked)
-        points = [{"id": one["id"], "vector": one["vector"], "payload": one["payload"]} for one in page["points"]]
-        if points:
-            _collections(writer, "PUT", f"{new}/points?wait=true", {"points": points})
-        copied, offset = copied + len(points), page["next_page_offset"]
+        records, offset = writer.client.call(partial(_page, old, offset))
+        if records:
+            writer.structs_upsert(new, [_struct(record) for record in records])
+        copied += len(records)
         if offset is None:
             return copied
 
 
+def _page(
+    name: str, offset: m.ExtendedPointId | None, qdrant: QdrantClient
+) -> tuple[list[m.Record], m.ExtendedPointId | None]:
+    return qdrant.scroll(name, limit=POINTS_PER_REQUEST, offset=offset, with_payload=True, with_vectors=True)
+
+
+def _struct(record: m.Record) -> m.PointStruct:
+    # Every form of a record's vectors is one of a struct's.
+    return m.PointStruct(id=record.id, vector=record.vector or {}, payload=record.payload)  # type: ignore[arg-type]
+
+
 def _next_name(base: str, old: str) -> str:
-    found = re.fullmatch(rf"{re.escape(base)}-(\d+)", old)
-    return f"{base}-{int(found[1]) + 1 if found else 2}"
+    ending = re.fullmatch(rf"{re.escape(base)}-(\d+)", old)
+    return f"{base}-{int(ending[1]) + 1 if ending else 2}"
 
 
-def _of_writer(writer: IndexWriter) -> list[str]:
-    """The collections that this model ever had."""
+def _model_collections(writer: IndexWriter) -> list[str]:
+    """Return the collections that this model ever had."""
     pattern = re.compile(rf"{re.escape(writer.collection)}(-\d+)?")
-    return [one["name"] for one in _collections(writer, "GET", "")["collections"] if pattern.fullmatch(one["name"])]
+    return [name for name in writer.client.call(_names) if pattern.fullmatch(name)]
 
 
-def _collections(writer: IndexWriter, method: str, path: str, body: Json | None = None) -> Any:
-    return writer.ask(method, f"/collections/{path}" if path else "/collections", body)
+def _collection_delete(writer: IndexWriter, name: str) -> None:
+    writer.client.call(lambda qdrant: qdrant.delete_collection(name))
+
+
+def _names(qdrant: QdrantClient) -> list[str]:
+    """Return the names of all our collections."""
+    names = [collection.name for collection in qdrant.get_collections().collections]
+    return [name for name in names if name.startswith(COLLECTIONS)]

@@ -24,6 +24,19 @@ NO_MODEL = {"REFDESK_LLM_URL": ELSEWHERE["REFDESK_LLM_URL"]}
 QUESTION = "What does error E-17 mean?"
 TURN = {"message": QUESTION, "stream": False}
 FILES = 40
+CREDENTIAL = "canary9f2c41d7credential"
+STORE = """
+from app.accounts.models import Organisation
+from app.lib.tenancy import scope_enter_everything
+from app.secrets.models import Secret
+from app.secrets.services import secret_read, secret_set
+scope_enter_everything()
+named = {"organisation": Organisation.objects.get().pk, "purpose": "endpoint.api_key"}
+"""
+KEPT = f'{STORE}print(secret_set(**named, label="Main model", value="{CREDENTIAL}").key_id)'
+READ = f"{STORE}print(secret_read(**named, secret=Secret.objects.get().pk).reveal())"
+# Of a person who gives the new box a key of their own besides.
+GIVEN_KEY = "T3q9ZrXw0Lk2VbNsT3q9ZrXw0Lk2VbNs-given"
 
 
 class Used:
@@ -42,6 +55,7 @@ class Used:
         self.box.await_ready_documents()
         self.answer = self.box.api("/api/v1/bots/default/chat", self.key, TURN)
         self.box.api("/api/v1/exports", self.key, {})
+        self.box.manage("shell", "-c", KEPT)
         wait_until(lambda: self.box.sql("SELECT 1 FROM privacy_export WHERE state = 'done'"))
 
     def back_up(self, incoming: Path) -> None:
@@ -82,7 +96,7 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Used]:
 @pytest.fixture(scope="module")
 def made_again(used: Used, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeBox]:
     """The box from the backup; the first one still runs, and is another one."""
-    box = WholeBox(tmp_path_factory.mktemp("again") / "second", **NO_MODEL)
+    box = WholeBox(tmp_path_factory.mktemp("again") / "second", REFDESK_SECRETS_KEYS=GIVEN_KEY, **NO_MODEL)
     status, said = errand(box, "restore", str(used.path))
     assert status == 0, said
     assert "Rows, vectors and files agree." in said
@@ -128,6 +142,16 @@ def test_a_box_made_again_has_the_same_people_and_signing_key(used: Used, made_a
     keys = [(box.folder / "secrets" / "secret_key").read_text().strip() for box in (used.box, made_again)]
     assert keys[0] == keys[1]
     assert (made_again.folder / "secrets" / "secret_key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_box_made_again_reads_its_credentials_and_can_exchange_the_key(used: Used, made_again: WholeBox) -> None:
+    assert CREDENTIAL.encode() not in used.path.read_bytes()
+    files = [box.folder / "secrets" / "secrets_keys" for box in (used.box, made_again)]
+    assert files[0].read_text() == files[1].read_text()
+    assert files[1].stat().st_mode & 0o777 == 0o600
+    assert made_again.manage("shell", "-c", READ).endswith(CREDENTIAL)
+    assert "1 encrypted anew, 0 had the newest key, 0 failed." in made_again.manage("secrets_rotate")
+    assert made_again.manage("shell", "-c", READ).endswith(CREDENTIAL)
 
 
 def test_documents_that_were_on_their_way_become_ready_in_the_box_made_again(made_again: WholeBox) -> None:

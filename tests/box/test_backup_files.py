@@ -11,8 +11,9 @@ import pytest
 from django.db import connection
 
 from app.accounts.models import Organisation
-from app.backup.archive.reading import archive_open
+from app.backup.archive.reading import SECRETS_KEYS, SETTINGS, archive_open
 from app.backup.create import Made, backup_make
+from app.backup.restore import NotEmpty, restore_check
 from app.embedded.ports import port_find
 from app.lib.storage import storage
 from app.lib.tenancy import everything_visible
@@ -104,6 +105,23 @@ def test_a_file_that_is_lost_or_damaged_is_named_and_the_rest_is_in_the_backup(
     archive = archive_open(made.path)
     assert [key for key, _ in archive.listed("objects")] == [keys[2]]
     assert sorted(archive.manifest["missing"]) == sorted(made.missing)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_backup_has_the_keys_of_credentials_once_and_a_box_without_them_refuses_it(
+    tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SECRETS_KEYS = "one-key-of-more-than-thirty-two-letters,another-key-of-more-than-thirty-two"
+    monkeypatch.setenv("REFDESK_SECRETS_KEYS", settings.SECRETS_KEYS)
+    archive = archive_open(backup_make(path=tmp_path / "made.tar", exports=False, say=lambda text: None).path)
+    assert archive.read(SECRETS_KEYS).decode() == settings.SECRETS_KEYS
+    assert "REFDESK_SECRETS_KEYS" not in archive.read(SETTINGS).decode()
+    for keys in ("", "another-key-of-more-than-thirty-two"):
+        settings.SECRETS_KEYS = keys
+        with pytest.raises(NotEmpty, match="secrets-keys"):
+            restore_check(archive)
+    settings.SECRETS_KEYS = f"a-third-key-of-more-than-thirty-two,{archive.read(SECRETS_KEYS).decode()}"
+    assert restore_check(archive, keep_files=True) is False
 
 
 @pytest.fixture(scope="module")

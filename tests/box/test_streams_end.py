@@ -29,13 +29,13 @@ from app.accounts.services import (
 from app.accounts.user_sessions import sign_in_end
 from app.bots.models import Bot
 from app.bots.services import bot_create
-from app.chat.tests.conftest import events_of, library, scripted
+from app.chat.tests.conftest import events_of, fake_llm, library
 from app.chat.tests.library import WARRANTY, document_index
 from app.chat.tests.test_processes import web
-from app.llm.tests.scripted import Script, ScriptedModel
+from app.llm.tests.fake_llm import Script, ScriptedModel
 from tests.people import PASSWORD, Person, person_make
 
-__all__ = ["library", "scripted"]  # fixtures
+__all__ = ["fake_llm", "library"]  # fixtures
 LIMIT_S = 5.0
 QUESTION = "How long is the warranty of the Vale 3?"
 CSRF = "c" * 32
@@ -184,12 +184,12 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 async def test_streams_end_within_five_seconds_of_the_right_to_read_them(
-    library: Bot, acme: Organisation, scripted: ScriptedModel, valkey: str, session: aiohttp.ClientSession
+    library: Bot, acme: Organisation, fake_llm: ScriptedModel, valkey: str, session: aiohttp.ClientSession
 ) -> None:
-    scripted.script(Script(tokens=[f"w{n} " for n in range(600)], between_s=0.15))
+    fake_llm.script(Script(tokens=[f"w{n} " for n in range(600)], between_s=0.15))
     everybody = await sync_to_async(lambda: list(people(acme)))()
     readers = [Reader(name, person, by, session) for name, person, by in everybody]
-    with web(scripted) as (first, _), web(scripted) as (second, _):
+    with web(fake_llm) as (first, _), web(fake_llm) as (second, _):
         try:
             await asyncio.gather(*(reader.open(first, second) for reader in readers))
             assert [held.name for reader in readers for held in reader.held if held.ended is not None] == []
@@ -221,12 +221,12 @@ async def rights_end(readers: list[Reader]) -> dict[str, float]:
 
 @pytest.mark.parametrize("by", ["key", "session"])
 async def test_a_whole_answer_is_given_only_to_who_may_still_have_it(
-    library: Bot, acme: Organisation, scripted: ScriptedModel, valkey: str, session: aiohttp.ClientSession, by: str
+    library: Bot, acme: Organisation, fake_llm: ScriptedModel, valkey: str, session: aiohttp.ClientSession, by: str
 ) -> None:
-    scripted.script(Script(tokens=["It is 24 months [1]. "] * 40, between_s=0.2))
+    fake_llm.script(Script(tokens=["It is 24 months [1]. "] * 40, between_s=0.2))
     person = await sync_to_async(signed_in)("dora", acme)
     await sync_to_async(person_make)("owner", acme, Role.OWNER)
-    with web(scripted) as (address, _):
+    with web(fake_llm) as (address, _):
         reader = Reader(by, person, by, session)
         body = {"message": QUESTION, "stream": False}
 

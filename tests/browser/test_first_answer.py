@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from app.llm.tests.scripted import SOON_S, Script, ScriptedModel
+from app.llm.tests.fake_llm import SOON_S, Script, ScriptedModel
 from tests.box.real_box import WholeBox
 from tests.chromium import browser, needs_browser, sign_in
 

@@ -222,6 +222,22 @@ def test_a_given_secret_that_can_be_guessed_is_refused(value: str) -> None:
     secret_check("REFDESK_QDRANT_API_KEY", "T3q9ZrXw0Lk2VbNs")
 
 
+def test_given_keys_of_credentials_come_first_and_the_made_one_goes_on_decrypting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = dict.fromkeys(MADE, "x") | {"secrets_keys": "made-here"}
+
+    def keys() -> str:
+        return next(share for share in shares(made, Served()) if share.part == "app").files["secrets_keys"]
+
+    assert keys() == "made-here"
+    monkeypatch.setenv("REFDESK_SECRETS_KEYS", "T3q9ZrXw0Lk2VbNsT3q9ZrXw0Lk2VbNs, sNbV2kL0wXrZ9q3TsNbV2kL0wXrZ9q3T")
+    assert keys() == "T3q9ZrXw0Lk2VbNsT3q9ZrXw0Lk2VbNs,sNbV2kL0wXrZ9q3TsNbV2kL0wXrZ9q3T,made-here"
+    monkeypatch.setenv("REFDESK_SECRETS_KEYS", "changeme-changeme-changeme-changeme")
+    with pytest.raises(WeakSecret, match="REFDESK_SECRETS_KEYS"):
+        keys()
+
+
 def test_a_guessable_password_in_an_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REFDESK_DATABASE_URL", "postgresql://refdesk:password@db/refdesk")
     with pytest.raises(WeakSecret):

@@ -28,7 +28,8 @@ from app.library.models import Chunk, Document, DocumentVersion, Source
 from app.llm.embeddings import embeddings_client, vector_numbers
 from app.plans.ledger import SEARCH_CHARGED
 from app.retrieval import index, search
-from app.retrieval.index import Point, index_writer
+from app.retrieval.index import Point
+from app.retrieval.index_loader import index_writer
 from app.retrieval.search import passages_search
 from app.retrieval.sparse import document_encode
 from tests.callers import HASHER, Callers, callers, key_of, session_of

@@ -12,7 +12,7 @@ register = template.Library()
 NAMED = 2
 
 
-@register.inclusion_tag("plans/banner.html", takes_context=True)
+@register.inclusion_tag("analytics/usage_banner.html", takes_context=True)
 def usage_banner(context: Context) -> dict[str, Any]:
     """Months that may not be enough, of the organisations that the person's admin pages are about."""
     request = context.get("request")

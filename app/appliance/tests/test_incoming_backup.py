@@ -7,13 +7,18 @@ from pathlib import Path
 import pytest
 
 from app.appliance.incoming_backup import ARRIVED, backup_arrive
-from app.appliance.secrets_files import APP
-from app.backup.archive.reading import KEYCLOAK_ADMIN, OIDC_CLIENT, Unusable
+from app.appliance.secrets_files import APP, secrets_keys
+from app.backup.archive.reading import KEYCLOAK_ADMIN, OIDC_CLIENT, SECRETS_KEYS, Unusable
 from app.backup.archive.writing import archive_written
 from app.backup.tests.test_archive import fill
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="init gives files to other users, which takes root")
-SEEDED = {"secret_key": "the key", "keycloak_admin": "admin's", "oidc_client": "the client's"}
+SEEDED = {
+    "secret_key": "the key",
+    "secrets_keys": "one-key,another-key",
+    "keycloak_admin": "admin's",
+    "oidc_client": "the client's",
+}
 
 
 @pytest.fixture
@@ -31,6 +36,7 @@ def backup(tmp_path: Path) -> bytes:
     with archive_written(path) as writer:
         writer.add_bytes(KEYCLOAK_ADMIN, SEEDED["keycloak_admin"].encode())
         writer.add_bytes(OIDC_CLIENT, SEEDED["oidc_client"].encode())
+        writer.add_bytes(SECRETS_KEYS, SEEDED["secrets_keys"].encode())
         fill(writer, made="2026-11-21T19:00:00+00:00")
     return path.read_bytes()
 
@@ -53,7 +59,7 @@ def test_an_empty_vault_gets_the_backup_s_secrets(root: Path, backup: bytes) -> 
     assert vault_of(root) == SEEDED
 
 
-@pytest.mark.parametrize("name", ["secret_key", "oidc_client", "keycloak_admin"])
+@pytest.mark.parametrize("name", list(SEEDED))
 def test_a_vault_with_another_secret_is_another_box(root: Path, backup: bytes, name: str) -> None:
     (root / "vault" / name).write_text("another\n")
     with pytest.raises(Unusable, match="secrets of its own"):
@@ -67,6 +73,15 @@ def test_a_secret_given_otherwise_is_refused(root: Path, backup: bytes, monkeypa
     with pytest.raises(Unusable, match="secrets/oidc_client"):
         arrive(root, backup)
     assert vault_of(root) == {}
+
+
+def test_keys_of_credentials_in_the_env_file_stand_beside_those_of_the_backup(
+    root: Path, backup: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = "T3q9ZrXw0Lk2VbNsT3q9ZrXw0Lk2VbNs"
+    monkeypatch.setenv("REFDESK_SECRETS_KEYS", given)
+    arrive(root, backup)
+    assert secrets_keys(vault_of(root)["secrets_keys"]) == f"{given},one-key,another-key"
 
 
 def test_a_damaged_backup_changes_nothing(root: Path, backup: bytes) -> None:

@@ -1,15 +1,15 @@
-"""`python -m app.backup.archive verify|secret-key FILE`: a backup looked at without a box."""
+"""`python -m app.backup.archive verify|secret-key|secrets-keys FILE`: look at a backup without a box."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from app.backup.archive.reading import SECRET_KEY, Unusable, archive_open
+from app.backup.archive.reading import SECRET_KEY, SECRETS_KEYS, Unusable, archive_open
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m app.backup.archive")
-    parser.add_argument("what", choices=["verify", "secret-key"])
+    parser.add_argument("what", choices=["verify", "secret-key", "secrets-keys"])
     parser.add_argument("file", type=Path)
     asked = parser.parse_args()
     try:
@@ -19,6 +19,8 @@ def main() -> int:
         return 1
     if asked.what == "secret-key":
         sys.stdout.write(archive.read(SECRET_KEY).decode() + "\n")
+    elif asked.what == "secrets-keys":
+        sys.stdout.write((archive.read(SECRETS_KEYS).decode() if archive.holds(SECRETS_KEYS) else "") + "\n")
     else:
         rows = sum(archive.manifest["tables"].values())
         said = f"of Refdesk {archive.manifest['version']}, {archive.manifest['made']}: {rows} rows"

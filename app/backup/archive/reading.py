@@ -19,9 +19,11 @@ from app.lib.version import project_version, version_key
 
 FORMAT = 1
 DUMP, SETTINGS, SECRET_KEY = "database.dump", "settings.json", "secrets/secret_key"
+# Not in a backup of a Refdesk that stored no credentials yet.
+SECRETS_KEYS = "secrets/secrets_keys"
 # Of the appliance, where Keycloak signs people in.
 KEYCLOAK_DUMP, KEYCLOAK_ADMIN, OIDC_CLIENT = "keycloak.dump", "secrets/keycloak_admin", "secrets/oidc_client"
-OPTIONAL = (KEYCLOAK_DUMP, KEYCLOAK_ADMIN, OIDC_CLIENT)
+OPTIONAL = (SECRETS_KEYS, KEYCLOAK_DUMP, KEYCLOAK_ADMIN, OIDC_CLIENT)
 # Lists of the files that belong to the backup, a line each: key, tab, bytes. What no list names is not restored.
 LISTS = {"objects": "objects.list", "exports": "exports.list"}
 NEEDED = (DUMP, SETTINGS, SECRET_KEY, *LISTS.values())

@@ -16,8 +16,8 @@ from app.accounts.models import Organisation
 from app.bots.models import Bot
 from app.bots.services import bot_create
 from app.chat.tests.library import DESCALING, HOLIDAY, WARRANTY, document_index
-from app.llm.endpoints import facts_forget
-from app.llm.tests.scripted import ScriptedModel
+from app.llm.routing import endpoints_forget
+from app.llm.tests.fake_llm import ScriptedModel
 
 
 class Desk:
@@ -56,17 +56,17 @@ def text_of(events: list[tuple[int, str, Any]]) -> str:
 
 
 @pytest.fixture(scope="session")
-def scripted() -> Iterator[ScriptedModel]:
+def fake_llm() -> Iterator[ScriptedModel]:
     with ScriptedModel() as model:
         yield model
 
 
 @pytest.fixture
-def model(scripted: ScriptedModel, settings: Settings) -> ScriptedModel:
+def model(fake_llm: ScriptedModel, settings: Settings) -> ScriptedModel:
     """The deployment has this model server."""
-    settings.LLM_URL = scripted.url
-    facts_forget()
-    return scripted
+    settings.LLM_URL = fake_llm.url
+    endpoints_forget()
+    return fake_llm
 
 
 @pytest.fixture

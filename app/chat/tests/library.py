@@ -7,7 +7,8 @@ from app.accounts.models import Organisation
 from app.library.choices import DocumentState, VersionState
 from app.library.models import Chunk, Document, DocumentVersion, Source
 from app.llm.embeddings import embeddings_client, vector_numbers
-from app.retrieval.index import Point, index_writer
+from app.retrieval.index import Point
+from app.retrieval.index_loader import index_writer
 from app.retrieval.sparse import document_encode
 
 WARRANTY = "The warranty of the Vale 3 is 24 months from delivery. It does not cover damage by limescale."

@@ -8,7 +8,7 @@ from app.bots.models import Bot
 from app.chat.models import Citation, Message
 from app.chat.tests.conftest import Desk, text_of
 from app.library.models import Document, Source
-from app.llm.tests.scripted import Script, ScriptedModel
+from app.llm.tests.fake_llm import Script, ScriptedModel
 from tests.people import Person
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 from app.accounts.models import Organisation
 from app.bots.models import Bot
 from app.library.models import Document, Source
-from app.llm.tests.scripted import Script, ScriptedModel
+from app.llm.tests.fake_llm import Script, ScriptedModel
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

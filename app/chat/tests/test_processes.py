@@ -22,7 +22,7 @@ from app.chat.tests.conftest import Desk, events_of, text_of
 from app.chat.tests.test_turn_faults import QUESTION, Reader, ended
 from app.embedded.http_probe import http_get
 from app.embedded.ports import port_find
-from app.llm.tests.scripted import SOON_S, Script, ScriptedModel
+from app.llm.tests.fake_llm import SOON_S, Script, ScriptedModel
 from tests.people import Person
 from tests.waiting import wait_until
 
@@ -54,10 +54,10 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 async def test_a_turn_is_resumed_and_stopped_through_another_process(
-    library: Bot, bob: Person, scripted: ScriptedModel, valkey: str, session: aiohttp.ClientSession
+    library: Bot, bob: Person, fake_llm: ScriptedModel, valkey: str, session: aiohttp.ClientSession
 ) -> None:
-    scripted.script(Script(tokens=[f"w{n} " for n in range(1500)], between_s=0.02))
-    with web(scripted) as (first_address, _), web(scripted) as (second_address, _):
+    fake_llm.script(Script(tokens=[f"w{n} " for n in range(1500)], between_s=0.02))
+    with web(fake_llm) as (first_address, _), web(fake_llm) as (second_address, _):
         first, second = Desk(first_address, session), Desk(second_address, session)
         async with Reader(first.post("/bots/default/chat", bob.key, {"message": QUESTION})) as reader:
             begun = await reader.until("event: delta", 20)
@@ -72,7 +72,7 @@ async def test_a_turn_is_resumed_and_stopped_through_another_process(
                 stopped = time.time()
                 status, answer = await second.json(second.post(f"/messages/{message}/stop", bob.key))
                 assert (status, answer["state"]) == (200, "stopped")
-                assert await scripted.left() - stopped < SOON_S
+                assert await fake_llm.reader_left() - stopped < SOON_S
                 rest = await other.until("event: done")
         numbers = [number for number, _, _ in begun + rest]
         assert numbers == list(range(1, len(numbers) + 1))
@@ -80,10 +80,10 @@ async def test_a_turn_is_resumed_and_stopped_through_another_process(
 
 
 async def test_a_killed_process_leaves_an_interrupted_answer_with_its_text(
-    library: Bot, bob: Person, scripted: ScriptedModel, valkey: str, session: aiohttp.ClientSession
+    library: Bot, bob: Person, fake_llm: ScriptedModel, valkey: str, session: aiohttp.ClientSession
 ) -> None:
-    scripted.script(Script(tokens=[f"w{n} " for n in range(1500)], between_s=0.02))
-    with web(scripted) as (first_address, process), web(scripted) as (second_address, _):
+    fake_llm.script(Script(tokens=[f"w{n} " for n in range(1500)], between_s=0.02))
+    with web(fake_llm) as (first_address, process), web(fake_llm) as (second_address, _):
         first, second = Desk(first_address, session), Desk(second_address, session)
         async with Reader(first.post("/bots/default/chat", bob.key, {"message": QUESTION})) as reader:
             begun = await reader.until("event: delta", 120)
@@ -100,10 +100,10 @@ async def test_a_killed_process_leaves_an_interrupted_answer_with_its_text(
 
 
 async def test_a_process_that_is_asked_to_end_records_what_it_was_writing(
-    library: Bot, bob: Person, scripted: ScriptedModel, valkey: str, session: aiohttp.ClientSession
+    library: Bot, bob: Person, fake_llm: ScriptedModel, valkey: str, session: aiohttp.ClientSession
 ) -> None:
-    scripted.script(Script(tokens=[f"w{n} " for n in range(1500)], between_s=0.02))
-    with web(scripted) as (address, process):
+    fake_llm.script(Script(tokens=[f"w{n} " for n in range(1500)], between_s=0.02))
+    with web(fake_llm) as (address, process):
         desk = Desk(address, session)
         async with Reader(desk.post("/bots/default/chat", bob.key, {"message": QUESTION})) as reader:
             begun = await reader.until("event: delta", 10)
@@ -115,13 +115,13 @@ async def test_a_process_that_is_asked_to_end_records_what_it_was_writing(
 
 
 async def test_an_answer_of_a_dead_process_is_ended_although_nobody_asks_for_it(
-    library: Bot, bob: Person, scripted: ScriptedModel, valkey: str, session: aiohttp.ClientSession
+    library: Bot, bob: Person, fake_llm: ScriptedModel, valkey: str, session: aiohttp.ClientSession
 ) -> None:
-    scripted.script(Script(tokens=[f"w{n} " for n in range(1500)], between_s=0.02))
-    with web(scripted) as (address, process):
+    fake_llm.script(Script(tokens=[f"w{n} " for n in range(1500)], between_s=0.02))
+    with web(fake_llm) as (address, process):
         async with Reader(Desk(address, session).post("/bots/default/chat", bob.key, {"message": QUESTION})) as reader:
             begun = await reader.until("event: delta", SOON_S)
             process.send_signal(signal.SIGKILL)
-    with web(scripted):
+    with web(fake_llm):
         row = await ended(begun[0][2]["message"])
     assert (row.state, row.error_code) == ("interrupted", "interrupted")

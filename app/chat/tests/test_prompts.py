@@ -3,6 +3,7 @@ import re
 import pytest
 
 from app.chat.prompts import Prompt, Source, is_refusal, prompt_make, tokens_estimate, untrusted
+from app.llm.messages import ChatMessage, Role
 
 REFUSAL = "I could not find this in the documents."
 
@@ -23,16 +24,16 @@ def make(**more: object) -> Prompt:
 def test_the_unchanging_part_comes_first_and_is_the_same_for_every_turn() -> None:
     first, second = make(own="Be kind."), make(own="Be kind.", question="And the price?", sources=[])
     assert first.messages[0] == second.messages[0]
-    assert first.messages[0]["role"] == "system"
-    assert first.messages[0]["content"].endswith("Be kind.")
-    assert REFUSAL in first.messages[0]["content"]
-    assert first.messages[-1]["content"].endswith("Question: How long is the warranty?")
+    assert first.messages[0].role is Role.SYSTEM
+    assert first.messages[0].text.endswith("Be kind.")
+    assert REFUSAL in first.messages[0].text
+    assert first.messages[-1].text.endswith("Question: How long is the warranty?")
 
 
 def test_passages_are_numbered_and_fenced_by_a_code_that_no_document_can_know() -> None:
     codes = set()
     for _ in range(3):
-        asked = make().messages[-1]["content"]
+        asked = make().messages[-1].text
         found = re.findall(r"^=== ([0-9a-f]{12}) (passage \d|end)", asked, re.MULTILINE)
         assert [what for _, what in found] == ["passage 2", "passage 1", "end"]
         assert len({code for code, _ in found}) == 1
@@ -47,16 +48,16 @@ def test_text_of_a_document_cannot_pass_for_a_fence_or_a_turn() -> None:
     clean = untrusted(hostile)
     assert "===" not in clean
     assert not re.search(r"<\||</?s>|<think>|\[/?INST\]|[\u200b\u202e\U000e0041]", clean)
-    asked = make(sources=[Source(1, "a\n=== x ===\nb", hostile)]).messages[-1]["content"]
+    asked = make(sources=[Source(1, "a\n=== x ===\nb", hostile)]).messages[-1].text
     assert len(re.findall(r"^===", asked, re.MULTILINE)) == 2
 
 
 @pytest.mark.parametrize("text", ["{{7*7}}", "{0.__class__}", "%(x)s", "$HOME", "REFUSAL CODE"])
 def test_people_s_texts_are_values_never_templates(text: str) -> None:
-    prompt = make(question=text, own=text, sources=[Source(1, text, text)], history=[{"role": "user", "content": text}])
-    assert prompt.messages[0]["content"].endswith(f"\n{text}")
-    assert prompt.messages[3]["content"] == text
-    asked = prompt.messages[-1]["content"]
+    prompt = make(question=text, own=text, sources=[Source(1, text, text)], history=[ChatMessage.user(text)])
+    assert prompt.messages[0].text.endswith(f"\n{text}")
+    assert prompt.messages[3].text == text
+    asked = prompt.messages[-1].text
     assert f"passage 1: {text} ===\n{text}\n" in asked
     assert asked.endswith(f"Question: {text}")
 
@@ -64,11 +65,11 @@ def test_people_s_texts_are_values_never_templates(text: str) -> None:
 def test_the_context_holds_and_the_system_prompt_is_never_cut() -> None:
     own = "Rule. " * 200
     sources = [Source(n, "Long", "word " * 800) for n in range(1, 6)]
-    history = [{"role": "user", "content": "old " * 100}, {"role": "assistant", "content": "older [1]. " * 100}] * 3
+    history = [ChatMessage.user("old " * 100), ChatMessage.assistant("older [1]. " * 100)] * 3
     for context in (1024, 2048, 4096, 32768):
         prompt = make(own=own, sources=sources, history=history, context=context)
-        assert own.strip() in prompt.messages[0]["content"]
-        total = sum(tokens_estimate(turn["content"]) for turn in prompt.messages)
+        assert own.strip() in prompt.messages[0].text
+        total = sum(tokens_estimate(message.text) for message in prompt.messages)
         assert total + prompt.max_tokens <= context or context == 1024
         assert prompt.shown[0] == 1
     assert prompt.shown == [1, 2, 3, 4, 5]
@@ -79,25 +80,25 @@ def test_a_small_context_reads_only_what_was_found_well_and_the_best_stands_next
     sources = [Source(n, "Manual", f"Text {n}.", score) for n, score in enumerate([1.0, 0.8, 0.5, 0.49, 0.2], 1)]
     small, large = make(sources=sources, context=8192), make(sources=sources, context=32768)
     assert (small.shown, large.shown) == ([1, 2, 3], [1, 2, 3, 4, 5])
-    asked = small.messages[-1]["content"]
+    asked = small.messages[-1].text
     assert asked.index("Text 3.") < asked.index("Text 2.") < asked.index("Text 1.") < asked.index("Question: ")
 
 
 def test_an_example_shows_a_cited_sentence_where_there_is_room() -> None:
-    roles = [turn["role"] for turn in make().messages]
+    roles = [message.role for message in make().messages]
     assert roles == ["system", "user", "assistant", "user"]
-    assert make().messages[2]["content"].endswith(" [1].")
+    assert make().messages[2].text.endswith(" [1].")
     assert len(make(context=1024).messages) == 2
 
 
 def test_the_newest_turns_are_kept_and_their_old_numbers_are_not() -> None:
     history = [
-        {"role": "user", "content": "first " * 3000},
-        {"role": "user", "content": "Second?"},
-        {"role": "assistant", "content": "So it is [3]."},
+        ChatMessage.user("first " * 3000),
+        ChatMessage.user("Second?"),
+        ChatMessage.assistant("So it is [3]."),
     ]
     prompt = make(history=history)
-    assert [turn["content"] for turn in prompt.messages[3:-1]] == ["Second?", "So it is."]
+    assert [message.text for message in prompt.messages[3:-1]] == ["Second?", "So it is."]
 
 
 REFUSALS = [

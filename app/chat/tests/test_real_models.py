@@ -12,8 +12,10 @@ from app.bots.services import bot_create
 from app.chat.tests.conftest import Desk, text_of
 from app.chat.tests.library import DESCALING, WARRANTY, document_index
 from app.chat.tests.test_turn_faults import Reader
-from app.llm.chat import ChatStream
-from app.llm.endpoints import Endpoint, facts_forget
+from app.llm.endpoint import Endpoint
+from app.llm.messages import ChatMessage
+from app.llm.providers import provider_of
+from app.llm.routing import endpoints_forget
 from app.llm.tests.real_servers import needs_ollama, needs_vllm, tiny_ollama, vllm_endpoint
 from tests.people import Person
 
@@ -34,9 +36,9 @@ def real_model(request: pytest.FixtureRequest, settings: Settings) -> Iterator[E
     """The deployment has this model server."""
     endpoint = request.getfixturevalue("tiny") if request.param == "ollama" else vllm_endpoint()
     settings.LLM_URL, settings.LLM_MODEL = endpoint.url, endpoint.model
-    facts_forget()
+    endpoints_forget()
     yield endpoint
-    facts_forget()
+    endpoints_forget()
 
 
 def library_with(acme: Organisation, passages: list[str], max_tokens: int) -> Bot:
@@ -95,8 +97,8 @@ async def test_a_turn_that_is_stopped_frees_the_model(
         status, stopped = await desk.json(desk.post(f"/messages/{events[0][2]['message']}/stop", bob.key))
     assert (status, stopped["state"]) == (200, "stopped")
     began = time.monotonic()
-    async with ChatStream(tiny, tiny.model, [{"role": "user", "content": "?"}], max_tokens=1) as stream:
-        assert [text async for text in stream]
+    async with provider_of(tiny).chat([ChatMessage.user("?")], model=tiny.model, max_tokens=1) as stream:
+        assert [delta.text async for delta in stream if delta.text]
     # Ollama answers one at a time: without a stop the rest of 600 tokens comes first.
     assert time.monotonic() - began < 4
 

@@ -9,7 +9,7 @@ from app.accounts import auth
 from app.bots.models import Bot
 from app.chat.tests.conftest import Desk
 from app.chat.tests.test_turn_faults import QUESTION, Reader
-from app.llm.tests.scripted import Script, ScriptedModel
+from app.llm.tests.fake_llm import Script, ScriptedModel
 from tests.people import Person
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -17,7 +17,7 @@ from app.chat.models import Message
 from app.chat.tests.conftest import Desk, events_of, text_of
 from app.chat.turn_log import logs_here
 from app.chat.turn_store import answers_interrupt_stale
-from app.llm.tests.scripted import SOON_S, Script, ScriptedModel
+from app.llm.tests.fake_llm import SOON_S, Script, ScriptedModel
 from tests.people import Person
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -157,7 +157,7 @@ async def test_stop_keeps_the_text_and_frees_the_model_at_once(
         stopped = time.time()
         status, answer = await desk.json(desk.post(f"/messages/{message}/stop", bob.key))
         assert (status, answer["state"]) == (200, "stopped")
-        assert await model.left() - stopped < SOON_S
+        assert await model.reader_left() - stopped < SOON_S
         events = await reader.until("event: done")
     assert events[-1][2]["message"]["content"] == text_of(events) == answer["content"]
     assert answer["content"].startswith("word word word")
@@ -172,9 +172,9 @@ async def test_a_reader_who_leaves_frees_the_model_at_once(
     model.script(script)
     async with Reader(desk.post("/bots/default/chat", bob.key, {"message": QUESTION})) as reader:
         events = await reader.until("event: delta" if script is LONG else "event: sources")
-        await model.asked()
+        await model.request_arrived()
     left = time.time()
-    assert await model.left() - left < SOON_S
+    assert await model.reader_left() - left < SOON_S
     row = await ended(events[0][2]["message"])
     assert row.state == ("interrupted" if script is LONG else "failed")
     assert row.error_code == "interrupted"
@@ -187,10 +187,10 @@ async def test_a_caller_of_the_whole_answer_who_leaves_frees_the_model_too(
     model.script(LONG)
     body = {"message": QUESTION, "stream": False}
     asking = asyncio.create_task(desk.json(desk.post("/bots/default/chat", bob.key, body)))
-    await model.asked()
+    await model.request_arrived()
     asking.cancel()
     left = time.time()
-    assert await model.left() - left < SOON_S
+    assert await model.reader_left() - left < SOON_S
 
 
 async def test_a_reader_who_comes_back_gets_the_rest_once(

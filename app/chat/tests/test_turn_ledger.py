@@ -19,7 +19,7 @@ from app.chat.tests.test_processes import session, web  # noqa: F401 (a fixture)
 from app.chat.tests.test_turn_faults import QUESTION, Reader
 from app.chat.tests.test_turn_usage import books_balance, totals_are_sums
 from app.chat.turn_store import answers_interrupt_stale
-from app.llm.tests.scripted import Script, ScriptedModel
+from app.llm.tests.fake_llm import Script, ScriptedModel
 from app.plans.models import UsageEntry
 from tests.people import Person
 
@@ -125,12 +125,12 @@ async def test_the_books_balance_after_a_thousand_random_ends(
 async def test_the_books_balance_after_a_web_process_was_killed_with_fifty_streams(
     library: Bot,
     bob: Person,
-    scripted: ScriptedModel,
+    fake_llm: ScriptedModel,
     valkey: str,
     session: aiohttp.ClientSession,  # noqa: F811
 ) -> None:
-    scripted.script(Script(tokens=["word "] * 1500, between_s=0.05))
-    with web(scripted) as (first_address, process), web(scripted):
+    fake_llm.script(Script(tokens=["word "] * 1500, between_s=0.05))
+    with web(fake_llm) as (first_address, process), web(fake_llm):
         first = Desk(first_address, session)
         async with contextlib.AsyncExitStack() as stack:
             readers = [Reader(first.post("/bots/default/chat", bob.key, {"message": QUESTION})) for _ in range(50)]

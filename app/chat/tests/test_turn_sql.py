@@ -9,7 +9,7 @@ from django.db import connection
 from app.bots.models import Bot
 from app.chat.tests.conftest import Desk
 from app.lib.async_sql import MOST_CONNECTIONS, fetch
-from app.llm.tests.scripted import Script, ScriptedModel
+from app.llm.tests.fake_llm import Script, ScriptedModel
 from tests.database import as_superuser
 from tests.people import Person
 

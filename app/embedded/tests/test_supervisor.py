@@ -43,6 +43,7 @@ def test_what_holds_a_secret_is_for_its_owner_alone(running: BoxProcess) -> None
     files = [
         running.folder / "run" / "environment.json",
         running.folder / "secrets" / "secret_key",
+        running.folder / "secrets" / "secrets_keys",
         running.folder / "postgres" / "refdesk.password",
         running.folder / "valkey" / "valkey.conf",
     ]
@@ -52,6 +53,9 @@ def test_what_holds_a_secret_is_for_its_owner_alone(running: BoxProcess) -> None
 
 def test_the_key_that_is_made_is_as_long_as_the_deployment_checks_ask_for(running: BoxProcess) -> None:
     assert len((running.folder / "secrets" / "secret_key").read_text().strip()) >= 50
+    assert running.record("environment")["REFDESK_SECRETS_KEYS"] == (
+        (running.folder / "secrets" / "secrets_keys").read_text().strip()
+    )
 
 
 def test_the_supervisor_and_the_stores_are_small_when_idle(running: BoxProcess) -> None:

@@ -3,6 +3,7 @@
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from app.library.models import Document, DocumentVersion
@@ -10,7 +11,9 @@ from app.library.pipeline.jobs import LeaseLost
 from app.library.pipeline.lease_renewal import ActiveJob
 from app.library.pipeline.sandbox import ParsedChunks
 from app.llm.embeddings import EmbeddingSpace
-from app.retrieval.index import IndexWriter
+
+if TYPE_CHECKING:
+    from app.retrieval.index_writer import IndexWriter
 
 # The packaged model's family puts two special tokens around a text.
 SPECIAL_TOKENS = 2
@@ -41,7 +44,7 @@ class Work:
     held: ActiveJob
     row: DocumentVersion
     space: EmbeddingSpace
-    writer: IndexWriter
+    writer: "IndexWriter"
     path: Path | None = None
     parsed: ParsedChunks | None = None
     chunks: list[StoredChunk] | None = None
@@ -70,7 +73,7 @@ class Work:
             raise Stopped
 
 
-def work_load(held: ActiveJob, space: EmbeddingSpace, writer: IndexWriter) -> Work:
+def work_load(held: ActiveJob, space: EmbeddingSpace, writer: "IndexWriter") -> Work:
     """Raises LeaseLost when the version is gone."""
     versions = DocumentVersion.objects.select_related("document__source", "organisation")
     row = versions.filter(pk=held.lease.version).first() if held.lease.version else None

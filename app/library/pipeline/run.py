@@ -34,7 +34,7 @@ from app.library.pipeline.lease_renewal import ActiveJob, leases
 from app.library.pipeline.steps import STEPS
 from app.library.uploads import object_lock
 from app.llm.embeddings import embeddings_client
-from app.retrieval.index import index_writer
+from app.retrieval.index_loader import index_writer
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
@@ -24,7 +24,10 @@ from app.library.pipeline.job_choices import JobKind, JobState
 from app.library.pipeline.jobs import OPEN, ingest_job_create
 from app.library.pipeline.run import object_delete_unnamed
 from app.llm.embeddings import EmbeddingSpace, embeddings_client
-from app.retrieval.index import IndexWriter, index_writer
+from app.retrieval.index_loader import index_writer
+
+if TYPE_CHECKING:
+    from app.retrieval.index_writer import IndexWriter
 
 log = logging.getLogger(__name__)
 
@@ -145,7 +148,7 @@ WHERE v.state = 'active' AND v.embedding_model = %(model)s AND p.id IS NULL
 """
 
 
-def _points_compare(report: Report, space: EmbeddingSpace, writer: IndexWriter, *, repair: bool) -> None:
+def _points_compare(report: Report, space: EmbeddingSpace, writer: "IndexWriter", *, repair: bool) -> None:
     owners = ((one.id, one.organisation, one.version) for one in writer.point_owners())
     with _table("store_points", "id text, organisation text, version text", owners) as (begun, report.points):
         orphans = _ids(_ORPHANS, {"begun": begun})

@@ -17,7 +17,8 @@ from app.library.services.documents import document_upload
 from app.library.services.sources import source_for_uploads
 from app.llm.embeddings import embeddings_client
 from app.privacy.exports.run import exports_tidy
-from app.retrieval.index import IndexWriter, index_writer
+from app.retrieval.index_loader import index_writer
+from app.retrieval.index_writer import IndexWriter
 from tests.waiting import wait_until
 
 

@@ -79,7 +79,8 @@ def test_lost_vectors_come_back_without_embedding_anything_again(ready: Document
 
 def test_a_whole_collection_that_is_gone_comes_back(ready: Document, acme: Organisation) -> None:
     before = points_of(acme.id)
-    writer()._call("DELETE", "")
+    assert writer().client.call(lambda qdrant: qdrant.delete_collection(writer().collection))
+    assert points_of(acme.id) == set()
     reconcile(repair=True)
     wait_jobs()
     assert points_of(acme.id) == before

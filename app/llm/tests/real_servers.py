@@ -1,4 +1,4 @@
-"""Real model servers for contract tests, where their addresses are given; elsewhere those tests print a skip."""
+"""Real model servers for contract tests, where their addresses are given; elsewhere those tests are skipped."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from app.llm.endpoints import Endpoint
+from app.llm.endpoint import Endpoint
 from app.llm.tests.tiny_model import tiny_model_write
 from tests.servers import server_url
 
@@ -28,11 +28,11 @@ def vllm_endpoint() -> Endpoint:
     return Endpoint(f"{server_url('VLLM')}/v1", os.environ.get("REFDESK_TEST_VLLM_MODEL", ""))
 
 
-async def wait_until(seen: Callable[[], bool], *, within_s: float) -> bool:
-    """Whether it came true in time. What is asked may block."""
+async def wait_until(condition: Callable[[], bool], *, within_s: float) -> bool:
+    """Wait for a condition, which may block; return whether it came true in time."""
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
-        if await asyncio.to_thread(seen):
+        if await asyncio.to_thread(condition):
             return True
         await asyncio.sleep(0.05)
     return False
@@ -42,44 +42,44 @@ TEMPLATE = "{{ range .Messages }}{{ .Role }}: {{ .Content }}\n{{ end }}assistant
 
 
 class TinyOllama:
-    """A real Ollama with models of our own, made from a file and deleted at the end. Nothing is fetched."""
+    """A real Ollama with models made from a file, and deleted at the end. Nothing is fetched."""
 
     def __init__(self, url: str, file: Path) -> None:
         self.url, self._file = url, file
         self._blob = "sha256:" + hashlib.sha256(file.read_bytes()).hexdigest()
-        self._made: list[str] = []
+        self._names: list[str] = []
 
     @property
     def endpoint(self) -> Endpoint:
-        return Endpoint(f"{self.url}/v1", self._made[0])
+        return Endpoint(f"{self.url}/v1", self._names[0])
 
     def make(self, name: str, **parameters: int) -> str:
-        """A model by a name that no other test uses."""
+        """Make a model, by a name that no other test uses; return the name."""
         name = f"refdesk-test-{name}-{uuid.uuid4().hex[:8]}"
         try:
             self.call("HEAD", f"/api/blobs/{self._blob}")
         except urllib.error.HTTPError:
             with self._file.open("rb") as content:
                 self.call("POST", f"/api/blobs/{self._blob}", content)
-        asked = {"model": name, "files": {"tiny.gguf": self._blob}, "template": TEMPLATE, "stream": False}
-        assert self.call("POST", "/api/create", {**asked, "parameters": parameters})["status"] == "success"
-        self._made.append(name)
+        request = {"model": name, "files": {"tiny.gguf": self._blob}, "template": TEMPLATE, "stream": False}
+        assert self.call("POST", "/api/create", {**request, "parameters": parameters})["status"] == "success"
+        self._names.append(name)
         return name
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
-        sent = json.dumps(body).encode() if isinstance(body, dict) else body
+        data = json.dumps(body).encode() if isinstance(body, dict) else body
         length = {"Content-Length": str(self._file.stat().st_size)} if isinstance(body, BufferedIOBase) else {}
-        request = urllib.request.Request(f"{self.url}{path}", data=sent, method=method, headers=length)
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.loads(answer.read() or b"null")
+        request = urllib.request.Request(f"{self.url}{path}", data=data, method=method, headers=length)
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return json.loads(response.read() or b"null")
 
     def running(self) -> dict[str, int]:
-        """The context of each loaded model."""
-        found = self.call("GET", "/api/ps")["models"]
-        return {one["name"].removesuffix(":latest"): one["context_length"] for one in found}
+        """Return the context of each loaded model."""
+        models = self.call("GET", "/api/ps")["models"]
+        return {model["name"].removesuffix(":latest"): model["context_length"] for model in models}
 
     def clean(self) -> None:
-        for name in self._made:
+        for name in self._names:
             with contextlib.suppress(urllib.error.HTTPError):
                 self.call("POST", "/api/generate", {"model": name, "keep_alive": 0, "stream": False})
                 self.call("DELETE", "/api/delete", {"model": name})

@@ -11,33 +11,34 @@ from app.llm.embedding_models import MINILM, ModelFile, ModelMissing, file_find
 from app.llm.embeddings import (
     PROBES,
     EmbeddingsClient,
-    EmbeddingsServer,
     QuestionEmbedder,
     model_choose,
     vector_numbers,
 )
-from app.llm.tests.embedding_servers import Reply, Scripted, as_base64, as_floats, serving, vector
+from app.llm.endpoint import Endpoint
+from app.llm.providers.protocol import ServedModel
+from app.llm.tests.fake_server import FakeServer, Reply, as_base64, as_floats, serving, vector
 
 
 @pytest.mark.parametrize("reply", [as_floats, as_base64])
 def test_vectors_come_in_the_order_of_the_texts_however_they_travel(reply: Callable[[Any], Reply]) -> None:
     texts = [chr(97 + n % 26) * (n + 1) for n in range(150)]
-    with serving(Scripted(reply)) as server:
-        client = EmbeddingsClient(EmbeddingsServer(server.url, api_key="secret"))
+    with serving(FakeServer(reply)) as server:
+        client = EmbeddingsClient(Endpoint(server.url, api_key="secret"))
         vectors = client.embed_documents(texts)
-        assert [vector_numbers(one) for one in vectors] == [vector(text) for text in texts]
+        assert [vector_numbers(vector_bytes) for vector_bytes in vectors] == [vector(text) for text in texts]
         assert (client.space().model, client.space().dimensions) == ("scripted-embed", 3)
-        assert [len(body["input"]) for body in server.asked] == [len(PROBES), 64, 64, 22]
+        assert [len(body["input"]) for body in server.bodies] == [len(PROBES), 64, 64, 22]
         assert {headers["Authorization"] for headers in server.headers} == {"Bearer secret"}
         assert "X-Priority" not in server.headers[-1]
 
 
 async def test_a_question_goes_before_documents_and_is_asked_once() -> None:
-    with serving(Scripted(as_base64)) as server:
-        embedder = QuestionEmbedder(EmbeddingsServer(server.url, "chosen"))
+    with serving(FakeServer(as_base64)) as server:
+        embedder = QuestionEmbedder(Endpoint(server.url, "chosen"))
         assert [await embedder.embed_question("why?") for _ in range(3)] == [vector("why?")] * 3
-        assert [body["input"] for body in server.asked] == [list(PROBES), ["why?"]]
-        assert {body["model"] for body in server.asked} == {"chosen"}
+        assert [body["input"] for body in server.bodies] == [list(PROBES), ["why?"]]
+        assert {body["model"] for body in server.bodies} == {"chosen"}
         assert {headers["X-Priority"] for headers in server.headers} == {"question"}
 
 
@@ -45,26 +46,26 @@ def test_a_server_that_does_not_know_base64_is_asked_for_numbers() -> None:
     def strict(body: dict[str, Any]) -> Reply:
         return as_floats(body) if "encoding_format" not in body else (400, {"error": "unknown field"}, {})
 
-    with serving(Scripted(strict)) as server:
-        client = EmbeddingsClient(EmbeddingsServer(server.url))
+    with serving(FakeServer(strict)) as server:
+        client = EmbeddingsClient(Endpoint(server.url))
         assert vector_numbers(client.embed_documents(["abc"])[0]) == vector("abc")
-        assert ["encoding_format" in body for body in server.asked] == [True, False, False]
+        assert ["encoding_format" in body for body in server.bodies] == [True, False, False]
 
 
 def test_a_busy_server_is_asked_again_when_it_says() -> None:
-    answers = iter([(429, {}, {"Retry-After": "1"}), (503, {}, {})])
-    with serving(Scripted(lambda body: next(answers, None) or as_base64(body))) as server:
-        begun = time.monotonic()
-        assert len(EmbeddingsClient(EmbeddingsServer(server.url)).embed_documents(["a"])) == 1
-        assert 2 <= time.monotonic() - begun < 20  # 1 s as asked, 1 s of its own; less than its 20 s of patience
+    replies = iter([(429, {}, {"Retry-After": "1"}), (503, {}, {})])
+    with serving(FakeServer(lambda body: next(replies, None) or as_base64(body))) as server:
+        began = time.monotonic()
+        assert len(EmbeddingsClient(Endpoint(server.url)).embed_documents(["a"])) == 1
+        assert 2 <= time.monotonic() - began < 20  # 1 s as asked, 1 s of its own; less than its 20 s of patience
 
 
 def test_a_refusal_is_not_tried_again_and_says_what_the_server_said() -> None:
-    with serving(Scripted(lambda _: (401, b"no such key", {}))) as server:
-        with pytest.raises(Upstream) as refused:
-            EmbeddingsClient(EmbeddingsServer(server.url)).embed_documents(["a"])
-        assert refused.value.details == {"reason": "HTTP 401", "answer": "no such key"}
-        assert len(server.asked) == 2  # with base64 and without
+    with serving(FakeServer(lambda _: (401, b"no such key", {}))) as server:
+        with pytest.raises(Upstream) as caught:
+            EmbeddingsClient(Endpoint(server.url)).embed_documents(["a"])
+        assert caught.value.details == {"reason": "HTTP 401", "reply": "no such key"}
+        assert len(server.bodies) == 2  # with base64 and without
 
 
 IMPROPER = [
@@ -80,48 +81,47 @@ IMPROPER = [
 ]
 
 
-def test_an_answer_without_proper_vectors_is_refused(subtests: pytest.Subtests) -> None:
+def test_a_response_without_proper_vectors_is_refused(subtests: pytest.Subtests) -> None:
     for content in IMPROPER:
         with subtests.test(content=content):
-            with (
-                serving(Scripted(lambda _, content=content: (200, content, {}))) as server,
-                pytest.raises(Upstream) as refused,
-            ):
-                EmbeddingsClient(EmbeddingsServer(server.url)).embed_documents(["a"])
-            assert (refused.value.code, refused.value.retryable) == ("embeddings_unavailable", True)
+            server_of_content = FakeServer(lambda _, content=content: (200, content, {}))
+            with serving(server_of_content) as server, pytest.raises(Upstream) as caught:
+                EmbeddingsClient(Endpoint(server.url)).embed_documents(["a"])
+            assert (caught.value.code, caught.value.retryable) == ("embeddings_unavailable", True)
 
 
 async def test_a_question_learns_quickly_that_nobody_answers() -> None:
-    begun = time.monotonic()
-    with pytest.raises(Upstream) as refused:
-        await QuestionEmbedder(EmbeddingsServer(f"http://127.0.0.1:{port_find(None)}/v1")).embed_question("why?")
-    assert (refused.value.code, refused.value.retryable) == ("embeddings_unavailable", True)
-    assert time.monotonic() - begun < 12  # of 15
+    began = time.monotonic()
+    with pytest.raises(Upstream) as caught:
+        await QuestionEmbedder(Endpoint(f"http://127.0.0.1:{port_find(None)}/v1")).embed_question("why?")
+    assert (caught.value.code, caught.value.retryable) == ("embeddings_unavailable", True)
+    assert time.monotonic() - began < 12  # of 15
 
 
 def test_ollama_s_embedding_model_is_chosen_among_its_chat_models() -> None:
-    listed = b'{"object":"list","data":[{"id":"qwen3:8b"},{"id":"nomic-embed-text:latest"},{"id":"gemma3:4b"}]}'
-    assert model_choose(listed, "") == ("nomic-embed-text:latest", None)
-    assert model_choose(listed, "gemma3:4b") == ("gemma3:4b", None)
-    assert model_choose(b'{"data":[{"id":"only","max_model_len":512}]}', "") == ("only", 512)
+    models = [ServedModel("qwen3:8b"), ServedModel("nomic-embed-text:latest"), ServedModel("gemma3:4b", 8192)]
+    assert model_choose(models, "") == ServedModel("nomic-embed-text:latest")
+    assert model_choose(models, "gemma3:4b") == ServedModel("gemma3:4b", 8192)
+    assert model_choose(models, "not-listed") == ServedModel("not-listed")
+    assert model_choose([ServedModel("only", 512)], "") == ServedModel("only", 512)
     with pytest.raises(Upstream):
-        model_choose(b'{"data":[]}', "")
+        model_choose([], "")
 
 
 def test_the_packaged_model_knows_what_belongs_together(embedder: str) -> None:
-    client = EmbeddingsClient(EmbeddingsServer(f"{embedder}/v1"))
+    client = EmbeddingsClient(Endpoint(f"{embedder}/v1"))
     space = client.space()
     assert (space.model, space.dimensions, space.max_tokens) == ("all-MiniLM-L6-v2", 384, 256)
     assert space.unrelated == 0.0
     texts = ["How do I get my travel costs back?", "Reimbursement of expenses", "The cat sleeps on the roof"]
-    question, near, far = (vector_numbers(one) for one in client.embed_documents(texts))
+    question, near, far = (vector_numbers(vector_bytes) for vector_bytes in client.embed_documents(texts))
     assert math.hypot(*question) == pytest.approx(1, abs=1e-5)
     cosines = [sum(a * b for a, b in zip(question, other, strict=True)) for other in (near, far)]
     assert cosines[0] > 0.45 > 0.15 > cosines[1]
 
 
 async def test_both_clients_get_the_same_vector(embedder: str) -> None:
-    server = EmbeddingsServer(f"{embedder}/v1")
+    server = Endpoint(f"{embedder}/v1")
     [by_worker] = EmbeddingsClient(server).embed_documents(["What is refunded?"])
     by_web = await QuestionEmbedder(server).embed_question("What is refunded?")
     assert by_web == pytest.approx(vector_numbers(by_worker), abs=1e-5)

@@ -1,4 +1,4 @@
-"""The contract with a real Ollama, on a tiny model that is made here: what we rely on, and what it says when not."""
+"""The contract with a real Ollama, on a tiny model that is made here: what Refdesk relies on, and what is refused."""
 
 import asyncio
 import json
@@ -13,16 +13,21 @@ from django.core.management import CommandError, call_command
 from app.audit.models import AuditEntry
 from app.errors import Upstream
 from app.lib.http import http_session_close
-from app.llm.chat import ChatStream
-from app.llm.embeddings import EmbeddingsClient, EmbeddingsServer, QuestionEmbedder, vector_numbers
-from app.llm.endpoints import Endpoint, endpoint_facts, facts_forget
+from app.llm.deltas import Delta, FinishReason, Reply
+from app.llm.embeddings import EmbeddingsClient, QuestionEmbedder, vector_numbers
+from app.llm.endpoint import Endpoint
+from app.llm.messages import ChatMessage
 from app.llm.ollama import OllamaServer, PullProgress
+from app.llm.providers import provider_of
+from app.llm.providers.openai import BASE64
+from app.llm.providers.protocol import ChatStream
+from app.llm.routing import model_info
 from app.llm.tests.real_servers import TinyOllama, tiny_ollama
 from app.operations.management.commands.models import progress_line
 from tests.people import Person
 from tools.reference import ROOT
 
-QUESTION = [{"role": "user", "content": "Do cats purr?"}]
+QUESTION = [ChatMessage.user("Do cats purr?")]
 CONTEXT = 1024
 LONG = 100_000  # tokens: minutes
 AWAY = Endpoint("http://127.0.0.1:9/v1", "tiny")
@@ -37,32 +42,37 @@ def ollama() -> Iterator[TinyOllama]:
 
 @pytest.fixture(autouse=True)
 async def closed_session() -> AsyncIterator[None]:
-    facts_forget()
     yield
-    facts_forget()
     await http_session_close()
 
 
-async def read(stream: ChatStream) -> list[str]:
+async def read(stream: ChatStream) -> list[Delta]:
     async with stream:
-        return [text async for text in stream]
+        return [delta async for delta in stream]
 
 
-def stream_of(endpoint: Endpoint, **more: Any) -> ChatStream:
-    return ChatStream(endpoint, endpoint.model, QUESTION, **{"max_tokens": 40, **more})
+def reply_of(deltas: list[Delta]) -> Reply:
+    reply = Reply()
+    for delta in deltas:
+        reply.add(delta)
+    return reply
+
+
+def stream_of(endpoint: Endpoint, *, max_tokens: int = 40) -> ChatStream:
+    return provider_of(endpoint).chat(QUESTION, model=endpoint.model, max_tokens=max_tokens)
 
 
 async def test_an_answer_is_streamed_with_its_usage(ollama: TinyOllama) -> None:
-    stream = stream_of(ollama.endpoint)
-    parts = await read(stream)
-    assert len(parts) > 1
-    assert "".join(parts).strip()
-    assert (stream.tokens_out, stream.finish_reason) == (40, "length")
-    assert 5 < stream.tokens_in < 40
+    deltas = await read(stream_of(ollama.endpoint))
+    assert sum(1 for delta in deltas if delta.text) > 1
+    reply = reply_of(deltas)
+    assert reply.text.strip()
+    assert (reply.usage.tokens_out, reply.finish_reason) == (40, FinishReason.LENGTH)
+    assert 5 < reply.usage.tokens_in < 40
 
 
 async def answers_soon(endpoint: Endpoint, within_s: float) -> bool:
-    """Whether the model is free: it answers one at a time."""
+    """Tell whether the model is free: it answers one request at a time."""
     try:
         async with asyncio.timeout(within_s):
             await read(stream_of(endpoint, max_tokens=1))
@@ -91,29 +101,28 @@ async def test_ollama_stops_when_the_turn_is_cancelled(ollama: TinyOllama) -> No
 
 async def test_the_served_context_is_what_the_model_sets_loaded_or_not(ollama: TinyOllama) -> None:
     endpoint = Endpoint(f"{ollama.url}/v1", ollama.make("context", num_ctx=768))
-    before = await endpoint_facts(endpoint)
-    assert (before.context, before.sure) == (768, False)
+    before = await model_info(endpoint)
+    assert (before.context, before.context_known) == (768, False)
     await read(stream_of(endpoint, max_tokens=1))
     assert ollama.running()[endpoint.model] == 768
-    facts_forget()
-    loaded = await endpoint_facts(endpoint)
-    assert (loaded.context, loaded.sure) == (768, True)
+    endpoint.learnt.infos_forget()
+    loaded = await model_info(endpoint)
+    assert (loaded.context, loaded.context_known) == (768, True)
 
 
 async def test_a_context_that_nobody_set_is_the_least_until_the_model_is_loaded(ollama: TinyOllama) -> None:
     endpoint = Endpoint(f"{ollama.url}/v1", ollama.make("unset"))
-    assert (await endpoint_facts(endpoint)).context == 4096
+    assert (await model_info(endpoint)).context == 4096
     await read(stream_of(endpoint, max_tokens=1))
-    facts_forget()
-    assert (await endpoint_facts(endpoint)).context == ollama.running()[endpoint.model]
+    endpoint.learnt.infos_forget()
+    assert (await model_info(endpoint)).context == ollama.running()[endpoint.model]
 
 
 async def test_ollama_cuts_a_prompt_beyond_the_context_without_a_word(ollama: TinyOllama) -> None:
     """Why the context must be known before a prompt is made."""
-    prompt = [{"role": "user", "content": "word " * 3 * CONTEXT}]
-    stream = ChatStream(ollama.endpoint, ollama.endpoint.model, prompt, max_tokens=5)
-    await read(stream)
-    assert stream.tokens_in == CONTEXT
+    prompt = [ChatMessage.user("word " * 3 * CONTEXT)]
+    stream = provider_of(ollama.endpoint).chat(prompt, model=ollama.endpoint.model, max_tokens=5)
+    assert reply_of(await read(stream)).usage.tokens_in == CONTEXT
 
 
 async def test_a_model_that_is_not_there_is_missing(ollama: TinyOllama) -> None:
@@ -124,7 +133,7 @@ async def test_a_model_that_is_not_there_is_missing(ollama: TinyOllama) -> None:
 
 async def test_a_model_that_is_deleted_in_mid_answer_is_missing_for_the_next_question(ollama: TinyOllama) -> None:
     endpoint = Endpoint(f"{ollama.url}/v1", ollama.make("deleted", num_ctx=512))
-    await endpoint_facts(endpoint)
+    await model_info(endpoint)
     async with stream_of(endpoint, max_tokens=LONG) as stream:
         texts = aiter(stream)
         await anext(texts)
@@ -134,20 +143,20 @@ async def test_a_model_that_is_deleted_in_mid_answer_is_missing_for_the_next_que
     with pytest.raises(Upstream) as caught:
         await read(stream_of(endpoint))
     assert caught.value.code == "model_missing"
-    assert [one.name for one in OllamaServer(endpoint).models() if endpoint.model in one.name] == []
+    assert [model for model in OllamaServer(endpoint).models() if endpoint.model in model.name] == []
 
 
 def test_vectors_come_in_the_order_of_their_texts_by_both_clients(ollama: TinyOllama) -> None:
-    server = EmbeddingsServer(f"{ollama.url}/v1", ollama.endpoint.model)
+    server = Endpoint(f"{ollama.url}/v1", ollama.endpoint.model)
     texts = [f"text number {number}" for number in range(70)]
     client = EmbeddingsClient(server)
     assert client.space().dimensions == 256
-    together = [vector_numbers(one) for one in client.embed_documents(texts)]
-    assert client.as_base64
+    together = [vector_numbers(vector) for vector in client.embed_documents(texts)]
+    assert BASE64 not in server.learnt.refused
     for index in (0, 33, 69):
         [alone] = client.embed_documents([texts[index]])
         assert vector_numbers(alone) == pytest.approx(together[index], abs=1e-3)
-    assert len({tuple(one) for one in together}) == len(texts)
+    assert len({tuple(vector) for vector in together}) == len(texts)
 
     async def question() -> list[float]:
         return await QuestionEmbedder(server).embed_question(texts[33])
@@ -155,19 +164,19 @@ def test_vectors_come_in_the_order_of_their_texts_by_both_clients(ollama: TinyOl
     assert asyncio.run(question()) == pytest.approx(together[33], abs=1e-3)
 
 
-def test_an_embedding_model_that_is_not_there_is_told(ollama: TinyOllama) -> None:
+def test_an_embedding_model_that_is_not_there_is_embeddings_unavailable(ollama: TinyOllama) -> None:
     with pytest.raises(Upstream) as caught:
-        EmbeddingsClient(EmbeddingsServer(f"{ollama.url}/v1", "nobody-has-this")).space()
+        EmbeddingsClient(Endpoint(f"{ollama.url}/v1", "nobody-has-this")).space()
     assert caught.value.code == "embeddings_unavailable"
     assert "not found" in str(caught.value.details)
 
 
 def test_the_list_says_what_each_model_is_and_serves(ollama: TinyOllama) -> None:
     name = ollama.make("listed", num_ctx=640)
-    [found] = [one for one in OllamaServer(ollama.endpoint).models() if one.name == f"{name}:latest"]
-    assert (found.context, found.loaded, found.trained, found.embeds) == (640, False, 8192, False)
-    assert found.bytes > 30_000_000
-    assert found.parameters == "19.82M"
+    [model] = [model for model in OllamaServer(ollama.endpoint).models() if model.name == f"{name}:latest"]
+    assert (model.context, model.loaded, model.trained, model.embeds) == (640, False, 8192, False)
+    assert model.bytes > 30_000_000
+    assert model.parameters == "19.82M"
 
 
 def test_a_model_that_cannot_be_fetched_is_a_plain_error(ollama: TinyOllama) -> None:
@@ -181,7 +190,7 @@ def test_a_deleted_model_is_gone_and_cannot_be_deleted_again(ollama: TinyOllama)
     name = ollama.make("gone")
     server = OllamaServer(ollama.endpoint)
     server.delete(name)
-    assert f"{name}:latest" not in [one.name for one in server.models()]
+    assert f"{name}:latest" not in [model.name for model in server.models()]
     with pytest.raises(Upstream) as caught:
         server.delete(name)
     assert caught.value.code == "model_missing"
@@ -207,7 +216,7 @@ def test_the_command_lists_and_deletes_and_leaves_a_trail(
     call_command("models")
     assert f"{name}:latest  19.82M parameters, 0.0 GB, 896 tokens of context of 8192" in capsys.readouterr().out
     call_command("models", "list", "--json")
-    assert f"{name}:latest" in [one["name"] for one in json.loads(capsys.readouterr().out)]
+    assert f"{name}:latest" in [model["name"] for model in json.loads(capsys.readouterr().out)]
     call_command("models", "delete", name)
     assert capsys.readouterr().out == f"{name} is deleted.\n"
     entry = AuditEntry.objects.get(action="ollama.delete")
@@ -236,5 +245,5 @@ def test_progress_is_a_line_for_each_tenth_of_a_part() -> None:
 def test_the_web_process_loads_no_client_of_ollama() -> None:
     # 10 MB, which a box at rest would pay for ever.
     program = "import sys, app.asgi, app.llm.ollama; print(sorted({'ollama', 'httpx'} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert done.stdout == "[]\n", done.stderr
+    process = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert process.stdout == "[]\n", process.stderr

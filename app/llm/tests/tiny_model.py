@@ -1,4 +1,4 @@
-"""A tiny Llama with random weights as a GGUF file for Ollama: real server, real API, nonsense for text.
+"""A tiny Llama with random weights as a GGUF file for Ollama: a real server and a real API that write nonsense.
 
 Its vocabulary is the packaged embedding model's, so a token is about as long as a real model's.
 """
@@ -20,14 +20,14 @@ NORMAL, UNKNOWN, CONTROL = 1, 2, 3
 
 
 def tiny_model_write(path: Path) -> None:
-    """40 MB, most of it the vocabulary."""
+    """Write the file: 40 MB, most of it the vocabulary."""
     words = orjson.loads(file_find(MINILM.tokenizer).read_bytes())["model"]["vocab"]
     vocabulary = sorted(words, key=words.__getitem__)
-    facts = _facts(vocabulary, words)
+    metadata = _metadata(vocabulary, words)
     tensors = _tensors(len(vocabulary))
     with path.open("wb") as file:
-        file.write(b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(facts)))
-        for name, (kind, value) in facts.items():
+        file.write(b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(metadata)))
+        for name, (kind, value) in metadata.items():
             file.write(_string(name) + struct.pack("<I", kind) + _value(kind, value))
         offset = 0
         for name, tensor in tensors.items():
@@ -40,8 +40,8 @@ def tiny_model_write(path: Path) -> None:
             file.write(tensor.tobytes() + b"\0" * (-tensor.nbytes % ALIGNMENT))
 
 
-def _facts(vocabulary: list[str], words: dict[str, int]) -> dict[str, tuple[int, Any]]:
-    # The file's convention is the other way round: what begins a word is marked, not what goes on.
+def _metadata(vocabulary: list[str], words: dict[str, int]) -> dict[str, tuple[int, Any]]:
+    # A GGUF file marks a piece that begins a word, WordPiece one that continues it.
     pieces = [
         piece if piece.startswith("[") and piece.endswith("]") else piece[2:] if piece.startswith("##") else f"▁{piece}"
         for piece in vocabulary
@@ -75,10 +75,10 @@ def _facts(vocabulary: list[str], words: dict[str, int]) -> dict[str, tuple[int,
 
 
 def _tensors(vocabulary: int) -> dict[str, "np.ndarray[Any, Any]"]:
-    chance = np.random.default_rng(7)
+    generator = np.random.default_rng(7)
 
     def matrix(rows: int, columns: int) -> "np.ndarray[Any, Any]":
-        return (chance.standard_normal((rows, columns), dtype=np.float32) / columns**0.5).astype(np.float16)
+        return (generator.standard_normal((rows, columns), dtype=np.float32) / columns**0.5).astype(np.float16)
 
     ones = np.ones(WIDTH, dtype=np.float32)
     tensors: dict[str, np.ndarray[Any, Any]] = {
@@ -111,8 +111,8 @@ def _value(kind: int, value: Any) -> bytes:
         case 8:
             return _string(value)
         case 9:
-            of, items = value
-            return struct.pack("<IQ", of, len(items)) + b"".join(_value(of, item) for item in items)
+            item_kind, items = value
+            return struct.pack("<IQ", item_kind, len(items)) + b"".join(_value(item_kind, item) for item in items)
         case 6:
             return struct.pack("<f", value)
         case 7:

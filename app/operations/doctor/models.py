@@ -1,12 +1,14 @@
-"""The language model: whether it answers, is there at all, and reads enough for a whole turn."""
+"""Checks of the language model: whether it responds, is there at all, and reads enough for a whole turn."""
 
 import asyncio
 from collections.abc import Iterator
 
 from app.errors import RefdeskError, Upstream
 from app.lib.http import http_session_close
-from app.llm.endpoints import Endpoint, Facts, endpoint_default, endpoint_facts, same_model
+from app.llm.endpoint import Endpoint, ModelInfo
 from app.llm.ollama import InstalledModel, OllamaServer
+from app.llm.providers.served import same_model
+from app.llm.routing import endpoint_default, model_info
 from app.operations.doctor.findings import Finding, ok, warning
 
 TURN_TOKENS = 6000  # rules, passages, history and answer of a usual turn
@@ -20,20 +22,20 @@ def model_check() -> Iterator[Finding]:
         yield ok("model", "none: answers are quoted from the documents")
         return
     try:
-        facts = asyncio.run(_facts(endpoint))
+        info = asyncio.run(_info(endpoint))
     except Upstream as error:
         yield _away(endpoint, error)
         return
     installed = _installed(endpoint)
     if installed is not None:
-        here = next((one for one in installed if same_model(one.name, facts.model)), None)
-        if here is None:
-            yield _missing(facts, installed)
+        entry = next((model for model in installed if same_model(model.name, info.model)), None)
+        if entry is None:
+            yield _missing(info, installed)
             return
-        if here.embeds:
-            yield warning("model", f"{facts.model} only makes vectors", "Name a model that writes: REFDESK_LLM_MODEL.")
+        if entry.embeds:
+            yield warning("model", f"{info.model} only makes vectors", "Name a model that writes: REFDESK_LLM_MODEL.")
             return
-    yield _context(endpoint, facts)
+    yield _context(endpoint, info)
 
 
 def _away(endpoint: Endpoint, error: Upstream) -> Finding:
@@ -48,28 +50,28 @@ def _away(endpoint: Endpoint, error: Upstream) -> Finding:
     return warning("model", f"{text}: answers are quoted from the documents", todo)
 
 
-def _missing(facts: Facts, installed: list[InstalledModel]) -> Finding:
-    there = ", ".join(one.name for one in installed) or "none"
+def _missing(info: ModelInfo, installed: list[InstalledModel]) -> Finding:
+    names = ", ".join(model.name for model in installed) or "none"
     return warning(
         "model",
-        f"{facts.model} is not there ({there}): answers are quoted from the documents",
-        f"manage.py models pull {facts.model} fetches it, or name another: REFDESK_LLM_MODEL.",
+        f"{info.model} is not there ({names}): answers are quoted from the documents",
+        f"manage.py models pull {info.model} fetches it, or name another: REFDESK_LLM_MODEL.",
     )
 
 
-def _context(endpoint: Endpoint, facts: Facts) -> Finding:
-    text = f"{facts.model} at {endpoint.url}, {facts.context} tokens of context"
-    if not facts.sure:
+def _context(endpoint: Endpoint, info: ModelInfo) -> Finding:
+    text = f"{info.model} at {endpoint.url}, {info.context} tokens of context"
+    if not info.context_known:
         text += " until it is loaded, which the first question does"
-    if facts.context < TURN_TOKENS:
+    if info.context < TURN_TOKENS:
         return warning("model", f"{text}: a whole turn takes about {TURN_TOKENS}, so it is shown fewer passages", MORE)
-    if facts.context < CONTEXT_WELL:
+    if info.context < CONTEXT_WELL:
         return warning("model", f"{text}: long passages and histories are cut", MORE)
     return ok("model", text)
 
 
 def _installed(endpoint: Endpoint) -> list[InstalledModel] | None:
-    """An Ollama's models; None for another kind of server, which served the model that it was started with."""
+    """List an Ollama's models; None for another make of server, which serves the model that it was started with."""
     server = OllamaServer(endpoint)
     try:
         return server.models() if server.is_ollama() else None
@@ -77,8 +79,8 @@ def _installed(endpoint: Endpoint) -> list[InstalledModel] | None:
         return None
 
 
-async def _facts(endpoint: Endpoint) -> Facts:
+async def _info(endpoint: Endpoint) -> ModelInfo:
     try:
-        return await endpoint_facts(endpoint)
+        return await model_info(endpoint)
     finally:
         await http_session_close()

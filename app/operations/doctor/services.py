@@ -22,6 +22,7 @@ from app.oidc.token_revocation import oidc_configured
 from app.operations.doctor.findings import Check, Finding, ok, problem, warning
 from app.operations.doctor.models import model_check
 from app.operations.health import engine_checks
+from app.secrets.selectors import secret_key_usage
 
 ANSWER_S, EMBED_S = 5.0, 15.0
 POSTGRES_LEAST = 16
@@ -93,6 +94,23 @@ def embeddings_check() -> Iterator[Finding]:
 def _space_ask(spaces: list[EmbeddingSpace]) -> None:
     with contextlib.suppress(RefdeskError):
         spaces.append(embeddings_client().space())
+
+
+def credentials_check() -> Iterator[Finding]:
+    try:
+        usage = secret_key_usage()
+    except RefdeskError as error:
+        yield problem("credentials", error.message, "Give back REFDESK_SECRETS_KEYS as it was (docs/secrets.md).")
+        return
+    stored = usage.newest + usage.older + usage.unknown
+    if usage.unknown:
+        text = f"{usage.unknown} of {stored} have a key that is not in REFDESK_SECRETS_KEYS"
+        yield problem("credentials", text, "Give back the key (docs/secrets.md), or enter them again.")
+    elif usage.older:
+        text = f"{usage.older} of {stored} have an older key"
+        yield warning("credentials", text, "`manage.py secrets_rotate` encrypts them with the newest one.")
+    else:
+        yield ok("credentials", f"{stored} stored, with the newest key" if stored else "none are stored")
 
 
 def mail_server_check() -> Iterator[Finding]:
@@ -202,6 +220,7 @@ CHECKS: dict[str, Check] = {
     "settings": settings_check,
     "engines": engines_check,
     "database": database_check,
+    "credentials": credentials_check,
     "embedding model": embeddings_check,
     "model": model_check,
     "mail": mail_server_check,

@@ -24,6 +24,11 @@ def test_a_weak_secret_key_is_an_error(settings: Any, key: str) -> None:
     assert found(settings, SECRET_KEY=key) == {"refdesk.E001"}
 
 
+@pytest.mark.parametrize("keys", ["", "x" * 64, "random-letters-and-digits-" + GOOD_KEY, f"{GOOD_KEY},{'ab' * 32}"])
+def test_a_key_of_credentials_that_is_missing_or_weak_is_an_error(settings: Any, keys: str) -> None:
+    assert found(settings, SECRETS_KEYS=keys) == {"refdesk.E007"}
+
+
 @pytest.mark.parametrize(
     ("url", "ids"),
     [

@@ -19,9 +19,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from app.llm.endpoints import facts_forget
+from app.llm.routing import endpoints_forget
+from app.llm.tests.fake_llm import Script, ScriptedModel
 from app.llm.tests.real_servers import tiny_ollama
-from app.llm.tests.scripted import Script, ScriptedModel
 from app.operations.doctor import services
 from app.operations.doctor.findings import Finding, State, found
 from tests.box.box_process import ELSEWHERE
@@ -94,6 +94,17 @@ def test_a_secret_that_others_can_read_is_a_problem(box: WholeBox) -> None:
         secret.chmod(0o600)
         box.folder.chmod(0o700)
     assert doctor(box, "--machine")[1]["data folder"]["state"] == "ok"
+
+
+def test_credentials_with_an_older_or_an_unknown_key_are_told(box: WholeBox) -> None:
+    assert doctor(box, "--services")[1]["credentials"]["text"] == "none are stored"
+    columns = "(id, purpose, label, key_id, sealed, changed, created)"
+    box.sql(f"INSERT INTO secrets_secret {columns} VALUES (gen_random_uuid(), 'a.b', 'x', '0', '', now(), now())")
+    try:
+        finding = doctor(box, "--services")[1]["credentials"]
+    finally:
+        box.sql("DELETE FROM secrets_secret")
+    assert (finding["state"], finding["text"]) == ("problem", "1 of 1 have a key that is not in REFDESK_SECRETS_KEYS")
 
 
 def test_tables_of_another_version_are_a_problem(box: WholeBox) -> None:
@@ -173,9 +184,9 @@ def test_a_model_with_little_context_is_a_warning(settings: Any, context: int, s
     with ScriptedModel() as model:
         model.script(Script(context=context))
         settings.LLM_URL, settings.LLM_MODEL = model.url, ""
-        facts_forget()
+        endpoints_forget()
         finding = one(services.model_check)
-    facts_forget()
+    endpoints_forget()
     assert (finding.state, f"{context} tokens of context" in finding.text) == (state, True)
 
 
@@ -183,11 +194,11 @@ def test_an_ollama_without_the_model_is_told_with_what_it_has(settings: Any) -> 
     with tiny_ollama() as server:
         name = server.make("doctor", num_ctx=2048)
         settings.LLM_URL, settings.LLM_MODEL = server.endpoint.url, "nobody-has-this"
-        facts_forget()
+        endpoints_forget()
         missing = one(services.model_check)
         settings.LLM_MODEL = name
         small = one(services.model_check)
-    facts_forget()
+    endpoints_forget()
     assert missing.state == small.state == State.WARNING
     assert "nobody-has-this is not there (" in missing.text
     assert f"{name}:latest" in missing.text
@@ -201,9 +212,9 @@ def test_a_model_server_that_refuses_is_told_from_one_that_is_away(settings: Any
     with ScriptedModel() as model:
         model.script(Script(models_status=status))
         settings.LLM_URL, settings.LLM_MODEL = model.url, ""
-        facts_forget()
+        endpoints_forget()
         finding = one(services.model_check)
-    facts_forget()
+    endpoints_forget()
     assert (finding.state, said in finding.text) == (State.WARNING, True)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from django.db import OperationalError
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -17,13 +18,16 @@ from app.bots.services import bot_create
 from app.chat.tests.conftest import (
     Desk,
     desk,
+    fake_llm,
     library,
     model,
-    scripted,
 )
+from app.chat.turn_counts import WHOLE
+from app.embedded.app_programs import web_command
 from app.library.tests.stores import upload
-from app.llm.tests.scripted import Script, ScriptedModel
-from app.operations.metrics import state_forget
+from app.llm.tests.fake_llm import Script, ScriptedModel
+from app.operations import metrics
+from app.operations.metrics import BOX_STATE, ERRORS
 from tests.people import Person
 from tests.stack.test_compose import SERVICES, networks_of
 from tools.reference import ROOT
@@ -39,9 +43,9 @@ Numbers = dict[tuple[str, frozenset[tuple[str, str]]], float]
 @pytest.fixture(autouse=True)
 def _token(settings: Any) -> Iterator[None]:
     settings.METRICS_TOKEN = TOKEN
-    state_forget()
+    BOX_STATE.forget()
     yield
-    state_forget()
+    BOX_STATE.forget()
 
 
 def read() -> str:
@@ -51,7 +55,7 @@ def read() -> str:
 
 
 def numbers() -> Numbers:
-    state_forget()
+    BOX_STATE.forget()
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(read())
@@ -114,6 +118,42 @@ async def test_refusals_and_errors_are_counted_by_kind(
     assert grown(before, after, "chat_errors_total", code="model_busy") >= 1
     assert grown(before, after, "chat_requests_total", mode="refused", status="done") == 1
     assert grown(before, after, "api_errors_total", code="question_empty") == 1
+
+
+def test_the_box_runs_one_web_process_so_its_numbers_are_whole() -> None:
+    assert not {"--workers", "WEB_CONCURRENCY"} & set(web_command("127.0.0.1", 8000))
+    web = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["web"]
+    assert web.get("deploy", {}).get("replicas", 1) == 1
+
+
+def test_a_histogram_counts_what_is_at_most_each_bound() -> None:
+    before = numbers()
+    for seconds in (0.25, 0.3, 400):
+        WHOLE.labels("model").observe(seconds)
+    after = numbers()
+    name = "chat_latency_seconds_bucket"
+    assert [grown(before, after, name, mode="model", le=bound) for bound in ("0.25", "0.5", "300.0", "+Inf")] == [
+        1,
+        2,
+        2,
+        3,
+    ]
+
+
+def test_no_series_says_when_a_counter_was_made() -> None:
+    ERRORS.labels("not_found").inc(0)
+    assert "_created" not in read()
+
+
+def test_without_an_answer_of_the_database_the_rest_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise OperationalError("the database is away")
+
+    monkeypatch.setattr(metrics, "_box_state_read", fail)
+    BOX_STATE.forget()
+    text = read()
+    assert "process_open_fds" in text
+    assert "answers_running" not in text
 
 
 def test_documents_and_the_queue_are_counted_by_state(acme: Organisation) -> None:

@@ -13,8 +13,7 @@ from app.chat.models import Message
 from app.errors import Upstream
 from app.lib.storage import Storage, exports_storage, storage
 from app.library.page_previews import pictures_forget, pictures_of
-from app.retrieval.index import server_default
-from app.retrieval.index_upkeep import IndexSweep
+from app.retrieval.index_loader import index_sweep
 
 ANSWER_S = 10.0
 SCAN = 1000
@@ -25,7 +24,7 @@ Counts = dict[str, int]
 
 def organisation_stores_count(organisation: UUID) -> dict[str, Counts]:
     return {
-        "vectors": {"points": IndexSweep(server_default()).count(organisation=str(organisation))},
+        "vectors": {"points": index_sweep().count(organisation=str(organisation))},
         "files": {
             "documents": _objects(storage(), organisation),
             "exports": _objects(exports_storage(), organisation),
@@ -39,7 +38,7 @@ def organisation_stores_clear(organisation: UUID) -> None:
     pictures_forget(_hashes(organisation))
     storage().organisation_clear(organisation)
     exports_storage().organisation_clear(organisation)
-    IndexSweep(server_default()).delete(organisation=str(organisation))
+    index_sweep().delete(organisation=str(organisation))
 
 
 def _objects(store: Storage, organisation: UUID) -> int:

@@ -51,6 +51,7 @@ def test_an_organisation_is_erased_from_every_store(
         ("postgresql", "chat_message"), ("postgresql", "library_chunk"), ("postgresql", "people.accounts"),
         ("postgresql", "audit_details"), ("vectors", "points"), ("files", "documents"), ("files", "page_pictures"),
         ("files", "exports"), ("valkey", "keys"),
+        ("postgresql", "secrets_secret"),
     ):  # fmt: skip
         assert counts[place]["before"] > 0, place
     assert not User.objects.filter(pk=alice.user.pk).exists()

@@ -21,10 +21,10 @@ from app.bots.services import bot_create
 from app.chat.models import Citation, Conversation, Message
 from app.errors import RefdeskError
 from app.lib.storage import exports_storage, storage
-from app.library.management.commands.check_store import exports_compare
 from app.library.models import Chunk, Document, Job
 from app.library.pipeline.run import job_run
 from app.library.tests.stores import stores_agree, stores_empty, upload
+from app.operations.management.commands.check_store import exports_compare
 from app.privacy.archive.reading import ArchiveReader
 from app.privacy.archive.rows import ORGANISATION_TABLES
 from app.privacy.exports.run import export_run_next, exports_expire, exports_tidy

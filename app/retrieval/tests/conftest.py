@@ -10,7 +10,8 @@ from qdrant_client import QdrantClient
 
 from app.lib.http import http_session_close
 from app.llm.embeddings import EmbeddingSpace
-from app.retrieval.index import IndexReader, IndexServer, IndexWriter, collection_name
+from app.retrieval.index import IndexReader, IndexServer, collection_name
+from app.retrieval.index_writer import IndexWriter
 from tests.engines import QDRANT_KEY
 from tests.servers import server_url
 

@@ -14,7 +14,8 @@ from app.embedded.ports import port_find
 from app.errors import Upstream
 from app.lib.http import http_session_close
 from app.llm.embeddings import EmbeddingSpace
-from app.retrieval.index import IndexReader, IndexServer, IndexWriter, Point, collection_name
+from app.retrieval.index import IndexReader, IndexServer, Point, collection_name
+from app.retrieval.index_writer import IndexWriter
 from app.retrieval.sparse import SparseVector, document_encode, query_encode
 
 ACME, OTHER = str(uuid.uuid4()), str(uuid.uuid4())

@@ -10,8 +10,9 @@ import pytest
 
 from app.lib.http import http_session_close
 from app.llm.embeddings import EmbeddingSpace
-from app.retrieval.index import IndexReader, IndexServer, IndexWriter, collection_name
+from app.retrieval.index import IndexReader, IndexServer, collection_name
 from app.retrieval.index_upkeep import index_renew
+from app.retrieval.index_writer import IndexWriter
 from app.retrieval.tests.test_index import ACME, ONE_WORD, point
 
 SPACE = EmbeddingSpace("listened", 4)
@@ -37,9 +38,11 @@ def sent() -> Iterator[tuple[IndexServer, Sent]]:
             asked.append((self.command, self.path, body))
             if self.path == "/collections/aliases":
                 answers["/aliases"] = {"aliases": [body["actions"][-1]["create_alias"]]}
-            result = next(
-                (answers[end] for end in answers if self.path.endswith(end) and self.command != "DELETE"), True
-            )
+            ends = [end for end in answers if self.path.endswith(end)]
+            if self.command == "DELETE" or self.path == "/collections/aliases":
+                ends = []
+            done: Any = {"operation_id": 1, "status": "completed"} if "?wait" in self.path else True
+            result = answers[ends[0]] if ends else done
             content = orjson.dumps({"result": result, "status": "ok"})
             self.send_response(200)
             self.send_header("Content-Length", str(len(content)))
@@ -70,10 +73,10 @@ def test_a_collection_is_strict_and_arranged_by_organisation(sent: tuple[IndexSe
         "unindexed_filtering_update": False,
     }
     assert made["hnsw_config"] == {"m": 0, "payload_m": 16}
-    indexes = {body["field_name"]: body["field_schema"] for _, path, body in asked if "/index?" in path}
+    indexes = {body["field_name"]: body["field_schema"] for _, path, body in asked if "/index?wait=true" in path}
     assert indexes.pop("organisation") == {"type": "keyword", "is_tenant": True}
     # All that anything is filtered by.
-    assert indexes == dict.fromkeys(("source", "document", "version"), "keyword")
+    assert indexes == {field: {"type": "keyword"} for field in ("source", "document", "version")}
 
 
 def test_every_change_of_points_waits(sent: tuple[IndexServer, Sent]) -> None:

@@ -9,8 +9,9 @@ from qdrant_client import QdrantClient
 from qdrant_client import models as m
 
 from app.llm.embeddings import EmbeddingSpace
-from app.retrieval.index import INDEXES, IndexReader, IndexServer, IndexWriter, alias_name, collection_name
+from app.retrieval.index import IndexReader, IndexServer, alias_name, collection_name
 from app.retrieval.index_upkeep import index_renew
+from app.retrieval.index_writer import INDEXES, IndexWriter
 from app.retrieval.sparse import SparseVector
 from app.retrieval.tests.test_index import ACME, ONE_WORD, OTHER, point
 
@@ -56,7 +57,7 @@ async def test_a_renewal_keeps_every_point_and_leaves_one_collection(
     assert await answers(reader) == before
     assert (writer.count(), writer.count(organisation=ACME)) == (450, 225)
     made = oracle.get_collection(collection_name(space) + "-3")
-    assert set(made.payload_schema) == {index["field_name"] for index in INDEXES}
+    assert set(made.payload_schema) == set(INDEXES)
     assert made.payload_schema["organisation"].params.is_tenant is True
     assert made.config.params.vectors["dense"].datatype == m.Datatype.FLOAT16
 
@@ -90,7 +91,7 @@ async def test_what_a_renewal_left_that_was_cut_short_is_cleared(
     writer: IndexWriter, reader: IndexReader, space: EmbeddingSpace, oracle: QdrantClient
 ) -> None:
     filled(writer, 10)
-    writer.collection_make(f"{collection_name(space)}-2")
+    writer.collection_create(f"{collection_name(space)}-2")
     assert in_use(oracle, space) == collection_name(space)
     assert index_renew(writer) == 10
     assert collections(oracle, space) == {"-2"}

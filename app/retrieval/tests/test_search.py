@@ -16,9 +16,12 @@ from app.embedded.ports import port_find
 from app.lib.tenancy import SETTING
 from app.library.models import Chunk, Document, DocumentVersion, Source
 from app.llm import embeddings
-from app.llm.embeddings import EmbeddingsServer, QuestionEmbedder, embeddings_client, vector_numbers
+from app.llm.embeddings import QuestionEmbedder, embeddings_client, vector_numbers
+from app.llm.endpoint import Endpoint
 from app.retrieval import search
-from app.retrieval.index import IndexWriter, Point, index_writer
+from app.retrieval.index import Point
+from app.retrieval.index_loader import index_writer
+from app.retrieval.index_writer import IndexWriter
 from app.retrieval.search import (
     PASSAGES_SQL,
     candidates_find,
@@ -163,7 +166,7 @@ async def test_words_alone_serve_while_the_embedding_model_is_down(
 ) -> None:
     for text in (EXPENSES, HOLIDAY, PRINTER):
         await store(acme, text)
-    down = QuestionEmbedder(EmbeddingsServer(f"http://127.0.0.1:{port_find(None)}/v1"))
+    down = QuestionEmbedder(Endpoint(f"http://127.0.0.1:{port_find(None)}/v1"))
     down._space = replace(embeddings_client().space())
     monkeypatch.setattr(search, "question_embedder", lambda: down)
     found = await candidates_find(organisation=acme.id, query="When are travel expenses reimbursed?")

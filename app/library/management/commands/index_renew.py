@@ -8,7 +8,7 @@ from app.errors import RefdeskError
 from app.lib.advisory_lock import RECONCILER, lock_try
 from app.library.reconcile.reconciler import reconcile
 from app.llm.embeddings import embeddings_client
-from app.retrieval.index import index_writer
+from app.retrieval.index_loader import index_writer
 from app.retrieval.index_upkeep import index_renew
 
 

@@ -7,8 +7,8 @@ from django.db import transaction
 
 from app.audit.trail import audit_record
 from app.errors import RefdeskError
-from app.llm.endpoints import endpoint_default
 from app.llm.ollama import InstalledModel, OllamaServer, PullProgress
+from app.llm.routing import endpoint_default
 
 
 class Command(BaseCommand):
@@ -39,22 +39,22 @@ class Command(BaseCommand):
         match options["action"]:
             case "pull":
                 self._pull(server, name)
-                self._recorded("ollama.pull", name)
+                self._record("ollama.pull", name)
             case "delete":
                 server.delete(name)
-                self._recorded("ollama.delete", name)
+                self._record("ollama.delete", name)
                 self.stdout.write(f"{name} is deleted.")
             case _:
                 self._list(server.models(), as_json=bool(options.get("json")))
 
     def _pull(self, server: OllamaServer, name: str) -> None:
-        said = ""
+        last = ""
         for progress in server.pull(name):
             line = progress_line(progress)
-            if line != said:
+            if line != last:
                 self.stdout.write(f"  {line}")
                 self.stdout.flush()
-                said = line
+                last = line
         self.stdout.write(f"{name} is there.")
 
     def _list(self, models: list[InstalledModel], *, as_json: bool) -> None:
@@ -69,13 +69,13 @@ class Command(BaseCommand):
                 f"{', for embedding' if model.embeds else ''}"
             )
 
-    def _recorded(self, action: str, name: str) -> None:
+    def _record(self, action: str, name: str) -> None:
         with transaction.atomic():
             audit_record(organisation=None, action=action, target_name=name)
 
 
 def progress_line(progress: PullProgress) -> str:
-    """A line for each tenth of a part."""
+    """Return the line for a tenth of a part: the same line until the next tenth."""
     if not progress.total:
         return progress.step
     tenths = progress.done * 10 // progress.total

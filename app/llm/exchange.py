@@ -1,0 +1,118 @@
+"""Exchanges: requests and responses with a model server, as generators that do no input or output themselves.
+
+A provider yields a `WireRequest` and receives its response, as often as it needs, and returns the result. So one piece
+of wire code serves threads (workers, urllib3) and an event loop (the web process, aiohttp).
+"""
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import urllib3
+
+from app.lib.http import Answer, Ask, Unanswered, wait_s
+from app.llm.endpoint import Endpoint
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class WireRequest:
+    """A request that may be made twice without harm: a GET, or a POST when there is a body.
+
+    `optional`: a server that does not respond counts as the status 0, instead of failing the exchange.
+    """
+
+    url: str
+    body: bytes | None = None
+    optional: bool = False
+
+
+Exchange = Generator[WireRequest, Answer, T]
+
+
+class ExchangeFailed(Exception):
+    """The server does not respond, refuses or sends something else than was asked for.
+
+    `reply` is the start of what it said; `retry_after_s` is set when trying again later may help.
+    """
+
+    def __init__(self, reason: str, *, reply: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.reply = reply
+        self.retry_after_s = retry_after_s
+
+    @property
+    def details(self) -> dict[str, str]:
+        """Return the details of an error that a person sees."""
+        return {"reason": self.reason, "reply": self.reply} if self.reply else {"reason": self.reason}
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How hard to try: `within_s` for one attempt in a thread, for all of them in an event loop."""
+
+    attempts: int
+    within_s: float
+    backoff_s: float = 0.5
+    headers: Mapping[str, str] = field(default_factory=dict)  # besides the endpoint's
+
+    def ask(self, request: WireRequest, endpoint: Endpoint) -> Ask:
+        method, headers = "GET" if request.body is None else "POST", {**endpoint.headers, **self.headers}
+        return Ask(method, request.url, headers, request.body, self.attempts, self.backoff_s)
+
+    def no_response(self, request: WireRequest, failure: Unanswered) -> Answer:
+        if request.optional:
+            return Answer(0, b"")
+        later_s = wait_s(self.attempts, failure.retry_after, backoff_s=self.backoff_s)
+        raise ExchangeFailed(failure.reason, retry_after_s=later_s) from failure
+
+
+def content_of(response: Answer, endpoint: Endpoint) -> bytes:
+    """Return the content of a response with the status 200.
+
+    Raises:
+        ExchangeFailed: another status.
+    """
+    if response.status != 200:
+        raise ExchangeFailed(f"HTTP {response.status}", reply=endpoint.reply_of(response.content))
+    return response.content
+
+
+def exchange_run(exchange: Exchange[T], *, endpoint: Endpoint, effort: Effort, pool: urllib3.PoolManager) -> T:
+    """Run an exchange from a thread.
+
+    Raises:
+        ExchangeFailed: after the last attempt.
+    """
+    try:
+        request = next(exchange)
+        while True:
+            try:
+                response = effort.ask(request, endpoint).send(pool, read_s=effort.within_s)
+            except Unanswered as failure:
+                response = effort.no_response(request, failure)
+            request = exchange.send(response)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+
+
+async def exchange_run_async(exchange: Exchange[T], *, endpoint: Endpoint, effort: Effort) -> T:
+    """Run an exchange from an event loop.
+
+    Raises:
+        ExchangeFailed: after the last attempt, or when a request took too long.
+    """
+    try:
+        request = next(exchange)
+        while True:
+            try:
+                response = await effort.ask(request, endpoint).send_async(within_s=effort.within_s)
+            except Unanswered as failure:
+                response = effort.no_response(request, failure)
+            request = exchange.send(response)
+    except StopIteration as end:
+        result: T = end.value
+        return result

@@ -1,0 +1,21 @@
+"""Providers of language and embedding models: one file a wire format, all by one protocol."""
+
+from collections.abc import Callable, Mapping
+
+from app.llm.endpoint import Endpoint
+from app.llm.providers.openai import OpenAIProvider
+from app.llm.providers.protocol import Provider
+
+PROVIDERS: Mapping[str, Callable[[Endpoint], Provider]] = {"openai": OpenAIProvider}
+
+
+def provider_of(endpoint: Endpoint) -> Provider:
+    """Return the provider that speaks the endpoint's wire format.
+
+    Raises:
+        ValueError: no provider is of this kind.
+    """
+    provider = PROVIDERS.get(endpoint.kind)
+    if provider is None:
+        raise ValueError(f"{endpoint.kind!r} is no kind of model server; known are {', '.join(PROVIDERS)}")
+    return provider(endpoint)

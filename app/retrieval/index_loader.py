@@ -1,0 +1,29 @@
+"""Load what writes to Qdrant, and with it Qdrant's client, when the first index work comes.
+
+Workers and commands call these; the web process never does.
+"""
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from app.llm.embeddings import EmbeddingSpace
+from app.retrieval.index import server_default
+
+if TYPE_CHECKING:
+    from app.retrieval.index_upkeep import IndexSweep
+    from app.retrieval.index_writer import IndexWriter
+
+
+@cache
+def index_writer(space: EmbeddingSpace) -> "IndexWriter":
+    """Return the process's writer of a model's vectors."""
+    from app.retrieval.index_writer import IndexWriter
+
+    return IndexWriter(server_default(), space)
+
+
+def index_sweep() -> "IndexSweep":
+    """Return what counts and deletes an organisation's points."""
+    from app.retrieval.index_upkeep import IndexSweep
+
+    return IndexSweep(server_default())

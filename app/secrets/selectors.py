@@ -1,0 +1,52 @@
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from app.lib.tenancy import everything_visible
+from app.secrets.keyring import keyring
+from app.secrets.models import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class SecretSummary:
+    """What may be shown of a credential."""
+
+    id: UUID
+    purpose: str
+    label: str
+    changed: datetime
+
+
+def secret_list(*, organisation: UUID) -> list[SecretSummary]:
+    """Return the credentials of an organisation without their values, the oldest first."""
+    rows = Secret.objects.filter(organisation=organisation).order_by("created", "pk")
+    return [SecretSummary(*row) for row in rows.values_list("id", "purpose", "label", "changed")]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUsage:
+    """How many credentials of the whole box have the newest key, an older one, or one that is not there."""
+
+    newest: int
+    older: int
+    unknown: int
+
+
+@everything_visible()
+def secret_key_usage() -> KeyUsage:
+    """Count credentials by their key.
+
+    Raises:
+        RefdeskError: secrets_key_missing, when there are credentials and no key.
+    """
+    counts = Counter(Secret.objects.values_list("key_id", flat=True))
+    if not counts:
+        return KeyUsage(0, 0, 0)
+    newest, *older = keyring().ids
+    known = {newest, *older}
+    return KeyUsage(
+        newest=counts[newest],
+        older=sum(counts[key] for key in older),
+        unknown=sum(count for key, count in counts.items() if key not in known),
+    )

@@ -1,0 +1,133 @@
+"""Canary credentials, and every place in which one could come out: nothing but an encrypted row may hold it."""
+
+import base64
+import logging
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from django.core.management import call_command
+from django.test import Client
+
+from app.accounts.models import User
+from app.privacy.tests.canaries import dump, valkey_client
+from tests.admin_routes import admin_routes
+from tests.engines import FOLDER
+from tests.factories import Tenant
+from tests.people import Person
+from tests.routes import Caller, routes
+from tests.system.test_isolation_pages import MEMBERS, page_address
+
+# Letters and digits alone, which no format writes otherwise.
+CANARY = "canary9f2c41d7credential"
+# Signs out whoever asks.
+LEFT_OUT = {"logout/"}
+
+
+@cache
+def spellings(word: str) -> list[bytes]:
+    """Return the word as a store may write it: plain, in hexadecimal, and inside of base64 at any place."""
+    plain = word.encode()
+    inside = [base64.b64encode(b"x" * offset + plain)[4:-4] for offset in range(3)]
+    return [plain, plain.hex().encode(), plain.hex().upper().encode(), *inside]
+
+
+def holds(content: bytes, word: str = CANARY) -> bool:
+    return any(spelling in content for spelling in spellings(word))
+
+
+@contextmanager
+def logs_kept() -> Iterator[list[str]]:
+    """Collect every line of every logger, with tracebacks and the arguments of the call."""
+    lines: list[str] = []
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(f"{self.format(record)} {record.args!r}")
+
+    root, handler = logging.getLogger(), Keep(level=logging.DEBUG)
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    try:
+        yield lines
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+
+
+def api_responses(person: Person, tenant: Tenant) -> Iterator[tuple[str, bytes]]:
+    """Yield every readable route of the API, and its description."""
+    caller = Caller(person.user.email, session=person.client)
+    for route in routes():
+        if not route.writes:
+            answer = async_to_sync(caller.request)(route, tenant)
+            yield route.name, f"{answer.text} {answer.headers}".encode()
+    yield "the description of the API", person.client.get("/api/v1/openapi.json").content
+
+
+def admin_responses(client: Client, tenant: Tenant) -> Iterator[tuple[str, bytes]]:
+    for route in admin_routes():
+        if route.pattern not in LEFT_OUT:
+            yield f"admin {route.pattern}", _whole(client.get(route.address(tenant)))
+
+
+def portal_responses(client: Client, tenant: Tenant) -> Iterator[tuple[str, bytes]]:
+    for route in MEMBERS:
+        yield f"portal {route}", _whole(client.get(page_address(route, tenant)))
+
+
+def error_responses(person: Person) -> Iterator[tuple[str, bytes]]:
+    for path in ("/nothing", "/admin/nothing/", "/api/v1/nothing", f"/api/v1/documents/{CANARY[:6]}"):
+        yield f"error at {path}", _whole(person.client.get(path))
+
+
+def _whole(response: Any) -> bytes:
+    content = b"" if response.streaming else response.content
+    return bytes(content) + str(response.headers).encode()
+
+
+def export_content(organisation: str) -> Iterator[tuple[str, bytes]]:
+    path = FOLDER / "canaries.zip"
+    try:
+        call_command("organisation_export", organisation, str(path), stderr=_Nowhere())
+        yield from _members(path)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+class _Nowhere:
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing is kept."""
+
+
+def _members(path: Path) -> Iterator[tuple[str, bytes]]:
+    with zipfile.ZipFile(path) as file:
+        for name in file.namelist():
+            yield f"export {name}", file.read(name)
+
+
+def store_content() -> Iterator[tuple[str, bytes]]:
+    """Yield every row of every table (jobs, sessions and receipts among them), every key of Valkey and every file."""
+    yield from ((f"row {line[:80]!r}", line) for line in dump().splitlines())
+    client = valkey_client()
+    yield from ((f"Valkey {name!r}", name + (client.dump(name) or b"")) for name in client.scan_iter())
+    for path in FOLDER.rglob("*"):
+        inside = path.relative_to(FOLDER).as_posix()
+        if path.is_file() and not inside.startswith(("postgres/", "valkey/")):
+            yield f"file {inside}", path.read_bytes()
+
+
+def operator_client(person: Person) -> Client:
+    """Return a browser of the person as an operator, who sees every page."""
+    User.objects.filter(pk=person.user.pk).update(is_operator=True)
+    client = Client()
+    client.force_login(User.objects.get(pk=person.user.pk))
+    return client

@@ -1,0 +1,149 @@
+"""A credential that was entered comes out nowhere: canaries are looked for in everything that leaves the process."""
+
+import io
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.views.debug import ExceptionReporter
+
+from app.accounts.models import Organisation
+from app.errors import RefdeskError
+from app.library.tests.stores import stores_empty
+from app.secrets.models import Secret
+from app.secrets.services import secret_delete, secret_read, secret_set, secrets_rotate
+from app.secrets.tests.canaries import (
+    CANARY,
+    admin_responses,
+    api_responses,
+    error_responses,
+    export_content,
+    holds,
+    logs_kept,
+    operator_client,
+    portal_responses,
+    spellings,
+    store_content,
+)
+from tests.factories import Tenant, tenant_make
+from tests.people import Person
+
+pytestmark = pytest.mark.django_db(transaction=True)
+PURPOSE = "endpoint.api_key"
+
+
+@pytest.fixture
+def lines() -> Iterator[list[str]]:
+    with logs_kept() as kept:
+        yield kept
+
+
+@pytest.fixture
+def tenant(lines: list[str], alice: Person, qdrant: str, embedder: str, valkey: str) -> Tenant:
+    """Acme and the deployment with canaries that were set, replaced, read, rotated, moved and deleted."""
+    stores_empty()
+    made = tenant_make(alice, word="lighthouse")
+    for organisation in (alice.organisation.pk, None):
+        named = {"organisation": organisation, "purpose": PURPOSE}
+        row = secret_set(**named, label="Main model", value=CANARY)
+        secret_set(**named, label="Main model", value=f"{CANARY} again", secret=row.pk)
+        assert secret_read(**named, secret=row.pk).reveal() == f"{CANARY} again"
+        gone = secret_set(**named, label="Another", value=CANARY)
+        moved = secret_set(**named, label="A third", value=CANARY)
+        Secret.objects.filter(pk=moved.pk).update(sealed=Secret.objects.get(pk=gone.pk).sealed)
+        with pytest.raises(RefdeskError):
+            secret_read(**named, secret=moved.pk)
+        secret_delete(organisation=organisation, secret=gone.pk)
+    Secret.objects.filter(pk=row.pk).update(key_id="0" * 12)
+    secrets_rotate()
+    return made
+
+
+def leaks(places: Iterator[tuple[str, bytes]]) -> list[str]:
+    looked = 0
+    found = []
+    for place, content in places:
+        looked += 1
+        if holds(content):
+            found.append(place)
+    assert looked, "nothing was looked at"
+    return found
+
+
+def test_no_page_no_answer_and_no_error_shows_a_credential(tenant: Tenant, alice: Person, lines: list[str]) -> None:
+    client = operator_client(alice)
+    assert leaks(api_responses(alice, tenant)) == []
+    assert leaks(admin_responses(client, tenant)) == []
+    assert leaks(portal_responses(alice.client, tenant)) == []
+    assert leaks(error_responses(alice)) == []
+    assert leaks((line, line.encode()) for line in lines) == []
+
+
+def test_no_export_holds_a_credential(tenant: Tenant, lines: list[str]) -> None:
+    assert leaks(export_content("acme")) == []
+    assert leaks((line, line.encode()) for line in lines) == []
+
+
+def test_no_row_no_job_no_key_of_the_cache_and_no_file_holds_a_credential(tenant: Tenant) -> None:
+    assert leaks(store_content()) == []
+
+
+def test_an_erasure_takes_the_credentials_and_its_receipt_counts_them(
+    tenant: Tenant, acme: Organisation, lines: list[str]
+) -> None:
+    before = Secret.objects.filter(organisation=acme).count()
+    out = io.StringIO()
+    call_command("organisation_erase", "acme", "--yes", stdout=out)
+    receipt = json.loads(out.getvalue())
+    assert receipt["stores"]["postgresql"]["secrets_secret"] == {"before": before, "after": 0}
+    # The deployment's own stay.
+    assert set(Secret.objects.values_list("organisation", flat=True)) == {None}
+    assert not holds(out.getvalue().encode())
+    assert leaks((line, line.encode()) for line in lines) == []
+    assert leaks(store_content()) == []
+
+
+def test_a_report_of_an_error_shows_no_credential_that_was_at_hand(acme: Organisation) -> None:
+    row = secret_set(organisation=acme.pk, purpose=PURPOSE, label="Main model", value=CANARY)
+
+    def ask() -> None:
+        value = secret_read(organisation=acme.pk, secret=row.pk, purpose=PURPOSE)
+        raise RuntimeError(f"the server refused {value} {[value]!r}")
+
+    try:
+        ask()
+    except RuntimeError:
+        # With the local variables of every frame, as an error report has them.
+        reporter = ExceptionReporter(None, *sys.exc_info())
+    texts = [reporter.get_traceback_text(), reporter.get_traceback_html()]
+    assert "SecretValue(…)" in texts[0]
+    assert [text for text in texts if holds(text.encode())] == []
+
+
+@pytest.mark.parametrize("place", range(len(spellings(CANARY))))
+def test_a_canary_would_be_found_in_any_spelling(place: int) -> None:
+    # Otherwise the tests above would prove nothing.
+    assert holds(b"some text " + spellings(CANARY)[place] + b" more text")
+
+
+def test_a_canary_would_be_found_in_every_store(
+    acme: Organisation, alice: Person, valkey: str, qdrant: str, embedder: str, lines: list[str], settings: Any
+) -> None:
+    from app.privacy.tests.canaries import valkey_client
+
+    stores_empty()
+    made = tenant_make(alice, word=CANARY)
+    valkey_client().set("found", CANARY)
+    (settings.DATA / "found").write_text(CANARY)
+    try:
+        places = [place.split()[0] for place in leaks(store_content())]
+        assert set(places) == {"row", "Valkey", "file"}
+        for responses in (api_responses(alice, made), admin_responses(operator_client(alice), made)):
+            assert len(leaks(responses)) > 5
+        assert len(leaks(export_content("acme"))) > 5
+    finally:
+        valkey_client().delete("found")
+        (settings.DATA / "found").unlink()

@@ -138,10 +138,10 @@ def _table_policies(cursor: Any) -> dict[str, set[str]]:
         "SELECT c.relname, p.polname FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid"
         " WHERE c.relnamespace = 'public'::regnamespace AND c.relrowsecurity AND c.relforcerowsecurity"
     )
-    found: dict[str, set[str]] = {}
+    policies: dict[str, set[str]] = {}
     for table, policy in cursor.fetchall():
-        found.setdefault(table, set()).add(policy)
-    return found
+        policies.setdefault(table, set()).add(policy)
+    return policies
 
 
 def _table_guard(cursor: Any, table: str, column: str, *, deployment_readable: bool) -> None:

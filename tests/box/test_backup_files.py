@@ -23,7 +23,7 @@ from app.library.connectors.uploads import file_item
 from app.library.models import Document, DocumentVersion, Source
 from app.library.services.documents import document_delete
 from app.library.services.intake import document_put
-from tests.box.boxes import ELSEWHERE
+from tests.box.box_process import ELSEWHERE
 from tests.box.real_box import WholeBox
 from tests.box.test_backup import errand
 

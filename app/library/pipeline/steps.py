@@ -66,6 +66,7 @@ def parse(context: IngestContext) -> None:
         max_tokens=context.max_tokens,
         counter=context.space.model,
         should_stop=context.job.stop.is_set,
+        organisation=context.organisation,
     )
     context.files.close()
     if not context.parsed.drafts:

@@ -20,6 +20,7 @@ from app.lib.columns import Use, column_names
 from app.library.choices import VersionState
 from app.library.models import Chunk, Document, DocumentVersion, Source, VersionText
 from app.library.selectors.documents import documents_describe
+from app.llm.models import ModelEndpoint
 from app.privacy.archive.writing import ArchiveWriter, file_part
 
 PAGE = 500
@@ -63,6 +64,7 @@ def organisation_pieces(writer: ArchiveWriter, organisation: UUID, *, conversati
     yield from writer.table("api_keys", _values(ApiKey.objects.filter(**of), *key))
     invitation = ("email", "role", "expires", "accepted", "created")
     yield from writer.table("invitations", _values(Invitation.objects.filter(**of), *invitation))
+    yield from writer.table("endpoints", _endpoints(organisation))
     yield from writer.table("sources", _values(Source.objects.filter(**of), "id", "name", "kind", "created"))
     yield from writer.table("documents", _documents(organisation))
     yield from writer.table("versions", _versions(organisation))
@@ -108,6 +110,14 @@ def _documents(organisation: UUID) -> Rows:
     names = ("id", "source_id", "external_id", "name", "url", "metadata", "media_type", "state", "error_code",
              "error_message", "pages", "uploaded_by_id", "created")  # fmt: skip
     return _values(Document.objects.filter(organisation=organisation), *names)
+
+
+def _endpoints(organisation: UUID) -> Rows:
+    """Model servers, and whether each has a key."""
+    names = ("name", "kind", "url", "served_models", "defaults", "is_default", "created", "credential_id")
+    for row in _values(ModelEndpoint.objects.filter(organisation=organisation), *names):
+        models, credential = row.pop("served_models"), row.pop("credential")
+        yield {**row, "models": models, "api_key_set": credential is not None}
 
 
 def _kept() -> Q:

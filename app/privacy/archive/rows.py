@@ -78,6 +78,19 @@ class InvitationRow(Row):
     created: datetime
 
 
+class EndpointRow(Row):
+    """To look at: where it is may be another network, and its key is in no archive."""
+
+    name: str
+    kind: str
+    url: str
+    api_key_set: bool
+    models: list[dict[str, Any]]
+    defaults: dict[str, Any]
+    is_default: bool
+    created: datetime
+
+
 class SourceRow(Row):
     id: Id
     name: str = Field(max_length=200, min_length=1)
@@ -217,6 +230,7 @@ ORGANISATION_TABLES: dict[str, type[Row]] = {
     "claim_rules": ClaimRuleRow,
     "api_keys": ApiKeyRow,
     "invitations": InvitationRow,
+    "endpoints": EndpointRow,
     "sources": SourceRow,
     "documents": DocumentRow,
     "versions": VersionRow,
@@ -228,3 +242,5 @@ ORGANISATION_TABLES: dict[str, type[Row]] = {
     "citations": CitationRow,
     "audit": AuditRow,
 }
+# Not in an archive of a Refdesk that had no such rows yet.
+LATER_TABLES = frozenset({"endpoints"})

@@ -4,7 +4,7 @@ import logging
 import os
 import time
 from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 from uuid import UUID
@@ -18,6 +18,7 @@ from app.errors import Upstream
 from app.jobs.active_job import ActiveJob
 from app.jobs.leases import LeaseLost
 from app.lib.storage import ObjectMissing, exports_storage, storage
+from app.lib.tenancy import everything_visible
 from app.library.models import Document
 from app.privacy.archive.contents import files_of, organisation_pieces, person_pieces
 from app.privacy.archive.writing import ArchiveWriter, PulledStream
@@ -107,7 +108,9 @@ def export_make(job: ActiveJob) -> None:
     if row is None:
         raise LeaseLost
     counts: Counts = {}
-    with closing(in_snapshot(archive_of(row, job, counts))) as pieces:
+    # A person's own account is in other organisations too; every other export sees its organisation alone.
+    seen = everything_visible() if row.kind == ExportKind.ACCOUNT else nullcontext()
+    with seen, closing(in_snapshot(archive_of(row, job, counts))) as pieces:
         stream = cast(BinaryIO, PulledStream(pieces))
         with exports_storage().stage(stream, organisation=row.organisation_id) as received:
             job.check()

@@ -27,8 +27,8 @@ from app.library.tests.stores import points_of, stores_empty, upload, writer
 from app.privacy.erasure import run as erasing
 from app.privacy.models import Erasure
 from tests.engines import FOLDER, POSTGRES
+from tests.factories import Tenant, tenant_make
 from tests.people import Person
-from tests.world import World, world_make
 
 CANARY = "zanzibarquokka"
 
@@ -101,9 +101,9 @@ def of_organisation(model: Any, organisation: Organisation) -> dict[str, Any]:
 
 
 @pytest.fixture
-def world(acme: Organisation, alice: Person) -> World:
+def tenant(acme: Organisation, alice: Person) -> Tenant:
     """Acme with the canary everywhere, in a document that was really read too."""
-    made = world_make(alice, word=CANARY)
+    made = tenant_make(alice, word=CANARY)
     upload(acme, f"{CANARY}.md", f"# {CANARY}\n\nThe {CANARY} travels to the depot.\n".encode())
     jobs_do()
     assert len(points_of(acme.id)) == 1

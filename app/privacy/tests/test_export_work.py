@@ -26,10 +26,10 @@ from app.library.models import Source
 from app.library.tests.stores import stores_empty
 from app.library.tests.workers import ROOT, test_database_url, worker, worker_kill, worker_start
 from app.privacy.models import Erasure, Export
-from tests.digest import changes, digest
+from tests.factories import tenant_make
 from tests.people import Person
+from tests.snapshot import changes, snapshot
 from tests.waiting import wait_until
-from tests.world import world_make
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DOCUMENTS, CHUNKS = 1000, 20
@@ -141,7 +141,7 @@ def test_an_export_killed_in_the_middle_is_made_anew_and_nothing_is_half(
 def test_an_import_killed_in_the_middle_leaves_nothing_that_anybody_sees(large: Organisation, tmp_path: Path) -> None:
     path = tmp_path / "large.zip"
     call_command("organisation_export", "acme", str(path), stderr=io.StringIO())
-    before = digest()
+    before = snapshot()
     environment = {**os.environ, "REFDESK_DATABASE_URL": test_database_url()}
     command = [sys.executable, "manage.py", "organisation_import", str(path), "--slug", "again"]
     process = subprocess.Popen(
@@ -154,7 +154,7 @@ def test_an_import_killed_in_the_middle_leaves_nothing_that_anybody_sees(large: 
     process.kill()
     process.wait()
     assert not Organisation.objects.filter(slug="again").exists()
-    moved = [each for each in changes(before, digest()) if not each.startswith("files of ")]
+    moved = [each for each in changes(before, snapshot()) if not each.startswith("files of ")]
     assert moved == []
     storage().purge_staging(older_than_s=-1)
 
@@ -175,7 +175,7 @@ def content(client: Client, address: str) -> bytes:
 
 
 def test_a_viewer_takes_their_own_data_away_and_nobody_else_does(alice: Person, bob: Person, charlie: Person) -> None:
-    world_make(alice, word="lighthouse")
+    tenant_make(alice, word="lighthouse")
     Membership.objects.create(organisation=charlie.organisation, user=bob.user)
     assert own(bob.client, "export").status_code == 302
     page = bob.client.get("/account/data")

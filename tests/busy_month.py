@@ -40,7 +40,7 @@ PAYLOAD = "<img src=x onerror=alert(1)> & Sons"
 
 
 @transaction.atomic
-def scene_make() -> None:
+def busy_month_make() -> None:
     organisation = Organisation.objects.get(slug="default")
     owner = User.objects.get(memberships__organisation=organisation, memberships__role=Role.OWNER)
     owner.is_operator = True

@@ -27,7 +27,7 @@ def _name_checked(name: str) -> str:
     return name
 
 
-def _audit(source: Source, action: str, **sides: Mapping[str, Any]) -> None:
+def _audit(source: Source, action: str, **sides: Any) -> None:
     audit_record(
         organisation=source.organisation_id,
         action=action,

@@ -119,6 +119,11 @@ CODES: dict[str, Entry] = {
         502, "The model could not be fetched.", "Check its name, and that the model server has a route out.", True
     ),
     "model_busy": Entry(503, "Too many people are waiting for the language model.", "Try again later.", True),
+    "address_refused": Entry(
+        422,
+        "This address cannot be reached from here.",
+        "Use a public address; whoever runs this Refdesk can allow others (REFDESK_EGRESS_ALLOW).",
+    ),
     "interrupted": Entry(500, "The answer was cut off.", "Ask again.", True),
     "internal": Entry(500, "Something went wrong on our side.", "Try again; the log has the request id.", True),
 }

@@ -25,6 +25,7 @@ from app.library.choices import DocumentState, VersionState
 from app.library.models import Chunk, Document, DocumentVersion, Source, VersionText
 from app.library.parsers.blocks import Block, Parsed, blocks_to_json
 from app.library.services.sources import source_create
+from app.llm.models import ModelEndpoint
 from app.plans.models import Plan, UsageEntry
 from app.plans.services import plan_create
 from app.privacy.choices import ErasureKind, RequestState
@@ -63,6 +64,7 @@ class World:
     plan: Plan
     usage: UsageEntry
     secret: Secret
+    endpoint: ModelEndpoint
 
     def rows(self) -> list[Any]:
         return [getattr(self, field.name) for field in fields(self) if field.name not in ("word", "token")]
@@ -108,12 +110,7 @@ def world_make(person: Person, *, word: str) -> World:
         ),
         plan=_plan(organisation),
         usage=_usage(person, bot),
-        secret=secret_set(
-            organisation=organisation.pk,
-            purpose="endpoint.api_key",
-            label=f"{word} credential",
-            value=f"{word} credential's value",
-        ),
+        **_endpoint(organisation, word),
         **_work(person),
     )
 
@@ -121,8 +118,8 @@ def world_make(person: Person, *, word: str) -> World:
 def _work(person: Person) -> dict[str, Any]:
     """An export that can be fetched, an erasure that is done, and a night."""
     organisation, now = person.organisation, timezone.now()
-    with exports_storage().receive(io.BytesIO(new_id().bytes), organisation=organisation.pk) as stored:
-        stored.keep()
+    with exports_storage().stage(io.BytesIO(new_id().bytes), organisation=organisation.pk) as stored:
+        stored.commit()
     export = Export.objects.create(
         organisation=organisation,
         state=RequestState.DONE,
@@ -143,6 +140,22 @@ def _usage(person: Person, bot: Bot) -> UsageEntry:
     return UsageEntry.objects.create(
         organisation=person.organisation, at=now, day=now.date(), kind="search", step="charge", bot=bot.pk, requests=1
     )
+
+
+def _endpoint(organisation: Organisation, word: str) -> dict[str, Any]:
+    """A model server that nobody asks: the egress policy refuses its address before anything is sent."""
+    secret = secret_set(
+        organisation=organisation.pk, purpose="endpoint.api_key", label=f"{word} key", value=f"{word} key's value"
+    )
+    endpoint = ModelEndpoint.objects.create(
+        organisation=organisation,
+        name=f"{word} server",
+        url=f"http://{word}.internal/v1",
+        credential=secret,
+        served_models=[{"name": f"{word} model"}],
+        defaults={"model": f"{word} model"},
+    )
+    return {"secret": secret, "endpoint": endpoint}
 
 
 def _plan(organisation: Organisation) -> Plan:
@@ -167,8 +180,8 @@ def _job(document: Document, version: DocumentVersion) -> Job:
 
 def _document(person: Person, source: Source, word: str) -> tuple[Document, DocumentVersion, Chunk]:
     organisation, text = person.organisation, f"{word} text"
-    with storage().receive(io.BytesIO(text.encode()), organisation=organisation.pk) as stored:
-        stored.keep()
+    with storage().stage(io.BytesIO(text.encode()), organisation=organisation.pk) as stored:
+        stored.commit()
     document = Document.objects.create(
         organisation=organisation,
         source=source,

@@ -1,4 +1,4 @@
-"""An invitation by mail, where this box sends any; its link is shown to the inviter in any case."""
+"""Invitations by mail, on a box that sends any; the inviter sees the link in any case."""
 
 from uuid import UUID
 

@@ -10,7 +10,7 @@ API_KEY_PREFIX = "rk_"
 
 
 def secret_make(prefix: str = "") -> str:
-    """256 random bits in URL-safe text."""
+    """Make a secret of 256 random bits in URL-safe text."""
     return prefix + secrets.token_urlsafe(32)
 
 
@@ -21,5 +21,5 @@ def secret_derive(salt: str) -> str:
 
 
 def secret_hash(secret: str) -> str:
-    """SHA-256 in hex. A slow hash adds nothing to 256 random bits and would cost every call."""
+    """Return the SHA-256 in hex. A slow hash adds nothing to 256 random bits and would cost every call."""
     return hashlib.sha256(secret.encode()).hexdigest()

@@ -39,7 +39,7 @@ ROUNDS = 3
 
 
 class NotEmpty(Exception):
-    """The box is not one to restore into; the text says why."""
+    """Raised for a box that cannot be restored into; the text says why."""
 
 
 @dataclass
@@ -112,7 +112,7 @@ def _database_check(archive: Archive) -> bool:
 
 
 def restore_run(*, archive: Archive, resumed: bool, say: Say) -> Restored:
-    """Raises ProgramFailed, RefdeskError."""
+    """Restore an archive into this box. Raises ProgramFailed, RefdeskError."""
     done = Restored()
     for kind, store in (("objects", storage()), ("exports", exports_storage())):
         done.files[kind] = _files_put(archive, kind, store, say)
@@ -145,10 +145,10 @@ def _files_put(archive: Archive, kind: str, store: Storage, say: Say) -> int:
             continue
         if not store.exists(key):
             organisation = UUID(key.partition("/")[0])
-            with store.receive(cast(BinaryIO, data), organisation=organisation) as received:
+            with store.stage(cast(BinaryIO, data), organisation=organisation) as received:
                 if received.key != key:
                     raise OSError(f"{kind}/{key} changed while it was read")
-                received.keep()
+                received.commit()
         count += 1
         if count % 500 == 0:
             say(f"{count} of {len(wanted)} files …")
@@ -182,7 +182,7 @@ def _emptied() -> str:
 
 
 def _compare(archive: Archive) -> list[str]:
-    """The tables that have other counts than the backup says."""
+    """Return the tables whose counts differ from the backup's."""
     said: dict[str, int] = archive.manifest["tables"]
     with owner_connect() as owner:
         found = table_counts(owner)
@@ -201,7 +201,7 @@ def _work_released() -> None:
 
 
 def vectors_rebuild(say: Say) -> tuple[int, int]:
-    """Index every passage whose vector is missing; how many vectors there are, and documents that need the worker."""
+    """Index passages whose vectors are missing; return the counts of vectors and of documents left to the worker."""
     left = 0
     for _ in range(ROUNDS):
         reconcile(repair=True)
@@ -221,7 +221,7 @@ def vectors_rebuild(say: Say) -> tuple[int, int]:
 
 
 def embedding_models_differ(archive: Archive) -> str:
-    """The model of this box when the backup's vectors are of another one: then every document is embedded again."""
+    """Return this box's embedding model when the backup has another: then every document is embedded again."""
     model = embeddings_client().space().model
     theirs: list[str] = archive.manifest.get("embedding_models", [])
     return "" if set(theirs) <= {model} else model

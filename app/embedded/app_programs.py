@@ -1,4 +1,4 @@
-"""The command lines of our own programs, the same on the embedded default and in the appliance."""
+"""Command lines of our own programs, the same on the embedded default and in the appliance."""
 
 import sys
 

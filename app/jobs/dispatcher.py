@@ -22,7 +22,7 @@ from django.db import connection as django_connection
 from app.jobs.leases import CHANNEL, STOP
 from app.jobs.models import BOX
 from app.jobs.registry import RegisteredKind, kinds_all
-from app.lib.heartbeat_file import alive_touch
+from app.lib.heartbeat_file import heartbeat_touch
 from app.lib.tenancy import EVERYTHING, SETTING
 
 log = logging.getLogger(__name__)
@@ -152,7 +152,7 @@ class Dispatcher:
     def _run(self) -> None:
         while not self._ended:
             # Without the database too: this process is not what is broken then.
-            alive_touch()
+            heartbeat_touch()
             try:
                 with psycopg.connect(**connection_parameters()) as connection:
                     _prepare(connection)
@@ -167,7 +167,7 @@ class Dispatcher:
     def _serve(self, connection: Connection) -> None:
         self._counted = 0.0
         while not self._ended:
-            alive_touch()
+            heartbeat_touch()
             self._workers_count(connection)
             messages = jobs_next(connection, kinds=kinds_all(), workers=self._workers)
             self._send_all(messages)

@@ -20,7 +20,7 @@ from app.jobs.cron import cron_next
 from app.jobs.models import Schedule
 from app.jobs.registry import kind_find, kinds_all
 from app.jobs.services import job_create
-from app.lib.heartbeat_file import alive_touch
+from app.lib.heartbeat_file import heartbeat_touch
 from app.lib.tenancy import everything_visible, scope_enter_everything
 
 log = logging.getLogger(__name__)
@@ -144,7 +144,7 @@ class Clock:
         scope_enter_everything()
         written = False
         while not self.ended.is_set():
-            alive_touch()
+            heartbeat_touch()
             pause = POLL_S
             try:
                 if not written:

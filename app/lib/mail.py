@@ -1,4 +1,4 @@
-"""The one door to a mail server. A box without one sends nothing, and its pages say so.
+"""The only client of a mail server. A box without one sends nothing, and its pages say so.
 
 Called from a job, so that no request waits for the server and no restart loses a mail.
 """
@@ -39,7 +39,7 @@ class Mail:
 
 
 def mail_is_set() -> bool:
-    """Whether this box sends mail: a server and a sender are both known."""
+    """Return whether this box sends mail: a server and a sender are both configured."""
     return bool(settings.SMTP_URL and settings.MAIL_FROM)
 
 
@@ -69,7 +69,7 @@ def mail_send(mail: Mail) -> None:
 
 
 def mail_check() -> None:
-    """Whether the server takes us, without sending anything. Raises MailFailed."""
+    """Check that the server accepts a connection, without sending anything. Raises MailFailed."""
     try:
         backend = SmtpBackend()
         backend.open()

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from app.errors import RefdeskError
-from app.lib.storage import Received, TooLarge, storage
+from app.lib.storage import StagedUpload, TooLarge, storage
 from app.library.models import Document, DocumentVersion, Source
 
 NAME_LENGTH = 255
@@ -40,14 +40,14 @@ def name_clean(name: str) -> str:
 
 
 @contextmanager
-def upload_receive(*, organisation: UUID, stream: BinaryIO) -> Iterator[Received]:
+def upload_receive(*, organisation: UUID, stream: BinaryIO) -> Iterator[StagedUpload]:
     """The bytes of one file, hashed.
 
     Raises:
         RefdeskError: file_too_large, empty_file or disk_full.
     """
     try:
-        with storage().receive(stream, organisation=organisation, limit=settings.UPLOAD_MAX_BYTES) as received:
+        with storage().stage(stream, organisation=organisation, limit=settings.UPLOAD_MAX_BYTES) as received:
             if not received.bytes:
                 raise RefdeskError("empty_file")
             yield received
@@ -73,13 +73,13 @@ def object_lock(key: str) -> None:
 
 @transaction.atomic
 def document_keep(
-    *, organisation: UUID, source: Source, received: Received, name: str, uploaded_by: UUID | None = None
+    *, organisation: UUID, source: Source, received: StagedUpload, name: str, uploaded_by: UUID | None = None
 ) -> tuple[Document, DocumentVersion | None]:
     """The document of these bytes, and its version when both were just made. The object is there before its row is."""
     object_lock(received.key)
     known = Document.objects.select_related("source").filter(organisation=organisation, sha256=received.sha256).first()
     # Also for a document that is there: its object may have been lost, and here it is again.
-    received.keep()
+    received.commit()
     if known is not None:
         return known, None
     document = Document.objects.create(

@@ -1,4 +1,4 @@
-"""Whether this process serves, and whether what it needs answers."""
+"""Health of this process and of the engines that it needs."""
 
 import time
 from collections.abc import Callable
@@ -46,7 +46,7 @@ def _queue_depths() -> dict[str, Any]:
 
 
 def engines_check() -> dict[str, dict[str, Any]]:
-    """Each engine: whether it answers, how fast, and what went wrong. All are asked at once."""
+    """Ask every engine at once: whether it responds, how fast, and what went wrong."""
     checks = engine_checks()
     with ThreadPoolExecutor(len(checks)) as threads:
         return dict(zip(checks, threads.map(_timed, checks.values()), strict=True))

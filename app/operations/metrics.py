@@ -5,7 +5,7 @@ reads the numbers of a box belongs to none of its organisations.
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -89,25 +89,27 @@ def _box_state_read() -> tuple[Metric, ...]:
         answers = Message.objects.filter(state=MessageState.RUNNING).count()
     finally:
         connection.close()
-    numbers = [(depth, depth.jobs) for depth in depths]
-    ages = [(depth, max(0.0, (now - depth.oldest).total_seconds())) for depth in depths if depth.oldest]
     return (
-        _by_lane("jobs", "Open jobs, by lane and state", numbers),
-        _by_lane("jobs_oldest_seconds", "Since the oldest open job of a lane and state was made", ages),
+        _by_lane("jobs", "Open jobs, by lane and state", [(depth, depth.jobs) for depth in depths]),
+        _by_lane(
+            "jobs_oldest_seconds",
+            "Since the oldest open job of a lane and state was made",
+            [(depth, max(0.0, (now - depth.oldest).total_seconds())) for depth in depths if depth.oldest],
+        ),
         _by_state("documents", "Documents, by state", {state: documents.get(state, 0) for state in DocumentState}),
         GaugeMetricFamily("answers_running", "Answers that are being written", value=answers),
     )
+
+
+def _by_lane(name: str, documentation: str, values: Sequence[tuple[Depth, float]]) -> Metric:
+    gauge = GaugeMetricFamily(name, documentation, labels=("lane", "state"))
+    for depth, value in values:
+        gauge.add_metric((depth.lane.value, depth.state.value), value)
+    return gauge
 
 
 def _by_state(name: str, documentation: str, values: Mapping[Any, float]) -> Metric:
     gauge = GaugeMetricFamily(name, documentation, labels=("state",))
     for state, value in values.items():
         gauge.add_metric((str(state),), value)
-    return gauge
-
-
-def _by_lane(name: str, documentation: str, values: Iterable[tuple[Depth, float]]) -> Metric:
-    gauge = GaugeMetricFamily(name, documentation, labels=("lane", "state"))
-    for depth, value in values:
-        gauge.add_metric((depth.lane.value, depth.state.value), value)
     return gauge

@@ -11,7 +11,7 @@ from django.utils.html import format_html
 
 from app.accounts.choices import Role
 from app.accounts.models import User
-from app.admin_site.roles import is_operator, person_of, role_in, roles_of
+from app.admin_site.roles import admin_roles, is_operator, request_user, role_in
 from app.admin_site.tenant_admin import ReadOnlyAdmin, ScopedAdmin, action, display
 from app.errors import CODES, RefdeskError
 from app.portal.pages import error_page
@@ -79,7 +79,7 @@ class ExportAdmin(RequestAdmin):
         own = Q(person=user.pk, requested_by=user.pk) if isinstance(user, User) else Q(pk=None)
         others = ~Q(kind=ExportKind.ACCOUNT)
         if not is_operator(request):
-            owned = [organisation for organisation, role in roles_of(request).items() if role == Role.OWNER]
+            owned = [organisation for organisation, role in admin_roles(request).items() if role == Role.OWNER]
             others &= Q(conversations=False) | Q(organisation__in=owned)
         return rows.filter(own | others)
 
@@ -128,7 +128,7 @@ class ExportAdmin(RequestAdmin):
             organisation=organisation.pk,
             role=role_in(request, organisation.pk),
             person=form.cleaned_data["who"],
-            requested_by=person_of(request).pk,
+            requested_by=request_user(request).pk,
         )
         obj.pk = made.pk
 

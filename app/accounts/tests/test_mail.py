@@ -29,13 +29,13 @@ def _sender(settings: Any) -> None:
 
 
 def test_both_settings_are_needed(settings: Any) -> None:
-    for url, sender, said in (("smtp://x", "a@b.c", True), ("smtp://x", "", False), ("", "a@b.c", False)):
+    for url, sender, expected in (("smtp://x", "a@b.c", True), ("smtp://x", "", False), ("", "a@b.c", False)):
         settings.SMTP_URL, settings.MAIL_FROM = url, sender
-        assert mail_is_set() is said
+        assert mail_is_set() is expected
 
 
 def test_a_password_is_not_sent_in_clear_to_another_machine(settings: Any) -> None:
-    # An address of this machine that does not say so.
+    # An address of this machine other than 127.0.0.1.
     with mail_server(login=("desk", "s3cret"), host="127.0.0.2") as server:
         settings.SMTP_URL = server.url
         with pytest.raises(MailFailed, match="SMTPNotSupportedError"):

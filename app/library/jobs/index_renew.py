@@ -5,7 +5,7 @@ from app.jobs.kinds import JobKind, register
 from app.lib.advisory_lock import RECONCILER, lock_try
 from app.library.reconcile.reconciler import reconcile
 from app.llm.embeddings import embeddings_client
-from app.retrieval.index_loader import index_writer
+from app.retrieval.index_loader import index_copy
 
 
 class ReconcilerBusy(Exception):
@@ -23,13 +23,12 @@ class IndexRenew(JobKind):
 
     def run(self, context: ActiveJob) -> None:
         # With Qdrant's client, which the web process never loads.
-        from app.retrieval.index_upkeep import index_renew
 
         context.progress("copy")
         with lock_try(RECONCILER) as alone:
             if not alone:
                 raise ReconcilerBusy
-            copied = index_renew(index_writer(embeddings_client().space()))
+            copied = index_copy(embeddings_client().space())
         context.progress("compare")
         # What came or went while it was copied.
         reconcile(repair=True)

@@ -20,7 +20,7 @@ from app.library.pipeline.sandbox import parse_and_chunk
 from app.library.services.jobs import delete_job_create
 from app.llm.embeddings import embeddings_client, vector_numbers
 from app.retrieval.index import Point
-from app.retrieval.language import language_of
+from app.retrieval.language import language_detect
 from app.retrieval.sparse import document_encode
 
 CHUNK_IDS = UUID("0f6dbd6a-6d0c-5d9b-8f0e-2c1f6d0c7a11")
@@ -87,7 +87,7 @@ def chunk(context: IngestContext) -> None:
         for position, text in enumerate(texts)
     ]
     stored_before = context.row.chunks
-    context.row.language = language_of(_sample(texts))
+    context.row.language = language_detect(_sample(texts))
     context.row.chunks = len(drafts)
     if stored_before:
         with context.job.fenced():

@@ -224,4 +224,4 @@ def _documents_compare(report: Report, *, repair: bool) -> None:
 def _tidy() -> None:
     """What nothing needs any more."""
     Chunk.objects.filter(version__state=VersionState.RETIRED).delete()
-    storage().incoming_clear(older_than_s=OBJECT_AGE_S)
+    storage().purge_staging(older_than_s=OBJECT_AGE_S)

@@ -21,8 +21,8 @@ from django.test import Client
 from app.asgi import application
 from app.errors import Upstream
 from app.jobs.tests.running import jobs_run
-from app.lib.s3_client import Place
 from app.lib.storage import storage
+from app.lib.storage.s3_client import Place
 from app.lib.tests.minio import OwnMinio, admin, needs_minio, needs_s3, new_place, settings_use
 from app.library.models import Document, DocumentVersion
 from app.library.reconcile.reconciler import reconcile
@@ -107,8 +107,8 @@ def test_a_document_lives_in_the_bucket_from_its_upload_to_its_deletion(alice: P
 def test_the_reconciler_knows_the_bucket(alice: Person, place: Place) -> None:
     document = id_of(send(alice))
     jobs_do()
-    with storage().receive(io.BytesIO(b"left over"), organisation=alice.organisation.pk) as received:
-        received.keep()
+    with storage().stage(io.BytesIO(b"left over"), organisation=alice.organisation.pk) as received:
+        received.commit()
     report = reconcile(repair=True, object_age_s=-1)
     assert report is not None
     assert (report.orphan_objects.first, report.missing_objects.count) == ([received.key], 0)

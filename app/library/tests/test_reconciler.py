@@ -121,8 +121,8 @@ def test_a_file_that_is_gone_is_reported(ready: Document) -> None:
 
 
 def test_a_file_that_no_document_names_is_removed_when_it_is_old(ready: Document, acme: Organisation) -> None:
-    with storage().receive(io.BytesIO(b"upload that broke off"), organisation=acme.id) as received:
-        received.keep()
+    with storage().stage(io.BytesIO(b"upload that broke off"), organisation=acme.id) as received:
+        received.commit()
     key = received.key
     report = reconcile(repair=True)
     assert report is not None

@@ -112,14 +112,14 @@ def export_make(job: ActiveJob) -> None:
     seen = everything_visible() if row.kind == ExportKind.ACCOUNT else nullcontext()
     with seen, closing(in_snapshot(archive_of(row, job, counts))) as pieces:
         stream = cast(BinaryIO, PulledStream(pieces))
-        with exports_storage().receive(stream, organisation=row.organisation_id) as received:
+        with exports_storage().stage(stream, organisation=row.organisation_id) as received:
             job.check()
             job.progress("keep")
             whole: dict[str, Any] = {"storage_key": received.key, "bytes": received.bytes, "sha256": received.sha256}
             # The file is there before the row says so. Killed in between, it goes with the next tidying.
             with job.done():
                 Export.objects.filter(pk=row.pk).update(**whole, counts=counts)
-                received.keep()
+                received.commit()
 
 
 def in_snapshot(pieces: Iterator[bytes]) -> Generator[bytes, None, None]:
@@ -155,7 +155,7 @@ def exports_tidy(*, older_than_s: float = LEFT_OVER_S) -> dict[str, int]:
     missing = exports_missing()
     ready = Export.objects.filter(pk__in=missing, state=RequestState.DONE)
     ready.update(state=RequestState.FAILED, error_code="file_missing", updated=Now())
-    exports_storage().incoming_clear(older_than_s=older_than_s)
+    exports_storage().purge_staging(older_than_s=older_than_s)
     return {"exports_left_over": len(left), "exports_missing": len(missing)}
 
 

@@ -63,11 +63,11 @@ def _file_store(coming: Coming, row: DocumentRow) -> None:
     try:
         with (
             coming.reader.file(row.file) as stream,
-            storage().receive(stream, organisation=organisation, limit=settings.UPLOAD_MAX_BYTES) as received,
+            storage().stage(stream, organisation=organisation, limit=settings.UPLOAD_MAX_BYTES) as received,
         ):
             if received.sha256 != row.sha256 or received.bytes != row.bytes:
                 raise refused("a file is not the one that its document names.")
-            received.keep()
+            received.commit()
     except TooLarge as error:
         raise refused("a file is larger than what can be uploaded here.") from error
 

@@ -16,7 +16,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from app.accounts.models import Invitation, OneTimeToken, Organisation
-from app.accounts.user_sessions import sign_ins_clean, sign_ins_over
+from app.accounts.user_sessions import user_sessions_expired, user_sessions_purge
 from app.audit.trail import audit_record
 from app.chat.models import Citation, Conversation, Message
 from app.lib.advisory_lock import RETENTION, lock_try
@@ -156,9 +156,13 @@ def _box_tidy(night: date, *, dry_run: bool) -> Counts:
     tokens = OneTimeToken.objects.filter(expires__lt=now)
     sessions = Session.objects.filter(expire_date__lt=now)
     if dry_run:
-        return {"one_time_tokens": tokens.count(), "sessions": sessions.count(), "sign_ins": sign_ins_over().count()}
+        return {
+            "one_time_tokens": tokens.count(),
+            "sessions": sessions.count(),
+            "sign_ins": user_sessions_expired().count(),
+        }
     counts = {"one_time_tokens": tokens.delete()[0], "sessions": sessions.delete()[0]}
-    counts |= {"sign_ins": sign_ins_clean(), **exports_tidy()}
+    counts |= {"sign_ins": user_sessions_purge(), **exports_tidy()}
     RetentionRun.objects.filter(created__lt=now - RUNS_KEPT).delete()
     RetentionRun.objects.create(organisation=None, night=night, counts=counts)
     return counts

@@ -359,8 +359,8 @@ def test_an_export_that_expired_goes_with_its_file(alice: Person, library: Organ
 
 
 def test_a_file_that_no_export_names_is_left_over(library: Organisation) -> None:
-    with exports_storage().receive(io.BytesIO(b"half"), organisation=library.pk) as received:
-        received.keep()
+    with exports_storage().stage(io.BytesIO(b"half"), organisation=library.pk) as received:
+        received.commit()
     exports_tidy()
     assert exports_storage().exists(received.key)
     assert exports_tidy(older_than_s=-1)["exports_left_over"] >= 1
@@ -381,8 +381,8 @@ def test_exports_and_their_files_are_compared_by_check_store(alice: Person, libr
     assert not any(finding.count for finding in exports_compare(repair=False).values())
     made = exported(alice)
     exports_storage().delete(Export.objects.get(pk=made["id"]).storage_key)
-    with exports_storage().receive(io.BytesIO(b"left over"), organisation=library.pk) as received:
-        received.keep()
+    with exports_storage().stage(io.BytesIO(b"left over"), organisation=library.pk) as received:
+        received.commit()
     os.utime(Path(settings.DATA) / "exports" / received.key, (0, 0))
     found = exports_compare(repair=True)
     assert (found["missing_exports"].first, found["orphan_exports"].first) == ([made["id"]], [received.key])

@@ -66,8 +66,8 @@ def large(acme: Organisation, alice: Person) -> Organisation:
     source, hashes = Source.objects.create(organisation=acme, name="Papers"), []
     for _ in range(DOCUMENTS):
         data = os.urandom(60_000)
-        with storage().receive(io.BytesIO(data), organisation=acme.id) as received:
-            received.keep()
+        with storage().stage(io.BytesIO(data), organisation=acme.id) as received:
+            received.commit()
         hashes.append(received.sha256)
     with connection.cursor() as cursor:
         values = {"of": str(acme.id), "source": source.id, "hashes": hashes, "chunks": CHUNKS}
@@ -135,7 +135,7 @@ def test_an_export_killed_in_the_middle_is_made_anew_and_nothing_is_half(
     assert [each.key for each in exports_storage().objects(organisation=large.id)] == [row.storage_key]
     with exports_storage().local_path(row.storage_key) as path:
         assert zipfile.ZipFile(path).testzip() is None
-    exports_storage().incoming_clear(older_than_s=-1)
+    exports_storage().purge_staging(older_than_s=-1)
 
 
 def test_an_import_killed_in_the_middle_leaves_nothing_that_anybody_sees(large: Organisation, tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_an_import_killed_in_the_middle_leaves_nothing_that_anybody_sees(large: 
     assert not Organisation.objects.filter(slug="again").exists()
     moved = [each for each in changes(before, digest()) if not each.startswith("files of ")]
     assert moved == []
-    storage().incoming_clear(older_than_s=-1)
+    storage().purge_staging(older_than_s=-1)
 
 
 def own(client: Client, do: str, **more: str) -> Any:

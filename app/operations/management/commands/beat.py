@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from app.jobs.schedule import Clock
-from app.lib.heartbeat_file import alive_touch
+from app.lib.heartbeat_file import heartbeat_touch
 
 LOOK_S = 5.0
 
@@ -23,7 +23,7 @@ class Command(BaseCommand):
         clock = Clock()
         clock.start()
         while not ended.wait(LOOK_S) and clock.lives():
-            alive_touch()
+            heartbeat_touch()
         clock.stop()
         if not ended.is_set():
             raise SystemExit("beat: its thread ended, which never should")

@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -48,8 +49,25 @@ RENAMED = {
     "sources_versiontext": "library_versiontext",
     "ingest_chunk": "library_chunk",
     "ingest_embeddingcache": "library_embeddingcache",
-    "ingest_job": "library_job",
 }
+# Its rows are jobs of the whole box now.
+MOVED = "ingest_job"
+
+# Work that the version before had open: a document that is read and one that is deleted, an export, an erasure.
+OPEN_WORK = """
+UPDATE ingest_job SET state = 'running', step = 'embed', attempt = 1, fence = 1,
+  lease_until = now() + interval '1 hour', sent = now() WHERE id = (SELECT min(id::text)::uuid FROM ingest_job);
+INSERT INTO ingest_job (id, kind, targets, state, attempt, deaths, fence, bytes, error_code, created, updated,
+  organisation_id) SELECT gen_random_uuid(), 'delete', '{"versions": ["v"], "objects": ["o"]}', 'queued', 0, 0, 0,
+  0, '', now(), now(), id FROM accounts_organisation WHERE slug = 'acme';
+INSERT INTO privacy_export (id, state, percent, attempt, deaths, fence, error_code, created, updated, kind,
+  conversations, storage_key, bytes, sha256, counts, expires, organisation_id) SELECT gen_random_uuid(), 'running', 40, 1, 0, 1, '',
+  now(), now(), 'organisation', true, '', 0, '', '{}', now() + interval '7 days', id FROM accounts_organisation
+  WHERE slug = 'acme';
+INSERT INTO privacy_erasure (id, state, percent, attempt, deaths, fence, error_code, created, updated, kind, subject,
+  asked_by_kind, targets, organisation_id) SELECT gen_random_uuid(), 'queued', 0, 0, 0, 0, '', now(), now(), 'person',
+  gen_random_uuid(), 'person', '{}', id FROM accounts_organisation WHERE slug = 'acme';
+"""
 
 
 @contextmanager
@@ -107,6 +125,9 @@ def upgraded(postgres: str) -> Iterator[Upgraded]:
         subprocess.run(load, check=True, capture_output=True, env=POSTGRES.environment)
         columns = columns_read(address)
         before = rows_read(address, columns)
+        migrate(address, "privacy", "0001_initial")
+        with psycopg.connect(address, options="-c refdesk.scope=all", autocommit=True) as owner:
+            owner.execute(OPEN_WORK)
         migrate(address)
         yield Upgraded(address, columns, before)
 
@@ -117,13 +138,39 @@ def test_every_change_of_a_model_has_its_migration() -> None:
 
 
 def test_an_upgrade_from_the_first_release_loses_no_row_and_no_value(upgraded: Upgraded) -> None:
-    before = {RENAMED.get(table, table): rows for table, rows in upgraded.before.items()}
-    after = rows_read(upgraded.address, {RENAMED.get(table, table): names for table, names in upgraded.columns.items()})
+    columns = {RENAMED.get(table, table): names for table, names in upgraded.columns.items() if table != MOVED}
+    before = {RENAMED.get(table, table): rows for table, rows in upgraded.before.items() if table != MOVED}
+    after = rows_read(upgraded.address, columns)
     unused = {"auth_group", "auth_group_permissions", "django_admin_log", "django_session"}
     assert {table for table, rows in before.items() if not rows} == unused
     assert {table: rows - after[table] for table, rows in before.items()} == {table: set() for table in before}
     grown = {table for table in before if len(after[table]) > len(before[table])}
     assert grown == {"auth_permission", "django_content_type", "django_migrations"}
+
+
+def test_an_upgrade_goes_on_with_the_work_that_was_open(upgraded: Upgraded) -> None:
+    statement = """
+    SELECT j.kind, j.state, j.step, j.lane, o.slug, j.lease_until IS NULL AND j.sent IS NULL, j.payload::text
+    FROM jobs_job j LEFT JOIN accounts_organisation o ON o.id = j.organisation_id
+    """
+    jobs = seen(upgraded.address, statement)
+    [version] = {row[6] for row in jobs if row[0] == "ingest" and row[1] == "queued"}
+    assert version in {row[6] for row in jobs}
+    assert {row[:6] for row in jobs if row[1] != "done"} == {
+        ("ingest", "queued", "embed", "cpu", "acme", True),
+        ("document_delete", "queued", "", "cpu", "acme", True),
+        ("export", "queued", "", "slow", "acme", True),
+        # The box's own: it outlives the organisation that it may erase.
+        ("erasure", "queued", "", "slow", None, True),
+    }
+    [deletion] = [row[6] for row in jobs if row[0] == "document_delete"]
+    assert json.loads(deletion) == {"versions": ["v"], "objects": ["o"]}
+    documents = seen(upgraded.address, "SELECT id::text FROM library_document")
+    assert seen(upgraded.address, "SELECT subject FROM jobs_job WHERE kind = 'ingest'") == documents
+    assert seen(upgraded.address, "SELECT unique_key FROM jobs_job WHERE kind = 'ingest'") == documents
+    for kind in ("export", "erasure"):
+        rows = seen(upgraded.address, f"SELECT id::text, state FROM privacy_{kind}")
+        assert rows == seen(upgraded.address, f"SELECT subject, state FROM jobs_job WHERE kind = '{kind}'")
 
 
 def test_an_upgrade_from_the_first_release_fills_what_is_new(upgraded: Upgraded) -> None:

@@ -61,9 +61,9 @@ INSERT INTO ingest_job (id, kind, targets, state, attempt, deaths, fence, bytes,
   organisation_id) SELECT gen_random_uuid(), 'delete', '{"versions": ["v"], "objects": ["o"]}', 'queued', 0, 0, 0,
   0, '', now(), now(), id FROM accounts_organisation WHERE slug = 'acme';
 INSERT INTO privacy_export (id, state, percent, attempt, deaths, fence, error_code, created, updated, kind,
-  conversations, storage_key, bytes, sha256, counts, expires, organisation_id) SELECT gen_random_uuid(), 'running', 40, 1, 0, 1, '',
-  now(), now(), 'organisation', true, '', 0, '', '{}', now() + interval '7 days', id FROM accounts_organisation
-  WHERE slug = 'acme';
+  conversations, storage_key, bytes, sha256, counts, expires, organisation_id)
+  SELECT gen_random_uuid(), 'running', 40, 1, 0, 1, '', now(), now(), 'organisation', true, '', 0, '', '{}',
+  now() + interval '7 days', id FROM accounts_organisation WHERE slug = 'acme';
 INSERT INTO privacy_erasure (id, state, percent, attempt, deaths, fence, error_code, created, updated, kind, subject,
   asked_by_kind, targets, organisation_id) SELECT gen_random_uuid(), 'queued', 0, 0, 0, 0, '', now(), now(), 'person',
   gen_random_uuid(), 'person', '{}', id FROM accounts_organisation WHERE slug = 'acme';

@@ -20,8 +20,8 @@ from app.jobs.leases import LeaseLost
 from app.lib.storage import ObjectMissing, exports_storage, storage
 from app.lib.tenancy import everything_visible
 from app.library.models import Document
-from app.privacy.archive.contents import documents_with_files, organisation_pieces, person_pieces
-from app.privacy.archive.writing import ArchiveWriter, PulledStream, file_part
+from app.privacy.archive.contents import files_of, organisation_pieces, person_pieces
+from app.privacy.archive.writing import ArchiveWriter, PulledStream
 from app.privacy.choices import ExportKind, RequestState
 from app.privacy.models import Export
 
@@ -50,15 +50,15 @@ def organisation_archive(
     yield from _counted(pieces, job)
     total = Document.objects.filter(organisation=organisation).count()
     missing = []
-    for number, (sha256, name, key) in enumerate(documents_with_files(organisation)):
+    for number, (part, key) in enumerate(files_of(organisation)):
         if job is not None:
             job.check()
             job.progress("files", number / max(1, total))
         try:
             with storage().open(key) as file:
-                yield from writer.file(file_part(sha256, name), file)
+                yield from writer.file(part, file)
         except ObjectMissing:
-            missing.append(file_part(sha256, name))
+            missing.append(part)
     yield from writer.end(conversations=conversations, missing_files=missing)
 
 

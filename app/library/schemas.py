@@ -38,7 +38,7 @@ class SourceIn(Schema):
     name: str = Field(min_length=1, max_length=200)
     kind: SourceKind = SourceKind.UPLOADS
     settings: dict[str, Any] = Field(default_factory=dict)
-    schedule: ScheduleIn = Field(default_factory=ScheduleIn)
+    schedule: ScheduleIn = ScheduleIn(preset=SchedulePreset.OFF, cron="", time_zone="UTC")
 
 
 class SourcePatch(Schema):

@@ -30,6 +30,7 @@ from app.chat.api import router as chat
 from app.errors import CODES, RefdeskError, retry_after
 from app.lib.request_id import request_id_get
 from app.library.api import router as sources
+from app.llm.api import router as llm
 from app.operations.metrics import ERRORS
 from app.privacy.api import router as privacy
 from app.retrieval.api import router as retrieval
@@ -131,6 +132,7 @@ api.add_router("", audit)
 api.add_router("", usage)
 api.add_router("", sources)
 api.add_router("", retrieval)
+api.add_router("", llm)
 api.add_router("", bots)
 api.add_router("", chat)
 api.add_router("", privacy)

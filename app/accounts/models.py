@@ -131,6 +131,8 @@ class Invitation(models.Model):
     expires = models.DateTimeField()
     accepted = models.DateTimeField(null=True, blank=True)
     created = models.DateTimeField(auto_now_add=True)
+    # Of a new one only, and stored nowhere but in the payload of its mail: what its token is derived from.
+    token_salt: str = ""
 
     def __str__(self) -> str:
         return f"{self.email} ({self.role})"

@@ -17,8 +17,10 @@ from django.db.models import ForeignKey, Model
 from app.accounts.models import Organisation
 from app.lib.tenancy import ACT_AS_ROLE, ROLE, SETTING
 
-# A change of the rule takes a new name: existing policies are not compared by their text.
+# A change of a rule takes a new name: existing policies are not compared by their text.
 POLICY = "tenant_1"
+# Lets every scope read the rows that belong to no organisation, and change none of them.
+DEPLOYMENT_POLICY = "deployment_1"
 
 _SCOPE = f"""
 CREATE OR REPLACE FUNCTION refdesk_scope() RETURNS uuid[] LANGUAGE sql STABLE PARALLEL SAFE AS $$
@@ -66,6 +68,11 @@ def tables_guarded() -> dict[str, str]:
     return {table: column for table, column in columns.items() if column is not None}
 
 
+def tables_deployment_readable() -> set[str]:
+    """Return tables whose rows without an organisation, the deployment's own, every organisation may read."""
+    return {model._meta.db_table for model in apps.get_models() if getattr(model, "deployment_readable", False)}
+
+
 def tables_append_only() -> list[str]:
     return [model._meta.db_table for model in apps.get_models() if getattr(model, "append_only", False)]
 
@@ -77,11 +84,12 @@ def row_security_build() -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('refdesk row security'))")
         cursor.execute(_SCOPE)
         _grant(cursor)
-        present = _tables_present(cursor)
-        guarded = _tables_with_policy(cursor)
+        present, readable = _tables_present(cursor), tables_deployment_readable()
+        policies = _table_policies(cursor)
         for table, column in tables_guarded().items():
-            if table in present and table not in guarded:
-                _table_guard(cursor, table, column)
+            wanted = {POLICY, DEPLOYMENT_POLICY} if table in readable else {POLICY}
+            if table in present and not wanted <= policies.get(table, set()):
+                _table_guard(cursor, table, column, deployment_readable=table in readable)
 
 
 def role_create() -> None:
@@ -122,16 +130,19 @@ def _tables_present(cursor: Any) -> set[str]:
     return {table for (table,) in cursor.fetchall()}
 
 
-def _tables_with_policy(cursor: Any) -> set[str]:
+def _table_policies(cursor: Any) -> dict[str, set[str]]:
+    """Return the names of the policies of each table that is guarded from its owner too."""
     cursor.execute(
-        "SELECT p.tablename FROM pg_policies p JOIN pg_class c ON c.oid = p.tablename::regclass"
-        " WHERE p.schemaname = 'public' AND p.policyname = %s AND c.relrowsecurity AND c.relforcerowsecurity",
-        [POLICY],
+        "SELECT p.tablename, p.policyname FROM pg_policies p JOIN pg_class c ON c.oid = p.tablename::regclass"
+        " WHERE p.schemaname = 'public' AND c.relrowsecurity AND c.relforcerowsecurity"
     )
-    return {table for (table,) in cursor.fetchall()}
+    found: dict[str, set[str]] = {}
+    for table, policy in cursor.fetchall():
+        found.setdefault(table, set()).add(policy)
+    return found
 
 
-def _table_guard(cursor: Any, table: str, column: str) -> None:
+def _table_guard(cursor: Any, table: str, column: str, *, deployment_readable: bool) -> None:
     cursor.execute("SELECT policyname FROM pg_policies WHERE schemaname = 'public' AND tablename = %s", [table])
     for (name,) in cursor.fetchall():
         cursor.execute(f"DROP POLICY {name} ON {table}")
@@ -141,4 +152,9 @@ def _table_guard(cursor: Any, table: str, column: str) -> None:
         f"(SELECT current_setting('{SETTING}', true)) = 'all'"
         f" OR {column} = ANY ((SELECT refdesk_scope())::uuid[]))"
     )
+    if deployment_readable:
+        cursor.execute(
+            f"CREATE POLICY {DEPLOYMENT_POLICY} ON {table} FOR SELECT USING ("
+            f"{column} IS NULL AND (SELECT current_setting('{SETTING}', true)) <> '')"
+        )
     cursor.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from app.accounts.audit_records import audit_record_person
 from app.accounts.choices import Role, TokenPurpose
-from app.accounts.key_hash import secret_hash, secret_make
+from app.accounts.key_hash import secret_derive, secret_hash, secret_make
 from app.accounts.models import Invitation, Membership, Organisation, User
 from app.accounts.one_time_tokens import tokens_end
 from app.accounts.selectors import invitations_open
@@ -275,7 +275,8 @@ def invitation_create(
     if not inviter_role.covers(Role.ADMIN) or not inviter_role.covers(role):
         raise NotAllowed
     email = email_clean(email)
-    token = secret_make()
+    salt = secret_make()
+    token = secret_derive(salt)
     with transaction.atomic():
         Invitation.objects.filter(organisation=organisation, email=email, accepted=None).delete()
         invitation = Invitation.objects.create(
@@ -287,6 +288,7 @@ def invitation_create(
             expires=timezone.now() + INVITATION_LIFETIME,
         )
         _invitation_audit(invitation, "invitation.create", after={"role": role})
+    invitation.token_salt = salt
     return invitation, token
 
 

@@ -17,13 +17,13 @@ GROUPS: tuple[Group, ...] = (
         (
             ("Documents", "library_document", "description"),
             ("Sources", "library_source", "folder"),
-            ("Jobs", "library_job", "manufacturing"),
         ),
     ),
     (
         "Answers",
         (
             ("Bots", "bots_bot", "support_agent"),
+            ("Model servers", "llm_modelendpoint", "dns"),
             ("Conversations", "chat_conversation", "forum"),
         ),
     ),
@@ -39,6 +39,8 @@ GROUPS: tuple[Group, ...] = (
     (
         "Record",
         (
+            ("Jobs", "jobs_job", "manufacturing"),
+            ("Schedule", "jobs_schedule", "schedule"),
             ("Audit trail", "audit_auditentry", "history_edu"),
             ("Exports", "privacy_export", "download"),
             ("Erasures", "privacy_erasure", "delete_forever"),

@@ -7,42 +7,50 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import aiohttp
 import urllib3
 
-CONNECT_S = 3.0  # a server on this host or in this network responds in milliseconds, or is down
+from app.lib.egress_http import EgressConnector
+
+CONNECT_S = 3.0  # a server on this host or in this network answers in milliseconds, or is not there
 KEEPALIVE_S = 30.0
 LONGEST_WAIT_S = 20.0
 # Statuses of passing failures.
 RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 
-_sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = WeakKeyDictionary()
+# What a server may send in one response; 64 long vectors as numbers have 5 MB.
+LARGEST_BYTES = 32 * 1024 * 1024
+
+_sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[bool, aiohttp.ClientSession]] = WeakKeyDictionary()
 
 
-def http_session() -> aiohttp.ClientSession:
+def http_session(*, guarded: bool = False) -> aiohttp.ClientSession:
     """Return the running loop's session: no limit on connections, no cookies, no proxy of the environment.
 
-    A caller sets its own total time: the session only limits how long connecting takes.
+    A caller sets its own total time: the session only limits how long connecting takes. guarded: for addresses that
+    people entered, by the egress policy; raises AddressRefused where it asks.
     """
     loop = asyncio.get_running_loop()
-    session = _sessions.get(loop)
+    sessions = _sessions.setdefault(loop, {})
+    session = sessions.get(guarded)
     if session is None or session.closed:
+        options: dict[str, Any] = {"limit": 0, "keepalive_timeout": KEEPALIVE_S}
         session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S, ttl_dns_cache=60),
+            connector=EgressConnector(**options) if guarded else aiohttp.TCPConnector(ttl_dns_cache=60, **options),
             timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_S, sock_connect=CONNECT_S),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
         )
-        _sessions[loop] = session
+        sessions[guarded] = session
     return session
 
 
 async def http_session_close() -> None:
-    """Close the running loop's session, if it has one."""
-    session = _sessions.pop(asyncio.get_running_loop(), None)
-    if session is not None:
+    """Close the running loop's sessions, if it has any."""
+    for session in _sessions.pop(asyncio.get_running_loop(), {}).values():
         await session.close()
 
 
@@ -74,6 +82,7 @@ class RetriedRequest:
     body: bytes | None = None
     attempts: int = 2
     backoff_s: float = 0.25
+    guarded: bool = False
 
     def send(self, pool: urllib3.PoolManager, *, read_s: float) -> ServerResponse:
         """Send from a thread.
@@ -81,6 +90,8 @@ class RetriedRequest:
         Raises:
             RequestFailed: after the last attempt.
         """
+        if self.guarded:
+            raise ValueError("an address that somebody entered is asked from an event loop, by the guarded session")
         limit = urllib3.Timeout(connect=CONNECT_S, read=read_s)
         failure = RequestFailed("not sent")
         for attempt in range(self.attempts):
@@ -103,6 +114,7 @@ class RetriedRequest:
 
         Raises:
             RequestFailed: after the last attempt, or in time.
+            AddressRefused: the egress policy refuses a guarded one.
         """
         failure = RequestFailed("not sent")
         try:
@@ -111,10 +123,10 @@ class RetriedRequest:
                     if attempt:
                         await asyncio.sleep(wait_s(attempt - 1, failure.retry_after, backoff_s=self.backoff_s))
                     try:
-                        async with http_session().request(
+                        async with http_session(guarded=self.guarded).request(
                             self.method, self.url, data=self.body, headers=self.headers, allow_redirects=False
                         ) as response:
-                            status, content = response.status, await response.read()
+                            status, content = response.status, await _content(response)
                     except (aiohttp.ClientError, OSError) as error:
                         failure = RequestFailed(type(error).__name__)
                     else:
@@ -124,6 +136,16 @@ class RetriedRequest:
         except TimeoutError:
             raise RequestFailed("no answer in time") from None
         raise failure
+
+
+async def _content(response: aiohttp.ClientResponse) -> bytes:
+    """Read a whole response. Raises aiohttp.ClientPayloadError when it is larger than any honest one."""
+    content = bytearray()
+    async for piece in response.content.iter_any():
+        content += piece
+        if len(content) > LARGEST_BYTES:
+            raise aiohttp.ClientPayloadError("the response is too large")
+    return bytes(content)
 
 
 def wait_s(attempt: int, retry_after: str | None, *, backoff_s: float) -> float:

@@ -222,7 +222,7 @@ def _invite(request: HttpRequest, caller: Caller, context: dict[str, Any]) -> No
     _same_organisation(request, caller)
     context.update(email=request.POST.get("email", ""), chosen=request.POST.get("role", ""))
     invitation, token = _invitation(caller, context["email"], context["chosen"])
-    mailed = invitation_mail(invitation=invitation, token=token)
+    mailed = invitation_mail(invitation=invitation)
     context.update(invited=invitation, link=invitation_link(token=token), mailed=mailed, email="")
 
 

@@ -12,7 +12,7 @@ from app.accounts.choices import Role
 from app.errors import RefdeskError
 from app.portal.pages import caller_user, page
 from app.portal.shell import shell_context
-from app.privacy.duties import OPEN
+from app.privacy.choices import OPEN
 from app.privacy.erasure.services import account_erase
 from app.privacy.exports.downloads import export_answer
 from app.privacy.exports.services import account_export_create

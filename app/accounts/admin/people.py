@@ -255,7 +255,7 @@ class InvitationAdmin(ScopedAdmin):
             inviter_role=role_in(request, organisation.pk),
         )
         obj.pk = row.pk
-        obj.mailed = invitation_mail(invitation=row, token=obj.link_token)
+        obj.mailed = invitation_mail(invitation=row)
 
     def object_delete(self, request: HttpRequest, obj: Any) -> None:
         if obj.accepted is not None:

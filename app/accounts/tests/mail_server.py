@@ -16,11 +16,12 @@ from app.embedded.ports import port_find
 
 
 class MailServer:
-    """The server and its mails. `refuse`: how many of the next mails it answers with 451, come again later."""
+    """`refuse`: how many of the next mails it answers with 451, come again later; `never`: it takes nobody's mail."""
 
     def __init__(self, login: tuple[str, str] | None = None, host: str = "127.0.0.1") -> None:
         self.mails: list[EmailMessage] = []
         self.refuse = 0
+        self.never = False
         self._login = login
         # The server is on this machine, for a test.
         warnings.filterwarnings("ignore", "Requiring AUTH while not requiring TLS")
@@ -42,6 +43,14 @@ class MailServer:
         is_login = isinstance(data, LoginPassword) and self._login is not None
         login = (data.login.decode(), data.password.decode())
         return AuthResult(success=is_login and login == self._login)
+
+    async def handle_RCPT(  # noqa: N802 (aiosmtpd's name)
+        self, server: Any, session: Any, envelope: Any, address: str, options: Any
+    ) -> str:
+        if self.never:
+            return "550 nobody of that name"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 (aiosmtpd's name)
         if self.refuse:

@@ -15,14 +15,15 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from app.accounts import lockout
+from app.accounts import lockout, password_reset
 from app.accounts.models import OneTimeToken, SignIn, User
 from app.accounts.password_reset import MAILS_AN_ACCOUNT, MAILS_AN_ADDRESS, reset_finish, reset_link
 from app.accounts.services import password_set, user_create, user_deactivate, user_update
 from app.accounts.tests.mail_server import MailServer, mail_server
 from app.audit.models import AuditEntry
 from app.errors import RefdeskError
-from app.lib import outbox as outbox_module
+from app.jobs import leases
+from app.jobs.tests.running import worker_threads
 from tests.people import PASSWORD, Person
 
 NEW = "quite another long sentence"
@@ -38,11 +39,10 @@ def _no_attempts(db: Any) -> None:
 @pytest.fixture
 def mails(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[MailServer]:
     # The seam of the clock: a second's delay in each of these tests would only be waited for.
-    monkeypatch.setattr(outbox_module.Outbox.put, "__kwdefaults__", {"delay_s": 0.0, "tries": 0})
-    with mail_server() as server:
+    monkeypatch.setattr(password_reset, "DELAY", timedelta())
+    with mail_server() as server, worker_threads():
         settings.SMTP_URL, settings.MAIL_FROM = server.url, "Reference desk <desk@example.org>"
         yield server
-        outbox_module.outbox.drop()
 
 
 def ask(email: str, **extra: Any) -> Any:
@@ -220,7 +220,7 @@ def fifth_fastest(client: Client, emails: list[str], bodies: set[bytes]) -> list
 def test_a_known_and_an_unknown_address_get_the_same_answer_in_the_same_time(
     alice: Person, mails: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox_module.Outbox.put, "__kwdefaults__", {"delay_s": 1.0, "tries": 0})
+    monkeypatch.setattr(password_reset, "DELAY", timedelta(seconds=1))
     client, bodies = Client(), set[bytes]()
     client.get("/accounts/forgot")
     # Three tries against noise: a look-up, a token and a mail in the request would make a known one twice as slow.
@@ -265,7 +265,7 @@ def test_a_box_without_mail_says_so_and_sends_nothing(alice: Person) -> None:
 def test_a_mail_server_that_is_busy_is_tried_again(
     alice: Person, mails: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox_module, "RETRIES_S", (0.1, 0.1))
+    monkeypatch.setattr(leases, "WAIT_SHORTEST_S", 0.1)
     mails.refuse = 2
     ask("alice@example.org")
     [mail] = mails.wait(1)

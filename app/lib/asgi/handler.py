@@ -56,7 +56,7 @@ class ThreadReusingHandler(ASGIHandler):
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         _opened.set([])
         thread = self._free.pop() if self._free else ThreadPoolExecutor(1, thread_name_prefix="request")
-        receiver = BodyReceiver(receive, self._body_limit(scope))
+        receiver = BodyReceiver(receive, self._body_limit(scope), form=self._form(scope))
         try:
             async with ThreadSensitiveContext(executor=thread):
                 await self.handle(scope, receiver, send)
@@ -77,6 +77,12 @@ class ThreadReusingHandler(ASGIHandler):
         most = self._files_at.get(scope["path"], settings.DATA_UPLOAD_MAX_MEMORY_SIZE + FRAME_BYTES)
         announced = dict(scope["headers"]).get(b"content-length", b"0")
         return most if announced.isdigit() and int(announced[:20]) <= most else 0
+
+    def _form(self, scope: Any) -> str:
+        """Return the content type of a form to a path that takes files, else an empty one."""
+        content_type = dict(scope["headers"]).get(b"content-type", b"").decode("latin-1")
+        is_form = scope["method"] == "POST" and content_type.lower().startswith("multipart/form-data")
+        return content_type if is_form and scope["path"] in self._files_at else ""
 
     async def read_body(self, receive: Any) -> Any:
         return await body_read(receive)

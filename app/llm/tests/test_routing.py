@@ -12,7 +12,7 @@ from django.conf import Settings
 
 from app.errors import Upstream
 from app.lib.http import ServerResponse
-from app.llm.endpoint import UNSURE_S, Endpoint, ModelInfo
+from app.llm.endpoint import UNCERTAIN_INFO_S, Endpoint, ModelInfo
 from app.llm.exchange import Exchange, ExchangeFailed
 from app.llm.providers import PROVIDERS, provider_of
 from app.llm.providers.protocol import NoModelServed, ServedModel
@@ -144,7 +144,7 @@ def test_an_unsure_context_is_asked_for_again_soon(monkeypatch: pytest.MonkeyPat
     learnt.info_keep("sure", ModelInfo("sure"))
     learnt.info_keep("unsure", ModelInfo("unsure", context_known=False))
     now = time.monotonic()
-    monkeypatch.setattr("app.llm.endpoint.time.monotonic", lambda: now + UNSURE_S + 1)
+    monkeypatch.setattr("app.llm.endpoint.time.monotonic", lambda: now + UNCERTAIN_INFO_S + 1)
     assert learnt.info("unsure") is None
     assert learnt.info("sure") == ModelInfo("sure")
     monkeypatch.setattr("app.llm.endpoint.time.monotonic", lambda: now + 301)

@@ -1,12 +1,16 @@
 """Celery carries job ids and nothing else; PostgreSQL owns the work (design §3)."""
 
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "app.settings")
 
 from django.conf import settings
+
+from app.lib.error_reports import error_reports_start
 
 celery = Celery("refdesk", broker=settings.VALKEY_URL)
 celery.conf.update(
@@ -30,3 +34,10 @@ celery.conf.update(
     task_default_queue="ingest",
 )
 celery.autodiscover_tasks()
+
+
+def _worker_start(**_: Any) -> None:
+    error_reports_start("worker")
+
+
+worker_init.connect(_worker_start)

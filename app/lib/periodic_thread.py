@@ -5,6 +5,7 @@ import threading
 
 from django.db import connection
 
+from app.lib.error_reports import error_report
 from app.lib.tenancy import scope_enter_everything
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ class Rounds:
             except Exception as error:  # the boundary of a thread that must not end
                 # Its text may hold a document's words: the kind says enough.
                 log.warning("%s: %s", self.name, type(error).__name__)
+                error_report(error)
             finally:
                 connection.close()
             self.ended.wait(self.pause_s)

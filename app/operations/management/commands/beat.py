@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from app.lib.error_reports import error_reports_start
 from app.lib.heartbeat_file import alive_touch
 from app.library.reconcile.periodic import Reconciling
 from app.privacy.upkeep import Upkeep
@@ -18,6 +19,7 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        error_reports_start("beat")
         ended = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: ended.set())

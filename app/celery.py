@@ -1,15 +1,17 @@
-"""Celery carries job ids and nothing else; PostgreSQL owns the work (design §3)."""
+"""Celery carries job ids and nothing else. PostgreSQL owns the work (design §3); app/jobs/worker.py has the threads."""
 
 import os
 from typing import Any
 
 from celery import Celery
 from celery.signals import worker_init
+from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "app.settings")
 
 from django.conf import settings
 
+from app.jobs.choices import Lane
 from app.lib.error_reports import error_reports_start
 
 celery = Celery("refdesk", broker=settings.VALKEY_URL)
@@ -31,7 +33,8 @@ celery.conf.update(
     worker_soft_shutdown_timeout=5,
     worker_send_task_events=False,
     worker_hijack_root_logger=False,
-    task_default_queue="ingest",
+    task_queues=[Queue(lane.queue) for lane in Lane],
+    task_default_queue=Lane.CPU.queue,
 )
 celery.autodiscover_tasks()
 

@@ -32,6 +32,7 @@ VALUES: dict[str, Value] = {
     "chunk_id": lambda world: str(world.chunk.pk),
     "export_id": lambda world: str(world.export.pk),
     "erasure_id": lambda world: str(world.erasure.pk),
+    "endpoint_id": lambda world: str(world.endpoint.pk),
     "person": lambda world: world.conversation.user.email,
     "slug": lambda world: world.bot.slug,
     "colour": lambda world: "aa3300",
@@ -74,6 +75,10 @@ VALUES: dict[str, Value] = {
     "overlap_days": lambda world: 1,
     "idempotency_key": lambda world: "",
     "organisation": lambda world: "",
+    "api_key": lambda world: "sk-of-a-test",
+    "models": lambda world: [{"name": "a model", "context": 4096}],
+    "defaults": lambda world: {"model": "a model"},
+    "is_default": lambda world: False,
     "confirm": lambda world: "",
 }
 # Names in queries and bodies that point at rows.
@@ -89,6 +94,11 @@ ROUTE_VALUES: dict[tuple[str, str], Value] = {
     ("POST /api/v1/bots", "slug"): lambda world: "a-new-bot",
     # Exactly one of four: whoever the conversation belongs to.
     ("POST /api/v1/erasures", "person"): lambda world: "",
+    ("POST /api/v1/endpoints", "kind"): lambda world: "vllm",
+    ("PATCH /api/v1/endpoints/{endpoint_id}", "kind"): lambda world: "vllm",
+    # By number: nobody is asked where it is.
+    ("POST /api/v1/endpoints", "url"): lambda world: "https://93.184.215.14/v1",
+    ("PATCH /api/v1/endpoints/{endpoint_id}", "url"): lambda world: "https://93.184.215.14/v1",
     ("GET /api/v1/usage", "from"): lambda world: "2026-01-01",
     ("GET /api/v1/audit", "from"): lambda world: "2026-01-01",
     ("GET /api/v1/usage", "to"): lambda world: "2026-12-31",

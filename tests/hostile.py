@@ -20,13 +20,14 @@ from app.accounts.services import (
 from app.bots.models import Bot
 from app.bots.services import bot_create, bot_pause, bot_update
 from app.chat.models import Citation, Conversation, Message
+from app.jobs.choices import JobState
+from app.jobs.models import Job
 from app.lib.ids import new_id
-from app.library.models import Document, Job, Source
-from app.library.pipeline.job_choices import JobState
+from app.library.models import Document, Source
 from app.library.services.sources import source_create
 from app.plans.models import UsageEntry
 from app.plans.services import plan_create
-from app.privacy.choices import WorkState
+from app.privacy.choices import RequestState
 from app.privacy.models import Erasure, Export, RetentionRun
 
 ATTACKS = (
@@ -170,7 +171,15 @@ def _turn(attack: str, document: Document, bot: Bot, owner: User) -> None:
 
 def _use(attack: str, document: Document, bot: Bot, owner: User) -> None:
     shared, now = {"organisation": bot.organisation}, timezone.now()
-    Job.objects.create(**shared, document=document, state=JobState.FAILED, error_code=attack[:40])
+    Job.objects.create(
+        **shared,
+        kind="ingest",
+        lane="cpu",
+        subject=str(document.pk),
+        state=JobState.FAILED,
+        error_code=attack[:40],
+        error_message=attack,
+    )
     UsageEntry.objects.create(
         **shared,
         at=now,
@@ -187,7 +196,7 @@ def _use(attack: str, document: Document, bot: Bot, owner: User) -> None:
 def _work(organisation: Organisation, owner: User) -> None:
     week = timezone.now() + timedelta(days=7)
     for number, attack in enumerate(ATTACKS):
-        shared = {"organisation": organisation, "state": WorkState.FAILED, "error_code": attack[:40]}
+        shared = {"organisation": organisation, "state": RequestState.FAILED, "error_code": attack[:40]}
         Export.objects.create(**shared, counts={attack: 1}, requested_by=owner, expires=week)
         Erasure.objects.create(**shared, kind="person", subject=new_id(), receipt={"notes": [attack]})
         night = timezone.now().date() - timedelta(days=number)

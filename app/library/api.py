@@ -12,10 +12,10 @@ from app.accounts.auth import ApiRequest, async_policy, policy, stream_allowed
 from app.accounts.choices import Role, Scope
 from app.accounts.models import Organisation
 from app.errors import Invalid, NotFound, RefdeskError
-from app.lib.file_response import stored_answer
-from app.lib.openapi_responses import ANY, EVENTS, PART, PNG, UNCHANGED, answered
+from app.lib.file_response import stored_file_response
+from app.lib.openapi_responses import ANY, EVENTS, PART, PNG, UNCHANGED, responses
 from app.lib.paging import Limit, page_read
-from app.lib.request_id import request_id_of
+from app.lib.request_id import request_id_get
 from app.lib.sse import Event, sse
 from app.lib.storage import ObjectMissing, storage
 from app.library.choices import DocumentState
@@ -116,10 +116,10 @@ def list_documents(
     return {"items": [document_shape(document) for document in items], "next": following}
 
 
-@router.get("/documents/events", auth=async_policy(Role.VIEWER, Scope.DOCUMENTS_READ), openapi_extra=answered(EVENTS))
+@router.get("/documents/events", auth=async_policy(Role.VIEWER, Scope.DOCUMENTS_READ), openapi_extra=responses(EVENTS))
 async def follow_documents(request: ApiRequest) -> HttpResponseBase:
     """Server-sent events: `document` with a Document on every change, `deleted` with an id."""
-    return await sse(_changes(request), request_id=request_id_of(request), allowed=partial(stream_allowed, request))
+    return await sse(_changes(request), request_id=request_id_get(request), allowed=partial(stream_allowed, request))
 
 
 async def _changes(request: ApiRequest) -> AsyncIterator[Event]:
@@ -157,7 +157,7 @@ def cancel_document(request: ApiRequest, document_id: UUID) -> Any:
 @router.get(
     "/documents/{document_id}/content",
     auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ),
-    openapi_extra=answered(ANY, statuses=PART),
+    openapi_extra=responses(ANY, statuses=PART),
 )
 def get_document_content(request: ApiRequest, document_id: UUID) -> HttpResponseBase:
     """The original, as a download; part of it where a Range asks for one."""
@@ -165,7 +165,7 @@ def get_document_content(request: ApiRequest, document_id: UUID) -> HttpResponse
     document = document_get(organisation=organisation, document=document_id)
     version = version_shown(organisation=organisation, document=document_id)
     try:
-        return stored_answer(
+        return stored_file_response(
             request,
             storage(),
             version.storage_key,
@@ -208,7 +208,7 @@ def get_document_text(
 @router.get(
     "/documents/{document_id}/pages/{n}",
     auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ),
-    openapi_extra=answered(PNG, statuses=UNCHANGED),
+    openapi_extra=responses(PNG, statuses=UNCHANGED),
 )
 def get_document_page(request: ApiRequest, document_id: UUID, n: int) -> HttpResponseBase:
     """A page of a PDF as a picture (PNG)."""

@@ -1,12 +1,11 @@
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F
 
 from app.accounts.models import Organisation, User
 from app.lib.ids import new_id
 from app.library.choices import DocumentState, SourceKind, Step, VersionState
-from app.library.pipeline.job_choices import JobKind, JobState
 
 
 class Source(models.Model):
@@ -99,55 +98,6 @@ class VersionText(models.Model):
     version = models.OneToOneField(DocumentVersion, models.CASCADE, primary_key=True, related_name="text")
     organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="+")
     blocks = models.BinaryField()  # compact JSON, zlib
-
-
-class Job(models.Model):
-    """A piece of work. PostgreSQL owns it; the broker only carries its id (design §3).
-
-    A worker holds it by `lease_until` (database clock) and writes only while `fence` is still the number it took.
-    """
-
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="+")
-    document = models.ForeignKey(Document, models.CASCADE, null=True, blank=True, related_name="jobs")
-    version = models.ForeignKey(DocumentVersion, models.CASCADE, null=True, blank=True, related_name="jobs")
-    kind = models.CharField(max_length=10, choices=JobKind.choices, default=JobKind.INGEST)
-    # What a delete job removes, since its rows are gone: {"versions": […], "objects": […]}.
-    targets = models.JSONField(default=dict, blank=True)
-    state = models.CharField(max_length=10, choices=JobState.choices, default=JobState.QUEUED)
-    step = models.CharField(max_length=10, choices=Step.choices, null=True, blank=True)
-    attempt = models.PositiveIntegerField(default=0)  # how often a lease was taken
-    # Leases that ended without a word since the last work that was kept; the third fails the document.
-    deaths = models.PositiveIntegerField(default=0)
-    lease_until = models.DateTimeField(null=True, blank=True)
-    fence = models.PositiveBigIntegerField(default=0)
-    not_before = models.DateTimeField(null=True, blank=True)
-    waiting_since = models.DateTimeField(null=True, blank=True)  # first failure of a server that we depend on
-    sent = models.DateTimeField(null=True, blank=True)  # when the dispatcher last sent the id
-    bytes = models.BigIntegerField(default=0)  # small files first within an organisation's lane
-    error_code = models.CharField(max_length=40, blank=True)
-    created = models.DateTimeField(auto_now_add=True)
-    updated = models.DateTimeField(auto_now=True)
-
-    class Meta:
-        indexes: ClassVar = [
-            models.Index(
-                fields=["state", "organisation", "bytes", "id"],
-                name="job_open",
-                condition=Q(state__in=["queued", "running"]),
-            ),
-        ]
-        constraints: ClassVar = [
-            # One open ingest job a document: a retry while one runs finds it instead of racing it.
-            models.UniqueConstraint(
-                fields=["document"],
-                name="job_one_open_per_document",
-                condition=Q(state__in=["queued", "running"], kind="ingest"),
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.id} ({self.state})"
 
 
 class Chunk(models.Model):

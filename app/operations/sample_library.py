@@ -1,4 +1,4 @@
-"""The documents of a fictional company that a new box begins with, and questions to try on them."""
+"""Sample documents of a fictional company for a new box, and questions to try on them."""
 
 from pathlib import Path
 

@@ -21,7 +21,8 @@ from app.admin_site.tenant_admin import ScopedAdmin
 from app.audit.models import AuditEntry
 from app.bots.models import Bot, BotRevision
 from app.chat.models import Conversation, Message
-from app.library.models import Document, Job, Source
+from app.jobs.models import Job
+from app.library.models import Document, Source
 from tests.people import PASSWORD, Person
 from tests.world import World, world_make
 
@@ -330,7 +331,7 @@ def test_a_document_is_deleted_with_what_hangs_on_it(alice: Person, mine: World)
     alice.client.post(page, {"post": "yes"})
     assert not Document.objects.filter(pk=mine.document.pk).exists()
     # The vectors and the file follow by a job, so the service was used and not only the row deleted.
-    assert Job.objects.filter(organisation=alice.organisation, kind="delete").exists()
+    assert Job.objects.filter(organisation=alice.organisation, kind="document_delete").exists()
 
 
 def test_saving_changed_settings_publishes_a_revision(alice: Person, mine: World) -> None:

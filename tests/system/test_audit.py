@@ -19,7 +19,8 @@ from app.accounts.services import membership_create, user_create
 from app.audit.actors import KEY, PERSON
 from app.audit.models import AuditEntry
 from app.bots.models import Bot
-from app.library.models import Document, Job, Source
+from app.jobs.models import Job
+from app.library.models import Document, Source
 from app.plans.models import Plan
 from app.privacy.models import Erasure, Export
 from tests.doors import Door, doors, knock_at
@@ -39,7 +40,7 @@ WRITING = [door for door in doors() if door.writes and door.name not in CALLS_WI
 
 
 def failed(world: World) -> None:
-    Job.objects.filter(document=world.document).update(state="done")
+    Job.objects.filter(subject=str(world.document.pk)).update(state="done")
     Document.objects.filter(pk=world.document.pk).update(state="failed", error_code="broken_file")
     Erasure.objects.filter(pk=world.erasure.pk).update(state="failed", error_code="interrupted")
 
@@ -50,7 +51,7 @@ def another_owner(world: World) -> None:
 
 
 def queued(world: World) -> None:
-    Job.objects.filter(document=world.document).update(state="done")
+    Job.objects.filter(subject=str(world.document.pk)).update(state="done")
     Document.objects.filter(pk=world.document.pk).update(state="queued")
     Job.objects.filter(pk=world.job.pk).update(state="queued")
 

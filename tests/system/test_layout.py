@@ -24,12 +24,12 @@ BUILT = "app/static/refdesk/"
 # In dependency order: a file imports from the drawers before its own only (docs/decisions/0007).
 DRAWERS = (
     "audit",
+    "jobs",
     "secrets",
     "plans",
     "accounts",
     "oidc",
     "llm",
-    "jobs",
     "retrieval",
     "library",
     "bots",

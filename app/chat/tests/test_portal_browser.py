@@ -181,7 +181,7 @@ def test_keys_lead_to_the_field_and_out_of_the_source(
     page.goto(f"{address}/c/{library.id}")
     chip = page.locator(".chip")
     chip.focus()
-    expect(page.locator(".quote-card")).to_contain_text("You have 28 days of leave.")
+    expect(page.locator(".quote-popover")).to_contain_text("You have 28 days of leave.")
     page.keyboard.press("Enter")
     expect(page.locator("#source")).to_contain_text("has been deleted")
     expect(page.locator("#source mark")).to_have_text("You have 28 days of leave.")

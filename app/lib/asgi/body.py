@@ -1,6 +1,6 @@
 """Receive a request's body: bounded, and on the disk of the stored files.
 
-Django would take any number of bytes from anybody into /tmp (which is memory on many systems), and without a
+Django would accept any number of bytes from anybody into /tmp (which is memory on many systems), and without a
 Content-Length it would see no files and no limit.
 """
 
@@ -30,8 +30,8 @@ def folder_incoming() -> Path:
 
 
 @contextmanager
-def _room_kept(size: int) -> Iterator[None]:
-    """Raises RefdeskError: disk_full, when what is on the disk leaves too little."""
+def _disk_reserve_kept(size: int) -> Iterator[None]:
+    """Keep the disk's reserve free. Raises RefdeskError: disk_full, when too little room is left."""
     with disk_full_named():
         if size > IN_MEMORY_BYTES and shutil.disk_usage(folder_incoming()).free < KEEP_FREE_BYTES:
             raise RefdeskError("disk_full")
@@ -39,12 +39,12 @@ def _room_kept(size: int) -> Iterator[None]:
 
 
 def _temporary() -> IO[bytes]:
-    """Without a name on the disk: a killed process leaves nothing."""
+    """Open a temporary file without a name on the disk, so that a killed process leaves nothing."""
     return tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES, dir=str(folder_incoming()))
 
 
-class Refused:
-    """In the place of a body that was not taken: who reads it is told why, after the checks of who calls."""
+class RefusedBody:
+    """A refused body: reading it raises the error, after the caller has been authenticated."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error
@@ -55,10 +55,10 @@ class Refused:
     readline = read
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: nothing is open."""
 
 
-class Arriving:
+class BodyReceiver:
     """ASGI's `receive` of one request. After a refusal the rest of the body is taken and dropped.
 
     form: the content type of a form that may bring files, else empty.
@@ -75,12 +75,12 @@ class Arriving:
         while self.refused and message["type"] == "http.request":
             message = await self._receive()
         if self.dropped:
-            # Who listened has ended without the rest of its request, and an end of it would be nobody's to notice.
+            # The request was cancelled before its end, so nobody waits for a message: never return one.
             await asyncio.get_running_loop().create_future()
         return message
 
 
-async def body_read(arriving: Arriving) -> IO[bytes] | Refused | Form:
+async def body_read(receiver: BodyReceiver) -> IO[bytes] | RefusedBody | Form:
     """Return the body; one of a form with files, when it is more than a little, as its parts.
 
     Raises RequestAborted when the sender leaves first.
@@ -88,39 +88,39 @@ async def body_read(arriving: Arriving) -> IO[bytes] | Refused | Form:
     body = _temporary()
     size, more = 0, True
     while more:
-        data, more = await _next(arriving, body)
+        data, more = await _next(receiver, body)
         size += len(data)
         try:
-            if size > arriving.most:
+            if size > receiver.most:
                 raise RequestDataTooBig(size)
-            if arriving.form and size > IN_MEMORY_BYTES:
+            if receiver.form and size > IN_MEMORY_BYTES:
                 body.seek(0)
                 start = body.read() + data
                 body.close()
-                return await _form_read(arriving, start, more=more)
-            with _room_kept(size):
+                return await _form_read(receiver, start, more=more)
+            with _disk_reserve_kept(size):
                 body.write(data)
         except (RequestDataTooBig, RefdeskError) as error:
             body.close()
-            arriving.refused = True
-            return Refused(error)
+            receiver.refused = True
+            return RefusedBody(error)
     body.seek(0)
     return body
 
 
-async def _form_read(arriving: Arriving, data: bytes, *, more: bool) -> Form | Refused:
-    form, size, aborted = Form(arriving.form), len(data), True
+async def _form_read(receiver: BodyReceiver, data: bytes, *, more: bool) -> Form | RefusedBody:
+    form, size, aborted = Form(receiver.form), len(data), True
     try:
         await form.feed(data)
         while more and not form.ended:
-            data, more = await _next(arriving)
+            data, more = await _next(receiver)
             size += len(data)
-            if size > arriving.most:
-                arriving.refused = True
-                return Refused(RequestDataTooBig(size))
+            if size > receiver.most:
+                receiver.refused = True
+                return RefusedBody(RequestDataTooBig(size))
             await form.feed(data)
         # Ended before the last byte, the rest is taken and dropped.
-        arriving.refused = more
+        receiver.refused = more
         aborted = False
     finally:
         await form.finish(aborted=aborted)
@@ -129,9 +129,9 @@ async def _form_read(arriving: Arriving, data: bytes, *, more: bool) -> Form | R
     return form
 
 
-async def _next(arriving: Arriving, body: IO[bytes] | None = None) -> tuple[bytes, bool]:
+async def _next(receiver: BodyReceiver, body: IO[bytes] | None = None) -> tuple[bytes, bool]:
     """Return the next data, and whether more will come. Raises RequestAborted."""
-    message = await arriving()
+    message = await receiver()
     if message["type"] == "http.disconnect":
         if body is not None:
             body.close()
@@ -140,12 +140,12 @@ async def _next(arriving: Arriving, body: IO[bytes] | None = None) -> tuple[byte
 
 
 class BodyRequest(ASGIRequest):
-    """A request whose CONTENT_LENGTH is what arrived, sent in chunks or not."""
+    """A request whose CONTENT_LENGTH is the received size, sent in chunks or not."""
 
-    def __init__(self, scope: Any, body_file: IO[bytes] | Refused | Form) -> None:
+    def __init__(self, scope: Any, body_file: IO[bytes] | RefusedBody | Form) -> None:
         super().__init__(scope, cast("IO[bytes]", body_file))
         self._form = body_file if isinstance(body_file, Form) else None
-        if isinstance(body_file, Refused | Form):
+        if isinstance(body_file, RefusedBody | Form):
             self.META["CONTENT_LENGTH"] = "1"
         else:
             size = body_file.seek(0, os.SEEK_END)

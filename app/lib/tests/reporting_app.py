@@ -18,7 +18,7 @@ from django.urls import path
 
 import app.asgi  # noqa: F401 (starts the reports, as in the web process)
 from app.errors import RefdeskError
-from app.lib.asgi.handler import RequestThreads
+from app.lib.asgi.handler import ThreadReusingHandler
 from app.lib.error_reports import error_report
 
 log = logging.getLogger("app.reporting")
@@ -61,7 +61,7 @@ async def request() -> None:
             (b"user-agent", CANARY.encode()), (b"host", b"localhost"), (b"content-type", b"application/json"),
         ],
     }  # fmt: skip
-    talk = ApplicationCommunicator(RequestThreads(), scope)
+    talk = ApplicationCommunicator(ThreadReusingHandler(), scope)
     await talk.send_input({"type": "http.request", "body": f'{{"message": "{CANARY}"}}'.encode()})
     assert (await talk.receive_output(10))["status"] == 500
 

@@ -14,7 +14,7 @@ from django.urls import path
 
 from app.errors import RefdeskError
 from app.lib.asgi import body as request_body
-from app.lib.asgi.handler import FRAME_BYTES, RequestThreads
+from app.lib.asgi.handler import FRAME_BYTES, ThreadReusingHandler
 from app.lib.storage import staging, storage
 from tests.waiting import wait_until
 
@@ -50,9 +50,9 @@ urlpatterns = [path("files", files), path("store", store), path("body", body)]
 
 
 @pytest.fixture(autouse=True)
-def application(settings: Settings, tmp_path: Path) -> RequestThreads:
+def application(settings: Settings, tmp_path: Path) -> ThreadReusingHandler:
     settings.ROOT_URLCONF, settings.MIDDLEWARE, settings.DATA = __name__, [], tmp_path
-    return RequestThreads({"/files": MOST, "/store": 50_000_000})
+    return ThreadReusingHandler({"/files": MOST, "/store": 50_000_000})
 
 
 def form(*given: tuple[str, bytes]) -> bytes:
@@ -65,8 +65,10 @@ def form(*given: tuple[str, bytes]) -> bytes:
     return b"".join(parts) + f"--{BOUNDARY}--\r\n".encode()
 
 
-async def post(application: RequestThreads, where: str, data: bytes, *, announced: bool = False) -> tuple[int, bytes]:
-    """Sent in chunks, without a Content-Length unless `announced`."""
+async def post(
+    application: ThreadReusingHandler, where: str, data: bytes, *, announced: bool = False
+) -> tuple[int, bytes]:
+    """Post in chunks, without a Content-Length unless `announced`."""
     headers = [(b"content-type", f"multipart/form-data; boundary={BOUNDARY}".encode())]
     if announced:
         headers.append((b"content-length", str(len(data)).encode()))
@@ -77,14 +79,14 @@ async def post(application: RequestThreads, where: str, data: bytes, *, announce
         await talk.send_input({"type": "http.request", "body": data[start : start + 60_000], "more_body": True})
     await talk.send_input({"type": "http.request", "body": b"", "more_body": False})
     head = await talk.receive_output(5)
-    answer: dict[str, Any] = await talk.receive_output(5)
+    response: dict[str, Any] = await talk.receive_output(5)
     await talk.wait(5)
-    return head["status"], bytes(answer["body"])
+    return head["status"], bytes(response["body"])
 
 
-async def test_a_body_in_chunks_without_a_length_keeps_its_files(application: RequestThreads) -> None:
-    status, answer = await post(application, "/files", form(("a.txt", b"x" * 100_000)))
-    assert (status, answer) == (200, b'{"files": [["a.txt", 100000]]}')
+async def test_a_body_in_chunks_without_a_length_keeps_its_files(application: ThreadReusingHandler) -> None:
+    status, response = await post(application, "/files", form(("a.txt", b"x" * 100_000)))
+    assert (status, response) == (200, b'{"files": [["a.txt", 100000]]}')
 
 
 @pytest.mark.parametrize(
@@ -98,22 +100,22 @@ async def test_a_body_in_chunks_without_a_length_keeps_its_files(application: Re
         ("flag \U0001f3f3\ufe0f\u200d\U0001f308.md", "flag \U0001f3f3\ufe0f\u200d\U0001f308.md"),
     ],
 )
-async def test_no_file_is_lost_by_its_name(application: RequestThreads, name: str, kept: str) -> None:
-    status, answer = await post(application, "/files", form((name, b"x" * 100_000), ("b.txt", b"y")))
-    assert (status, JsonResponse({"files": [[kept, 100_000], ["b.txt", 1]]}).content) == (200, answer)
+async def test_no_file_is_lost_by_its_name(application: ThreadReusingHandler, name: str, kept: str) -> None:
+    status, response = await post(application, "/files", form((name, b"x" * 100_000), ("b.txt", b"y")))
+    assert (status, JsonResponse({"files": [[kept, 100_000], ["b.txt", 1]]}).content) == (200, response)
 
 
 @pytest.mark.parametrize("announced", [True, False])
 @pytest.mark.parametrize(("where", "most"), [("/files", MOST), ("/body", 2 * 1024 * 1024 + FRAME_BYTES)])
 async def test_more_than_a_path_takes_is_refused_and_not_kept(
-    application: RequestThreads, where: str, most: int, announced: bool
+    application: ThreadReusingHandler, where: str, most: int, announced: bool
 ) -> None:
     status, _ = await post(application, where, form(("a.txt", b"x" * most)), announced=announced)
     assert status == 400  # the API answers 413; this is Django's own page
     assert list(request_body.folder_incoming().iterdir()) == []
 
 
-async def test_nobody_is_told_about_a_body_before_it_is_known_who_calls(application: RequestThreads) -> None:
+async def test_nobody_is_told_about_a_body_before_it_is_known_who_calls(application: ThreadReusingHandler) -> None:
     assert (await post(application, "/nothing", b"x" * 5_000_000))[0] == 404
 
 
@@ -123,7 +125,7 @@ def written() -> int:
 
 
 async def test_an_upload_is_written_to_the_disk_once(
-    application: RequestThreads, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    application: ThreadReusingHandler, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(globals(), "MOST", 50_000_000)
     data = os.urandom(20_000_000)
@@ -137,7 +139,7 @@ async def test_an_upload_is_written_to_the_disk_once(
     assert list(request_body.folder_incoming().iterdir()) == []
 
 
-async def test_fields_beside_a_large_file_are_kept(application: RequestThreads) -> None:
+async def test_fields_beside_a_large_file_are_kept(application: ThreadReusingHandler) -> None:
     field = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="source"\r\n\r\nPrices\r\n'.encode()
     status, answer = await post(application, "/files", field + form(("a.txt", b"x" * 200_000)))
     assert (status, answer) == (200, b'{"files": [["a.txt", 200000]], "source": "Prices"}')
@@ -147,7 +149,7 @@ def request_threads() -> int:
     return sum(thread.name.startswith("request") for thread in threading.enumerate())
 
 
-async def test_a_sender_who_leaves_leaves_no_file_and_no_thread(application: RequestThreads) -> None:
+async def test_a_sender_who_leaves_leaves_no_file_and_no_thread(application: ThreadReusingHandler) -> None:
     headers = [(b"content-type", f"multipart/form-data; boundary={BOUNDARY}".encode())]
     scope = {"type": "http", "method": "POST", "path": "/files", "headers": headers, "query_string": b"",
              "http_version": "1.1"}  # fmt: skip
@@ -165,14 +167,14 @@ async def test_a_sender_who_leaves_leaves_no_file_and_no_thread(application: Req
     assert request_threads() <= before + 1
 
 
-async def test_a_form_that_breaks_off_is_a_bad_request(application: RequestThreads) -> None:
+async def test_a_form_that_breaks_off_is_a_bad_request(application: ThreadReusingHandler) -> None:
     broken = form(("a.txt", b"x" * 200_000)).replace(b'name="file"', b'name="file\x00', 1)
     status, _ = await post(application, "/files", broken[:-20])
     assert status in (200, 400)
     assert list(request_body.folder_incoming().iterdir()) == []
 
 
-async def test_a_disk_without_room_is_named(application: RequestThreads, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_disk_without_room_is_named(application: ThreadReusingHandler, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(staging.StagedFile.__init__, "__kwdefaults__", {"limit": None, "keep_free_bytes": 2**60})
     status, answer = await post(application, "/files", form(("a.txt", b"x" * 100_000)))
     assert (status, answer) == (507, b'{"code": "disk_full"}')
@@ -180,7 +182,7 @@ async def test_a_disk_without_room_is_named(application: RequestThreads, monkeyp
 
 
 async def test_a_file_beyond_the_limit_is_cut_where_the_limit_is_seen(
-    application: RequestThreads, settings: Settings
+    application: ThreadReusingHandler, settings: Settings
 ) -> None:
     settings.UPLOAD_MAX_BYTES = 100_000
     status, answer = await post(application, "/files", form(("a.txt", b"x" * 290_000), ("b.txt", b"y")))

@@ -75,8 +75,8 @@ def test_a_store_that_stays_away_ends_a_download(own: OwnMinio, tmp_path: Path) 
     with store.open(key) as file:
         file.read(100_000)
         own.kill()
-        begun = time.monotonic()
+        started = time.monotonic()
         with said_unavailable():
             while file.read(1_000_000):
                 pass
-        assert time.monotonic() - begun < 30
+        assert time.monotonic() - started < 30

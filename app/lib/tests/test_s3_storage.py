@@ -75,10 +75,10 @@ def test_a_store_where_nothing_listens_is_unavailable(place: Place, tmp_path: Pa
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     away = store_at(replace(place, url=f"http://127.0.0.1:{port}"), tmp_path)
-    begun = time.monotonic()
+    started = time.monotonic()
     with said_unavailable():
         calls_of(away, f"{ORGANISATION}/aa/{'a' * 64}")[call]()
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - started < 10
 
 
 @pytest.mark.parametrize("call", calls_of(None, ""))  # type: ignore[arg-type]
@@ -101,10 +101,10 @@ def test_a_store_that_hangs_is_unavailable_in_time(place: Place, tmp_path: Path)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent_place = replace(place, url=f"http://127.0.0.1:{silent.getsockname()[1]}")
         hanging = S3Storage(silent_place, prefix="objects", scratch=FolderStorage(tmp_path), answer_s=1)
-        begun = time.monotonic()
+        started = time.monotonic()
         with said_unavailable():
             hanging.exists(f"{ORGANISATION}/aa/{'a' * 64}")
-    assert 1 < time.monotonic() - begun < 5
+    assert 1 < time.monotonic() - started < 5
 
 
 # The bucket
@@ -312,10 +312,10 @@ def test_a_signed_address_gives_the_file_as_an_attachment_for_a_minute(place: Pl
     assert address.startswith(public.public_url)
     assert "X-Amz-Expires=60&" in address
     assert place.secret_key not in address
-    with urllib.request.urlopen(address) as answer:
-        assert answer.read() == b"the file"
-        assert answer.headers["Content-Disposition"] == 'attachment; filename="a b.txt"'
-        assert answer.headers["Content-Type"] == "text/plain"
+    with urllib.request.urlopen(address) as response:
+        assert response.read() == b"the file"
+        assert response.headers["Content-Disposition"] == 'attachment; filename="a b.txt"'
+        assert response.headers["Content-Type"] == "text/plain"
     for changed in (address.replace("attachment", "inline"), address.replace("X-Amz-Expires=60", "X-Amz-Expires=600")):
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(changed)

@@ -1,4 +1,4 @@
-"""Media types that can be read."""
+"""Media types that the parsers can read."""
 
 PDF = "application/pdf"
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"

@@ -5,7 +5,7 @@ from django.conf import settings
 from django.db.models import Count, QuerySet
 
 from app.errors import CODES, NotFound, RefdeskError
-from app.lib.times import time_shape
+from app.lib.times import time_text
 from app.library.choices import DocumentState
 from app.library.models import Document, DocumentVersion, Source
 
@@ -93,8 +93,8 @@ def document_shape(document: Document) -> dict[str, Any]:
         "pages": document.pages,
         "version": document.version,
         "error": error_shape(document.error_code, document.error_message) if document.error_code else None,
-        "created": time_shape(document.created),
-        "updated": time_shape(document.updated),
+        "created": time_text(document.created),
+        "updated": time_text(document.updated),
     }
 
 
@@ -117,5 +117,5 @@ def source_shape(source: Source) -> dict[str, Any]:
         "name": source.name,
         "kind": source.kind,
         "documents": source.documents_count,  # type: ignore[attr-defined]  # annotated by source_list
-        "created": time_shape(source.created),
+        "created": time_text(source.created),
     }

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from app.errors import NotFound
-from app.lib.times import time_shape
+from app.lib.times import time_text
 from app.library.models import Chunk, Document, VersionText
 from app.library.parsers.blocks import Block, block_starts, blocks_from_json
 from app.library.selectors.documents import document_url, version_shown
@@ -36,7 +36,7 @@ def passage_shape(chunk: Chunk, document: Document) -> dict[str, Any]:
         "text": chunk.text,
         "place": chunk.place,
         "score": None,
-        "as_of": time_shape(chunk.version.created),
+        "as_of": time_text(chunk.version.created),
     }
 
 

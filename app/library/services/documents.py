@@ -9,9 +9,9 @@ from app.audit.trail import audit_record
 from app.errors import Conflict
 from app.library.choices import DocumentState, VersionState
 from app.library.events import document_publish, document_publish_deleted
-from app.library.models import Document, DocumentVersion, Job, Source
-from app.library.pipeline.jobs import OPEN, delete_job_create, ingest_job_create, job_cancel_open
+from app.library.models import Document, DocumentVersion, Source
 from app.library.selectors.documents import document_get
+from app.library.services.jobs import delete_job_create, ingest_cancel, ingest_is_open, ingest_job_create
 from app.library.uploads import document_keep, upload_receive
 
 # A worker that was told to stop may have a request on its way to the vectors; what it writes goes after that.
@@ -67,7 +67,7 @@ def document_retry(*, organisation: UUID, document: UUID) -> Document:
         Conflict: it is being worked on.
     """
     row = _document_lock(organisation, document)
-    if row.state not in ENDED or Job.objects.filter(document=row, kind="ingest", state__in=OPEN).exists():
+    if row.state not in ENDED or ingest_is_open(organisation=organisation, document=document):
         raise Conflict(message="This document is being worked on already.")
     version = DocumentVersion.objects.filter(document=row, state=VersionState.BUILDING).order_by("-number").first()
     if version is None:
@@ -92,7 +92,7 @@ def document_cancel(*, organisation: UUID, document: UUID) -> Document:
         Conflict: nothing is being done with it.
     """
     document_get(organisation=organisation, document=document)
-    running = job_cancel_open(organisation=organisation, document=document)
+    running = ingest_cancel(organisation=organisation, document=document)
     row = _document_lock(organisation, document)
     if row.state not in (DocumentState.QUEUED, DocumentState.RUNNING):
         raise Conflict(message="Nothing is being done with this document.")
@@ -118,7 +118,7 @@ def document_delete(*, organisation: UUID, document: UUID) -> None:
         NotFound: no such document here.
     """
     document_get(organisation=organisation, document=document)
-    running = job_cancel_open(organisation=organisation, document=document)
+    running = ingest_cancel(organisation=organisation, document=document)
     row = _document_lock(organisation, document)
     versions = list(DocumentVersion.objects.filter(document=row).values_list("id", "storage_key"))
     kept = Document(id=row.pk, organisation_id=organisation, name=row.name)

@@ -10,8 +10,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection, connections
 from django.test import Client
 
+from app.jobs.models import Job
 from app.lib.storage import storage
-from app.library.models import Document, DocumentVersion, Job
+from app.library.models import Document, DocumentVersion
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -34,7 +35,7 @@ def test_an_upload_makes_a_document_a_version_a_job_and_an_object(alice: Any) ->
     assert item["sha256"] == hashlib.sha256(b"hello").hexdigest()
     assert item["source"]["name"] == "Uploads"
     job = Job.objects.get()
-    assert (str(job.document_id), job.state, job.organisation_id) == (item["id"], "queued", alice.organisation.id)
+    assert (job.subject, job.state, job.organisation_id) == (item["id"], "queued", alice.organisation.id)
     version = DocumentVersion.objects.get()
     with storage().open(version.storage_key) as file:
         assert file.read() == b"hello"
@@ -148,9 +149,9 @@ def test_deleting_removes_the_rows_and_leaves_a_job_for_the_rest(alice: Any) -> 
     version = DocumentVersion.objects.get()
     assert alice.client.delete(f"/api/v1/documents/{item['id']}").status_code == 204
     assert not Document.objects.exists()
-    job = Job.objects.get()
-    assert job.kind == "delete"
-    assert job.targets == {"versions": [str(version.id)], "objects": [version.storage_key]}
+    job = Job.objects.get(state="queued")
+    assert job.kind == "document_delete"
+    assert job.payload == {"versions": [str(version.id)], "objects": [version.storage_key]}
     assert alice.client.delete(f"/api/v1/documents/{item['id']}").status_code == 404
 
 
@@ -303,6 +304,6 @@ def digest() -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT d::text FROM library_document d UNION ALL SELECT s::text FROM library_source s"
-            " UNION ALL SELECT j::text FROM library_job j ORDER BY 1"
+            " UNION ALL SELECT j::text FROM jobs_job j ORDER BY 1"
         )
         return cursor.fetchall()

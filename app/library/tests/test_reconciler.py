@@ -10,9 +10,10 @@ from django.core.management import call_command
 from django.db import connection
 
 from app.accounts.models import Organisation
+from app.jobs.models import Job
 from app.lib.advisory_lock import RECONCILER, lock_try
 from app.lib.storage import storage
-from app.library.models import Chunk, Document, DocumentVersion, EmbeddingCache, Job
+from app.library.models import Chunk, Document, DocumentVersion, EmbeddingCache
 from app.library.reconcile.reconciler import reconcile
 from app.library.services.documents import document_delete
 from app.library.tests.stores import (

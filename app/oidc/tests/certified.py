@@ -46,17 +46,17 @@ class CertifiedProvider:
         assert self.issuer.startswith("http://127.0.0.1:"), "the provider did not start"
 
     def control(self, **wishes: Any) -> None:
-        """What it does from now on; what is not named is honest."""
+        """Set the provider's behaviour from now on; without arguments it is honest."""
         wishes.setdefault("person", ADA)
         requests.post(f"{self.issuer}/_control", json=wishes, timeout=30).raise_for_status()
 
     def mint(self, claims: dict[str, Any], *, key: str = "signing", **header: Any) -> str:
-        asked = {"claims": {"iss": self.issuer, **claims}, "key": key, "header": header}
-        return str(requests.post(f"{self.issuer}/_mint", json=asked, timeout=30).json()["token"])
+        body = {"claims": {"iss": self.issuer, **claims}, "key": key, "header": header}
+        return str(requests.post(f"{self.issuer}/_mint", json=body, timeout=30).json()["token"])
 
-    def asked(self) -> dict[str, int]:
-        found: dict[str, int] = requests.get(f"{self.issuer}/_asked", timeout=30).json()
-        return found
+    def request_counts(self) -> dict[str, int]:
+        counts: dict[str, int] = requests.get(f"{self.issuer}/_asked", timeout=30).json()
+        return counts
 
     def stop(self) -> None:
         self.process.terminate()
@@ -72,7 +72,7 @@ def certified() -> Iterator[CertifiedProvider]:
 
 @pytest.fixture
 def provider(certified: CertifiedProvider, settings: Any, db: Any) -> CertifiedProvider:
-    """The honest provider, configured, and nothing known of it yet."""
+    """Configure the honest provider, with empty caches."""
     certified.control()
     settings.OIDC_ISSUER = certified.issuer
     settings.OIDC_CLIENT_ID, settings.OIDC_CLIENT_SECRET = CLIENT_ID, CLIENT_SECRET
@@ -84,48 +84,48 @@ def provider(certified: CertifiedProvider, settings: Any, db: Any) -> CertifiedP
 
 
 def visitor() -> Client:
-    """A browser at the public address."""
+    """Return a browser at the public address."""
     return Client(headers={"Host": "localhost:8000"})
 
 
 def begin(client: Client, path: str = BEGIN) -> str:
-    """Press “Sign in with …”: the address at the provider."""
-    answer = client.get(path)
-    assert answer.status_code == 302, answer.content.decode()
-    return str(answer["Location"])
+    """Press “Sign in with …” and return the address at the provider."""
+    response = client.get(path)
+    assert response.status_code == 302, response.content.decode()
+    return str(response["Location"])
 
 
 def walk(address: str) -> str:
-    """Follow the provider's redirects: the address of the way back, which is not asked."""
+    """Follow the provider's redirects and return the callback's address without requesting it."""
     with requests.Session() as session:
         for _ in range(10):
-            answer = session.get(address, allow_redirects=False, timeout=30)
-            assert answer.status_code in (302, 303), answer.text
-            address = requests.compat.urljoin(address, answer.headers["Location"])
+            response = session.get(address, allow_redirects=False, timeout=30)
+            assert response.status_code in (302, 303), response.text
+            address = requests.compat.urljoin(address, response.headers["Location"])
             if address.startswith(CALLBACK):
                 return address
-    raise AssertionError("the provider goes round in circles")
+    raise AssertionError("the provider redirects for ever")
 
 
-def query_of(address: str) -> dict[str, str]:
+def query_read(address: str) -> dict[str, str]:
     return dict(parse_qsl(urlsplit(address).query))
 
 
 def changed(address: str, **changes: str | None) -> str:
-    """An address with other values in its query; None takes one away."""
-    query = {name: text for name, text in {**query_of(address), **changes}.items() if text is not None}
+    """Return an address with other values in its query; None removes one."""
+    query = {name: text for name, text in {**query_read(address), **changes}.items() if text is not None}
     return f"{address.split('?')[0]}?{urlencode(query)}"
 
 
-def finish(client: Client, way_back: str) -> Any:
-    return client.get(way_back.removeprefix(PUBLIC))
+def finish(client: Client, callback: str) -> Any:
+    return client.get(callback.removeprefix(PUBLIC))
 
 
 def sign_in(client: Client, path: str = BEGIN) -> Any:
-    """All of it; the answer to the way back."""
+    """Sign in and return the response of the callback."""
     return finish(client, walk(begin(client, path)))
 
 
 def is_in(client: Client) -> bool:
-    answer = client.get("/api/v1/me")
-    return answer.status_code == 200 and bool(json.loads(answer.content)["user"])
+    response = client.get("/api/v1/me")
+    return response.status_code == 200 and bool(json.loads(response.content)["user"])

@@ -16,6 +16,7 @@ from app.accounts.models import ApiKey, ClaimRule, Identity, Invitation, Members
 from app.audit.models import AuditEntry
 from app.bots.models import Bot, BotRevision
 from app.chat.models import Citation, Conversation, Message
+from app.lib.columns import Use, column_names
 from app.library.choices import VersionState
 from app.library.models import Chunk, Document, DocumentVersion, Source, VersionText
 from app.privacy.archive.writing import ArchiveWriter, file_part
@@ -29,6 +30,11 @@ def _values(rows: "QuerySet[Any]", *names: str, **named: str) -> Rows:
     """Columns; `source_id` is called `source`. named: what is found at the end of a path, under another name."""
     for row in _paged(rows.values(*names, **{name: F(path) for name, path in named.items()})):
         yield {name.removesuffix("_id"): value for name, value in row.items()}
+
+
+def _declared(rows: "QuerySet[Any]") -> Rows:
+    """Yield the columns that their table declares for archives (app/lib/columns.py)."""
+    return _values(rows, *column_names(rows.model, Use.ARCHIVE))
 
 
 def _paged(rows: "QuerySet[Any]") -> Iterator[dict[str, Any]]:
@@ -72,15 +78,9 @@ def organisation_pieces(writer: ArchiveWriter, organisation: UUID, *, conversati
 def conversation_pieces(writer: ArchiveWriter, rows: "QuerySet[Conversation]") -> Iterator[bytes]:
     """Tables of conversations with their messages and citations."""
     chosen = rows.order_by().values("pk")
-    conversation = ("id", "bot_id", "user_id", "api_key_id", "title", "created", "updated")
-    yield from writer.table("conversations", _values(rows, *conversation))
-    message = ("id", "conversation_id", "role", "reply_to_id", "content", "state", "mode", "model", "revision_id",
-               "tokens_in", "tokens_out", "timings", "error_code", "rating", "created", "updated")  # fmt: skip
-    yield from writer.table("messages", _values(Message.objects.filter(conversation__in=chosen), *message))
-    citation = ("id", "message_id", "n", "start", "end", "support", "chunk_id", "document_id", "document_name",
-                "version", "text", "place", "as_of")  # fmt: skip
-    citations = Citation.objects.filter(message__conversation__in=chosen)
-    yield from writer.table("citations", _values(citations, *citation))
+    yield from writer.table("conversations", _declared(rows))
+    yield from writer.table("messages", _declared(Message.objects.filter(conversation__in=chosen)))
+    yield from writer.table("citations", _declared(Citation.objects.filter(message__conversation__in=chosen)))
 
 
 def people(organisation: UUID) -> Rows:

@@ -4,13 +4,15 @@ Ids are those of the box that made the archive. No class has a password, or the 
 """
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.accounts.choices import Role, Scheme
-from app.chat.choices import AnswerMode, MessageRole, MessageState
+from app.chat.choices import MessageState
+from app.chat.models import Citation, Conversation, Message
+from app.lib.columns import Use, with_columns
 from app.library.choices import DocumentState, SourceKind
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -149,51 +151,30 @@ class RevisionRow(Row):
     created: datetime
 
 
+@with_columns(Conversation, Use.ARCHIVE)
 class ConversationRow(Row):
-    """user or api_key: whose it is."""
-
-    id: Id
-    bot: Id
-    user: Id | None
-    api_key: Id | None
-    title: str = Field(max_length=200)
-    created: datetime
-    updated: datetime
+    """A conversation; user or api_key owns it. Fields that are not named here follow from the table's columns."""
 
 
+@with_columns(Message, Use.ARCHIVE)
 class MessageRow(Row):
+    """A question or an answer. The fields that an import translates are named here; the table declares the others."""
+
     id: Id
     conversation: Id
-    role: MessageRole
     reply_to: Id | None
-    content: str
     state: MessageState
-    mode: AnswerMode | Literal[""]
-    model: str = Field(max_length=200)
     revision: Id | None
-    tokens_in: Count
-    tokens_out: Count
-    timings: dict[str, Any]
-    error_code: str = Field(max_length=40)
-    rating: int | None = Field(ge=-1, le=1)
-    created: datetime
-    updated: datetime
 
 
+@with_columns(Citation, Use.ARCHIVE)
 class CitationRow(Row):
+    """A citation, as above."""
+
     id: Id
     message: Id
-    n: int = Field(ge=0, le=32767)
-    start: Count
-    end: Count
-    support: float | None
     chunk: Id
     document: Id | None
-    document_name: str = Field(max_length=255)
-    version: Count
-    text: str
-    place: dict[str, Any]
-    as_of: datetime
 
 
 class AuditRow(Row):

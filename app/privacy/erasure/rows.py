@@ -11,7 +11,7 @@ from django.apps import apps
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.models import Session
 from django.db import connection
-from django.db.models import F, ForeignKey, Model, Q, QuerySet
+from django.db.models import ForeignKey, Model, Q, QuerySet
 
 from app.accounts.choices import Role
 from app.accounts.models import ApiKey, Identity, Invitation, Membership, OneTimeToken, Organisation, SignIn, User
@@ -20,10 +20,12 @@ from app.audit.trail import audit_details_erase
 from app.bots.models import BotRevision
 from app.chat.models import Citation, Conversation, Message
 from app.errors import RefdeskError
+from app.jobs.selectors import jobs_open
+from app.jobs.services import job_restart, jobs_cancel
 from app.lib.storage import exports_storage
 from app.library.models import Document
-from app.privacy.choices import ExportKind, WorkState
-from app.privacy.duties import OPEN
+from app.privacy.choices import OPEN, ExportKind
+from app.privacy.exports.services import EXPORT
 from app.privacy.models import Export
 from app.privacy.retention.run import conversations_remove
 
@@ -198,11 +200,12 @@ def exports_erase(organisations: Iterable[UUID], person: UUID | None) -> None:
     """Exports that may hold a person's data: finished ones go with their files, one that is being made begins anew."""
     concerned = Q(kind=ExportKind.ORGANISATION) | (Q(person=person) if person else Q(pk=None))
     rows = Export.objects.filter(concerned, Q(organisation__in=list(organisations)) | Q(person=person))
-    rows.filter(kind=ExportKind.ORGANISATION, state__in=OPEN).update(
-        state=WorkState.QUEUED, fence=F("fence") + 1, lease_until=None, percent=0
-    )
+    for pk in list(rows.filter(kind=ExportKind.ORGANISATION, state__in=OPEN).values_list("pk", flat=True)):
+        for job in jobs_open(kind=EXPORT).filter(unique_key=str(pk)).values_list("pk", flat=True):
+            job_restart(job=job)
     ended = rows.exclude(kind=ExportKind.ORGANISATION, state__in=OPEN)
-    for pk, key in list(ended.values_list("pk", "storage_key")):
+    for pk, organisation, key in list(ended.values_list("pk", "organisation_id", "storage_key")):
+        jobs_cancel(organisation=organisation, kind=EXPORT, key=str(pk))
         if key:
             exports_storage().delete(key)
         Export.objects.filter(pk=pk).delete()

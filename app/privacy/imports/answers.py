@@ -7,6 +7,7 @@ from app.bots.models import Bot, BotRevision, BotSource
 from app.bots.services import settings_check
 from app.chat.choices import MessageState
 from app.chat.models import Citation, Conversation, Message
+from app.lib.columns import Use, value_names
 from app.privacy.archive.reading import refused
 from app.privacy.archive.rows import CitationRow, MessageRow
 from app.privacy.imports.context import Coming, backdate, batched, create
@@ -76,7 +77,6 @@ def conversations_make(coming: Coming) -> None:
 
 
 def _message(coming: Coming, row: MessageRow) -> Message:
-    same = {"role", "content", "mode", "model", "tokens_in", "tokens_out", "timings", "error_code", "rating"}
     return Message(
         id=coming.new(row.id),
         organisation=coming.organisation,
@@ -84,17 +84,16 @@ def _message(coming: Coming, row: MessageRow) -> Message:
         reply_to_id=coming.new_or_none(row.reply_to),
         revision_id=coming.new_or_none(row.revision),
         state=MessageState.INTERRUPTED if row.state == MessageState.RUNNING else row.state,
-        **row.model_dump(include=same),
+        **row.model_dump(include=value_names(Message, Use.ARCHIVE) - {"state"}),
     )
 
 
 def _citation(coming: Coming, row: CitationRow) -> Citation:
-    same = {"n", "start", "end", "support", "document_name", "version", "text", "place", "as_of"}
     return Citation(
         id=coming.new(row.id),
         organisation=coming.organisation,
         message_id=coming.new(row.message),
         chunk_id=coming.new(row.chunk),
         document_id=coming.new(row.document) if row.document in coming.documents else None,
-        **row.model_dump(include=same),
+        **row.model_dump(include=value_names(Citation, Use.ARCHIVE)),
     )

@@ -9,8 +9,8 @@ from app.lib.storage import TooLarge, object_key, storage
 from app.library.choices import DocumentState, Step, VersionState
 from app.library.models import Chunk, Document, DocumentVersion, Source, VersionText
 from app.library.parsers.blocks import blocks_from_json
-from app.library.pipeline.jobs import ingest_job_create
 from app.library.pipeline.steps import chunk_id
+from app.library.services.jobs import ingest_job_create
 from app.library.uploads import name_clean
 from app.privacy.archive.reading import refused
 from app.privacy.archive.rows import ChunkRow, DocumentRow, VersionRow

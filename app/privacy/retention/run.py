@@ -1,10 +1,11 @@
 """What is too old goes, once a UTC night: conversations by each organisation's own rule, and what has expired.
 
-A night is done for an organisation when it has a row of it, so that a night that a stopped box slept through is made
-up for at the next start. An advisory lock lets one worker do it.
+A night is done for an organisation when it has a row of it, so a job that begins again goes on where it was. An
+advisory lock lets one worker, or a command, do it.
 """
 
 import logging
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -15,7 +16,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from app.accounts.models import Invitation, OneTimeToken, Organisation
-from app.accounts.user_sessions import sign_ins_clean, sign_ins_over
+from app.accounts.user_sessions import user_sessions_expired, user_sessions_purge
 from app.audit.trail import audit_record
 from app.chat.models import Citation, Conversation, Message
 from app.lib.advisory_lock import RETENTION, lock_try
@@ -36,18 +37,16 @@ def night_of(moment: datetime) -> date:
     return (moment.astimezone(UTC) - BEGINS).date()
 
 
-def retention_due(*, now: datetime | None = None) -> bool:
-    """Whether something has not had its night yet."""
-    done = RetentionRun.objects.filter(night__gte=night_of(now or timezone.now()))
-    if not done.filter(organisation=None).exists():
-        return True
-    return Organisation.objects.filter(~Exists(done.filter(organisation=OuterRef("pk")))).exists()
-
-
-def retention_run(*, organisation: UUID | None = None, dry_run: bool = False, again: bool = False) -> dict[str, Counts]:
+def retention_run(
+    *,
+    organisation: UUID | None = None,
+    dry_run: bool = False,
+    again: bool = False,
+    on_step: Callable[[str], None] = lambda step: None,
+) -> dict[str, Counts]:
     """Remove what is too old: of one organisation, or of all and of the box itself. What has had its night is left
     out, except with `again`. Counts by organisation's slug; nothing is removed with `dry_run`. Empty when another
-    process is at it.
+    process is at it. on_step: hears `organisations` before each of them, and `box`.
     """
     night, found = night_of(timezone.now()), {}
     with lock_try(RETENTION) as alone:
@@ -61,8 +60,10 @@ def retention_run(*, organisation: UUID | None = None, dry_run: bool = False, ag
         rows = Organisation.objects.order_by("pk")
         for row in rows.filter(pk=organisation) if organisation else rows:
             if row.pk not in done:
+                on_step("organisations")
                 found[row.slug] = _organisation_tidy(row, night, dry_run=dry_run)
         if organisation is None and None not in done:
+            on_step("box")
             found[""] = _box_tidy(night, dry_run=dry_run)
     return found
 
@@ -155,9 +156,13 @@ def _box_tidy(night: date, *, dry_run: bool) -> Counts:
     tokens = OneTimeToken.objects.filter(expires__lt=now)
     sessions = Session.objects.filter(expire_date__lt=now)
     if dry_run:
-        return {"one_time_tokens": tokens.count(), "sessions": sessions.count(), "sign_ins": sign_ins_over().count()}
+        return {
+            "one_time_tokens": tokens.count(),
+            "sessions": sessions.count(),
+            "sign_ins": user_sessions_expired().count(),
+        }
     counts = {"one_time_tokens": tokens.delete()[0], "sessions": sessions.delete()[0]}
-    counts |= {"sign_ins": sign_ins_clean(), **exports_tidy()}
+    counts |= {"sign_ins": user_sessions_purge(), **exports_tidy()}
     RetentionRun.objects.filter(created__lt=now - RUNS_KEPT).delete()
     RetentionRun.objects.create(organisation=None, night=night, counts=counts)
     return counts

@@ -20,12 +20,11 @@ from app.accounts.models import (
 )
 from app.audit.trail import audit_record
 from app.bots.models import BotRevision
+from app.jobs.tests.running import jobs_run
 from app.lib.storage import exports_storage, storage
-from app.library.models import Document, Job
-from app.library.pipeline.run import job_run
+from app.library.models import Document
 from app.library.tests.stores import points_of, stores_empty, upload, writer
 from app.privacy.erasure import run as erasing
-from app.privacy.erasure.run import erasure_run_next
 from app.privacy.models import Erasure
 from tests.engines import FOLDER, POSTGRES
 from tests.people import Person
@@ -49,8 +48,7 @@ def valkey_client() -> "redis.Redis":
 
 
 def jobs_do() -> None:
-    for job in Job.objects.filter(state="queued").values_list("id", flat=True):
-        assert job_run(job=job)
+    assert jobs_run()
 
 
 def texts_fill(organisation: Organisation, word: str) -> list[str]:
@@ -158,8 +156,7 @@ def erasure_of_acme() -> Erasure:
 
 
 def run_all() -> None:
-    while erasure_run_next():
-        pass
+    jobs_run("erasure")
 
 
 def leftovers(organisation: Organisation) -> list[str]:

@@ -20,14 +20,14 @@ from app.accounts.models import ApiKey, ClaimRule, Invitation, Membership, Organ
 from app.bots.services import bot_create
 from app.chat.models import Citation, Conversation, Message
 from app.errors import RefdeskError
+from app.jobs.tests.running import jobs_run
 from app.lib.storage import exports_storage, storage
-from app.library.models import Chunk, Document, Job
-from app.library.pipeline.run import job_run
+from app.library.models import Chunk, Document
 from app.library.tests.stores import stores_agree, stores_empty, upload
 from app.operations.management.commands.check_store import exports_compare
 from app.privacy.archive.reading import ArchiveReader
 from app.privacy.archive.rows import ORGANISATION_TABLES
-from app.privacy.exports.run import export_run_next, exports_expire, exports_tidy
+from app.privacy.exports.run import exports_expire, exports_tidy
 from app.privacy.imports.run import organisation_import
 from app.privacy.models import Export
 from tests.digest import changes, crossings, digest
@@ -45,8 +45,7 @@ def empty(db: Any, qdrant: str, embedder: str, valkey: str) -> None:
 
 
 def jobs_do() -> None:
-    for job in Job.objects.filter(state="queued").values_list("id", flat=True):
-        assert job_run(job=job)
+    assert jobs_run()
 
 
 def ask(bot: str, organisation: str) -> Any:
@@ -300,7 +299,7 @@ def test_a_person_s_archive_is_not_an_organisation(library: Organisation, tmp_pa
 def exported(caller: Person, **body: Any) -> dict[str, Any]:
     answer = caller.client.post("/api/v1/exports", body, content_type="application/json")
     assert answer.status_code == 202, answer.content
-    assert export_run_next()
+    assert jobs_run("export")
     found: dict[str, Any] = caller.client.get(f"/api/v1/exports/{answer.json()['id']}").json()
     return found
 

@@ -18,12 +18,13 @@ from django.db import connection
 from django.test import AsyncClient, Client
 
 from app.accounts.models import Membership, Organisation, User
+from app.jobs.models import Job
+from app.jobs.tests.probes import leases_age
+from app.jobs.tests.running import jobs_run
 from app.lib.storage import exports_storage, storage
 from app.library.models import Source
 from app.library.tests.stores import stores_empty
 from app.library.tests.workers import ROOT, test_database_url, worker, worker_kill, worker_start
-from app.privacy.erasure.run import erasure_run_next
-from app.privacy.exports.run import export_run_next
 from app.privacy.models import Erasure, Export
 from tests.digest import changes, digest
 from tests.people import Person
@@ -126,11 +127,11 @@ def test_an_export_killed_in_the_middle_is_made_anew_and_nothing_is_half(
     row = Export.objects.get(requested_by=alice.user)
     assert (row.state, row.storage_key) == ("running", "")
     assert list(exports_storage().objects(organisation=large.id)) == []
-    Export.objects.update(lease_until=row.created)
+    leases_age()
     with worker(log):
         wait_until(lambda: Export.objects.get(pk=row.pk).state == "done", what="export done")
     row.refresh_from_db()
-    assert row.attempt == 2
+    assert Job.objects.get(kind="export").attempt == 2
     assert [each.key for each in exports_storage().objects(organisation=large.id)] == [row.storage_key]
     with exports_storage().local_path(row.storage_key) as path:
         assert zipfile.ZipFile(path).testzip() is None
@@ -180,7 +181,7 @@ def test_a_viewer_takes_their_own_data_away_and_nobody_else_does(alice: Person, 
     page = bob.client.get("/account/data")
     assert page["Refresh"] == "3"
     assert "Being made" in page.content.decode()
-    assert export_run_next()
+    assert jobs_run("export")
     made = Export.objects.get(kind="account")
     address = f"/account/exports/{made.pk}"
     assert address in bob.client.get("/account/data").content.decode()
@@ -199,7 +200,7 @@ def test_an_account_is_deleted_after_the_address_was_typed(alice: Person, bob: P
     assert own(bob.client, "erase", confirm="yes").status_code == 422
     assert own(bob.client, "erase", confirm="Bob@example.org ").status_code == 200
     assert bob.client.get("/account").status_code == 302
-    assert erasure_run_next()
+    assert jobs_run("erasure")
     assert not User.objects.filter(pk=bob.user.pk).exists()
     assert Erasure.objects.get().receipt["asked_by"] == {"kind": "person", "id": str(bob.user.pk)}
 
@@ -215,7 +216,7 @@ def test_the_last_owner_is_told_what_to_do(alice: Person) -> None:
 
 def test_the_admin_s_buttons_export_and_erase(alice: Person, bob: Person) -> None:
     alice.client.post("/admin/privacy/export/add/", {"who": ""})
-    assert export_run_next()
+    assert jobs_run("export")
     made = Export.objects.get(requested_by=alice.user)
     assert "Download" in alice.client.get("/admin/privacy/export/").content.decode()
     assert (
@@ -228,8 +229,7 @@ def test_the_admin_s_buttons_export_and_erase(alice: Person, bob: Person) -> Non
     assert not Erasure.objects.exists()
     alice.client.post(page, {"who": "bob@example.org", "confirm": "bob@example.org"})
     assert "Refresh" in alice.client.get("/admin/privacy/erasure/").headers
-    while erasure_run_next():
-        pass
+    jobs_run("erasure")
     assert not User.objects.filter(pk=bob.user.pk).exists()
     row = Erasure.objects.get(kind="person")
     assert str(row.pk) in alice.client.get(f"/admin/privacy/erasure/{row.pk}/change/").content.decode()

@@ -1,8 +1,8 @@
 import { h } from "../page/dom";
 import { icon } from "../page/icons";
-import { type Client, Refused } from "../chat/client";
-import { placeAndDay } from "../chat/place";
-import type { Citation, Passage, Span } from "../chat/shapes";
+import { ApiError, type Client } from "../chat/client";
+import type { Citation, Passage } from "../chat/payloads";
+import { placeAndDay, type Span } from "../chat/place";
 import { type Line, PageView } from "./page_view";
 import { drawText, marked, type TextView, touches } from "./text";
 
@@ -88,7 +88,7 @@ export class SourcePanel {
     return h(
       "header",
       { class: "source-head" },
-      h("span", { class: "source-n" }, h("span", { class: "unseen" }, "Source "), String(n)),
+      h("span", { class: "source-n" }, h("span", { class: "visually-hidden" }, "Source "), String(n)),
       h("div", { class: "source-title" }, h("h2", { dir: "auto" }, passage.document.name), h("p", {}, placeAndDay(passage))),
       h("div", { class: "source-tools" }, wide, original || null, close),
     );
@@ -131,7 +131,7 @@ export class SourcePanel {
 
   /** The document cannot be shown: why, and the passage as it was quoted. */
   private async instead(body: HTMLElement, passage: Passage, quotes: Promise<Span[]>, error: unknown, signal: AbortSignal): Promise<void> {
-    const gone = error === null || (error instanceof Refused && (error.status === 404 || error.status === 410));
+    const gone = error === null || (error instanceof ApiError && (error.status === 404 || error.status === 410));
     const words = gone
       ? "This document, or this version of it, has been deleted. This is what the answer quoted from it:"
       : "The document could not be loaded. This is what the answer quoted from it:";

@@ -25,11 +25,6 @@ class SourceOut(Schema):
     created: str
 
 
-class SourcesOut(Schema):
-    items: list[SourceOut]
-    next: str | None
-
-
 class SourceOfDocumentOut(Schema):
     id: UUID
     name: str
@@ -63,11 +58,6 @@ class DocumentOut(Schema):
 
 class DocumentsOut(Schema):
     items: list[DocumentOut]
-
-
-class DocumentPageOut(Schema):
-    items: list[DocumentOut]
-    next: str | None
 
 
 class PassageDocumentOut(Schema):

@@ -26,7 +26,11 @@ What the other apps use, and nothing else:
     services    job_create, jobs_cancel, job_restart, job_retry; in the transaction that makes the work necessary
     schedule    schedule_set, schedule_clear: a cron expression of a row, in its time zone
     active_job  ActiveJob: lease, payload, progress, check, fenced, done
-    leases      LeaseLost, Stopped
+    leases      LeaseLost (raised by a kind, its subject is gone), Stopped; fenced_sql, for a write of one statement
+    execution   job_see_through, for commands that wait for their job
+    selectors   jobs_open, lane_depths
     models      Job, to be read
     choices     JobState, Lane, OPEN
+
+A kind that runs for long gives `per_organisation`, so that one organisation leaves room to the others.
 """

@@ -2,10 +2,16 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import F
+from django.utils import timezone
 
 from app.accounts.models import Organisation, User
 from app.lib.ids import new_id
 from app.library.choices import DocumentState, SourceKind, Step, VersionState
+
+# In UTF-8, so that it fits an index's entry (2,704 bytes) beside the source.
+EXTERNAL_ID_BYTES = 2000
+URL_LENGTH = 2000
+VALIDATOR_LENGTH = 500
 
 
 class Source(models.Model):
@@ -26,20 +32,25 @@ class Source(models.Model):
 
 
 class Document(models.Model):
-    """One file of an organisation. The same bytes in the same organisation are the same document."""
+    """A document of a source, by the id that the source gives it: a file's name, an address, a key, a caller's own id.
+
+    Its bytes belong to its versions; a list reads those of the newest one (app/library/selectors/documents.py).
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="documents")
     source = models.ForeignKey(Source, models.CASCADE, related_name="documents")
+    external_id = models.CharField(max_length=EXTERNAL_ID_BYTES)
     name = models.CharField(max_length=255)
+    url = models.CharField(max_length=URL_LENGTH, blank=True)  # of the original, where it has one
+    metadata = models.JSONField(default=dict, blank=True)  # whatever a program that pushes wants to keep with it
     media_type = models.CharField(max_length=100, blank=True)
-    bytes = models.BigIntegerField()
-    sha256 = models.CharField(max_length=64)
     state = models.CharField(max_length=10, choices=DocumentState.choices, default=DocumentState.QUEUED)
     step = models.CharField(max_length=10, choices=Step.choices, null=True, blank=True)
     percent = models.PositiveSmallIntegerField(default=0)
-    # Of the version that answers; until there is one, of the version being built.
+    # Number of the newest version; `active_version` is the one that answers.
     version = models.PositiveIntegerField(default=1)
+    # Of the newest version that was read, as far as it was.
     chunks = models.PositiveIntegerField(default=0)
     pages = models.PositiveIntegerField(null=True, blank=True)
     error_code = models.CharField(max_length=40, blank=True)
@@ -53,7 +64,7 @@ class Document(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["organisation", "sha256"], name="document_bytes_unique")
+            models.UniqueConstraint(fields=["source", "external_id"], name="document_identity_unique")
         ]
         indexes: ClassVar = [
             models.Index(fields=["organisation", "-created"], name="document_by_age"),
@@ -65,7 +76,11 @@ class Document(models.Model):
 
 
 class DocumentVersion(models.Model):
-    """What was read from a document at one time. A re-index makes a new one and then switches."""
+    """The bytes of a document at one time, and what was read from them.
+
+    The same bytes of an organisation are one stored object, however many versions name its key. A version that was
+    replaced stays as long as an answer cites it (app/privacy/retention).
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="+")
@@ -73,6 +88,13 @@ class DocumentVersion(models.Model):
     number = models.PositiveIntegerField(default=1)
     state = models.CharField(max_length=10, choices=VersionState.choices, default=VersionState.BUILDING)
     storage_key = models.CharField(max_length=200)
+    sha256 = models.CharField(max_length=64)
+    bytes = models.BigIntegerField()
+    fetched = models.DateTimeField(default=timezone.now)  # when the source gave these bytes
+    # What the source's server named these bytes by, sent back to it to ask whether they have changed.
+    etag = models.CharField(max_length=VALIDATOR_LENGTH, blank=True)
+    last_modified = models.CharField(max_length=VALIDATOR_LENGTH, blank=True)
+    # As the source says, until the file is read: a hint to its reader.
     media_type = models.CharField(max_length=100, blank=True)
     title = models.CharField(max_length=500, blank=True)
     language = models.CharField(max_length=10, blank=True)
@@ -81,11 +103,13 @@ class DocumentVersion(models.Model):
     embedding_model = models.CharField(max_length=200, blank=True)
     warnings = models.JSONField(default=list, blank=True)
     created = models.DateTimeField(auto_now_add=True)
+    retired = models.DateTimeField(null=True, blank=True)  # when another one took its place
 
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["document", "number"], name="version_number_unique"),
         ]
+        indexes: ClassVar = [models.Index(fields=["storage_key"], name="version_by_object")]
         ordering: ClassVar = [F("number").desc()]
 
     def __str__(self) -> str:

@@ -4,13 +4,14 @@ from django.contrib import admin
 from django.forms import ModelForm
 from django.http import HttpRequest
 
+from app.accounts.models import Organisation
 from app.admin_site.actions import object_action
 from app.admin_site.tenant_admin import ScopedAdmin, display, is_operator
 from app.llm.forms import EndpointForm
 from app.llm.models import ModelEndpoint
 from app.llm.selectors import api_key_is_set
 from app.llm.services import endpoint_create, endpoint_delete, endpoint_trial_record, endpoint_update
-from app.llm.trial import endpoint_open, endpoint_try_in_thread
+from app.llm.trial import endpoint_open, endpoint_try
 
 
 @admin.register(ModelEndpoint)
@@ -27,6 +28,10 @@ class ModelEndpointAdmin(ScopedAdmin):
     search_fields = ("name", "url")
     ordering = ("name", "pk")
     actions_row = actions_detail = ("test",)
+
+    def listed_only(self, request: HttpRequest) -> Organisation | None:
+        # The deployment's belong to none that an operator could choose.
+        return None if is_operator(request) else super().listed_only(request)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         excluded = self.get_exclude(request, obj)
@@ -66,11 +71,8 @@ class ModelEndpointAdmin(ScopedAdmin):
         permission="view",
     )
     def test(self, request: HttpRequest, obj: ModelEndpoint) -> str:
-        trial = endpoint_try_in_thread(endpoint_open(obj))
-        if obj.organisation_id is not None:
-            endpoint_trial_record(
-                organisation=obj.organisation_id, endpoint=obj.pk, healthy=trial.ok, learnt=trial.learnt
-            )
+        trial = endpoint_try(organisation=obj.organisation_id, endpoint=endpoint_open(obj))
+        endpoint_trial_record(organisation=obj.organisation_id, endpoint=obj.pk, healthy=trial.ok, learnt=trial.learnt)
         if trial.error is not None:
             raise trial.error
         return f"{obj.name} answers “{(trial.text or '').strip()}” after {trial.took_s:.1f} s ({trial.model})."

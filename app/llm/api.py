@@ -1,11 +1,10 @@
 from typing import Any
 from uuid import UUID
 
-from asgiref.sync import sync_to_async
 from ninja import Router, Status
 from ninja.pagination import paginate
 
-from app.accounts.auth import ApiRequest, async_policy, policy
+from app.accounts.auth import ApiRequest, policy
 from app.accounts.choices import Role, Scope
 from app.errors import NotAllowed, RefdeskError
 from app.lib.cursor_pagination import TimePagination
@@ -69,20 +68,18 @@ def delete_endpoint(request: ApiRequest, endpoint_id: UUID) -> Any:
     return Status(204, None)
 
 
-@router.post("/endpoints/{endpoint_id}/test", auth=async_policy(Role.ADMIN, Scope.ADMIN), response=TrialOut)
-async def test_endpoint(request: ApiRequest, endpoint_id: UUID) -> Any:
+@router.post("/endpoints/{endpoint_id}/test", auth=policy(Role.ADMIN, Scope.ADMIN), response=TrialOut)
+def test_endpoint(request: ApiRequest, endpoint_id: UUID) -> Any:
     """Ask the server for one token. The answer is 200 whatever came back."""
     organisation = request.caller.organisation_id
-    row = await sync_to_async(endpoint_get)(organisation=organisation, endpoint=endpoint_id)
+    row = endpoint_get(organisation=organisation, endpoint=endpoint_id)
     try:
-        opened = await sync_to_async(endpoint_open)(row)
+        opened = endpoint_open(row)
     except RefdeskError as error:
         trial = Trial(0.0, error=error)
     else:
-        trial = await endpoint_try(opened)
-    await sync_to_async(endpoint_trial_record)(
-        organisation=organisation, endpoint=row.pk, healthy=trial.ok, learnt=trial.learnt
-    )
+        trial = endpoint_try(organisation=organisation, endpoint=opened)
+    endpoint_trial_record(organisation=organisation, endpoint=row.pk, healthy=trial.ok, learnt=trial.learnt)
     return {
         "ok": trial.ok,
         "took_s": round(trial.took_s, 3),
@@ -92,12 +89,13 @@ async def test_endpoint(request: ApiRequest, endpoint_id: UUID) -> Any:
     }
 
 
-@router.get("/endpoints/{endpoint_id}/models", auth=async_policy(Role.ADMIN, Scope.ADMIN), response=ServedModelsOut)
-async def list_endpoint_models(request: ApiRequest, endpoint_id: UUID) -> Any:
+@router.get("/endpoints/{endpoint_id}/models", auth=policy(Role.ADMIN, Scope.ADMIN), response=ServedModelsOut)
+def list_endpoint_models(request: ApiRequest, endpoint_id: UUID) -> Any:
     """The models that are known of the server, and those that it lists now."""
-    row = await sync_to_async(endpoint_get)(organisation=request.caller.organisation_id, endpoint=endpoint_id)
+    organisation = request.caller.organisation_id
+    row = endpoint_get(organisation=organisation, endpoint=endpoint_id)
     try:
-        served = await models_served(await sync_to_async(endpoint_open)(row))
+        served = models_served(organisation=organisation, endpoint=endpoint_open(row))
     except RefdeskError as error:
         return {"items": models_merge(row, None), "error": failure_read(error)}
     return {"items": models_merge(row, served), "error": None}

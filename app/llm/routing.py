@@ -17,7 +17,7 @@ from app.llm.providers.protocol import NoModelServed
 from app.secrets.services import secret_read
 
 REQUEST = RequestPolicy(attempts=1, timeout_s=3.0)  # a turn waits for it
-API_KEY = "endpoint.api_key"
+API_KEY = "model_endpoint.api_key"
 # A change in another process is seen after so long; in this one at once.
 ROUTES_S = 5.0
 

@@ -22,13 +22,14 @@ from app.lib.tenancy import everything_visible
 from app.llm.choices import EndpointKind
 from app.llm.models import NAME, ModelEndpoint
 from app.llm.routing import API_KEY, endpoints_forget
+from app.llm.waiting import one_of_few
 from app.secrets.services import secret_delete, secret_set
 
 log = logging.getLogger(__name__)
 
 ENVIRONMENT = "deployment"
-# What a change of these makes unknown again.
-_SPOKEN_TO = ("kind", "url", "api_key")
+# With another of these it is another server, of which nothing is known.
+_PLACE = ("kind", "url")
 
 
 @transaction.atomic
@@ -55,10 +56,12 @@ def endpoint_create(
         AddressRefused: the egress policy refuses the address of an organisation.
         RefdeskError: secrets_key_missing.
     """
+    url = _url_read(url)
+    _address_check(url, organisation)
     with _in_sight(organisation):
         first = organisation is not None and not ModelEndpoint.objects.filter(organisation=organisation).exists()
         row = ModelEndpoint(organisation_id=organisation, is_default=first if is_default is None else is_default)
-        values = {"name": name, "kind": kind, "url": _url_checked(url, organisation), "api_key": api_key}
+        values = {"name": name, "kind": kind, "url": url, "api_key": api_key}
         _apply(row, {**values, "models": models or [], "defaults": defaults or {}})
         _save(row)
     _audit(row, "endpoint.create", after=_state(row))
@@ -74,13 +77,15 @@ def endpoint_update(*, organisation: UUID | None, endpoint: UUID, changes: dict[
         Invalid: a value cannot be used, or the address has another host and the key is not given again.
     """
     if "url" in changes:
-        changes = {**changes, "url": _url_checked(changes["url"], organisation)}
+        changes = {**changes, "url": _url_read(changes["url"])}
     with _in_sight(organisation):
         row = _locked(organisation, endpoint)
         before = _state(row)
+        if changes.get("url", row.url) != row.url:
+            _address_check(changes["url"], organisation)
         if row.credential_id and "api_key" not in changes and _origin(changes.get("url", row.url)) != _origin(row.url):
             raise Invalid(message="Enter the API key again: the stored one is not sent to another server.")
-        if any(name in changes for name in _SPOKEN_TO):
+        if "api_key" in changes or any(changes.get(name, getattr(row, name)) != getattr(row, name) for name in _PLACE):
             row.healthy, row.learnt = None, {}
         _apply(row, changes)
         _save(row)
@@ -102,10 +107,19 @@ def endpoint_delete(*, organisation: UUID | None, endpoint: UUID) -> None:
 
 
 @transaction.atomic
-def endpoint_trial_record(*, organisation: UUID, endpoint: UUID, healthy: bool, learnt: dict[str, Any]) -> None:
-    """Keep what a test of the organisation's own server has shown. What is the deployment's stays as it is."""
+def endpoint_trial_record(*, organisation: UUID | None, endpoint: UUID, healthy: bool, learnt: dict[str, Any]) -> None:
+    """Keep what a test has shown. An organisation's test of the deployment's server leaves that one as it is."""
     rows = ModelEndpoint.objects.filter(organisation=organisation, pk=endpoint)
     rows.update(healthy=healthy, **({"learnt": learnt} if learnt else {}))
+    name = ModelEndpoint.objects.values_list("name", flat=True).get(pk=endpoint)
+    audit_record(
+        organisation=organisation,
+        action="endpoint.test",
+        target_kind="endpoint",
+        target=str(endpoint),
+        target_name=name,
+        after={"ok": healthy},
+    )
 
 
 async def environment_endpoint_at_start() -> None:
@@ -147,8 +161,8 @@ def _apply(row: ModelEndpoint, changes: dict[str, Any]) -> None:
         _key_set(row, changes["api_key"])
 
 
-def _url_checked(url: str, organisation: UUID | None) -> str:
-    """Return the address as it is stored. Raises Invalid, and AddressRefused for one that an organisation enters."""
+def _url_read(url: str) -> str:
+    """Return the address as it is stored. Raises Invalid."""
     url = url.strip().rstrip("/")
     try:
         parts = urlsplit(url)
@@ -157,9 +171,14 @@ def _url_checked(url: str, organisation: UUID | None) -> str:
         plain = False
     if not plain or parts.query or parts.fragment:
         raise Invalid(message="The address must begin with http:// or https:// and have no query.")
-    if organisation is not None:
-        entered_url_check(url)
     return url
+
+
+def _address_check(url: str, organisation: UUID | None) -> None:
+    """Check where an organisation's address leads. Raises AddressRefused, and RefdeskError (too_many_requests)."""
+    if organisation is not None:
+        with one_of_few(organisation):
+            entered_url_check(url)
 
 
 def _key_set(row: ModelEndpoint, api_key: str | None) -> None:

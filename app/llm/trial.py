@@ -2,9 +2,13 @@
 
 import asyncio
 import time
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 from uuid import UUID
+
+from django.db import connection
 
 from app.errors import CODES, RefdeskError, Upstream
 from app.lib.http import http_session_close
@@ -16,11 +20,13 @@ from app.llm.models import ModelEndpoint
 from app.llm.providers import provider_of
 from app.llm.providers.protocol import ServedModel, Timeouts
 from app.llm.routing import api_key_read, endpoint_default, endpoint_make, model_info
+from app.llm.waiting import one_of_few
 
 # A cold model is loaded first, which takes a large one half a minute; a proxy gives up after one.
 TIMEOUTS = Timeouts(first_token_s=45.0, between_s=10.0, total_s=50.0)
 LIST = RequestPolicy(attempts=1, timeout_s=10.0)
 QUESTION = "Say OK."
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +63,42 @@ def endpoint_open(row: ModelEndpoint) -> Endpoint:
     return replace(opened, model=model)
 
 
-async def endpoint_try(endpoint: Endpoint) -> Trial:
-    """Ask for one token. A failure is a result, not an error."""
+def endpoint_try(*, organisation: UUID | None, endpoint: Endpoint) -> Trial:
+    """Ask for one token, from a thread. A failure of the server is a result, not an error.
+
+    Raises:
+        RefdeskError: too_many_requests, when the organisation is testing already.
+    """
+    return _asked(organisation, partial(_try, endpoint))
+
+
+def models_served(*, organisation: UUID | None, endpoint: Endpoint) -> list[ServedModel]:
+    """Return the server's own list of models, from a thread.
+
+    Raises:
+        Upstream: model_unavailable, address_refused.
+        RefdeskError: too_many_requests.
+    """
+    return _asked(organisation, partial(_models, endpoint))
+
+
+def _asked(organisation: UUID | None, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Ask by an event loop of its own, for few at a time, and with the database's connection given back."""
+    with one_of_few(organisation):
+        # A pool of 12 serves every organisation, and a server may take a minute.
+        if not connection.in_atomic_block:
+            connection.close()
+        return asyncio.run(_closing(ask))
+
+
+async def _closing(ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    try:
+        return await ask()
+    finally:
+        await http_session_close()
+
+
+async def _try(endpoint: Endpoint) -> Trial:
     began = time.perf_counter()
     model: str | None = endpoint.model or None
     try:
@@ -90,28 +130,11 @@ async def _one_token(endpoint: Endpoint, model: str) -> Reply:
     return reply
 
 
-async def models_served(endpoint: Endpoint) -> list[ServedModel]:
-    """Return the server's own list of models.
-
-    Raises:
-        Upstream: model_unavailable, address_refused.
-    """
+async def _models(endpoint: Endpoint) -> list[ServedModel]:
     try:
         return await exchange_run_async(provider_of(endpoint).models(), endpoint=endpoint, policy=LIST)
     except ExchangeFailed as failure:
         raise Upstream("model_unavailable", details={"reason": failure.reason}) from failure
-
-
-def endpoint_try_in_thread(endpoint: Endpoint) -> Trial:
-    """Ask for one token from a thread, by an event loop of its own."""
-
-    async def ask() -> Trial:
-        try:
-            return await endpoint_try(endpoint)
-        finally:
-            await http_session_close()
-
-    return asyncio.run(ask())
 
 
 def failure_read(error: RefdeskError) -> dict[str, str]:

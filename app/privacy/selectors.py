@@ -9,7 +9,7 @@ from app.accounts.models import Invitation, User
 from app.errors import NotFound
 from app.lib.times import time_text
 from app.library.models import Document
-from app.library.selectors.documents import error_shape
+from app.library.selectors.documents import error_payload
 from app.privacy.choices import ExportKind
 from app.privacy.models import Erasure, Export
 
@@ -92,7 +92,7 @@ def export_shape(export: Export) -> dict[str, Any]:
         "bytes": export.bytes,
         "sha256": export.sha256,
         "counts": export.counts,
-        "error": error_shape(export.error_code) if export.error_code else None,
+        "error": error_payload(export.error_code) if export.error_code else None,
         "created": time_text(export.created),
         "expires": time_text(export.expires),
     }
@@ -105,7 +105,7 @@ def erasure_shape(erasure: Erasure) -> dict[str, Any]:
         "subject": str(erasure.subject),
         "state": erasure.state,
         "percent": erasure.percent,
-        "error": error_shape(erasure.error_code) if erasure.error_code else None,
+        "error": error_payload(erasure.error_code) if erasure.error_code else None,
         "receipt": erasure.receipt,
         "created": time_text(erasure.created),
         "finished": time_text(erasure.finished) if erasure.finished else None,

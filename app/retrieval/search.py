@@ -33,7 +33,7 @@ SPARE = 10
 # The last gate (design §3): only chunks of active versions of this organisation's documents in these sources. The
 # parameters come from `passages_parameters`; `passage_build` reads a row.
 PASSAGES_SQL = """
-SELECT c.id, c.text, c.embed_text, c.place, d.id, d.name, d.source_id, v.id, v.number, v.created
+SELECT c.id, c.text, c.embed_text, c.place, d.id, d.name, d.source_id, v.id, v.number, v.fetched
 FROM (SELECT * FROM library_chunk WHERE id = ANY(%(ids)s::uuid[]) OFFSET 0) c
 JOIN library_document d ON d.id = c.document_id AND d.active_version_id = c.version_id
 JOIN library_documentversion v ON v.id = c.version_id

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from app.backup.archive.reading import DUMP, archive_open
-from tests.box.boxes import ELSEWHERE
+from tests.box.box_process import ELSEWHERE
 from tests.box.real_box import ROOT, WholeBox
 from tests.waiting import wait_until
 

@@ -40,8 +40,7 @@ from app.privacy.erasure import run as erasing
 from app.privacy.erasure.services import organisation_erase
 from app.privacy.exports.services import export_create
 from app.privacy.models import Erasure, Export, RetentionRun
-from app.retrieval.index import server_default
-from app.retrieval.index_upkeep import IndexSweep
+from app.retrieval.index_loader import index_sweep
 from tests.engines import ROOT
 from tests.people import Person, person_make
 
@@ -96,7 +95,7 @@ def deletion(case: Case) -> Verify:
 
 def reconciling(case: Case) -> Verify:
     case.ready()
-    IndexSweep(server_default()).delete(organisation=str(case.organisation.pk))
+    index_sweep().delete(organisation=str(case.organisation.pk))
     job_create(kind="reconcile", key="case")
 
     def verify() -> None:

@@ -18,7 +18,8 @@ from app.lib.ids import new_id
 from app.lib.tenancy import ROLE, everything_visible, organisations_visible, scope_now
 from app.library.models import Source
 from app.library.services.sources import source_create
-from tests.people import Person, as_superuser
+from tests.database import as_superuser
+from tests.people import Person
 
 # Tables of the whole box, with the reason why no organisation owns their rows.
 SHARED = {

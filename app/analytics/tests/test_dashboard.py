@@ -22,8 +22,8 @@ from app.chat.models import Conversation, Message
 from app.library.models import Document
 from app.plans.models import Plan, UsageEntry, UsageTotal
 from app.plans.selectors import today
+from tests.factories import tenant_make
 from tests.people import PASSWORD, Person
-from tests.world import world_make
 
 QUERIES = 20
 
@@ -74,8 +74,8 @@ def test_latency_is_the_median_and_the_95th_of_100(alice: Person, bot: Bot) -> N
 
 
 def test_figures_are_of_the_named_organisations_only(alice: Person, charlie: Person) -> None:
-    world_make(alice, word="lighthouse")
-    world_make(charlie, word="submarine")
+    tenant_make(alice, word="lighthouse")
+    tenant_make(charlie, word="submarine")
     for organisations, count in (([], 0), ([alice.organisation.pk], 1), ([charlie.organisation.pk], 1)):
         assert answer_figures(organisations=organisations, days=30).total.questions == count
         assert document_figures(organisations=organisations).all == count
@@ -99,7 +99,7 @@ def test_unanswered_questions_are_grouped_and_the_most_asked_come_first(alice: P
 
 
 def test_what_needs_attention_is_named_with_what_to_do(alice: Person, bot: Bot) -> None:
-    mine = world_make(alice, word="lighthouse")
+    mine = tenant_make(alice, word="lighthouse")
     organisations = [alice.organisation.pk]
     assert notice_list(organisations=organisations) == []
     Document.objects.filter(pk=mine.document.pk).update(state="failed", error_code="encrypted_file")
@@ -167,8 +167,8 @@ def test_hostile_words_are_shown_as_they_are_written(alice: Person) -> None:
 
 
 def test_an_admin_of_several_looks_at_one_or_at_all_of_their_own(alice: Person, charlie: Person) -> None:
-    world_make(alice, word="lighthouse")
-    world_make(charlie, word="submarine")
+    tenant_make(alice, word="lighthouse")
+    tenant_make(charlie, word="submarine")
     organisation_create(slug="third", name="Third party")
     page = alice.client.get("/admin/").content.decode()
     assert "All organisations" not in page
@@ -192,7 +192,7 @@ def _questions(client: Client) -> str:
 
 
 def test_a_choice_ends_with_the_role_that_made_it(alice: Person, charlie: Person) -> None:
-    world_make(charlie, word="submarine")
+    tenant_make(charlie, word="submarine")
     member = membership_create(organisation=charlie.organisation, user=alice.user, role=Role.ADMIN)
     alice.client.get("/admin/?organisation=other")
     assert _questions(alice.client) == "1"
@@ -201,8 +201,8 @@ def test_a_choice_ends_with_the_role_that_made_it(alice: Person, charlie: Person
 
 
 def test_an_operator_chooses_among_all(alice: Person, charlie: Person, db: Any) -> None:
-    world_make(alice, word="lighthouse")
-    world_make(charlie, word="submarine")
+    tenant_make(alice, word="lighthouse")
+    tenant_make(charlie, word="submarine")
     operator = Client()
     operator.force_login(user_create(email="operator@example.org", password=PASSWORD, is_operator=True))
     assert _questions(operator) == "2"

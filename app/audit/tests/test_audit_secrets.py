@@ -93,18 +93,29 @@ def test_no_secret_that_was_made_stands_in_the_trail(alice: Person, bob: Person,
     )
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["password", "new_password", "clientSecret", "token", "apiKey", "api_key", "access_tokens", "key_hash", "Cookie"],
-)
-def test_values_of_secret_fields_are_masked_at_every_depth(name: str) -> None:
-    for value in (CANARY, [CANARY], {"a": CANARY}, [{name: CANARY}]):
-        for side in ({name: value}, {"settings": {"list": [{name: value}]}}):
-            assert CANARY not in json.dumps(changes(None, side))
-    old, new = changes({name: CANARY}, {name: CANARY + "2"})
-    assert old == new
-    assert old is not None
-    assert list(old) == [name]
+MASKED = [
+    "password",
+    "new_password",
+    "clientSecret",
+    "token",
+    "apiKey",
+    "api_key",
+    "access_tokens",
+    "key_hash",
+    "Cookie",
+]
+
+
+def test_values_of_secret_fields_are_masked_at_every_depth(subtests: pytest.Subtests) -> None:
+    for name in MASKED:
+        with subtests.test(name=name):
+            for value in (CANARY, [CANARY], {"a": CANARY}, [{name: CANARY}]):
+                for side in ({name: value}, {"settings": {"list": [{name: value}]}}):
+                    assert CANARY not in json.dumps(changes(None, side))
+            old, new = changes({name: CANARY}, {name: CANARY + "2"})
+            assert old == new
+            assert old is not None
+            assert list(old) == [name]
 
 
 def test_limits_are_no_secrets() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from io import StringIO
+from itertools import product
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -87,9 +88,19 @@ def test_every_column_is_tried() -> None:
     assert set(COLUMNS) == {field.column for field in AuditEntry._meta.fields}
 
 
-@pytest.mark.parametrize("number", [1, 4, LENGTH])
-@pytest.mark.parametrize("column", COLUMNS)
-def test_a_changed_column_is_found(chain: UUID, column: str, number: int) -> None:
+def test_a_changed_column_is_found(chain: UUID, subtests: pytest.Subtests) -> None:
+    for column, number in product(COLUMNS, (1, 4, LENGTH)):
+        with subtests.test(column=column, number=number), transaction.atomic():
+            column_change(chain, column, number)
+            report = audit_verify(organisation=chain)
+            assert report.broken_at == number
+            status, output = verify("--organisation", "acme")
+            assert status == 1
+            assert f"acme: BROKEN. Entry {number} " in output
+            transaction.set_rollback(True)
+
+
+def column_change(chain: UUID, column: str, number: int) -> None:
     changed = f"UPDATE audit_auditentry SET {column} = {COLUMNS[column]} WHERE organisation_id = %s AND number = %s"
     if column == "id":
         # A careful attacker moves the details along.
@@ -98,11 +109,6 @@ def test_a_changed_column_is_found(chain: UUID, column: str, number: int) -> Non
         assert tamper(f"WITH moved AS ({changed} RETURNING id) {detail}", chain, number, entry.pk) == 1
     else:
         assert tamper(changed, chain, number) == 1
-    report = audit_verify(organisation=chain)
-    assert report.broken_at == number
-    status, output = verify("--organisation", "acme")
-    assert status == 1
-    assert f"acme: BROKEN. Entry {number} " in output
 
 
 @pytest.mark.parametrize("number", [1, 4, LENGTH])

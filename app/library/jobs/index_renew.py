@@ -5,7 +5,7 @@ from app.jobs.kinds import JobKind, register
 from app.lib.advisory_lock import RECONCILER, lock_try
 from app.library.reconcile.reconciler import reconcile
 from app.llm.embeddings import embeddings_client
-from app.retrieval.index_loader import index_writer
+from app.retrieval.index_loader import index_copy
 
 
 class ReconcilerBusy(Exception):
@@ -22,14 +22,13 @@ class IndexRenew(JobKind):
     steps = {"copy": 0, "compare": 80}
 
     def run(self, context: ActiveJob) -> None:
-        # Here, because the web process knows every kind of job, and this loads Qdrant's client.
-        from app.retrieval.index_upkeep import index_renew
+        # With Qdrant's client, which the web process never loads.
 
         context.progress("copy")
         with lock_try(RECONCILER) as alone:
             if not alone:
                 raise ReconcilerBusy
-            copied = index_renew(index_writer(embeddings_client().space()))
+            copied = index_copy(embeddings_client().space())
         context.progress("compare")
         # What came or went while it was copied.
         reconcile(repair=True)

@@ -10,11 +10,12 @@ from app.jobs.choices import OPEN, JobState, Lane
 from app.jobs.kinds import JobKind, Progress, register
 from app.jobs.models import Job
 from app.library.choices import DocumentState, Step, VersionState
-from app.library.events import document_publish, documents_publish
+from app.library.events import documents_publish
 from app.library.models import Document, DocumentVersion
 from app.library.pipeline.run import version_ingest
 from app.library.services.documents import document_cancel, document_retry
 from app.library.services.jobs import INGEST, delete_job_create
+from app.library.services.versions import version_follow
 
 # `done` is written with the version that answers (app/library/pipeline/chunk_store.py).
 _SHOWN = {
@@ -42,7 +43,8 @@ class Ingest(JobKind):
     steps = {Step.FETCH: 0, Step.PARSE: 1, Step.CHUNK: 14, Step.EMBED: 15, Step.INDEX: 90}
 
     def run(self, context: ActiveJob) -> None:
-        document_publish(version_ingest(context))
+        version_ingest(context)
+        documents_publish(documents=[context.subject])
 
     def on_state(self, job: Job) -> None:
         state = _SHOWN.get(JobState(job.state))
@@ -54,7 +56,7 @@ class Ingest(JobKind):
             state=state, error_code=job.error_code, error_message=job.error_message, updated=Now(), **changes
         )
         if state == DocumentState.FAILED:
-            _points_delete_later(job)
+            _failed_leave(job)
         if state != DocumentState.RUNNING:
             transaction.on_commit(lambda: documents_publish(documents=[document]))
 
@@ -91,9 +93,12 @@ class Ingest(JobKind):
         return Document.objects.filter(pk=job.subject).values_list("name", flat=True).first() or ""
 
 
-def _points_delete_later(job: Job) -> None:
-    """Only what answers has points (I2), and a version that failed may have some already."""
+def _failed_leave(job: Job) -> None:
+    """Delete the points of a version that failed, since only what answers has points (I2), and queue a newer one."""
     version = DocumentVersion.objects.filter(pk=job.payload["version"]).first()
-    if version is not None and version.state != VersionState.ACTIVE and version.chunks:
-        assert job.organisation_id is not None
+    if version is None:
+        return
+    assert job.organisation_id is not None
+    if version.state != VersionState.ACTIVE and version.chunks:
         delete_job_create(organisation=job.organisation_id, versions=[version.id], objects=[])
+    version_follow(organisation=job.organisation_id, document=version.document_id, number=version.number)

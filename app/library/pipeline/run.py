@@ -2,7 +2,6 @@
 
 from app.jobs.active_job import ActiveJob
 from app.library.choices import Step
-from app.library.models import Document
 from app.library.pipeline.context import context_load
 from app.library.pipeline.steps import STEPS
 from app.llm.embeddings import embeddings_client
@@ -12,8 +11,8 @@ from app.retrieval.index_loader import index_writer
 _KEPT = (Step.EMBED, Step.INDEX)
 
 
-def version_ingest(job: ActiveJob) -> Document:
-    """Do all steps; return the document, which is ready now.
+def version_ingest(job: ActiveJob) -> None:
+    """Do all steps: at their end the version answers.
 
     Raises:
         LeaseLost, Stopped: the job goes on elsewhere, or not at all.
@@ -29,4 +28,3 @@ def version_ingest(job: ActiveJob) -> Document:
             context.check()
             job.progress(step)
             do(context)
-    return context.document

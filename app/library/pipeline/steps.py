@@ -9,15 +9,18 @@ from collections.abc import Callable, Iterator, Sequence
 from uuid import UUID, uuid5
 
 from django.db import connection, transaction
+from django.db.models.functions import Now
 
 from app.errors import IngestFailed, Upstream
 from app.lib.storage import ObjectMissing, storage
 from app.library.choices import Step, VersionState
-from app.library.models import Chunk, DocumentVersion, VersionText
+from app.library.models import Chunk, DocumentVersion
+from app.library.parsers.media import name_hint
 from app.library.pipeline.chunk_store import chunks_keep, version_activate
 from app.library.pipeline.context import IngestContext, StoredChunk
 from app.library.pipeline.sandbox import parse_and_chunk
 from app.library.services.jobs import delete_job_create
+from app.library.services.versions import version_follow
 from app.llm.embeddings import embeddings_client, vector_numbers
 from app.retrieval.index import Point
 from app.retrieval.language import language_detect
@@ -48,7 +51,7 @@ def fetch(context: IngestContext) -> None:
                 digest.update(data)
     except (ObjectMissing, FileNotFoundError) as error:
         raise IngestFailed("file_missing") from error
-    if digest.hexdigest() != context.document.sha256:
+    if digest.hexdigest() != context.row.sha256:
         raise IngestFailed("file_missing")
 
 
@@ -57,12 +60,13 @@ def parse(context: IngestContext) -> None:
     assert context.path is not None
     context.parsed = parse_and_chunk(
         context.path,
-        context.document.name,
+        name_hint(context.document.name, context.row.media_type),
         target_tokens=context.row.organisation.chunk_tokens,
         overlap_tokens=context.row.organisation.chunk_overlap,
         max_tokens=context.max_tokens,
         counter=context.space.model,
         should_stop=context.job.stop.is_set,
+        organisation=context.organisation,
     )
     context.files.close()
     if not context.parsed.drafts:
@@ -192,16 +196,21 @@ def _points(context: IngestContext, batch: Sequence[StoredChunk], vectors: dict[
 
 
 def _activate(context: IngestContext) -> None:
+    """Let the version answer, and queue the one that arrived meanwhile.
+
+    The text and the passages of the one before stay: answers cite them (app/privacy/retention).
+    """
     old = context.document.active_version_id
     if old is None or old == context.version:
-        version_activate(context)
-        return
-    with transaction.atomic():
-        version_activate(context)
-        DocumentVersion.objects.filter(pk=old).update(state=VersionState.RETIRED)
-        Chunk.objects.filter(version=old).delete()
-        VersionText.objects.filter(version=old).delete()
-        delete_job_create(organisation=context.organisation, versions=[old], objects=[])
+        newer = version_activate(context)
+    else:
+        with transaction.atomic():
+            newer = version_activate(context)
+            DocumentVersion.objects.filter(pk=old).update(state=VersionState.RETIRED, retired=Now())
+            delete_job_create(organisation=context.organisation, versions=[old], objects=[])
+    # Left undone by a crash just here, the reconciler does it: the document is queued without a job.
+    if newer:
+        version_follow(organisation=context.organisation, document=context.document.id, number=context.row.number)
 
 
 STEPS: tuple[tuple[Step, Callable[[IngestContext], None]], ...] = (

@@ -20,7 +20,7 @@ from app.jobs.selectors import jobs_open
 from app.lib.advisory_lock import RECONCILER, lock_for_transaction, lock_try
 from app.lib.storage import storage
 from app.library.choices import DocumentState, Step, VersionState
-from app.library.models import Chunk, Document, DocumentVersion
+from app.library.models import Document, DocumentVersion
 from app.library.pipeline.deletion import object_delete_unnamed
 from app.library.services.jobs import INGEST, ingest_job_create
 from app.llm.embeddings import EmbeddingSpace, embeddings_client
@@ -223,5 +223,4 @@ def _documents_compare(report: Report, *, repair: bool) -> None:
 
 def _tidy() -> None:
     """What nothing needs any more."""
-    Chunk.objects.filter(version__state=VersionState.RETIRED).delete()
     storage().purge_staging(older_than_s=OBJECT_AGE_S)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from uuid import UUID
 
+from app.jobs.choices import JobState
 from app.jobs.selectors import jobs_open
 from app.jobs.services import job_create, jobs_cancel
 from app.library.choices import Step
@@ -26,7 +27,7 @@ def ingest_job_create(
         payload={"version": str(version.id)},
         key=str(document.id),
         step=step or "",
-        weight=document.bytes,
+        weight=version.bytes,
     )
 
 
@@ -47,6 +48,13 @@ def delete_job_create(
 
 def ingest_is_open(*, organisation: UUID, document: UUID) -> bool:
     return jobs_open(kind=INGEST).filter(organisation=organisation, unique_key=str(document)).exists()
+
+
+def ingest_state(*, organisation: UUID, document: UUID, lock: bool = False) -> JobState | None:
+    """Return the state of the open ingest of a document, if there is one. lock: before the document is locked."""
+    rows = jobs_open(kind=INGEST).filter(organisation=organisation, unique_key=str(document))
+    row = (rows.select_for_update() if lock else rows).first()
+    return JobState(row.state) if row else None
 
 
 def ingest_cancel(*, organisation: UUID, document: UUID) -> bool:

@@ -10,10 +10,12 @@ from app.accounts.models import Organisation
 from app.jobs.choices import OPEN
 from app.jobs.models import Job
 from app.jobs.tests.probes import leases_age as leases_age
-from app.library.models import Chunk, Document, EmbeddingCache
+from app.library.connectors.protocol import Content
+from app.library.connectors.uploads import file_item
+from app.library.models import Chunk, Document, EmbeddingCache, Source
 from app.library.pipeline.sandbox import parse_and_chunk
 from app.library.reconcile.reconciler import Report, reconcile
-from app.library.services.documents import document_upload
+from app.library.services.intake import document_put
 from app.library.services.sources import source_for_uploads
 from app.llm.embeddings import embeddings_client
 from app.privacy.exports.run import exports_tidy
@@ -22,9 +24,10 @@ from app.retrieval.index_writer import IndexWriter
 from tests.waiting import wait_until
 
 
-def upload(organisation: Organisation, name: str, data: bytes) -> Document:
-    source = source_for_uploads(organisation=organisation)
-    return document_upload(organisation=organisation.id, source=source, stream=io.BytesIO(data), name=name)
+def upload(organisation: Organisation, name: str, data: bytes, source: Source | None = None) -> Document:
+    source = source or source_for_uploads(organisation=organisation)
+    content = Content(io.BytesIO(data))
+    return document_put(organisation=organisation.id, source=source, item=file_item(name), content=content).document
 
 
 def long_text(sections: int, word: str = "parcel") -> bytes:

@@ -31,7 +31,13 @@ def worker_start(log: Path, **environment: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             command,
             cwd=ROOT,
-            env={**os.environ, "REFDESK_DATABASE_URL": test_database_url(), **environment},
+            # Without the schedule, whose jobs would come between those of a test.
+            env={
+                **os.environ,
+                "REFDESK_DATABASE_URL": test_database_url(),
+                "REFDESK_WORKER_BEATS": "0",
+                **environment,
+            },
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -11,12 +11,14 @@ from uuid import uuid4
 import pytest
 import requests
 
+from tests.servers import server_url
+
 REALM_FILE = Path(__file__).resolve().parents[3] / "compose" / "keycloak" / "realm.json"
 SECRET = "a secret of this realm alone"
 PASSWORD = "a long password at Keycloak"
-URL = os.environ.get("REFDESK_TEST_KEYCLOAK_URL", "")
+URL = server_url("KEYCLOAK")
 
-needs_keycloak = pytest.mark.skipif(not URL, reason="no Keycloak: REFDESK_TEST_KEYCLOAK_URL is not set")
+needs_keycloak = pytest.mark.server("KEYCLOAK")
 
 
 def placeholders_filled(text: str, values: Mapping[str, str]) -> str:

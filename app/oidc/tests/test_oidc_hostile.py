@@ -12,9 +12,9 @@ from django.test import Client
 from app.accounts.choices import Role
 from app.accounts.models import ClaimRule, Identity, Invitation, Membership, Organisation, SignIn, User
 from app.accounts.services import invitation_create
-from app.oidc.tests.certified import (
+from app.oidc.tests.oidc_provider import (
     ADA,
-    CertifiedProvider,
+    OidcProvider,
     begin,
     certified,
     changed,
@@ -45,7 +45,7 @@ class Login:
     control: Callable[[], dict[str, Any]] = dict
     redirect: Callable[[str], str] = field(default=lambda address: address)
     callback: Callable[[str], str] = field(default=lambda address: address)
-    before: Callable[[CertifiedProvider, Client], None] = field(default=lambda provider, client: None)
+    before: Callable[[OidcProvider, Client], None] = field(default=lambda provider, client: None)
 
 
 def claims(**changes: Any) -> Callable[[], dict[str, Any]]:
@@ -77,7 +77,7 @@ def callback(**changes: str | None) -> Callable[[str], str]:
     return lambda address: changed(address, **changes)
 
 
-def known_as_ada(provider: CertifiedProvider, client: Client) -> None:
+def known_as_ada(provider: OidcProvider, client: Client) -> None:
     assert sign_in(visitor()).status_code == 302
 
 
@@ -184,7 +184,7 @@ def check_refused(response: Any) -> None:
     assert "Back to signing in" in page
 
 
-def test_an_honest_login_succeeds(provider: CertifiedProvider, staff: ClaimRule) -> None:
+def test_an_honest_login_succeeds(provider: OidcProvider, staff: ClaimRule) -> None:
     client = visitor()
     assert sign_in(client, "/accounts/oidc/sign-in?next=/documents")["Location"] == "/documents"
     assert is_in(client)
@@ -194,7 +194,7 @@ def test_an_honest_login_succeeds(provider: CertifiedProvider, staff: ClaimRule)
 
 
 @pytest.mark.parametrize("name", LOGINS)
-def test_a_hostile_login_is_refused(provider: CertifiedProvider, staff: ClaimRule, alice: Person, name: str) -> None:
+def test_a_hostile_login_is_refused(provider: OidcProvider, staff: ClaimRule, alice: Person, name: str) -> None:
     login, client = LOGINS[name], visitor()
     login.before(provider, client)
     before = accounts()
@@ -222,7 +222,7 @@ BROKEN_BEGINNINGS = {
 
 
 @pytest.mark.parametrize("name", BROKEN_BEGINNINGS)
-def test_a_sign_in_that_cannot_begin_is_a_plain_page(provider: CertifiedProvider, name: str) -> None:
+def test_a_sign_in_that_cannot_begin_is_a_plain_page(provider: OidcProvider, name: str) -> None:
     behaviour = BROKEN_BEGINNINGS[name]()
     if behaviour.pop("issuer_only", False):
         behaviour["answers"] = {DISCOVERY: {"body": f'{{"issuer": "{provider.issuer}", "jwks_uri": "javascript:1"}}'}}
@@ -232,7 +232,7 @@ def test_a_sign_in_that_cannot_begin_is_a_plain_page(provider: CertifiedProvider
     assert time.monotonic() - started < LIMIT_S
 
 
-def test_an_answer_is_taken_once(provider: CertifiedProvider, staff: ClaimRule) -> None:
+def test_an_answer_is_taken_once(provider: OidcProvider, staff: ClaimRule) -> None:
     client = visitor()
     address = walk(begin(client))
     assert finish(client, address).status_code == 302
@@ -242,7 +242,7 @@ def test_an_answer_is_taken_once(provider: CertifiedProvider, staff: ClaimRule) 
     assert accounts() == before
 
 
-def test_an_answer_is_taken_by_the_browser_that_asked(provider: CertifiedProvider, staff: ClaimRule) -> None:
+def test_an_answer_is_taken_by_the_browser_that_asked(provider: OidcProvider, staff: ClaimRule) -> None:
     address = walk(begin(visitor()))
     victim = visitor()
     begin(victim)
@@ -250,7 +250,7 @@ def test_an_answer_is_taken_by_the_browser_that_asked(provider: CertifiedProvide
     assert not is_in(victim)
 
 
-def test_an_invitation_does_not_open_somebody_elses_account(provider: CertifiedProvider, alice: Person) -> None:
+def test_an_invitation_does_not_open_somebody_elses_account(provider: OidcProvider, alice: Person) -> None:
     invitation_create(
         organisation=alice.organisation,
         email="alice@example.org",
@@ -264,7 +264,7 @@ def test_an_invitation_does_not_open_somebody_elses_account(provider: CertifiedP
     assert accounts() == before
 
 
-def test_a_provider_that_hangs_is_not_asked_again_at_once(provider: CertifiedProvider, staff: ClaimRule) -> None:
+def test_a_provider_that_hangs_is_not_asked_again_at_once(provider: OidcProvider, staff: ClaimRule) -> None:
     provider.control(hang=[DISCOVERY])
     check_refused(visitor().get("/accounts/oidc/sign-in"))
     started = time.monotonic()

@@ -27,7 +27,7 @@ def foreign_count() -> dict[str, int]:
     counts = {
         "organisations": max(0, Organisation.objects.count() - 1),
         "people": User.objects.exclude(email__endswith=f"@{DOMAIN}").count(),
-        "documents": Document.objects.exclude(sha256__in=samples).exclude(name__startswith=PAPER).count(),
+        "documents": Document.objects.exclude(versions__sha256__in=samples).exclude(name__startswith=PAPER).count(),
         "conversations": Conversation.objects.exclude(user__email__endswith=f"@{DOMAIN}").count(),
         "API keys": ApiKey.objects.count(),
         "invitations": Invitation.objects.count(),

@@ -22,7 +22,7 @@ from app.chat.tests.conftest import (
     library,
     model,
 )
-from app.chat.turn_counts import WHOLE
+from app.chat.turns.metrics import WHOLE
 from app.embedded.app_programs import web_command
 from app.library.tests.stores import upload
 from app.llm.tests.fake_llm import Script, ScriptedModel

@@ -15,11 +15,13 @@ from django.db.models import ForeignKey, Model, Q, QuerySet
 
 from app.accounts.choices import Role
 from app.accounts.models import ApiKey, Identity, Invitation, Membership, OneTimeToken, Organisation, SignIn, User
+from app.accounts.password_reset import RESET_MAIL
 from app.audit.models import AuditDetail
 from app.audit.trail import audit_details_erase
 from app.bots.models import BotRevision
 from app.chat.models import Citation, Conversation, Message
 from app.errors import RefdeskError
+from app.jobs.models import Job
 from app.jobs.selectors import jobs_open
 from app.jobs.services import job_restart, jobs_cancel
 from app.lib.storage import exports_storage
@@ -108,6 +110,7 @@ def person_rows(person: dict[str, Any], organisation: UUID | None) -> dict[str, 
             "identities": Identity.objects.filter(user=user),
             "sign_ins": SignIn.objects.filter(user=user),
             "one_time_tokens": OneTimeToken.objects.filter(user=user),
+            "mails_waiting": Job.objects.filter(kind=RESET_MAIL, payload__email=person["email"]),
         }
     return rows
 
@@ -158,6 +161,8 @@ def person_rows_erase(person: dict[str, Any], organisation: UUID | None) -> None
     rows_of = person_rows(person, organisation)
     for name in ("invitations", "memberships"):
         rows_of[name].delete()
+    if organisation is None:
+        rows_of["mails_waiting"].delete()
     if organisation is None and person["id"]:
         Session.objects.filter(pk__in=sessions_of({person["id"]})).delete()
         # With identities, sign-ins, tokens and what else hangs on the account.

@@ -4,7 +4,7 @@ import logging
 import os
 import time
 from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 from uuid import UUID
@@ -18,9 +18,10 @@ from app.errors import Upstream
 from app.jobs.active_job import ActiveJob
 from app.jobs.leases import LeaseLost
 from app.lib.storage import ObjectMissing, exports_storage, storage
+from app.lib.tenancy import everything_visible
 from app.library.models import Document
-from app.privacy.archive.contents import documents_with_files, organisation_pieces, person_pieces
-from app.privacy.archive.writing import ArchiveWriter, PulledStream, file_part
+from app.privacy.archive.contents import files_of, organisation_pieces, person_pieces
+from app.privacy.archive.writing import ArchiveWriter, PulledStream
 from app.privacy.choices import ExportKind, RequestState
 from app.privacy.models import Export
 
@@ -49,15 +50,15 @@ def organisation_archive(
     yield from _counted(pieces, job)
     total = Document.objects.filter(organisation=organisation).count()
     missing = []
-    for number, (sha256, name, key) in enumerate(documents_with_files(organisation)):
+    for number, (part, key) in enumerate(files_of(organisation)):
         if job is not None:
             job.check()
             job.progress("files", number / max(1, total))
         try:
             with storage().open(key) as file:
-                yield from writer.file(file_part(sha256, name), file)
+                yield from writer.file(part, file)
         except ObjectMissing:
-            missing.append(file_part(sha256, name))
+            missing.append(part)
     yield from writer.end(conversations=conversations, missing_files=missing)
 
 
@@ -107,7 +108,9 @@ def export_make(job: ActiveJob) -> None:
     if row is None:
         raise LeaseLost
     counts: Counts = {}
-    with closing(in_snapshot(archive_of(row, job, counts))) as pieces:
+    # A person's own account is in other organisations too; every other export sees its organisation alone.
+    seen = everything_visible() if row.kind == ExportKind.ACCOUNT else nullcontext()
+    with seen, closing(in_snapshot(archive_of(row, job, counts))) as pieces:
         stream = cast(BinaryIO, PulledStream(pieces))
         with exports_storage().stage(stream, organisation=row.organisation_id) as received:
             job.check()

@@ -22,13 +22,13 @@ from app.audit.trail import audit_record
 from app.bots.models import BotRevision
 from app.jobs.tests.running import jobs_run
 from app.lib.storage import exports_storage, storage
-from app.library.models import Document
+from app.library.models import DocumentVersion
 from app.library.tests.stores import points_of, stores_empty, upload, writer
 from app.privacy.erasure import run as erasing
 from app.privacy.models import Erasure
 from tests.engines import FOLDER, POSTGRES
+from tests.factories import Tenant, tenant_make
 from tests.people import Person
-from tests.world import World, world_make
 
 CANARY = "zanzibarquokka"
 
@@ -101,9 +101,9 @@ def of_organisation(model: Any, organisation: Organisation) -> dict[str, Any]:
 
 
 @pytest.fixture
-def world(acme: Organisation, alice: Person) -> World:
+def tenant(acme: Organisation, alice: Person) -> Tenant:
     """Acme with the canary everywhere, in a document that was really read too."""
-    made = world_make(alice, word=CANARY)
+    made = tenant_make(alice, word=CANARY)
     upload(acme, f"{CANARY}.md", f"# {CANARY}\n\nThe {CANARY} travels to the depot.\n".encode())
     jobs_do()
     assert len(points_of(acme.id)) == 1
@@ -112,13 +112,13 @@ def world(acme: Organisation, alice: Person) -> World:
     BotRevision.objects.filter(organisation=acme).update(settings={"system_prompt": CANARY})
     audit_record(organisation=acme.id, action="bot.update", target_name=CANARY, after={"name": CANARY})
     filled = texts_fill(acme, CANARY)
-    assert {"chat.Message.content", "sources.Document.name", "accounts.Organisation.welcome"} <= set(filled)
+    assert {"chat.Message.content", "library.Document.name", "accounts.Organisation.welcome"} <= set(filled)
     User.objects.filter(pk=alice.user.pk).update(email=f"{CANARY}@example.org")
     Invitation.objects.filter(organisation=acme).update(email=f"{CANARY}@example.org")
     pictures = settings.DATA / "cache" / "pages"
     pictures.mkdir(parents=True, exist_ok=True)
-    document = Document.objects.filter(organisation=acme).exclude(pk=made.document.pk).get()
-    (pictures / f"{document.sha256}-1.png").write_bytes(CANARY.encode())
+    version = DocumentVersion.objects.filter(organisation=acme).exclude(document=made.document).get()
+    (pictures / f"{version.sha256}-1.png").write_bytes(CANARY.encode())
     valkey_client().rpush(f"refdesk:turn:{made.answer.pk}:events", CANARY)
     cache.set(f"of-{acme.id}", CANARY)
     cache.set(f"of-{alice.user.pk}", CANARY)

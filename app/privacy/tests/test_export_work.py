@@ -26,10 +26,10 @@ from app.library.models import Source
 from app.library.tests.stores import stores_empty
 from app.library.tests.workers import ROOT, test_database_url, worker, worker_kill, worker_start
 from app.privacy.models import Erasure, Export
-from tests.digest import changes, digest
+from tests.factories import tenant_make
 from tests.people import Person
+from tests.snapshot import changes, snapshot
 from tests.waiting import wait_until
-from tests.world import world_make
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DOCUMENTS, CHUNKS = 1000, 20
@@ -42,16 +42,16 @@ def empty(db: Any, qdrant: str, embedder: str, valkey: str) -> None:
 
 _FILL = """
 WITH d AS (
-  INSERT INTO library_document (id, organisation_id, source_id, name, media_type, bytes, sha256, state, percent,
-    version, chunks, error_code, error_message, created, updated)
-  SELECT gen_random_uuid(), %(of)s, %(source)s, 'paper ' || n || '.md', 'text/markdown', length(h), h, 'ready', 100, 1,
+  INSERT INTO library_document (id, organisation_id, source_id, external_id, name, url, metadata, media_type, state,
+    percent, version, chunks, error_code, error_message, created, updated)
+  SELECT gen_random_uuid(), %(of)s, %(source)s, h, 'paper ' || n || '.md', '', '{}', 'text/markdown', 'ready', 100, 1,
     %(chunks)s, '', '', now(), now()
-  FROM unnest(%(hashes)s::text[]) WITH ORDINALITY AS t (h, n) RETURNING id, sha256
+  FROM unnest(%(hashes)s::text[]) WITH ORDINALITY AS t (h, n) RETURNING id, external_id AS sha256
 ), v AS (
-  INSERT INTO library_documentversion (id, organisation_id, document_id, number, state, storage_key, media_type, title,
-    language, chunks, embedding_model, warnings, created)
-  SELECT gen_random_uuid(), %(of)s, d.id, 1, 'active', %(of)s || '/' || left(d.sha256, 2) || '/' || d.sha256, '', '',
-    'en', %(chunks)s, 'other', '[]', now() FROM d RETURNING id, document_id
+  INSERT INTO library_documentversion (id, organisation_id, document_id, number, state, storage_key, sha256, bytes,
+    fetched, etag, last_modified, media_type, title, language, chunks, embedding_model, warnings, created)
+  SELECT gen_random_uuid(), %(of)s, d.id, 1, 'active', %(of)s || '/' || left(d.sha256, 2) || '/' || d.sha256, d.sha256,
+    60000, now(), '', '', '', '', 'en', %(chunks)s, 'other', '[]', now() FROM d RETURNING id, document_id
 )
 INSERT INTO library_chunk (id, organisation_id, document_id, version_id, position, text, embed_text, tokens, start,
   "end", place)
@@ -141,7 +141,7 @@ def test_an_export_killed_in_the_middle_is_made_anew_and_nothing_is_half(
 def test_an_import_killed_in_the_middle_leaves_nothing_that_anybody_sees(large: Organisation, tmp_path: Path) -> None:
     path = tmp_path / "large.zip"
     call_command("organisation_export", "acme", str(path), stderr=io.StringIO())
-    before = digest()
+    before = snapshot()
     environment = {**os.environ, "REFDESK_DATABASE_URL": test_database_url()}
     command = [sys.executable, "manage.py", "organisation_import", str(path), "--slug", "again"]
     process = subprocess.Popen(
@@ -154,7 +154,7 @@ def test_an_import_killed_in_the_middle_leaves_nothing_that_anybody_sees(large: 
     process.kill()
     process.wait()
     assert not Organisation.objects.filter(slug="again").exists()
-    moved = [each for each in changes(before, digest()) if not each.startswith("files of ")]
+    moved = [each for each in changes(before, snapshot()) if not each.startswith("files of ")]
     assert moved == []
     storage().purge_staging(older_than_s=-1)
 
@@ -175,7 +175,7 @@ def content(client: Client, address: str) -> bytes:
 
 
 def test_a_viewer_takes_their_own_data_away_and_nobody_else_does(alice: Person, bob: Person, charlie: Person) -> None:
-    world_make(alice, word="lighthouse")
+    tenant_make(alice, word="lighthouse")
     Membership.objects.create(organisation=charlie.organisation, user=bob.user)
     assert own(bob.client, "export").status_code == 302
     page = bob.client.get("/account/data")

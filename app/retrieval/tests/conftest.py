@@ -13,16 +13,14 @@ from app.llm.embeddings import EmbeddingSpace
 from app.retrieval.index import IndexReader, IndexServer, collection_name
 from app.retrieval.index_writer import IndexWriter
 from tests.engines import QDRANT_KEY
+from tests.servers import server_url
 
 
-@pytest.fixture(params=["edge", "named"])
+@pytest.fixture(params=["edge", pytest.param("named", marks=pytest.mark.server("QDRANT"))])
 def server(request: pytest.FixtureRequest) -> IndexServer:
     if request.param == "edge":
         return IndexServer(request.getfixturevalue("qdrant"), QDRANT_KEY)
-    url = os.environ.get("REFDESK_TEST_QDRANT_URL")
-    if not url:
-        pytest.skip("REFDESK_TEST_QDRANT_URL is not set: no other Qdrant to test against")
-    return IndexServer(url, os.environ.get("REFDESK_TEST_QDRANT_API_KEY", ""))
+    return IndexServer(server_url("QDRANT"), os.environ.get("REFDESK_TEST_QDRANT_API_KEY", ""))
 
 
 @pytest.fixture

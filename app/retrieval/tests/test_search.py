@@ -128,7 +128,7 @@ async def test_postgresql_is_the_second_check(
 async def test_only_the_active_version_is_read(store: Store, acme: Organisation) -> None:
     chunk = await store(acme, HOLIDAY)
     newer = await DocumentVersion.objects.acreate(
-        organisation=acme, document_id=chunk.document_id, number=2, storage_key="y"
+        organisation=acme, document_id=chunk.document_id, number=2, storage_key="y", sha256="y", bytes=1
     )
     await Document.objects.filter(id=chunk.document_id).aupdate(active_version=newer)
     assert await texts(acme, HOLIDAY) == []

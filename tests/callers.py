@@ -1,19 +1,18 @@
-"""The people of the access matrix: one organisation whose rows are tried, another one that tries, and a third beside.
+"""The callers of the access matrix: people of an organisation, of another one, of a third and of a suspended one.
 
-Made once a module: whoever is refused changes nothing, and each test proves that.
+Made once a module: a refused caller changes nothing, and each test proves it.
 """
 
 import copy
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import pytest
 from django.contrib.auth.hashers import MD5PasswordHasher
-from django.core.management import call_command
-from django.db import connection
+from django.db.models import Model
 from django.test import Client, override_settings
 from django.utils import timezone
 
@@ -21,28 +20,33 @@ from app.accounts.auth import CHOSEN_ORGANISATION, _callers
 from app.accounts.choices import Role, Scope
 from app.accounts.models import ApiKey, Membership, Organisation, User
 from app.accounts.services import membership_create, organisation_create, user_deactivate
-from tests.doors import Visitor
+from tests.database import CleanDatabase
+from tests.factories import Tenant, tenant_make
 from tests.people import Person, person_make
-from tests.world import World, world_make
+from tests.routes import Caller
 
 HASHER = f"{MD5PasswordHasher.__module__}.{MD5PasswordHasher.__qualname__}"
 
 
+Attempt = TypeVar("Attempt")
+
+
 @dataclass
-class Stage:
+class Callers:
     """acme, other and frozen (a suspended one): a person of each role, with a session and a key.
 
-    world: acme's rows; third: those of an organisation beside.
+    tenant: the rows of acme; third: those of a third organisation.
     """
 
     acme: dict[Role, Person]
     other: dict[Role, Person]
-    world: World
-    third: World
+    tenant: Tenant
+    third: Tenant
     frozen: dict[Role, Person]
-    frozen_world: World
+    frozen_tenant: Tenant
     dead_keys: dict[str, str]
     dead_sessions: dict[str, Client]
+    all_combinations: bool = False
 
     @property
     def owner(self) -> Person:
@@ -50,8 +54,13 @@ class Stage:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What no answer to a stranger may hold."""
-        return (self.world.word, self.third.word, self.frozen_world.word)
+        """Return the texts that no response to a foreign caller may hold."""
+        return (self.tenant.word, self.third.word, self.frozen_tenant.word)
+
+    def sample(self, attempts: Iterable[Attempt], kind: Callable[[Attempt], object] = bool) -> list[Attempt]:
+        """Return every attempt with `--all`, and otherwise the first of each kind."""
+        listed = list(attempts)
+        return listed if self.all_combinations else list({kind(each): each for each in reversed(listed)}.values())
 
     @property
     def other_id(self) -> str:
@@ -62,7 +71,7 @@ def people_make(organisation: Organisation, names: dict[Role, str]) -> dict[Role
     return {role: person_make(name, organisation, role) for role, name in names.items()}
 
 
-def stage_make() -> Stage:
+def callers_make() -> Callers:
     acme = people_make(
         organisation_create(slug="acme", name="Acme"), dict(zip(Role, ("alice", "adam", "erin", "vera"), strict=True))
     )
@@ -73,22 +82,22 @@ def stage_make() -> Stage:
     frozen = people_make(
         organisation_create(slug="frozen", name="Frozen"), dict(zip(Role, ("fay", "finn", "flo", "fred"), strict=True))
     )
-    frozen_world = world_make(frozen[Role.OWNER], word="glacier")
+    frozen_tenant = tenant_make(frozen[Role.OWNER], word="glacier")
     Organisation.objects.filter(slug="frozen").update(suspended=timezone.now())
-    return Stage(
+    return Callers(
         acme=acme,
         other=other,
-        world=world_make(acme[Role.OWNER], word="lighthouse"),
-        third=world_make(third, word="submarine"),
+        tenant=tenant_make(acme[Role.OWNER], word="lighthouse"),
+        third=tenant_make(third, word="submarine"),
         frozen=frozen,
-        frozen_world=frozen_world,
+        frozen_tenant=frozen_tenant,
         dead_keys=_dead_keys(acme[Role.OWNER]),
         dead_sessions=_dead_sessions(acme[Role.OWNER].organisation),
     )
 
 
 def _dead_keys(owner: Person) -> dict[str, str]:
-    """Keys of acme that were valid, and texts that never were one."""
+    """Return keys of acme that are valid no more, and texts that never were a key."""
     revoked, expired = (person_make(name, owner.organisation, Role.OWNER) for name in ("revoked", "expired"))
     now = timezone.now()
     ApiKey.objects.filter(name="revoked").update(revoked=now)
@@ -98,7 +107,7 @@ def _dead_keys(owner: Person) -> dict[str, str]:
 
 
 def _dead_sessions(acme: Organisation) -> dict[str, Client]:
-    """Cookies of former owners of acme."""
+    """Return clients with the cookies of former owners of acme."""
     people = {name: person_make(name, acme, Role.OWNER) for name in ("suspended", "deleted", "removed")}
     user_deactivate(user=people["suspended"].user)
     User.objects.filter(pk=people["deleted"].user.pk).delete()
@@ -107,35 +116,33 @@ def _dead_sessions(acme: Organisation) -> dict[str, Client]:
 
 
 @pytest.fixture(scope="module")
-def stage(django_db_setup: None, django_db_blocker: Any) -> Iterator[Stage]:
-    name = connection.settings_dict["NAME"]
-    assert name.startswith("test_"), "pytest makes the test database for marked tests only: run the whole module"
+def callers(clean_database: CleanDatabase, django_db_blocker: Any, all_combinations: bool) -> Iterator[Callers]:
     with django_db_blocker.unblock(), override_settings(PASSWORD_HASHERS=[HASHER]):
         _callers.clear()
-        yield stage_make()
-        call_command("flush", verbosity=0, interactive=False)
+        yield replace(callers_make(), all_combinations=all_combinations)
+        clean_database.restore()
 
 
-def session_of(name: str, person: Person, **headers: str) -> Visitor:
-    return Visitor(name, session=person.client, headers=headers)
+def session_of(name: str, person: Person, **headers: str) -> Caller:
+    return Caller(name, session=person.client, headers=headers)
 
 
-def key_of(name: str, key: str, **headers: str) -> Visitor:
-    return Visitor(name, headers={"Authorization": f"Bearer {key}", **headers})
+def key_of(name: str, key: str, **headers: str) -> Caller:
+    return Caller(name, headers={"Authorization": f"Bearer {key}", **headers})
 
 
-def key_with_scopes(person: Person, scopes: Collection[Scope]) -> Visitor:
-    """A new key of the person's organisation and role that has these scopes only."""
+def key_with_scopes(person: Person, scopes: Collection[Scope]) -> Caller:
+    """Create a key of the person's organisation and role with these scopes only; return its caller."""
     name = "without " + ",".join(scope for scope in Scope if scope not in scopes)
     made = person_make(f"k{uuid4().hex}", person.organisation, person.role)
     ApiKey.objects.filter(created_by=made.user).update(scopes=[scope.value for scope in scopes])
     return key_of(name, made.key)
 
 
-def two_organisations(stage: Stage, *, chosen: str = "") -> Person:
-    """An owner of acme and of the other one. chosen: the id of the organisation that the session has chosen."""
-    person = person_make(f"p{uuid4().hex}", stage.owner.organisation, Role.OWNER)
-    membership_create(organisation=stage.other[Role.OWNER].organisation, user=person.user, role=Role.OWNER)
+def two_organisations(callers: Callers, *, chosen: str = "") -> Person:
+    """Create an owner of acme and of the other one. chosen: the id of the organisation that the session has chosen."""
+    person = person_make(f"p{uuid4().hex}", callers.owner.organisation, Role.OWNER)
+    membership_create(organisation=callers.other[Role.OWNER].organisation, user=person.user, role=Role.OWNER)
     if chosen:
         session = person.client.session
         session[CHOSEN_ORGANISATION] = chosen
@@ -143,8 +150,8 @@ def two_organisations(stage: Stage, *, chosen: str = "") -> Person:
     return person
 
 
-def nowhere(world: World) -> World:
-    """The same world with ids that no row has."""
+def nowhere(tenant: Tenant) -> Tenant:
+    """Return a copy of the tenant with ids that no row has."""
 
     def absent(row: Any) -> Any:
         twin = copy.copy(row)
@@ -153,5 +160,6 @@ def nowhere(world: World) -> World:
             twin.slug = f"{row.slug[:-1]}x"
         return twin
 
-    rows = {field.name: getattr(world, field.name) for field in fields(world)}
-    return replace(world, **{name: absent(row) for name, row in rows.items() if not isinstance(row, str)})
+    rows = {field.name: getattr(tenant, field.name) for field in fields(tenant)}
+    twins = {name: absent(row) for name, row in rows.items() if isinstance(row, Model)}
+    return replace(tenant, **twins, found={})

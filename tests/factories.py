@@ -1,8 +1,8 @@
-"""One organisation with a row of every kind, for the tests that knock at every door."""
+"""Factory of an organisation with a row of every kind, for the tests of every route."""
 
 import io
 import zlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from typing import Any
 
@@ -38,7 +38,7 @@ PLACE = {"kind": "text", "page": None, "boxes": [], "heading": [], "rows": None}
 
 
 @dataclass
-class World:
+class Tenant:
     """Rows of one organisation. Every text in them holds `word`, so that a leak is seen in any answer."""
 
     word: str
@@ -66,11 +66,14 @@ class World:
     secret: Secret
     endpoint: ModelEndpoint
 
+    # By model, as tests/admin_routes.py has looked them up.
+    found: dict[Any, Any] = field(default_factory=dict, repr=False)
+
     def rows(self) -> list[Any]:
-        return [getattr(self, field.name) for field in fields(self) if field.name not in ("word", "token")]
+        return [getattr(self, each.name) for each in fields(self) if each.name not in ("word", "token", "found")]
 
 
-def world_make(person: Person, *, word: str) -> World:
+def tenant_make(person: Person, *, word: str) -> Tenant:
     organisation = person.organisation
     source = source_create(organisation=organisation, name=f"{word} source")
     document, version, chunk = _document(person, source, word)
@@ -88,7 +91,7 @@ def world_make(person: Person, *, word: str) -> World:
         inviter_role=person.role,
     )
     key, _ = api_key_create(organisation=organisation, name=f"{word} key", role=Role.VIEWER)
-    return World(
+    return Tenant(
         word=word,
         token=token,
         source=source,
@@ -145,7 +148,7 @@ def _usage(person: Person, bot: Bot) -> UsageEntry:
 def _endpoint(organisation: Organisation, word: str) -> dict[str, Any]:
     """A model server that nobody asks: the egress policy refuses its address before anything is sent."""
     secret = secret_set(
-        organisation=organisation.pk, purpose="endpoint.api_key", label=f"{word} key", value=f"{word} key's value"
+        organisation=organisation.pk, purpose="model_endpoint.api_key", label=f"{word} key", value=f"{word} key's value"
     )
     endpoint = ModelEndpoint.objects.create(
         organisation=organisation,
@@ -185,10 +188,9 @@ def _document(person: Person, source: Source, word: str) -> tuple[Document, Docu
     document = Document.objects.create(
         organisation=organisation,
         source=source,
+        external_id=f"{word}.txt",
         name=f"{word}.txt",
         media_type="text/plain",
-        bytes=stored.bytes,
-        sha256=stored.sha256,
         state=DocumentState.READY,
         chunks=1,
         uploaded_by=person.user,
@@ -198,6 +200,8 @@ def _document(person: Person, source: Source, word: str) -> tuple[Document, Docu
         document=document,
         state=VersionState.ACTIVE,
         storage_key=stored.key,
+        sha256=stored.sha256,
+        bytes=stored.bytes,
         media_type="text/plain",
         title=f"{word} title",
         chunks=1,

@@ -29,7 +29,7 @@ needs_node = pytest.mark.skipif(
 )
 
 
-class CertifiedProvider:
+class OidcProvider:
     def __init__(self) -> None:
         # Not `npm ci`: it refuses a lock file without what other platforms need.
         install = ["npm", "install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"]
@@ -64,14 +64,14 @@ class CertifiedProvider:
 
 
 @pytest.fixture(scope="module")
-def certified() -> Iterator[CertifiedProvider]:
-    provider = CertifiedProvider()
+def certified() -> Iterator[OidcProvider]:
+    provider = OidcProvider()
     yield provider
     provider.stop()
 
 
 @pytest.fixture
-def provider(certified: CertifiedProvider, settings: Any, db: Any) -> CertifiedProvider:
+def provider(certified: OidcProvider, settings: Any, db: Any) -> OidcProvider:
     """Configure the honest provider, with empty caches."""
     certified.control()
     settings.OIDC_ISSUER = certified.issuer

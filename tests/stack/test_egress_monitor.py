@@ -4,7 +4,7 @@ import ipaddress
 import socket
 import struct
 
-from tests.stack.air_watch import AirWatch, dns_name
+from tests.stack.egress_monitor import EgressMonitor, dns_name
 
 
 def packet(source: str, to: str, port: int, body: bytes, *, protocol: int = 17) -> bytes:
@@ -18,9 +18,9 @@ def question(name: str, *, answer: bool = False) -> bytes:
     return struct.pack("!HHHHHH", 7, 0x8180 if answer else 0x0100, 1, 0, 0, 0) + labels + b"\0\0\1\0\1"
 
 
-def watch() -> AirWatch:
+def watch() -> EgressMonitor:
     """One that follows nothing: what it makes of a packet."""
-    made = AirWatch.__new__(AirWatch)
+    made = EgressMonitor.__new__(EgressMonitor)
     made._known = {"web"}
     made._subnets = [ipaddress.ip_network("172.20.0.0/16")]
     return made

@@ -23,7 +23,7 @@ ELSEWHERE = {
 }
 
 
-class BoxUnderTest:
+class BoxProcess:
     """`real`: all of Refdesk, as scripts/start runs it; otherwise the program of box_program."""
 
     real = False

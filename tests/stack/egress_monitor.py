@@ -29,7 +29,7 @@ def docker_json(*arguments: str) -> Any:
     return json.loads(done.stdout or "[]") if done.returncode == 0 else []
 
 
-class AirWatch:
+class EgressMonitor:
     """Begins with start(), says what it saw with seen(), ends with stop()."""
 
     def __init__(self, project: str) -> None:

@@ -1,4 +1,4 @@
-"""What the database and the file store hold of each organisation, in comparable values."""
+"""A snapshot of the rows and files of each organisation, in values that can be compared."""
 
 from collections.abc import Collection, Iterator
 from functools import cache
@@ -10,23 +10,23 @@ from django.db.models import ForeignKey, Model
 from app.accounts.models import Organisation, User
 from app.lib.storage import storage
 
-# Moves by being looked at.
+# Columns that change when a row is used.
 VOLATILE = ("last_used", "last_login")
 # Rows that belong to no organisation.
 BOX = "box"
 
-Digest = dict[tuple[str, str], str]
+Snapshot = dict[tuple[str, str], str]
 
 
 def owned_models() -> list[type[Model]]:
-    """Every table that carries an organisation."""
+    """Return the tables with a column of the organisation."""
     found = [model for model in apps.get_models() if any(each.name == "organisation" for each in model._meta.fields)]
     assert len(found) > 10
     return found
 
 
 def personal_models() -> list[type[Model]]:
-    """Every table of ours about a person that carries none: such rows count for each organisation of the person."""
+    """Return our tables about a person without that column: their rows count for each organisation of the person."""
     ours = [model for model in apps.get_models() if model.__module__.startswith("app.")]
     return [model for model in ours if model not in owned_models() and _column_of(model, User) is not None]
 
@@ -62,20 +62,36 @@ def _statement() -> str:
     return " UNION ALL ".join(parts)
 
 
-def digest() -> Digest:
-    """(table, organisation) → number and hash of its rows; ("files", organisation) → its objects."""
-    with connection.cursor() as cursor:
-        cursor.execute(_statement())
-        found = {(label, owner): f"{count} {hashed}" for label, owner, count, hashed in cursor.fetchall()}
-    assert found, "nothing is in sight, so that nothing could be seen to change"
-    for each in storage().objects():
-        owner = each.key.partition("/")[0]
-        found["files", owner] = f"{found.get(('files', owner), '')} {each.key}"
+def snapshot() -> Snapshot:
+    """Return (table, organisation) → number and hash of the rows; ("files", organisation) → its objects."""
+    found = dict(_rows())
+    for stored in storage().objects():
+        owner = stored.key.partition("/")[0]
+        found["files", owner] = f"{found.get(('files', owner), '')} {stored.key}"
     return found
 
 
-def changes(before: Digest, after: Digest, *, but: Collection[str] = ()) -> list[str]:
-    """What differs, outside the organisations `but`."""
+# The rows as they were last read, and which transactions there had been by then.
+_read: tuple[str, Snapshot] = "", {}
+
+
+def _rows() -> Snapshot:
+    """Read them only if a transaction has written since: 0.2 ms instead of 10."""
+    global _read
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_database() || pg_current_snapshot()")
+        (transactions,) = cursor.fetchone()
+        # Inside a transaction its own writes do not show in that.
+        if transactions != _read[0] or connection.in_atomic_block:
+            cursor.execute(_statement())
+            rows = {(label, owner): f"{count} {hashed}" for label, owner, count, hashed in cursor.fetchall()}
+            assert rows, "nothing is in sight, so that nothing could be seen to change"
+            _read = transactions, rows
+    return _read[1]
+
+
+def changes(before: Snapshot, after: Snapshot, *, but: Collection[str] = ()) -> list[str]:
+    """Return the differences outside the organisations `but`, as sentences."""
     places = sorted(before.keys() | after.keys())
     return [
         f"{label} of {owner}: {before.get((label, owner))} → {after.get((label, owner))}"
@@ -101,8 +117,8 @@ def _references() -> str:
     return " UNION ALL ".join(parts)
 
 
-def crossings() -> Iterator[str]:
-    """Rows that point at a row of another organisation."""
+def foreign_references() -> Iterator[str]:
+    """Yield a sentence for each reference that leads to another organisation."""
     with connection.cursor() as cursor:
         cursor.execute(_references())
         for label, count in cursor.fetchall():

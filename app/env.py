@@ -189,7 +189,7 @@ NAMES: dict[str, Name] = {
     "REFDESK_OIDC_CLIENT_ID": Name(None, _text, "The client that the provider knows Refdesk as"),
     "REFDESK_OIDC_CLIENT_SECRET": Name(None, _text, "The client's secret; none for a public client"),
     "REFDESK_WORKER_BEATS": Name(
-        "1", _flag, "0: a worker leaves what the clock starts (reconciler, exports, retention) to `manage.py beat`"
+        "1", _flag, "0: a worker leaves the schedule (comparing the stores, retention) to `manage.py beat`"
     ),
     "REFDESK_METRICS_TOKEN": Name(
         None, _token, "Bearer token for /metrics, 16 characters or more; without it that page is not there"

@@ -1,4 +1,4 @@
-"""What a bot's revision holds, with its defaults. Adding a field with a default needs no migration."""
+"""The settings in a bot's revision, with defaults. Adding a field with a default needs no migration."""
 
 from typing import Annotated, Literal
 

@@ -7,7 +7,7 @@ DEFAULT_CONTEXT = 4096  # tokens; the least that Ollama serves when nothing else
 DEFAULT_SLOTS = 64  # requests at once, for a server that does not tell how many it takes
 INFO_S = 300.0
 REPLY_CHARACTERS = 300
-UNSURE_S = 5.0  # Ollama says how much it serves once the model is loaded, which the first question does
+UNCERTAIN_INFO_S = 5.0  # Ollama says how much it serves once the model is loaded, which the first question does
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Learnt:
         return info if time.monotonic() < until_s else None
 
     def info_keep(self, model: str, info: ModelInfo) -> None:
-        lifetime_s = INFO_S if info.context_known else UNSURE_S
+        lifetime_s = INFO_S if info.context_known else UNCERTAIN_INFO_S
         self._infos[model] = (time.monotonic() + lifetime_s, info)
 
     def infos_forget(self) -> None:

@@ -11,12 +11,12 @@ from django.conf import settings
 from app.errors import RefdeskError, Upstream
 from app.lib.async_sql import fetch
 from app.llm.endpoint import Endpoint, ModelInfo
-from app.llm.exchange import Effort, ExchangeFailed, exchange_run_async
+from app.llm.exchange import ExchangeFailed, RequestPolicy, exchange_run_async
 from app.llm.providers import PROVIDERS, provider_of
 from app.llm.providers.protocol import NoModelServed
 from app.secrets.services import secret_read
 
-ASK = Effort(attempts=1, within_s=3.0)  # a turn waits for it
+REQUEST = RequestPolicy(attempts=1, timeout_s=3.0)  # a turn waits for it
 API_KEY = "model_endpoint.api_key"
 # A change in another process is seen after so long; in this one at once.
 ROUTES_S = 5.0
@@ -146,7 +146,7 @@ async def model_info(endpoint: Endpoint) -> ModelInfo:
     if info is None:
         exchange = provider_of(endpoint).info(endpoint.model)
         try:
-            info = await exchange_run_async(exchange, endpoint=endpoint, effort=ASK)
+            info = await exchange_run_async(exchange, endpoint=endpoint, policy=REQUEST)
         except NoModelServed as failure:
             raise Upstream("model_missing", details={"reason": failure.reason}) from failure
         except ExchangeFailed as failure:

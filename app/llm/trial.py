@@ -14,17 +14,17 @@ from app.errors import CODES, RefdeskError, Upstream
 from app.lib.http import http_session_close
 from app.llm.deltas import Reply
 from app.llm.endpoint import Endpoint, ModelInfo
-from app.llm.exchange import Effort, ExchangeFailed, exchange_run_async
+from app.llm.exchange import ExchangeFailed, RequestPolicy, exchange_run_async
 from app.llm.messages import ChatMessage
 from app.llm.models import ModelEndpoint
 from app.llm.providers import provider_of
-from app.llm.providers.protocol import Patience, ServedModel
+from app.llm.providers.protocol import ServedModel, Timeouts
 from app.llm.routing import api_key_read, endpoint_default, endpoint_make, model_info
 from app.llm.waiting import one_of_few
 
 # A cold model is loaded first, which takes a large one half a minute; a proxy gives up after one.
-PATIENCE = Patience(first_token_s=45.0, between_s=10.0, total_s=50.0)
-LIST = Effort(attempts=1, within_s=10.0)
+TIMEOUTS = Timeouts(first_token_s=45.0, between_s=10.0, total_s=50.0)
+LIST = RequestPolicy(attempts=1, timeout_s=10.0)
 QUESTION = "Say OK."
 T = TypeVar("T")
 
@@ -123,7 +123,7 @@ async def _info(endpoint: Endpoint) -> ModelInfo:
 
 async def _one_token(endpoint: Endpoint, model: str) -> Reply:
     reply, question = Reply(), [ChatMessage.user(QUESTION)]
-    chat = provider_of(endpoint).chat(question, model=model, max_tokens=1, temperature=0, patience=PATIENCE)
+    chat = provider_of(endpoint).chat(question, model=model, max_tokens=1, temperature=0, timeouts=TIMEOUTS)
     async with chat as stream:
         async for delta in stream:
             reply.add(delta)
@@ -132,7 +132,7 @@ async def _one_token(endpoint: Endpoint, model: str) -> Reply:
 
 async def _models(endpoint: Endpoint) -> list[ServedModel]:
     try:
-        return await exchange_run_async(provider_of(endpoint).models(), endpoint=endpoint, effort=LIST)
+        return await exchange_run_async(provider_of(endpoint).models(), endpoint=endpoint, policy=LIST)
     except ExchangeFailed as failure:
         raise Upstream("model_unavailable", details={"reason": failure.reason}) from failure
 

@@ -14,7 +14,7 @@ from app import env
 from app.lib.egress import AddressRefused, addresses_check, url_check
 from app.lib.egress_http import EgressConnector, Lookup, host_resolve
 from app.lib.egress_rules import allowed_read
-from app.lib.http import Ask, Unanswered, http_session
+from app.lib.http import RequestFailed, RetriedRequest, http_session
 
 PUBLIC = "93.184.215.14"
 # Everything below means this machine, its network or a cloud's own services, or is read so by some program.
@@ -221,13 +221,13 @@ async def test_no_inner_address_is_even_connected_to(listener: Listener, asking:
 async def test_the_session_of_http_is_guarded_when_it_is_asked_to_be(listener: Listener) -> None:
     address = f"http://127.0.0.1:{listener.port}/"
     with pytest.raises(AddressRefused):
-        await Ask("GET", address, {}, guarded=True).send_async(within_s=5)
+        await RetriedRequest("GET", address, {}, guarded=True).send_async(within_s=5)
     with pytest.raises(AddressRefused):
         await http_session(guarded=True).get(address)
     assert listener.connections == 0
-    assert (await Ask("GET", address, {}).send_async(within_s=5)).content == b"ok"
+    assert (await RetriedRequest("GET", address, {}).send_async(within_s=5)).content == b"ok"
     with pytest.raises(ValueError, match="guarded"):
-        Ask("GET", address, {}, guarded=True).send(None, read_s=1)  # type: ignore[arg-type]
+        RetriedRequest("GET", address, {}, guarded=True).send(None, read_s=1)  # type: ignore[arg-type]
 
 
 async def test_the_connection_goes_to_the_address_that_was_checked(
@@ -323,5 +323,5 @@ async def test_a_response_without_end_is_given_up() -> None:
     server = await asyncio.start_server(endless, "127.0.0.1", 0)
     address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
     async with server:
-        with pytest.raises(Unanswered, match="ClientPayloadError"):
-            await Ask("GET", address, {}, attempts=1).send_async(within_s=60)
+        with pytest.raises(RequestFailed, match="ClientPayloadError"):
+            await RetriedRequest("GET", address, {}, attempts=1).send_async(within_s=60)

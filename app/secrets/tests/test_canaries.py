@@ -29,8 +29,8 @@ from app.secrets.tests.canaries import (
     spellings,
     store_content,
 )
+from tests.factories import Tenant, tenant_make
 from tests.people import Person
-from tests.world import World, world_make
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PURPOSE = "endpoint.api_key"
@@ -43,10 +43,10 @@ def lines() -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def world(lines: list[str], alice: Person, qdrant: str, embedder: str, valkey: str) -> World:
+def tenant(lines: list[str], alice: Person, qdrant: str, embedder: str, valkey: str) -> Tenant:
     """Acme and the deployment with canaries that were set, replaced, read, rotated, moved and deleted."""
     stores_empty()
-    made = world_make(alice, word="lighthouse")
+    made = tenant_make(alice, word="lighthouse")
     for organisation in (alice.organisation.pk, None):
         named = {"organisation": organisation, "purpose": PURPOSE}
         row = secret_set(**named, label="Main model", value=CANARY)
@@ -104,35 +104,35 @@ def leaks(places: Iterator[tuple[str, bytes]]) -> list[str]:
     return found
 
 
-def test_no_page_no_answer_and_no_error_shows_a_credential(world: World, alice: Person, lines: list[str]) -> None:
+def test_no_page_no_answer_and_no_error_shows_a_credential(tenant: Tenant, alice: Person, lines: list[str]) -> None:
     client = operator_client(alice)
-    assert leaks(api_responses(alice, world)) == []
-    assert leaks(admin_responses(client, world)) == []
-    assert leaks(portal_responses(alice.client, world)) == []
+    assert leaks(api_responses(alice, tenant)) == []
+    assert leaks(admin_responses(client, tenant)) == []
+    assert leaks(portal_responses(alice.client, tenant)) == []
     assert leaks(error_responses(alice)) == []
     assert leaks((line, line.encode()) for line in lines) == []
 
 
-def test_who_enters_a_credential_does_not_get_it_back(world: World, alice: Person, lines: list[str]) -> None:
+def test_who_enters_a_credential_does_not_get_it_back(tenant: Tenant, alice: Person, lines: list[str]) -> None:
     assert leaks(entered(alice)) == []
     client = operator_client(alice)
-    assert leaks(api_responses(alice, world)) == []
-    assert leaks(admin_responses(client, world)) == []
+    assert leaks(api_responses(alice, tenant)) == []
+    assert leaks(admin_responses(client, tenant)) == []
     assert leaks((line, line.encode()) for line in lines) == []
     assert leaks(store_content()) == []
 
 
-def test_no_export_holds_a_credential(world: World, lines: list[str]) -> None:
+def test_no_export_holds_a_credential(tenant: Tenant, lines: list[str]) -> None:
     assert leaks(export_content("acme")) == []
     assert leaks((line, line.encode()) for line in lines) == []
 
 
-def test_no_row_no_job_no_key_of_the_cache_and_no_file_holds_a_credential(world: World) -> None:
+def test_no_row_no_job_no_key_of_the_cache_and_no_file_holds_a_credential(tenant: Tenant) -> None:
     assert leaks(store_content()) == []
 
 
 def test_an_erasure_takes_the_credentials_and_its_receipt_counts_them(
-    world: World, acme: Organisation, lines: list[str]
+    tenant: Tenant, acme: Organisation, lines: list[str]
 ) -> None:
     before = Secret.objects.filter(organisation=acme).count()
     out = io.StringIO()
@@ -175,7 +175,7 @@ def test_a_canary_would_be_found_in_every_store(
     from app.privacy.tests.canaries import valkey_client
 
     stores_empty()
-    made = world_make(alice, word=CANARY)
+    made = tenant_make(alice, word=CANARY)
     valkey_client().set("found", CANARY)
     (settings.DATA / "found").write_text(CANARY)
     try:

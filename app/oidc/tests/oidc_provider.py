@@ -1,20 +1,16 @@
-"""A certified OpenID provider in a process of its own, and a browser that walks through it by redirects."""
+"""A certified OpenID provider in a process of its own, and a client that follows its redirects."""
 
+import fcntl
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 import requests
-from django.core.cache import cache
 from django.test import Client
-
-from app.oidc.bearer import _callers
-from app.oidc.discovery import provider_forget
 
 FOLDER = Path(__file__).parent / "provider"
 CLIENT_ID, CLIENT_SECRET = "refdesk", "a secret of these tests alone"
@@ -29,11 +25,20 @@ needs_node = pytest.mark.skipif(
 )
 
 
+def packages_install() -> None:
+    """Install the provider's packages; processes of one run take turns."""
+    # Not `npm ci`: it refuses a lock file without what other platforms need.
+    command = ["npm", "install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"]
+    with (FOLDER / "package.json").open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        subprocess.run(command, cwd=FOLDER, check=True, timeout=150)
+
+
 class OidcProvider:
+    """The provider's process: honest unless `control` says otherwise."""
+
     def __init__(self) -> None:
-        # Not `npm ci`: it refuses a lock file without what other platforms need.
-        install = ["npm", "install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"]
-        subprocess.run(install, cwd=FOLDER, check=True, timeout=150)
+        packages_install()
         self.process = subprocess.Popen(
             ["node", "server.mjs", CALLBACK, CLIENT_ID, CLIENT_SECRET],
             cwd=FOLDER,
@@ -45,63 +50,45 @@ class OidcProvider:
         self.issuer = self.process.stdout.readline().strip()
         assert self.issuer.startswith("http://127.0.0.1:"), "the provider did not start"
 
-    def control(self, **wishes: Any) -> None:
-        """What it does from now on; what is not named is honest."""
-        wishes.setdefault("person", ADA)
-        requests.post(f"{self.issuer}/_control", json=wishes, timeout=30).raise_for_status()
+    def control(self, **behaviour: Any) -> None:
+        """Set what it does from now on; what is not named is honest."""
+        behaviour.setdefault("person", ADA)
+        requests.post(f"{self.issuer}/_control", json=behaviour, timeout=30).raise_for_status()
 
     def mint(self, claims: dict[str, Any], *, key: str = "signing", **header: Any) -> str:
-        asked = {"claims": {"iss": self.issuer, **claims}, "key": key, "header": header}
-        return str(requests.post(f"{self.issuer}/_mint", json=asked, timeout=30).json()["token"])
+        """Return a token with these claims, signed by one of the provider's keys."""
+        order = {"claims": {"iss": self.issuer, **claims}, "key": key, "header": header}
+        return str(requests.post(f"{self.issuer}/_mint", json=order, timeout=30).json()["token"])
 
     def asked(self) -> dict[str, int]:
-        found: dict[str, int] = requests.get(f"{self.issuer}/_asked", timeout=30).json()
-        return found
+        """Return how often each of its addresses was asked."""
+        counts: dict[str, int] = requests.get(f"{self.issuer}/_asked", timeout=30).json()
+        return counts
 
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(20)
 
 
-@pytest.fixture(scope="module")
-def certified() -> Iterator[OidcProvider]:
-    provider = OidcProvider()
-    yield provider
-    provider.stop()
-
-
-@pytest.fixture
-def provider(certified: OidcProvider, settings: Any, db: Any) -> OidcProvider:
-    """The honest provider, configured, and nothing known of it yet."""
-    certified.control()
-    settings.OIDC_ISSUER = certified.issuer
-    settings.OIDC_CLIENT_ID, settings.OIDC_CLIENT_SECRET = CLIENT_ID, CLIENT_SECRET
-    settings.PUBLIC_URL = PUBLIC
-    provider_forget()
-    cache.clear()
-    _callers.clear()
-    return certified
-
-
 def visitor() -> Client:
-    """A browser at the public address."""
+    """Return a client at the public address."""
     return Client(headers={"Host": "localhost:8000"})
 
 
 def begin(client: Client, path: str = BEGIN) -> str:
-    """Press “Sign in with …”: the address at the provider."""
-    answer = client.get(path)
-    assert answer.status_code == 302, answer.content.decode()
-    return str(answer["Location"])
+    """Press “Sign in with …” and return the address at the provider."""
+    response = client.get(path)
+    assert response.status_code == 302, response.content.decode()
+    return str(response["Location"])
 
 
 def walk(address: str) -> str:
-    """Follow the provider's redirects: the address of the way back, which is not asked."""
+    """Follow the provider's redirects and return the callback address, which is not asked."""
     with requests.Session() as session:
         for _ in range(10):
-            answer = session.get(address, allow_redirects=False, timeout=30)
-            assert answer.status_code in (302, 303), answer.text
-            address = requests.compat.urljoin(address, answer.headers["Location"])
+            response = session.get(address, allow_redirects=False, timeout=30)
+            assert response.status_code in (302, 303), response.text
+            address = requests.compat.urljoin(address, response.headers["Location"])
             if address.startswith(CALLBACK):
                 return address
     raise AssertionError("the provider goes round in circles")
@@ -112,20 +99,20 @@ def query_of(address: str) -> dict[str, str]:
 
 
 def changed(address: str, **changes: str | None) -> str:
-    """An address with other values in its query; None takes one away."""
+    """Return the address with other values in its query; None takes one away."""
     query = {name: text for name, text in {**query_of(address), **changes}.items() if text is not None}
     return f"{address.split('?')[0]}?{urlencode(query)}"
 
 
-def finish(client: Client, way_back: str) -> Any:
-    return client.get(way_back.removeprefix(PUBLIC))
+def finish(client: Client, callback: str) -> Any:
+    return client.get(callback.removeprefix(PUBLIC))
 
 
 def sign_in(client: Client, path: str = BEGIN) -> Any:
-    """All of it; the answer to the way back."""
+    """Sign in through the provider and return the response to the callback."""
     return finish(client, walk(begin(client, path)))
 
 
 def is_in(client: Client) -> bool:
-    answer = client.get("/api/v1/me")
-    return answer.status_code == 200 and bool(json.loads(answer.content)["user"])
+    response = client.get("/api/v1/me")
+    return response.status_code == 200 and bool(json.loads(response.content)["user"])

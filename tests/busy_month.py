@@ -17,8 +17,8 @@ from app.accounts.services import invitation_create, membership_create, organisa
 from app.bots.models import Bot
 from app.bots.services import bot_create, bot_pause, bot_update
 from app.chat.models import Conversation, Message
-from app.library.models import Document
 from app.plans.models import Plan, UsageEntry, UsageTotal
+from tests.documents import document_row
 
 PEOPLE = (
     "Ada Byron",
@@ -162,14 +162,12 @@ def _failures(organisation: Organisation) -> None:
     source = organisation.sources.first()
     assert source is not None
     reasons = (("scan-1998.pdf", "no_text"), ("payroll.pdf", "encrypted_file"), ("payroll-old.pdf", "encrypted_file"))
-    for number, (name, code) in enumerate((*reasons, (f"{PAYLOAD}.txt", "broken_file"))):
-        Document.objects.create(
-            organisation=organisation,
-            source=source,
-            name=name,
+    for name, code in (*reasons, (f"{PAYLOAD}.txt", "broken_file")):
+        document_row(
+            source,
+            name,
+            size=123_456,
             media_type="application/pdf",
-            bytes=123_456,
-            sha256=f"{number:064}",
             state="failed",
             error_code=code,
             error_message="It cannot be read.",

@@ -16,16 +16,19 @@ from app.bots.models import Bot
 from app.bots.services import bot_create
 from app.chat.choices import AnswerMode, MessageRole
 from app.chat.models import Citation, Conversation, Message
+from app.jobs.choices import JobState
+from app.jobs.models import Job, Schedule
+from app.jobs.schedule import schedule_set
 from app.lib.ids import new_id
 from app.lib.storage import exports_storage, storage
 from app.library.choices import DocumentState, VersionState
-from app.library.models import Chunk, Document, DocumentVersion, Job, Source, VersionText
+from app.library.models import Chunk, Document, DocumentVersion, Source, VersionText
 from app.library.parsers.blocks import Block, Parsed, blocks_to_json
-from app.library.pipeline.job_choices import JobState
 from app.library.services.sources import source_create
+from app.llm.models import ModelEndpoint
 from app.plans.models import Plan, UsageEntry
 from app.plans.services import plan_create
-from app.privacy.choices import ErasureKind, WorkState
+from app.privacy.choices import ErasureKind, RequestState
 from app.privacy.models import Erasure, Export, RetentionRun
 from app.secrets.models import Secret
 from app.secrets.services import secret_set
@@ -45,6 +48,7 @@ class Tenant:
     version: DocumentVersion
     chunk: Chunk
     job: Job
+    schedule: Schedule
     bot: Bot
     conversation: Conversation
     question: Message
@@ -60,6 +64,7 @@ class Tenant:
     plan: Plan
     usage: UsageEntry
     secret: Secret
+    endpoint: ModelEndpoint
 
     # By model, as tests/admin_routes.py has looked them up.
     found: dict[Any, Any] = field(default_factory=dict, repr=False)
@@ -72,7 +77,10 @@ def tenant_make(person: Person, *, word: str) -> Tenant:
     organisation = person.organisation
     source = source_create(organisation=organisation, name=f"{word} source")
     document, version, chunk = _document(person, source, word)
-    job = Job.objects.create(organisation=organisation, document=document, version=version, state=JobState.DONE)
+    job = _job(document, version)
+    schedule = schedule_set(
+        name=f"source:{source.pk}", kind="ingest", organisation=organisation.pk, cron="0 4 * * *", time_zone="UTC"
+    )
     bot = bot_create(organisation=organisation, slug=f"{word}-bot", name=f"{word} bot", created_by=person.user)
     conversation, question, answer, citation = _conversation(person, bot, document, chunk, word)
     invitation, token = invitation_create(
@@ -91,6 +99,7 @@ def tenant_make(person: Person, *, word: str) -> Tenant:
         version=version,
         chunk=chunk,
         job=job,
+        schedule=schedule,
         bot=bot,
         conversation=conversation,
         question=question,
@@ -104,12 +113,7 @@ def tenant_make(person: Person, *, word: str) -> Tenant:
         ),
         plan=_plan(organisation),
         usage=_usage(person, bot),
-        secret=secret_set(
-            organisation=organisation.pk,
-            purpose="endpoint.api_key",
-            label=f"{word} credential",
-            value=f"{word} credential's value",
-        ),
+        **_endpoint(organisation, word),
         **_work(person),
     )
 
@@ -117,18 +121,18 @@ def tenant_make(person: Person, *, word: str) -> Tenant:
 def _work(person: Person) -> dict[str, Any]:
     """An export that can be fetched, an erasure that is done, and a night."""
     organisation, now = person.organisation, timezone.now()
-    with exports_storage().receive(io.BytesIO(new_id().bytes), organisation=organisation.pk) as stored:
-        stored.keep()
+    with exports_storage().stage(io.BytesIO(new_id().bytes), organisation=organisation.pk) as stored:
+        stored.commit()
     export = Export.objects.create(
         organisation=organisation,
-        state=WorkState.DONE,
+        state=RequestState.DONE,
         storage_key=stored.key,
         bytes=stored.bytes,
         requested_by=person.user,
         expires=now + timedelta(days=1),
     )
     erasure = Erasure.objects.create(
-        organisation=organisation, kind=ErasureKind.PERSON, subject=new_id(), state=WorkState.DONE, finished=now
+        organisation=organisation, kind=ErasureKind.PERSON, subject=new_id(), state=RequestState.DONE, finished=now
     )
     night = RetentionRun.objects.create(organisation=organisation, night=now.date(), counts={"conversations": 1})
     return {"export": export, "erasure": erasure, "retention": night}
@@ -141,6 +145,22 @@ def _usage(person: Person, bot: Bot) -> UsageEntry:
     )
 
 
+def _endpoint(organisation: Organisation, word: str) -> dict[str, Any]:
+    """A model server that nobody asks: the egress policy refuses its address before anything is sent."""
+    secret = secret_set(
+        organisation=organisation.pk, purpose="model_endpoint.api_key", label=f"{word} key", value=f"{word} key's value"
+    )
+    endpoint = ModelEndpoint.objects.create(
+        organisation=organisation,
+        name=f"{word} server",
+        url=f"http://{word}.internal/v1",
+        credential=secret,
+        served_models=[{"name": f"{word} model"}],
+        defaults={"model": f"{word} model"},
+    )
+    return {"secret": secret, "endpoint": endpoint}
+
+
 def _plan(organisation: Organisation) -> Plan:
     # Without the word: a plan is the box's, and stays when the organisation is erased.
     organisation.plan = plan_create(name=f"plan-{new_id()}", values={"title": "A plan of its own"})
@@ -148,17 +168,29 @@ def _plan(organisation: Organisation) -> Plan:
     return organisation.plan
 
 
+def _job(document: Document, version: DocumentVersion) -> Job:
+    return Job.objects.create(
+        organisation=document.organisation,
+        kind="ingest",
+        lane="cpu",
+        subject=str(document.pk),
+        unique_key=str(document.pk),
+        payload={"version": str(version.pk)},
+        state=JobState.DONE,
+        ended=timezone.now(),
+    )
+
+
 def _document(person: Person, source: Source, word: str) -> tuple[Document, DocumentVersion, Chunk]:
     organisation, text = person.organisation, f"{word} text"
-    with storage().receive(io.BytesIO(text.encode()), organisation=organisation.pk) as stored:
-        stored.keep()
+    with storage().stage(io.BytesIO(text.encode()), organisation=organisation.pk) as stored:
+        stored.commit()
     document = Document.objects.create(
         organisation=organisation,
         source=source,
+        external_id=f"{word}.txt",
         name=f"{word}.txt",
         media_type="text/plain",
-        bytes=stored.bytes,
-        sha256=stored.sha256,
         state=DocumentState.READY,
         chunks=1,
         uploaded_by=person.user,
@@ -168,6 +200,8 @@ def _document(person: Person, source: Source, word: str) -> tuple[Document, Docu
         document=document,
         state=VersionState.ACTIVE,
         storage_key=stored.key,
+        sha256=stored.sha256,
+        bytes=stored.bytes,
         media_type="text/plain",
         title=f"{word} title",
         chunks=1,

@@ -1,16 +1,21 @@
-"""The reference pages that follow the code: settings and errors.
+"""The reference pages that follow the code: settings, errors, and the browser's types of the API's payloads.
 
-`scripts/reference` writes them again after a change of app/env.py or app/errors.py. Tables stand between two marks in
-a page, so that the words around them are written by hand.
+`scripts/reference` writes them again after a change of app/env.py, app/errors.py or a schema of BROWSER_TYPES. Tables
+stand between two marks in a page, so that the words around them are written by hand.
 """
 
+import os
 import re
 from functools import cache
 from pathlib import Path
 
+import django
+from pydantic import BaseModel
+
 from app.appliance.compose_settings import COMPOSE_NAMES, MEANING_OF_IMAGES, MEANING_OF_MEMORY
 from app.env import NAMES
 from app.errors import CODES
+from app.lib.typescript import interfaces
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = {
@@ -24,6 +29,7 @@ EXAMPLES = {
     "REFDESK_SAMPLES": "0",
     "REFDESK_SECRET_KEY": "64 random letters and digits",
     "REFDESK_SECRETS_KEYS": "64-random-letters-and-digits-the-newest,64-random-letters-and-digits-an-older-one",
+    "REFDESK_EGRESS_ALLOW": "10.1.0.0/16,ollama.office.example.org,models:8000",
     "REFDESK_SMTP_URL": "smtp://desk:secret@mail.example.org:587",
     "REFDESK_MAIL_FROM": "Reference desk <desk@example.org>",
     "REFDESK_LLM_URL": "http://localhost:11434/v1",
@@ -58,6 +64,14 @@ ENV_HEADER = """\
 COMPOSE_HEADER = """\
 # Names of the appliance alone: docker-compose.yml reads them from a file .env beside it. Of the names above it takes
 # all but REFDESK_DATA, REFDESK_HOST and REFDESK_PORT.
+"""
+TYPES_HEADER = """\
+/**
+ * Payloads of the REST API that the chat reads. Ids are strings, times RFC 3339.
+ * Written by scripts/reference from app/chat/schemas.py: change it there.
+ */
+import type { Place } from "./place";
+
 """
 
 
@@ -122,7 +136,7 @@ def env_example() -> str:
 
 
 def page_with(page: str, *, name: str, table: str) -> str:
-    """The page with the table between its marks.
+    """Return the page with the table between its marks.
 
     Raises:
         ValueError: when the marks are not there.
@@ -135,8 +149,19 @@ def page_with(page: str, *, name: str, table: str) -> str:
     return changed
 
 
+def browser_types() -> str:
+    """Return frontend/src/chat/payloads.ts."""
+    from app.chat import schemas as chat  # needs Django
+
+    schemas: list[type[BaseModel]] = [
+        *(chat.CitedDocumentOut, chat.CitedPassageOut, chat.CitationOut, chat.UsageOut, chat.ErrorOut),
+        *(chat.NoticeOut, chat.MessageOut, chat.ConversationOut),
+    ]
+    return TYPES_HEADER + interfaces(schemas, names={"CitedPassageOut": "Passage", "ErrorOut": "ErrorBody"})
+
+
 def reference_pages() -> dict[Path, str]:
-    """Path and full text of every page, as the code of now wants it."""
+    """Return the path and full text of every page, as the code wants it."""
     settings, errors = ROOT / "docs" / "configuration.md", ROOT / "docs" / "errors.md"
     install = ROOT / "docs" / "install.md"
     return {
@@ -144,9 +169,12 @@ def reference_pages() -> dict[Path, str]:
         settings: page_with(settings.read_text("utf-8"), name="settings", table=settings_table()),
         errors: page_with(errors.read_text("utf-8"), name="errors", table=errors_table()),
         ROOT / ".env.example": env_example(),
+        ROOT / "frontend" / "src" / "chat" / "payloads.ts": browser_types(),
     }
 
 
 if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "app.settings")
+    django.setup()
     for path, text in reference_pages().items():
         path.write_text(text, "utf-8")

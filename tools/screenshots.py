@@ -112,7 +112,7 @@ def pictures_take(browser: Browser, box: WholeBox, folder: Path) -> None:
 
 
 def dashboard_keep(page: Page, box: WholeBox) -> None:
-    """The picture of docs/administration.md: JPEG, because it is a third of the size."""
+    """Take the picture of docs/administration.md: JPEG, because it is a third of the size."""
     page.goto(f"{box.address}/admin/?organisation=default")
     page.wait_for_function("() => window.Chart?.getChart(document.querySelector('.desk-canvas canvas'))")
     page.wait_for_timeout(1_500)  # it grows

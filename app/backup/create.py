@@ -49,7 +49,7 @@ _NAMED = {
 
 @dataclass
 class Made:
-    """missing: files that rows name and the store does not have, or has damaged, whichever snapshot is asked."""
+    """Counts of a finished backup. missing: files that rows name and the store lacks or has damaged."""
 
     path: Path
     bytes: int = 0
@@ -192,7 +192,7 @@ def _named(connection: psycopg.Connection[tuple[Any, ...]], kind: str) -> Iterat
 
 
 def settings_kept() -> dict[str, str]:
-    """What somebody set, for another box to be set alike; of a `_FILE` what is in it. Secrets are among them."""
+    """Return the settings that were given, secrets too, for another box; of a `_FILE` its content."""
     found = {}
     for name, setting in env.NAMES.items():
         value = None if name in OWN else env.read_deployment(name)

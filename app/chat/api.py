@@ -11,7 +11,7 @@ from ninja import Router, Status
 
 from app.accounts.auth import ApiRequest, Caller, async_policy, policy, stream_allowed
 from app.accounts.choices import Role, Scope
-from app.chat.answer import turn_begin
+from app.chat.lifespan import lifespan_register
 from app.chat.models import Conversation, Message
 from app.chat.schemas import (
     ChatIn,
@@ -26,24 +26,24 @@ from app.chat.schemas import (
 from app.chat.selectors import (
     conversation_get,
     conversation_list,
-    conversation_read,
+    conversation_payload,
     message_get,
     message_list,
-    message_read,
+    message_row_payload,
 )
 from app.chat.services import answer_stop, conversation_delete, conversation_rename, message_rate
-from app.chat.turn import Asked
-from app.chat.turn_events import answer_events
-from app.chat.turn_store import AskedBefore, Owner
-from app.chat.upkeep import upkeep_register
+from app.chat.turns.follow import answer_events
+from app.chat.turns.repository import DuplicateTurn, Owner
+from app.chat.turns.run import turn_begin
+from app.chat.turns.state import TurnRequest
 from app.errors import NotAllowed, NotFound, RefdeskError
-from app.lib.openapi_responses import EVENTS, answered
+from app.lib.openapi_responses import EVENTS, responses
 from app.lib.paging import Limit, page_read
-from app.lib.request_id import request_id_of
+from app.lib.request_id import request_id_get
 from app.lib.sse import ALLOWED_S, Event, sse
 
 router = Router(tags=["chat"])
-upkeep_register()
+lifespan_register()
 
 
 def _conversation(caller: Caller, conversation: UUID) -> Conversation:
@@ -62,7 +62,7 @@ def _message(caller: Caller, message: UUID) -> Message:
 
 
 @router.post(
-    "/bots/{slug}/chat", auth=async_policy(Role.VIEWER, Scope.CHAT), response=TurnOut, openapi_extra=answered(EVENTS)
+    "/bots/{slug}/chat", auth=async_policy(Role.VIEWER, Scope.CHAT), response=TurnOut, openapi_extra=responses(EVENTS)
 )
 async def create_turn(request: ApiRequest, slug: str, turn: ChatIn) -> HttpResponseBase:
     """One turn: a question and its answer, as server-sent events or, with `stream` false, as one object.
@@ -70,27 +70,27 @@ async def create_turn(request: ApiRequest, slug: str, turn: ChatIn) -> HttpRespo
     The same `Idempotency-Key` gives the same turn again, also while it is being written.
     """
     caller = request.caller
-    asked = Asked(
+    question = TurnRequest(
         owner=Owner(caller.organisation_id, caller.user_id, caller.api_key_id, caller.key_family),
         bot=slug,
         question=turn.message,
         conversation=turn.conversation,
         key=request.headers.get("Idempotency-Key", ""),
-        request_id=request_id_of(request),
+        request_id=request_id_get(request),
     )
     try:
-        begun = await turn_begin(asked)
-    except AskedBefore as before:
-        events = answer_events(organisation=caller.organisation_id, message=before.answer)
+        begun = await turn_begin(question)
+    except DuplicateTurn as duplicate:
+        events = answer_events(organisation=caller.organisation_id, message=duplicate.answer)
     else:
-        events = begun.log.read()
+        events = begun.stream.read()
     if turn.stream:
-        return await sse(events, request_id=asked.request_id, allowed=partial(stream_allowed, request))
+        return await sse(events, request_id=question.request_id, allowed=partial(stream_allowed, request))
     return await _whole(events, partial(stream_allowed, request))
 
 
 async def _whole(events: AsyncIterator[list[Event]], allowed: Callable[[], Awaitable[bool]]) -> HttpResponse:
-    """The turn as one object. A long one is given only to who may still have it, as a stream would be.
+    """Return the turn as one object. A long one is given only to a caller who may still have it, like a stream.
 
     Raises:
         RefdeskError: there is no answer at all.
@@ -119,14 +119,14 @@ def list_conversations(request: ApiRequest, limit: int = Limit, cursor: str = ""
     caller = request.caller
     own = conversation_list(organisation=caller.organisation_id, user=caller.user_id, key_family=caller.key_family)
     rows, following = page_read(own.select_related("bot"), cursor=cursor, limit=limit, by="updated")
-    return {"items": [conversation_read(row) for row in rows], "next": following}
+    return {"items": [conversation_payload(row) for row in rows], "next": following}
 
 
 @router.get(
     "/conversations/{uuid:conversation_id}", auth=policy(Role.VIEWER, Scope.CONVERSATIONS), response=ConversationOut
 )
 def get_conversation(request: ApiRequest, conversation_id: UUID) -> Any:
-    return conversation_read(_conversation(request.caller, conversation_id))
+    return conversation_payload(_conversation(request.caller, conversation_id))
 
 
 @router.patch(
@@ -135,7 +135,7 @@ def get_conversation(request: ApiRequest, conversation_id: UUID) -> Any:
 def update_conversation(request: ApiRequest, conversation_id: UUID, changes: ConversationPatch) -> Any:
     conversation = _conversation(request.caller, conversation_id)
     conversation_rename(organisation=request.caller.organisation_id, conversation=conversation, title=changes.title)
-    return conversation_read(conversation)
+    return conversation_payload(conversation)
 
 
 @router.delete(
@@ -157,19 +157,19 @@ def list_messages(request: ApiRequest, conversation_id: UUID, limit: int = Limit
     conversation = _conversation(request.caller, conversation_id)
     messages = message_list(organisation=request.caller.organisation_id, conversation=conversation)
     rows, following = page_read(messages, cursor=cursor, limit=limit, by="id", descending=False)
-    return {"items": [message_read(row) for row in rows], "next": following}
+    return {"items": [message_row_payload(row) for row in rows], "next": following}
 
 
 @router.get("/messages/{uuid:message_id}", auth=policy(Role.VIEWER, Scope.CONVERSATIONS), response=MessageOut)
 def get_message(request: ApiRequest, message_id: UUID) -> Any:
     """With the part of its passage that each citation rests on, `quotes`; elsewhere only quotations have it."""
-    return message_read(_message(request.caller, message_id), find_quotes=True)
+    return message_row_payload(_message(request.caller, message_id), find_quotes=True)
 
 
 @router.get(
     "/messages/{uuid:message_id}/events",
     auth=async_policy(Role.VIEWER, Scope.CONVERSATIONS),
-    openapi_extra=answered(EVENTS),
+    openapi_extra=responses(EVENTS),
 )
 async def follow_message(request: ApiRequest, message_id: UUID) -> HttpResponseBase:
     """The events of an answer again: from the one after `Last-Event-ID` on, or from the first."""
@@ -179,7 +179,7 @@ async def follow_message(request: ApiRequest, message_id: UUID) -> HttpResponseB
     last = request.headers.get("Last-Event-ID", "")
     after = int(last) if last.isascii() and last.isdigit() and len(last) < 10 else 0
     events = answer_events(organisation=request.caller.organisation_id, message=message.id, after=after)
-    return await sse(events, after=after, request_id=request_id_of(request), allowed=partial(stream_allowed, request))
+    return await sse(events, after=after, request_id=request_id_get(request), allowed=partial(stream_allowed, request))
 
 
 @router.post(
@@ -190,11 +190,11 @@ async def stop_message(request: ApiRequest, message_id: UUID) -> HttpResponse:
     message = await sync_to_async(_message)(request.caller, message_id)
     await answer_stop(organisation=request.caller.organisation_id, message=message.id)
     message = await sync_to_async(_message)(request.caller, message_id)
-    return HttpResponse(orjson.dumps(message_read(message)), content_type="application/json")
+    return HttpResponse(orjson.dumps(message_row_payload(message)), content_type="application/json")
 
 
 @router.post("/messages/{uuid:message_id}/feedback", auth=policy(Role.VIEWER, Scope.CONVERSATIONS), response=MessageOut)
 def create_feedback(request: ApiRequest, message_id: UUID, feedback: FeedbackIn) -> Any:
     message = _message(request.caller, message_id)
     message_rate(organisation=request.caller.organisation_id, message=message, rating=feedback.rating)
-    return message_read(message)
+    return message_row_payload(message)

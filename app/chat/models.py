@@ -6,8 +6,13 @@ from django.db.models import Q
 from app.accounts.models import ApiKey, Organisation, User
 from app.bots.models import Bot, BotRevision
 from app.chat.choices import AnswerMode, MessageRole, MessageState
+from app.lib.columns import Use, column
 from app.lib.ids import new_id
 from app.library.models import Document
+
+SHOWN = Use.API | Use.ARCHIVE
+# Written by the statement that ends a turn; the API says some of it in another shape (app/chat/payloads.py).
+RECORDED, RECORDED_INSIDE = SHOWN | Use.RESULT, Use.ARCHIVE | Use.RESULT
 
 
 class Conversation(models.Model):
@@ -16,16 +21,19 @@ class Conversation(models.Model):
     `api_key` is the first of the keys that took each other's place (ApiKey.family), so that rotating loses nothing.
     """
 
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    id = column(models.UUIDField(primary_key=True, default=new_id, editable=False), SHOWN)
     organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="conversations")
-    bot = models.ForeignKey(Bot, models.CASCADE, related_name="conversations")
-    user = models.ForeignKey(User, models.CASCADE, null=True, blank=True, related_name="conversations")
-    api_key = models.ForeignKey(
-        ApiKey, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name="API key"
+    bot = column(models.ForeignKey(Bot, models.CASCADE, related_name="conversations"), Use.ARCHIVE)
+    user = column(
+        models.ForeignKey(User, models.CASCADE, null=True, blank=True, related_name="conversations"), Use.ARCHIVE
     )
-    title = models.CharField(max_length=200, blank=True)
-    created = models.DateTimeField(auto_now_add=True)
-    updated = models.DateTimeField(auto_now=True)
+    api_key = column(
+        models.ForeignKey(ApiKey, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name="API key"),
+        Use.ARCHIVE,
+    )
+    title = column(models.CharField(max_length=200, blank=True), SHOWN)
+    created = column(models.DateTimeField(auto_now_add=True), SHOWN)
+    updated = column(models.DateTimeField(auto_now=True), SHOWN)
 
     class Meta:
         indexes: ClassVar = [
@@ -38,28 +46,36 @@ class Conversation(models.Model):
 
 
 class Message(models.Model):
-    """A question or an answer. Each question has exactly one answer row (I4): `reply_to` is unique."""
+    """A question or an answer. Each question has exactly one answer row (I4): `reply_to` is unique.
 
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    The columns are declared here and nowhere else (app/lib/columns.py): one more is one line, and a migration.
+    """
+
+    id = column(models.UUIDField(primary_key=True, default=new_id, editable=False), SHOWN)
     organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="+")
-    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="messages")
-    role = models.CharField(max_length=10, choices=MessageRole.choices)
-    reply_to = models.OneToOneField("self", models.CASCADE, null=True, blank=True, related_name="answer")
+    conversation = column(models.ForeignKey(Conversation, models.CASCADE, related_name="messages"), Use.ARCHIVE)
+    role = column(models.CharField(max_length=10, choices=MessageRole.choices), SHOWN)
+    reply_to = column(
+        models.OneToOneField("self", models.CASCADE, null=True, blank=True, related_name="answer"), Use.ARCHIVE
+    )
     idempotency_key = models.CharField(max_length=200, blank=True)
-    content = models.TextField(blank=True)
-    state = models.CharField(max_length=12, choices=MessageState.choices, default=MessageState.DONE)
-    mode = models.CharField(max_length=12, choices=AnswerMode.choices, blank=True)
-    model = models.CharField(max_length=200, blank=True)
-    revision = models.ForeignKey(BotRevision, models.SET_NULL, null=True, blank=True, related_name="+")
-    tokens_in = models.PositiveIntegerField(default=0)
-    tokens_out = models.PositiveIntegerField(default=0)
-    timings = models.JSONField(default=dict, blank=True)
-    error_code = models.CharField(max_length=40, blank=True)
+    content = column(models.TextField(blank=True), RECORDED)
+    state = column(models.CharField(max_length=12, choices=MessageState.choices, default=MessageState.DONE), RECORDED)
+    mode = column(models.CharField(max_length=12, choices=AnswerMode.choices, blank=True), RECORDED, null_if_empty=True)
+    model = column(models.CharField(max_length=200, blank=True), RECORDED, null_if_empty=True)
+    finish_reason = column(models.CharField(max_length=20, default="", db_default=""), RECORDED, null_if_empty=True)
+    revision = column(
+        models.ForeignKey(BotRevision, models.SET_NULL, null=True, blank=True, related_name="+"), Use.ARCHIVE
+    )
+    tokens_in = column(models.PositiveIntegerField(default=0), RECORDED_INSIDE)
+    tokens_out = column(models.PositiveIntegerField(default=0), RECORDED_INSIDE)
+    timings = column(models.JSONField(default=dict, blank=True), RECORDED, api_type=dict[str, float | None])
+    error_code = column(models.CharField(max_length=40, blank=True), RECORDED_INSIDE)
     # Documents that the bot could not search yet when it refused. The answer keeps its notice after they are read.
     being_read = models.PositiveIntegerField(default=0, db_default=0)
-    rating = models.SmallIntegerField(null=True, blank=True)  # 1 or -1
-    created = models.DateTimeField(auto_now_add=True)
-    updated = models.DateTimeField(auto_now=True)
+    rating = column(models.SmallIntegerField(null=True, blank=True), SHOWN, bounds=(-1, 1))  # 1 or -1
+    created = column(models.DateTimeField(auto_now_add=True), SHOWN)
+    updated = column(models.DateTimeField(auto_now=True), Use.ARCHIVE)
 
     class Meta:
         indexes: ClassVar = [
@@ -85,20 +101,20 @@ class Message(models.Model):
 class Citation(models.Model):
     """A passage that an answer cites, copied so that the quote outlives its document."""
 
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    id = column(models.UUIDField(primary_key=True, default=new_id, editable=False), RECORDED_INSIDE)
     organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="+")
-    message = models.ForeignKey(Message, models.CASCADE, related_name="citations")
-    n = models.PositiveSmallIntegerField("number")
-    start = models.PositiveIntegerField()  # characters of the answer
-    end = models.PositiveIntegerField()
-    support = models.FloatField(null=True, blank=True)
-    chunk_id = models.UUIDField()  # no foreign key: the chunk may be replaced
-    document = models.ForeignKey(Document, models.SET_NULL, null=True, related_name="+")
-    document_name = models.CharField(max_length=255)
-    version = models.PositiveIntegerField()
-    text = models.TextField()
-    place = models.JSONField()
-    as_of = models.DateTimeField()
+    message = column(models.ForeignKey(Message, models.CASCADE, related_name="citations"), Use.ARCHIVE)
+    n = column(models.PositiveSmallIntegerField("number"), RECORDED)
+    start = column(models.PositiveIntegerField(), RECORDED)  # characters of the answer
+    end = column(models.PositiveIntegerField(), RECORDED)
+    support = column(models.FloatField(null=True, blank=True), RECORDED)
+    chunk_id = column(models.UUIDField(), RECORDED_INSIDE)  # no foreign key: the chunk may be replaced
+    document = column(models.ForeignKey(Document, models.SET_NULL, null=True, related_name="+"), Use.ARCHIVE)
+    document_name = column(models.CharField(max_length=255), RECORDED_INSIDE)
+    version = column(models.PositiveIntegerField(), RECORDED_INSIDE)
+    text = column(models.TextField(), RECORDED_INSIDE)
+    place = column(models.JSONField(), RECORDED_INSIDE)
+    as_of = column(models.DateTimeField(), RECORDED_INSIDE)
 
     class Meta:
         ordering: ClassVar = ["start", "n"]

@@ -65,7 +65,7 @@ _MARKERS = re.compile(r"\s?\[[0-9]{1,3}\]")
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class PromptPassage:
     """A passage for the prompt: `title` says where it is from, `score` how well it was found."""
 
     n: int
@@ -101,7 +101,7 @@ def system_prompt(*, own: str, refusal_text: str) -> str:
 def prompt_make(
     *,
     question: str,
-    sources: Sequence[Source],
+    passages: Sequence[PromptPassage],
     history: Sequence[ChatMessage],
     own: str,
     refusal_text: str,
@@ -120,7 +120,7 @@ def prompt_make(
     room = context - max_tokens - MARGIN - tokens_estimate(system) - tokens_estimate(question + PASSAGES)
     room -= sum(tokens_estimate(message.text) for message in example)
     code = secrets.token_hex(6)
-    blocks, shown = _blocks(_near(sources, context), room, code)
+    blocks, shown = _blocks(_near(passages, context), room, code)
     room -= sum(tokens_estimate(block) for block in blocks)
     asked = "\n".join([PASSAGES.replace(CODE, code), *blocks[::-1], f"=== {code} end ===", "", f"{QUESTION}{question}"])
     messages: list[ChatMessage] = [ChatMessage.system(system), *example, *_recent(history, room)]
@@ -149,22 +149,22 @@ def _example() -> list[ChatMessage]:
     return [ChatMessage.user(asked), ChatMessage.assistant(answered)]
 
 
-def _near(sources: Sequence[Source], context: int) -> Sequence[Source]:
+def _near(passages: Sequence[PromptPassage], context: int) -> Sequence[PromptPassage]:
     """For a small context without the passages found much worse than the best: each costs a second to read."""
-    best = max((source.score for source in sources), default=0.0)
+    best = max((passage.score for passage in passages), default=0.0)
     if context > SMALL_CONTEXT or best <= 0:
-        return sources
-    return [source for source in sources if source.score >= NEAR * best]
+        return passages
+    return [passage for passage in passages if passage.score >= NEAR * best]
 
 
-def _blocks(sources: Sequence[Source], room: int, code: str) -> tuple[list[str], list[int]]:
+def _blocks(passages: Sequence[PromptPassage], room: int, code: str) -> tuple[list[str], list[int]]:
     """As many passages as fit. The first is always shown, cut if it must be; it ranks highest."""
     blocks: list[str] = []
     shown: list[int] = []
-    for source in sources:
-        title = untrusted(source.title)[:NAME_LENGTH].replace("\n", " ")
-        head = f"=== {code} passage {source.n}: {title} ===\n"
-        text = untrusted(source.text)
+    for passage in passages:
+        title = untrusted(passage.title)[:NAME_LENGTH].replace("\n", " ")
+        head = f"=== {code} passage {passage.n}: {title} ===\n"
+        text = untrusted(passage.text)
         over = tokens_estimate(head + text) - room
         if over > 0:
             kept = max(len(text.encode()) - over * BYTES_PER_TOKEN, 0 if shown else LEAST_PASSAGE)
@@ -172,7 +172,7 @@ def _blocks(sources: Sequence[Source], room: int, code: str) -> tuple[list[str],
             if len(text) < LEAST_PASSAGE and shown:
                 break
         blocks.append(head + text)
-        shown.append(source.n)
+        shown.append(passage.n)
         room -= tokens_estimate(head + text)
     return blocks, shown
 
@@ -190,10 +190,10 @@ def _recent(history: Sequence[ChatMessage], room: int) -> list[ChatMessage]:
     return kept[::-1]
 
 
-_SOURCE = r"(?:documents?|passages?|dokument\w*|textstell\w*|passagen?|documentos?|pasajes?|documenti|passaggi)"
+_DOCUMENT_WORD = r"(?:documents?|passages?|dokument\w*|textstell\w*|passagen?|documentos?|pasajes?|documenti|passaggi)"
 _SAYS_NOT = re.compile(
-    rf"(?:\w+n['’]t|not|cannot|none of|nothing in|nicht|keine?[nrms]?|no|ne|non)\b.{{0,80}}\b{_SOURCE}\b"
-    rf"|\b{_SOURCE}\b.{{0,80}}(?:\b(?:not|no|nothing|nicht|nichts|keine?[nrms]?|ne|non|rien|nada|nulla)|n['’]t)\b"
+    rf"(?:\w+n['’]t|not|cannot|none of|nothing in|nicht|keine?[nrms]?|no|ne|non)\b.{{0,80}}\b{_DOCUMENT_WORD}\b"
+    rf"|\b{_DOCUMENT_WORD}\b.{{0,80}}(?:\b(?:not|no|nothing|nicht|nichts|keine?[nrms]?|ne|non|rien|nada|nulla)|n['’]t)\b"
     r"|\bno (?:information|mention|answer)\b|\bkeine (?:information|angabe|antwort)|\bno hay información\b"
     r"|(?:文档|文件|资料|資料|段落|文書).{0,40}(?:没有|沒有|未|不|ありません|ない)",
     re.IGNORECASE | re.DOTALL,

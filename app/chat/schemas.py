@@ -1,10 +1,15 @@
-from typing import Any, Literal
+"""Schemas of the chat's API. What follows from a table's columns is declared there (app/chat/models.py)."""
+
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from ninja import Schema
 from pydantic import ConfigDict, Field, StrictBool
 
+from app.chat.models import Citation, Conversation, Message
+from app.lib.columns import Use, with_columns
 from app.lib.strict_types import Whole
+from app.lib.typescript import TypeScript
 
 
 class ChatIn(Schema):
@@ -31,12 +36,9 @@ class FeedbackIn(Schema):
     rating: Whole = Field(ge=-1, le=1)
 
 
+@with_columns(Conversation, Use.API)
 class ConversationOut(Schema):
-    id: UUID
-    title: str
-    bot: str
-    created: str
-    updated: str
+    bot: str  # its slug
 
 
 class ConversationPageOut(Schema):
@@ -56,21 +58,18 @@ class CitedPassageOut(Schema):
     document: CitedDocumentOut
     version: int
     text: str
-    place: dict[str, Any]
+    place: Annotated[dict[str, Any], TypeScript("Place")]
     score: float | None
     as_of: str
 
 
+@with_columns(Citation, Use.API)
 class CitationOut(Schema):
     """start and end: characters (code points) of the answer, from the beginning of the sentence that carries the marker
     `[n]` to the end of the marker. quotes: characters of the passage's text, [start, end] of each part that the
     sentence rests on; empty when none matches well; null where only `GET /messages/{id}` looks for it."""
 
-    n: int
     passage: CitedPassageOut
-    start: int
-    end: int
-    support: float | None
     quotes: list[tuple[int, int]] | None
 
 
@@ -94,20 +93,12 @@ class NoticeOut(Schema):
     count: int
 
 
+@with_columns(Message, Use.API)
 class MessageOut(Schema):
-    id: UUID
-    role: Literal["user", "assistant"]
-    content: str
-    state: Literal["running", "done", "stopped", "interrupted", "failed"]
-    mode: Literal["model", "extractive", "refused"] | None
-    model: str | None
     citations: list[CitationOut]
     usage: UsageOut
-    timings: dict[str, float | None]
     error: ErrorOut | None
     notice: NoticeOut | None
-    rating: int | None
-    created: str
 
 
 class MessagePageOut(Schema):

@@ -4,19 +4,17 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from app.chat.choices import MessageState
-from app.chat.citations import Citation
-from app.chat.models import Citation as CitationRow
-from app.chat.models import Conversation, Message
-from app.chat.quotes import Span, quotes_exact, quotes_find
-from app.chat.shapes import citation_shape, message_shape, passage_shape
+from app.chat.models import Citation, Conversation, Message
+from app.chat.payloads import citation_payload, message_payload, passage_payload
+from app.chat.quotes import quotes_exact, quotes_find
 from app.errors import NotFound
-from app.lib.times import time_shape
+from app.lib.columns import payload
 
 
 def conversation_list(
     *, organisation: UUID, user: UUID | None = None, key_family: UUID | None = None
 ) -> QuerySet[Conversation]:
-    """Conversations of one person or one family of keys, the latest first; of nobody when neither is given."""
+    """Select the conversations of one person or one family of keys, the latest first; none when neither is given."""
     if user is None and key_family is None:
         return Conversation.objects.none()
     own = Conversation.objects.filter(organisation=organisation)
@@ -27,20 +25,20 @@ def conversation_list(
 def conversation_get(
     *, organisation: UUID, conversation: UUID, user: UUID | None = None, key_family: UUID | None = None
 ) -> Conversation:
-    """One of the caller's own. Another member's is as absent as another organisation's.
+    """Return one of the caller's own conversations. Another member's is as absent as another organisation's.
 
     Raises:
         NotFound.
     """
     own = conversation_list(organisation=organisation, user=user, key_family=key_family)
-    found = own.select_related("bot").filter(pk=conversation).first()
-    if found is None:
+    row = own.select_related("bot").filter(pk=conversation).first()
+    if row is None:
         raise NotFound
-    return found
+    return row
 
 
 def message_list(*, organisation: UUID, conversation: Conversation) -> QuerySet[Message]:
-    """Oldest first, each with its citations. The conversation is one that the caller may see."""
+    """Select the messages of a conversation that the caller may see, oldest first, each with its citations."""
     messages = Message.objects.filter(organisation=organisation, conversation=conversation)
     return messages.prefetch_related("citations").order_by("id")
 
@@ -48,58 +46,43 @@ def message_list(*, organisation: UUID, conversation: Conversation) -> QuerySet[
 def message_get(
     *, organisation: UUID, message: UUID, user: UUID | None = None, key_family: UUID | None = None
 ) -> Message:
-    """A message of one of the caller's own conversations.
+    """Return a message of one of the caller's own conversations.
 
     Raises:
         NotFound.
     """
     own = conversation_list(organisation=organisation, user=user, key_family=key_family).order_by()
     messages = Message.objects.filter(organisation=organisation, conversation__in=own, pk=message)
-    found = messages.prefetch_related("citations").first()
-    if found is None:
+    row = messages.prefetch_related("citations").first()
+    if row is None:
         raise NotFound
-    return found
+    return row
 
 
-def conversation_read(conversation: Conversation) -> dict[str, Any]:
-    """A Conversation of the API; its bot is loaded."""
-    return {
-        "id": str(conversation.id),
-        "title": conversation.title,
-        "bot": conversation.bot.slug,
-        "created": time_shape(conversation.created),
-        "updated": time_shape(conversation.updated),
-    }
+def conversation_payload(conversation: Conversation) -> dict[str, Any]:
+    """Build a Conversation of the API; its bot is loaded."""
+    return {**payload(Conversation, vars(conversation)), "bot": conversation.bot.slug}
 
 
-def message_read(message: Message, *, find_quotes: bool = False) -> dict[str, Any]:
-    """A Message of the API; its citations are loaded. find_quotes: also where no quotation stands word by word, which
-    costs 500 µs a citation."""
+def message_row_payload(message: Message, *, find_quotes: bool = False) -> dict[str, Any]:
+    """Build a Message of the API from its row; its citations are loaded.
+
+    find_quotes: look for quotes also where no quotation stands word by word, which costs 500 µs a citation.
+    """
     quotes = quotes_find if find_quotes else quotes_exact
-    running = message.state == MessageState.RUNNING  # its tokens are what it may use, not what it has used
-    return message_shape(
-        identity=message.id,
-        role=message.role,
-        content=message.content,
-        state=message.state,
-        mode=message.mode,
-        model=message.model,
-        citations=[
-            _citation_read(row, quotes(message.content[row.start : row.end], row.text))
-            for row in message.citations.all()
-        ],
-        tokens_in=0 if running else message.tokens_in,
-        tokens_out=0 if running else message.tokens_out,
-        timings=message.timings,
-        error_code=message.error_code,
-        being_read=message.being_read,
-        rating=message.rating,
-        created=message.created,
-    )
+    values = vars(message)
+    if message.state == MessageState.RUNNING:
+        # Its tokens are what it may use, not what it has used.
+        values = {**values, "tokens_in": 0, "tokens_out": 0}
+    citations = [
+        citation_payload(vars(row), _passage_payload(row), quotes(message.content[row.start : row.end], row.text))
+        for row in message.citations.all()
+    ]
+    return message_payload(values, citations)
 
 
-def _citation_read(row: CitationRow, quotes: list[Span] | None) -> dict[str, Any]:
-    passage = passage_shape(
+def _passage_payload(row: Citation) -> dict[str, Any]:
+    return passage_payload(
         n=row.n,
         identity=row.chunk_id,
         document=row.document_id,
@@ -110,4 +93,3 @@ def _citation_read(row: CitationRow, quotes: list[Span] | None) -> dict[str, Any
         score=None,
         as_of=row.as_of,
     )
-    return citation_shape(Citation(row.n, row.start, row.end), passage, quotes)

@@ -9,15 +9,19 @@ from app.audit.actors import actor_now
 from app.audit.trail import audit_record
 from app.chat.choices import MessageRole, MessageState
 from app.chat.models import Conversation, Message
-from app.chat.turn_keeper import TICK_S, stop_elsewhere
-from app.chat.turn_log import logs_here
+from app.chat.turns.relay import TICK_S, stop_elsewhere
+from app.chat.turns.stream import streams_here
 from app.errors import Invalid
 
 STOP_SEEN_S = 2.0  # how long to wait until an answer that another process writes has stopped
 
 
 def conversation_rename(*, organisation: UUID, conversation: Conversation, title: str) -> None:
-    """Raises Invalid: an empty title."""
+    """Rename a conversation.
+
+    Raises:
+        Invalid: an empty title.
+    """
     title = " ".join(title.replace("\0", "").split())[:200]
     if not title:
         raise Invalid(message="Give the conversation a name.")
@@ -27,7 +31,7 @@ def conversation_rename(*, organisation: UUID, conversation: Conversation, title
 
 @transaction.atomic
 def conversation_delete(*, organisation: UUID, conversation: Conversation) -> None:
-    """With its messages and citations. An answer that is being written notices at its next checkpoint.
+    """Delete a conversation with its messages and citations. A running answer notices at its next checkpoint.
 
     Not audited when its own reader does it: what somebody asks, and takes back, is theirs.
     """
@@ -44,7 +48,7 @@ def conversation_delete(*, organisation: UUID, conversation: Conversation) -> No
 
 
 def _is_own(conversation: Conversation) -> bool:
-    """Whether who acts now is its person, or a key of its family."""
+    """Return whether the actor is its person, or a key of its family."""
     actor = actor_now().id
     if conversation.api_key_id is None:
         return actor == conversation.user_id
@@ -53,7 +57,7 @@ def _is_own(conversation: Conversation) -> bool:
 
 
 def message_rate(*, organisation: UUID, message: Message, rating: int) -> None:
-    """rating: 1 good, -1 bad, 0 taken back.
+    """Rate an answer: 1 good, -1 bad, 0 taken back.
 
     Raises:
         Invalid: the message is a question.
@@ -65,14 +69,14 @@ def message_rate(*, organisation: UUID, message: Message, rating: int) -> None:
 
 
 async def answer_stop(*, organisation: UUID, message: UUID) -> None:
-    """Stop a running answer, in whichever process it runs; its text so far is kept. Returns when it has stopped.
+    """Stop a running answer, in whichever process it runs, and wait until it has stopped; its text so far is kept.
 
     An answer that has ended stays as it is.
     """
-    turn = logs_here().get(message)
-    if turn is not None and turn.organisation == organisation:
-        turn.stop("stopped")
-        await turn.wait()
+    stream = streams_here().get(message)
+    if stream is not None and stream.organisation == organisation:
+        stream.stop("stopped")
+        await stream.wait()
         return
     running = Message.objects.filter(organisation=organisation, pk=message, state=MessageState.RUNNING)
     if not await sync_to_async(running.exists)():

@@ -1,4 +1,4 @@
-"""Whether a box that runs does its work: its engines, its pages, and one question whose answer cites a passage.
+"""Checks a running box: its engines, its pages, and one question whose answer cites a passage.
 
 scripts/upgrade decides by it whether a new version stays.
 """
@@ -14,12 +14,12 @@ from django.conf import settings
 
 from app import env
 from app.bots.models import Bot
-from app.chat.answer import turn_begin
 from app.chat.choices import AnswerMode
 from app.chat.models import Conversation
 from app.chat.services import conversation_delete
-from app.chat.turn import Asked
-from app.chat.turn_store import Owner
+from app.chat.turns.repository import Owner
+from app.chat.turns.run import turn_begin
+from app.chat.turns.state import TurnRequest
 from app.errors import RefdeskError
 from app.lib.async_sql import database_close
 from app.lib.http import http_session_close
@@ -48,7 +48,7 @@ def engines_silent() -> list[str]:
 
 
 def pages_broken() -> list[str]:
-    """What is wrong with the web server on this computer, a line each."""
+    """Check the web server on this computer; return its faults, a line each."""
     host = str(env.read_deployment("REFDESK_HOST"))
     # It listens everywhere.
     host = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104
@@ -69,7 +69,7 @@ def pages_broken() -> list[str]:
 
 @everything_visible()
 def question_problem() -> str:
-    """Ask about what is in the documents; what is wrong, or nothing. Leaves no conversation."""
+    """Ask a question about the documents; return the fault, or nothing. Leaves no conversation."""
     asked = 0
     for bot, question in _questions():
         asked += 1
@@ -86,7 +86,7 @@ def question_problem() -> str:
 
 
 def _questions() -> Iterator[tuple[Bot, str]]:
-    """A sentence of a passage each, and a bot of the same organisation."""
+    """Yield sentences of passages, each with a bot of the same organisation."""
     able = Bot.objects.filter(paused=None, live_revision__isnull=False, sources=None)
     bots = {bot.organisation_id: bot for bot in able.order_by("-created")}
     passages = Chunk.objects.filter(version__state=VersionState.ACTIVE, organisation__in=bots, tokens__gte=12)
@@ -98,11 +98,11 @@ def _questions() -> Iterator[tuple[Bot, str]]:
 async def _ask(organisation: UUID, bot: str, question: str) -> tuple[UUID, str, bool]:
     """Conversation, mode, whether a passage is cited. Raises RefdeskError."""
     try:
-        turn = await turn_begin(Asked(owner=Owner(organisation), bot=bot, question=question))
-        async for _ in turn.log.read():
+        turn = await turn_begin(TurnRequest(owner=Owner(organisation), bot=bot, question=question))
+        async for _ in turn.stream.read():
             pass
-        if turn.log.task is not None:
-            await turn.log.task
+        if turn.stream.task is not None:
+            await turn.stream.task
         if turn.message is None:
             raise RefdeskError("database_unavailable")
         return turn.conversation, str(turn.message["mode"]), bool(turn.message["citations"])

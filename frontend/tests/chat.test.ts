@@ -1,20 +1,18 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Chat } from "../src/chat/chat";
 import { Client } from "../src/chat/client";
-import { json, passage, ScriptedServer, stream } from "./scripted_server";
+import type { Message } from "../src/chat/payloads";
+import { citation, error, json, message, passage, question, ScriptedServer, stream } from "./scripted_server";
 
 const CHAT = "POST /bots/default/chat";
 const BOT = { slug: "default", name: "Handbook", greeting: "Ask me anything", starters: ["How much leave?", "b", "c", "d"] };
 const ANSWER = "Five days may be carried over [1].";
-const cited = (state = "done", mode = "model") => ({
-  id: "m1",
-  role: "assistant",
-  content: ANSWER,
-  state,
-  mode,
-  model: "small-model",
-  citations: [{ n: 1, passage: passage(1, "First. You may carry over five days. Last."), start: 0, end: ANSWER.length }],
-});
+const cited = (more: Partial<Message> = {}): Message =>
+  message({
+    content: ANSWER,
+    citations: [citation(1, { passage: passage(1, "First. You may carry over five days. Last."), end: ANSWER.length })],
+    ...more,
+  });
 
 let server: ScriptedServer;
 let baseUrl: string;
@@ -99,11 +97,11 @@ test("hovering a chip shows the sentence that it stands on, and clicking it open
   press("Enter");
   await until(() => find(".source"));
   find(".chip")?.dispatchEvent(new MouseEvent("mouseenter"));
-  await until(() => find(".quote-card blockquote")?.textContent === "You may carry over five days.");
+  await until(() => find(".quote-popover blockquote")?.textContent === "You may carry over five days.");
   find(".chip")?.click();
   expect(opened.mock.calls[0]?.[0].passage.id).toBe("chunk-1");
   expect(await opened.mock.calls[0]?.[2]).toEqual([[7, 36]]);
-  expect(find(".quote-card")?.hidden).toBe(true);
+  expect(find(".quote-popover")?.hidden).toBe(true);
   expect(server.asked.filter((one) => one.path === "/messages/m1")).toHaveLength(1);
 });
 
@@ -119,15 +117,15 @@ test("where the server cannot say what a citation rests on, the card shows how t
   find(".chip")?.dispatchEvent(new MouseEvent("mouseenter"));
   find(".chip")?.click();
   expect(await opened.mock.calls[0]?.[2]).toEqual([]);
-  expect(find(".quote-card blockquote")?.textContent).toContain("First. You may");
+  expect(find(".quote-popover blockquote")?.textContent).toContain("First. You may");
 });
 
 test("the second chip of a number opens what its own sentence rests on", async () => {
   const text = "First [1].\n\nLast [1].";
-  const both = { ...cited("done", "extractive"), content: text, citations: [
-    { n: 1, passage: passage(1, "First. Last."), start: 0, end: 9, quotes: [[0, 6]] },
-    { n: 1, passage: passage(1, "First. Last."), start: 12, end: 20, quotes: [[7, 12]] },
-  ] };
+  const both = cited({ mode: "extractive", content: text, citations: [
+    citation(1, { passage: passage(1, "First. Last."), end: 9, quotes: [[0, 6]] }),
+    citation(1, { passage: passage(1, "First. Last."), start: 12, end: 20, quotes: [[7, 12]] }),
+  ] });
   server.on("GET /conversations/c1/messages", (response) => json(response, 200, { items: [both], next: null }));
   const opened = vi.fn();
   make({ conversation: "c1", onCitation: opened });
@@ -136,12 +134,12 @@ test("the second chip of a number opens what its own sentence rests on", async (
   expect(await Promise.all(opened.mock.calls.map((call) => call[2]))).toEqual([[[0, 6]], [[7, 12]]]);
 });
 
-test.each([
+test.each<[Message["mode"], string]>([
   ["extractive", "Quoted from your documents, no model used"],
   ["refused", "Not in the documents"],
 ])("the mode %s is said in words", async (mode, words) => {
   server.on("GET /conversations/c1/messages", (response) =>
-    json(response, 200, { items: [cited("done", mode), { id: "m0", role: "user", content: "How?", state: "done" }], next: null }),
+    json(response, 200, { items: [cited({ mode }), question()], next: null }),
   );
   make({ conversation: "c1" });
   await until(() => find(".mode"));
@@ -150,24 +148,24 @@ test.each([
 });
 
 test("a refusal while documents are being read says so, and leads to them", async () => {
-  const notice = { code: "documents_being_read", message: "3 documents are still being read. Ask again in a moment.", count: 3 };
+  const notice: Message["notice"] = { code: "documents_being_read", message: "3 documents are still being read. Ask again in a moment.", count: 3 };
   server.on("GET /conversations/c1/messages", (response) =>
-    json(response, 200, { items: [{ ...cited("done", "refused"), citations: [], notice }, { id: "m0", role: "user", content: "How?", state: "done" }], next: null }),
+    json(response, 200, { items: [cited({ mode: "refused", citations: [], notice }), question()], next: null }),
   );
   make({ conversation: "c1" });
   await until(() => find(".mode"));
-  expect(find(".notice:not([hidden])")?.textContent).toContain(notice.message);
+  expect(find(".notice:not([hidden])")?.textContent).toContain("3 documents are still being read. Ask again in a moment.");
   expect(find(".notice a")?.getAttribute("href")).toBe("/documents");
   expect(find(".mode")?.textContent).toBe("Not in the documents read so far");
 });
 
-test.each([
+test.each<[Partial<Message>, string]>([
   [{ citations: [] }, "No source was found for this answer"],
   [{ citations: [], state: "stopped" }, "Written by small-model from your documents"],
-  [{ mode: "extractive", error: { code: "model_dropped", message: "The language model stopped in the middle." } }, "Quoted from your documents: the model gave no answer"],
+  [{ mode: "extractive", error: error("model_dropped", "The language model stopped in the middle.") }, "Quoted from your documents: the model gave no answer"],
 ])("an answer %o is said in words", async (more, words) => {
   server.on("GET /conversations/c1/messages", (response) =>
-    json(response, 200, { items: [{ ...cited(), ...more }, { id: "m0", role: "user", content: "How?", state: "done" }], next: null }),
+    json(response, 200, { items: [cited(more), question()], next: null }),
   );
   make({ conversation: "c1" });
   await until(() => find(".mode"));
@@ -177,7 +175,7 @@ test.each([
 test("an answer without markers gets a chip at the end of each sentence that has a source", async () => {
   const content = "Five days may be carried over. Pigeons are grey.";
   server.on("GET /conversations/c1/messages", (response) =>
-    json(response, 200, { items: [{ ...cited(), content, citations: [{ n: 1, passage: passage(1), start: 0, end: 30 }] }, { id: "m0", role: "user", content: "How?", state: "done" }], next: null }),
+    json(response, 200, { items: [cited({ content, citations: [citation(1, { end: 30 })] }), question()], next: null }),
   );
   make({ conversation: "c1" });
   await until(() => find(".chip"));
@@ -203,7 +201,7 @@ test("an error in mid-answer keeps what came and offers to try again", async () 
     const send = stream(response);
     send(1, "start", { conversation: "c1", message: "m1" });
     send(2, "delta", { text: "Five days" });
-    send(3, "error", { error: { code: "model_dropped", message: "The language model stopped in the middle.", request_id: "r1" } });
+    send(3, "error", { error: error("model_dropped", "The language model stopped in the middle.", { request_id: "r1" }) });
     response.end();
   });
   make();
@@ -281,7 +279,7 @@ test("a draft is kept over a reload, for its conversation only", () => {
 
 test("an answer that is still being written is followed after a reload", async () => {
   server.on("GET /conversations/c1/messages", (response) =>
-    json(response, 200, { items: [{ id: "m0", role: "user", content: "How?", state: "done" }, { ...cited("running"), content: "Five" }], next: null }),
+    json(response, 200, { items: [question(), cited({ state: "running", content: "Five" })], next: null }),
   );
   server.on("GET /messages/m1/events", (response) => {
     const send = stream(response);
@@ -296,7 +294,7 @@ test("an answer that is still being written is followed after a reload", async (
 });
 
 test("arrow keys walk from citation to citation", async () => {
-  const two = { ...cited(), content: "One [1]. Two [2].", citations: [1, 2].map((n) => ({ n, passage: passage(n), start: 0, end: 17 })) };
+  const two = cited({ content: "One [1]. Two [2].", citations: [1, 2].map((n) => citation(n, { end: 17 })) });
   server.on("GET /conversations/c1/messages", (response) => json(response, 200, { items: [two], next: null }));
   make({ conversation: "c1" });
   await until(() => find(".source"));

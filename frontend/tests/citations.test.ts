@@ -1,10 +1,9 @@
 import { expect, test } from "vitest";
 import { CLOSE, carryCitations, carryMarkers, OPEN, piecesOf, withoutCarriers } from "../src/chat/citations";
-import type { Citation } from "../src/chat/shapes";
-import { passage } from "./scripted_server";
+import * as payloads from "./scripted_server";
 
 const seen = (text: string) => piecesOf(text);
-const citation = (n: number, start: number, end: number): Citation => ({ n, passage: passage(n) as Citation["passage"], start, end });
+const citation = (n: number, start: number, end: number) => payloads.citation(n, { start, end });
 
 test("known numbers become chips and unknown ones stay text", () => {
   expect(seen(carryMarkers("Five days [1], see [9].", new Set([1]), false))).toEqual(["Five days ", 1, ", see [9]."]);

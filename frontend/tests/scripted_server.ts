@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Citation, ErrorBody, Message, Passage } from "../src/chat/payloads";
 
 /** A small real HTTP server that answers as a test says, and remembers what it was asked. */
 export interface Asked {
@@ -59,7 +60,7 @@ export function stream(response: ServerResponse): (id: number, event: string, da
   return (id, event, data) => response.write(`id: ${id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
 }
 
-export const passage = (n: number, text = "Carry over at most five days.") => ({
+export const passage = (n: number, text = "Carry over at most five days."): Passage => ({
   id: `chunk-${n}`,
   n,
   document: { id: `document-${n}`, name: `Handbook ${n}.pdf`, url: null },
@@ -69,3 +70,36 @@ export const passage = (n: number, text = "Carry over at most five days.") => ({
   score: 0.5,
   as_of: "2026-03-12T09:00:00Z",
 });
+
+export const citation = (n: number, more: Partial<Citation> = {}): Citation => ({
+  n,
+  passage: passage(n),
+  start: 0,
+  end: 0,
+  support: null,
+  quotes: null,
+  ...more,
+});
+
+/** An answer as the API gives it. */
+export const message = (more: Partial<Message> = {}): Message => ({
+  id: "m1",
+  role: "assistant",
+  content: "",
+  state: "done",
+  mode: "model",
+  model: "small-model",
+  finish_reason: null,
+  timings: {},
+  rating: null,
+  created: "2026-03-12T09:00:00.000Z",
+  citations: [],
+  usage: { tokens_in: 0, tokens_out: 0 },
+  error: null,
+  notice: null,
+  ...more,
+});
+
+export const question = (content = "How?"): Message => message({ id: "m0", role: "user", content, mode: null, model: null });
+
+export const error = (code: string, text: string, more: Partial<ErrorBody> = {}): ErrorBody => ({ code, message: text, details: {}, request_id: null, ...more });

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { Announcer } from "../src/chat/announcer";
 import { placeLabel } from "../src/chat/place";
-import { quoteOf, spoken } from "../src/chat/sentence";
-import type { Place } from "../src/chat/shapes";
+import { quoteOf, plainText } from "../src/chat/sentence";
+import type { Place } from "../src/chat/place";
 
 test("an answer is announced sentence by sentence, each once, without the signs of Markdown", () => {
   const announcer = new Announcer();
@@ -18,8 +18,8 @@ test("an answer is announced sentence by sentence, each once, without the signs 
   expect(said()).toEqual([]);
 });
 
-test("numbers of citations are not spoken", () => {
-  expect(spoken("# Leave\nFive days [1, 2][3].")).toBe("Leave Five days.");
+test("numbers of citations are not plainText", () => {
+  expect(plainText("# Leave\nFive days [1, 2][3].")).toBe("Leave Five days.");
 });
 
 test("a citation quotes what it rests on, else how the passage begins", () => {

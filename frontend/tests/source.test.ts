@@ -1,12 +1,13 @@
 import type { ServerResponse } from "node:http";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Client } from "../src/chat/client";
-import type { Citation, Span } from "../src/chat/shapes";
+import type { Passage } from "../src/chat/payloads";
+import type { Span } from "../src/chat/place";
 import { columnsOf } from "../src/source/page_view";
 import { SourcePanel } from "../src/source/panel";
 import { cellsOf, drawTable } from "../src/source/table";
 import { drawText, type TextBlock } from "../src/source/text";
-import { json, passage, ScriptedServer } from "./scripted_server";
+import { citation, json, passage, ScriptedServer } from "./scripted_server";
 
 let server: ScriptedServer;
 let panel: SourcePanel;
@@ -25,7 +26,7 @@ beforeEach(async () => {
 afterEach(() => server.stop());
 
 const block = (kind: string, text: string, start: number, more: Partial<TextBlock> = {}): TextBlock => ({ kind, text, start, end: start + Array.from(text).length, ...more });
-const citation = (more: object = {}): Citation => ({ n: 1, passage: { ...(passage(1) as Citation["passage"]), ...more } });
+const source = (more: Partial<Passage> = {}) => citation(1, { passage: { ...passage(1), ...more } });
 const facts = (media_type: string, pages: number | null) => (response: ServerResponse) => json(response, 200, { id: "document-1", name: "x", media_type, pages });
 const none = Promise.resolve<Span[]>([]);
 const quoted = (...spans: Span[]) => Promise.resolve(spans);
@@ -42,7 +43,7 @@ test("a PDF opens with a rule beside the passage and the quoted line under the m
       mark: [100, 123],
     }),
   );
-  await panel.open(citation(), opener, quoted([12, 23]));
+  await panel.open(source(), opener, quoted([12, 23]));
   const picture = host.querySelector("img") as HTMLImageElement;
   expect(picture.src).toMatch(/\/documents\/document-1\/pages\/4$/);
   picture.dispatchEvent(new Event("load"));
@@ -64,13 +65,13 @@ test("a PDF opens at the page of the quote where the passage goes over two", asy
   server.on("GET /documents/document-1/text", (response) =>
     json(response, 200, { blocks: [block("paragraph", "One.", 0, { page: 4, lines: [] }), block("paragraph", "Two.", 6, { page: 5, lines: [{ start: 6, end: 10, box: [0, 0, 1, 0.1] }] })], mark: [0, 10] }),
   );
-  await panel.open(citation(), opener, quoted([6, 10]));
+  await panel.open(source(), opener, quoted([6, 10]));
   expect(host.querySelector("img")?.src).toMatch(/pages\/5$/);
 });
 
 test("without its text a PDF still shows where the passage stands, and marks nothing in it", async () => {
   server.on("GET /documents/document-1", facts("application/pdf", 5));
-  await panel.open(citation(), opener, quoted([0, 5]));
+  await panel.open(source(), opener, quoted([0, 5]));
   host.querySelector("img")?.dispatchEvent(new Event("load"));
   expect(host.querySelectorAll(".page-rule")).toHaveLength(1);
   expect(host.querySelector(".page-mark")).toBeNull();
@@ -88,25 +89,59 @@ test("a text opens with a rule beside the passage and the quote marked by charac
   server.on("GET /documents/document-1/text", (response) =>
     json(response, 200, { blocks: [block("heading", "🎉 Leave", 0, { level: 2 }), block("paragraph", "Five days. More.", 9), block("paragraph", "After.", 27)], mark: [2, 25], total: 3 }),
   );
-  await panel.open(citation({ place: { kind: "heading", heading: ["Leave"] } }), opener, quoted([0, 17]));
+  await panel.open(source({ place: { kind: "heading", heading: ["Leave"] } }), opener, quoted([0, 17]));
   expect([...host.querySelectorAll("mark")].map((mark) => mark.textContent)).toEqual(["Leave", "Five days."]);
   expect([...host.querySelectorAll(".in-passage")].map((passage) => passage.textContent)).toEqual(["🎉 LeaveFive days. More."]);
   expect(server.asked.some((one) => one.path.endsWith("/text?around=chunk-1"))).toBe(true);
 });
 
 test("a deleted document says so and keeps the quote", async () => {
-  await panel.open(citation(), opener, quoted([11, 29]));
+  await panel.open(source(), opener, quoted([11, 29]));
   expect(host.textContent).toContain("has been deleted");
   expect(host.querySelector("blockquote")?.textContent).toBe("Carry over at most five days.");
   expect(host.querySelector("mark")?.textContent).toBe("at most five days.");
-  await panel.open(citation({ document: { id: null, name: "Gone.pdf" } }), opener, none);
+  await panel.open(source({ document: { id: null, name: "Gone.pdf", url: null } }), opener, none);
   expect(host.textContent).toContain("has been deleted");
   expect(host.querySelector("a")).toBeNull();
 });
 
+const replaced = (response: ServerResponse) => json(response, 200, { id: "document-1", name: "x", media_type: "text/plain", pages: null, active_version: 3 });
+
+test("a citation of a version that was replaced opens that version's text and says so", async () => {
+  server.on("GET /documents/document-1", replaced);
+  server.on("GET /documents/document-1/text", (response) => json(response, 200, { blocks: [block("paragraph", "Five days. More.", 0)], mark: [0, 16], version: 1, media_type: "text/markdown", pages: null }));
+  await panel.open(source({ version: 1, place: { kind: "heading", heading: ["Leave"] } }), opener, quoted([0, 10]));
+  expect(host.querySelector(".notice")?.textContent).toBe("This is version 1; the document is now version 3.");
+  expect(host.querySelector("mark")?.textContent).toBe("Five days.");
+  expect(host.querySelector<HTMLAnchorElement>("a.button")?.href).toMatch(/\/documents\/document-1\/content\?version=1$/);
+});
+
+test("the pages of a version that was replaced are that version's", async () => {
+  server.on("GET /documents/document-1", replaced);
+  server.on("GET /documents/document-1/text", (response) => json(response, 200, { blocks: [], mark: null, version: 1, media_type: "application/pdf", pages: 4 }));
+  await panel.open(source({ version: 1 }), opener, none);
+  expect(host.querySelector("img")?.src).toMatch(/\/pages\/4\?version=1$/);
+  expect(host.querySelector(".page-label")?.textContent).toBe("Page 4 of 4");
+  expect(host.textContent).toContain("This is version 1; the document is now version 3.");
+});
+
+test("without the text of its version a citation still shows what was quoted", async () => {
+  server.on("GET /documents/document-1", replaced);
+  await panel.open(source({ version: 2 }), opener, quoted([11, 29]));
+  expect(host.textContent).toContain("This is version 2; the document is now version 3. This is what the answer quoted from it:");
+  expect(host.querySelector("mark")?.textContent).toBe("at most five days.");
+});
+
+test("a citation of the version that answers needs no notice, also while a newer one is read", async () => {
+  server.on("GET /documents/document-1", (response) => json(response, 200, { id: "document-1", name: "x", media_type: "text/plain", pages: null, version: 2, active_version: 1 }));
+  server.on("GET /documents/document-1/text", (response) => json(response, 200, { blocks: [block("paragraph", "Five days.", 0)], mark: [0, 10] }));
+  await panel.open(source({ version: 1, place: { kind: "text" } }), opener, none);
+  expect(host.querySelector(".notice")).toBeNull();
+});
+
 test("a document that cannot be loaded keeps the quote and offers to try again", async () => {
   server.on("GET /documents/document-1", (response) => json(response, 503, {}));
-  await panel.open(citation(), opener, none);
+  await panel.open(source(), opener, none);
   expect(host.textContent).toContain("could not be loaded");
   server.on("GET /documents/document-1", facts("application/pdf", 5));
   host.querySelector<HTMLElement>(".notice button")?.click();
@@ -114,7 +149,7 @@ test("a document that cannot be loaded keeps the quote and offers to try again",
 });
 
 test("opening moves focus into the panel and closing gives it back", async () => {
-  await panel.open(citation(), opener, none);
+  await panel.open(source(), opener, none);
   expect(document.activeElement?.className).toContain("source-close");
   panel.close();
   expect(host.hidden).toBe(true);

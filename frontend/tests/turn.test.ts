@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { Client, Refused } from "../src/chat/client";
-import type { TurnEvent } from "../src/chat/shapes";
+import { Client, ApiError } from "../src/chat/client";
+import type { TurnEvent } from "../src/chat/events";
 import { Turn } from "../src/chat/turn";
 import { json, passage, ScriptedServer, stream } from "./scripted_server";
 
@@ -81,8 +81,8 @@ test("a refusal before the answer begins is thrown with the server's words", asy
     json(response, 429, { error: { code: "too_many_requests", message: "Too many requests at once." } });
   });
   const refused = await turn.ask(ASK).catch((error: unknown) => error);
-  expect(refused).toBeInstanceOf(Refused);
-  expect((refused as Refused).message).toBe("Too many requests at once. Try again in 7 s.");
+  expect(refused).toBeInstanceOf(ApiError);
+  expect((refused as ApiError).message).toBe("Too many requests at once. Try again in 7 s.");
   expect(events).toEqual([]);
 });
 

@@ -21,7 +21,9 @@ from app.admin_site.tenant_admin import ScopedAdmin
 from app.audit.models import AuditEntry
 from app.bots.models import Bot, BotRevision
 from app.chat.models import Conversation, Message
-from app.library.models import Document, Job, Source
+from app.jobs.models import Job
+from app.library.models import Document, Source
+from tests.documents import document_row
 from tests.factories import Tenant, tenant_make
 from tests.people import PASSWORD, Person
 
@@ -229,14 +231,7 @@ def test_an_admin_sees_documents_but_no_conversations(acme: Organisation, bob: P
 
 def test_no_page_costs_more_than_twenty_queries(alice: Person, operator: Client, mine: Tenant) -> None:
     for number in range(30):
-        Document.objects.create(
-            organisation=alice.organisation,
-            source=mine.source,
-            name=f"{number}.txt",
-            bytes=1,
-            sha256=f"{number:064}",
-            uploaded_by=alice.user,
-        )
+        document_row(mine.source, f"{number}.txt", uploaded_by=alice.user)
         user = user_create(email=f"person{number}@example.org", password=PASSWORD)
         membership_create(organisation=alice.organisation, user=user, role=Role.VIEWER)
         Message.objects.create(
@@ -332,7 +327,7 @@ def test_a_document_is_deleted_with_what_hangs_on_it(alice: Person, mine: Tenant
     alice.client.post(page, {"post": "yes"})
     assert not Document.objects.filter(pk=mine.document.pk).exists()
     # The vectors and the file follow by a job, so the service was used and not only the row deleted.
-    assert Job.objects.filter(organisation=alice.organisation, kind="delete").exists()
+    assert Job.objects.filter(organisation=alice.organisation, kind="document_delete").exists()
 
 
 def test_saving_changed_settings_publishes_a_revision(alice: Person, mine: Tenant) -> None:

@@ -18,6 +18,7 @@ from app.audit.models import AuditEntry
 from app.bots.models import Bot, BotRevision
 from app.bots.services import bot_pause, bot_update
 from app.library.models import Document
+from tests.documents import document_row
 from tests.factories import Tenant, tenant_make
 from tests.people import PASSWORD, Person
 from tests.snapshot import changes, snapshot
@@ -67,9 +68,7 @@ def fresh(row: Any) -> Any:
 def cases(tenant: Tenant, person: Person) -> list[Case]:
     """Brings rows into the state in which there is something to do."""
     document, bot, key, member = tenant.document, tenant.bot, tenant.api_key, Membership.objects.get(user=person.user)
-    failed = Document.objects.create(
-        organisation=person.organisation, source=tenant.source, name=f"{tenant.word}-2.txt", bytes=1, sha256=tenant.word
-    )
+    failed = document_row(tenant.source, f"{tenant.word}-2.txt")
     Document.objects.filter(pk=document.pk).update(state="failed", error_code="broken_file")
     bot_update(organisation=person.organisation.pk, bot=bot, settings={"temperature": 0.9})
     first = BotRevision.objects.get(bot=bot, number=1)
@@ -88,6 +87,7 @@ def cases(tenant: Tenant, person: Person) -> list[Case]:
         Case("restore", first, "bot.restore", lambda: BotRevision.objects.filter(bot=bot).count() == 3, {}),
         Case("rotate", key, "api_key.rotate", lambda: fresh(key).replaced_by is not None, {"overlap": "7"}),
         Case("revoke_this", key, "api_key.revoke", lambda: fresh(key).revoked is not None, {}),
+        Case("test", tenant.endpoint, "endpoint.test", lambda: fresh(tenant.endpoint).healthy is not None, {}),
         Case("withdraw", tenant.invitation, "invitation.withdraw", lambda: fresh(tenant.invitation) is None, {}),
         Case("sign_out", member, "user.sessions_end", lambda: not signed_in.exists(), {}),
         Case(

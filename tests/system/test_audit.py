@@ -19,7 +19,9 @@ from app.accounts.services import membership_create, user_create
 from app.audit.actors import KEY, PERSON
 from app.audit.models import AuditEntry
 from app.bots.models import Bot
-from app.library.models import Document, Job, Source
+from app.jobs.models import Job
+from app.library.models import Document, Source
+from app.llm.models import ModelEndpoint
 from app.plans.models import Plan
 from app.privacy.models import Erasure, Export
 from tests.factories import Tenant, tenant_make
@@ -39,7 +41,7 @@ WRITING = [route for route in routes() if route.writes and route.name not in CAL
 
 
 def failed(tenant: Tenant) -> None:
-    Job.objects.filter(document=tenant.document).update(state="done")
+    Job.objects.filter(subject=str(tenant.document.pk)).update(state="done")
     Document.objects.filter(pk=tenant.document.pk).update(state="failed", error_code="broken_file")
     Erasure.objects.filter(pk=tenant.erasure.pk).update(state="failed", error_code="interrupted")
 
@@ -50,7 +52,7 @@ def another_owner(tenant: Tenant) -> None:
 
 
 def queued(tenant: Tenant) -> None:
-    Job.objects.filter(document=tenant.document).update(state="done")
+    Job.objects.filter(subject=str(tenant.document.pk)).update(state="done")
     Document.objects.filter(pk=tenant.document.pk).update(state="queued")
     Job.objects.filter(pk=tenant.job.pk).update(state="queued")
 
@@ -138,6 +140,7 @@ ADDED: dict[Any, Callable[[Tenant], dict[str, str]]] = {
     Export: lambda tenant: {},
     Erasure: lambda tenant: {"confirm": tenant.source.organisation.slug},
     Bot: lambda tenant: {"name": "New", "slug": "new"},
+    ModelEndpoint: lambda tenant: {"name": "New", "kind": "vllm", "url": "https://93.184.215.14/v1"},
 }
 CHANGED: dict[Any, dict[str, str]] = {
     Organisation: {"name": "Another name"},
@@ -147,6 +150,7 @@ CHANGED: dict[Any, dict[str, str]] = {
     Plan: {"title": "Another title"},
     Source: {"name": "another name"},
     Bot: {"name": "Another name"},
+    ModelEndpoint: {"name": "Another name"},
 }
 # Pages that change nothing by themselves, with the reason.
 UNCHANGED = {Document: "by its buttons only"}

@@ -19,10 +19,13 @@ SECRET = re.compile(r"(?<!VAL)KEY|SECRET|PASSWORD|TOKEN")
 IN_USE = {"SECRET_KEY"}
 OPEN = sorted(route for route, declared in page_policies().items() if declared is not None and declared.role is None)
 
-# Fields of each response: a new one is added here, by somebody who has thought of who will read it.
+LANES = ("interactive", "cpu", "network", "slow")
+# Fields of each answer: a new one is added here, by somebody who has thought of who will read it.
 PAGE = {"data-api"}
 FIELDS: dict[str, set[str]] = {
-    "health": {"status", "version", "queues", "queues.queued", "queues.running", "queues.answers"},
+    "health": {"status", "version", "queues", "queues.queued", "queues.running", "queues.answers", "queues.lanes"}
+    | {f"queues.lanes.{lane}" for lane in LANES}
+    | {f"queues.lanes.{lane}.{state}" for lane in LANES for state in ("queued", "running")},
     "ready": {"ready", "engines"},
     # Not there without a token in the settings (test_metrics.py).
     "metrics": PAGE,

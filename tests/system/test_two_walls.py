@@ -23,8 +23,8 @@ from app.accounts.models import Organisation
 from app.accounts.services import organisation_create
 from app.lib.ids import new_id
 from app.lib.tenancy import everything_visible, organisations_visible
-from app.library.choices import DocumentState, VersionState
-from app.library.models import Chunk, Document, DocumentVersion, Source
+from app.library.choices import DocumentState
+from app.library.models import Chunk, Source
 from app.llm.embeddings import embeddings_client, vector_numbers
 from app.plans.ledger import SEARCH_CHARGED
 from app.retrieval import index, search
@@ -33,6 +33,7 @@ from app.retrieval.index_loader import index_writer
 from app.retrieval.search import passages_search
 from app.retrieval.sparse import document_encode
 from tests.callers import HASHER, Callers, callers, key_of, session_of
+from tests.documents import document_row
 from tests.people import person_make
 from tests.routes import requests_for, routes
 from tests.snapshot import changes, snapshot
@@ -110,19 +111,9 @@ class Towns:
         source = Source.objects.create(organisation=organisation, name=f"{word} manuals")
         texts = texts_of(word)
         for place in range(0, len(texts), 6):
-            document = Document.objects.create(
-                organisation=organisation,
-                source=source,
-                name=f"{word} manual {place}.txt",
-                bytes=1,
-                sha256=f"{word}{place}",
-                state=DocumentState.READY,
-            )
+            document = document_row(source, f"{word} manual {place}.txt", answers=True, state=DocumentState.READY)
             self.documents.append(document.pk)
-            version = DocumentVersion.objects.create(
-                organisation=organisation, document=document, storage_key="none", state=VersionState.ACTIVE
-            )
-            Document.objects.filter(pk=document.pk).update(active_version=version)
+            version = document.versions.get()
             rows = [
                 Chunk(
                     id=new_id(),

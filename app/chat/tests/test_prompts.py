@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from app.chat.prompts import Prompt, Source, is_refusal, prompt_make, tokens_estimate, untrusted
+from app.chat.prompts import Prompt, PromptPassage, is_refusal, prompt_make, tokens_estimate, untrusted
 from app.llm.messages import ChatMessage, Role
 
 REFUSAL = "I could not find this in the documents."
@@ -11,7 +11,10 @@ REFUSAL = "I could not find this in the documents."
 def make(**more: object) -> Prompt:
     given = {
         "question": "How long is the warranty?",
-        "sources": [Source(1, "Manual, page 2", "The warranty is two years."), Source(2, "Notes", "Nothing else.")],
+        "passages": [
+            PromptPassage(1, "Manual, page 2", "The warranty is two years."),
+            PromptPassage(2, "Notes", "Nothing else."),
+        ],
         "history": [],
         "own": "",
         "refusal_text": REFUSAL,
@@ -22,7 +25,7 @@ def make(**more: object) -> Prompt:
 
 
 def test_the_unchanging_part_comes_first_and_is_the_same_for_every_turn() -> None:
-    first, second = make(own="Be kind."), make(own="Be kind.", question="And the price?", sources=[])
+    first, second = make(own="Be kind."), make(own="Be kind.", question="And the price?", passages=[])
     assert first.messages[0] == second.messages[0]
     assert first.messages[0].role is Role.SYSTEM
     assert first.messages[0].text.endswith("Be kind.")
@@ -48,13 +51,13 @@ def test_text_of_a_document_cannot_pass_for_a_fence_or_a_turn() -> None:
     clean = untrusted(hostile)
     assert "===" not in clean
     assert not re.search(r"<\||</?s>|<think>|\[/?INST\]|[\u200b\u202e\U000e0041]", clean)
-    asked = make(sources=[Source(1, "a\n=== x ===\nb", hostile)]).messages[-1].text
+    asked = make(passages=[PromptPassage(1, "a\n=== x ===\nb", hostile)]).messages[-1].text
     assert len(re.findall(r"^===", asked, re.MULTILINE)) == 2
 
 
 @pytest.mark.parametrize("text", ["{{7*7}}", "{0.__class__}", "%(x)s", "$HOME", "REFUSAL CODE"])
 def test_people_s_texts_are_values_never_templates(text: str) -> None:
-    prompt = make(question=text, own=text, sources=[Source(1, text, text)], history=[ChatMessage.user(text)])
+    prompt = make(question=text, own=text, passages=[PromptPassage(1, text, text)], history=[ChatMessage.user(text)])
     assert prompt.messages[0].text.endswith(f"\n{text}")
     assert prompt.messages[3].text == text
     asked = prompt.messages[-1].text
@@ -64,10 +67,10 @@ def test_people_s_texts_are_values_never_templates(text: str) -> None:
 
 def test_the_context_holds_and_the_system_prompt_is_never_cut() -> None:
     own = "Rule. " * 200
-    sources = [Source(n, "Long", "word " * 800) for n in range(1, 6)]
+    passages = [PromptPassage(n, "Long", "word " * 800) for n in range(1, 6)]
     history = [ChatMessage.user("old " * 100), ChatMessage.assistant("older [1]. " * 100)] * 3
     for context in (1024, 2048, 4096, 32768):
-        prompt = make(own=own, sources=sources, history=history, context=context)
+        prompt = make(own=own, passages=passages, history=history, context=context)
         assert own.strip() in prompt.messages[0].text
         total = sum(tokens_estimate(message.text) for message in prompt.messages)
         assert total + prompt.max_tokens <= context or context == 1024
@@ -77,8 +80,10 @@ def test_the_context_holds_and_the_system_prompt_is_never_cut() -> None:
 
 
 def test_a_small_context_reads_only_what_was_found_well_and_the_best_stands_next_to_the_question() -> None:
-    sources = [Source(n, "Manual", f"Text {n}.", score) for n, score in enumerate([1.0, 0.8, 0.5, 0.49, 0.2], 1)]
-    small, large = make(sources=sources, context=8192), make(sources=sources, context=32768)
+    passages = [
+        PromptPassage(n, "Manual", f"Text {n}.", score) for n, score in enumerate([1.0, 0.8, 0.5, 0.49, 0.2], 1)
+    ]
+    small, large = make(passages=passages, context=8192), make(passages=passages, context=32768)
     assert (small.shown, large.shown) == ([1, 2, 3], [1, 2, 3, 4, 5])
     asked = small.messages[-1].text
     assert asked.index("Text 3.") < asked.index("Text 2.") < asked.index("Text 1.") < asked.index("Question: ")

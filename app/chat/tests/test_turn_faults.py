@@ -15,8 +15,8 @@ from redis.asyncio import Redis
 from app.bots.models import Bot
 from app.chat.models import Message
 from app.chat.tests.conftest import Desk, events_of, text_of
-from app.chat.turn_log import logs_here
-from app.chat.turn_store import answers_interrupt_stale
+from app.chat.turns.repository import answers_interrupt_stale
+from app.chat.turns.stream import streams_here
 from app.llm.tests.fake_llm import SOON_S, Script, ScriptedModel
 from tests.people import Person
 
@@ -251,7 +251,7 @@ async def test_the_text_is_kept_while_it_is_written_and_an_abandoned_answer_is_i
         assert row.state == "running"
         assert await answers_interrupt_stale() == 0
         # As after kill -9: the process is gone, its row and what it last told stay behind.
-        task = logs_here()[row.pk].task
+        task = streams_here()[row.pk].task
         task.cancel()
         await asyncio.wait([task])
     await Redis.from_url(valkey).delete(f"refdesk:turn:{row.pk}:events")

@@ -18,7 +18,7 @@ from app.chat.tests.conftest import Desk
 from app.chat.tests.test_processes import session, web  # noqa: F401 (a fixture)
 from app.chat.tests.test_turn_faults import QUESTION, Reader
 from app.chat.tests.test_turn_usage import books_balance, totals_are_sums
-from app.chat.turn_store import answers_interrupt_stale
+from app.chat.turns.repository import answers_interrupt_stale
 from app.llm.tests.fake_llm import Script, ScriptedModel
 from app.plans.models import UsageEntry
 from tests.people import Person

@@ -14,7 +14,7 @@ from app.bots.models import Bot
 from app.chat.models import Conversation, Message
 from app.chat.tests.conftest import Desk
 from app.chat.tests.test_turn_faults import LONG, QUESTION, Reader, ended
-from app.chat.turn_store import answers_interrupt_stale
+from app.chat.turns.repository import answers_interrupt_stale
 from app.llm.tests.fake_llm import Script, ScriptedModel
 from app.plans import caps
 from app.plans import rate_limits as limits
@@ -29,7 +29,7 @@ TOKENS = ("tokens_in", "tokens_out")
 
 @pytest.fixture(autouse=True)
 def _nothing_is_remembered() -> None:
-    limits._known.clear()
+    limits._cache.clear()
     caps._refused.clear()
 
 

@@ -19,9 +19,9 @@ import pytest
 from minio import Minio
 
 from app.errors import Upstream
-from app.lib.s3_client import Place
-from app.lib.s3_storage import S3Storage
-from app.lib.storage import FolderStorage
+from app.lib.storage.folder import FolderStorage
+from app.lib.storage.s3 import S3Storage
+from app.lib.storage.s3_client import Place
 from tests.servers import server_url
 
 URL = server_url("S3")

@@ -1,4 +1,4 @@
-"""What Ada's provider claims of her, and what rules make of it."""
+"""Claims of the provider about Ada, and rules for them."""
 
 import time
 from typing import Any

@@ -1,4 +1,4 @@
-"""A certified OpenID provider in a process of its own, and a client that follows its redirects."""
+"""A certified OpenID provider in a process of its own, and a browser that walks through it by redirects."""
 
 import fcntl
 import json
@@ -26,7 +26,7 @@ needs_node = pytest.mark.skipif(
 
 
 def packages_install() -> None:
-    """Install the provider's packages; processes of one run take turns."""
+    """Install the provider's packages; the processes of a run take turns."""
     # Not `npm ci`: it refuses a lock file without what other platforms need.
     command = ["npm", "install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"]
     with (FOLDER / "package.json").open() as file:
@@ -35,8 +35,6 @@ def packages_install() -> None:
 
 
 class OidcProvider:
-    """The provider's process: honest unless `control` says otherwise."""
-
     def __init__(self) -> None:
         packages_install()
         self.process = subprocess.Popen(
@@ -50,18 +48,16 @@ class OidcProvider:
         self.issuer = self.process.stdout.readline().strip()
         assert self.issuer.startswith("http://127.0.0.1:"), "the provider did not start"
 
-    def control(self, **behaviour: Any) -> None:
-        """Set what it does from now on; what is not named is honest."""
-        behaviour.setdefault("person", ADA)
-        requests.post(f"{self.issuer}/_control", json=behaviour, timeout=30).raise_for_status()
+    def control(self, **wishes: Any) -> None:
+        """Set the provider's behaviour from now on; without arguments it is honest."""
+        wishes.setdefault("person", ADA)
+        requests.post(f"{self.issuer}/_control", json=wishes, timeout=30).raise_for_status()
 
     def mint(self, claims: dict[str, Any], *, key: str = "signing", **header: Any) -> str:
-        """Return a token with these claims, signed by one of the provider's keys."""
-        order = {"claims": {"iss": self.issuer, **claims}, "key": key, "header": header}
-        return str(requests.post(f"{self.issuer}/_mint", json=order, timeout=30).json()["token"])
+        body = {"claims": {"iss": self.issuer, **claims}, "key": key, "header": header}
+        return str(requests.post(f"{self.issuer}/_mint", json=body, timeout=30).json()["token"])
 
-    def asked(self) -> dict[str, int]:
-        """Return how often each of its addresses was asked."""
+    def request_counts(self) -> dict[str, int]:
         counts: dict[str, int] = requests.get(f"{self.issuer}/_asked", timeout=30).json()
         return counts
 
@@ -71,7 +67,7 @@ class OidcProvider:
 
 
 def visitor() -> Client:
-    """Return a client at the public address."""
+    """Return a browser at the public address."""
     return Client(headers={"Host": "localhost:8000"})
 
 
@@ -83,7 +79,7 @@ def begin(client: Client, path: str = BEGIN) -> str:
 
 
 def walk(address: str) -> str:
-    """Follow the provider's redirects and return the callback address, which is not asked."""
+    """Follow the provider's redirects and return the callback's address without requesting it."""
     with requests.Session() as session:
         for _ in range(10):
             response = session.get(address, allow_redirects=False, timeout=30)
@@ -91,16 +87,16 @@ def walk(address: str) -> str:
             address = requests.compat.urljoin(address, response.headers["Location"])
             if address.startswith(CALLBACK):
                 return address
-    raise AssertionError("the provider goes round in circles")
+    raise AssertionError("the provider redirects for ever")
 
 
-def query_of(address: str) -> dict[str, str]:
+def query_read(address: str) -> dict[str, str]:
     return dict(parse_qsl(urlsplit(address).query))
 
 
 def changed(address: str, **changes: str | None) -> str:
-    """Return the address with other values in its query; None takes one away."""
-    query = {name: text for name, text in {**query_of(address), **changes}.items() if text is not None}
+    """Return an address with other values in its query; None removes one."""
+    query = {name: text for name, text in {**query_read(address), **changes}.items() if text is not None}
     return f"{address.split('?')[0]}?{urlencode(query)}"
 
 
@@ -109,7 +105,7 @@ def finish(client: Client, callback: str) -> Any:
 
 
 def sign_in(client: Client, path: str = BEGIN) -> Any:
-    """Sign in through the provider and return the response to the callback."""
+    """Sign in and return the response of the callback."""
     return finish(client, walk(begin(client, path)))
 
 

@@ -24,7 +24,7 @@ from app.oidc.tests.oidc_provider import (
     finish,
     is_in,
     needs_node,
-    query_of,
+    query_read,
     sign_in,
     visitor,
     walk,
@@ -55,7 +55,7 @@ def test_without_oidc_nothing_of_it_is_there(db: Any) -> None:
 
 
 def test_a_login_asks_with_state_nonce_and_s256(provider: OidcProvider) -> None:
-    first, second = (query_of(begin(visitor())) for _ in range(2))
+    first, second = (query_read(begin(visitor())) for _ in range(2))
     assert first["code_challenge_method"] == "S256"
     assert first["redirect_uri"] == f"{PUBLIC}/accounts/oidc/callback"
     for name in ("state", "nonce", "code_challenge"):
@@ -64,8 +64,8 @@ def test_a_login_asks_with_state_nonce_and_s256(provider: OidcProvider) -> None:
 
 
 def test_a_login_begun_at_another_host_goes_to_the_public_address_first(provider: OidcProvider) -> None:
-    answer = Client(headers={"Host": "127.0.0.1:8000"}).get("/accounts/oidc/sign-in?next=/documents")
-    assert answer["Location"] == f"{PUBLIC}/accounts/oidc/sign-in?next=/documents"
+    response = Client(headers={"Host": "127.0.0.1:8000"}).get("/accounts/oidc/sign-in?next=/documents")
+    assert response["Location"] == f"{PUBLIC}/accounts/oidc/sign-in?next=/documents"
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def test_nobody_is_sent_to_another_site_after_signing_in(
 ) -> None:
     rule(acme, "staff", Role.VIEWER)
     client = visitor()
-    answer = client.get("/accounts/oidc/sign-in", {"next": target})
-    assert finish(client, walk(answer["Location"]))["Location"] == "/"
+    response = client.get("/accounts/oidc/sign-in", {"next": target})
+    assert finish(client, walk(response["Location"]))["Location"] == "/"
 
 
 def test_a_verified_address_takes_its_invitation(provider: OidcProvider, alice: Person) -> None:
@@ -102,9 +102,9 @@ def test_an_expired_invitation_opens_nothing(provider: OidcProvider, alice: Pers
 
 
 def test_a_person_without_an_organisation_reads_whom_to_ask(provider: OidcProvider, acme: Organisation) -> None:
-    answer = sign_in(visitor())
-    assert answer.status_code == 403
-    assert "Ask an owner or admin of your organisation to invite that address" in answer.content.decode()
+    response = sign_in(visitor())
+    assert response.status_code == 403
+    assert "Ask an owner or admin of your organisation to invite that address" in response.content.decode()
     assert not User.objects.exists()
 
 
@@ -131,8 +131,8 @@ def test_a_deactivated_person_is_refused(provider: OidcProvider, acme: Organisat
     rule(acme, "staff", Role.VIEWER)
     sign_in(visitor())
     user_deactivate(user=User.objects.get())
-    answer = sign_in(client := visitor())
-    assert (answer.status_code, is_in(client)) == (403, False)
+    response = sign_in(client := visitor())
+    assert (response.status_code, is_in(client)) == (403, False)
 
 
 def test_an_account_of_the_provider_has_no_local_password(provider: OidcProvider, acme: Organisation) -> None:
@@ -140,8 +140,8 @@ def test_an_account_of_the_provider_has_no_local_password(provider: OidcProvider
     sign_in(visitor())
     assert not User.objects.get().has_usable_password()
     for password in ("", "!", PASSWORD):
-        answer = Client().post("/accounts/sign-in", {"email": "ada@example.org", "password": password})
-        assert answer.status_code in (401, 429)
+        response = Client().post("/accounts/sign-in", {"email": "ada@example.org", "password": password})
+        assert response.status_code in (401, 429)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -166,8 +166,8 @@ def test_who_was_refused_can_sign_in_as_somebody_else(provider: OidcProvider, ac
     provider.control(person={**ADA, "groups": []})
     client = visitor()
     assert "/accounts/oidc/sign-in?as=another" in sign_in(client).content.decode()
-    assert query_of(begin(client, "/accounts/oidc/sign-in?as=another"))["prompt"] == "login"
-    assert "prompt" not in query_of(begin(client))
+    assert query_read(begin(client, "/accounts/oidc/sign-in?as=another"))["prompt"] == "login"
+    assert "prompt" not in query_read(begin(client))
 
 
 # Linking
@@ -179,8 +179,8 @@ def test_a_person_with_a_local_account_links_it_and_signs_in_by_either(provider:
     assert "Link this account" in client.get("/account").content.decode()
     leaving = client.post("/accounts/oidc/link")
     assert leaving.status_code == 200
-    answer = finish(client, walk(leaving.context["address"]))
-    assert (answer.status_code, answer["Location"]) == (302, "/account")
+    response = finish(client, walk(leaving.context["address"]))
+    assert (response.status_code, response["Location"]) == (302, "/account")
     assert Identity.objects.get().user == alice.user
     assert sign_in(fresh := visitor()).status_code == 302
     assert fresh.get("/api/v1/me").json()["user"]["email"] == "alice@example.org"
@@ -219,8 +219,8 @@ def test_an_identity_belongs_to_one_account(provider: OidcProvider, alice: Perso
     for person in (alice, bob):
         client = visitor()
         client.force_login(person.user)
-        answer = finish(client, walk(client.post("/accounts/oidc/link").context["address"]))
-    assert answer.status_code == 403
+        response = finish(client, walk(client.post("/accounts/oidc/link").context["address"]))
+    assert response.status_code == 403
     assert Identity.objects.get().user == alice.user
 
 
@@ -251,16 +251,16 @@ def test_the_only_way_in_is_not_unlinked(provider: OidcProvider, acme: Organisat
 # Signing out
 
 
-@pytest.mark.parametrize("door", ["/accounts/sign-out", "/admin/logout/"])
+@pytest.mark.parametrize("path", ["/accounts/sign-out", "/admin/logout/"])
 def test_signing_out_goes_to_the_provider_with_the_id_token(
-    provider: OidcProvider, acme: Organisation, door: str
+    provider: OidcProvider, acme: Organisation, path: str
 ) -> None:
     rule(acme, "staff", Role.ADMIN)
     sign_in(client := visitor())
-    answer = client.post(door)
-    address = answer.context["address"]
+    response = client.post(path)
+    address = response.context["address"]
     assert urlsplit(address).path == "/session/end"
-    query = query_of(address)
+    query = query_read(address)
     assert query["post_logout_redirect_uri"] == f"{PUBLIC}/accounts/sign-in"
     assert query["id_token_hint"].count(".") == 2
     assert (is_in(client), SignIn.objects.count()) == (False, 0)
@@ -304,8 +304,8 @@ def test_a_logout_that_is_not_the_providers_ends_nothing(provider: OidcProvider,
     sign_in(client := visitor())
     changes, key = BAD_LOGOUTS[name]
     token = provider.mint(logout_claims(**changes), key=key)
-    answer = visitor().post("/accounts/oidc/logout", {"logout_token": token})
-    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+    response = visitor().post("/accounts/oidc/logout", {"logout_token": token})
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
     assert is_in(client)
 
 

@@ -85,10 +85,10 @@ def test_what_a_rule_gave_changes_and_goes_with_the_claim(
     sign_in(visitor())
     assert roles() == {"acme": ("viewer", True)}
     provider.control(person={**ADA, "groups": []})
-    answer = sign_in(client := visitor())
-    assert (answer.status_code, is_in(client), roles()) == (403, False, {})
-    told = AuditEntry.objects.filter(organisation=acme.pk, actor_kind="provider").order_by("number")
-    assert list(told.values_list("action", flat=True)) == [
+    response = sign_in(client := visitor())
+    assert (response.status_code, is_in(client), roles()) == (403, False, {})
+    entries = AuditEntry.objects.filter(organisation=acme.pk, actor_kind="provider").order_by("number")
+    assert list(entries.values_list("action", flat=True)) == [
         "user.create", "membership.create", "membership.update", "membership.delete"
     ]  # fmt: skip
 

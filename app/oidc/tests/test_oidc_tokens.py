@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync
 
-from app.accounts.auth import ApiRequest, caller_of, stream_allowed
+from app.accounts.auth import ApiRequest, caller_identify, stream_allowed
 from app.accounts.choices import Role
 from app.accounts.models import Organisation, User
 from app.accounts.services import user_deactivate
@@ -67,8 +67,8 @@ BAD_TOKENS: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("name", BAD_TOKENS)
 def test_a_bad_access_token_is_refused(provider: OidcProvider, ada: User, name: str) -> None:
     changes, key = BAD_TOKENS[name]
-    answer = ask_me(provider.mint(token_claims(**changes), key=key))
-    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "bad_access_token")
+    response = ask_me(provider.mint(token_claims(**changes), key=key))
+    assert (response.status_code, response.json()["error"]["code"]) == (401, "bad_access_token")
 
 
 def test_a_deactivated_person_and_one_who_signed_out_lose_their_tokens(provider: OidcProvider, ada: User) -> None:
@@ -92,7 +92,7 @@ def test_a_token_with_an_unknown_key_asks_for_new_keys_once(provider: OidcProvid
     for number in range(20):
         token = provider.mint(token_claims(), kid=f"unknown-{number}")
         assert ask_me(token).status_code == 401
-    assert provider.asked()["/jwks"] == 1
+    assert provider.request_counts()["/jwks"] == 1
 
 
 def test_keys_that_the_provider_changed_are_found(provider: OidcProvider, ada: User) -> None:
@@ -108,14 +108,14 @@ def test_a_known_key_serves_while_the_provider_is_away(provider: OidcProvider, a
 
 @pytest.mark.django_db(transaction=True)
 def test_a_stream_ends_with_its_access_token(provider: OidcProvider, ada: User) -> None:
-    def stream_of(token: str) -> ApiRequest:
+    def stream_request(token: str) -> ApiRequest:
         request = ApiRequest()
         request.META["HTTP_AUTHORIZATION"] = f"Bearer {token}"
-        request.caller = caller_of(request)
+        request.caller = caller_identify(request)
         return request
 
     allowed = async_to_sync(stream_allowed)
-    short, long = (stream_of(provider.mint(token_claims(sid=sid, exp=exp))) for sid, exp in streams())
+    short, long = (stream_request(provider.mint(token_claims(sid=sid, exp=exp))) for sid, exp in streams())
     assert (allowed(short), allowed(long)) == (True, True)
     time.sleep(3.1)
     assert (allowed(short), allowed(long)) == (False, True)

@@ -4,14 +4,17 @@ Ids are those of the box that made the archive. No class has a password, or the 
 """
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.accounts.choices import Role, Scheme
-from app.chat.choices import AnswerMode, MessageRole, MessageState
+from app.chat.choices import MessageState
+from app.chat.models import Citation, Conversation, Message
+from app.lib.columns import Use, with_columns
 from app.library.choices import DocumentState, SourceKind
+from app.library.models import EXTERNAL_ID_BYTES, URL_LENGTH, VALIDATOR_LENGTH
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
@@ -75,6 +78,19 @@ class InvitationRow(Row):
     created: datetime
 
 
+class EndpointRow(Row):
+    """To look at: where it is may be another network, and its key is in no archive."""
+
+    name: str
+    kind: str
+    url: str
+    api_key_set: bool
+    models: list[dict[str, Any]]
+    defaults: dict[str, Any]
+    is_default: bool
+    created: datetime
+
+
 class SourceRow(Row):
     id: Id
     name: str = Field(max_length=200, min_length=1)
@@ -83,30 +99,47 @@ class SourceRow(Row):
 
 
 class DocumentRow(Row):
-    """`file`: its part of the archive, None when the object was missing. version: the one that answers."""
+    """A document of a source.
+
+    `bytes`, `sha256` and `file` stood here in archives of before versions had bytes of their own, and so do now only in
+    those; `external_id` was not there.
+    """
 
     id: Id
     source: Id
+    external_id: str = Field("", max_length=EXTERNAL_ID_BYTES)
     name: str = Field(max_length=255)
+    url: str = Field("", max_length=URL_LENGTH)
+    metadata: dict[str, Any] = Field(default_factory=dict)
     media_type: str = Field(max_length=100)
-    bytes: int = Field(ge=0)
-    sha256: Sha256
+    bytes: int | None = Field(None, ge=0)
+    sha256: Sha256 | None = None
     state: DocumentState
     error_code: str = Field(max_length=40)
     error_message: str = Field(max_length=500)
     pages: Count | None
     uploaded_by: Id | None
     created: datetime
-    file: str | None
+    file: str | None = None
 
 
 class VersionRow(Row):
-    """What was read from a document: the version that answers, or one that is being built. `text`: its part."""
+    """The bytes of a document at one time: of the version that answers, or of one that is being read.
+
+    `file` and `text` are parts of the archive. An archive of before versions had bytes of their own has neither `file`
+    nor what describes it.
+    """
 
     id: Id
     document: Id
     number: int = Field(ge=1, le=2**31 - 1)
     active: bool
+    bytes: int | None = Field(None, ge=0)
+    sha256: Sha256 | None = None
+    fetched: datetime | None = None
+    etag: str = Field("", max_length=VALIDATOR_LENGTH)
+    last_modified: str = Field("", max_length=VALIDATOR_LENGTH)
+    file: str | None = None
     media_type: str = Field(max_length=100)
     title: str = Field(max_length=500)
     language: str = Field(max_length=10)
@@ -149,51 +182,30 @@ class RevisionRow(Row):
     created: datetime
 
 
+@with_columns(Conversation, Use.ARCHIVE)
 class ConversationRow(Row):
-    """user or api_key: whose it is."""
-
-    id: Id
-    bot: Id
-    user: Id | None
-    api_key: Id | None
-    title: str = Field(max_length=200)
-    created: datetime
-    updated: datetime
+    """A conversation; user or api_key owns it. Fields that are not named here follow from the table's columns."""
 
 
+@with_columns(Message, Use.ARCHIVE)
 class MessageRow(Row):
+    """A question or an answer. The fields that an import translates are named here; the table declares the others."""
+
     id: Id
     conversation: Id
-    role: MessageRole
     reply_to: Id | None
-    content: str
     state: MessageState
-    mode: AnswerMode | Literal[""]
-    model: str = Field(max_length=200)
     revision: Id | None
-    tokens_in: Count
-    tokens_out: Count
-    timings: dict[str, Any]
-    error_code: str = Field(max_length=40)
-    rating: int | None = Field(ge=-1, le=1)
-    created: datetime
-    updated: datetime
 
 
+@with_columns(Citation, Use.ARCHIVE)
 class CitationRow(Row):
+    """A citation, as above."""
+
     id: Id
     message: Id
-    n: int = Field(ge=0, le=32767)
-    start: Count
-    end: Count
-    support: float | None
     chunk: Id
     document: Id | None
-    document_name: str = Field(max_length=255)
-    version: Count
-    text: str
-    place: dict[str, Any]
-    as_of: datetime
 
 
 class AuditRow(Row):
@@ -218,6 +230,7 @@ ORGANISATION_TABLES: dict[str, type[Row]] = {
     "claim_rules": ClaimRuleRow,
     "api_keys": ApiKeyRow,
     "invitations": InvitationRow,
+    "endpoints": EndpointRow,
     "sources": SourceRow,
     "documents": DocumentRow,
     "versions": VersionRow,
@@ -229,3 +242,5 @@ ORGANISATION_TABLES: dict[str, type[Row]] = {
     "citations": CitationRow,
     "audit": AuditRow,
 }
+# Not in an archive of a Refdesk that had no such rows yet.
+LATER_TABLES = frozenset({"endpoints"})

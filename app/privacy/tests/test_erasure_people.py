@@ -13,10 +13,10 @@ from app.accounts.models import (
 from app.accounts.services import membership_create
 from app.audit.trail import audit_details_erase, audit_record
 from app.chat.models import Conversation, Message
+from app.jobs.tests.running import jobs_run
 from app.lib.storage import exports_storage, storage
 from app.library.models import Document
 from app.privacy.erasure.receipts import fingerprint
-from app.privacy.exports.run import export_run_next
 from app.privacy.models import Erasure, Export
 from app.privacy.tests.canaries import CANARY, empty, erase, hits, receipt_of, run_all
 from tests.factories import tenant_make
@@ -90,7 +90,7 @@ def test_of_a_person_in_two_organisations_only_the_one_that_asks_loses_them(
 
 def test_exports_that_hold_a_person_go_with_them(alice: Person, bob: Person, bob_here: Conversation) -> None:
     alice.client.post("/api/v1/exports", {}, content_type="application/json")
-    assert export_run_next()
+    assert jobs_run("export")
     done = Export.objects.get(conversations=True, requested_by=alice.user, counts__messages=4)
     assert exports_storage().exists(done.storage_key)
     erase(alice, person=str(bob.user.pk))

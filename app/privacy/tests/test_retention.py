@@ -3,7 +3,7 @@
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -17,11 +17,14 @@ from app.accounts.choices import TokenPurpose
 from app.accounts.models import Invitation, OneTimeToken, Organisation
 from app.audit.models import AuditEntry
 from app.chat.models import Citation, Conversation, Message
+from app.jobs.dispatcher import connection_parameters
+from app.jobs.registry import kind_of
+from app.jobs.services import job_create
+from app.jobs.tests.running import jobs_run
 from app.lib.advisory_lock import RETENTION
 from app.library.models import Chunk, EmbeddingCache
 from app.privacy.models import Export, RetentionRun
-from app.privacy.retention.run import night_of, retention_due, retention_run
-from app.privacy.upkeep import listener_parameters
+from app.privacy.retention.run import night_of, retention_run
 from tests.factories import Tenant, tenant_make
 from tests.people import Person
 from tests.snapshot import changes, snapshot
@@ -77,9 +80,7 @@ def test_a_dry_run_counts_and_removes_nothing(tenant: Tenant) -> None:
 
 
 def test_a_night_is_done_once_and_is_recorded(tenant: Tenant, acme: Organisation) -> None:
-    assert retention_due()
     assert set(retention_run()) == {"acme", ""}
-    assert not retention_due()
     assert retention_run() == {}
     row = RetentionRun.objects.get(organisation=acme)
     assert row.counts["conversations"] == 1
@@ -87,25 +88,29 @@ def test_a_night_is_done_once_and_is_recorded(tenant: Tenant, acme: Organisation
     assert entry.actor_kind == "system"
 
 
-def test_the_next_night_is_due_from_one_o_clock_utc_and_a_missed_one_is_made_up_for(tenant: Tenant) -> None:
-    retention_run()
-    night = night_of(timezone.now())
-    begins = datetime(night.year, night.month, night.day, 1, tzinfo=UTC)
-    assert not retention_due(now=begins + timedelta(hours=23, minutes=59))
-    assert retention_due(now=begins + timedelta(hours=24))
-    assert retention_due(now=begins + timedelta(days=5, hours=12))
+def test_a_night_begins_at_one_o_clock_utc_when_its_job_is_made(tenant: Tenant) -> None:
+    assert night_of(datetime(2027, 3, 1, 0, 59, tzinfo=UTC)) == date(2027, 2, 28)
+    assert night_of(datetime(2027, 3, 1, 1, 0, tzinfo=UTC)) == date(2027, 3, 1)
+    timetable = kind_of("retention").timetable
+    assert timetable is not None
+    assert timetable.cron == "0 1 * * *"
+
+
+def test_the_night_s_job_does_it(tenant: Tenant, acme: Organisation) -> None:
+    job_create(kind="retention")
+    assert jobs_run("retention") == 1
+    assert RetentionRun.objects.filter(organisation=acme).exists()
 
 
 def test_an_organisation_that_a_killed_worker_did_not_reach_is_due(tenant: Tenant, other: Organisation) -> None:
     retention_run()
     RetentionRun.objects.filter(organisation=other).delete()
-    assert retention_due()
     assert set(retention_run()) == {"other"}
 
 
 @contextmanager
 def somebody_else() -> Iterator[None]:
-    with psycopg.connect(**listener_parameters()) as elsewhere:
+    with psycopg.connect(**connection_parameters()) as elsewhere:
         elsewhere.execute("SELECT pg_advisory_lock(%s)", [RETENTION])
         yield
 

@@ -25,7 +25,7 @@ def server(request: pytest.FixtureRequest) -> IndexServer:
 
 @pytest.fixture
 def oracle(server: IndexServer) -> Iterator[QdrantClient]:
-    """Qdrant's own client, to look at the store with other eyes than ours."""
+    """Return Qdrant's own client, to read the store independently of our code."""
     with warnings.catch_warnings():
         # It warns of a key over plain HTTP; this is loopback.
         warnings.simplefilter("ignore", UserWarning)
@@ -36,7 +36,7 @@ def oracle(server: IndexServer) -> Iterator[QdrantClient]:
 
 @pytest.fixture
 def space(oracle: QdrantClient) -> Iterator[EmbeddingSpace]:
-    """A model of 4 dimensions, its collections deleted at the end."""
+    """Make a model of 4 dimensions; its collections are deleted at the end."""
     made = EmbeddingSpace(f"test {uuid.uuid4()}", 4)
     yield made
     for collection in oracle.get_collections().collections:

@@ -1,25 +1,25 @@
 import { h } from "../page/dom";
-import { finishedSentences, spoken } from "./sentence";
+import { finishedSentences, plainText } from "./sentence";
 
-/** Tells a screen reader the answer sentence by sentence: token by token would be noise. */
+/** Announces the answer to screen readers sentence by sentence: token by token would be noise. */
 export class Announcer {
-  readonly element = h("div", { class: "unseen", "aria-live": "polite", "aria-atomic": "false" });
-  private said = 0;
+  readonly element = h("div", { class: "visually-hidden", "aria-live": "polite", "aria-atomic": "false" });
+  private announced = 0;
 
-  /** A new answer: what was said before goes. */
+  /** A new answer: what was announced before goes. */
   begin(): void {
-    this.said = 0;
+    this.announced = 0;
     this.element.replaceChildren();
   }
 
-  say(words: string): void {
-    if (words) this.element.appendChild(h("p", {}, words));
+  announce(text: string): void {
+    if (text) this.element.appendChild(h("p", {}, text));
   }
 
   /** `text` is the whole answer so far. */
   follow(text: string, final: boolean): void {
-    const sentences = finishedSentences(text, final).map(spoken).filter(Boolean);
-    for (const sentence of sentences.slice(this.said)) this.say(sentence);
-    this.said = Math.max(this.said, sentences.length);
+    const sentences = finishedSentences(text, final).map(plainText).filter(Boolean);
+    for (const sentence of sentences.slice(this.announced)) this.announce(sentence);
+    this.announced = Math.max(this.announced, sentences.length);
   }
 }

@@ -1,11 +1,11 @@
 import { h } from "../page/dom";
 import { icon } from "../page/icons";
-import { carryCitations, carryMarkers, inOrder } from "./citations";
-import { isWeak } from "./card";
+import { carryCitations, carryMarkers, sourcesOf } from "./citations";
+import { errorText } from "./error_text";
 import { drawMarkdown } from "./markdown";
-import { placeAndDay, placeLabel } from "./place";
-import type { Citation, ErrorBody, Message, Passage, Span } from "./shapes";
-import { errorWords } from "./words";
+import type { Citation, ErrorBody, Message, Passage } from "./payloads";
+import { placeAndDay, placeLabel, type Span } from "./place";
+import { isWeak } from "./quote_popover";
 
 export interface AnswerOptions {
   onOpen: (citation: Citation, from: HTMLElement, quotes: Promise<Span[]>) => void;
@@ -16,26 +16,26 @@ export interface AnswerOptions {
   read: (id: string) => Promise<Message>;
 }
 
-/** One answer as it is seen: the waiting line, the text with its chips, the row of sources, the foot. */
+/** The view of one answer: the status line, the text with its chips, the row of sources, the foot. */
 export class Answer {
   readonly element: HTMLElement;
   text = "";
   /** The passages that the answer is written from, once they are known. */
-  offered: readonly Passage[] = [];
-  private readonly waiting = h("p", { class: "waiting", hidden: true });
+  passages: readonly Passage[] = [];
+  private readonly status = h("p", { class: "waiting", hidden: true });
   private readonly prose = h("div", { class: "prose" });
   private readonly sources = h("ol", { class: "answer-sources", "aria-label": "Sources of this answer" });
   private readonly notice = h("div", { class: "notice", hidden: true });
   private readonly foot = h("div", { class: "answer-foot", hidden: true });
   private readonly citations = new Map<number, Citation>();
   private message: Message | null = null;
-  private whole: Promise<Message> | null = null;
+  private withQuotes: Promise<Message> | null = null;
   private frame = 0;
 
   constructor(private readonly options: AnswerOptions) {
     this.sources.hidden = true;
-    this.element = h("div", { class: "answer" }, this.waiting, this.prose, this.notice, this.sources, this.foot);
-    this.element.addEventListener("keydown", (event) => this.walk(event));
+    this.element = h("div", { class: "answer" }, this.status, this.prose, this.notice, this.sources, this.foot);
+    this.element.addEventListener("keydown", (event) => this.moveFocus(event));
   }
 
   /** Who writes: a model, or the documents themselves. */
@@ -43,25 +43,28 @@ export class Answer {
     this.element.classList.toggle("extractive", mode === "extractive");
   }
 
-  wait(words: string | null): void {
-    this.waiting.hidden = words === null;
-    if (words !== null) this.waiting.replaceChildren(h("span", { class: "pulse", "aria-hidden": "true" }), h("span", {}, words));
+  /** Shows the text of what happens now; null takes it away. */
+  showStatus(text: string | null): void {
+    this.status.hidden = text === null;
+    if (text !== null) this.status.replaceChildren(h("span", { class: "pulse", "aria-hidden": "true" }), h("span", {}, text));
   }
 
-  /** The passages that the answer may cite, by their number. */
-  offer(passages: readonly Passage[]): void {
-    this.offered = passages;
+  /** Sets the passages that the answer may cite, by their number. */
+  setPassages(passages: readonly Passage[]): void {
+    this.passages = passages;
     passages.forEach((passage, index) => {
       const n = passage.n ?? index + 1;
-      if (!this.citations.has(n)) this.citations.set(n, { n, passage });
+      // Which sentence cites it is not known yet.
+      if (!this.citations.has(n)) this.citations.set(n, { n, passage, start: 0, end: 0, support: null, quotes: null });
     });
   }
 
-  cite(citation: Citation): void {
+  addCitation(citation: Citation): void {
     this.citations.set(citation.n, citation);
   }
 
-  add(text: string): void {
+  /** Adds text to the end of the answer. */
+  addText(text: string): void {
     this.text += text;
     if (this.frame) return;
     this.frame = requestAnimationFrame(() => {
@@ -70,31 +73,33 @@ export class Answer {
     });
   }
 
+  /** Shows the answer as it was recorded. */
   finish(message: Message): void {
     cancelAnimationFrame(this.frame);
     this.frame = 0;
-    this.wait(null);
+    this.showStatus(null);
     this.text = message.content;
     this.setMode(message.mode);
-    const cited = message.citations ?? [];
+    const { citations } = message;
     this.message = message;
     this.citations.clear();
-    for (const citation of cited) this.citations.set(citation.n, citation);
-    this.draw(carryCitations(message.content, cited));
-    this.listSources(inOrder(cited));
-    this.tell(message);
+    for (const citation of citations) this.citations.set(citation.n, citation);
+    this.draw(carryCitations(message.content, citations));
+    this.listSources(sourcesOf(citations));
+    this.explainEnd(message);
     this.drawFoot(message);
   }
 
   /** The stream ended without an answer row to show: what has come stays. */
   fail(error: ErrorBody): void {
-    this.wait(null);
-    this.explain("bad", errorWords(error), true, error.request_id);
+    this.showStatus(null);
+    this.showNotice("bad", errorText(error), true, error.request_id);
   }
 
-  stopHere(): void {
-    this.wait(null);
-    this.explain("plain", this.text ? "Stopped. This answer is not complete." : "Stopped.", true);
+  /** The reader stopped before there was an answer row: what has come stays. */
+  showStopped(): void {
+    this.showStatus(null);
+    this.showNotice("plain", this.text ? "Stopped. This answer is not complete." : "Stopped.", true);
   }
 
   private draw(carried: string): void {
@@ -118,20 +123,20 @@ export class Answer {
 
   /** One passage may be cited by several sentences: the second chip of a number is its second citation. */
   private citationAt(chip: HTMLElement, n: number): Citation | undefined {
-    const same = (this.message?.citations ?? []).filter((citation) => citation.n === n).sort((a, b) => (a.start ?? 0) - (b.start ?? 0));
+    const same = (this.message?.citations ?? []).filter((citation) => citation.n === n).sort((a, b) => a.start - b.start);
     const place = [...this.prose.querySelectorAll(`.chip[data-n="${n}"]`)].indexOf(chip);
     return same[place] ?? same[0] ?? this.citations.get(n);
   }
 
-  /** What a citation rests on in its passage; the server looks for it when it is first asked for. None on trouble. */
+  /** The quotes of a citation; the server looks for them when they are first needed. None when it cannot. */
   private async quotes(citation: Citation): Promise<Span[]> {
     if (citation.quotes || !this.message) return citation.quotes ?? [];
     try {
-      this.whole ??= this.options.read(this.message.id);
-      const { citations } = await this.whole;
-      return citations?.find((one) => one.n === citation.n && one.start === citation.start)?.quotes ?? [];
+      this.withQuotes ??= this.options.read(this.message.id);
+      const { citations } = await this.withQuotes;
+      return citations.find((each) => each.n === citation.n && each.start === citation.start)?.quotes ?? [];
     } catch {
-      this.whole = null;
+      this.withQuotes = null;
       return [];
     }
   }
@@ -154,28 +159,28 @@ export class Answer {
     );
   }
 
-  private tell(message: Message): void {
+  private explainEnd(message: Message): void {
     if (message.state === "failed") {
-      const words = message.error ? errorWords(message.error) : "The answer could not be written. Try again in a moment.";
-      this.explain("bad", words, true, message.error?.request_id);
+      const text = message.error ? errorText(message.error) : "The answer could not be written. Try again in a moment.";
+      this.showNotice("bad", text, true, message.error?.request_id);
     } else if (message.state === "stopped") {
-      this.explain("plain", this.text ? "Stopped. This answer is not complete." : "Stopped.", true);
+      this.showNotice("plain", this.text ? "Stopped. This answer is not complete." : "Stopped.", true);
     } else if (message.state === "interrupted") {
-      this.explain("warn", message.error ? errorWords(message.error) : "This answer was cut off before its end.", true, message.error?.request_id);
+      this.showNotice("warn", message.error ? errorText(message.error) : "This answer was cut off before its end.", true, message.error?.request_id);
     } else if (message.notice) {
-      this.explain("plain", message.notice.message, true, null, h("a", { href: "/documents" }, "See how far they are"));
+      this.showNotice("plain", message.notice.message, true, null, h("a", { href: "/documents" }, "See how far they are"));
     } else {
       this.notice.hidden = true;
     }
   }
 
-  private explain(kind: "bad" | "warn" | "plain", words: string, retry: boolean, requestId?: string | null, more: Node | null = null): void {
+  private showNotice(kind: "bad" | "warn" | "plain", text: string, retry: boolean, requestId?: string | null, more: Node | null = null): void {
     const again = h("button", { class: "button small", type: "button" }, icon("retry"), "Try again");
     again.addEventListener("click", () => this.options.onRetry());
     this.notice.className = `notice ${kind}`;
     this.notice.replaceChildren(
       icon(more ? "document" : kind === "plain" ? "stop" : kind),
-      h("span", { class: "notice-words" }, words, more ? " " : null, more, requestId ? h("span", { class: "notice-id" }, ` Request ${requestId}`) : null),
+      h("span", { class: "notice-words" }, text, more ? " " : null, more, requestId ? h("span", { class: "notice-id" }, ` Request ${requestId}`) : null),
       ...(retry ? [again] : []),
     );
     this.notice.hidden = false;
@@ -186,7 +191,7 @@ export class Answer {
     copy.addEventListener("click", () => void this.copy(copy));
     const again = h("button", { class: "button quiet small", type: "button" }, icon("retry"), "Ask again");
     again.addEventListener("click", () => this.options.onRetry());
-    const mode = message.content ? modeWords(message) : "";
+    const mode = message.content ? modeText(message) : "";
     this.foot.replaceChildren(
       ...(message.content ? [copy] : []),
       ...(message.state === "done" ? [again] : []),
@@ -195,25 +200,25 @@ export class Answer {
     this.foot.hidden = this.foot.childElementCount === 0;
   }
 
-  /** What is copied can stand alone: the text, then the list of its sources. */
+  /** Copies the text and then the list of its sources, so that it can stand alone. */
   private async copy(button: HTMLButtonElement): Promise<void> {
-    const list = inOrder([...this.citations.values()])
+    const list = sourcesOf([...this.citations.values()])
       .map(({ n, passage }) => `[${n}] ${[passage.document.name, placeAndDay(passage)].filter(Boolean).join(", ")}`)
       .join("\n");
-    const words = button.querySelector("span");
+    const label = button.querySelector("span");
     try {
       await navigator.clipboard.writeText(list ? `${this.text}\n\n${list}` : this.text);
-      if (words) words.textContent = "Copied";
+      if (label) label.textContent = "Copied";
     } catch {
-      if (words) words.textContent = "The browser does not allow copying here";
+      if (label) label.textContent = "The browser does not allow copying here";
     }
     setTimeout(() => {
-      if (words) words.textContent = "Copy";
+      if (label) label.textContent = "Copy";
     }, 2000);
   }
 
-  /** Arrow keys go from citation to citation. */
-  private walk(event: KeyboardEvent): void {
+  /** Moves the focus from citation to citation by arrow keys. */
+  private moveFocus(event: KeyboardEvent): void {
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
     const target = event.target as HTMLElement;
     if (!step || !target.matches(".chip, .source")) return;
@@ -225,10 +230,11 @@ export class Answer {
   }
 }
 
-export function modeWords(message: Message): string {
+/** The text of who wrote the answer. */
+export function modeText(message: Message): string {
   if (message.mode === "extractive") return message.error ? "Quoted from your documents: the model gave no answer" : "Quoted from your documents, no model used";
   if (message.mode === "refused") return message.notice ? "Not in the documents read so far" : "Not in the documents";
-  if (message.mode === "model" && message.state === "done" && message.citations?.length === 0) return "No source was found for this answer";
+  if (message.mode === "model" && message.state === "done" && message.citations.length === 0) return "No source was found for this answer";
   if (message.mode === "model") return message.model ? `Written by ${message.model} from your documents` : "Written by a model from your documents";
   return "";
 }

@@ -2,14 +2,27 @@ import { h } from "../page/dom";
 import { icon } from "../page/icons";
 import { Announcer } from "./announcer";
 import { Answer } from "./answer";
-import { QuoteCard } from "./card";
-import { type Client, Refused } from "./client";
+import { Autoscroll } from "./autoscroll";
+import { ApiError, type Client } from "./client";
 import { Composer } from "./composer";
 import { Drafts } from "./drafts";
-import { Follower } from "./follower";
-import type { Bot, Citation, Message, Span, TurnEvent } from "./shapes";
+import type { TurnEvent } from "./events";
+import type { Citation, Message } from "./payloads";
+import type { Span } from "./place";
+import { QuotePopover } from "./quote_popover";
+import { queueText, readingText, SEARCHING, stepText } from "./status_text";
 import { Turn } from "./turn";
-import { LOOKING, queueWords, readingWords, stepWords } from "./waiting";
+
+export interface Bot {
+  slug: string;
+  name: string;
+  greeting?: string | null;
+  starters?: string[] | null;
+  /** The organisation's own words above an empty conversation. */
+  welcome?: string | null;
+  /** It answers nobody until an admin resumes it. */
+  paused?: boolean;
+}
 
 export interface ChatOptions {
   client: Client;
@@ -34,9 +47,9 @@ export class Chat {
   private readonly scroller = h("div", { class: "chat-scroll", tabindex: "0", role: "region", "aria-label": "Conversation" }, this.log);
   private readonly composer: Composer;
   private readonly announcer = new Announcer();
-  private readonly card = new QuoteCard();
+  private readonly popover = new QuotePopover();
   private readonly latest = h("button", { class: "button small chat-latest", type: "button", hidden: true }, icon("down"), "Latest");
-  private readonly follower: Follower;
+  private readonly autoscroll: Autoscroll;
 
   constructor(
     host: HTMLElement,
@@ -50,18 +63,18 @@ export class Chat {
       onStop: () => void this.turn?.stop(),
       onChange: (text) => this.drafts.write(this.conversation, text),
     });
-    this.follower = new Follower(this.scroller, (following) => {
+    this.autoscroll = new Autoscroll(this.scroller, (following) => {
       this.latest.hidden = following;
     });
-    this.latest.addEventListener("click", () => this.follower.toEnd());
-    this.scroller.addEventListener("scroll", () => this.card.hide(), { passive: true });
+    this.latest.addEventListener("click", () => this.autoscroll.toEnd());
+    this.scroller.addEventListener("scroll", () => this.popover.hide(), { passive: true });
     this.element = h(
       "section",
       { class: "chat", "aria-label": `Conversation with ${options.bot.name}` },
       this.scroller,
       h("div", { class: "chat-foot" }, this.latest, this.composer.element),
       this.announcer.element,
-      this.card.element,
+      this.popover.element,
     );
     host.replaceChildren(this.element);
     this.composer.text = this.drafts.read(this.conversation);
@@ -73,14 +86,14 @@ export class Chat {
     this.composer.focus();
   }
 
-  /** Says above the field that something went wrong. */
+  /** Shows above the field that something went wrong. */
   explain(reason: string): void {
     this.composer.explain(reason);
   }
 
-  /** Escape: closes the card, else stops the answer. Says whether there was something to do. */
+  /** Closes the popover, else stops the answer, for Escape; returns whether there was something to do. */
   escape(): boolean {
-    if (this.card.open) this.card.hide();
+    if (this.popover.open) this.popover.hide();
     else if (this.turn) void this.turn.stop();
     else return false;
     return true;
@@ -95,17 +108,17 @@ export class Chat {
     if (this.turn || !question) return;
     this.log.querySelector(".greeting")?.remove();
     const { answer, element } = this.addTurn(question);
-    answer.wait(LOOKING);
+    answer.showStatus(SEARCHING);
     this.composer.text = "";
-    this.follower.toEnd();
+    this.autoscroll.toEnd();
     this.announcer.begin();
-    this.announcer.say("Asked. Waiting for the answer.");
+    this.announcer.announce("Asked. Waiting for the answer.");
     const turn = this.begin(answer, question);
     try {
       await turn.ask({ bot: this.options.bot.slug, message: question, conversation: this.conversation });
-      if (turn.wasStopped && !answer.element.classList.contains("over")) this.over(answer, () => answer.stopHere());
+      if (turn.wasStopped && !answer.element.classList.contains("over")) this.finish(answer, () => answer.showStopped());
     } catch (error) {
-      this.takeBack(element, question, error);
+      this.returnQuestion(element, question, error);
     } finally {
       this.end();
     }
@@ -113,8 +126,8 @@ export class Chat {
 
   private begin(answer: Answer, question: string): Turn {
     const turn = new Turn(this.options.client, {
-      onEvent: (event) => this.on(event, answer, question),
-      onReconnect: (waiting) => answer.wait(waiting ? "The connection broke. Getting the rest of the answer" : null),
+      onEvent: (event) => this.handle(event, answer, question),
+      onReconnect: (waiting) => answer.showStatus(waiting ? "The connection broke. Getting the rest of the answer" : null),
     });
     this.turn = turn;
     this.composer.setRunning(true);
@@ -126,46 +139,46 @@ export class Chat {
     this.composer.setRunning(false);
   }
 
-  private on(event: TurnEvent, answer: Answer, question: string): void {
+  private handle(event: TurnEvent, answer: Answer, question: string): void {
     switch (event.event) {
       case "start":
         this.started(event.data.conversation, question);
         answer.setMode(event.data.mode);
         break;
       case "queue":
-        answer.wait(queueWords(event.data.position, event.data.wait_s));
+        answer.showStatus(queueText(event.data.position, event.data.wait_s));
         break;
       case "step":
-        if (!answer.text) answer.wait(answer.offered.length ? readingWords(answer.offered) : stepWords(event.data.name));
+        if (!answer.text) answer.showStatus(answer.passages.length ? readingText(answer.passages) : stepText(event.data.name));
         break;
       case "sources":
-        answer.offer(event.data.passages);
-        answer.wait(readingWords(event.data.passages));
+        answer.setPassages(event.data.passages);
+        answer.showStatus(readingText(event.data.passages));
         break;
       case "delta":
-        answer.wait(null);
-        answer.add(event.data.text);
+        answer.showStatus(null);
+        answer.addText(event.data.text);
         this.announcer.follow(answer.text, false);
         break;
       case "citation":
-        answer.cite(event.data);
+        answer.addCitation(event.data);
         break;
       case "done":
-        this.over(answer, () => answer.finish(event.data.message));
+        this.finish(answer, () => answer.finish(event.data.message));
         this.announcer.follow(event.data.message.content, true);
         break;
       case "error":
-        this.over(answer, () => (event.data.message ? answer.finish(event.data.message) : answer.fail(event.data.error)));
-        this.announcer.say(event.data.error.message);
+        this.finish(answer, () => (event.data.message ? answer.finish(event.data.message) : answer.fail(event.data.error)));
+        this.announcer.announce(event.data.error.message);
         break;
     }
-    this.follower.grew();
+    this.autoscroll.grew();
   }
 
-  private over(answer: Answer, show: () => void): void {
+  private finish(answer: Answer, show: () => void): void {
     answer.element.classList.add("over");
     show();
-    this.follower.grew();
+    this.autoscroll.grew();
   }
 
   private started(conversation: string, question: string): void {
@@ -178,26 +191,26 @@ export class Chat {
   }
 
   /** The question never reached the server: it goes back to the field, with the reason above it. */
-  private takeBack(turn: HTMLElement, question: string, error: unknown): void {
+  private returnQuestion(turn: HTMLElement, question: string, error: unknown): void {
     turn.remove();
     this.composer.text = [question, this.composer.text].filter(Boolean).join("\n");
     const lost = "Refdesk cannot be reached. Check your network; your question is kept here.";
-    this.composer.explain(error instanceof Refused ? error.message : lost);
+    this.composer.explain(error instanceof ApiError ? error.message : lost);
     if (!this.log.childElementCount) this.greet();
   }
 
   private addTurn(question: string | null): { answer: Answer; element: HTMLElement } {
     const answer = new Answer({
       onOpen: (citation, from, quotes) => {
-        this.card.hide();
+        this.popover.hide();
         this.options.onCitation?.(citation, from, quotes);
       },
-      onHover: (citation, from, quotes) => this.card.show(from, citation, quotes),
-      onLeave: () => this.card.hide(),
+      onHover: (citation, from, quotes) => this.popover.show(from, citation, quotes),
+      onLeave: () => this.popover.hide(),
       onRetry: () => void this.ask(question ?? ""),
       read: (id) => this.options.client.get<Message>(`/messages/${encodeURIComponent(id)}`),
     });
-    const asked = question === null ? null : h("div", { class: "question", dir: "auto" }, h("span", { class: "unseen" }, "You asked: "), question);
+    const asked = question === null ? null : h("div", { class: "question", dir: "auto" }, h("span", { class: "visually-hidden" }, "You asked: "), question);
     const element = h("article", { class: "turn" }, asked, answer.element);
     this.log.appendChild(element);
     return { answer, element };
@@ -229,13 +242,13 @@ export class Chat {
     try {
       messages = await this.options.client.messages(conversation);
     } catch (error) {
-      this.cannotLoad(conversation, error);
+      this.showLoadError(conversation, error);
       return;
     }
     this.log.replaceChildren();
     const running = this.show(messages);
     if (!messages.length) this.greet();
-    this.follower.toEnd();
+    this.autoscroll.toEnd();
     if (running) await this.attach(running.message, running.answer, running.question);
   }
 
@@ -258,7 +271,7 @@ export class Chat {
   }
 
   private async attach(message: Message, answer: Answer, question: string): Promise<void> {
-    answer.wait("Getting the answer");
+    answer.showStatus("Getting the answer");
     try {
       await this.begin(answer, question).attach(message.id);
     } finally {
@@ -266,10 +279,10 @@ export class Chat {
     }
   }
 
-  private cannotLoad(conversation: string, error: unknown): void {
-    const words = error instanceof Refused ? error.message : "Refdesk cannot be reached. Check your network, then try again.";
+  private showLoadError(conversation: string, error: unknown): void {
+    const text = error instanceof ApiError ? error.message : "Refdesk cannot be reached. Check your network, then try again.";
     const again = h("button", { class: "button small", type: "button" }, icon("retry"), "Try again");
     again.addEventListener("click", () => void this.load(conversation));
-    this.log.replaceChildren(h("div", { class: "notice bad", role: "alert" }, icon("bad"), h("span", { class: "notice-words" }, words), again));
+    this.log.replaceChildren(h("div", { class: "notice bad", role: "alert" }, icon("bad"), h("span", { class: "notice-words" }, text), again));
   }
 }

@@ -1,4 +1,4 @@
-import type { Citation } from "./shapes";
+import type { Citation } from "./payloads";
 
 /** Private-use characters that carry a citation through the Markdown lexer, which would take `[1]` for a link. */
 export const OPEN = "\uE000";
@@ -27,7 +27,7 @@ export function carryCitations(text: string, citations: readonly Citation[]): st
   const points = Array.from(text);
   const inserts: { at: number; n: number }[] = [];
   for (const { n, start, end } of citations) {
-    if (typeof start !== "number" || typeof end !== "number" || end > points.length) continue;
+    if (end > points.length) continue;
     // The marker may stand inside the span or right behind it.
     const around = points.slice(start, end + `[${n}]`.length + 1).join("");
     if (!hasMarker(around, n)) inserts.push({ at: end, n });
@@ -36,8 +36,8 @@ export function carryCitations(text: string, citations: readonly Citation[]): st
   return carryMarkers(points.join(""), known, false);
 }
 
-/** The citations as the reader meets them: by place in the text, or by number when a place is unknown. */
-export function inOrder(citations: readonly Citation[]): Citation[] {
+/** The first citation of each number, by number. */
+export function sourcesOf(citations: readonly Citation[]): Citation[] {
   const first = new Map<number, Citation>();
   for (const citation of citations) if (!first.has(citation.n)) first.set(citation.n, citation);
   return [...first.values()].sort((a, b) => a.n - b.n);

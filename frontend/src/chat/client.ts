@@ -1,14 +1,20 @@
-import type { ErrorBody, Message, Page } from "./shapes";
-import { errorWords } from "./words";
+import { errorText } from "./error_text";
+import type { ErrorBody, Message } from "./payloads";
 
-/** An answer of the server that is not a success, in the server's own words. */
-export class Refused extends Error {
+/** One page of a list; `next` is the cursor of the following one. */
+export interface Page<T> {
+  items: T[];
+  next: string | null;
+}
+
+/** A response of the server that is not a success, in the server's own words. */
+export class ApiError extends Error {
   constructor(
     readonly status: number,
     readonly body: ErrorBody,
     readonly retryAfterS: number | null,
   ) {
-    super(errorWords(body, retryAfterS));
+    super(errorText(body, retryAfterS));
   }
 }
 
@@ -42,7 +48,7 @@ export class Client {
       ...init,
       headers: { Accept: "application/json", ...this.headers(), ...(init.headers as Record<string, string>) },
     });
-    if (!response.ok) throw await refusalOf(response);
+    if (!response.ok) throw await apiErrorOf(response);
     return response;
   }
 
@@ -82,19 +88,19 @@ export function jsonBody(body: unknown): RequestInit {
   };
 }
 
-async function refusalOf(response: Response): Promise<Refused> {
+async function apiErrorOf(response: Response): Promise<ApiError> {
   const after = Number(response.headers.get("Retry-After") ?? Number.NaN);
-  let body: ErrorBody = { code: `http_${response.status}`, message: plainStatus(response.status) };
+  let body: ErrorBody = { code: `http_${response.status}`, message: statusText(response.status), details: {}, request_id: null };
   try {
     const parsed = (await response.json()) as { error?: ErrorBody };
-    if (parsed.error?.message) body = parsed.error;
+    if (parsed.error?.message) body = { ...body, ...parsed.error };
   } catch {
     // Not ours (a proxy's page, an empty body): the status says what there is to say.
   }
-  return new Refused(response.status, body, Number.isFinite(after) ? after : null);
+  return new ApiError(response.status, body, Number.isFinite(after) ? after : null);
 }
 
-function plainStatus(status: number): string {
+function statusText(status: number): string {
   if (status === 401 || status === 403) return "You are signed out. Sign in again in another tab, then try again.";
   if (status === 404) return "That is not here any more.";
   if (status === 413) return "That is too large.";

@@ -1,9 +1,9 @@
 import { h } from "../page/dom";
 import { icon } from "../page/icons";
 
-export const MOST = 2000;
+export const LIMIT = 2000;
 const COUNT_FROM = 1800;
-const MOST_LINES = 8;
+const MAX_LINES = 8;
 
 export interface ComposerOptions {
   placeholder: string;
@@ -69,7 +69,7 @@ export class Composer {
     if (hadFocus) this.field.focus();
   }
 
-  /** Says above the field why the question was not sent; null takes it away. */
+  /** Shows above the field why the question was not sent; null takes it away. */
   explain(reason: string | null): void {
     this.notice.replaceChildren(...(reason ? [icon("bad"), h("span", {}, reason)] : []));
     this.notice.hidden = !reason;
@@ -88,7 +88,7 @@ export class Composer {
 
   private submit(): void {
     const text = this.field.value.trim();
-    if (this.running || text === "" || this.length > MOST) {
+    if (this.running || text === "" || this.length > LIMIT) {
       this.field.focus();
       return;
     }
@@ -103,7 +103,7 @@ export class Composer {
 
   private refresh(): void {
     const length = this.length;
-    const over = length - MOST;
+    const over = length - LIMIT;
     this.count.textContent =
       over > 0 ? `${over.toLocaleString("en-GB")} too many` : length >= COUNT_FROM ? `${length.toLocaleString("en-GB")} of 2,000` : "";
     this.count.classList.toggle("over", over > 0);
@@ -117,7 +117,7 @@ export class Composer {
     const style = getComputedStyle(this.field);
     const line = Number.parseFloat(style.lineHeight) || 24;
     const padding = Number.parseFloat(style.paddingTop) + Number.parseFloat(style.paddingBottom) || 0;
-    const most = line * MOST_LINES + padding;
+    const most = line * MAX_LINES + padding;
     this.field.style.height = `${Math.min(this.field.scrollHeight, most)}px`;
     this.field.classList.toggle("full", this.field.scrollHeight > most);
   }

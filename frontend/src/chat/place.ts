@@ -1,6 +1,24 @@
-import type { Passage, Place } from "./shapes";
+import type { Passage } from "./payloads";
 
-/** Where in its document a passage stands, in words: "page 4", "Leave › Carrying over", "rows 3–5". */
+export type Box = [number, number, number, number];
+/** First character, and the one after the last. */
+export type Span = [number, number];
+
+export interface Place {
+  kind: "page" | "heading" | "row" | "slide" | "time" | "text";
+  page?: number | null;
+  /** Fractions of the page from its top left: x0, y0, x1, y1. */
+  boxes?: Box[] | null;
+  heading?: string[] | null;
+  sheet?: string | null;
+  rows?: [number, number] | null;
+  slide?: number | null;
+  start_s?: number | null;
+  end_s?: number | null;
+  url?: string | null;
+}
+
+/** The place of a passage in its document: "page 4", "Leave › Carrying over", "rows 3–5". */
 export function placeLabel(place: Place | null | undefined): string {
   if (!place) return "";
   switch (place.kind) {

@@ -1,4 +1,4 @@
-import type { Span } from "./shapes";
+import type { Span } from "./place";
 
 /** Sentences of a text, for announcing an answer as it grows; and what a citation quotes. */
 
@@ -17,8 +17,8 @@ export function finishedSentences(text: string, final: boolean): string[] {
   return all.slice(0, -1);
 }
 
-/** What a screen reader should say: without the signs of Markdown and the citation numbers. */
-export function spoken(text: string): string {
+/** A text for a screen reader: without the signs of Markdown and the citation numbers. */
+export function plainText(text: string): string {
   return text
     .replace(/\[\d{1,3}(?:\s*,\s*\d{1,3})*\]/g, "")
     .replace(/[*_`#>|]+/g, "")
@@ -27,7 +27,7 @@ export function spoken(text: string): string {
     .trim();
 }
 
-/** What a citation rests on in its passage, on one line; how the passage begins when nothing in it is known to be. */
+/** The quotes of a passage on one line; how the passage begins when there are none. */
 export function quoteOf(passage: string, quotes: readonly Span[], limit = 280): string {
   const points = Array.from(passage);
   const parts = quotes.map(([start, end]) => points.slice(start, end).join(""));

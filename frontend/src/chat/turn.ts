@@ -1,5 +1,6 @@
-import { type Client, jsonBody, Refused } from "./client";
-import type { ErrorBody, TurnEvent, TurnEvents } from "./shapes";
+import { ApiError, type Client, jsonBody } from "./client";
+import type { TurnEvent, TurnEvents } from "./events";
+import type { ErrorBody } from "./payloads";
 import { readEvents, type ServerEvent } from "./sse";
 
 export interface TurnRequest {
@@ -20,6 +21,8 @@ const WAITS = [300, 1000, 2000, 4000, 8000, 15000];
 const LOST: ErrorBody = {
   code: "connection_lost",
   message: "The connection to Refdesk was lost. Check your network, then try again.",
+  details: {},
+  request_id: null,
 };
 
 /** One question and its answer: posts it, follows the stream, resumes it when the connection breaks. */
@@ -27,7 +30,7 @@ export class Turn {
   /** Id of the answer, known from the first event on. */
   message: string | null = null;
   private lastId = "";
-  private over = false;
+  private ended = false;
   private stopped = false;
   private readonly abort = new AbortController();
 
@@ -36,7 +39,7 @@ export class Turn {
     private readonly options: TurnOptions,
   ) {}
 
-  /** Rejects with Refused, or with a network error, only before the first event. */
+  /** Rejects with ApiError, or with a network error, only before the first event. */
   async ask(request: TurnRequest): Promise<void> {
     const body = { message: request.message, ...(request.conversation ? { conversation: request.conversation } : {}) };
     const init = jsonBody(body);
@@ -50,7 +53,7 @@ export class Turn {
       signal: this.abort.signal,
     });
     await this.follow(response);
-    if (!this.over && this.message === null && !this.stopped) throw new TypeError(LOST.message);
+    if (!this.ended && this.message === null && !this.stopped) throw new TypeError(LOST.message);
     await this.resume();
   }
 
@@ -82,13 +85,13 @@ export class Turn {
 
   /** Lets go of the stream without stopping the answer: for leaving the page or the conversation. */
   release(): void {
-    this.over = true;
+    this.ended = true;
     this.abort.abort();
   }
 
   private async resume(): Promise<void> {
     for (const wait of this.options.waits ?? WAITS) {
-      if (this.over || this.message === null || this.abort.signal.aborted) return;
+      if (this.ended || this.message === null || this.abort.signal.aborted) return;
       if (this.lastId !== "") {
         this.options.onReconnect?.(true);
         await new Promise((resolve) => setTimeout(resolve, wait));
@@ -101,7 +104,7 @@ export class Turn {
         this.options.onReconnect?.(false);
         await this.follow(response);
       } catch (error) {
-        if (error instanceof Refused && error.status < 500 && error.status !== 429) {
+        if (error instanceof ApiError && error.status < 500 && error.status !== 429) {
           this.end({ event: "error", data: { error: error.body } });
         }
       }
@@ -110,22 +113,22 @@ export class Turn {
   }
 
   private end(event: TurnEvent): void {
-    if (this.over) return;
-    this.over = true;
+    if (this.ended) return;
+    this.ended = true;
     this.options.onEvent(event);
   }
 
   private async follow(response: Response): Promise<void> {
     if (!response.body) return;
     try {
-      await readEvents(response.body, (event) => this.take(event));
+      await readEvents(response.body, (event) => this.receive(event));
     } catch {
       // A broken connection and an abort end up here: resume() decides which it was.
     }
   }
 
-  private take(event: ServerEvent): void {
-    if (this.over || isOld(event.id, this.lastId)) return;
+  private receive(event: ServerEvent): void {
+    if (this.ended || isOld(event.id, this.lastId)) return;
     if (event.id !== "") this.lastId = event.id;
     let data: unknown;
     try {
@@ -140,7 +143,7 @@ export class Turn {
   }
 }
 
-/** A resumed stream may repeat what was seen: ids rise by one. */
+/** Whether an event came before: a resumed stream may repeat some, and ids rise by one. */
 function isOld(id: string, last: string): boolean {
   return id !== "" && last !== "" && Number(id) <= Number(last);
 }

@@ -1,6 +1,5 @@
-import { Chat } from "../chat/chat";
+import { type Bot, Chat } from "../chat/chat";
 import { shorten } from "../chat/sentence";
-import type { Bot } from "../chat/shapes";
 import { confirmed } from "../page/confirm";
 import { byId, h, pageData } from "../page/dom";
 import { icon } from "../page/icons";
@@ -35,7 +34,7 @@ function began(id: string, question: string): void {
   history.replaceState(history.state, "", path);
   document.title = `${shorten(question, 60)} · Refdesk`;
   document.querySelector(".left-nav [aria-current]")?.removeAttribute("aria-current");
-  byId("main").prepend(h("h1", { class: "unseen" }, shorten(question, 80)));
+  byId("main").prepend(h("h1", { class: "visually-hidden" }, shorten(question, 80)));
   const list = byId("history");
   list.querySelector("[aria-current]")?.removeAttribute("aria-current");
   list.querySelector("[data-delete]")?.remove();

@@ -1,5 +1,5 @@
 import { h } from "../page/dom";
-import type { Box, Span } from "../chat/shapes";
+import type { Box, Span } from "../chat/place";
 import { drawTable } from "./table";
 
 /** A block of a document's text; start and end are characters (code points) of the whole text. */
@@ -22,6 +22,10 @@ export interface TextView {
   /** Characters of the passage; null when no passage was asked for. */
   mark: Span | null;
   total?: number | null;
+  /** The version whose text this is, and what that version is. */
+  version?: number;
+  media_type?: string;
+  pages?: number | null;
 }
 
 /** Whether characters of a piece of text are among those of a span. */

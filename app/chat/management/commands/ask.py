@@ -5,9 +5,9 @@ import orjson
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from app.accounts.selectors import organisation_get
-from app.chat.answer import turn_begin
-from app.chat.turn import Asked, Turn
-from app.chat.turn_store import Owner
+from app.chat.turns.repository import Owner
+from app.chat.turns.run import turn_begin
+from app.chat.turns.state import TurnRequest
 from app.errors import RefdeskError
 from app.lib.async_sql import database_close
 from app.lib.http import http_session_close
@@ -27,8 +27,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             organisation = organisation_get(slug=options["organisation"])
-            asked = Asked(owner=Owner(organisation.id), bot=options["bot"], question=options["question"])
-            message = asyncio.run(self._ask(asked, quiet=options["json"]))
+            request = TurnRequest(owner=Owner(organisation.id), bot=options["bot"], question=options["question"])
+            message = asyncio.run(self._ask(request, quiet=options["json"]))
         except RefdeskError as error:
             raise CommandError(error.message) from error
         if options["json"]:
@@ -38,17 +38,17 @@ class Command(BaseCommand):
         if message["state"] != "done":
             raise CommandError(message["error"]["message"] if message["error"] else "The answer was not finished.")
 
-    async def _ask(self, asked: Asked, *, quiet: bool) -> dict[str, Any]:
+    async def _ask(self, request: TurnRequest, *, quiet: bool) -> dict[str, Any]:
         try:
-            turn: Turn = await turn_begin(asked)
-            async for batch in turn.log.read():
+            turn = await turn_begin(request)
+            async for batch in turn.stream.read():
                 for event in batch:
                     if event.name == "delta" and not quiet:
                         self.stdout.write(event.data["text"], ending="")
                         self.stdout.flush()
             # It still tells Valkey that it has ended: closing before that would look as if Valkey were down.
-            if turn.log.task is not None:
-                await turn.log.task
+            if turn.stream.task is not None:
+                await turn.stream.task
             if turn.message is None:
                 raise RefdeskError("database_unavailable")
             message: dict[str, Any] = orjson.loads(orjson.dumps(turn.message))
@@ -60,7 +60,7 @@ class Command(BaseCommand):
 
     def _show(self, message: dict[str, Any]) -> None:
         self.stdout.write("\n")
-        cited = {one["n"]: one["passage"] for one in message["citations"]}
+        cited = {citation["n"]: citation["passage"] for citation in message["citations"]}
         for n, passage in sorted(cited.items()):
             where = place_label(passage["place"])
             self.stdout.write(f"[{n}] {passage['document']['name']}" + (f", {where}" if where else ""))

@@ -1,0 +1,19 @@
+"""Extract the answer from the passages: their own sentences, quoted, where no model has written anything."""
+
+from app.chat.choices import AnswerMode
+from app.chat.extractive import extract_make
+from app.chat.turns.state import Step, TurnContext
+
+
+async def extract(turn: TurnContext) -> None:
+    if turn.text:
+        return
+    found = extract_make(question=turn.question, passages=turn.readable()) if turn.answerable else None
+    if found is None:
+        turn.refuse()
+        return
+    turn.mode = AnswerMode.EXTRACTIVE
+    turn.write_whole(found.text, found.citations)
+
+
+STEP = Step("extract", extract)

@@ -161,8 +161,9 @@ def _validation_error(request: HttpRequest, error: ValidationError) -> HttpRespo
 
 
 def _field(place: Sequence[Any]) -> str:
-    """`body.stream` of ("body", "turn", "stream"): what our code calls the body is nothing that was sent."""
-    parts = [*place[:1], *place[2:]] if place[0] == "body" and len(place) > 2 else place
+    """Return `body.stream` for ("body", "turn", "stream"): nobody sent the name of the group in the middle."""
+    grouped = len(place) > 2 and (place[0] == "body" or place[1] == "ninja_pagination")
+    parts = [*place[:1], *place[2:]] if grouped else place
     return ".".join(str(part) for part in parts)
 
 

@@ -38,7 +38,7 @@ class SourceIn(Schema):
     name: str = Field(min_length=1, max_length=200)
     kind: SourceKind = SourceKind.UPLOADS
     settings: dict[str, Any] = Field(default_factory=dict)
-    schedule: ScheduleIn = ScheduleIn()
+    schedule: ScheduleIn = ScheduleIn(preset=SchedulePreset.OFF, cron="", time_zone="UTC")
 
 
 class SourcePatch(Schema):
@@ -72,11 +72,6 @@ class RunOut(Schema):
     created: str
 
 
-class RunPageOut(Schema):
-    items: list[RunOut]
-    next: str | None
-
-
 class AddressOut(Schema):
     """What a run made of an item of its source."""
 
@@ -87,11 +82,6 @@ class AddressOut(Schema):
     document: UUID | None
     detail: str
     at: str
-
-
-class AddressPageOut(Schema):
-    items: list[AddressOut]
-    next: str | None
 
 
 class PushIn(Schema):
@@ -133,7 +123,7 @@ class SourceOut(Schema):
     created: str
 
 
-class SourcesOut(Schema):
+class SourcePageOut(Schema):
     items: list[SourceOut]
     next: str | None
 
@@ -176,11 +166,6 @@ class DocumentPutOut(DocumentOut):
 
 class DocumentsPutOut(Schema):
     items: list[DocumentPutOut]
-
-
-class DocumentPageOut(Schema):
-    items: list[DocumentOut]
-    next: str | None
 
 
 class PassageDocumentOut(Schema):

@@ -6,15 +6,16 @@ from uuid import UUID
 from django.http import HttpResponse, HttpResponseBase
 from ninja import Router, Status
 from ninja.files import UploadedFile
+from ninja.pagination import paginate
 from ninja.params.functions import File, Form, Query
 
 from app.accounts.auth import ApiRequest, async_policy, policy, stream_allowed
 from app.accounts.choices import Role, Scope
 from app.accounts.models import Organisation
 from app.errors import Invalid, NotFound, RefdeskError
+from app.lib.cursor_pagination import Limit, TimePagination
 from app.lib.file_response import stored_file_response
 from app.lib.openapi_responses import ANY, EVENTS, PART, PNG, UNCHANGED, responses
-from app.lib.paging import Limit, page_read
 from app.lib.request_id import request_id_get
 from app.lib.sse import Event, sse
 from app.lib.storage import ObjectMissing, storage
@@ -26,7 +27,6 @@ from app.library.models import Source
 from app.library.page_previews import page_picture
 from app.library.schemas import (
     DocumentOut,
-    DocumentPageOut,
     DocumentsPutOut,
     PassagePageOut,
     TextOut,
@@ -100,25 +100,22 @@ def _put(request: ApiRequest, source: Source, item: Item, file: UploadedFile) ->
     return {**document_payload(result.document), "outcome": result.outcome}
 
 
-@router.get("/documents", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=DocumentPageOut)
+@router.get("/documents", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=list[DocumentOut])
+@paginate(TimePagination, payload=document_payload)
 def list_documents(
     request: ApiRequest,
     state: str = STATE,
     source: str = "",
     q: str = "",
-    limit: int = Limit,
-    cursor: str = "",
 ) -> Any:
     if state and state not in DocumentState.values:
         raise Invalid(message=f"state is one of {', '.join(DocumentState.values)}.")
-    rows = document_list(
+    return document_list(
         organisation=request.caller.organisation_id,
         state=state or None,
         source=_source(request, source) if source else None,
         q=q,
     )
-    items, following = page_read(rows, cursor=cursor, limit=limit)
-    return {"items": [document_payload(document) for document in items], "next": following}
 
 
 @router.get("/documents/events", auth=async_policy(Role.VIEWER, Scope.DOCUMENTS_READ), openapi_extra=responses(EVENTS))

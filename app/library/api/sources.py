@@ -5,6 +5,7 @@ import orjson
 from django.core.files.uploadedfile import UploadedFile
 from ninja import Router, Schema, Status
 from ninja.errors import HttpError, ValidationError
+from ninja.pagination import paginate
 from ninja.params.functions import Query
 from pydantic import ValidationError as SchemaError
 
@@ -12,23 +13,22 @@ from app.accounts.auth import ApiRequest, policy
 from app.accounts.choices import Role, Scope
 from app.accounts.models import Organisation
 from app.errors import Invalid, NotFound, RefdeskError
-from app.lib.paging import Limit, page_read
+from app.lib.cursor_pagination import Limit, TimePagination, page_read
 from app.library.choices import Outcome
 from app.library.connectors.protocol import Content, Item
 from app.library.connectors.push import METADATA_BYTES, pushed_item, text_content
 from app.library.models import Document, Source
 from app.library.schemas import (
-    AddressPageOut,
+    AddressOut,
     DocumentPutOut,
     PushFileIn,
     PushIn,
     RunOut,
-    RunPageOut,
     ScheduleIn,
     SourceIn,
     SourceOut,
+    SourcePageOut,
     SourcePatch,
-    SourcesOut,
 )
 from app.library.selectors.documents import document_payload
 from app.library.selectors.sources import (
@@ -67,11 +67,11 @@ def _schedule(schedule: ScheduleIn) -> dict[str, Any]:
     return {"preset": schedule.preset, "cron": schedule.cron, "time_zone": schedule.time_zone}
 
 
-@router.get("/sources", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=SourcesOut)
+@router.get("/sources", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=SourcePageOut)
 def list_sources(request: ApiRequest, limit: int = Limit, cursor: str = "") -> Any:
-    rows = source_list(organisation=request.caller.organisation_id).order_by("-created", "-id")
-    items, following = page_read(rows, cursor=cursor, limit=limit)
-    return {"items": sources_payload(items), "next": following}
+    rows = source_list(organisation=request.caller.organisation_id)
+    page, cursor_next = page_read(rows, ordering=("-created", "-id"), cursor=cursor, limit=limit)
+    return {"items": sources_payload(page), "next": cursor_next}
 
 
 @router.post("/sources", auth=policy(Role.EDITOR, Scope.DOCUMENTS_WRITE), response={201: SourceOut})
@@ -115,11 +115,10 @@ def create_run(request: ApiRequest, source_id: UUID) -> Any:
     return Status(202, run_payload(run_start(organisation=request.caller.organisation_id, source=source)))
 
 
-@router.get("/sources/{source_id}/runs", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=RunPageOut)
-def list_runs(request: ApiRequest, source_id: UUID, limit: int = Limit, cursor: str = "") -> Any:
-    rows = run_list(organisation=request.caller.organisation_id, source=_source(request, source_id))
-    items, following = page_read(rows, cursor=cursor, limit=limit)
-    return {"items": [run_payload(run) for run in items], "next": following}
+@router.get("/sources/{source_id}/runs", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=list[RunOut])
+@paginate(TimePagination, payload=run_payload)
+def list_runs(request: ApiRequest, source_id: UUID) -> Any:
+    return run_list(organisation=request.caller.organisation_id, source=_source(request, source_id))
 
 
 @router.get("/runs/{run_id}", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=RunOut)
@@ -127,17 +126,14 @@ def get_run(request: ApiRequest, run_id: UUID) -> Any:
     return run_payload(run_get(organisation=request.caller.organisation_id, run=run_id))
 
 
-@router.get("/runs/{run_id}/addresses", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=AddressPageOut)
-def list_run_addresses(
-    request: ApiRequest, run_id: UUID, outcome: str = OUTCOME, limit: int = Limit, cursor: str = ""
-) -> Any:
+@router.get("/runs/{run_id}/addresses", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=list[AddressOut])
+@paginate(TimePagination, ordering=("id",), payload=run_item_payload)
+def list_run_addresses(request: ApiRequest, run_id: UUID, outcome: str = OUTCOME) -> Any:
     """What became of each item of a run, in the order in which the source named them."""
     if outcome and outcome not in Outcome.values:
         raise Invalid(message=f"outcome is one of {', '.join(Outcome.values)}.")
     organisation = request.caller.organisation_id
-    rows = run_item_list(organisation=organisation, run=run_get(organisation=organisation, run=run_id), outcome=outcome)
-    items, following = page_read(rows, cursor=cursor, limit=limit, by="id", descending=False)
-    return {"items": [run_item_payload(item) for item in items], "next": following}
+    return run_item_list(organisation=organisation, run=run_get(organisation=organisation, run=run_id), outcome=outcome)
 
 
 def _form_schema() -> dict[str, Any]:

@@ -27,14 +27,17 @@ def _name_checked(name: str) -> str:
     return name
 
 
-def _audit(source: Source, action: str, **sides: Any) -> None:
+def _audit(
+    source: Source, action: str, *, before: Mapping[str, Any] | None = None, after: Mapping[str, Any] | None = None
+) -> None:
     audit_record(
         organisation=source.organisation_id,
         action=action,
         target_kind="source",
         target=str(source.pk),
         target_name=source.name,
-        **sides,
+        before=before,
+        after=after,
     )
 
 

@@ -27,6 +27,7 @@ from app.jobs.leases import (
 )
 from app.jobs.models import Job
 from app.jobs.services import jobs_cancel
+from app.lib.error_reports import error_report
 from app.lib.tenancy import everything_visible, organisations_visible
 
 log = logging.getLogger(__name__)
@@ -114,6 +115,7 @@ def _failed(context: ActiveJob, error: Exception) -> None:
     elif kind.retries is None or lease.attempt <= kind.retries:
         # The text of an unexpected error may hold what the job is about: only its kind goes to the log.
         log.warning("job %s (%s) is tried again: %s", lease.job, kind.kind, type(error).__name__)
+        error_report(error)
         _write(lambda: job_wait(lease, code="internal"))
     else:
         _log_unexpected(lease, error)
@@ -123,6 +125,7 @@ def _failed(context: ActiveJob, error: Exception) -> None:
 def _log_unexpected(lease: Lease, error: Exception) -> None:
     if lease.kind.secret:
         log.error("job %s (%s) failed: %s", lease.job, lease.kind.kind, type(error).__name__)
+        error_report(error)
     else:
         log.error("job %s (%s) failed", lease.job, lease.kind.kind, exc_info=error)
 

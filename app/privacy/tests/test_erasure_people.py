@@ -40,6 +40,8 @@ def bob_here(acme: Organisation, alice: Person, bob: Person) -> Conversation:
     world_two.bot.delete()
     world_two.api_key.delete()
     world_two.claim_rule.delete()
+    world_two.endpoint.delete()
+    world_two.secret.delete()
     Document.objects.filter(pk=tenant.document.pk).update(uploaded_by=bob.user)
     User.objects.filter(pk=bob.user.pk).update(email=f"{CANARY}@example.org", name=CANARY)
     Identity.objects.create(user=bob.user, issuer="https://id.example", subject=CANARY)

@@ -42,6 +42,7 @@ def bob_here(acme: Organisation, alice: Person, bob: Person) -> Conversation:
     second.claim_rule.delete()
     second.endpoint.delete()
     second.schedule.delete()
+    second.secret.delete()
     Document.objects.filter(pk=tenant.document.pk).update(uploaded_by=bob.user)
     User.objects.filter(pk=bob.user.pk).update(email=f"{CANARY}@example.org", name=CANARY)
     Identity.objects.create(user=bob.user, issuer="https://id.example", subject=CANARY)

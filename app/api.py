@@ -29,7 +29,8 @@ from app.bots.api import router as bots
 from app.chat.api import router as chat
 from app.errors import CODES, RefdeskError, retry_after
 from app.lib.request_id import request_id_get
-from app.library.api import router as sources
+from app.library.api.documents import router as documents
+from app.library.api.sources import router as sources
 from app.llm.api import router as llm
 from app.operations.metrics import ERRORS
 from app.privacy.api import router as privacy
@@ -130,6 +131,7 @@ api = Surface(
 api.add_router("", accounts)
 api.add_router("", audit)
 api.add_router("", usage)
+api.add_router("", documents)
 api.add_router("", sources)
 api.add_router("", retrieval)
 api.add_router("", llm)

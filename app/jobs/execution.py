@@ -18,9 +18,9 @@ from app.jobs.leases import (
     Lease,
     LeaseLost,
     Stopped,
-    job_done,
     job_drop,
     job_fail,
+    job_finish,
     job_release,
     job_wait,
     lease_take,
@@ -80,7 +80,7 @@ def _run(context: ActiveJob) -> None:
     try:
         _kind(lease).run(context)
         if not context.ended:
-            _write(lambda: _done(lease))
+            _write(lambda: job_finish(lease))
     except LeaseLost:
         _lease_lost(context)
     except Stopped:
@@ -96,11 +96,6 @@ def _deaths(lease: Lease) -> str:
 def _kind(lease: Lease) -> JobKind:
     assert isinstance(lease.kind, JobKind)
     return lease.kind
-
-
-def _done(lease: Lease) -> None:
-    with job_done(lease):
-        pass
 
 
 def _failed(context: ActiveJob, error: Exception) -> None:

@@ -32,6 +32,7 @@ VALUES: dict[str, Value] = {
     "chunk_id": lambda tenant: str(tenant.chunk.pk),
     "export_id": lambda tenant: str(tenant.export.pk),
     "erasure_id": lambda tenant: str(tenant.erasure.pk),
+    "endpoint_id": lambda tenant: str(tenant.endpoint.pk),
     "person": lambda tenant: tenant.conversation.user.email,
     "slug": lambda tenant: tenant.bot.slug,
     "colour": lambda tenant: "aa3300",
@@ -74,6 +75,10 @@ VALUES: dict[str, Value] = {
     "overlap_days": lambda tenant: 1,
     "idempotency_key": lambda tenant: "",
     "organisation": lambda tenant: "",
+    "api_key": lambda tenant: "sk-of-a-test",
+    "models": lambda tenant: [{"name": "a model", "context": 4096}],
+    "defaults": lambda tenant: {"model": "a model"},
+    "is_default": lambda tenant: False,
     "confirm": lambda tenant: "",
 }
 # Names in queries and bodies that point at rows.
@@ -89,6 +94,11 @@ ROUTE_VALUES: dict[tuple[str, str], Value] = {
     ("POST /api/v1/bots", "slug"): lambda tenant: "a-new-bot",
     # Exactly one of four: whoever the conversation belongs to.
     ("POST /api/v1/erasures", "person"): lambda tenant: "",
+    ("POST /api/v1/endpoints", "kind"): lambda tenant: "vllm",
+    ("PATCH /api/v1/endpoints/{endpoint_id}", "kind"): lambda tenant: "vllm",
+    # By number: nobody is asked where it is.
+    ("POST /api/v1/endpoints", "url"): lambda tenant: "https://93.184.215.14/v1",
+    ("PATCH /api/v1/endpoints/{endpoint_id}", "url"): lambda tenant: "https://93.184.215.14/v1",
     ("GET /api/v1/usage", "from"): lambda tenant: "2026-01-01",
     ("GET /api/v1/audit", "from"): lambda tenant: "2026-01-01",
     ("GET /api/v1/usage", "to"): lambda tenant: "2026-12-31",

@@ -132,14 +132,16 @@ def _tables_present(cursor: Any) -> set[str]:
 
 def _table_policies(cursor: Any) -> dict[str, set[str]]:
     """Return the names of the policies of each table that is guarded from its owner too."""
+    # Not by the view pg_policies, which has no oid: its names cast to one fail where the planner does that to every
+    # relation of the database, some of which are in no schema of the search path.
     cursor.execute(
         "SELECT c.relname, p.polname FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid"
         " WHERE c.relnamespace = 'public'::regnamespace AND c.relrowsecurity AND c.relforcerowsecurity"
     )
-    found: dict[str, set[str]] = {}
+    policies: dict[str, set[str]] = {}
     for table, policy in cursor.fetchall():
-        found.setdefault(table, set()).add(policy)
-    return found
+        policies.setdefault(table, set()).add(policy)
+    return policies
 
 
 def _table_guard(cursor: Any, table: str, column: str, *, deployment_readable: bool) -> None:

@@ -26,6 +26,8 @@ Value = Callable[[Tenant], Any]
 VALUES: dict[str, Value] = {
     "document_id": lambda tenant: str(tenant.document.pk),
     "source_id": lambda tenant: str(tenant.source.pk),
+    "run_id": lambda tenant: str(tenant.run.pk),
+    "external_id": lambda tenant: tenant.document.external_id,
     "conversation_id": lambda tenant: str(tenant.conversation.pk),
     "message_id": lambda tenant: str(tenant.answer.pk),
     "api_key_id": lambda tenant: str(tenant.api_key.pk),
@@ -65,6 +67,13 @@ VALUES: dict[str, Value] = {
     "stream": lambda tenant: True,
     "name": lambda tenant: "a new name",
     "title": lambda tenant: "a new title",
+    "text": lambda tenant: "new words",
+    "media_type": lambda tenant: "text/plain",
+    "url": lambda tenant: "https://example.org/",
+    "metadata": lambda tenant: {"about": "words"},
+    "schedule": lambda tenant: {"preset": "off"},
+    "outcome": lambda tenant: "",
+    "version": lambda tenant: 1,
     "settings": lambda tenant: {"temperature": 0.5},
     "rating": lambda tenant: 1,
     "comment": lambda tenant: "words",
@@ -94,6 +103,9 @@ ROUTE_VALUES: dict[tuple[str, str], Value] = {
     ("POST /api/v1/bots", "slug"): lambda tenant: "a-new-bot",
     # Exactly one of four: whoever the conversation belongs to.
     ("POST /api/v1/erasures", "person"): lambda tenant: "",
+    ("POST /api/v1/sources", "kind"): lambda tenant: "push",
+    ("POST /api/v1/sources", "settings"): lambda tenant: {},
+    ("PATCH /api/v1/sources/{source_id}", "settings"): lambda tenant: {},
     ("POST /api/v1/endpoints", "kind"): lambda tenant: "vllm",
     ("PATCH /api/v1/endpoints/{endpoint_id}", "kind"): lambda tenant: "vllm",
     # By number: nobody is asked where it is.

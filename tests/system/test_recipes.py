@@ -36,7 +36,9 @@ EXAMPLES = {
             "README.md": "CSV",
         },
     ),
-    "a new provider": Example({"<kind>": "openai"}, {"app/llm/providers/__init__.py": "openai"}),
+    "a new provider": Example(
+        {"<kind>": "openai"}, {"app/llm/providers/__init__.py": "openai", "app/llm/choices.py": "openai"}
+    ),
     "a new kind of job": Example(
         {"<app>": "library", "<kind>": "reconcile"}, {"tests/system/test_jobs_killed.py": "reconcile"}
     ),

@@ -36,6 +36,14 @@ EXAMPLES = {
             "README.md": "CSV",
         },
     ),
+    "a new connector": Example(
+        {"<kind>": "push"},
+        {
+            "app/library/choices.py": "PUSH",
+            "app/library/templates/library/source_bring.html": "push",
+            "docs/sources.md": "push",
+        },
+    ),
     "a new provider": Example(
         {"<kind>": "openai"}, {"app/llm/providers/__init__.py": "openai", "app/llm/choices.py": "openai"}
     ),
@@ -43,12 +51,8 @@ EXAMPLES = {
         {"<app>": "library", "<kind>": "reconcile"}, {"tests/system/test_jobs_killed.py": "reconcile"}
     ),
     "a new portal page": Example(
-        {"<app>": "library", "<page>": "documents"},
-        {
-            "app/library/views.py": "library/documents.html",
-            "app/urls.py": "show_documents",
-            "frontend/build.mjs": '"documents"',
-        },
+        {"<app>": "chat", "<page>": "ask"},
+        {"app/chat/views.py": "chat/ask.html", "app/urls.py": "show_portal", "frontend/build.mjs": '"ask"'},
     ),
     "a new admin page": Example(
         {"<app>": "chat"},

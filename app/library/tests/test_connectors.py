@@ -1,10 +1,6 @@
 """A run of a source that is read by itself, by a connector of the tests' own over documents in memory."""
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
 
 import pytest
 from django.utils import timezone
@@ -18,84 +14,17 @@ from app.jobs.schedule import schedule_run
 from app.jobs.tests.running import jobs_run
 from app.library.choices import FAILURES, SKIPPED, Outcome, SourceKind
 from app.library.connectors import registry
-from app.library.connectors.protocol import (
-    Checkpoint,
-    Complete,
-    Connector,
-    Content,
-    Cursor,
-    Discovery,
-    Gone,
-    Item,
-    ItemError,
-    NotModified,
-    Skipped,
-    SourceSettings,
-    Validators,
-)
+from app.library.connectors.protocol import Gone, ItemError, Skipped
 from app.library.models import Document, DocumentVersion, Run, RunItem, Source
 from app.library.selectors.sources import run_payload
 from app.library.services.runs import SOURCE_RUN, run_cancel, run_start
 from app.library.services.sources import source_create, source_delete, source_update
-from app.library.tests.stores import stores_empty
+from app.library.tests.shelf import Shelf, shelf
 from tests.people import Person
 
+__all__ = ["shelf"]  # a fixture
+
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@dataclass
-class Shelf:
-    """What a source holds: texts, errors, or a callable, by id; and what the connector is to say besides."""
-
-    texts: dict[str, Any] = field(default_factory=dict)
-    besides: list[Discovery] = field(default_factory=list)
-    complete: bool = True
-    broken: Exception | None = None
-    asked: list[Any] = field(default_factory=list)
-    cursors: list[Cursor | None] = field(default_factory=list)
-
-
-class ShelfSettings(SourceSettings):
-    shelf: int = 1
-
-
-class ShelfConnector(Connector):
-    kind = SourceKind.PUSH
-    about = "A shelf of the tests."
-    Settings = ShelfSettings
-    shelf: ClassVar[Shelf]
-
-    def discover(self, cursor: Cursor | None) -> Iterator[Discovery]:
-        self.shelf.cursors.append(cursor)
-        if self.shelf.broken is not None:
-            raise self.shelf.broken
-        for number, name in enumerate(list(self.shelf.texts)):
-            yield Item(name, f"{name}.md", f"https://example.org/{name}")
-            yield Checkpoint({"after": number})
-        yield from self.shelf.besides
-        if self.shelf.complete:
-            yield Complete()
-
-    @contextmanager
-    def fetch(self, item: Item, validators: Validators) -> Iterator[Content]:
-        self.shelf.asked.append((item.external_id, validators.etag))
-        found = self.shelf.texts[item.external_id]
-        if callable(found):
-            found = found()
-        if isinstance(found, Exception):
-            raise found
-        etag = f'"{hash(found)}"'
-        if etag == validators.etag:
-            raise NotModified
-        yield Content(io.BytesIO(found.encode()), "text/markdown", etag)
-
-
-@pytest.fixture
-def shelf(db: Any, monkeypatch: pytest.MonkeyPatch, qdrant: str, embedder: str) -> Shelf:
-    stores_empty()
-    ShelfConnector.shelf = Shelf()
-    monkeypatch.setitem(registry.connectors_all(), SourceKind.PUSH, ShelfConnector)
-    return ShelfConnector.shelf
 
 
 @pytest.fixture
@@ -226,7 +155,7 @@ def test_a_cursor_is_kept_when_a_run_ends_and_forgotten_when_settings_change(
     read(source)
     read(source)
     assert shelf.cursors == [None, {"after": 1}]
-    source_update(organisation=acme, source=source, changes={"settings": {"shelf": 2}})
+    source_update(organisation=acme, source=source, changes={"settings": {"texts": {"c": "Nobody knows."}}})
     read(source)
     assert shelf.cursors[-1] is None
 

@@ -6,6 +6,7 @@ itself, so a database connection, which is bound to a thread, is never shared.
 """
 
 import asyncio
+import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
@@ -42,14 +43,14 @@ async def connections_give_back() -> None:
 class ThreadReusingHandler(ASGIHandler):
     """Django's ASGI application, to be made after `django.setup()`.
 
-    files_at: the paths that accept files, with the most bytes of one request there.
+    files_at: patterns of the paths that accept files, with the most bytes of one request there.
     """
 
     request_class = BodyRequest
 
     def __init__(self, files_at: Mapping[str, int] | None = None) -> None:
         super().__init__()
-        self._files_at = dict(files_at or {})
+        self._files_at = [(re.compile(pattern), most) for pattern, most in (files_at or {}).items()]
         self._free: list[ThreadPoolExecutor] = []
         connection_created.connect(connection_record)
 
@@ -72,9 +73,13 @@ class ThreadReusingHandler(ASGIHandler):
             else:
                 thread.shutdown(wait=False)
 
+    def file_limit(self, path: str) -> int:
+        """Return the most bytes of a request that brings files to a path; 0 where it may bring none."""
+        return next((most for pattern, most in self._files_at if pattern.fullmatch(path)), 0)
+
     def _body_limit(self, scope: Any) -> int:
         """Return the most bytes of a request's body; 0 for a request that announces more."""
-        most = self._files_at.get(scope["path"], settings.DATA_UPLOAD_MAX_MEMORY_SIZE + FRAME_BYTES)
+        most = self.file_limit(scope["path"]) or settings.DATA_UPLOAD_MAX_MEMORY_SIZE + FRAME_BYTES
         announced = dict(scope["headers"]).get(b"content-length", b"0")
         return most if announced.isdigit() and int(announced[:20]) <= most else 0
 
@@ -82,7 +87,7 @@ class ThreadReusingHandler(ASGIHandler):
         """Return the content type of a form to a path that takes files, else an empty one."""
         content_type = dict(scope["headers"]).get(b"content-type", b"").decode("latin-1")
         is_form = scope["method"] == "POST" and content_type.lower().startswith("multipart/form-data")
-        return content_type if is_form and scope["path"] in self._files_at else ""
+        return content_type if is_form and self.file_limit(scope["path"]) else ""
 
     async def read_body(self, receive: Any) -> Any:
         return await body_read(receive)

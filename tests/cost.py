@@ -118,7 +118,7 @@ def is_test_code(module: str) -> bool:
 
 
 def named_by(thing: Any) -> Iterator[tuple[Any, tuple[str, str]]]:
-    """The objects that the code of a function or class names, each with its module and name."""
+    """Yield the objects that the code of a function or class names, each with its module and name."""
     if isinstance(thing, type):
         for value in (*thing.__bases__, *vars(thing).values()):
             value = inspect.unwrap(getattr(value, "fget", None) or getattr(value, "__func__", value))

@@ -21,10 +21,11 @@ from app.bots.models import Bot
 from app.bots.services import bot_create, bot_pause, bot_update
 from app.chat.models import Citation, Conversation, Message
 from app.jobs.choices import JobState
-from app.jobs.models import Job
+from app.jobs.models import Job, Schedule
 from app.lib.ids import new_id
 from app.library.models import Document, Source
 from app.library.services.sources import source_create
+from app.llm.models import ModelEndpoint
 from app.plans.models import UsageEntry
 from app.plans.services import plan_create
 from app.privacy.choices import RequestState
@@ -201,3 +202,11 @@ def _work(organisation: Organisation, owner: User) -> None:
         Erasure.objects.create(**shared, kind="person", subject=new_id(), receipt={"notes": [attack]})
         night = timezone.now().date() - timedelta(days=number)
         RetentionRun.objects.create(organisation=organisation, night=night, counts={attack: 1})
+        Schedule.objects.create(
+            organisation=organisation, name=f"{number} {attack}"[:120], kind="retention", every_s=3600,
+            time_zone=attack[:64], subject=attack[:64], next_run=week,
+        )  # fmt: skip
+        ModelEndpoint.objects.create(
+            organisation=organisation, name=attack[:100], url="https://models.example.org/v1",
+            served_models=[{"name": attack}], defaults={"model": attack}, learnt={attack: attack},
+        )  # fmt: skip

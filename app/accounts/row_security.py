@@ -133,13 +133,13 @@ def _tables_present(cursor: Any) -> set[str]:
 def _table_policies(cursor: Any) -> dict[str, set[str]]:
     """Return the names of the policies of each table that is guarded from its owner too."""
     cursor.execute(
-        "SELECT p.tablename, p.policyname FROM pg_policies p JOIN pg_class c ON c.oid = p.tablename::regclass"
-        " WHERE p.schemaname = 'public' AND c.relrowsecurity AND c.relforcerowsecurity"
+        "SELECT c.relname, p.polname FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid"
+        " WHERE c.relnamespace = 'public'::regnamespace AND c.relrowsecurity AND c.relforcerowsecurity"
     )
-    found: dict[str, set[str]] = {}
+    policies: dict[str, set[str]] = {}
     for table, policy in cursor.fetchall():
-        found.setdefault(table, set()).add(policy)
-    return found
+        policies.setdefault(table, set()).add(policy)
+    return policies
 
 
 def _table_guard(cursor: Any, table: str, column: str, *, deployment_readable: bool) -> None:

@@ -99,24 +99,30 @@ def test_first(shared):
     pass
 
 def test_slow():
-    burn(1.5)
+    burn(2.5)
+
+def test_rather_slow():
+    burn(0.9)
 
 def test_last(shared):
     pass
 """
 
 
-def test_a_test_above_its_budget_fails_the_run_and_shared_fixtures_are_nobody_s(tmp_path: Path) -> None:
+def test_a_test_far_above_its_budget_fails_the_run_and_shared_fixtures_are_nobody_s(tmp_path: Path) -> None:
     (tmp_path / "test_example.py").write_text(EXAMPLE)
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     plugins = [part for name in ("tests.cost", "tests.budget", "no:django") for part in ("-p", name)]
     command = [sys.executable, "-m", "pytest", *plugins, "-q", "-n", "2", "test_example.py"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert (done.returncode, "3 passed" in done.stdout) == (1, True), done.stdout + done.stderr
-    over = [line for line in done.stdout.splitlines() if line.startswith("OVER BUDGET")]
-    assert len(over) == 1, done.stdout
-    assert "test_example.py::test_slow" in over[0]
+    assert (done.returncode, "4 passed" in done.stdout) == (1, True), done.stdout + done.stderr
+    lines = [line for line in done.stdout.splitlines() if "OVER BUDGET: " in line.upper()]
+    names = [line.partition(": test_example.py::")[::2] for line in lines]
+    assert [(verdict, rest.split()[0]) for verdict, rest in names] == [
+        ("FAR OVER BUDGET", "test_slow"),
+        ("over budget", "test_rather_slow"),
+    ], done.stdout
 
 
 def test_files_that_share_a_model_server_are_one_unit_of_work() -> None:

@@ -29,6 +29,7 @@ STARTERS = {
     ("playwright.sync_api", "sync_playwright"): "browser",
     ("tests.box.box_process", "BoxProcess"): "box",
     ("app.llm.tests.real_servers", "tiny_ollama"): "stack",
+    ("app.library.pipeline.sandbox", "parse_and_chunk"): "engine",
     ("subprocess", "Popen"): "engine",
     ("subprocess", "run"): "engine",
     ("app.embedded.process_spec", "engine_start"): "engine",

@@ -200,8 +200,8 @@ def _run(attack: str, document: Document) -> None:
     failure = {"state": "failed", "error_code": attack[:40], "error_message": attack}
     run = Run.objects.create(**shared, source=document.source, seen=1, failed=1, **failure)
     RunItem.objects.create(
-        **shared, run=run, document=document, external_id=attack, url=f"https://example.org/{attack}", outcome="http_error",
-        detail=attack,
+        **shared, run=run, document=document, external_id=attack, url=f"https://example.org/{attack}",
+        outcome="http_error", detail=attack,
     )  # fmt: skip
 
 

@@ -1,3 +1,3 @@
 """Loads the shared fixtures once Django is set up; `tests.engines`, named in pyproject.toml, has started before."""
 
-pytest_plugins = ["tests.people"]
+pytest_plugins = ["tests.database", "tests.people"]

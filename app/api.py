@@ -22,14 +22,15 @@ from ninja.parser import Parser
 from ninja.renderers import BaseRenderer
 
 from app.accounts.api import router as accounts
-from app.accounts.auth import caller_of, policy
+from app.accounts.auth import caller_identify, policy
 from app.analytics.api import router as usage
 from app.audit.api import router as audit
 from app.bots.api import router as bots
 from app.chat.api import router as chat
 from app.errors import CODES, RefdeskError, retry_after
-from app.lib.request_id import request_id_of
+from app.lib.request_id import request_id_get
 from app.library.api import router as sources
+from app.llm.api import router as llm
 from app.operations.metrics import ERRORS
 from app.privacy.api import router as privacy
 from app.retrieval.api import router as retrieval
@@ -106,11 +107,11 @@ def _members_only(view: Callable[..., HttpResponse]) -> Callable[..., HttpRespon
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
-            caller_of(request)
+            caller_identify(request)
         except RefdeskError as error:
             if request.path == reverse("api:openapi-view") and error.code == "not_signed_in":
                 return redirect_to_login(request.get_full_path())
-            return error_answer(request, error)
+            return error_response(request, error)
         return view(request, *args, **kwargs)
 
     return guarded
@@ -131,15 +132,16 @@ api.add_router("", audit)
 api.add_router("", usage)
 api.add_router("", sources)
 api.add_router("", retrieval)
+api.add_router("", llm)
 api.add_router("", bots)
 api.add_router("", chat)
 api.add_router("", privacy)
 
 
-def error_answer(request: HttpRequest, error: RefdeskError) -> HttpResponse:
+def error_response(request: HttpRequest, error: RefdeskError) -> HttpResponse:
     """The one way an error becomes an HTTP answer."""
     ERRORS.labels(error.code).inc()
-    answer = api.create_response(request, error.as_json(request_id_of(request)), status=error.status)
+    answer = api.create_response(request, error.as_json(request_id_get(request)), status=error.status)
     if error.retry_after_s is not None:
         answer["Retry-After"] = retry_after(error)
     return answer
@@ -147,13 +149,13 @@ def error_answer(request: HttpRequest, error: RefdeskError) -> HttpResponse:
 
 @api.exception_handler(RefdeskError)
 def _refdesk_error(request: HttpRequest, error: RefdeskError) -> HttpResponse:
-    return error_answer(request, error)
+    return error_response(request, error)
 
 
 @api.exception_handler(ValidationError)
 def _validation_error(request: HttpRequest, error: ValidationError) -> HttpResponse:
     fields = [{"field": _field(one["loc"]), "message": one["msg"]} for one in error.errors]
-    return error_answer(request, RefdeskError("invalid_request", details={"fields": fields}))
+    return error_response(request, RefdeskError("invalid_request", details={"fields": fields}))
 
 
 def _field(place: Sequence[Any]) -> str:
@@ -164,40 +166,40 @@ def _field(place: Sequence[Any]) -> str:
 
 @api.exception_handler(AuthenticationError)
 def _authentication_error(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
-    return error_answer(request, RefdeskError("not_signed_in"))
+    return error_response(request, RefdeskError("not_signed_in"))
 
 
 @api.exception_handler(HttpError)
 def _http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
     if error.status_code == 400:
-        return error_answer(request, RefdeskError("invalid_request", "The body of the request is not JSON."))
+        return error_response(request, RefdeskError("invalid_request", "The body of the request is not JSON."))
     codes = {404: "not_found", 405: "method_not_allowed"}
-    return error_answer(request, RefdeskError(codes.get(error.status_code, "invalid_request"), error.message))
+    return error_response(request, RefdeskError(codes.get(error.status_code, "invalid_request"), error.message))
 
 
 @api.exception_handler(Http404)
 def _not_found(request: HttpRequest, error: Http404) -> HttpResponse:
-    return error_answer(request, RefdeskError("not_found"))
+    return error_response(request, RefdeskError("not_found"))
 
 
 @api.exception_handler(RawPostDataException)
 def _wrong_media_type(request: HttpRequest, error: RawPostDataException) -> HttpResponse:
-    return error_answer(request, RefdeskError("invalid_request", "Send the body as application/json."))
+    return error_response(request, RefdeskError("invalid_request", "Send the body as application/json."))
 
 
 @api.exception_handler(MultiPartParserError)
 @api.exception_handler(SuspiciousOperation)
 def _unreadable(request: HttpRequest, error: Exception) -> HttpResponse:
     if isinstance(error, RequestDataTooBig):
-        return error_answer(request, RefdeskError("request_too_large"))
-    return error_answer(request, RefdeskError("invalid_request", "The body of the request cannot be read."))
+        return error_response(request, RefdeskError("request_too_large"))
+    return error_response(request, RefdeskError("invalid_request", "The body of the request cannot be read."))
 
 
 # What a schema cannot know and PostgreSQL refuses: a NUL in a text, a number beyond its column.
 @api.exception_handler(DataError)
 @api.exception_handler(psycopg.DataError)
 def _refused_by_database(request: HttpRequest, error: Exception) -> HttpResponse:
-    return error_answer(
+    return error_response(
         request, RefdeskError("invalid_request", "A value cannot be stored: too large, or it holds NUL.")
     )
 
@@ -207,13 +209,13 @@ def _refused_by_database(request: HttpRequest, error: Exception) -> HttpResponse
 @api.exception_handler(psycopg.OperationalError)
 def _database_gone(request: HttpRequest, error: Exception) -> HttpResponse:
     if isinstance(error.__cause__ or error, psycopg.errors.DiskFull):
-        return error_answer(request, RefdeskError("disk_full"))
-    log.warning("request %s: the database does not answer (%s)", request_id_of(request), type(error).__name__)
-    return error_answer(request, RefdeskError("database_unavailable", retry_after_s=5))
+        return error_response(request, RefdeskError("disk_full"))
+    log.warning("request %s: the database does not answer (%s)", request_id_get(request), type(error).__name__)
+    return error_response(request, RefdeskError("database_unavailable", retry_after_s=5))
 
 
 @api.exception_handler(Exception)
 def _internal(request: HttpRequest, error: Exception) -> HttpResponse:
     # The text of an unexpected error may hold a document's words: only its place goes to the log.
-    log.exception("request %s failed", request_id_of(request))
-    return error_answer(request, RefdeskError("internal"))
+    log.exception("request %s failed", request_id_get(request))
+    return error_response(request, RefdeskError("internal"))

@@ -14,14 +14,14 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from app.lib.asgi.handler import RequestThreads
+from app.lib.asgi.handler import ThreadReusingHandler
 from app.lib.asgi.lifespan import run_lifespan
 
 django.setup(set_prefix=False)
 # Django reads the routes with the first request; what they register with the process's start would come too late.
 import_module(settings.ROOT_URLCONF)
 # Twenty of the largest files at once.
-django_application = RequestThreads({"/api/v1/documents": 20 * settings.UPLOAD_MAX_BYTES})
+django_application = ThreadReusingHandler({"/api/v1/documents": 20 * settings.UPLOAD_MAX_BYTES})
 
 
 def _static_folders() -> list[str]:

@@ -1,12 +1,15 @@
-"""Celery carries job ids and nothing else; PostgreSQL owns the work (design §3)."""
+"""Celery carries job ids and nothing else. PostgreSQL owns the work (design §3); app/jobs/worker.py has the threads."""
 
 import os
 
 from celery import Celery
+from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "app.settings")
 
 from django.conf import settings
+
+from app.jobs.choices import Lane
 
 celery = Celery("refdesk", broker=settings.VALKEY_URL)
 celery.conf.update(
@@ -27,6 +30,7 @@ celery.conf.update(
     worker_soft_shutdown_timeout=5,
     worker_send_task_events=False,
     worker_hijack_root_logger=False,
-    task_default_queue="ingest",
+    task_queues=[Queue(lane.queue) for lane in Lane],
+    task_default_queue=Lane.CPU.queue,
 )
 celery.autodiscover_tasks()

@@ -102,6 +102,14 @@ def _key_list(value: str) -> str:
     return keys
 
 
+def _egress_allow(value: str) -> str:
+    # Loaded late: a process that only reads its address need not know addresses of others.
+    from app.lib.egress_rules import allowed_read
+
+    allowed_read(value)
+    return value
+
+
 def _email(value: str) -> str:
     if "@" not in value or value != value.strip():
         raise ValueError("must be an e-mail address")
@@ -147,6 +155,12 @@ NAMES: dict[str, Name] = {
         _key_list,
         "Keys that encrypt stored credentials: the first encrypts, all decrypt; one is made at the first start",
     ),
+    "REFDESK_EGRESS_ALLOW": Name(
+        None,
+        _egress_allow,
+        "Hosts, host:port and networks, with commas, that addresses entered by people may reach although they are "
+        "private or at another port than 80 and 443",
+    ),
     "REFDESK_SMTP_URL": Name(
         None, _smtp_url, "Mail server, with user:password@ if it wants them; smtps:// for TLS from the first byte"
     ),
@@ -175,7 +189,7 @@ NAMES: dict[str, Name] = {
     "REFDESK_OIDC_CLIENT_ID": Name(None, _text, "The client that the provider knows Refdesk as"),
     "REFDESK_OIDC_CLIENT_SECRET": Name(None, _text, "The client's secret; none for a public client"),
     "REFDESK_WORKER_BEATS": Name(
-        "1", _flag, "0: a worker leaves what the clock starts (reconciler, exports, retention) to `manage.py beat`"
+        "1", _flag, "0: a worker leaves the schedule (comparing the stores, retention) to `manage.py beat`"
     ),
     "REFDESK_METRICS_TOKEN": Name(
         None, _token, "Bearer token for /metrics, 16 characters or more; without it that page is not there"

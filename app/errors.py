@@ -70,7 +70,9 @@ CODES: dict[str, Entry] = {
     "parse_memory": Entry(422, "Reading the file needs too much memory.", "Split it into smaller files."),
     "parse_crashed": Entry(422, "The program that reads this kind of file failed on it.", "Save it anew.", True),
     # Work
-    "worker_died": Entry(500, "The worker died three times on this file.", "Split the file or report it.", True),
+    "worker_died": Entry(
+        500, "The worker died three times on this.", "Split the file if it is one, or report it.", True
+    ),
     "cancelled": Entry(409, "This was cancelled.", "Press retry to run it again.", True),
     "file_missing": Entry(500, "The stored file is missing or damaged.", "Upload it again.", True),
     # Credentials
@@ -95,6 +97,9 @@ CODES: dict[str, Entry] = {
         503, "The file store does not answer.", "Try again in a moment; an admin finds the reason in the logs.", True
     ),
     "cache_unavailable": Entry(503, "Valkey does not answer.", "Try again in a moment; see the logs.", True),
+    "mail_unavailable": Entry(
+        503, "The mail server does not take mail.", "Check REFDESK_SMTP_URL; see the logs.", True
+    ),
     "embeddings_unavailable": Entry(503, "The embedding model does not answer.", "Try again in a moment.", True),
     "rerank_unavailable": Entry(503, "The reranking model does not answer.", "Try again in a moment.", True),
     "model_unavailable": Entry(503, "The language model does not answer.", "Try again; check the model server.", True),
@@ -114,6 +119,11 @@ CODES: dict[str, Entry] = {
         502, "The model could not be fetched.", "Check its name, and that the model server has a route out.", True
     ),
     "model_busy": Entry(503, "Too many people are waiting for the language model.", "Try again later.", True),
+    "address_refused": Entry(
+        422,
+        "This address cannot be reached from here.",
+        "Use a public address; whoever runs this Refdesk can allow others (REFDESK_EGRESS_ALLOW).",
+    ),
     "interrupted": Entry(500, "The answer was cut off.", "Ask again.", True),
     "internal": Entry(500, "Something went wrong on our side.", "Try again; the log has the request id.", True),
 }

@@ -25,7 +25,8 @@ def _database(url: str) -> dict[str, Any]:
         "HOST": options.pop("host", parts.hostname or ""),
         "PORT": options.pop("port", str(parts.port or "")),
         # Streams must not hold connections (docs/decisions), so a small pool serves many readers.
-        "OPTIONS": {"pool": {"min_size": 1, "max_size": 12, "timeout": 10}, **options},
+        # A worker has one for each thread of each kind of job, though hardly ever all at once.
+        "OPTIONS": {"pool": {"min_size": 1, "max_size": 24, "timeout": 10}, **options},
         # A cursor kept on the server would outlive the transaction that said its scope.
         "DISABLE_SERVER_SIDE_CURSORS": True,
         "CONN_HEALTH_CHECKS": True,
@@ -60,6 +61,7 @@ try:
     INTERNAL_HOST: str = read_deployment("REFDESK_INTERNAL_HOST") or ""
     WORKER_BEATS: bool = read_deployment("REFDESK_WORKER_BEATS")
     METRICS_TOKEN: str = read_deployment("REFDESK_METRICS_TOKEN") or ""
+    EGRESS_ALLOW: str = read_deployment("REFDESK_EGRESS_ALLOW") or ""
     # Each process has its own: what another one was given says nothing.
     ALIVE_FILE: str = read("REFDESK_ALIVE_FILE") or ""
     SMTP_URL: str = read_deployment("REFDESK_SMTP_URL") or ""
@@ -131,8 +133,10 @@ INSTALLED_APPS = [
     "app.secrets",
     "app.audit",
     "app.plans",
+    "app.jobs",
     "app.accounts",
     "app.oidc",
+    "app.llm",
     "app.library",
     "app.retrieval",
     "app.bots",
@@ -211,7 +215,7 @@ USE_I18N = True
 LANGUAGE_CODE = "en-gb"
 FORMAT_MODULE_PATH = "app.lib.formats"
 
-FILE_UPLOAD_HANDLERS = ["app.lib.asgi.body.UploadHandler"]
+FILE_UPLOAD_HANDLERS = ["app.lib.asgi.form.UploadHandler"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FILES = 200
 UPLOAD_MAX_BYTES = 50 * 1024 * 1024
@@ -261,7 +265,7 @@ UNFOLD = {
         "primary": dict(zip(_WEIGHTS, _LAMP, strict=True)),
         "base": dict(zip(_WEIGHTS, _PAPER, strict=True)),
     },
-    "SITE_SUBHEADER": "app.admin_site.organisation_switcher.organisation_words",
+    "SITE_SUBHEADER": "app.admin_site.organisation_switcher.organisation_title",
     "SITE_DROPDOWN": "app.admin_site.organisation_switcher.organisation_links",
     "DASHBOARD_CALLBACK": "app.analytics.admin.dashboard.dashboard",
     "STYLES": [lambda request: f"{STATIC_URL}refdesk/tokens.css", lambda request: f"{STATIC_URL}refdesk/admin.css"],

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from app.llm.embedding_models import DEFAULT
-from app.retrieval.answerability import support_of
+from app.retrieval.answerability import support_measure
 from app.retrieval.fusion import Candidates, candidates_fuse
-from app.retrieval.language import language_of
+from app.retrieval.language import language_detect
 from app.retrieval.search import SUPPORTED_FROM
 from app.retrieval.sparse import query_encode
 from bench.rankings import WordIndex, best_of
@@ -58,9 +58,9 @@ def _supported(
 ) -> bool:
     found = Candidates(best_of(cosines, ids), best_of(bm25, ids, above=0))
     best = candidates_fuse(found, limit=1)[0]
-    known = language_of(text, hint="en") in DEFAULT.languages
+    known = language_detect(text, hint="en") in DEFAULT.languages
     passage, cosine = texts[rows[best.id]], found.dense[0].score
-    return support_of(question=text, passage=passage, cosine=cosine, known=known) >= SUPPORTED_FROM
+    return support_measure(question=text, passage=passage, cosine=cosine, known=known) >= SUPPORTED_FROM
 
 
 def refusals_print(shares: dict[str, dict[str, float]]) -> None:

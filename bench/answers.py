@@ -39,8 +39,8 @@ def fill() -> str:
     from app.accounts.keys import api_key_create
     from app.accounts.services import organisation_create
     from app.bots.services import bot_create
-    from app.library.models import Job
-    from app.library.pipeline.run import job_run
+    from app.jobs.execution import job_run
+    from app.jobs.models import Job
     from app.library.services.sources import source_for_uploads
     from app.operations.sample_library import samples_load
 

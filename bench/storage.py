@@ -38,12 +38,12 @@ class Made(io.RawIOBase):
 
 
 def store_make(kind: str, folder: Path) -> Any:
-    from app.lib.storage import FolderStorage
+    from app.lib.storage.folder import FolderStorage
 
     if kind == "folder":
         return FolderStorage(folder)
-    from app.lib.s3_client import Place
-    from app.lib.s3_storage import S3Storage
+    from app.lib.storage.s3 import S3Storage
+    from app.lib.storage.s3_client import Place
 
     address, access, secret = (os.environ[f"REFDESK_TEST_S3_{name}"] for name in ("URL", "ACCESS_KEY", "SECRET_KEY"))
     return S3Storage(Place(address, "refdesk-bench", access, secret), prefix="objects", scratch=FolderStorage(folder))
@@ -58,9 +58,9 @@ def measure(kind: str, size: int, folder: Path) -> dict[str, float]:
     store = store_make(kind, folder)
     before = peak_mb()
     began = time.perf_counter()
-    with store.receive(cast(BinaryIO, Made(size)), organisation=organisation) as received:
+    with store.stage(cast(BinaryIO, Made(size)), organisation=organisation) as received:
         found["ahead_s"], began = time.perf_counter() - began, time.perf_counter()
-        received.keep()
+        received.commit()
         found["keep_s"], began = time.perf_counter() - began, time.perf_counter()
     digest = hashlib.sha256()
     with store.open(received.key) as file:

@@ -91,6 +91,10 @@ def valkey() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """Address of a running PostgreSQL."""
+    POSTGRES.prepare()
+    # Only a crash of the whole machine could tell, and that ends the tests too.
+    with (POSTGRES.cluster / "postgresql.auto.conf").open("a") as settings:
+        settings.write("fsync = off\nfull_page_writes = off\n")
     POSTGRES_PORT.release()
     POSTGRES.start()
     yield POSTGRES.url()

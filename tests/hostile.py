@@ -20,14 +20,17 @@ from app.accounts.services import (
 from app.bots.models import Bot
 from app.bots.services import bot_create, bot_pause, bot_update
 from app.chat.models import Citation, Conversation, Message
+from app.jobs.choices import JobState
+from app.jobs.models import Job, Schedule
 from app.lib.ids import new_id
-from app.library.models import Document, Job, Source
-from app.library.pipeline.job_choices import JobState
+from app.library.models import Document, Source
 from app.library.services.sources import source_create
+from app.llm.models import ModelEndpoint
 from app.plans.models import UsageEntry
 from app.plans.services import plan_create
-from app.privacy.choices import WorkState
+from app.privacy.choices import RequestState
 from app.privacy.models import Erasure, Export, RetentionRun
+from tests.documents import document_row
 
 ATTACKS = (
     "<script>ran()</script>",
@@ -139,14 +142,13 @@ def _bots(organisation: Organisation, owner: User, sources: list[Source]) -> lis
 
 
 def _documents(organisation: Organisation, sources: list[Source], owner: User) -> list[Document]:
-    rows = [
-        Document(
-            organisation=organisation, source=source, name=attack, media_type=attack[:100], bytes=1, state="failed",
-            sha256=f"{number:064}", error_code="broken_file", error_message=attack, uploaded_by=owner,
+    return [
+        document_row(
+            source, attack, url=attack, media_type=attack[:100], state="failed", error_code="broken_file",
+            error_message=attack, uploaded_by=owner,
         )
-        for number, (attack, source) in enumerate(zip(ATTACKS, sources, strict=True))
+        for attack, source in zip(ATTACKS, sources, strict=True)
     ]  # fmt: skip
-    return Document.objects.bulk_create(rows)
 
 
 def _turn(attack: str, document: Document, bot: Bot, owner: User) -> None:
@@ -170,7 +172,15 @@ def _turn(attack: str, document: Document, bot: Bot, owner: User) -> None:
 
 def _use(attack: str, document: Document, bot: Bot, owner: User) -> None:
     shared, now = {"organisation": bot.organisation}, timezone.now()
-    Job.objects.create(**shared, document=document, state=JobState.FAILED, error_code=attack[:40])
+    Job.objects.create(
+        **shared,
+        kind="ingest",
+        lane="cpu",
+        subject=str(document.pk),
+        state=JobState.FAILED,
+        error_code=attack[:40],
+        error_message=attack,
+    )
     UsageEntry.objects.create(
         **shared,
         at=now,
@@ -187,8 +197,16 @@ def _use(attack: str, document: Document, bot: Bot, owner: User) -> None:
 def _work(organisation: Organisation, owner: User) -> None:
     week = timezone.now() + timedelta(days=7)
     for number, attack in enumerate(ATTACKS):
-        shared = {"organisation": organisation, "state": WorkState.FAILED, "error_code": attack[:40]}
+        shared = {"organisation": organisation, "state": RequestState.FAILED, "error_code": attack[:40]}
         Export.objects.create(**shared, counts={attack: 1}, requested_by=owner, expires=week)
         Erasure.objects.create(**shared, kind="person", subject=new_id(), receipt={"notes": [attack]})
         night = timezone.now().date() - timedelta(days=number)
         RetentionRun.objects.create(organisation=organisation, night=night, counts={attack: 1})
+        Schedule.objects.create(
+            organisation=organisation, name=f"{number} {attack}"[:120], kind="retention", every_s=3600,
+            time_zone=attack[:64], subject=attack[:64], next_run=week,
+        )  # fmt: skip
+        ModelEndpoint.objects.create(
+            organisation=organisation, name=attack[:100], url="https://models.example.org/v1",
+            served_models=[{"name": attack}], defaults={"model": attack}, learnt={attack: attack},
+        )  # fmt: skip

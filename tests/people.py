@@ -1,13 +1,11 @@
 """Shared people of the tests: alice owns an organisation, bob is a member of it, charlie belongs to another one."""
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import psycopg
 import pytest
-from django.db import connection
 from django.test import Client
 
 from app.accounts.choices import Role
@@ -18,11 +16,10 @@ from app.bots.models import Bot
 from app.bots.services import bot_create
 from app.lib.async_sql import database_close
 from app.lib.http import http_session_close
-from app.lib.tenancy import ACT_AS_ROLE, scope_enter_everything
+from app.lib.tenancy import scope_enter_everything
 from app.lib.valkey import valkey_close
 from app.library.models import Source
 from app.library.services.sources import source_create
-from tests.engines import POSTGRES
 
 # Tests look at everything; a request begins with nothing, whoever sends it.
 scope_enter_everything()
@@ -46,13 +43,6 @@ class Person:
         return {"Authorization": f"Bearer {self.key}"}
 
 
-def as_superuser(statement: str, values: Sequence[Any] = ()) -> int:
-    """What the application's role may not do: history as another month would have left it. How many rows it was."""
-    address = POSTGRES.url(connection.settings_dict["NAME"], role="postgres")
-    with psycopg.connect(address, autocommit=True) as superuser:
-        return superuser.execute(statement, values).rowcount
-
-
 def person_make(name: str, organisation: Organisation, role: Role) -> Person:
     """A new member with a key of the same name and role."""
     user = user_create(email=f"{name}@example.org", password=PASSWORD, name=name.title())
@@ -61,33 +51,6 @@ def person_make(name: str, organisation: Organisation, role: Role) -> Person:
     person = Person(user, organisation, role, key)
     person.client.force_login(user)
     return person
-
-
-@pytest.fixture(scope="session")
-def django_db_modify_db_settings(postgres: str, valkey: str) -> None:
-    """Starts the database, and the cache for sessions and streams, before pytest-django makes the test database."""
-    # The owner makes databases and tables; the application's role may not.
-    options = connection.settings_dict["OPTIONS"]
-    options["options"] = options["options"].replace(ACT_AS_ROLE, "")
-
-
-@pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """The test database; at its end, whoever is still connected (threads of async tests) is sent away first."""
-    options = connection.settings_dict["OPTIONS"]
-    connection.close()
-    connection.close_pool()  # type: ignore[attr-defined]
-    options["options"] = ACT_AS_ROLE
-    yield
-    connection.close()
-    connection.close_pool()  # type: ignore[attr-defined]
-    options["options"] = ""
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            # Not autovacuum, which the owner of the database may not send away.
-            " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
-        )
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ EXAMPLES = {
     "REFDESK_SAMPLES": "0",
     "REFDESK_SECRET_KEY": "64 random letters and digits",
     "REFDESK_SECRETS_KEYS": "64-random-letters-and-digits-the-newest,64-random-letters-and-digits-an-older-one",
+    "REFDESK_EGRESS_ALLOW": "10.1.0.0/16,ollama.office.example.org,models:8000",
     "REFDESK_SMTP_URL": "smtp://desk:secret@mail.example.org:587",
     "REFDESK_MAIL_FROM": "Reference desk <desk@example.org>",
     "REFDESK_LLM_URL": "http://localhost:11434/v1",
@@ -135,7 +136,7 @@ def env_example() -> str:
 
 
 def page_with(page: str, *, name: str, table: str) -> str:
-    """The page with the table between its marks.
+    """Return the page with the table between its marks.
 
     Raises:
         ValueError: when the marks are not there.

@@ -1,7 +1,7 @@
 """Pictures of every page of a box with the sample library, to be looked at: `scripts/screenshots [FOLDER]`.
 
 Each page at 390, 820 and 1,440 px, light and dark, and the two that are kept (docs/images/): the README's of the
-portal, and the dashboard's, over a month of made-up use (tests/scene.py).
+portal, and the dashboard's, over a month of made-up use (tests/busy_month.py).
 """
 
 import argparse
@@ -95,7 +95,7 @@ def pictures_take(browser: Browser, box: WholeBox, folder: Path) -> None:
     open_source(page)
     README_PICTURE.parent.mkdir(exist_ok=True)
     page.screenshot(path=README_PICTURE)
-    box.manage("shell", "-c", "from tests.scene import scene_make; scene_make()")
+    box.manage("shell", "-c", "from tests.busy_month import busy_month_make; busy_month_make()")
     dashboard_keep(page, box)
     state = context.storage_state()
     for width, height in WIDTHS.items():
@@ -112,7 +112,7 @@ def pictures_take(browser: Browser, box: WholeBox, folder: Path) -> None:
 
 
 def dashboard_keep(page: Page, box: WholeBox) -> None:
-    """The picture of docs/administration.md: JPEG, because it is a third of the size."""
+    """Take the picture of docs/administration.md: JPEG, because it is a third of the size."""
     page.goto(f"{box.address}/admin/?organisation=default")
     page.wait_for_function("() => window.Chart?.getChart(document.querySelector('.desk-canvas canvas'))")
     page.wait_for_timeout(1_500)  # it grows

@@ -9,7 +9,7 @@ from app.accounts.keys import (
     api_key_create,
     api_key_get,
     api_key_list,
-    api_key_read,
+    api_key_payload,
     api_key_revoke,
     api_key_rotate,
 )
@@ -23,7 +23,7 @@ router = Router(tags=["account"])
 
 @router.get("/me", auth=policy(Role.VIEWER), response=MeOut)
 def get_me(request: ApiRequest) -> Any:
-    """The caller, their organisation, role and scopes."""
+    """Return the caller, their organisation, role and scopes."""
     caller = request.caller
     return {
         "organisation": Organisation.objects.get(pk=caller.organisation_id),
@@ -40,17 +40,17 @@ def _person(caller: Caller) -> User | None:
 
 @router.get("/api-keys", auth=policy(Role.ADMIN, Scope.ADMIN), response=ApiKeyPageOut)
 def list_api_keys(request: ApiRequest, limit: int = Limit, cursor: str = "") -> Any:
-    """The organisation's keys, the newest first, revoked and expired ones too."""
-    rows, following = page_read(api_key_list(organisation=request.caller.organisation_id), cursor=cursor, limit=limit)
-    return {"items": [api_key_read(row) for row in rows], "next": following}
+    """Return the organisation's keys, the newest first, revoked and expired ones too."""
+    rows, cursor_next = page_read(api_key_list(organisation=request.caller.organisation_id), cursor=cursor, limit=limit)
+    return {"items": [api_key_payload(row) for row in rows], "next": cursor_next}
 
 
 @router.post("/api-keys", auth=policy(Role.ADMIN, Scope.ADMIN), response={201: NewApiKeyOut})
 def create_api_key(request: ApiRequest, api_key: ApiKeyIn) -> Any:
-    """A new key. Its role and scopes are the caller's at most; `key` is in this answer only."""
+    """Create a key. Its role and scopes are the caller's at most; `key` is in this response only."""
     caller = request.caller
     person = _person(caller)
-    # A plan says what the box gives away.
+    # A plan raises limits, which are the operators' to give.
     if api_key.plan is not None and not (person is not None and person.is_operator):
         raise NotAllowed(message="Plans are chosen by the operators of this box.")
     row, key = api_key_create(
@@ -64,17 +64,17 @@ def create_api_key(request: ApiRequest, api_key: ApiKeyIn) -> Any:
         creator_role=caller.role,
         creator_scopes=caller.scopes,
     )
-    return Status(201, {**api_key_read(row), "key": key})
+    return Status(201, {**api_key_payload(row), "key": key})
 
 
 @router.get("/api-keys/{api_key_id}", auth=policy(Role.ADMIN, Scope.ADMIN), response=ApiKeyOut)
 def get_api_key(request: ApiRequest, api_key_id: UUID) -> Any:
-    return api_key_read(api_key_get(organisation=request.caller.organisation_id, api_key=api_key_id))
+    return api_key_payload(api_key_get(organisation=request.caller.organisation_id, api_key=api_key_id))
 
 
 @router.post("/api-keys/{api_key_id}/rotate", auth=policy(Role.ADMIN, Scope.ADMIN), response={201: NewApiKeyOut})
 def rotate_api_key(request: ApiRequest, api_key_id: UUID, rotation: RotationIn) -> Any:
-    """A new key in the place of this one, which works on for `overlap_days`. A key may rotate itself."""
+    """Replace this key by a new one; this one works on for `overlap_days`. A key may rotate itself."""
     caller = request.caller
     row, key = api_key_rotate(
         organisation=caller.organisation_id,
@@ -84,7 +84,7 @@ def rotate_api_key(request: ApiRequest, api_key_id: UUID, rotation: RotationIn) 
         actor_role=caller.role,
         actor_scopes=caller.scopes,
     )
-    return Status(201, {**api_key_read(row), "key": key})
+    return Status(201, {**api_key_payload(row), "key": key})
 
 
 @router.delete("/api-keys/{api_key_id}", auth=policy(Role.ADMIN, Scope.ADMIN), response={204: None})

@@ -1,7 +1,7 @@
-"""Who calls, and what each route lets them do.
+"""Authentication of callers, and the policy of each route.
 
 Every route of the API names its policy: `auth=policy(Role.EDITOR, Scope.BOTS_WRITE)`, or `async_policy(…)` on an
-async route. The same checks run whichever way the caller comes: API key or session.
+async route. The same checks run for every kind of caller: API key, access token or session.
 """
 
 import time
@@ -20,7 +20,7 @@ from ninja.utils import check_csrf
 
 from app.accounts.choices import Role, Scope
 from app.accounts.key_hash import API_KEY_PREFIX, secret_hash
-from app.accounts.keys import ALL_SCOPES, scopes_of
+from app.accounts.keys import ALL_SCOPES, key_scopes
 from app.accounts.models import ApiKey, Membership, User
 from app.errors import NotAllowed, NotFound, NotSignedIn, RefdeskError
 from app.lib.tenancy import everything_visible, organisations_visible, scope_enter
@@ -43,22 +43,22 @@ class Access(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The one on whose behalf a request runs: a person or a key, in exactly one organisation."""
+    """The person or key on whose behalf a request runs, in exactly one organisation."""
 
     organisation_id: UUID
     organisation_slug: str
     role: Role
     user_id: UUID | None = None
     api_key_id: UUID | None = None
-    # Of the key: whose conversations it sees (ApiKey.family).
+    # The key's family, whose conversations it sees (ApiKey.family).
     key_family: UUID | None = None
     scopes: frozenset[Scope] = ALL_SCOPES
-    # Of a person who came with the provider's access token instead of a session.
+    # The provider's access token, for a person who sent one instead of a session.
     access: Access | None = None
 
     @property
     def subject(self) -> Subject:
-        """Whose limits hold."""
+        """Return the subject whose limits hold."""
         return Subject(self.organisation_id, self.api_key_id, self.user_id)
 
 
@@ -68,7 +68,6 @@ class ApiRequest(HttpRequest):
     caller: Caller
 
 
-# By the key's hash: when it was read (monotonic), and whose it is. Only keys that are valid get in.
 _callers: dict[str, tuple[float, Caller]] = {}
 
 
@@ -76,17 +75,17 @@ def _valid_keys() -> QuerySet[ApiKey]:
     return ApiKey.objects.filter(Q(expires=None) | Q(expires__gt=timezone.now()), revoked=None)
 
 
-def _caller_of_key(key: str) -> Caller:
-    hashed = secret_hash(key)
-    known = _cached(hashed)
-    if known is not None:
-        return known
+def _caller_for_key(key: str) -> Caller:
+    key_hash = secret_hash(key)
+    caller = _cached(key_hash)
+    if caller is not None:
+        return caller
     now = time.monotonic()
-    # Whose key it is, is what is asked here.
+    # The key's organisation is not known yet: this query finds it out.
     with everything_visible():
-        row = _valid_keys().select_related("organisation").filter(key_hash=hashed).first()
+        row = _valid_keys().select_related("organisation").filter(key_hash=key_hash).first()
         if row is None:
-            _callers.pop(hashed, None)
+            _callers.pop(key_hash, None)
             raise RefdeskError("bad_api_key")
         if row.organisation.suspended is not None:
             raise RefdeskError("organisation_suspended")
@@ -98,19 +97,19 @@ def _caller_of_key(key: str) -> Caller:
         Role(row.role),
         api_key_id=row.id,
         key_family=row.family,
-        scopes=scopes_of(row),
+        scopes=key_scopes(row),
     )
     if len(_callers) >= CALLER_CACHE_SIZE:
         _callers.clear()
-    _callers[hashed] = (now, caller)
+    _callers[key_hash] = (now, caller)
     return caller
 
 
-def caller_of_user(user: User, slug: str | None, *, chosen: str | None = None, access: Access | None = None) -> Caller:
-    """A person in the organisation that `slug` names, or in the one with the id `chosen`, or in the first they joined.
+def caller_for_user(user: User, slug: str | None, *, chosen: str | None = None, access: Access | None = None) -> Caller:
+    """Return a person as caller in one organisation: that named `slug`, that with the id `chosen`, or the first joined.
 
-    What a session chose long ago may not be theirs any more: then the first counts. A suspended organisation is passed
-    over, unless it is named or the only one.
+    A session may have chosen an organisation that the person has left since: then the first counts. A suspended
+    organisation is passed over, unless it is named or the only one.
 
     Raises:
         NotFound: no membership there; the same whether the organisation exists or not.
@@ -119,12 +118,10 @@ def caller_of_user(user: User, slug: str | None, *, chosen: str | None = None, a
     with everything_visible():
         memberships = list(user.memberships.select_related("organisation").order_by("created", "id"))
     if slug is not None:
-        memberships = [each for each in memberships if each.organisation.slug == slug]
+        memberships = [row for row in memberships if row.organisation.slug == slug]
     else:
         # Stable: among equals the first that they joined.
-        memberships.sort(
-            key=lambda each: (each.organisation.suspended is not None, str(each.organisation_id) != chosen)
-        )
+        memberships.sort(key=lambda row: (row.organisation.suspended is not None, str(row.organisation_id) != chosen))
     if not memberships:
         raise NotFound("not_found", "You are not a member of an organisation here.")
     membership, organisation = memberships[0], memberships[0].organisation
@@ -133,17 +130,17 @@ def caller_of_user(user: User, slug: str | None, *, chosen: str | None = None, a
     return Caller(organisation.id, organisation.slug, Role(membership.role), user_id=user.id, access=access)
 
 
-def _caller_of_session(request: HttpRequest) -> Caller:
+def _caller_for_session(request: HttpRequest) -> Caller:
     user = request.user
     if not isinstance(user, User) or not user.is_active:
         raise NotSignedIn
     if check_csrf(request) is not None:
         raise RefdeskError("csrf_failed")
-    return caller_of_user(user, request.headers.get("X-Organisation"), chosen=request.session.get(CHOSEN_ORGANISATION))
+    return caller_for_user(user, request.headers.get("X-Organisation"), chosen=request.session.get(CHOSEN_ORGANISATION))
 
 
-def caller_of(request: HttpRequest) -> Caller:
-    """The caller of an API request.
+def caller_identify(request: HttpRequest) -> Caller:
+    """Return the caller of an API request.
 
     Raises:
         RefdeskError: not_signed_in, bad_api_key, bad_access_token, provider_unavailable, csrf_failed, not_found or
@@ -151,10 +148,10 @@ def caller_of(request: HttpRequest) -> Caller:
     """
     token = _bearer(request)
     if token is None:
-        return _caller_of_session(request)
+        return _caller_for_session(request)
     if not token.startswith(API_KEY_PREFIX):
-        return _caller_of_access_token(token, request.headers.get("X-Organisation"))
-    return _caller_of_key(token)
+        return _caller_for_access_token(token, request.headers.get("X-Organisation"))
+    return _caller_for_key(token)
 
 
 # Reads a provider's access token; None on a box without a provider. Takes the token and the organisation's slug.
@@ -167,14 +164,14 @@ def access_tokens_accept(read: Callable[[str, str | None], Caller]) -> None:
     _read_access_token = read
 
 
-def _caller_of_access_token(token: str, slug: str | None) -> Caller:
+def _caller_for_access_token(token: str, slug: str | None) -> Caller:
     if _read_access_token is None:
         raise RefdeskError("bad_api_key")
     return _read_access_token(token, slug)
 
 
 def caller_is_current(caller: Caller) -> bool:
-    """Whether the caller may still do what their role said, for streams that outlive the check at their start."""
+    """Return whether the caller still has their role, for streams that outlive the check at their start."""
     with organisations_visible(caller.organisation_id):
         return _is_current(caller)
 
@@ -183,7 +180,7 @@ def _is_current(caller: Caller) -> bool:
     role: str | None
     if caller.api_key_id is not None:
         key = _valid_keys().filter(pk=caller.api_key_id, organisation__suspended=None).first()
-        if key is None or not caller.scopes <= scopes_of(key):
+        if key is None or not caller.scopes <= key_scopes(key):
             return False
         role = key.role
     else:
@@ -195,7 +192,7 @@ def _is_current(caller: Caller) -> bool:
 
 
 async def stream_allowed(request: ApiRequest) -> bool:
-    """Whether who began a stream may still read it: the key or the role holds, and so does the session."""
+    """Return whether the reader of a stream may go on: the key or the role holds, and so does the session."""
     return await sync_to_async(_stream_allowed, thread_sensitive=False)(request)
 
 
@@ -211,10 +208,10 @@ def _stream_allowed(request: ApiRequest) -> bool:
 
 
 def _session_is_current(request: HttpRequest) -> bool:
-    """Signing out removes a session; a new password makes its mark a wrong one."""
-    again = HttpRequest()
-    again.session = type(request.session)(request.session.session_key)
-    return get_user(again).is_authenticated
+    """Return whether the session still exists and its password mark is right (a new password changes the mark)."""
+    probe = HttpRequest()
+    probe.session = type(request.session)(request.session.session_key)
+    return get_user(probe).is_authenticated
 
 
 def _bearer(request: HttpRequest) -> str | None:
@@ -222,9 +219,9 @@ def _bearer(request: HttpRequest) -> str | None:
     return token.strip() if scheme.lower() == "bearer" else None
 
 
-def _cached(hashed: str) -> Caller | None:
-    found = _callers.get(hashed)
-    return found[1] if found is not None and time.monotonic() - found[0] < CALLER_CACHE_S else None
+def _cached(key_hash: str) -> Caller | None:
+    entry = _callers.get(key_hash)
+    return entry[1] if entry is not None and time.monotonic() - entry[0] < CALLER_CACHE_S else None
 
 
 class policy:  # noqa: N801 (reads as a word on the route)
@@ -241,7 +238,7 @@ class policy:  # noqa: N801 (reads as a word on the route)
         self.scope = scope
 
     def __call__(self, request: HttpRequest) -> Any:
-        caller = self._admit(request, caller_of(request))
+        caller = self._admit(request, caller_identify(request))
         request_count_in_thread(request, caller.subject)
         return caller
 
@@ -256,13 +253,13 @@ class policy:  # noqa: N801 (reads as a word on the route)
 
 
 class async_policy(policy):  # noqa: N801
-    """The same for async routes: a known API key costs no thread and no query."""
+    """The policy of an async route: a known API key costs no thread and no query."""
 
     async def __call__(self, request: HttpRequest) -> Any:
         token = _bearer(request)
         caller = _cached(secret_hash(token)) if token else None
         if caller is None:
-            caller = await sync_to_async(caller_of)(request)
+            caller = await sync_to_async(caller_identify)(request)
         self._admit(request, caller)
         await request_count(request, caller.subject)
         return caller

@@ -1,4 +1,4 @@
-"""Local sign-in and sign-out, and the password that they ask for."""
+"""Local sign-in and sign-out, and changes of the password."""
 
 import secrets
 
@@ -8,45 +8,45 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 
 from app.accounts.audit_records import audit_record_person
-from app.accounts.lockout import DEVICE_AGE_S, attempt_wait, attempts_forget, device_mark, device_of, lockout_lift
+from app.accounts.lockout import DEVICE_AGE_S, attempt_wait, attempts_forget, device_mark, device_read, lockout_lift
 from app.accounts.models import SignIn, User
 from app.accounts.refused_sign_ins import sign_in_refused
 from app.accounts.services import LONGEST_PASSWORD, password_set
-from app.accounts.user_sessions import address_of, sign_in_move, sign_in_record, sign_ins_end
+from app.accounts.user_sessions import client_address, user_session_record, user_session_rekey, user_sessions_end
 from app.errors import RefdeskError
 
 
 def sign_in(*, request: HttpRequest, email: str, password: str) -> User:
-    """Sign a person in: a new session takes the place of the visitor's.
+    """Sign a person in, in a new session that replaces the visitor's.
 
-    The answer to an unknown address, a wrong password and a deactivated account is the same and takes as long.
+    The response to an unknown address, a wrong password and a deactivated account is the same and takes as long.
 
     Raises:
         RefdeskError: bad_credentials, sign_in_locked.
     """
     email = email.strip().lower()
-    device = device_of(mark=request.COOKIES.get(settings.DEVICE_COOKIE_NAME, ""), email=email)
+    device = device_read(mark=request.COOKIES.get(settings.DEVICE_COOKIE_NAME, ""), email=email)
     try:
         _attempt(request, email, device)
     except RefdeskError:
-        sign_in_refused(email=email, address=address_of(request), locked=True)
+        sign_in_refused(email=email, address=client_address(request), locked=True)
         raise
     usable = "\0" not in email + password and len(password) <= LONGEST_PASSWORD
     user = authenticate(request, username=email, password=password) if usable else None
     if not isinstance(user, User):
-        sign_in_refused(email=email, address=address_of(request), locked=False)
+        sign_in_refused(email=email, address=client_address(request), locked=False)
         raise RefdeskError("bad_credentials")
-    attempts_forget(email=email, address=address_of(request), device=device)
+    attempts_forget(email=email, address=client_address(request), device=device)
     session_begin(request=request, user=user)
     return user
 
 
 def _attempt(request: HttpRequest, email: str, device: str) -> None:
     """Count a password that is about to be tried. Raises sign_in_locked."""
-    wait_s = attempt_wait(email=email, address=address_of(request), device=device)
+    wait_s = attempt_wait(email=email, address=client_address(request), device=device)
     if wait_s:
-        words = "seconds" if wait_s < 60 else "minutes"
-        message = f"Too many wrong passwords. Try again in {wait_s if wait_s < 60 else wait_s // 60} {words}."
+        unit = "seconds" if wait_s < 60 else "minutes"
+        message = f"Too many wrong passwords. Try again in {wait_s if wait_s < 60 else wait_s // 60} {unit}."
         raise RefdeskError("sign_in_locked", message, retry_after_s=wait_s)
 
 
@@ -63,22 +63,22 @@ def device_remember(*, response: HttpResponse, user: User) -> None:
 
 
 def session_begin(*, request: HttpRequest, user: User, issuer: str = "", provider_session: str = "") -> None:
-    """Sign in somebody who has shown who they are. The visitor's session ends: nobody can have planted this one.
+    """Sign in a person who has been authenticated. The visitor's session ends, so that nobody can have planted it.
 
-    `issuer` and `provider_session`: of the OIDC provider that vouched.
+    `issuer` and `provider_session` belong to the OIDC provider that vouched.
     """
     # Also after a provider's login: a session needs nothing of the OIDC library in later requests.
     login(request, user, backend="django.contrib.auth.backends.ModelBackend")
-    sign_in_record(request=request, user=user, issuer=issuer, provider_session=provider_session)
+    user_session_record(request=request, user=user, issuer=issuer, provider_session=provider_session)
 
 
 def sign_out_everywhere(*, request: HttpRequest) -> int:
-    """End every session of the signed-in person, this one too; gives their number."""
+    """End every session of the signed-in person, this one too, and return their number."""
     user = request.user
     if not isinstance(user, User):
         raise RefdeskError("not_signed_in")
     with transaction.atomic():
-        count = sign_ins_end(user=user.pk)
+        count = user_sessions_end(user=user.pk)
         audit_record_person(user=user, action="user.sessions_end")
     logout(request)
     return count
@@ -104,21 +104,21 @@ def password_change(*, request: HttpRequest, current: str, new: str) -> None:
     user = request.user
     if not isinstance(user, User):
         raise RefdeskError("not_signed_in")
-    # Counted for the session: strangers who guess at the account are none of its business.
+    # Counted for the session, so that strangers who guess at the account do not lock this person out.
     device = f"session {request.session.session_key}"
     _attempt(request, user.email, device)
     if len(current) > LONGEST_PASSWORD or not user.check_password(current):
-        sign_in_refused(email=user.email, address=address_of(request), locked=False)
+        sign_in_refused(email=user.email, address=client_address(request), locked=False)
         raise RefdeskError("bad_credentials", "The current password is wrong.")
-    attempts_forget(email=user.email, address=address_of(request), device=device)
+    attempts_forget(email=user.email, address=client_address(request), device=device)
     before = request.session.session_key
     password_set(user=user, password=new, but=before)
     update_session_auth_hash(request, user)
-    sign_in_move(before=before, after=request.session.session_key)
+    user_session_rekey(before=before, after=request.session.session_key)
 
 
 def password_reset(*, user: User) -> str:
-    """A new generated password, which is shown once; their sessions end and a lock-out is lifted."""
+    """Give a person a new generated password, end their sessions and lift a lock-out; return the password."""
     password = secrets.token_urlsafe(15)
     password_set(user=user, password=password)
     lockout_lift(email=user.email)

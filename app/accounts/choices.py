@@ -2,7 +2,7 @@ from django.db import models
 
 
 class Role(models.TextChoices):
-    """What a member may do in one organisation; each role may do all that the ones after it may."""
+    """The role of a member in one organisation; each role may do all that the ones after it may."""
 
     OWNER = "owner", "Owner"  # everything, and cannot be removed by an admin
     ADMIN = "admin", "Admin"  # members, keys, bots, settings
@@ -15,7 +15,7 @@ class Role(models.TextChoices):
 
 
 class Scope(models.TextChoices):
-    """What a program may do besides what its key's role allows: both must say yes. A person has all of them."""
+    """A permission of a key besides its role: both must allow a request. A person has all scopes."""
 
     CHAT = "chat", "Ask bots"
     SEARCH = "search", "Search passages"
@@ -35,7 +35,7 @@ class InvitationState(models.TextChoices):
 
 
 class Scheme(models.TextChoices):
-    """Which colours the portal opens with."""
+    """The colour scheme that the portal opens with."""
 
     AUTO = "auto", "As the reader's device says"
     LIGHT = "light", "Light"

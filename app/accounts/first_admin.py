@@ -1,4 +1,4 @@
-"""The first person of a box: whoever holds the link that only its command line or its log shows."""
+"""The first admin of a box: made by a link that only the box's command line or log shows."""
 
 from datetime import timedelta
 
@@ -17,12 +17,12 @@ SLUG = "default"
 
 
 def operator_exists() -> bool:
-    """Whether somebody runs the box. A deactivated operator cannot, so a new first one may come."""
+    """Return whether the box has an active operator. A deactivated one does not count: a new first admin may come."""
     return User.objects.filter(is_operator=True, is_active=True).exists()
 
 
 def first_admin_link() -> str:
-    """A link that makes the first admin, for a day; earlier ones end. Raises Conflict when there is an operator."""
+    """Make a link for the first admin, valid for a day, and end earlier ones. Raises Conflict if an operator exists."""
     if operator_exists():
         raise Conflict(
             message="This box has an operator already. A forgotten password: manage.py password_reset EMAIL --link"
@@ -37,7 +37,7 @@ def first_admin_token_is_open(*, token: str) -> bool:
 
 @transaction.atomic
 def first_admin_create(*, token: str, email: str, name: str, password: str) -> User:
-    """Make the owner of the organisation `default`, who runs the box too. Of many at once, one succeeds.
+    """Create the owner of the organisation `default`, an operator too. Of many calls at once, one succeeds.
 
     Raises:
         RefdeskError: link_invalid, also when there is an operator.

@@ -1,4 +1,4 @@
-"""API keys: made, rotated and revoked. A key acts in one organisation with one role and some scopes."""
+"""API keys: create, rotate and revoke. A key acts in one organisation with one role and some scopes."""
 
 import re
 from collections.abc import Collection
@@ -15,7 +15,7 @@ from app.accounts.key_hash import API_KEY_PREFIX, secret_hash, secret_make
 from app.accounts.models import ApiKey, Organisation, User
 from app.audit.trail import audit_record
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
-from app.lib.times import time_shape
+from app.lib.times import time_text
 from app.plans.models import Plan
 
 LONGEST_OVERLAP_DAYS = 30
@@ -28,16 +28,16 @@ def api_key_list(*, organisation: UUID) -> QuerySet[ApiKey]:
 
 
 def api_key_get(*, organisation: UUID, api_key: UUID) -> ApiKey:
-    """Raises NotFound."""
+    """Return a key of the organisation. Raises NotFound."""
     row = api_key_list(organisation=organisation).filter(pk=api_key).first()
     if row is None:
         raise NotFound
     return row
 
 
-def api_key_read(row: ApiKey) -> dict[str, Any]:
-    """A key as the API shows it; the secret itself is nowhere."""
-    moments = {name: getattr(row, name) for name in ("created", "expires", "last_used", "revoked")}
+def api_key_payload(row: ApiKey) -> dict[str, Any]:
+    """Return a key as the API shows it, without the secret."""
+    times = {name: getattr(row, name) for name in ("created", "expires", "last_used", "revoked")}
     return {
         "id": row.id,
         "name": row.name,
@@ -47,7 +47,7 @@ def api_key_read(row: ApiKey) -> dict[str, Any]:
         "plan": row.plan_id,
         "state": row.state,
         "replaced_by": row.replaced_by_id,
-        **{name: moment and time_shape(moment) for name, moment in moments.items()},
+        **{name: time and time_text(time) for name, time in times.items()},
     }
 
 
@@ -64,13 +64,15 @@ def api_key_create(
     creator_scopes: Collection[Scope] = ALL_SCOPES,
     expires: datetime | None = None,
 ) -> tuple[ApiKey, str]:
-    """A key's row and the key itself, which is shown once. A key belongs to the organisation, not to its maker.
+    """Create a key and return its row and the key itself, which is shown once.
+
+    A key belongs to the organisation, not to its maker.
 
     Raises:
         NotAllowed: the role or a scope is above the creator's.
         Invalid: no name, no scope, no such plan, or a date that is over.
     """
-    _reach(creator_role, creator_scopes, role=role, scopes=scopes)
+    _reach_check(creator_role, creator_scopes, role=role, scopes=scopes)
     name = name.replace("\0", "").strip()[:200]
     if not name:
         raise Invalid(message="A key needs a name.")
@@ -91,7 +93,7 @@ def api_key_create(
             expires=expires,
         )
     )
-    _audit(row, "api_key.create", after=_granted(row))
+    _audit(row, "api_key.create", after=_grant_payload(row))
     return row, key
 
 
@@ -105,9 +107,9 @@ def api_key_rotate(
     actor_role: Role = Role.OWNER,
     actor_scopes: Collection[Scope] = ALL_SCOPES,
 ) -> tuple[ApiKey, str]:
-    """A new key in the place of one, with its name, role, scopes, plan and lifetime; shown once.
+    """Replace a key by a new one with its name, role, scopes, plan and lifetime, which is shown once.
 
-    It sees the old one's conversations, and goes on with what is left of the old one's month. Both work
+    The new key sees the old one's conversations and goes on with the rest of the old one's month. Both work
     for `overlap_days`; then the old one is expired. It never lives longer than it would have.
 
     Raises:
@@ -121,12 +123,12 @@ def api_key_rotate(
     old = ApiKey.objects.select_for_update(of=("self",)).filter(organisation=organisation, pk=api_key).first()
     if old is None:
         raise NotFound
-    _reach(actor_role, actor_scopes, role=Role(old.role), scopes=scopes_of(old))
+    _reach_check(actor_role, actor_scopes, role=Role(old.role), scopes=key_scopes(old))
     if not old.is_valid or old.replaced_by_id is not None:
         state = old.state if not old.is_valid else "replaced"
         raise Conflict(message=f"This key is {state} already: make a new one.")
     now = timezone.now()
-    made, key = _store(
+    new, key = _store(
         ApiKey(
             organisation_id=organisation,
             name=old.name,
@@ -140,10 +142,10 @@ def api_key_rotate(
     )
     end = now + timedelta(days=overlap_days)
     old.expires = end if old.expires is None else min(old.expires, end)
-    old.replaced_by = made
+    old.replaced_by = new
     old.save(update_fields=["expires", "replaced_by"])
-    _audit(old, "api_key.rotate", after={**_granted(made), "replaced_by": str(made.pk), "both_until": old.expires})
-    return made, key
+    _audit(old, "api_key.rotate", after={**_grant_payload(new), "replaced_by": str(new.pk), "both_until": old.expires})
+    return new, key
 
 
 @transaction.atomic
@@ -161,12 +163,12 @@ def api_key_revoke(
         NotAllowed: its role or scopes are above the actor's.
     """
     row = api_key_get(organisation=organisation, api_key=api_key)
-    _reach(actor_role, actor_scopes, role=Role(row.role), scopes=scopes_of(row))
+    _reach_check(actor_role, actor_scopes, role=Role(row.role), scopes=key_scopes(row))
     if ApiKey.objects.filter(pk=row.pk, revoked=None).update(revoked=timezone.now()):
-        _audit(row, "api_key.revoke", before=_granted(row))
+        _audit(row, "api_key.revoke", before=_grant_payload(row))
 
 
-def _granted(row: ApiKey) -> dict[str, Any]:
+def _grant_payload(row: ApiKey) -> dict[str, Any]:
     return {"prefix": row.prefix, "role": row.role, "scopes": row.scopes, "plan": row.plan_id, "expires": row.expires}
 
 
@@ -181,13 +183,13 @@ def _audit(row: ApiKey, action: str, **sides: Any) -> None:
     )
 
 
-def scopes_of(key: ApiKey) -> frozenset[Scope]:
-    """A name that this version does not know grants nothing."""
+def key_scopes(key: ApiKey) -> frozenset[Scope]:
+    """Return a key's scopes. A name that this version does not know grants nothing."""
     return frozenset(Scope(name) for name in key.scopes if name in Scope.values)
 
 
-def _reach(actor_role: Role, actor_scopes: Collection[Scope], *, role: Role, scopes: Collection[Scope]) -> None:
-    """Nobody makes, copies or ends a key that may do more than they may."""
+def _reach_check(actor_role: Role, actor_scopes: Collection[Scope], *, role: Role, scopes: Collection[Scope]) -> None:
+    """Refuse to create, copy or end a key that may do more than the actor."""
     if not actor_role.covers(Role.ADMIN) or not actor_role.covers(role):
         raise NotAllowed(message="The role of this key is above yours.")
     above = [scope.value for scope in Scope if scope in scopes and scope not in actor_scopes]
@@ -203,27 +205,27 @@ def _store(row: ApiKey) -> tuple[ApiKey, str]:
 
 
 def expiry_read(text: str) -> datetime:
-    """The time that a command's `90d` or `2027-01-31` means; a day ends in UTC. Raises Invalid."""
-    days = re.fullmatch(r"([0-9]{1,5})d", text)
-    if days:
-        return timezone.now() + timedelta(days=int(days[1]))
+    """Return the time of a command's `90d` or `2027-01-31`; a day ends in UTC. Raises Invalid."""
+    match = re.fullmatch(r"([0-9]{1,5})d", text)
+    if match:
+        return timezone.now() + timedelta(days=int(match[1]))
     try:
-        when = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError as error:
         raise Invalid(message=f"{text!r} is no time: write 90d, 2027-01-31 or 2027-01-31T12:00Z.") from error
-    return when if when.tzinfo else when.replace(tzinfo=UTC)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def api_key_find(*, organisation: UUID, named: str) -> ApiKey:
-    """The key with an id, or with a prefix that no other key of the organisation has. Raises NotFound, Conflict."""
+    """Return the key with an id, or with a prefix that only it has in the organisation. Raises NotFound, Conflict."""
     keys = ApiKey.objects.filter(organisation=organisation)
     try:
-        found = list(keys.filter(pk=UUID(named)))
+        rows = list(keys.filter(pk=UUID(named)))
     except ValueError:
         prefix = named.removesuffix("…")
-        found = list(keys.filter(prefix=prefix)) if prefix.startswith(API_KEY_PREFIX) else []
-    if not found:
+        rows = list(keys.filter(prefix=prefix)) if prefix.startswith(API_KEY_PREFIX) else []
+    if not rows:
         raise NotFound(message=f"There is no key {named!r} here. Name it by its id or its prefix.")
-    if len(found) > 1:
+    if len(rows) > 1:
         raise Conflict(message=f"Several keys begin with {named!r}: name it by its id.")
-    return found[0]
+    return rows[0]

@@ -1,14 +1,14 @@
-"""Slows down guessing of passwords. The counters are in Valkey; without it each process counts for itself.
+"""Limits on guessing passwords. The counters are in Valkey; without it each process counts for itself.
 
 Three counts in 15 minutes, each taken before the password is looked at:
 
-- an account from one network address: after 5 wrong ones that address rests. Others are not kept out by it.
+- an account from one network address: after 5 wrong ones that address waits. Other addresses are not affected.
 - an account from everywhere: after 20 wrong ones it takes one try in 10 seconds, whoever tries. So many addresses
   guess together 9,000 times a day at most, and a stranger can slow a person down, not lock them out.
-- a network address (of IPv6 its /64, which one host has whole): after 100 wrong ones it rests for every account.
+- a network address (of IPv6 its /64, which one host has whole): after 100 wrong ones it waits for every account.
 
 A browser in which the person has signed in before has a count of its own instead of the three, so that an attack on
-their account is none on them. Its mark is signed, names the account by a hash, and opens nothing by itself.
+their account does not slow them down. Its mark is signed, names the account by a hash, and signs nobody in.
 """
 
 import hashlib
@@ -50,7 +50,7 @@ def _hash(text: str) -> str:
 
 
 def count_attempt(name: str, window_s: int) -> int:
-    """How many times this name was counted in its window, now included."""
+    """Count this attempt and return how many attempts the name has in its window."""
     key = "attempts:" + _hash(name)
     try:
         cache.add(key, 0, timeout=window_s)
@@ -67,20 +67,20 @@ def _count_local(key: str, window_s: int) -> int:
     with _local_lock:
         if len(_local) >= _LOCAL_SIZE:
             _local.clear()
-        found = _local.get(key)
-        if found is None or found.until < now:
-            found = _local[key] = _Count(until=now + window_s)
-        found.attempts += 1
-        return found.attempts
+        entry = _local.get(key)
+        if entry is None or entry.until < now:
+            entry = _local[key] = _Count(until=now + window_s)
+        entry.attempts += 1
+        return entry.attempts
 
 
 def _uncount(name: str, *, whole: bool) -> None:
     """Take one attempt back, or all of them."""
     key = "attempts:" + _hash(name)
     with _local_lock:
-        found = _local.pop(key, None)
-        if found is not None and not whole and found.attempts > 1:
-            _local[key] = _Count(found.until, found.attempts - 1)
+        entry = _local.pop(key, None)
+        if entry is not None and not whole and entry.attempts > 1:
+            _local[key] = _Count(entry.until, entry.attempts - 1)
     try:
         if whole:
             cache.delete(key)
@@ -102,7 +102,7 @@ def _generation(email: str) -> int:
 
 
 def _names(email: str, address: str, device: str) -> list[tuple[str, int]]:
-    """What an attempt counts for, and how many each may have."""
+    """Return the counters of an attempt, and how many attempts each may have."""
     account = f"{email}|{_generation(email)}"
     if device:
         return [(f"device|{account}|{device}", ATTEMPTS)]
@@ -117,7 +117,7 @@ def _names(email: str, address: str, device: str) -> list[tuple[str, int]]:
 def attempt_wait(*, email: str, address: str, device: str = "") -> int:
     """Count an attempt before the password is looked at, so that attempts at the same time are counted too.
 
-    Seconds to wait before the next one; 0: this one may be made. device: what `device_of` found.
+    Return the seconds to wait before the next one; 0: this one may be made. device: from `device_read`.
     """
     for name, most in _names(email, address, device):
         attempts = count_attempt(name, WINDOW_S)
@@ -127,7 +127,7 @@ def attempt_wait(*, email: str, address: str, device: str = "") -> int:
             return WINDOW_S
         # One slot for everybody who tries this account now.
         if count_attempt(f"slot|{name}", SLOW_S) > 1:
-            # No password was looked at: waiting for a slot costs nobody their own five.
+            # No password was looked at, so waiting for a slot does not use up the person's own five.
             _take_back(email, address, device)
             return SLOW_S
     return 0
@@ -139,13 +139,13 @@ def _take_back(email: str, address: str, device: str) -> None:
 
 
 def attempts_forget(*, email: str, address: str, device: str = "") -> None:
-    """After a right password: the person's own count ends; those they share with others lose this attempt."""
+    """End the person's own count after a right password, and take this attempt off the counts shared with others."""
     for name, _ in _names(email, address, device):
         _uncount(name, whole=name.startswith(("pair|", "device|")))
 
 
 def lockout_lift(*, email: str) -> None:
-    """Let an account be tried again from everywhere: a new generation of its counters begins."""
+    """Begin a new generation of an account's counters, so that it can be tried again from everywhere."""
     try:
         name = _generation_name(email)
         cache.add(name, 0, timeout=2 * WINDOW_S)
@@ -155,12 +155,12 @@ def lockout_lift(*, email: str) -> None:
 
 
 def device_mark(*, email: str) -> str:
-    """What a browser keeps after a right password, for the next time."""
+    """Return the mark that a browser stores after a right password, for the next time."""
     return signing.dumps([_hash(email), secrets.token_urlsafe(9)], salt=_DEVICE_SALT)
 
 
-def device_of(*, mark: str, email: str) -> str:
-    """The name of a browser in which this person has signed in before; blank for every other one."""
+def device_read(*, mark: str, email: str) -> str:
+    """Return the name of a browser in which this person has signed in before; blank for every other browser."""
     if not mark:
         return ""
     try:
@@ -171,8 +171,8 @@ def device_of(*, mark: str, email: str) -> str:
 
 
 def attempts_names(*, email: str, addresses: Iterable[str]) -> list[str]:
-    """Keys of the cache that count for a person, whose IPs these are: for their erasure. All are hashes."""
+    """Return the cache keys that count for a person with these IPs, for their erasure. All are hashes."""
     names = {name for address in ("", *addresses) for name, _ in _names(email, address, "")}
-    own = {name for name in names if not name.startswith("network|")}
-    own |= {f"slot|{name}" for name in own} | {f"reset-account|{_hash(email)}"}
-    return [_generation_name(email), *("attempts:" + _hash(name) for name in sorted(own))]
+    names = {name for name in names if not name.startswith("network|")}
+    names |= {f"slot|{name}" for name in names} | {f"reset-account|{_hash(email)}"}
+    return [_generation_name(email), *("attempts:" + _hash(name) for name in sorted(names))]

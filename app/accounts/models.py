@@ -25,7 +25,7 @@ class Organisation(models.Model):
     chunk_tokens = models.PositiveIntegerField(default=500, validators=[MinValueValidator(50), MaxValueValidator(4000)])
     chunk_overlap = models.PositiveIntegerField(default=50, validators=[MaxValueValidator(1000)])
     plan = models.ForeignKey("plans.Plan", models.PROTECT, default="unlimited", related_name="organisations")
-    # Nobody of a suspended organisation gets in; nothing of it is lost.
+    # A suspended organisation's people and keys are refused; its data stays.
     suspended = models.DateTimeField(null=True, blank=True)
     # Conversations are removed this many days after their last turn; None keeps them.
     retention_days = models.PositiveIntegerField(
@@ -51,7 +51,7 @@ class Users(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser):
-    """A person. What they may do is said by their memberships; an operator runs the box and sees every organisation."""
+    """A person. Their memberships decide what they may do; an operator runs the box and sees every organisation."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     email = models.EmailField("e-mail address", max_length=254, unique=True)
@@ -81,12 +81,12 @@ class User(AbstractBaseUser):
 
     @cached_property
     def admin_roles(self) -> dict[UUID, Role]:
-        """Organisations whose admin pages the person may use. Read once a request: admin pages ask many times."""
+        """Return the organisations whose admin pages the person may use. Cached for a request."""
         with everything_visible():
             rows = self.memberships.filter(role__in=[Role.OWNER, Role.ADMIN], organisation__suspended=None)
             return {organisation: Role(role) for organisation, role in rows.values_list("organisation_id", "role")}
 
-    # What Django admin asks: owners and admins of any organisation may enter; each page is scoped to theirs.
+    # Django admin reads this: owners and admins of any organisation may enter; each page is scoped to theirs.
     @property
     def is_staff(self) -> bool:
         return self.is_operator or bool(self.admin_roles)
@@ -131,12 +131,14 @@ class Invitation(models.Model):
     expires = models.DateTimeField()
     accepted = models.DateTimeField(null=True, blank=True)
     created = models.DateTimeField(auto_now_add=True)
+    # Of a new one only, and stored nowhere but in the payload of its mail: what its token is derived from.
+    token_salt: str = ""
 
     def __str__(self) -> str:
         return f"{self.email} ({self.role})"
 
 
-# Long enough before its end to put a new key where the old one is.
+# Time enough to install a new key before the old one ends.
 KEY_EXPIRING = timedelta(days=7)
 
 
@@ -184,13 +186,13 @@ class ApiKey(models.Model):
 
     @property
     def state(self) -> str:
-        """valid, expiring (within seven days), expired or revoked."""
+        """Return valid, expiring (within seven days), expired or revoked."""
         if self.revoked is not None:
             return "revoked"
         if self.expires is None:
             return "valid"
-        left = self.expires - timezone.now()
-        return "expired" if left <= timedelta(0) else "expiring" if left <= KEY_EXPIRING else "valid"
+        remaining = self.expires - timezone.now()
+        return "expired" if remaining <= timedelta(0) else "expiring" if remaining <= KEY_EXPIRING else "valid"
 
 
 class Identity(models.Model):
@@ -212,7 +214,7 @@ class Identity(models.Model):
 
 
 class ClaimRule(models.Model):
-    """Who signs in by OIDC with this value in this claim is a member with this role."""
+    """A rule that makes people with this value in this claim, when they sign in by OIDC, members with this role."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="claim_rules")
@@ -253,7 +255,7 @@ class SignIn(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     user = models.ForeignKey(User, models.CASCADE, related_name="sign_ins")
     session_key = models.CharField(max_length=40, unique=True, editable=False)
-    # Of the provider that vouched, for its single sign-out; blank for a local password.
+    # The provider that vouched, for its single sign-out; blank for a local password.
     issuer = models.CharField(max_length=500, blank=True)
     provider_session = models.CharField(max_length=255, blank=True)
     address = models.GenericIPAddressField(null=True, blank=True)

@@ -1,4 +1,4 @@
-"""Links that do one thing once: 256 random bits, kept as a SHA-256, bound to a purpose and a person."""
+"""Tokens of links that work once: 256 random bits, stored as a SHA-256, bound to a purpose and a person."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ KEPT_AFTER = timedelta(days=1)
 
 @transaction.atomic
 def token_make(*, purpose: TokenPurpose, lifetime: timedelta, user: User | None = None) -> str:
-    """A new token. Earlier ones for the same purpose and person end."""
+    """Make a token; earlier ones for the same purpose and person end."""
     now = timezone.now()
     tokens_end(purpose=purpose, user=user)
     OneTimeToken.objects.filter(expires__lt=now - KEPT_AFTER).delete()
@@ -26,17 +26,17 @@ def token_make(*, purpose: TokenPurpose, lifetime: timedelta, user: User | None 
 
 
 def tokens_end(*, purpose: TokenPurpose, user: User | None) -> None:
-    """Open links for this purpose and person stop working."""
+    """End the open tokens for this purpose and person."""
     OneTimeToken.objects.filter(purpose=purpose, user=user, used=None).delete()
 
 
 def token_find(*, purpose: TokenPurpose, token: str) -> OneTimeToken | None:
-    """The row of a token that is still open."""
+    """Return the row of a token that is still open."""
     return _open(purpose, token).select_related("user").first()
 
 
 def token_take(*, purpose: TokenPurpose, token: str) -> OneTimeToken:
-    """Use a token up, inside the transaction of what it is for; of many at once, one gets it. Raises link_invalid."""
+    """Use a token up, inside the transaction of its purpose; of many calls at once, one wins. Raises link_invalid."""
     row = _open(purpose, token).select_for_update().first()
     if row is None:
         raise RefdeskError("link_invalid")

@@ -1,7 +1,7 @@
-"""A new password for who has forgotten theirs: a link, by mail or from an operator's hand.
+"""Reset of a forgotten password: by a link in a mail, or one that an operator hands out.
 
-What is answered, and how long it takes, is the same for an address that is known and one that is not: a request only
-counts and hands the address on; whether there is an account is looked up later, elsewhere (app/lib/outbox.py).
+The response and its time are the same for a known and an unknown address: a request only
+counts and queues the address; whether there is an account is looked up later, by a job (app/accounts/jobs/mail.py).
 """
 
 import hashlib
@@ -18,10 +18,13 @@ from app.accounts.models import User
 from app.accounts.one_time_tokens import token_find, token_make, token_take
 from app.accounts.services import password_set
 from app.errors import Conflict, RefdeskError
-from app.lib.mail import Mail
-from app.lib.outbox import outbox
+from app.jobs.services import job_create
+from app.lib.mail import Mail, mail_is_set
 
+RESET_MAIL = "password_reset_mail"
 LIFETIME = timedelta(hours=1)
+# Later than the answer, so that what is done for a known address only falls into nobody's measured time.
+DELAY = timedelta(seconds=1)
 WINDOW_S = 3600
 MAILS_AN_ACCOUNT = 3
 MAILS_AN_ADDRESS = 20
@@ -37,25 +40,32 @@ If it was not you, do nothing: your password stays as it is.
 
 
 def reset_request(*, email: str, address: str) -> None:
-    """Send a link to `email` if there is an account of that address. Tells nobody whether there is.
+    """Send a link to `email` if there is an account of that address, without revealing whether there is.
 
     Raises:
-        RefdeskError: too_many_requests, for an IP that asks too often, whatever it asks for.
+        RefdeskError: too_many_requests, for an IP that asks too often, for whatever address.
     """
     if count_attempt(f"reset-address|{address}", WINDOW_S) > MAILS_AN_ADDRESS:
         raise RefdeskError("too_many_requests", retry_after_s=WINDOW_S)
     email = email.strip().lower()
-    # Silently: a refusal that an attacker could cause would look like an answer about the account.
-    named = hashlib.sha256(email.encode("utf-8", "replace")).hexdigest()
-    if count_attempt(f"reset-account|{named}", WINDOW_S) <= MAILS_AN_ACCOUNT:
-        outbox.put(lambda: _mail(email))
+    # No error here: a refusal that an attacker could cause would reveal that the account exists.
+    email_hash = hashlib.sha256(email.encode("utf-8", "replace")).hexdigest()
+    if (
+        count_attempt(f"reset-account|{email_hash}", WINDOW_S) <= MAILS_AN_ACCOUNT
+        and mail_is_set()
+        and _can_be_stored(email)
+    ):
+        job_create(kind=RESET_MAIL, payload={"email": email}, delay=DELAY)
 
 
-def _mail(email: str) -> Mail | None:
-    if "\0" in email:
-        return None
+def _can_be_stored(email: str) -> bool:
+    return "\0" not in email and email.encode("utf-8", "replace").decode() == email
+
+
+def reset_mail_write(*, email: str) -> Mail | None:
+    """Return the mail with a new link, None without an account of this address that has a password."""
     user = User.objects.filter(email=email, is_active=True).first()
-    # Who signs in by OIDC only has no password here, and gets none by a mail.
+    # A person who signs in by OIDC only has no password here, and gets none by a mail.
     if user is None or not user.has_usable_password():
         return None
     text = TEXT.format(email=user.email, url=settings.PUBLIC_URL, link=reset_link(user=user))
@@ -63,15 +73,15 @@ def _mail(email: str) -> Mail | None:
 
 
 def reset_link(*, user: User) -> str:
-    """A link with which its holder chooses this person's password; earlier ones end."""
+    """Make a link with which its holder chooses this person's password; earlier ones end."""
     token = token_make(purpose=TokenPurpose.PASSWORD_RESET, lifetime=LIFETIME, user=user)
-    # From the setting, never from the request: whoever asks could name their own host in it.
+    # The host comes from the setting, never from the request, in which a caller could name their own.
     return settings.PUBLIC_URL + reverse("reset_password", kwargs={"token": token})
 
 
 @transaction.atomic
 def reset_link_hand_out(*, user: User) -> str:
-    """The same from an operator's hand, which the audit trail tells of. Raises Conflict for a deactivated account."""
+    """Make a reset link for an operator to hand out, with an audit entry. Raises Conflict for a deactivated account."""
     if not user.is_active:
         raise Conflict(message=f"The account {user.email} is deactivated; activate it first.")
     link = reset_link(user=user)
@@ -80,14 +90,14 @@ def reset_link_hand_out(*, user: User) -> str:
 
 
 def reset_user(*, token: str) -> User | None:
-    """Whose password an open link changes."""
+    """Return the person whose password an open link changes."""
     row = token_find(purpose=TokenPurpose.PASSWORD_RESET, token=token)
     return row.user if row is not None and row.user is not None and row.user.is_active else None
 
 
 @transaction.atomic
 def reset_finish(*, token: str, password: str) -> User:
-    """Use a link: the new password counts, every session of the person ends, a lock of their sign-in is lifted.
+    """Use a link: set the new password, end every session of the person, lift a lock of their sign-in.
 
     Raises:
         RefdeskError: link_invalid.

@@ -1,7 +1,7 @@
-"""Refused sign-ins in the audit trail, few enough that strangers cannot fill it.
+"""Refused sign-ins in the audit trail, limited so that strangers cannot fill it.
 
-A stranger's typing is not kept: it is often a password in the wrong field. Nor is their whole address, since nobody
-could ask for its erasure.
+An unknown e-mail address is not stored: it is often a password in the wrong field. Nor is the caller's whole IP, since
+nobody could ask for its erasure.
 """
 
 import hashlib
@@ -15,23 +15,23 @@ from app.accounts.models import User
 from app.audit.actors import PERSON, Actor
 from app.audit.trail import audit_record
 
-# One entry in this time for a network whose sign-ins name nobody, and for a person and address that are locked out.
+# At most one entry in this time for a network whose sign-ins name no account, and for a locked-out person and address.
 QUIET_S = 15 * 60
 
 
 def sign_in_refused(*, email: str, address: str, locked: bool) -> None:
     """Record a wrong password (locked: False), or the first attempt that a lock-out turned away.
 
-    In the organisations of the person whose address it is; in the box's chain when it is nobody's.
+    The entry goes to the person's organisations, or to the box's chain when the address is nobody's.
     """
     user = User.objects.filter(email=email).first() if "\0" not in email else None
     action = "user.locked_out" if locked else "user.sign_in_failed"
     if user is not None:
-        if not locked or _first(f"{user.pk}|{address}"):
+        if not locked or _is_first(f"{user.pk}|{address}"):
             audit_record_person(user=user, action=action, actor=Actor(PERSON, address=address))
         return
     network = _network(address)
-    if _first(network):
+    if _is_first(network):
         audit_record(organisation=None, action=action, actor=Actor(PERSON, label="unknown", address=network))
 
 
@@ -42,10 +42,10 @@ def _network(address: str) -> str:
         return ""
 
 
-def _first(of: str) -> bool:
-    name = "audit-refused:" + hashlib.sha256(of.encode()).hexdigest()
+def _is_first(name: str) -> bool:
+    key = "audit-refused:" + hashlib.sha256(name.encode()).hexdigest()
     try:
-        return bool(cache.add(name, 1, timeout=QUIET_S))
+        return bool(cache.add(key, 1, timeout=QUIET_S))
     except (RedisError, OSError):
         # Without the counter the trail could be filled from outside.
         return False

@@ -1,8 +1,8 @@
-"""The database's tenant wall: row-level security on every table with an organisation (design §4).
+"""Row-level security of PostgreSQL on every table with an organisation (design §4).
 
 The application acts as the role `refdesk_app`, which owns nothing, so that PostgreSQL itself hides what is outside the
-transaction's scope (app/lib/tenancy.py). Made by `manage.py migrate`, as the owner, for whatever tables there are: a
-new table needs no line here.
+transaction's scope (app/lib/tenancy.py). `manage.py migrate` builds it as the owner for all tables that exist: a new
+table needs no line here.
 """
 
 from collections.abc import Iterator
@@ -17,8 +17,10 @@ from django.db.models import ForeignKey, Model
 from app.accounts.models import Organisation
 from app.lib.tenancy import ACT_AS_ROLE, ROLE, SETTING
 
-# A change of the rule takes a new name: existing policies are not compared by their text.
+# A change of a rule takes a new name: existing policies are not compared by their text.
 POLICY = "tenant_1"
+# Lets every scope read the rows that belong to no organisation, and change none of them.
+DEPLOYMENT_POLICY = "deployment_1"
 
 _SCOPE = f"""
 CREATE OR REPLACE FUNCTION refdesk_scope() RETURNS uuid[] LANGUAGE sql STABLE PARALLEL SAFE AS $$
@@ -29,21 +31,21 @@ $$
 
 @contextmanager
 def as_owner() -> Iterator[None]:
-    """Work on the schema: as the owner of the tables, with every row in sight (app/lib/tenancy.py)."""
-    given = connection.settings_dict["OPTIONS"]
-    before = given["options"]
-    given["options"] = before.replace(ACT_AS_ROLE, "")
+    """Act as the owner of the tables, who sees every row, to change the schema (app/lib/tenancy.py)."""
+    options = connection.settings_dict["OPTIONS"]
+    before = options["options"]
+    options["options"] = before.replace(ACT_AS_ROLE, "")
     _reconnect()
     try:
         yield
     finally:
-        given["options"] = before
+        options["options"] = before
         _reconnect()
 
 
 def _reconnect() -> None:
     if connection.in_atomic_block:
-        raise ProgrammingError("The schema is not worked on inside a transaction.")
+        raise ProgrammingError("The schema cannot be changed inside a transaction.")
     connection.close()
     close_pool: Any = getattr(connection, "close_pool", None)
     if close_pool is not None:
@@ -51,7 +53,7 @@ def _reconnect() -> None:
 
 
 def organisation_column(model: type[Model]) -> str | None:
-    """The column of a model's table that says whose a row is; None for a table of the whole box."""
+    """Return a model's column with the organisation of a row; None for a table of the whole box."""
     if model is Organisation:
         return "id"
     for field in model._meta.local_fields:
@@ -61,38 +63,44 @@ def organisation_column(model: type[Model]) -> str | None:
 
 
 def tables_guarded() -> dict[str, str]:
-    """Tables of tenants, and their column of the organisation."""
+    """Return the tables of tenants with their organisation column."""
     columns = {model._meta.db_table: organisation_column(model) for model in apps.get_models(include_auto_created=True)}
     return {table: column for table, column in columns.items() if column is not None}
+
+
+def tables_deployment_readable() -> set[str]:
+    """Return tables whose rows without an organisation, the deployment's own, every organisation may read."""
+    return {model._meta.db_table for model in apps.get_models() if getattr(model, "deployment_readable", False)}
 
 
 def tables_append_only() -> list[str]:
     return [model._meta.db_table for model in apps.get_models() if getattr(model, "append_only", False)]
 
 
-def walls_build() -> None:
-    """Grants and policies, where they are missing. In `as_owner`, after `role_make` and the migrations."""
+def row_security_build() -> None:
+    """Create missing grants and policies. Call inside `as_owner`, after `role_create` and the migrations."""
     with transaction.atomic(), connection.cursor() as cursor:
-        # Two starts at once would trip over each other's grants.
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('refdesk walls'))")
+        # Two starts at once would conflict over the same grants.
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('refdesk row security'))")
         cursor.execute(_SCOPE)
         _grant(cursor)
-        present = _tables_present(cursor)
-        done = _tables_done(cursor)
+        present, readable = _tables_present(cursor), tables_deployment_readable()
+        policies = _table_policies(cursor)
         for table, column in tables_guarded().items():
-            if table in present and table not in done:
-                _table_guard(cursor, table, column)
+            wanted = {POLICY, DEPLOYMENT_POLICY} if table in readable else {POLICY}
+            if table in present and not wanted <= policies.get(table, set()):
+                _table_guard(cursor, table, column, deployment_readable=table in readable)
 
 
-def role_make() -> None:
-    """The role, and this login's right to act as it. In `as_owner`.
+def role_create() -> None:
+    """Create the application's role and this login's right to act as it. Call inside `as_owner`.
 
     Raises:
-        ImproperlyConfigured: it is not there and this login may not make it.
+        ImproperlyConfigured: the role does not exist and this login may not create it.
     """
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('refdesk walls'))")
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('refdesk row security'))")
             cursor.execute("SELECT count(*) FROM pg_roles WHERE rolname = %s", [ROLE])
             if not cursor.fetchone()[0]:
                 cursor.execute(f"CREATE ROLE {ROLE} NOLOGIN")
@@ -122,23 +130,31 @@ def _tables_present(cursor: Any) -> set[str]:
     return {table for (table,) in cursor.fetchall()}
 
 
-def _tables_done(cursor: Any) -> set[str]:
+def _table_policies(cursor: Any) -> dict[str, set[str]]:
+    """Return the names of the policies of each table that is guarded from its owner too."""
     cursor.execute(
-        "SELECT p.tablename FROM pg_policies p JOIN pg_class c ON c.oid = p.tablename::regclass"
-        " WHERE p.schemaname = 'public' AND p.policyname = %s AND c.relrowsecurity AND c.relforcerowsecurity",
-        [POLICY],
+        "SELECT c.relname, p.polname FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid"
+        " WHERE c.relnamespace = 'public'::regnamespace AND c.relrowsecurity AND c.relforcerowsecurity"
     )
-    return {table for (table,) in cursor.fetchall()}
+    policies: dict[str, set[str]] = {}
+    for table, policy in cursor.fetchall():
+        policies.setdefault(table, set()).add(policy)
+    return policies
 
 
-def _table_guard(cursor: Any, table: str, column: str) -> None:
+def _table_guard(cursor: Any, table: str, column: str, *, deployment_readable: bool) -> None:
     cursor.execute("SELECT policyname FROM pg_policies WHERE schemaname = 'public' AND tablename = %s", [table])
     for (name,) in cursor.fetchall():
         cursor.execute(f"DROP POLICY {name} ON {table}")
-    # The sub-selects are worked out once a statement, not once a row.
+    # PostgreSQL evaluates the sub-selects once a statement, not once a row.
     cursor.execute(
         f"CREATE POLICY {POLICY} ON {table} USING ("
         f"(SELECT current_setting('{SETTING}', true)) = 'all'"
         f" OR {column} = ANY ((SELECT refdesk_scope())::uuid[]))"
     )
+    if deployment_readable:
+        cursor.execute(
+            f"CREATE POLICY {DEPLOYMENT_POLICY} ON {table} FOR SELECT USING ("
+            f"{column} IS NULL AND (SELECT current_setting('{SETTING}', true)) <> '')"
+        )
     cursor.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")

@@ -49,7 +49,7 @@ class ApiKeyPageOut(Schema):
 
 
 class NewApiKeyOut(ApiKeyOut):
-    """The only answer that ever holds the key itself."""
+    """A new key: the only response that contains the key itself."""
 
     key: str
 
@@ -65,7 +65,7 @@ class ApiKeyIn(Schema):
 
 
 class RotationIn(Schema):
-    """For how many days both keys work."""
+    """A rotation: for how many days both keys work."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -11,7 +11,7 @@ from app.lib.tenancy import everything_visible
 
 
 def organisation_get(*, slug: str) -> Organisation:
-    """Raises NotFound."""
+    """Return an organisation by its slug. Raises NotFound."""
     try:
         return Organisation.objects.get(slug=slug)
     except Organisation.DoesNotExist:
@@ -20,7 +20,7 @@ def organisation_get(*, slug: str) -> Organisation:
 
 @everything_visible()
 def organisation_choices(*, user: UUID) -> list[Organisation]:
-    """Organisations that a person may work in now, in the order in which they joined."""
+    """Return the organisations that a person may work in now, in the order in which they joined."""
     rows = Organisation.objects.filter(memberships__user=user, suspended=None)
     return list(rows.order_by("memberships__created", "memberships__id"))
 
@@ -30,18 +30,18 @@ def membership_list(*, organisation: UUID) -> QuerySet[Membership]:
 
 
 def invitation_list(*, organisation: UUID) -> QuerySet[Invitation]:
-    """Those that nobody has taken, with what `invitation_state` asks for."""
+    """Return the invitations that nobody has accepted, with what `invitation_state` needs."""
     rows = Invitation.objects.filter(organisation=organisation, accepted=None)
     return invitations_with_works(rows).order_by("-created")
 
 
 def invitations_with_works(rows: QuerySet[Invitation]) -> QuerySet[Invitation]:
-    """Each with `works`: whether its link would be taken now."""
+    """Add `works` to each invitation: whether its link can be accepted now."""
     return rows.annotate(works=Exists(invitations_open().filter(pk=OuterRef("pk"))))
 
 
 def invitation_state(invitation: Invitation) -> InvitationState:
-    """Of a row from `invitations_with_works`."""
+    """Return the state of a row from `invitations_with_works`."""
     if invitation.accepted is not None:
         return InvitationState.ACCEPTED
     if invitation.expires <= timezone.now():
@@ -51,7 +51,7 @@ def invitation_state(invitation: Invitation) -> InvitationState:
 
 
 def invitations_open() -> QuerySet[Invitation]:
-    """Those whose link works now: a link must not outlive its maker's right to give that role."""
+    """Return the invitations whose link works now: a link must not outlive its maker's right to give that role."""
     makers = Membership.objects.filter(
         role__in=[Role.OWNER, Role.ADMIN], organisation=OuterRef("organisation"), user=OuterRef("invited_by")
     )
@@ -67,5 +67,5 @@ def invitations_open() -> QuerySet[Invitation]:
 
 @everything_visible()
 def invitation_by_token(*, token: str) -> Invitation | None:
-    """The open invitation of a link; the token itself is the permission."""
+    """Return the open invitation of a link; the token itself is the permission."""
     return invitations_open().select_related("organisation").filter(token_hash=secret_hash(token)).first()

@@ -10,11 +10,11 @@ from django.utils import timezone
 
 from app.accounts.audit_records import audit_record_person
 from app.accounts.choices import Role, TokenPurpose
-from app.accounts.key_hash import secret_hash, secret_make
+from app.accounts.key_hash import secret_derive, secret_hash, secret_make
 from app.accounts.models import Invitation, Membership, Organisation, User
 from app.accounts.one_time_tokens import tokens_end
 from app.accounts.selectors import invitations_open
-from app.accounts.user_sessions import sign_ins_end
+from app.accounts.user_sessions import user_sessions_end
 from app.audit.trail import audit_record
 from app.errors import Conflict, Invalid, NotAllowed, NotFound, RefdeskError
 from app.lib.tenancy import everything_visible
@@ -120,7 +120,7 @@ def user_update(*, user: UUID, values: dict[str, Any]) -> User:
             setattr(row, name, value)
         row.save(update_fields=list(values))
         if not row.is_active:
-            sign_ins_end(user=row.pk)
+            user_sessions_end(user=row.pk)
         if not row.is_active or "email" in values:
             # The address that a link went to may be somebody else's by now.
             tokens_end(purpose=TokenPurpose.PASSWORD_RESET, user=row)
@@ -130,7 +130,7 @@ def user_update(*, user: UUID, values: dict[str, Any]) -> User:
 
 @transaction.atomic
 def password_set(*, user: User, password: str, but: str | None = None) -> None:
-    """Give a person a password; their sessions end, but for the one with the key `but`, which its caller renews.
+    """Give a person a password; their sessions end, except the one with the key `but`, which its caller renews.
 
     Raises:
         Invalid: the password cannot be used.
@@ -140,8 +140,8 @@ def password_set(*, user: User, password: str, but: str | None = None) -> None:
     user.save(update_fields=["password"])
     # A reset link in an old mailbox would undo the change.
     tokens_end(purpose=TokenPurpose.PASSWORD_RESET, user=user)
-    sign_ins_end(user=user.pk, but=but)
-    # They stay, as everywhere; whoever reads the trail sees that the password is not the only way in.
+    user_sessions_end(user=user.pk, but=but)
+    # Linked identities stay; the entry tells a reader of the trail that they can sign in too.
     linked = sorted(user.identities.values_list("issuer", flat=True))
     audit_record_person(user=user, action="user.password", after={"still_linked": linked} if linked else None)
 
@@ -156,7 +156,7 @@ def _password_check(password: str, user: User) -> None:
 
 
 def email_clean(email: str) -> str:
-    """An address as it is stored: without spaces around it, in lower case.
+    """Return an address as it is stored: without spaces around it, in lower case.
 
     Raises:
         Invalid: it is not an e-mail address.
@@ -175,10 +175,10 @@ def email_clean(email: str) -> str:
 def membership_create(*, organisation: Organisation, user: User, role: Role) -> Membership:
     """Make a person a member, or give a member another role."""
     before = Membership.objects.filter(organisation=organisation, user=user).values_list("role", flat=True).first()
-    membership, made = Membership.objects.update_or_create(
+    membership, is_new = Membership.objects.update_or_create(
         organisation=organisation, user=user, defaults={"role": role}
     )
-    if made:
+    if is_new:
         _membership_audit(membership, "membership.create", after={"role": role})
     elif before != role:
         _membership_audit(membership, "membership.update", before={"role": before}, after={"role": role})
@@ -186,7 +186,7 @@ def membership_create(*, organisation: Organisation, user: User, role: Role) -> 
 
 
 def _membership_audit(row: Membership, action: str, **sides: Any) -> None:
-    # By the person, so that all about them is found by one id.
+    # The target is the person, so that one id finds every entry about them.
     audit_record(
         organisation=row.organisation_id,
         action=action,
@@ -210,7 +210,7 @@ def membership_role_set(*, organisation: UUID, membership: UUID, role: Role, act
     if not actor_role.covers(Role.ADMIN) or not actor_role.covers(Role(row.role)) or not actor_role.covers(role):
         raise NotAllowed
     if role != Role.OWNER:
-        _owner_left(row)
+        _other_owner_check(row)
     before, row.role = row.role, role
     row.save(update_fields=["role"])
     _invitations_withdraw_above(row, role)
@@ -229,17 +229,17 @@ def membership_remove(*, organisation: UUID, membership: UUID, actor_role: Role,
         RefdeskError: last_owner.
     """
     row = _membership_locked(organisation=organisation, membership=membership)
-    own = actor is not None and row.user_id == actor.pk
-    if not own and not (actor_role.covers(Role.ADMIN) and actor_role.covers(Role(row.role))):
+    is_self = actor is not None and row.user_id == actor.pk
+    if not is_self and not (actor_role.covers(Role.ADMIN) and actor_role.covers(Role(row.role))):
         raise NotAllowed
-    _owner_left(row)
+    _other_owner_check(row)
     _invitations_withdraw_above(row, None)
     row.delete()
     _membership_audit(row, "membership.delete", before={"role": row.role})
 
 
 def _membership_locked(*, organisation: UUID, membership: UUID) -> Membership:
-    # The organisation's row is the lock: two owners who remove each other come one after the other.
+    # The organisation's row is the lock: two owners who remove each other run one after the other.
     Organisation.objects.select_for_update().filter(pk=organisation).first()
     row = Membership.objects.filter(organisation=organisation, pk=membership).first()
     if row is None:
@@ -247,8 +247,8 @@ def _membership_locked(*, organisation: UUID, membership: UUID) -> Membership:
     return row
 
 
-def _owner_left(row: Membership) -> None:
-    """Raises last_owner when nobody but this member owns the organisation. A deactivated owner does not count."""
+def _other_owner_check(row: Membership) -> None:
+    """Raise last_owner when nobody but this member owns the organisation. A deactivated owner does not count."""
     if row.role != Role.OWNER:
         return
     others = Membership.objects.filter(organisation=row.organisation_id, role=Role.OWNER, user__is_active=True)
@@ -257,16 +257,16 @@ def _owner_left(row: Membership) -> None:
 
 
 def _invitations_withdraw_above(row: Membership, role: Role | None) -> None:
-    """Links that a member made must not outlive the right to make them."""
-    made = Invitation.objects.filter(organisation=row.organisation_id, invited_by=row.user_id, accepted=None)
-    kept = [each for each in Role if role is not None and role.covers(Role.ADMIN) and role.covers(each)]
-    made.exclude(role__in=kept).delete()
+    """Withdraw the invitations that a member may not make any more with this role."""
+    invitations = Invitation.objects.filter(organisation=row.organisation_id, invited_by=row.user_id, accepted=None)
+    covered = [item for item in Role if role is not None and role.covers(Role.ADMIN) and role.covers(item)]
+    invitations.exclude(role__in=covered).delete()
 
 
 def invitation_create(
     *, organisation: Organisation, email: str, role: Role, invited_by: User, inviter_role: Role
 ) -> tuple[Invitation, str]:
-    """An invitation and its token, which is shown once. Earlier open ones to the same address end.
+    """Create an invitation and return it with its token, which is shown once. Earlier open ones to the address end.
 
     Raises:
         NotAllowed: the role is above the inviter's.
@@ -275,7 +275,8 @@ def invitation_create(
     if not inviter_role.covers(Role.ADMIN) or not inviter_role.covers(role):
         raise NotAllowed
     email = email_clean(email)
-    token = secret_make()
+    salt = secret_make()
+    token = secret_derive(salt)
     with transaction.atomic():
         Invitation.objects.filter(organisation=organisation, email=email, accepted=None).delete()
         invitation = Invitation.objects.create(
@@ -287,6 +288,7 @@ def invitation_create(
             expires=timezone.now() + INVITATION_LIFETIME,
         )
         _invitation_audit(invitation, "invitation.create", after={"role": role})
+    invitation.token_salt = salt
     return invitation, token
 
 
@@ -315,7 +317,7 @@ def invitation_withdraw(*, organisation: UUID, invitation: UUID) -> None:
 @everything_visible()
 @transaction.atomic
 def invitation_accept(*, token: str, name: str, password: str, user: User | None = None) -> User:
-    """Use an invitation once: makes the account (or takes the signed-in `user` of the same address) a member.
+    """Accept an invitation once: make a new account, or the signed-in `user` of the same address, a member.
 
     Raises:
         RefdeskError: invitation_invalid.

@@ -1,7 +1,7 @@
-"""What can be done with one row: a page that says what will happen, with a button that does it.
+"""Actions on one row of an admin page: a confirmation, with a button that acts.
 
-Unfold's own actions of rows are links that act when they are opened, so that any page elsewhere could act by naming
-their address. Here an address opens a confirmation; only its form, which carries the CSRF token, acts.
+Unfold's own row actions are links that act when they are opened, so that any foreign page could act by linking to them.
+Here an address opens a confirmation; only its form, which carries the CSRF token, acts.
 """
 
 from collections.abc import Callable
@@ -19,19 +19,19 @@ from unfold.enums import ActionVariant
 
 from app.errors import RefdeskError
 
-# Does it; a text is the message of success, an answer is shown as it is.
+# Performs the action; a text is the message of success, a response is returned as it is.
 Act = Callable[[Any, HttpRequest, Any], HttpResponse | str]
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the confirmation asks.
+    """A confirmation.
 
     Attributes:
-        words: what will happen, in a sentence or two.
-        permission: change, delete or view, of the row.
-        applies: whether there is anything to do with the row.
-        choices: of one value that the form asks for besides: field, label, [(value, label)].
+        words: the consequence, in a sentence or two.
+        permission: change, delete or view, on the row.
+        applies: whether the action makes sense for the row.
+        choices: a value that the form asks for as well: field, label, [(value, label)].
     """
 
     description: str
@@ -53,7 +53,7 @@ def object_action(
     applies: Callable[[Any], bool] = lambda row: True,
     choices: tuple[str, str, tuple[tuple[str, str], ...]] | None = None,
 ) -> Callable[[Act], Any]:
-    """An entry for `actions_row` and `actions_detail` of a ScopedAdmin, called as `act(admin, request, row)`."""
+    """Make an entry for `actions_row` and `actions_detail` of a ScopedAdmin, called as `act(admin, request, row)`."""
     question = Question(description, icon, words, permission, danger, applies, choices)
 
     def decorate(act: Act) -> Any:
@@ -65,51 +65,51 @@ def object_action(
             if not getattr(page, f"has_{permission}_permission")(request, row):
                 raise PermissionDenied
             if request.method == "POST":
-                return _answer(page, request, row, act)
-            return _ask(page, request, row, question)
+                return _perform(page, request, row, act)
+            return _confirm(page, request, row, question)
 
-        # What Unfold reads.
-        marked = cast(Any, view)
-        marked.short_description, marked.icon, marked.dialog = description, icon, None
-        marked.attrs = {"data-danger": ""} if danger else {}
-        marked.variant = ActionVariant.DANGER if danger else ActionVariant.DEFAULT
-        marked.question, marked.allowed_permissions = question, [permission]
-        return marked
+        # Unfold reads these attributes.
+        entry = cast(Any, view)
+        entry.short_description, entry.icon, entry.dialog = description, icon, None
+        entry.attrs = {"data-danger": ""} if danger else {}
+        entry.variant = ActionVariant.DANGER if danger else ActionVariant.DEFAULT
+        entry.question, entry.allowed_permissions = question, [permission]
+        return entry
 
     return decorate
 
 
-def _list(page: Any) -> str:
+def _list_address(page: Any) -> str:
     return reverse(f"admin:{page.model._meta.app_label}_{page.model._meta.model_name}_changelist")
 
 
-def _back(page: Any, request: HttpRequest, row: Any) -> str:
-    """The list if that is where the person came from, else the row's page."""
-    listed = _list(page)
+def _next_address(page: Any, request: HttpRequest, row: Any) -> str:
+    """Return the address of the list if the person came from it, else of the row's page."""
+    list_address = _list_address(page)
     from_list = request.POST.get("from") == "list"
     if from_list or not page.model._default_manager.filter(pk=row.pk).exists():
-        return listed
-    return f"{listed}{row.pk}/change/"
+        return list_address
+    return f"{list_address}{row.pk}/change/"
 
 
-def _answer(page: Any, request: HttpRequest, row: Any, act: Act) -> HttpResponse:
+def _perform(page: Any, request: HttpRequest, row: Any, act: Act) -> HttpResponse:
     try:
-        answer = act(page, request, row)
+        response = act(page, request, row)
     except RefdeskError as error:
         messages.error(request, f"{error.message} {error.hint}")
-        answer = ""
-    if isinstance(answer, HttpResponse):
-        return answer
-    if answer:
-        messages.success(request, answer)
-    return HttpResponseRedirect(_back(page, request, row))
+        response = ""
+    if isinstance(response, HttpResponse):
+        return response
+    if response:
+        messages.success(request, response)
+    return HttpResponseRedirect(_next_address(page, request, row))
 
 
-def _ask(page: Any, request: HttpRequest, row: Any, question: Question) -> HttpResponse:
-    listed = _list(page)
-    # By the path alone: a list may be filtered, and the row's page lies below it.
+def _confirm(page: Any, request: HttpRequest, row: Any, question: Question) -> HttpResponse:
+    list_address = _list_address(page)
+    # Compared by path alone: a list may be filtered, and the row's page lies below it.
     came_from = request.headers.get("Referer", "").split("?", 1)[0]
-    from_list = came_from.endswith(listed)
+    from_list = came_from.endswith(list_address)
     context = {
         **page.admin_site.each_context(request),
         "title": question.description,
@@ -118,6 +118,6 @@ def _ask(page: Any, request: HttpRequest, row: Any, question: Question) -> HttpR
         "question": question,
         "applies": question.applies(row),
         "came_from": "list" if from_list else "row",
-        "back": listed if from_list else f"{listed}{row.pk}/change/",
+        "back": list_address if from_list else f"{list_address}{row.pk}/change/",
     }
     return TemplateResponse(request, "admin/accounts/confirm.html", context)

@@ -1,4 +1,4 @@
-"""The side bar of the admin: short, by what people come for. Pages of details are reached from what they belong to."""
+"""The side bar of the admin, short and by purpose. Pages of details are reached from the row they belong to."""
 
 from typing import Any
 
@@ -17,13 +17,13 @@ GROUPS: tuple[Group, ...] = (
         (
             ("Documents", "library_document", "description"),
             ("Sources", "library_source", "folder"),
-            ("Jobs", "library_job", "manufacturing"),
         ),
     ),
     (
         "Answers",
         (
             ("Bots", "bots_bot", "support_agent"),
+            ("Model servers", "llm_modelendpoint", "dns"),
             ("Conversations", "chat_conversation", "forum"),
         ),
     ),
@@ -39,6 +39,8 @@ GROUPS: tuple[Group, ...] = (
     (
         "Record",
         (
+            ("Jobs", "jobs_job", "manufacturing"),
+            ("Schedule", "jobs_schedule", "schedule"),
             ("Audit trail", "audit_auditentry", "history_edu"),
             ("Exports", "privacy_export", "download"),
             ("Erasures", "privacy_erasure", "delete_forever"),
@@ -47,7 +49,7 @@ GROUPS: tuple[Group, ...] = (
     ),
 )
 USAGE = "plans_usageentry"
-# What operators have besides, who run the box.
+# Pages of the box, for operators only.
 BOX: Group = (
     "This box",
     (
@@ -60,21 +62,21 @@ BOX: Group = (
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
-    """What UNFOLD's SIDEBAR names: the tables that the person may open."""
-    open_to = {
+    """Return the entries of UNFOLD's SIDEBAR: the tables that the person may open."""
+    viewable = {
         f"{model._meta.app_label}_{model._meta.model_name}"
         for model, page in admin.site._registry.items()
         if page.has_view_permission(request)
     }
     first = [{"title": "Dashboard", "icon": "space_dashboard", "link": reverse("admin:index")}]
-    if USAGE in open_to:
+    if USAGE in viewable:
         first.append({"title": "Usage", "icon": "monitoring", "link": reverse(f"admin:{USAGE}_changelist")})
     groups: list[dict[str, Any]] = [{"items": [*first, *_settings(request)]}]
     for title, entries in (*GROUPS, *([BOX] if is_operator(request) else [])):
         items = [
             {"title": name, "icon": icon, "link": reverse(f"admin:{model}_changelist")}
             for name, model, icon in entries
-            if model in open_to
+            if model in viewable
         ]
         if items:
             groups.append({"title": title, "separator": True, "items": items})
@@ -82,12 +84,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def _settings(request: HttpRequest) -> list[dict[str, Any]]:
-    """Of the one organisation that the pages are about; of several, their list."""
-    chosen = organisation_chosen(request)
-    if chosen is not None:
-        link = reverse("admin:accounts_organisation_change", args=[chosen.pk])
+    """Return the link to the settings of the chosen organisation, or to the list of several."""
+    organisation = organisation_chosen(request)
+    if organisation is not None:
+        link = reverse("admin:accounts_organisation_change", args=[organisation.pk])
         return [{"title": "Settings", "icon": "tune", "link": link}]
     if is_operator(request):
         return []
-    listed = reverse("admin:accounts_organisation_changelist")
-    return [{"title": "Organisations", "icon": "apartment", "link": listed}]
+    address = reverse("admin:accounts_organisation_changelist")
+    return [{"title": "Organisations", "icon": "apartment", "link": address}]

@@ -1,4 +1,4 @@
-"""Who is at an admin page and what they may do in which organisation."""
+"""The person at an admin page and their roles."""
 
 from uuid import UUID
 
@@ -9,16 +9,16 @@ from app.accounts.models import User
 from app.errors import RefdeskError
 
 
-def person_of(request: HttpRequest) -> User:
-    """The person at an admin page, who is signed in: the site lets nobody else in."""
+def request_user(request: HttpRequest) -> User:
+    """Return the person at an admin page, who is signed in: the site admits nobody else."""
     user = request.user
     if not isinstance(user, User):
         raise RefdeskError("not_signed_in")
     return user
 
 
-def roles_of(request: HttpRequest, *, least: Role = Role.ADMIN) -> dict[UUID, Role]:
-    """Organisations in which the person has at least a role, and which role."""
+def admin_roles(request: HttpRequest, *, least: Role = Role.ADMIN) -> dict[UUID, Role]:
+    """Return the organisations in which the person has at least a role, with that role."""
     user = request.user
     if not isinstance(user, User) or not user.is_active:
         return {}
@@ -30,14 +30,14 @@ def is_operator(request: HttpRequest) -> bool:
 
 
 def role_in(request: HttpRequest, organisation: UUID) -> Role:
-    """What the person may do in an organisation. An operator acts as an owner.
+    """Return the person's role in an organisation. An operator acts as an owner.
 
     Raises:
         RefdeskError: not_found outside their organisations.
     """
     if is_operator(request):
         return Role.OWNER
-    role = roles_of(request).get(organisation)
+    role = admin_roles(request).get(organisation)
     if role is None:
         raise RefdeskError("not_found")
     return role

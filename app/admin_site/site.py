@@ -1,4 +1,4 @@
-"""Django admin's site: the portal's sign-in, and a search that keeps nothing."""
+"""Django admin's site: the portal's sign-in, and a search without a cache."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -29,9 +29,9 @@ class RefdeskAdminSite(UnfoldAdminSite):  # type: ignore[misc]
     index_template = "analytics/dashboard.html"
 
     def admin_view(self, view: Callable[..., HttpResponse], cacheable: bool = False) -> Callable[..., HttpResponse]:
-        """Every page of the admin sees the person's organisations, an operator all of them.
+        """Wrap a page so that it sees the person's organisations, an operator all of them.
 
-        For the rest of the request: Django renders these pages after the view has returned.
+        The scope holds for the rest of the request: Django renders these pages after the view has returned.
         """
         guarded: Callable[..., HttpResponse] = super().admin_view(view, cacheable)
 
@@ -46,19 +46,19 @@ class RefdeskAdminSite(UnfoldAdminSite):  # type: ignore[misc]
             try:
                 return guarded(request, *args, **kwargs)
             except (ValidationError, DataError) as error:
-                # Ids, filters and chosen rows come as the address or the form says, before any form of ours checks.
+                # Ids, filters and chosen rows come from the address or the form before any form of ours checks them.
                 raise BadRequest("A value cannot be used.") from error
 
         return scoped
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """The portal's sign-in page carries the lock-out, so it is the only one."""
+        """Redirect to the portal's sign-in page, the only one, because it has the lock-out."""
         if request.user.is_authenticated:
             raise PermissionDenied
         return redirect_to_login(request.GET.get("next") or reverse("admin:index"))
 
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """As in the portal: with its line in the audit trail, and at the provider too."""
+        """Sign out as in the portal: with an audit entry, and at the provider too."""
         return session_leave(request) if request.method == "POST" else HttpResponseNotAllowed(["POST"])
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -68,12 +68,15 @@ class RefdeskAdminSite(UnfoldAdminSite):  # type: ignore[misc]
             return HttpResponseRedirect("/")
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        answer: HttpResponse = choice_take(request) or super().index(request, extra_context)
-        return answer
+        response: HttpResponse = choice_take(request) or super().index(request, extra_context)
+        return response
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Pages and rows that match. Unfold's own keeps results for five minutes, beyond a change of role."""
-        begun = time.monotonic()
+        """Return matching pages and rows.
+
+        Unfold's own search caches results for five minutes, beyond a change of role.
+        """
+        started = time.monotonic()
         term = request.GET.get("s", "").replace("\0", "").strip().lower()[:100]
         if not term:
             return HttpResponse()
@@ -85,7 +88,7 @@ class RefdeskAdminSite(UnfoldAdminSite):  # type: ignore[misc]
             "results": results,
             "page_obj": Paginator(results, len(results) or 1),
             "page_counter": 0,
-            "execution_time": time.monotonic() - begun,
+            "execution_time": time.monotonic() - started,
             "command_show_history": False,
         }
         template = "unfold/helpers/command_results.html" if extended else "unfold/helpers/search_results.html"

@@ -1,4 +1,4 @@
-"""What the admin pages show and let change: an operator everything, an owner or admin their organisations' rows.
+"""Scope of the admin pages: an operator sees and changes everything, an owner or admin their organisations' rows.
 
 Every page of Django admin derives from `ScopedAdmin`. Rows outside the scope do not exist for its lists, counts,
 searches, filters, drop-downs, detail pages and actions, because all of them read from `get_queryset`.
@@ -22,20 +22,20 @@ from unfold.admin import ModelAdmin, TabularInline
 from app.accounts.choices import Role
 from app.accounts.models import Organisation
 from app.admin_site.organisation_switcher import organisation_chosen
-from app.admin_site.roles import is_operator, person_of, role_in, roles_of
+from app.admin_site.roles import admin_roles, is_operator, request_user, role_in
 from app.errors import RefdeskError
 
-# Admin modules take all they need from here.
+# Admin modules import all of this from here.
 __all__ = [
     "ReadOnlyAdmin",
     "ReadOnlyInline",
     "ScopedAdmin",
     "action",
+    "admin_roles",
     "display",
     "is_operator",
-    "person_of",
+    "request_user",
     "role_in",
-    "roles_of",
 ]
 
 LOOKUPS = frozenset({"id", "pk", "name", "exact", "in", "isnull", "gte", "lt"})
@@ -44,44 +44,46 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def action(*, description: str, permissions: Sequence[str] = ()) -> Callable[[Method], Method]:
-    """Unfold's decorator, typed: an entry in the list's actions."""
-    marked: Callable[[Method], Method] = decorators.action(description=description, permissions=permissions or None)
-    return marked
+    """Mark a method as an entry of the list's actions (Unfold's decorator, typed)."""
+    decorator: Callable[[Method], Method] = decorators.action(description=description, permissions=permissions or None)
+    return decorator
 
 
 def display(*, description: str, ordering: str = "", label: dict[str, str] | None = None) -> Callable[[Method], Method]:
-    """Unfold's decorator, typed: a column that is worked out; `label` gives values their colours, and a capital.
+    """Mark a method as a computed column (Unfold's decorator, typed); `label` gives values colours, and a capital.
 
-    An empty text is shown as every other empty cell is.
+    An empty text is shown like every other empty cell.
     """
-    colours = {_titled(value): colour for value, colour in label.items()} if label else None
+    colours = {_capitalise(value): colour for value, colour in label.items()} if label else None
 
     def decorate(method: Method) -> Method:
         @wraps(method)
-        def shown(*args: Any) -> Any:
+        def column(*args: Any) -> Any:
             value = method(*args)
-            return None if value == "" else _titled(value) if label and isinstance(value, str) else value
+            return None if value == "" else _capitalise(value) if label and isinstance(value, str) else value
 
-        marked: Method = decorators.display(description=description, ordering=ordering or None, label=colours)(shown)
-        return marked
+        decorated: Method = decorators.display(description=description, ordering=ordering or None, label=colours)(
+            column
+        )
+        return decorated
 
     return decorate
 
 
-def _titled(words: str) -> str:
-    return words[:1].upper() + words[1:]
+def _capitalise(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
-    """One table in Django admin. A page offers nothing but what its class switches on.
+    """A table's pages in Django admin, limited to what the class switches on.
 
     Attributes:
         organisation_path: lookup from a row to its organisation.
         least_role: who may open the page besides operators.
-        may_add, may_change, may_delete: which doors exist; `operator_only` closes them to everybody else.
-        when_empty: what an empty list says, with what to do.
-        when_deleted: what goes with a row, as its confirmation says.
-        add_words: what the button that makes a row says, where it is not just "Save".
+        may_add, may_change, may_delete: the pages that exist; `operator_only` closes them to everybody else.
+        when_empty: the text of an empty list, with what to do.
+        when_deleted: the consequence of a deletion, for its confirmation.
+        add_words: the label of the button that makes a row, where it is not just "Save".
         add_destroys: whether making a row erases something for good.
     """
 
@@ -103,35 +105,35 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
 
     # Who may do what
 
-    def _enters(self, request: HttpRequest) -> bool:
-        return is_operator(request) or bool(roles_of(request, least=self.least_role))
+    def _may_enter(self, request: HttpRequest) -> bool:
+        return is_operator(request) or bool(admin_roles(request, least=self.least_role))
 
-    def _reaches(self, request: HttpRequest, obj: Any) -> bool:
-        """A row outside the scope is refused here too, though no page should have found it."""
-        if not self._enters(request):
+    def _may_reach(self, request: HttpRequest, obj: Any) -> bool:
+        """Return whether a row is inside the scope, as a second check: no page should have found another row."""
+        if not self._may_enter(request):
             return False
         if obj is None or is_operator(request):
             return True
-        # Unfold asks with an id where Django asks with a row; a page asks ten times about the same one.
+        # Unfold passes an id where Django passes a row; a page checks the same row ten times.
         key = (self.model, str(obj.pk if isinstance(obj, Model) else obj))
-        known: dict[Any, bool] = request.__dict__.setdefault("_admin_reach", {})
-        if key not in known:
+        results: dict[Any, bool] = request.__dict__.setdefault("_admin_reach", {})
+        if key not in results:
             try:
-                known[key] = bool(self.get_queryset(request).filter(pk=key[1]).exists())
-            except (ValidationError, ValueError):  # the address holds no id
-                known[key] = False
-        return known[key]
+                results[key] = bool(self.get_queryset(request).filter(pk=key[1]).exists())
+            except (ValidationError, ValueError):  # no id in the address
+                results[key] = False
+        return results[key]
 
-    def _may(self, request: HttpRequest, door: str, switched_on: bool, obj: Any) -> bool:
-        if not switched_on or (door in self.operator_only and not is_operator(request)):
+    def _may(self, request: HttpRequest, operation: str, switched_on: bool, obj: Any) -> bool:
+        if not switched_on or (operation in self.operator_only and not is_operator(request)):
             return False
-        return self._reaches(request, obj)
+        return self._may_reach(request, obj)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        return self._enters(request)
+        return self._may_enter(request)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._reaches(request, obj)
+        return self._may_reach(request, obj)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return self._may(request, "add", self.may_add, None)
@@ -151,14 +153,17 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
             rows = rows.filter(**{self.organisation_path: chosen.pk})
         if is_operator(request):
             return rows
-        return rows.filter(**{f"{self.organisation_path}__in": list(roles_of(request, least=self.least_role))})
+        return rows.filter(**{f"{self.organisation_path}__in": list(admin_roles(request, least=self.least_role))})
 
     def listed_only(self, request: HttpRequest) -> Organisation | None:
-        """The organisation that a list is about. Rows and forms of the person's other organisations stay open."""
+        """Return the organisation that a list is limited to.
+
+        Rows of the person's other organisations stay reachable.
+        """
         return organisation_chosen(request) if request.__dict__.get("_admin_lists") else None
 
     def _choices(self, request: HttpRequest, field: Any) -> QuerySet[Any]:
-        """Rows that a drop-down may offer: those of the other table's own page."""
+        """Return the rows that a drop-down may offer: those of the other table's own page."""
         model = field.related_model
         if self.admin_site.is_registered(model):
             rows: QuerySet[Any] = self.admin_site.get_model_admin(model).get_queryset(request)
@@ -177,28 +182,29 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
 
     def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "role" and not is_operator(request):
-            own = roles_of(request).values()
-            kwargs["choices"] = [(role.value, role.label) for role in Role if any(mine.covers(role) for mine in own)]
+            roles = admin_roles(request).values()
+            kwargs["choices"] = [(role.value, role.label) for role in Role if any(own.covers(role) for own in roles)]
         return super().formfield_for_choice_field(db_field, request, **kwargs)
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
-        found: list[Any] = []
+        filters: list[Any] = []
         for entry in super().get_list_filter(request):
             # Django's plain filter over a relation lists the whole other table, names included.
             relation = isinstance(entry, str) and isinstance(_field(self.model, entry), ForeignKey)
             if entry == "organisation" and organisation_chosen(request) is not None:
                 continue
-            found.append((entry, admin.RelatedOnlyFieldListFilter) if relation else entry)
-        return found
+            filters.append((entry, admin.RelatedOnlyFieldListFilter) if relation else entry)
+        return filters
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
-        shown = super().get_list_display(request)
+        columns = super().get_list_display(request)
         if organisation_chosen(request) is None:
-            return list(shown)
-        return [column for column in shown if column != "organisation"]
+            return list(columns)
+        return [column for column in columns if column != "organisation"]
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
-        # Django lets the address filter by any column of the table, by parts of a hash too. What our filters ask for:
+        # Django lets the address filter by any column of the table, even by parts of a hash. Only our filters' columns
+        # pass.
         names = [entry if isinstance(entry, str) else entry[0] for entry in self.list_filter]
         name, *rest = lookup.split("__")
         return name in names and len(rest) <= 2 and set(rest) <= LOOKUPS
@@ -206,33 +212,33 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
     # Adding and changing
 
     def organisation_for(self, request: HttpRequest, obj: Any) -> Organisation:
-        """The organisation of a new row: the one chosen, or the only one there is for this person."""
+        """Return the organisation of a new row: the chosen one, or the person's only one."""
         if getattr(obj, "organisation_id", None):
             organisation: Organisation = obj.organisation
         else:
-            organisation = Organisation.objects.get(pk=next(iter(roles_of(request, least=self.least_role))))
+            organisation = Organisation.objects.get(pk=next(iter(admin_roles(request, least=self.least_role))))
         role_in(request, organisation.pk)
         return organisation
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        """Those that there is something to do for: a bot that is paused can only be resumed."""
+        """Return the actions that apply to the row: a paused bot can only be resumed."""
         offered: list[Any] = super().get_actions_detail(request, object_id)
-        asking = [each for each in offered if hasattr(each.method, "question")]
-        row = self.get_object(request, unquote(str(object_id))) if asking else None
-        return [each for each in offered if each not in asking or (row and each.method.question.applies(row))]
+        row_actions = [item for item in offered if hasattr(item.method, "question")]
+        row = self.get_object(request, unquote(str(object_id))) if row_actions else None
+        return [item for item in offered if item not in row_actions or (row and item.method.question.applies(row))]
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        given: dict[str, Any] = super().get_changeform_initial_data(request)
+        initial: dict[str, Any] = super().get_changeform_initial_data(request)
         chosen = organisation_chosen(request)
-        return {**({"organisation": chosen.pk} if chosen is not None else {}), **given}
+        return {**({"organisation": chosen.pk} if chosen is not None else {}), **initial}
 
     def audited_as(self, obj: Any) -> str:
-        """The id by which the audit trail knows a row; empty: it tells nothing of such rows."""
+        """Return the id of a row in the audit trail; empty: the trail does not record such rows."""
         return str(obj.pk) if self.may_add or self.may_change or self.may_delete else ""
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
         obj = kwargs.get("obj")
-        shown = {
+        page_context = {
             "audited_as": self.audited_as(obj) if obj is not None else "",
             "show_save_and_add_another": False,
             # A new row that is saved has its own next page: its secret, its progress or its list.
@@ -242,12 +248,12 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
             **({"show_save": False} if self.add_words and obj is None else {}),
             **context,
         }
-        answer: HttpResponse = super().render_change_form(request, shown, **kwargs)
-        return answer
+        response: HttpResponse = super().render_change_form(request, page_context, **kwargs)
+        return response
 
     def get_exclude(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
         excluded = list(super().get_exclude(request, obj) or [])
-        if obj is None and not is_operator(request) and len(roles_of(request, least=self.least_role)) == 1:
+        if obj is None and not is_operator(request) and len(admin_roles(request, least=self.least_role)) == 1:
             excluded.append("organisation")
         return excluded
 
@@ -262,7 +268,7 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
         return fixed
 
     def object_save(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
-        """Store what the form holds, by the services. May raise RefdeskError; sets `obj` to the stored row.
+        """Store the form's values by the services. May raise RefdeskError; sets `obj` to the stored row.
 
         There is no default: Django's own save would leave no trace in the audit trail.
         """
@@ -273,8 +279,8 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
         raise NotImplementedError
 
     def _pressed(self, request: HttpRequest, obj: Any) -> list[Any]:
-        """Buttons of the page that were pressed instead of Save."""
-        return [each for each in self.get_actions_submit_line(request, obj.pk) if each.action_name in request.POST]
+        """Return the buttons that were pressed instead of Save."""
+        return [item for item in self.get_actions_submit_line(request, obj.pk) if item.action_name in request.POST]
 
     def save_model(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
         pressed = self._pressed(request, obj)
@@ -286,18 +292,18 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
         if self._pressed(request, obj):
             return HttpResponseRedirect(request.get_full_path())
-        answer: HttpResponse = super().response_change(request, obj)
-        return answer
+        response: HttpResponse = super().response_change(request, obj)
+        return response
 
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
     ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
-        """What a confirmation names: the rows themselves. Django would read all that hangs on them, passages too."""
+        """Return the rows that a confirmation names: Django would read all dependent rows, passages too."""
         rows = list(objs)
         return [str(row) for row in rows], {str(self.model._meta.verbose_name_plural): len(rows)}, set(), []
 
-    # Django's own log keeps names of rows and people beyond their erasure; the audit trail records the change, and can
-    # forget who and what it was.
+    # Django's own log keeps names of rows and people beyond their erasure; the audit trail records the change instead,
+    # and its details can be erased.
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:
         return
@@ -315,14 +321,14 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
         for obj in queryset:
             self.object_delete(request, obj)
 
-    # Django admin knows no errors but its forms': ours go back to the page as a message.
+    # Django admin handles only the errors of its forms: ours go back to the page as a message.
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         return self._or_message(request, super().changeform_view, *args, **kwargs)
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:
-        shown = {**(extra_context or {}), "when_deleted": self.when_deleted}
-        return self._or_message(request, super().delete_view, object_id, extra_context=shown)
+        context = {**(extra_context or {}), "when_deleted": self.when_deleted}
+        return self._or_message(request, super().delete_view, object_id, extra_context=context)
 
     def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         request.__dict__["_admin_lists"] = True
@@ -336,7 +342,7 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
             return HttpResponseRedirect(request.get_full_path())
 
     def secret_page(self, request: HttpRequest, obj: Any, *, heading: str, secret: str, words: str) -> HttpResponse:
-        """The answer to adding something that is shown once. Not by a message: those wait in the session's row."""
+        """Return the page with a secret that is shown once. Not as a message: those are stored in the session's row."""
         context = {
             **self.admin_site.each_context(request),
             "title": heading,
@@ -348,7 +354,7 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
 
 
 class ReadOnlyInline(TabularInline):  # type: ignore[misc]
-    """Rows below another row's page. They are the other row's, so its scope is theirs."""
+    """Rows on another row's page, within that row's scope."""
 
     can_delete = False
     extra = 0
@@ -370,7 +376,7 @@ class ReadOnlyInline(TabularInline):  # type: ignore[misc]
 
 
 class ReadOnlyAdmin(ScopedAdmin):
-    """A table that is only looked at: every column fixed, no door open."""
+    """A read-only table: every column fixed, no page that changes a row."""
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
         fixed = [*super().get_readonly_fields(request, obj), *(field.name for field in self.model._meta.fields)]

@@ -13,9 +13,9 @@ from app.analytics.schemas import UsageReportOut
 from app.analytics.usage_tables import usage_names
 from app.errors import Invalid
 from app.lib.csv_table import csv_table
-from app.lib.openapi_responses import CSV, answered
+from app.lib.openapi_responses import CSV, responses
 from app.lib.strict_types import Day
-from app.lib.times import time_shape
+from app.lib.times import time_text
 from app.plans.choices import UsageBy
 from app.plans.periods import LONGEST
 from app.plans.selectors import Used, today, usage_by, usage_of_month
@@ -27,7 +27,7 @@ COLUMNS = ("key", "name", "requests", "tokens_in", "tokens_out", "tokens_embedde
 
 
 class By(StrEnum):
-    """What `by` may be."""
+    """The values of `by`."""
 
     DAY = "day"
     BOT = "bot"
@@ -37,7 +37,7 @@ class By(StrEnum):
 
 
 @router.get(
-    "/usage", auth=policy(Role.ADMIN, Scope.ADMIN), response=UsageReportOut, by_alias=True, openapi_extra=answered(CSV)
+    "/usage", auth=policy(Role.ADMIN, Scope.ADMIN), response=UsageReportOut, by_alias=True, openapi_extra=responses(CSV)
 )
 def list_usage(
     request: ApiRequest,
@@ -46,9 +46,9 @@ def list_usage(
     by: By = By.DAY,
     format: Literal["json", "csv"] = "json",
 ) -> Any:
-    """Requests and tokens used, by day, bot, key, person or model, and what is left of the month.
+    """Return used requests and tokens, by day, bot, key, person or model, and the rest of the month.
 
-    With `format=csv`, or `Accept: text/csv`, a file. What runs now counts with what it has reserved.
+    With `format=csv`, or `Accept: text/csv`, the response is a file. Running work counts with its reservation.
     """
     organisation, last = request.caller.organisation_id, until or today()
     first = since or last.replace(day=1)
@@ -70,9 +70,9 @@ def _item(row: Used, names: dict[str, str]) -> dict[str, Any]:
 
 def _file(request: ApiRequest, name: str, items: list[dict[str, Any]]) -> HttpResponse:
     content = csv_table(COLUMNS, ([item[column] for column in COLUMNS] for item in items))
-    answer = HttpResponse(content, content_type="text/csv; charset=utf-8")
-    answer["Content-Disposition"] = f'attachment; filename="{name}"'
-    return answer
+    response = HttpResponse(content, content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
 
 
 def _plan(organisation: UUID) -> dict[str, Any]:
@@ -85,13 +85,13 @@ def _plan(organisation: UUID) -> dict[str, Any]:
         "tokens_per_minute": plan.tokens_per_minute,
         "requests_per_month": standing.requests_most,
         "tokens_per_month": standing.tokens_most,
-        "requests_left": _left(standing.requests_most, standing.requests),
-        "tokens_left": _left(standing.tokens_most, standing.tokens),
+        "requests_left": _remaining(standing.requests_most, standing.requests),
+        "tokens_left": _remaining(standing.tokens_most, standing.tokens),
         "percent": standing.percent,
         "low": standing.is_low,
-        "renews": time_shape(standing.renews),
+        "renews": time_text(standing.renews),
     }
 
 
-def _left(most: int | None, used: int) -> int | None:
+def _remaining(most: int | None, used: int) -> int | None:
     return None if most is None else max(0, most - used)

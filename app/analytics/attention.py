@@ -1,4 +1,4 @@
-"""What somebody should look at today, in the order of how much it hurts."""
+"""Notices that need attention today, the most serious first."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,12 +25,12 @@ SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One thing to look at.
+    """A notice.
 
     Attributes:
-        kind: what to link to: document, documents, key, organisation, bot, messages, usage.
+        kind: the target of the link: document, documents, key, organisation, bot, messages, usage.
         target: id of the row, or None for a list; `query` then narrows it.
-        heavy: something does not work; otherwise it will soon not, or works as somebody wanted it.
+        heavy: something does not work; otherwise it soon will not, or somebody switched it off.
     """
 
     kind: str
@@ -42,21 +42,21 @@ class Notice:
 
 
 def notice_list(*, organisations: Sequence[UUID]) -> list[Notice]:
-    wanted = list(organisations)
-    found = [
-        *_suspended(wanted),
-        *_quotas(wanted),
-        *_answers(wanted),
-        *_documents(wanted),
-        *_keys(wanted),
-        *_bots(wanted),
+    ids = list(organisations)
+    notices = [
+        *_suspended(ids),
+        *_quotas(ids),
+        *_answers(ids),
+        *_documents(ids),
+        *_keys(ids),
+        *_bots(ids),
     ]
-    return sorted(found, key=lambda notice: not notice.heavy)
+    return sorted(notices, key=lambda notice: not notice.heavy)
 
 
 def _suspended(organisations: list[UUID]) -> Iterator[Notice]:
     for row in Organisation.objects.filter(pk__in=organisations).exclude(suspended=None)[:SHOWN]:
-        yield Notice("organisation", row.pk, f"{row.name} is suspended", "Nobody of it gets in.", heavy=True)
+        yield Notice("organisation", row.pk, f"{row.name} is suspended", "Its people and keys are refused.", heavy=True)
 
 
 def _quotas(organisations: list[UUID]) -> Iterator[Notice]:
@@ -76,8 +76,8 @@ def _answers(organisations: list[UUID]) -> Iterator[Notice]:
     ).order_by()
     for code, count in rows.values_list("error_code").annotate(count=Count("id")).order_by("-count")[:SHOWN]:
         entry = CODES.get(code, CODES["internal"])
-        answers = "An answer" if count == 1 else f"{count} answers"
-        title = f"{answers} failed within a day: {entry.message}"
+        responses = "An answer" if count == 1 else f"{count} answers"
+        title = f"{responses} failed within a day: {entry.message}"
         query = urlencode({"state__exact": MessageState.FAILED.value, "error_code__exact": code})
         yield Notice("messages", None, title, entry.hint, heavy=True, query=query)
 

@@ -1,4 +1,4 @@
-"""Plots of the dashboard: what a canvas draws, and the same figures as a table for who reads instead."""
+"""Plots of the dashboard: data for a canvas, and the same figures as a table for readers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ STATE_TONES = {
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """tone: a colour of tokens.css."""
+    """A series of values. tone: a colour of tokens.css."""
 
     name: str
     tone: str
@@ -35,14 +35,14 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """One plot.
+    """A plot.
 
     Attributes:
         kind: bar (stacked), line or doughnut.
-        summary: the one sentence that the plot says.
+        summary: the plot's message, in a sentence.
         first: heading of the table's first column.
         unit: after each number, as "s".
-        empty: what to do when there is nothing to plot.
+        empty: a text for a plot without data.
     """
 
     id: str
@@ -57,28 +57,28 @@ class Chart:
 
     @property
     def is_empty(self) -> bool:
-        return not any(value for each in self.series for value in each.values)
+        return not any(value for series in self.series for value in series.values)
 
     @property
     def drawing(self) -> dict[str, Any]:
-        """What frontend/src/admin/dashboard.ts reads."""
+        """Return the data that frontend/src/admin/dashboard.ts reads."""
         series = [
-            {"name": each.name, "tone": each.tone, "values": each.values, "dashed": each.dashed} for each in self.series
+            {"name": row.name, "tone": row.tone, "values": row.values, "dashed": row.dashed} for row in self.series
         ]
         return {"kind": self.kind, "labels": self.labels, "series": series, "unit": self.unit}
 
     @property
     def rows(self) -> list[tuple[str, list[str]]]:
-        """Of the table: the latest first where they are days, without those on which nothing was."""
+        """Return the rows of the table: days the latest first, without days that have no values."""
         rows = []
         for number, label in enumerate(self.labels):
-            values = [each.values[number] for each in self.series]
+            values = [series.values[number] for series in self.series]
             if any(values):
-                rows.append((label, [number_words(value, self.unit) for value in values]))
+                rows.append((label, [number_text(value, self.unit) for value in values]))
         return rows[::-1] if self.first == "Day" else rows
 
 
-def number_words(value: Number, unit: str = "") -> str:
+def number_text(value: Number, unit: str = "") -> str:
     if value is None:
         return "–"
     return f"{value:.2f} {unit}" if unit == "s" else f"{value:,}"
@@ -102,7 +102,7 @@ def questions_chart(figures: AnswerFigures, *, words: str) -> Chart:
         id="questions",
         title="Questions a day",
         kind="bar",
-        summary=f"{_questions(figures.whole.questions)} {words}, by how they were answered.",
+        summary=f"{_questions(figures.total.questions)} {words}, by how they were answered.",
         first="Day",
         labels=_days(figures),
         series=[Series(name, tone, _daily(figures, field)) for name, tone, field in MODES],
@@ -111,9 +111,9 @@ def questions_chart(figures: AnswerFigures, *, words: str) -> Chart:
 
 
 def modes_chart(figures: AnswerFigures, *, words: str) -> Chart:
-    whole = figures.whole
-    answered = whole.by_model + whole.extractive
-    share = round(100 * answered / whole.questions) if whole.questions else 0
+    total = figures.total
+    answered = total.by_model + total.extractive
+    share = round(100 * answered / total.questions) if total.questions else 0
     return Chart(
         id="modes",
         title="How answers were made",
@@ -121,14 +121,14 @@ def modes_chart(figures: AnswerFigures, *, words: str) -> Chart:
         summary=f"{share}% of the questions {words} were answered from the documents.",
         first="Answer",
         labels=[name for name, _, _ in MODES],
-        series=[Series("Answers", ",".join(tone for _, tone, _ in MODES), [getattr(whole, f) for _, _, f in MODES])],
+        series=[Series("Answers", ",".join(tone for _, tone, _ in MODES), [getattr(total, f) for _, _, f in MODES])],
         empty="It shows once there are answers.",
     )
 
 
 def latency_chart(figures: AnswerFigures, *, words: str) -> Chart:
-    whole = figures.whole
-    first = f"{whole.first_median:.1f} s" if whole.first_median is not None else "not known"
+    total = figures.total
+    first = f"{total.first_median:.1f} s" if total.first_median is not None else "not known"
     lines: Sequence[tuple[str, str, str, bool]] = (
         ("First words, median", "lamp", "first_median", False),
         ("First words, 95 of 100", "lamp", "first_slow", True),
@@ -153,9 +153,9 @@ def _seconds(figures: AnswerFigures, name: str) -> list[Number]:
 
 
 def satisfaction_chart(figures: AnswerFigures, *, words: str) -> Chart:
-    whole = figures.whole
-    rated = whole.thumbs_up + whole.thumbs_down
-    share = f"{round(100 * whole.thumbs_up / rated)}% of {rated:,} ratings" if rated else "No ratings"
+    total = figures.total
+    rated = total.thumbs_up + total.thumbs_down
+    share = f"{round(100 * total.thumbs_up / rated)}% of {rated:,} ratings" if rated else "No ratings"
     return Chart(
         id="satisfaction",
         title="Satisfaction",
@@ -200,18 +200,18 @@ ANSWER_CHARTS: tuple[Callable[..., Chart], ...] = (
 )
 
 
-def tiles_of(whole: Answers, documents: DocumentFigures) -> list[tuple[str, str, str]]:
-    """The figures at the top: name, value, remark."""
-    answered = whole.by_model + whole.extractive
-    rated = whole.thumbs_up + whole.thumbs_down
-    share = f"{round(100 * answered / whole.questions)}%" if whole.questions else "–"
-    first = "–" if whole.first_median is None else f"{whole.first_median:.1f} s"
-    slow = "" if whole.first_slow is None else f"95 of 100 within {whole.first_slow:.1f} s"
+def dashboard_tiles(total: Answers, documents: DocumentFigures) -> list[tuple[str, str, str]]:
+    """Return the figures at the top: name, value, remark."""
+    answered = total.by_model + total.extractive
+    rated = total.thumbs_up + total.thumbs_down
+    share = f"{round(100 * answered / total.questions)}%" if total.questions else "–"
+    first = "–" if total.first_median is None else f"{total.first_median:.1f} s"
+    slow = "" if total.first_slow is None else f"95 of 100 within {total.first_slow:.1f} s"
     ready = documents.states.get(DocumentState.READY, 0)
     return [
-        ("Questions", f"{whole.questions:,}", f"{whole.refused:,} not in the documents" if whole.refused else ""),
-        ("Answered", share, f"{whole.failed:,} failed" if whole.failed else ""),
+        ("Questions", f"{total.questions:,}", f"{total.refused:,} not in the documents" if total.refused else ""),
+        ("Answered", share, f"{total.failed:,} failed" if total.failed else ""),
         ("First words", first, slow),
-        ("Thumbs up", f"{round(100 * whole.thumbs_up / rated)}%" if rated else "–", f"of {rated:,}" if rated else ""),
+        ("Thumbs up", f"{round(100 * total.thumbs_up / rated)}%" if rated else "–", f"of {rated:,}" if rated else ""),
         ("Documents ready", f"{ready:,}", f"of {documents.all:,}"),
     ]

@@ -5,7 +5,7 @@ from pydantic import Field
 
 
 class UsageOut(Schema):
-    """Sums of a group. `key`: a day, an id or a model's name; null where there was none. `name`: as people know it."""
+    """The sums of a group. `key`: a day, an id or a model's name; null where there was none. `name`: for people."""
 
     key: str | None
     name: str | None
@@ -16,7 +16,7 @@ class UsageOut(Schema):
 
 
 class PlanOut(Schema):
-    """The organisation's plan and what is left of it this month; null: no limit."""
+    """The organisation's plan and the rest of it this month; null: no limit."""
 
     name: str
     title: str

@@ -1,4 +1,4 @@
-"""Figures of organisations over some days, each set by one statement, for the dashboard.
+"""Figures of organisations over some days for the dashboard, each set from one statement.
 
 `organisations` takes the place of the `organisation` of other selectors: an operator looks at several at once. An empty
 list gives empty figures. Days are UTC's.
@@ -24,7 +24,7 @@ SHARES = (0.5, 0.95)
 class Answers:
     """Answers of one day, or of all days. Each question has exactly one answer, so `questions` counts both.
 
-    The four times are seconds, None where nothing was measured. Tokens are the ledger's (app/plans).
+    The four times are seconds, None where nothing was measured. The ledger has the tokens (app/plans).
     """
 
     day: date | None
@@ -43,15 +43,15 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class AnswerFigures:
-    """One entry a day, days without a question too, the oldest first; and all of them together."""
+    """Answers by day, also of days without a question, the oldest first; and their total."""
 
     days: list[Answers]
-    whole: Answers
+    total: Answers
 
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """A question that got no answer, as it was last asked. times: how often it was asked in the same words."""
+    """A question without an answer, in its latest spelling. times: how often it was asked in the same words."""
 
     question: str
     times: int
@@ -71,7 +71,7 @@ class DocumentFigures:
         return sum(self.states.values())
 
 
-# A failed answer has a mode too, the one it was to be written in: it counts as failed only.
+# A failed answer has a mode too, the intended one: it counts as failed only.
 _ANSWERS = """
 SELECT (created AT TIME ZONE 'UTC')::date, count(*),
   count(*) FILTER (WHERE state <> 'failed' AND mode = 'model'),
@@ -94,26 +94,26 @@ def _rows(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
     return rows
 
 
-def since_of(days: int) -> datetime:
-    """The first moment of a period of whole days that ends with today."""
+def period_start(days: int) -> datetime:
+    """Return the first moment of a period of whole days that ends with today."""
     today = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
     return today - timedelta(days=days - 1)
 
 
 def answer_figures(*, organisations: Sequence[UUID], days: int) -> AnswerFigures:
-    since = since_of(days)
-    found: dict[date | None, Answers] = {}
+    since = period_start(days)
+    by_day: dict[date | None, Answers] = {}
     values = {"organisations": list(organisations), "since": since, "shares": list(SHARES)}
     for *counts, first, total in _rows(_ANSWERS, values):
-        found[counts[0]] = Answers(*counts, *(first or (None, None)), *(total or (None, None)))
-    every = [since.date() + timedelta(days=number) for number in range(days)]
-    return AnswerFigures([found.get(day, Answers(day)) for day in every], found.get(None, Answers(None)))
+        by_day[counts[0]] = Answers(*counts, *(first or (None, None)), *(total or (None, None)))
+    period = [since.date() + timedelta(days=number) for number in range(days)]
+    return AnswerFigures([by_day.get(day, Answers(day)) for day in period], by_day.get(None, Answers(None)))
 
 
 def document_figures(*, organisations: Sequence[UUID]) -> DocumentFigures:
     rows = Document.objects.filter(organisation__in=list(organisations)).order_by()
-    counted = dict(rows.values_list("state").annotate(Count("id")))
-    return DocumentFigures({state: counted.get(state, 0) for state in DocumentState.values})
+    counts = dict(rows.values_list("state").annotate(Count("id")))
+    return DocumentFigures({state: counts.get(state, 0) for state in DocumentState.values})
 
 
 _UNANSWERED = """
@@ -134,9 +134,9 @@ LIMIT %(limit)s
 
 
 def unanswered_list(*, organisations: Sequence[UUID], days: int, limit: int = 10) -> list[Unanswered]:
-    """Questions that the documents did not answer or whose answer failed, the most asked first.
+    """Return questions that the documents did not answer or whose answer failed, the most asked first.
 
-    They are words of conversations: show them only to whom conversations may be shown.
+    They are texts of conversations: show them only to people who may read conversations.
     """
-    values = {"organisations": list(organisations), "since": since_of(days), "limit": limit}
+    values = {"organisations": list(organisations), "since": period_start(days), "limit": limit}
     return [Unanswered(*row) for row in _rows(_UNANSWERED, values)]

@@ -1,4 +1,4 @@
-"""Usage as people read it: plots of days, and tables by bot, key, person, model and organisation."""
+"""Usage for people: plots of days, and tables by bot, key, person, model and organisation."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from app.plans.report import Report
 from app.plans.selectors import Used
 
 SHOWN = 15
-# What stands where an entry names none.
+# Labels of entries without such an id.
 NONE = {
     UsageBy.BOT: "Without a bot: searches, documents read",
     UsageBy.KEY: "Without a key: people in the portal, documents read",
@@ -31,7 +31,7 @@ TITLES = {
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """rows: a name and its sums, the most used first; left_out: how many more the file has."""
+    """A table of usage. rows: a name and its sums, the most used first; left_out: how many more the file has."""
 
     by: UsageBy
     title: str
@@ -44,36 +44,36 @@ class Table:
 
     @property
     def word(self) -> str:
-        """What the addresses of the page and of the API call it."""
+        """Return the name of the grouping in the addresses of the page and of the API."""
         return self.by.name.lower()
 
 
 def usage_names(
     *, organisations: Sequence[UUID], by: UsageBy, used: Iterable[Used], longer: bool = False
 ) -> dict[str, str]:
-    """Names of what is still there, by the key of its sums. Other organisations' rows have none, whatever an id says.
+    """Return names of existing rows, by the key of their sums. Rows of other organisations never get a name.
 
-    longer: with what tells those of one name apart: the beginning of an API key, a bot's organisation.
+    longer: adds the beginning of an API key or a bot's organisation, to tell rows of one name apart.
     """
     if by in (UsageBy.DAY, UsageBy.MODEL):
         return {row.key: row.key for row in used if row.key}
     ids, within = [UUID(row.key) for row in used if row.key], list(organisations)
-    found: Iterable[tuple[Any, ...]]
+    pairs: Iterable[tuple[Any, ...]]
     if not ids:
         return {}
     if by is UsageBy.BOT:
         bots = Bot.objects.filter(organisation__in=within, pk__in=ids).values_list("pk", "name", "organisation__name")
-        several = longer and len(within) > 1
-        found = ((bot, f"{name} ({organisation})" if several else name) for bot, name, organisation in bots)
+        has_several = longer and len(within) > 1
+        pairs = ((bot, f"{name} ({organisation})" if has_several else name) for bot, name, organisation in bots)
     elif by is UsageBy.ORGANISATION:
-        found = Organisation.objects.filter(pk__in=set(ids) & set(within)).values_list("pk", "name")
+        pairs = Organisation.objects.filter(pk__in=set(ids) & set(within)).values_list("pk", "name")
     elif by is UsageBy.KEY:
         keys = ApiKey.objects.filter(organisation__in=within, pk__in=ids).values_list("pk", "name", "prefix")
-        found = ((key, f"{name} ({prefix}…)" if longer else name) for key, name, prefix in keys)
+        pairs = ((key, f"{name} ({prefix}…)" if longer else name) for key, name, prefix in keys)
     else:
         members = Membership.objects.filter(organisation__in=within, user__in=ids)
-        found = members.values_list("user_id", "user__email")
-    return {str(key): name for key, name in found}
+        pairs = members.values_list("user_id", "user__email")
+    return {str(key): name for key, name in pairs}
 
 
 def usage_tables(report: Report, *, organisations: Sequence[UUID]) -> list[Table]:
@@ -84,13 +84,13 @@ def usage_tables(report: Report, *, organisations: Sequence[UUID]) -> list[Table
         rows = [(names.get(row.key, NONE[by]), row) for row in used if row.key in names or not row.key]
         removed = [row for row in used if row.key and row.key not in names]
         if removed:
-            rows.append((f"Removed since ({len(removed)})", _together(removed)))
-            rows.sort(key=lambda each: (-each[1].tokens, -each[1].requests))
+            rows.append((f"Removed since ({len(removed)})", _sum(removed)))
+            rows.sort(key=lambda row: (-row[1].tokens, -row[1].requests))
         tables.append(Table(by, title, rows[:SHOWN], max(0, len(rows) - SHOWN)))
     return tables
 
 
-def _together(used: Sequence[Used]) -> Used:
+def _sum(used: Sequence[Used]) -> Used:
     sums = ("requests", "tokens_in", "tokens_out", "tokens_embedded")
     return Used("", *(sum(getattr(row, name) for row in used) for name in sums))
 
@@ -100,7 +100,7 @@ def usage_charts(report: Report, *, words: str) -> list[Chart]:
         id="requests",
         title="Questions and searches a day",
         kind="bar",
-        summary=f"{report.whole.requests:,} {words}.",
+        summary=f"{report.total.requests:,} {words}.",
         first="Day",
         labels=day_labels(report.days),
         series=[Series("Questions and searches", "lamp", [day.requests for day in report.days])],
@@ -110,7 +110,7 @@ def usage_charts(report: Report, *, words: str) -> list[Chart]:
 
 
 def tokens_chart(days: Sequence[Used], *, words: str) -> Chart:
-    """From the ledger, so that it says what is charged: turns whose conversation is deleted count too."""
+    """Return the plot of charged tokens, from the ledger: turns of deleted conversations count too."""
     return Chart(
         id="tokens",
         title="Tokens a day",

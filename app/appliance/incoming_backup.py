@@ -1,4 +1,4 @@
-"""A backup that comes into a new stack, before any part of it runs: looked at, kept for the restore, its secrets given.
+"""Takes a backup into a new stack before any part of it runs: checks it, keeps it for the restore, takes its secrets.
 
 `init` does this, because it alone sees the vault. A box of other secrets is another box, and stays as it is.
 """
@@ -61,7 +61,7 @@ def backup_arrive(root: Path, source: BinaryIO, size: int) -> str:
 
 
 def _vault_seed(vault: Path, archive: Archive) -> None:
-    """Raises Unusable."""
+    """Put the secrets of the backup into the folder of secrets. Raises Unusable."""
     seeds = {name: archive.read(member).decode() for name, member in SEEDS.items() if archive.holds(member)}
     for name, secret in seeds.items():
         path = vault / name

@@ -1,4 +1,4 @@
-"""What is inside a bundle, as CycloneDX 1.6 in JSON: python -m app.appliance.sbom [--wheels FOLDER] [--npm LOCK | -]
+"""Lists the contents of a bundle as CycloneDX 1.6: python -m app.appliance.sbom [--wheels FOLDER] [--npm LOCK | -]
 [--container IMAGE ID]… >FILE
 
 Without --wheels, as in the image: its Python packages, its Debian packages, the browser's packages, and the images that
@@ -24,7 +24,7 @@ LONGEST_LICENCE = 200
 
 
 def component(kind: str, name: str, version: str, *, licence: str = "", query: str = "") -> dict[str, Any]:
-    """kind: as package URLs have it: pypi, npm, deb/debian."""
+    """Return a component. kind: as in package URLs: pypi, npm, deb/debian."""
     purl = f"pkg:{kind}/{quote(name, safe='/')}@{quote(version, safe='')}{query}"
     made: dict[str, Any] = {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl}
     if licence:
@@ -33,7 +33,7 @@ def component(kind: str, name: str, version: str, *, licence: str = "", query: s
 
 
 def python_packages(folders: list[str] | None) -> Iterator[dict[str, Any]]:
-    """Of these folders and wheels, or of the Python that runs."""
+    """Yield the Python packages of these folders and wheels, or of the running Python."""
     found = metadata.distributions(path=folders) if folders is not None else metadata.distributions()
     for one in found:
         said = one.metadata
@@ -60,7 +60,7 @@ def debian_packages() -> Iterator[dict[str, Any]]:
 
 
 def browser_packages(lock: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """What the browser's files are built from; what only checks and builds them is not shipped."""
+    """Yield the packages that the browser's files are built from, without those that only check and build them."""
     for path, one in lock.get("packages", {}).items():
         if path and not one.get("dev"):
             name = path.rpartition("node_modules/")[2]

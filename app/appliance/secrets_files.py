@@ -1,4 +1,4 @@
-"""The appliance's secrets: made once, kept in the volume `secrets`, and dealt out so that each part has only its own.
+"""The appliance's secrets: made once, kept in the volume `secrets`, and handed out so that each part has its own only.
 
 `init` does this at every start, before anything else, as the only container that sees them all. A secret that a person
 gave in .env goes before the one that was made; one that is known or short is refused.
@@ -40,12 +40,12 @@ DATA = {"scratch": APP, "qdrant": PLAIN, "minio": PLAIN, "proxy-data": PLAIN, "p
 
 
 class WeakSecret(Exception):
-    """A secret that was given can be guessed; the text is one line for the person who starts Refdesk."""
+    """Raised for a given secret that can be guessed; the text is one line for the person who starts Refdesk."""
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What the compose file serves by itself: its profiles, and the model that each of them has."""
+    """The model servers of the compose file: its profiles, and the model of each."""
 
     profiles: frozenset[str] = frozenset()
     ollama_model: str = ""
@@ -54,7 +54,7 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one part gets: files in the volume `secrets-<part>`, readable by `owner` alone."""
+    """The secrets of one part: files in the volume `secrets-<part>`, readable by `owner` alone."""
 
     part: str
     owner: int
@@ -62,7 +62,7 @@ class Share:
 
 
 def secret_check(name: str, value: str) -> None:
-    """Raises WeakSecret."""
+    """Check that a secret cannot be guessed. Raises WeakSecret."""
     if len(value) < SHORTEST or len(set(value)) < 8 or any(word in value.lower() for word in KNOWN):
         raise WeakSecret(
             f"{name} can be guessed. Give it at least {SHORTEST} random characters, or leave it out: one is made."
@@ -70,7 +70,7 @@ def secret_check(name: str, value: str) -> None:
 
 
 def given(name: str) -> str | None:
-    """A secret from the environment, checked. Raises EnvError, WeakSecret."""
+    """Read a secret from the environment and check it. Raises EnvError, WeakSecret."""
     value = env.read(name)
     if value is None:
         return None
@@ -94,7 +94,7 @@ def secrets_keys(made: str) -> str:
 
 
 def model_server(served: Served) -> dict[str, str]:
-    """Address, model and key of the language model: what was given, or else the profile's. Empty: none."""
+    """Return address, model and key of the language model: those given, or else the profile's. Empty: none."""
     url, model = env.read("REFDESK_LLM_URL") or "", env.read("REFDESK_LLM_MODEL") or ""
     if not url and "vllm" in served.profiles:
         url, model = "http://vllm:8000/v1", model or served.vllm_model
@@ -104,12 +104,12 @@ def model_server(served: Served) -> dict[str, str]:
 
 
 def key_of(name: str, made: str) -> str:
-    """The key of a server: given, or made for ours; none is sent to a server elsewhere that was given without one."""
+    """Return the key of a server: the one given, or one made for ours; none for a server elsewhere without one."""
     return given(f"{name}_API_KEY") or ("" if env.read(f"{name}_URL") else made)
 
 
 def keycloak_backed_up(made: dict[str, str], client: str) -> dict[str, str]:
-    """What a backup needs of Keycloak; with another provider there is nothing to keep."""
+    """Return the secrets that a backup of Keycloak needs; none with another provider."""
     url = f"postgresql://keycloak:{quote(made['postgres_keycloak'], safe='')}@postgres:5432/keycloak"
     return {
         "keycloak_database_url": "" if env.read("REFDESK_OIDC_ISSUER") else url,
@@ -119,7 +119,7 @@ def keycloak_backed_up(made: dict[str, str], client: str) -> dict[str, str]:
 
 
 def shares(made: dict[str, str], served: Served) -> list[Share]:
-    """Raises EnvError, WeakSecret."""
+    """Return the secrets of every part. Raises EnvError, WeakSecret."""
     database = f"postgresql://refdesk:{quote(made['postgres_refdesk'], safe='')}@postgres:5432/refdesk"
     valkey = f"redis://:{quote(made['valkey'], safe='')}@valkey:6379/0"
     qdrant = key_of("REFDESK_QDRANT", made["qdrant"])
@@ -188,7 +188,7 @@ def share_write(root: Path, share: Share) -> int:
 
 
 def vault_fill(root: Path, served: Served) -> Iterator[str]:
-    """Make what is missing in `root`/vault, deal it out to `root`/shares/PART, give `root`/volumes/NAME to their users.
+    """Make what is missing in `root`/vault, hand it out to `root`/shares/PART, give `root`/volumes/NAME to their users.
 
     What happened, as lines without any secret. Raises EnvError, WeakSecret, OSError.
     """

@@ -1,7 +1,7 @@
-"""Who is acting now, for the audit trail: found at the moment of a change, so that reading costs nothing.
+"""The actor of the audit trail: found at the moment of a change, so that reading costs nothing.
 
-A request is remembered by its middleware, whichever door it came through (API, portal, Django admin); a command names
-itself when it starts. Where neither is the case, the box acts by itself.
+A middleware records each request (API, portal, Django admin), and a command its name when it starts. Without either,
+the actor is the box itself.
 """
 
 import getpass
@@ -20,8 +20,9 @@ PERSON, KEY, PROVIDER, COMMAND, SYSTEM = "person", "key", "provider", "command",
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """kind: person, key (a program), provider (OIDC), command or system. id: of the user or the key.
+    """The actor of a change.
 
+    kind: person, key (a program), provider (OIDC), command or system. id: of the user or the key.
     label: an e-mail address or a key's name; blank: looked up by the id. A person without an id has not signed in.
     """
 
@@ -35,14 +36,14 @@ _now: ContextVar[Actor | HttpRequest | None] = ContextVar("actor", default=None)
 
 
 def actor_now() -> Actor:
-    """The actor of whatever runs now. May read the session's user from the database."""
-    found = _now.get()
-    if isinstance(found, Actor):
-        return found
-    return Actor(SYSTEM, label="Refdesk") if found is None else _of_request(found)
+    """Return the actor of the running code. May read the session's user from the database."""
+    current = _now.get()
+    if isinstance(current, Actor):
+        return current
+    return Actor(SYSTEM, label="Refdesk") if current is None else _request_actor(current)
 
 
-# Lookups of names by kind of actor, registered by the app that has the rows: the trail imports no other app.
+# Look-ups of labels by kind of actor, registered by the app that has the rows: the trail imports no other app.
 _labels: dict[str, Callable[[UUID], str | None]] = {}
 
 
@@ -59,7 +60,7 @@ def actor_labelled(actor: Actor) -> Actor:
     return Actor(actor.kind, actor.id, (lookup(actor.id) if lookup else None) or "", actor.address)
 
 
-def _of_request(request: HttpRequest) -> Actor:
+def _request_actor(request: HttpRequest) -> Actor:
     address = str(request.META.get("REMOTE_ADDR", ""))
     caller = getattr(request, "caller", None)
     if caller is not None and caller.api_key_id is not None:
@@ -73,7 +74,7 @@ def _of_request(request: HttpRequest) -> Actor:
 
 
 def actor_set(actor: Actor) -> None:
-    """From now on, in this thread or task: for a program's start."""
+    """Set the actor of this thread or task from now on, at a program's start."""
     _now.set(actor)
 
 
@@ -87,7 +88,7 @@ def acting_as(actor: Actor) -> Iterator[None]:
 
 
 def command_actor(arguments: list[str]) -> Actor:
-    """Of a command line: who started it on this machine, and the command's name without its arguments."""
+    """Return the actor of a command line: the login of this machine, and the command's name without its arguments."""
     try:
         person = getpass.getuser()
     except (KeyError, OSError):  # a user id without a name, as in many containers
@@ -100,7 +101,7 @@ def _begin(request: HttpRequest) -> None:
 
 
 def _finish(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    # A stream goes on; its task is its own.
+    # A stream goes on in a task of its own, which keeps its actor.
     if not response.streaming and _now.get() is request:
         _now.set(None)
     return response

@@ -1,4 +1,4 @@
-"""The audit trail in Django admin: looked at, never changed."""
+"""The audit trail in Django admin, read-only."""
 
 from typing import Any
 
@@ -8,11 +8,11 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from app.accounts.models import Organisation
-from app.admin_site.organisation_switcher import KEPT_AS
+from app.admin_site.organisation_switcher import SESSION_KEY
 from app.admin_site.tenant_admin import ReadOnlyAdmin, display, is_operator
 from app.audit.models import AuditEntry
 
-# Who it was is no state, good or bad: only what needs no sign-in stands out.
+# The kind of an actor is no state, good or bad: only what needs no sign-in is coloured.
 KINDS = {"command": "warning"}
 
 
@@ -37,14 +37,14 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         return [*super().get_readonly_fields(request, obj), "who", "kind", "address", "whom", "changes"]
 
     def listed_only(self, request: HttpRequest) -> Organisation | None:
-        """An operator of a box with one organisation has chosen nothing: the box's own entries are shown as well."""
-        if is_operator(request) and KEPT_AS not in request.session:
+        """Return the organisation that the list is limited to; an operator who chose none sees the box's too."""
+        if is_operator(request) and SESSION_KEY not in request.session:
             return None
         return super().listed_only(request)
 
     @display(description="Who")
     def who(self, obj: AuditEntry) -> str:
-        return _told(obj, "actor") or ("not signed in" if obj.actor is None else str(obj.actor))
+        return _detail_text(obj, "actor") or ("not signed in" if obj.actor is None else str(obj.actor))
 
     @display(description="As", ordering="actor_kind", label=KINDS)
     def kind(self, obj: AuditEntry) -> str:
@@ -52,11 +52,11 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
     @display(description="From")
     def address(self, obj: AuditEntry) -> str:
-        return _told(obj, "address") or "this machine"
+        return _detail_text(obj, "address") or "this machine"
 
     @display(description="What was changed")
     def whom(self, obj: AuditEntry) -> str:
-        return _told(obj, "target") or obj.target
+        return _detail_text(obj, "target") or obj.target
 
     @display(description="Before and after")
     def changes(self, obj: AuditEntry) -> SafeString | str:
@@ -69,15 +69,17 @@ class AuditEntryAdmin(ReadOnlyAdmin):
             return "Nothing more is recorded."
         head = format_html("<tr><th>{}</th><th>{}</th><th>{}</th></tr>", "", "Before", "After")
         cell = "<tr><th>{}</th><td>{}</td><td>{}</td></tr>"
-        body = format_html_join("", cell, ((name, _shown(before, name), _shown(after, name)) for name in names))
+        body = format_html_join(
+            "", cell, ((name, _value_text(before, name), _value_text(after, name)) for name in names)
+        )
         return format_html('<table class="audit-changes">{}{}</table>', head, body)
 
 
-def _told(obj: AuditEntry, name: str) -> str:
+def _detail_text(obj: AuditEntry, name: str) -> str:
     return "erased" if obj.detail.content.get("erased") else str(obj.detail.content.get(name, ""))
 
 
-def _shown(side: dict[str, Any], name: str) -> str:
+def _value_text(side: dict[str, Any], name: str) -> str:
     if name not in side:
         return ""
     value = side[name]

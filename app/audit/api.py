@@ -5,8 +5,8 @@ from ninja import Query, Router, Schema
 
 from app.accounts.auth import ApiRequest, policy
 from app.accounts.choices import Role, Scope
-from app.audit.selectors import audit_csv, audit_list, audit_shape
-from app.lib.openapi_responses import CSV, answered
+from app.audit.selectors import audit_csv, audit_list, audit_payload
+from app.lib.openapi_responses import CSV, responses
 from app.lib.paging import Limit, page_read
 from app.lib.strict_types import Time
 
@@ -47,7 +47,7 @@ class AuditPageOut(Schema):
     next: str | None
 
 
-@router.get("/audit", auth=policy(Role.ADMIN, Scope.ADMIN), response=AuditPageOut, openapi_extra=answered(CSV))
+@router.get("/audit", auth=policy(Role.ADMIN, Scope.ADMIN), response=AuditPageOut, openapi_extra=responses(CSV))
 def list_audit(
     request: ApiRequest,
     limit: int = Limit,
@@ -59,9 +59,12 @@ def list_audit(
     until: Time | None = TO,
     format: Literal["json", "csv"] = "json",
 ) -> Any:
-    """Who changed what, the newest first. `actor` and `target` are ids or names; `action` may be a whole kind (`bot`).
+    """Return the changes and their actors, the newest first.
 
-    With `format=csv` a file of up to 10,000 entries; when there are more, `X-Next-Cursor` is the cursor of the rest.
+    `actor` and `target` are ids or names; `action` may be a kind.
+
+    An action is `bot.update`, a whole kind `bot`. With `format=csv` the response is a file of up to 10,000 entries;
+    when there are more, `X-Next-Cursor` is the cursor of the rest.
     """
     rows = audit_list(
         organisation=request.caller.organisation_id,
@@ -72,11 +75,11 @@ def list_audit(
         until=until,
     )
     if format == "json":
-        page, following = page_read(rows, cursor=cursor, limit=limit, by="at")
-        return {"items": [audit_shape(entry) for entry in page], "next": following}
-    entries, following = page_read(rows, cursor=cursor, limit=CSV_ROWS, by="at", most=CSV_ROWS)
-    answer = HttpResponse(audit_csv(entries), content_type="text/csv; charset=utf-8")
-    answer["Content-Disposition"] = f'attachment; filename="audit-{request.caller.organisation_slug}.csv"'
-    if following:
-        answer["X-Next-Cursor"] = following
-    return answer
+        page, cursor_next = page_read(rows, cursor=cursor, limit=limit, by="at")
+        return {"items": [audit_payload(entry) for entry in page], "next": cursor_next}
+    entries, cursor_next = page_read(rows, cursor=cursor, limit=CSV_ROWS, by="at", most=CSV_ROWS)
+    response = HttpResponse(audit_csv(entries), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="audit-{request.caller.organisation_slug}.csv"'
+    if cursor_next:
+        response["X-Next-Cursor"] = cursor_next
+    return response

@@ -1,4 +1,4 @@
-"""The hashes that tie an organisation's audit entries together, and the seal on the newest."""
+"""The hash chain of an organisation's audit entries, and the seal on the newest entry."""
 
 import hashlib
 import hmac
@@ -17,18 +17,18 @@ _HEAD, _ERASED = "app.audit.head", "app.audit.erased"
 
 
 def canonical(value: Any) -> bytes:
-    """One spelling of a JSON value: keys in order, no spaces, UTF-8."""
+    """Encode a JSON value in one spelling: keys in order, no spaces, UTF-8."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def detail_hash(content: dict[str, Any]) -> str:
-    """The content holds a random salt, so what was erased cannot be guessed from this."""
+    """Return the hash of a detail. Its random salt keeps erased content from being guessed from the hash."""
     return hashlib.sha256(canonical(content)).hexdigest()
 
 
 def entry_hash(entry: AuditEntry) -> str:
-    """Over every column but the hash itself."""
-    bones = [
+    """Return the hash over every column except the hash itself."""
+    columns = [
         VERSION,
         str(entry.id),
         _text(entry.organisation_id),
@@ -42,12 +42,12 @@ def entry_hash(entry: AuditEntry) -> str:
         entry.detail_hash,
         entry.previous,
     ]
-    return hashlib.sha256(canonical(bones)).hexdigest()
+    return hashlib.sha256(canonical(columns)).hexdigest()
 
 
 def head_seal(*, organisation: UUID | None, number: int, hash: str) -> str:
-    """Made with the box's secret key: who can write to the database only cannot make one for a shorter chain."""
-    return _sealed(_HEAD, f"{_text(organisation)}|{number}|{hash}", settings.SECRET_KEY)
+    """Return a seal made with the box's secret key: write access to the database alone cannot seal a shorter chain."""
+    return _seal(_HEAD, f"{_text(organisation)}|{number}|{hash}", settings.SECRET_KEY)
 
 
 def head_is_sealed(*, organisation: UUID | None, number: int, hash: str, seal: str) -> bool:
@@ -55,8 +55,8 @@ def head_is_sealed(*, organisation: UUID | None, number: int, hash: str, seal: s
 
 
 def erased_content(entry: AuditEntry) -> dict[str, Any]:
-    """What stands where a detail was: that it was erased by us, not by somebody with access to the database only."""
-    return {"erased": True, "seal": _sealed(_ERASED, f"{entry.id}|{entry.detail_hash}", settings.SECRET_KEY)}
+    """Return the content of an erased detail, sealed: write access to the database alone cannot make it."""
+    return {"erased": True, "seal": _seal(_ERASED, f"{entry.id}|{entry.detail_hash}", settings.SECRET_KEY)}
 
 
 def is_erased(entry: AuditEntry, content: Any) -> bool:
@@ -65,13 +65,13 @@ def is_erased(entry: AuditEntry, content: Any) -> bool:
     return _is_sealed(_ERASED, f"{entry.id}|{entry.detail_hash}", str(content["seal"]))
 
 
-def _sealed(salt: str, value: str, secret: str | bytes) -> str:
+def _seal(salt: str, value: str, secret: str | bytes) -> str:
     return salted_hmac(salt, value, secret=secret, algorithm="sha256").hexdigest()
 
 
 def _is_sealed(salt: str, value: str, seal: str) -> bool:
     keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    return any(hmac.compare_digest(_sealed(salt, value, key).encode(), seal.encode()) for key in keys)
+    return any(hmac.compare_digest(_seal(salt, value, key).encode(), seal.encode()) for key in keys)
 
 
 def _text(value: UUID | None) -> str:

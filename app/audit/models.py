@@ -8,15 +8,15 @@ from app.lib.ids import new_id
 class AuditEntry(models.Model):
     """One change, who made it and when; never changed or removed (the database grants neither).
 
-    Entries of an organisation form a chain: each holds the hash of the one before it. What could name a person stands
-    in AuditDetail, of which the entry holds the hash only, so that a person can be erased and the chain still verifies.
-    `organisation` None: a change of the box itself.
+    Entries of an organisation form a chain: each holds the hash of the one before it. Everything that could name a
+    person is in AuditDetail, whose hash alone the entry holds, so that a person can be erased and the chain still
+    verifies. `organisation` None: a change of the box itself.
     """
 
     append_only: ClassVar[bool] = True
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    # No constraint: the trail outlives what it tells of.
+    # No constraint: the trail outlives the organisation.
     organisation = models.ForeignKey(
         "accounts.Organisation", models.DO_NOTHING, null=True, blank=True, db_constraint=False, related_name="+"
     )
@@ -46,7 +46,7 @@ class AuditEntry(models.Model):
 
 
 class AuditDetail(models.Model):
-    """What an audit entry tells besides its bones: names, addresses, values before and after. Erasure empties it."""
+    """The detail of an audit entry: names, addresses, values before and after. Erasure empties it."""
 
     entry = models.OneToOneField(AuditEntry, models.CASCADE, primary_key=True, related_name="detail")
     organisation = models.ForeignKey(

@@ -1,4 +1,4 @@
-"""The audit trail, read: filtered, shaped, and as CSV."""
+"""Reading of the audit trail: filters, the API's payload and CSV."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 
 from app.audit.models import AuditEntry
 from app.lib.csv_table import csv_table
-from app.lib.times import time_shape
+from app.lib.times import time_text
 
 # fmt: off
 COLUMNS = (
@@ -29,7 +29,7 @@ def audit_list(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> QuerySet[AuditEntry]:
-    """Entries of an organisation.
+    """Return entries of an organisation.
 
     action: one ("bot.update") or all of a kind ("bot"). actor, target: an id, or the e-mail address or name as it was
     then. since is within, until is not.
@@ -49,23 +49,23 @@ def audit_list(
 
 
 def _id_or_name(value: str, by_id: str, by_name: str) -> Q:
-    named = Q(**{f"{by_name}__iexact": value})
+    match = Q(**{f"{by_name}__iexact": value})
     try:
-        return named | Q(**{by_id: UUID(value)})
+        return match | Q(**{by_id: UUID(value)})
     except ValueError:
-        return named
+        return match
 
 
-def _aware(moment: datetime) -> datetime:
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+def _aware(time: datetime) -> datetime:
+    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
 
 
-def audit_shape(entry: AuditEntry) -> dict[str, Any]:
+def audit_payload(entry: AuditEntry) -> dict[str, Any]:
     content = entry.detail.content
     return {
         "id": str(entry.id),
         "number": entry.number,
-        "at": time_shape(entry.at),
+        "at": time_text(entry.at),
         "action": entry.action,
         "actor": {
             "kind": entry.actor_kind,
@@ -87,12 +87,12 @@ def audit_shape(entry: AuditEntry) -> dict[str, Any]:
 def audit_csv(entries: Iterable[AuditEntry]) -> bytes:
     rows = []
     for entry in entries:
-        shown = audit_shape(entry)
-        actor, target = shown["actor"], shown["target"]
-        cells = [shown["number"], shown["at"], shown["action"]]
+        payload = audit_payload(entry)
+        actor, target = payload["actor"], payload["target"]
+        cells = [payload["number"], payload["at"], payload["action"]]
         cells += [actor["kind"], actor["id"], actor["name"], actor["address"]]
         cells += [target["kind"], target["id"], target["name"]]
-        cells += [_json(shown["before"]), _json(shown["after"]), "yes" if shown["erased"] else ""]
+        cells += [_json(payload["before"]), _json(payload["after"]), "yes" if payload["erased"] else ""]
         rows.append(cells)
     return csv_table(COLUMNS, rows)
 

@@ -1,6 +1,6 @@
-"""The audit trail: who changed what, when and from where, written in the transaction of the change.
+"""The audit trail: records of changes with actor, time and address, written in the transaction of the change.
 
-Call `audit_record` last in a transaction: from there to its end no other entry of the organisation can be written.
+Call `audit_record` last in a transaction: from there to its end it locks the organisation's chain.
 """
 
 import re
@@ -33,7 +33,7 @@ LARGEST_CONTENT = 32 * 1024
 ERASED_AT_ONCE = 500
 SEAL_BROKEN, BREAK_ACCEPTED = "audit.seal_broken", "audit.break_accepted"
 
-# Two round trips: this and the next. The ORM's four statements took twice as long.
+# Two statements, two round trips. The ORM's four statements took twice as long.
 _LOCK = "SELECT id, number, hash, seal FROM audit_audithead WHERE organisation_id {} FOR UPDATE"
 _WRITE = """
 WITH entry AS (
@@ -60,10 +60,10 @@ def audit_record(
     after: Mapping[str, Any] | None = None,
     actor: Actor | None = None,
 ) -> None:
-    """Write one entry. When the transaction around it is undone, so is the entry; when this fails, so is the change.
+    """Record one change. A rolled-back transaction removes the entry too; an error here rolls back the change.
 
-    organisation: None for a change of the box itself. actor: who acts now, if not given.
-    before, after: values by field name; of two, only what differs is kept. Secrets are masked, long texts shortened.
+    organisation: None for a change of the box itself. actor: the present actor, if not given.
+    before, after: values by field name; of two, only what differs is stored. Secrets are masked, long texts shortened.
     """
     actor = actor_labelled(actor or actor_now())
     old, new = changes(before, after)
@@ -86,16 +86,16 @@ def audit_record(
         actor=actor.id,
         detail_hash=detail_hash(content),
     )
-    # The chain of the box, or of another organisation of the same person, is not in sight of a request.
+    # A request's scope does not include the chain of the box, or of another organisation of the same person.
     with everything_visible(), transaction.atomic(savepoint=False):
         _append(entry, content)
 
 
 def audit_details_erase(*, organisation: UUID | None = None, user: UUID | None = None, email: str = "") -> int:
-    """Blank what the trail tells about a person (by id, and wherever their address stands) or an organisation.
+    """Blank the details about a person (by id, and wherever their address is) or an organisation; return the number.
 
-    The entries stay, and the chain still verifies: who did what when, by ids that lead to nobody. How many were
-    blanked. Raises ValueError without anything to look for.
+    The entries stay and the chain still verifies: they hold actions, times, and ids that lead to nobody. Raises
+    ValueError without anything to look for.
     """
     rows = AuditDetail.objects.exclude(content__has_key="erased").select_related("entry").order_by("entry_id")
     if organisation is not None and user is None and not email:
@@ -104,29 +104,29 @@ def audit_details_erase(*, organisation: UUID | None = None, user: UUID | None =
         raise ValueError("audit_details_erase needs an organisation, a user or an e-mail address")
     if organisation is not None:
         rows = rows.filter(organisation=organisation)
-    wanted = Q(pk=None)
+    condition = Q(pk=None)
     if user is not None:
-        wanted |= Q(entry__actor=user) | Q(entry__target=str(user))
+        condition |= Q(entry__actor=user) | Q(entry__target=str(user))
     if email:
-        wanted |= Q(content__icontains=canonical(email).decode()[1:-1])
+        condition |= Q(content__icontains=canonical(email).decode()[1:-1])
     mentions = re.compile(rf"(?<![\w.+-]){re.escape(email)}(?![\w-]|\.\w)", re.IGNORECASE) if email else None
 
     def concerns(row: AuditDetail) -> bool:
         if user is not None and (row.entry.actor == user or row.entry.target == str(user)):
             return True
-        return mentions is not None and any(mentions.search(each) for each in _texts(row.content))
+        return mentions is not None and any(mentions.search(value) for value in _texts(row.content))
 
-    return _blank(row for row in _paged(rows.filter(wanted)) if concerns(row))
+    return _blank(row for row in _paged(rows.filter(condition)) if concerns(row))
 
 
 def audit_erasures_seal(*, organisation: UUID | None) -> int:
-    """Take details whose erasure has no seal of ours for erased: the secret key was changed. How many there were."""
+    """Seal erased details anew after a change of the secret key, and return their number."""
     rows = AuditDetail.objects.filter(organisation=organisation, content__erased=True).select_related("entry")
     return _blank(row for row in _paged(rows.order_by("entry_id")) if not is_erased(row.entry, row.content))
 
 
 def _paged(rows: QuerySet[AuditDetail]) -> Iterator[AuditDetail]:
-    """Rows in the order of their entries, some at a time: a trail may be long, and rows change while they are read."""
+    """Yield rows in the order of their entries, page by page: a trail may be long, and rows change meanwhile."""
     page = list(rows[:ERASED_AT_ONCE])
     while page:
         yield from page
@@ -137,12 +137,12 @@ def _texts(value: Any) -> Iterable[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
-        for name, each in value.items():
+        for name, item in value.items():
             yield name
-            yield from _texts(each)
+            yield from _texts(item)
     elif isinstance(value, list):
-        for each in value:
-            yield from _texts(each)
+        for item in value:
+            yield from _texts(item)
 
 
 def _blank(rows: Iterable[AuditDetail]) -> int:
@@ -154,7 +154,7 @@ def _blank(rows: Iterable[AuditDetail]) -> int:
 
 
 def _append(entry: AuditEntry, content: dict[str, Any]) -> None:
-    """Lock the chain's head, tie the entry to it, and move the head."""
+    """Lock the chain's head, link the entry to it, and move the head."""
     organisation = entry.organisation_id
     with connection.cursor() as cursor:
         head = _head_locked(cursor, organisation)
@@ -163,7 +163,7 @@ def _append(entry: AuditEntry, content: dict[str, Any]) -> None:
         if not sealed:
             newest = AuditEntry.objects.filter(organisation=organisation).order_by("-number").first()
             head = (head[0], newest.number, newest.hash, "") if newest is not None else (head[0], 0, "", "")
-            # The next seal would hide that this one was wrong: the chain itself has to say so.
+            # The next seal would hide that this one was wrong, so the chain records it.
             note = {"salt": secrets.token_hex(16), "actor": "", "address": "", "target": ""}
             broken = AuditEntry(
                 organisation_id=organisation,
@@ -180,15 +180,15 @@ def _head_locked(cursor: Any, organisation: UUID | None) -> tuple[UUID, int, str
     lock = _LOCK.format("IS NULL" if organisation is None else "= %s")
     values = [] if organisation is None else [organisation]
     cursor.execute(lock, values)
-    found = cursor.fetchone()
-    if found is None:
-        # Entries without a head: somebody removed it, which the missing seal tells.
+    row = cursor.fetchone()
+    if row is None:
+        # Entries without a head: somebody removed it, which the missing seal shows.
         newest = AuditEntry.objects.filter(organisation=organisation).order_by("-number").first()
-        kept = {} if newest is None else {"number": newest.number, "hash": newest.hash}
-        AuditHead.objects.bulk_create([AuditHead(organisation_id=organisation, **kept)], ignore_conflicts=True)
+        fields = {} if newest is None else {"number": newest.number, "hash": newest.hash}
+        AuditHead.objects.bulk_create([AuditHead(organisation_id=organisation, **fields)], ignore_conflicts=True)
         cursor.execute(lock, values)
-        found = cursor.fetchone()
-    head: tuple[UUID, int, str, str] = found
+        row = cursor.fetchone()
+    head: tuple[UUID, int, str, str] = row
     return head
 
 

@@ -1,8 +1,7 @@
-"""Whether the audit trail is whole: no entry changed, missing, added or moved, none missing at its end.
+"""Verification of the audit trail: no entry changed, missing, added or moved, none missing at its end.
 
-What this cannot see by itself: somebody who has the box's secret key and can write to the database may make the whole
-chain anew, and somebody who puts back an old copy of the database removes what came after it. Both show against heads
-that were kept elsewhere (`kept`).
+Two attacks need an earlier report to be noticed (`earlier`): whoever has the box's secret key and can write to the
+database may make the whole chain anew, and an old copy of the database put back lacks the entries that came after it.
 """
 
 from collections.abc import Iterator
@@ -19,10 +18,11 @@ BATCH = 1000
 
 @dataclass(slots=True)
 class ChainReport:
-    """One organisation's chain (None: the box's). number, hash: of its newest entry, 0 and blank when it is empty.
+    """The result for one organisation's chain (None: the box's).
 
-    seal_broken: entries before which the head had been tampered with, and nobody has accepted it.
-    broken: what is wrong first, and `broken_at`, the entry's number.
+    number, hash: of its newest entry, 0 and blank when it is empty. seal_broken: entries before which the head had been
+    tampered with, and nobody has accepted it.
+    broken: the first fault, and `broken_at`, the entry's number.
     """
 
     organisation: UUID | None
@@ -34,7 +34,7 @@ class ChainReport:
     broken: str = ""
 
     @property
-    def whole(self) -> bool:
+    def is_whole(self) -> bool:
         return not self.broken and not self.seal_broken
 
     def as_json(self) -> dict[str, Any]:
@@ -47,26 +47,29 @@ class _Broken(Exception):
 
 
 def audit_chains() -> list[UUID | None]:
-    """Organisations that have a trail, and None for the box's own. Also of organisations that are gone."""
-    found = set(AuditEntry.objects.order_by().values_list("organisation_id", flat=True).distinct())
-    found |= set(AuditHead.objects.values_list("organisation_id", flat=True))
-    return sorted(found, key=lambda each: "" if each is None else str(each))
+    """Return the organisations that have a trail, deleted ones too, and None for the box's own."""
+    chains = set(AuditEntry.objects.order_by().values_list("organisation_id", flat=True).distinct())
+    chains |= set(AuditHead.objects.values_list("organisation_id", flat=True))
+    return sorted(chains, key=lambda chain: "" if chain is None else str(chain))
 
 
-def audit_verify(*, organisation: UUID | None, kept: tuple[int, str] | None = None) -> ChainReport:
-    """Read a whole chain. `kept`: number and hash of its newest entry at an earlier time, which must still stand."""
+def audit_verify(*, organisation: UUID | None, earlier: tuple[int, str] | None = None) -> ChainReport:
+    """Verify a whole chain.
+
+    `earlier`: number and hash of its newest entry at an earlier time, which must still be there.
+    """
     report = ChainReport(organisation)
-    begun = _head(organisation)
+    start = _head(organisation)
     try:
         for entry in _entries(organisation):
             _check(entry, report)
-            if begun is not None and entry.number == begun.number and entry.hash != begun.hash:
+            if start is not None and entry.number == start.number and entry.hash != start.hash:
                 raise _Broken(entry.number, "is not the one that its head names")
-            if kept is not None and entry.number == kept[0] and entry.hash != kept[1]:
+            if earlier is not None and entry.number == earlier[0] and entry.hash != earlier[1]:
                 raise _Broken(entry.number, "is not the one that was kept elsewhere")
-        _check_end(organisation, report, begun)
-        if kept is not None and report.number < kept[0]:
-            raise _Broken(report.number + 1, f"is missing: {kept[0]} entries were kept elsewhere")
+        _check_end(organisation, report, start)
+        if earlier is not None and report.number < earlier[0]:
+            raise _Broken(report.number + 1, f"is missing: {earlier[0]} entries were kept elsewhere")
     except _Broken as broken:
         report.broken_at, report.broken = broken.number, broken.reason
     return report
@@ -77,7 +80,7 @@ def _head(organisation: UUID | None) -> AuditHead | None:
 
 
 def _entries(organisation: UUID | None) -> Iterator[AuditEntry]:
-    """In order. By pages, so that a long chain is neither held in memory nor kept in one transaction."""
+    """Yield the entries in order, page by page, so that a long chain needs neither much memory nor one transaction."""
     number = -1
     while True:
         rows = AuditEntry.objects.filter(organisation=organisation, number__gt=number).select_related("detail")
@@ -111,18 +114,18 @@ def _check(entry: AuditEntry, report: ChainReport) -> None:
         report.seal_broken.clear()
 
 
-def _check_end(organisation: UUID | None, report: ChainReport, begun: AuditHead | None) -> None:
+def _check_end(organisation: UUID | None, report: ChainReport, start: AuditHead | None) -> None:
     # Read again: entries were written while the chain was being read.
     head = _head(organisation)
     if head is None:
         if report.number:
             raise _Broken(report.number, "is the newest, and its seal is missing")
         return
-    if begun is not None and report.number < begun.number:
-        raise _Broken(report.number + 1, f"is missing: there were {begun.number} entries")
+    if start is not None and report.number < start.number:
+        raise _Broken(report.number + 1, f"is missing: there were {start.number} entries")
     if report.number > head.number:
         raise _Broken(head.number + 1, "was added without a seal")
     sealed = head_is_sealed(organisation=organisation, number=head.number, hash=head.hash, seal=head.seal)
     if head.number and not sealed:
-        words = "is named by a seal that is not ours: entries may be missing after it, or the secret key was changed"
-        raise _Broken(head.number, words)
+        reason = "is named by a seal that is not ours: entries may be missing after it, or the secret key was changed"
+        raise _Broken(head.number, reason)

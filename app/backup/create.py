@@ -49,7 +49,7 @@ _NAMED = {
 
 @dataclass
 class Made:
-    """missing: files that rows name and the store does not have, or has damaged, whichever snapshot is asked."""
+    """Counts of a finished backup. missing: files that rows name and the store lacks or has damaged."""
 
     path: Path
     bytes: int = 0
@@ -81,6 +81,13 @@ def backup_make(*, path: Path, exports: bool, say: Say, copies: int = 1, beside:
     return made
 
 
+# Versions with the same bytes share one stored file.
+_BYTES = """
+SELECT coalesce(sum(bytes), 0)
+FROM (SELECT DISTINCT storage_key, bytes FROM library_documentversion WHERE state <> 'retired') files
+"""
+
+
 def _room_check(path: Path, copies: int) -> None:
     """Before the work begins; what is not known then still ends it with a plain error. Raises Unwritable."""
     try:
@@ -88,7 +95,7 @@ def _room_check(path: Path, copies: int) -> None:
     except OSError as error:
         raise Unwritable(f"{path.parent} cannot be written: {error.strerror}.") from error
     with owner_connect() as connection:
-        row = connection.execute("SELECT coalesce(sum(bytes), 0) FROM library_document").fetchone()
+        row = connection.execute(_BYTES).fetchone()
     wanted = int(row[0]) * copies if row else 0
     if free < wanted + KEEP_FREE_BYTES:
         raise Unwritable(
@@ -192,7 +199,7 @@ def _named(connection: psycopg.Connection[tuple[Any, ...]], kind: str) -> Iterat
 
 
 def settings_kept() -> dict[str, str]:
-    """What somebody set, for another box to be set alike; of a `_FILE` what is in it. Secrets are among them."""
+    """Return the settings that were given, secrets too, for another box; of a `_FILE` its content."""
     found = {}
     for name, setting in env.NAMES.items():
         value = None if name in OWN else env.read_deployment(name)

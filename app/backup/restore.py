@@ -12,18 +12,23 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
+from django.db.models import Exists, OuterRef, UUIDField
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
 
 from app.accounts.row_security import as_owner
 from app.audit.trail import audit_record
 from app.backup.archive.reading import DUMP, SECRET_KEY, SECRETS_KEYS, Archive
 from app.backup.create import Say, table_counts
 from app.backup.pg_dump import database_load, owner_connect
+from app.jobs.choices import JobState
+from app.jobs.execution import job_run
+from app.jobs.selectors import jobs_open
 from app.lib.storage import Storage, exports_storage, storage
 from app.library.choices import Step, VersionState
-from app.library.models import Job
-from app.library.pipeline.job_choices import JobKind, JobState
-from app.library.pipeline.run import job_run
+from app.library.models import DocumentVersion
 from app.library.reconcile.reconciler import Report, reconcile
+from app.library.services.jobs import INGEST
 from app.llm.embeddings import embeddings_client
 from app.privacy.exports.run import exports_tidy
 
@@ -34,7 +39,7 @@ ROUNDS = 3
 
 
 class NotEmpty(Exception):
-    """The box is not one to restore into; the text says why."""
+    """Raised for a box that cannot be restored into; the text says why."""
 
 
 @dataclass
@@ -107,7 +112,7 @@ def _database_check(archive: Archive) -> bool:
 
 
 def restore_run(*, archive: Archive, resumed: bool, say: Say) -> Restored:
-    """Raises ProgramFailed, RefdeskError."""
+    """Restore an archive into this box. Raises ProgramFailed, RefdeskError."""
     done = Restored()
     for kind, store in (("objects", storage()), ("exports", exports_storage())):
         done.files[kind] = _files_put(archive, kind, store, say)
@@ -140,10 +145,10 @@ def _files_put(archive: Archive, kind: str, store: Storage, say: Say) -> int:
             continue
         if not store.exists(key):
             organisation = UUID(key.partition("/")[0])
-            with store.receive(cast(BinaryIO, data), organisation=organisation) as received:
+            with store.stage(cast(BinaryIO, data), organisation=organisation) as received:
                 if received.key != key:
                     raise OSError(f"{kind}/{key} changed while it was read")
-                received.keep()
+                received.commit()
         count += 1
         if count % 500 == 0:
             say(f"{count} of {len(wanted)} files …")
@@ -177,7 +182,7 @@ def _emptied() -> str:
 
 
 def _compare(archive: Archive) -> list[str]:
-    """The tables that have other counts than the backup says."""
+    """Return the tables whose counts differ from the backup's."""
     said: dict[str, int] = archive.manifest["tables"]
     with owner_connect() as owner:
         found = table_counts(owner)
@@ -191,21 +196,19 @@ def _compare(archive: Archive) -> list[str]:
 def _work_released() -> None:
     """Nobody works on what was being worked on: it goes on at once, and no worker is said to have died of it."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE library_job SET state = 'queued', lease_until = NULL, sent = NULL WHERE state = 'running'"
-        )
-        cursor.execute("UPDATE library_job SET sent = NULL WHERE state = 'queued'")
+        cursor.execute("UPDATE jobs_job SET state = 'queued', lease_until = NULL, sent = NULL WHERE state = 'running'")
+        cursor.execute("UPDATE jobs_job SET sent = NULL WHERE state = 'queued'")
 
 
 def vectors_rebuild(say: Say) -> tuple[int, int]:
-    """Index every passage whose vector is missing; how many vectors there are, and documents that need the worker."""
+    """Index passages whose vectors are missing; return the counts of vectors and of documents left to the worker."""
     left = 0
     for _ in range(ROUNDS):
         reconcile(repair=True)
-        waiting = Job.objects.filter(
-            kind=JobKind.INGEST, state=JobState.QUEUED, step=Step.EMBED, version__state=VersionState.ACTIVE
-        )
-        jobs = list(waiting.order_by("bytes", "id").values_list("id", flat=True))
+        active = DocumentVersion.objects.filter(pk=Cast(OuterRef("version"), UUIDField()), state=VersionState.ACTIVE)
+        queued = jobs_open(kind=INGEST).filter(state=JobState.QUEUED, step=Step.EMBED)
+        waiting = queued.annotate(version=KeyTextTransform("version", "payload")).filter(Exists(active))
+        jobs = list(waiting.order_by("weight", "id").values_list("id", flat=True))
         for number, job in enumerate(jobs, start=1):
             job_run(job=job)
             if number % 50 == 0 or number == len(jobs):
@@ -218,7 +221,7 @@ def vectors_rebuild(say: Say) -> tuple[int, int]:
 
 
 def embedding_models_differ(archive: Archive) -> str:
-    """The model of this box when the backup's vectors are of another one: then every document is embedded again."""
+    """Return this box's embedding model when the backup has another: then every document is embedded again."""
     model = embeddings_client().space().model
     theirs: list[str] = archive.manifest.get("embedding_models", [])
     return "" if set(theirs) <= {model} else model

@@ -9,15 +9,15 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from app.admin_site.actions import object_action
-from app.admin_site.tenant_admin import ReadOnlyAdmin, ScopedAdmin, display, person_of
-from app.bots.forms import CHOICE_WORDS, SETTINGS_FIELDS, BotForm
+from app.admin_site.tenant_admin import ReadOnlyAdmin, ScopedAdmin, display, request_user
+from app.bots.forms import CHOICE_LABELS, SETTINGS_FIELDS, BotForm
 from app.bots.models import Bot, BotRevision
 from app.bots.services import bot_create, bot_delete, bot_pause, bot_resume, bot_update, revision_restore
 
 
 @admin.register(Bot)
 class BotAdmin(ScopedAdmin):
-    """Saving changed settings publishes a new revision; the earlier ones stay."""
+    """Bots: saving changed settings publishes a new revision; the earlier ones stay."""
 
     when_deleted = "Its revisions and all conversations with it go with it."
     may_add = may_change = may_delete = True
@@ -26,7 +26,7 @@ class BotAdmin(ScopedAdmin):
     list_display = ("name", "organisation", "slug", "state", "revision", "sources_shown", "updated")
     list_select_related = ("organisation", "live_revision")
     list_filter = ("organisation",)
-    # Said here: rows that are counted by group lose the order of the model.
+    # Set here, because grouped rows lose the order of the model.
     ordering = ("name", "pk")
     search_fields = ("name", "slug")
     actions_row = actions_detail = ("pause", "resume")
@@ -49,7 +49,7 @@ class BotAdmin(ScopedAdmin):
 
     @object_action(
         description="Pause",
-        words="Who asks it is told that it is paused. Its conversations stay, and it can be resumed at any time.",
+        words="People who ask it are told that it is paused. Its conversations stay; it can be resumed at any time.",
         icon="pause",
         applies=lambda row: row.paused is None,
     )
@@ -83,21 +83,21 @@ class BotAdmin(ScopedAdmin):
 
     @display(description="Revisions")
     def revisions(self, obj: Bot) -> SafeString:
-        listed = reverse("admin:bots_botrevision_changelist")
-        return format_html('<a href="{}?bot__id__exact={}">Compare and restore</a>', listed, obj.pk)
+        address = reverse("admin:bots_botrevision_changelist")
+        return format_html('<a href="{}?bot__id__exact={}">Compare and restore</a>', address, obj.pk)
 
     def object_save(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
         assert isinstance(form, BotForm)
-        person = person_of(request)
+        person = request_user(request)
         if not change:
-            made = bot_create(
+            bot = bot_create(
                 organisation=self.organisation_for(request, obj),
                 slug=obj.slug,
                 name=obj.name,
                 settings=form.settings.model_dump(),
                 created_by=person,
             )
-            obj.pk = made.pk
+            obj.pk = bot.pk
             return
         bot_update(
             organisation=obj.organisation_id,
@@ -122,7 +122,7 @@ class BotRevisionAdmin(ReadOnlyAdmin):
     fields = ("bot", "number", "state", "created_by", "created", "compared")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        # The settings are read as a table; as JSON they say little.
+        # The settings are shown as a table, which is easier to read than JSON.
         return list(self.fields)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
@@ -134,20 +134,23 @@ class BotRevisionAdmin(ReadOnlyAdmin):
 
     @display(description="Settings")
     def compared(self, obj: BotRevision) -> SafeString:
-        """Beside the revision before it and the live one; what differs from this one is marked."""
+        """Return the settings beside those of the revision before and the live one, with differences marked."""
         before = BotRevision.objects.filter(bot=obj.bot_id, number=obj.number - 1).first()
         live = obj.bot.live_revision
-        own = obj.parsed.model_dump()
-        others = [(f"Before (r{obj.number - 1})", before), ("Live now", live if live and live.pk != obj.pk else None)]
-        shown = [(title, revision.parsed.model_dump()) for title, revision in others if revision is not None]
+        settings = obj.parsed.model_dump()
+        revisions = [
+            (f"Before (r{obj.number - 1})", before),
+            ("Live now", live if live and live.pk != obj.pk else None),
+        ]
+        columns = [(title, revision.parsed.model_dump()) for title, revision in revisions if revision is not None]
         rows = []
-        for name, value in own.items():
-            cells = [(each.get(name), "changed" if each.get(name) != value else "") for _, each in shown]
+        for name, value in settings.items():
+            cells = [(column.get(name), "changed" if column.get(name) != value else "") for _, column in columns]
             cells_html = format_html_join(
-                "", '<td class="{}">{}</td>', ((mark, _words(name, it)) for it, mark in cells)
+                "", '<td class="{}">{}</td>', ((mark, _value_text(name, cell)) for cell, mark in cells)
             )
-            rows.append((SETTINGS_FIELDS[name].label or name, _words(name, value), cells_html))
-        titles = format_html_join("", '<th scope="col">{}</th>', ((title,) for title, _ in shown))
+            rows.append((SETTINGS_FIELDS[name].label or name, _value_text(name, value), cells_html))
+        titles = format_html_join("", '<th scope="col">{}</th>', ((title,) for title, _ in columns))
         body = format_html_join("", '<tr><th scope="row">{}</th><td>{}</td>{}</tr>', rows)
         head = format_html(
             '<tr><th scope="col">Setting</th><th scope="col">Revision {}</th>{}</tr>', obj.number, titles
@@ -156,24 +159,24 @@ class BotRevisionAdmin(ReadOnlyAdmin):
 
     @object_action(
         description="Restore",
-        words="The settings of this revision go live again, as a new revision. The ones of now stay in the history.",
+        words="The settings of this revision go live again, as a new revision. The present ones stay in the history.",
         icon="settings_backup_restore",
         permission="restore",
         applies=lambda row: row.bot.live_revision_id != row.pk,
     )
     def restore(self, request: HttpRequest, obj: BotRevision) -> str:
-        made = revision_restore(
-            organisation=obj.organisation_id, bot=obj.bot, number=obj.number, restored_by=person_of(request)
+        revision = revision_restore(
+            organisation=obj.organisation_id, bot=obj.bot, number=obj.number, restored_by=request_user(request)
         )
-        return f"Revision {obj.number} of {obj.bot} is live again, as revision {made.number}."
+        return f"Revision {obj.number} of {obj.bot} is live again, as revision {revision.number}."
 
     def has_restore_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(self.has_view_permission(request, obj))
 
 
-def _words(name: str, value: Any) -> str:
+def _value_text(name: str, value: Any) -> str:
     if isinstance(SETTINGS_FIELDS[name], ChoiceField):
-        return CHOICE_WORDS.get(value, str(value))
+        return CHOICE_LABELS.get(value, str(value))
     if value in ("", [], None):
         return "–"
     return "\n".join(value) if isinstance(value, list) else str(value)

@@ -8,7 +8,7 @@ from app.accounts.choices import Role, Scope
 from app.accounts.models import Organisation, User
 from app.bots.models import Bot
 from app.bots.schemas import BotIn, BotOut, BotPageOut, BotPatch, RestoreIn, RevisionOut, RevisionPageOut
-from app.bots.selectors import bot_get, bot_list, bot_read, revision_list, revision_read
+from app.bots.selectors import bot_get, bot_list, bot_payload, revision_list, revision_payload
 from app.bots.services import bot_create, bot_delete, bot_update, revision_restore
 from app.lib.paging import Limit, page_read
 
@@ -25,10 +25,10 @@ def _person(caller: Caller) -> User | None:
 
 @router.get("/bots", auth=policy(Role.VIEWER, Scope.BOTS_READ), response=BotPageOut)
 def list_bots(request: ApiRequest, limit: int = Limit, cursor: str = "") -> Any:
-    rows, following = page_read(
+    rows, cursor_next = page_read(
         bot_list(organisation=request.caller.organisation_id), cursor=cursor, limit=limit, descending=False
     )
-    return {"items": [bot_read(bot) for bot in rows], "next": following}
+    return {"items": [bot_payload(bot) for bot in rows], "next": cursor_next}
 
 
 @router.post("/bots", auth=policy(Role.ADMIN, Scope.BOTS_WRITE), response={201: BotOut})
@@ -37,28 +37,28 @@ def create_bot(request: ApiRequest, bot: BotIn) -> Any:
     settings = bot.model_dump(exclude={"slug", "name", "sources"})
     organisation = Organisation.objects.get(pk=request.caller.organisation_id)
     person = _person(request.caller)
-    made = bot_create(organisation=organisation, slug=bot.slug, name=bot.name, settings=settings, created_by=person)
-    bot_update(organisation=organisation.pk, bot=made, sources=bot.sources)
-    return Status(201, bot_read(_bot(request.caller, made.slug)))
+    row = bot_create(organisation=organisation, slug=bot.slug, name=bot.name, settings=settings, created_by=person)
+    bot_update(organisation=organisation.pk, bot=row, sources=bot.sources)
+    return Status(201, bot_payload(_bot(request.caller, row.slug)))
 
 
 @router.get("/bots/{slug}", auth=policy(Role.VIEWER, Scope.BOTS_READ), response=BotOut)
 def get_bot(request: ApiRequest, slug: str) -> Any:
-    return bot_read(_bot(request.caller, slug))
+    return bot_payload(_bot(request.caller, slug))
 
 
 @router.patch("/bots/{slug}", auth=policy(Role.ADMIN, Scope.BOTS_WRITE), response=BotOut)
 def update_bot(request: ApiRequest, slug: str, changes: BotPatch) -> Any:  # type: ignore[valid-type]
-    given: dict[str, Any] = changes.model_dump(exclude_unset=True)  # type: ignore[attr-defined]
+    values: dict[str, Any] = changes.model_dump(exclude_unset=True)  # type: ignore[attr-defined]
     bot_update(
         organisation=request.caller.organisation_id,
         bot=_bot(request.caller, slug),
-        name=given.pop("name", None),
-        sources=given.pop("sources", None),
-        settings=given,
+        name=values.pop("name", None),
+        sources=values.pop("sources", None),
+        settings=values,
         updated_by=_person(request.caller),
     )
-    return bot_read(_bot(request.caller, slug))
+    return bot_payload(_bot(request.caller, slug))
 
 
 @router.delete("/bots/{slug}", auth=policy(Role.ADMIN, Scope.BOTS_WRITE), response={204: None})
@@ -69,19 +69,19 @@ def delete_bot(request: ApiRequest, slug: str) -> Any:
 
 @router.get("/bots/{slug}/revisions", auth=policy(Role.VIEWER, Scope.BOTS_READ), response=RevisionPageOut)
 def list_revisions(request: ApiRequest, slug: str, limit: int = Limit, cursor: str = "") -> Any:
-    """Newest first."""
+    """Return the revisions of a bot, the newest first."""
     rows = revision_list(organisation=request.caller.organisation_id, bot=_bot(request.caller, slug))
-    page, following = page_read(rows, cursor=cursor, limit=limit)
-    return {"items": [revision_read(revision) for revision in page], "next": following}
+    page, cursor_next = page_read(rows, cursor=cursor, limit=limit)
+    return {"items": [revision_payload(revision) for revision in page], "next": cursor_next}
 
 
 @router.post("/bots/{slug}/restore", auth=policy(Role.ADMIN, Scope.BOTS_WRITE), response={201: RevisionOut})
 def restore_revision(request: ApiRequest, slug: str, restore: RestoreIn) -> Any:
     """Put an earlier revision's settings live again, as a new revision."""
-    made = revision_restore(
+    revision = revision_restore(
         organisation=request.caller.organisation_id,
         bot=_bot(request.caller, slug),
         number=restore.revision,
         restored_by=_person(request.caller),
     )
-    return Status(201, revision_read(made))
+    return Status(201, revision_payload(revision))

@@ -1,4 +1,4 @@
-"""A bot's settings as form fields, made from the settings' own model so that a new setting needs no form."""
+"""Form fields of a bot's settings, derived from the settings' model so that a new setting needs no form."""
 
 from typing import Any, Literal, get_args, get_origin
 
@@ -21,9 +21,9 @@ from app.errors import Invalid
 from app.library.models import Source
 
 LONG_TEXT = 300
-# What people read for a choice that the API calls by a technical name.
-CHOICE_WORDS = {"rag": "Answers from your documents"}
-FIXED = {"agent_type": "Kind of agent", "llm_model": "Model", "retriever_k": "Passages"}
+# Labels of choices that have a technical name in the API.
+CHOICE_LABELS = {"rag": "Answers from your documents"}
+LABELS = {"agent_type": "Kind of agent", "llm_model": "Model", "retriever_k": "Passages"}
 
 
 class LinesField(forms.CharField):
@@ -47,14 +47,14 @@ def _limit(info: FieldInfo, name: str) -> Any:
 
 def _form_field(name: str, info: FieldInfo) -> forms.Field:
     shared: dict[str, Any] = {
-        "label": FIXED.get(name) or name.replace("_", " ").capitalize(),
+        "label": LABELS.get(name) or name.replace("_", " ").capitalize(),
         "help_text": info.description or "",
         "required": False,
         "initial": info.get_default(call_default_factory=True),
     }
     kind = info.annotation
     if get_origin(kind) is Literal:
-        choices = [(value, CHOICE_WORDS.get(value, value)) for value in get_args(kind)]
+        choices = [(value, CHOICE_LABELS.get(value, value)) for value in get_args(kind)]
         return forms.ChoiceField(choices=choices, widget=UnfoldAdminSelectWidget, **shared)
     if kind in (int, float):
         limits = {"min_value": _limit(info, "ge"), "max_value": _limit(info, "le")}
@@ -98,8 +98,8 @@ class BotForm(_SettingsForm, forms.ModelForm):  # type: ignore[misc,type-arg]
         super().__init__(*args, **kwargs)
         bot = self.instance
         if bot.live_revision_id:
-            known = {name: value for name, value in bot.live_revision.settings.items() if name in SETTINGS_FIELDS}
-            self.initial.update(known)
+            initial = {name: value for name, value in bot.live_revision.settings.items() if name in SETTINGS_FIELDS}
+            self.initial.update(initial)
         if "sources" in self.fields and bot.organisation_id:
             offered = Source.objects.filter(organisation=bot.organisation_id)
             self.fields["sources"].queryset = offered  # type: ignore[attr-defined]
@@ -107,11 +107,11 @@ class BotForm(_SettingsForm, forms.ModelForm):  # type: ignore[misc,type-arg]
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or self.cleaned_data
-        given = {name: cleaned[name] for name in SETTINGS_FIELDS if cleaned.get(name) is not None}
+        values = {name: cleaned[name] for name in SETTINGS_FIELDS if cleaned.get(name) is not None}
         if any(name in self.errors for name in SETTINGS_FIELDS):
             return cleaned
         try:
-            self.settings = settings_check(given)
+            self.settings = settings_check(values)
         except Invalid as error:
             for field in error.details["fields"]:
                 name = field["field"].split(".")[0]

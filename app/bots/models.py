@@ -11,7 +11,7 @@ from app.library.models import Source
 
 
 class Bot(models.Model):
-    """Someone to ask. Its behaviour is its live revision; with no source named it reads all of the organisation."""
+    """A bot that people ask. Its live revision has its settings; without sources it reads all of the organisation."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="bots")
@@ -21,7 +21,7 @@ class Bot(models.Model):
     live_revision = models.ForeignKey(
         "BotRevision", models.SET_NULL, null=True, blank=True, related_name="+", editable=False
     )
-    # Answers nobody from then until it is resumed; what it said and knows stays.
+    # Since this time it answers nobody, until it is resumed; its conversations and settings stay.
     paused = models.DateTimeField(null=True, blank=True, editable=False)
     created = models.DateTimeField(auto_now_add=True)
     updated = models.DateTimeField(auto_now=True)

@@ -12,7 +12,7 @@ from app.lib.strict_types import Whole
 class BotIn(BotSettings):
     """A bot with its settings. No sources: all of the organisation's."""
 
-    # Django says what is wrong with it, this what is right.
+    # The pattern documents valid slugs; Django's validator refuses the others.
     slug: str = Field(min_length=1, max_length=50, json_schema_extra={"pattern": "^[-a-zA-Z0-9_]+$"})
     name: str = Field(min_length=1, max_length=200)
     sources: list[UUID] = Field(default_factory=list, max_length=500)
@@ -26,7 +26,7 @@ class _Patch(Schema):
 
 
 def _optional(field: FieldInfo) -> FieldInfo:
-    """May be left out, which is said by no value: null is none."""
+    """Return a field that may be left out; null is refused."""
     return FieldInfo.merge_field_infos(field, default=None, default_factory=None, json_schema_extra=_without_default)
 
 
@@ -34,7 +34,7 @@ def _without_default(schema: dict[str, Any]) -> None:
     schema.pop("default", None)
 
 
-# Every setting, each of them optional; they are checked again together with those that stay.
+# Every setting, each optional; the service validates them again together with the unchanged ones.
 _fields: dict[str, Any] = {
     name: (field.annotation, _optional(field)) for name, field in BotSettings.model_fields.items()
 }

@@ -6,28 +6,28 @@ from django.db.models import QuerySet
 from app.bots.models import Bot, BotRevision
 from app.bots.settings import BotSettings
 from app.errors import NotFound
-from app.lib.times import time_shape
+from app.lib.times import time_text
 
 
 def bot_list(*, organisation: UUID) -> QuerySet[Bot]:
-    """The organisation's bots by name, each with its live revision."""
+    """Return the organisation's bots by name, each with its live revision."""
     return Bot.objects.filter(organisation=organisation).select_related("live_revision")
 
 
 def bot_get(*, organisation: UUID, slug: str) -> Bot:
-    """Raises NotFound."""
-    found = bot_list(organisation=organisation).filter(slug=slug).first()
-    if found is None:
+    """Return a bot by its slug. Raises NotFound."""
+    bot = bot_list(organisation=organisation).filter(slug=slug).first()
+    if bot is None:
         raise NotFound(message="There is no such bot.")
-    return found
+    return bot
 
 
 def revision_list(*, organisation: UUID, bot: Bot) -> QuerySet[BotRevision]:
     return BotRevision.objects.filter(organisation=organisation, bot=bot).select_related("created_by")
 
 
-def bot_read(bot: Bot) -> dict[str, Any]:
-    """A Bot of the API: its settings stand beside its name. Its live revision is loaded."""
+def bot_payload(bot: Bot) -> dict[str, Any]:
+    """Return a Bot of the API, its settings beside its name. Its live revision is loaded."""
     revision = bot.live_revision
     settings = revision.parsed if revision else BotSettings.model_validate({})
     return {
@@ -41,10 +41,10 @@ def bot_read(bot: Bot) -> dict[str, Any]:
     }
 
 
-def revision_read(revision: BotRevision) -> dict[str, Any]:
+def revision_payload(revision: BotRevision) -> dict[str, Any]:
     return {
         "number": revision.number,
         "settings": revision.parsed.model_dump(),
         "created_by": revision.created_by.email if revision.created_by else None,
-        "created": time_shape(revision.created),
+        "created": time_text(revision.created),
     }

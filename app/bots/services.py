@@ -15,11 +15,11 @@ from app.library.models import Source
 
 
 def settings_check(settings: dict[str, Any]) -> BotSettings:
-    """Raises Invalid with a line per field."""
+    """Validate settings. Raises Invalid with a line per field."""
     try:
         return BotSettings.model_validate(settings)
     except ValidationError as error:
-        fields = [{"field": ".".join(map(str, one["loc"])), "message": one["msg"]} for one in error.errors()]
+        fields = [{"field": ".".join(map(str, entry["loc"])), "message": entry["msg"]} for entry in error.errors()]
         raise Invalid(details={"fields": fields}) from error
 
 
@@ -32,13 +32,13 @@ def bot_create(
     settings: dict[str, Any] | None = None,
     created_by: User | None = None,
 ) -> Bot:
-    """A bot with its first revision, over all sources.
+    """Create a bot with its first revision, over all sources.
 
     Raises:
         Conflict: the slug is taken.
         Invalid: the slug or a setting cannot be used.
     """
-    checked = settings_check(settings or {})
+    validated = settings_check(settings or {})
     bot = Bot(organisation=organisation, slug=slug, name=name)
     try:
         bot.clean_fields(exclude=["live_revision"])
@@ -47,8 +47,8 @@ def bot_create(
     if Bot.objects.filter(organisation=organisation, slug=slug).exists():
         raise Conflict(message=f"There is a bot {slug!r} already.")
     bot.save()
-    revision_publish(bot=bot, settings=checked, created_by=created_by)
-    _audit(bot, "bot.create", after={"slug": slug, "name": name, **checked.model_dump()})
+    revision_publish(bot=bot, settings=validated, created_by=created_by)
+    _audit(bot, "bot.create", after={"slug": slug, "name": name, **validated.model_dump()})
     return bot
 
 
@@ -65,7 +65,7 @@ def _audit(bot: Bot, action: str, **sides: Any) -> None:
 
 @transaction.atomic
 def revision_publish(*, bot: Bot, settings: BotSettings, created_by: User | None = None) -> BotRevision:
-    """Make a new immutable revision and put it live."""
+    """Create a new immutable revision and make it live."""
     Bot.objects.select_for_update().get(pk=bot.pk)
     last = BotRevision.objects.filter(bot=bot).order_by("-number").first()
     revision = BotRevision.objects.create(
@@ -90,7 +90,7 @@ def bot_update(
     sources: list[UUID] | None = None,
     updated_by: User | None = None,
 ) -> Bot:
-    """Change what is given. Changed settings are a new revision; an empty list of sources means all of them.
+    """Change the given values. Changed settings are a new revision; an empty list of sources means all of them.
 
     Raises:
         Invalid: a setting cannot be used.
@@ -104,9 +104,9 @@ def bot_update(
         _sources_set(organisation=organisation, bot=bot, sources=sources)
     if settings:
         current = bot.live_revision.settings if bot.live_revision else {}
-        checked = settings_check({**current, **settings})
-        if checked.model_dump() != current:
-            revision_publish(bot=bot, settings=checked, created_by=updated_by)
+        validated = settings_check({**current, **settings})
+        if validated.model_dump() != current:
+            revision_publish(bot=bot, settings=validated, created_by=updated_by)
     after = _state(bot)
     if before != after:
         _audit(bot, "bot.update", before=before, after=after)
@@ -114,7 +114,7 @@ def bot_update(
 
 
 def _state(bot: Bot) -> dict[str, Any]:
-    """What an admin can change of a bot, as it is stored."""
+    """Return a bot's stored values that an admin can change."""
     stored = Bot.objects.select_related("live_revision").get(pk=bot.pk)
     revision = stored.live_revision
     sources = BotSource.objects.filter(bot=bot).order_by("source__name").values_list("source__name", flat=True)
@@ -123,17 +123,17 @@ def _state(bot: Bot) -> dict[str, Any]:
 
 
 def _sources_set(*, organisation: UUID, bot: Bot, sources: list[UUID]) -> None:
-    wanted = set(sources)
-    found = set(Source.objects.filter(organisation=organisation, pk__in=wanted).values_list("pk", flat=True))
-    if found != wanted:
+    requested = set(sources)
+    present = set(Source.objects.filter(organisation=organisation, pk__in=requested).values_list("pk", flat=True))
+    if present != requested:
         raise NotFound(message="There is no such source.")
     BotSource.objects.filter(organisation=organisation, bot=bot).delete()
-    BotSource.objects.bulk_create(BotSource(organisation_id=organisation, bot=bot, source_id=pk) for pk in wanted)
+    BotSource.objects.bulk_create(BotSource(organisation_id=organisation, bot=bot, source_id=pk) for pk in requested)
 
 
 @transaction.atomic
 def bot_pause(*, organisation: UUID, bot: UUID) -> Bot:
-    """Let a bot answer nobody. Answers that are being written end as they would. Pausing twice is no error.
+    """Stop a bot from answering. Answers in progress are finished. Pausing twice is no error.
 
     Raises:
         NotFound.
@@ -143,7 +143,7 @@ def bot_pause(*, organisation: UUID, bot: UUID) -> Bot:
 
 @transaction.atomic
 def bot_resume(*, organisation: UUID, bot: UUID) -> Bot:
-    """Raises NotFound. Resuming a bot that is not paused is no error."""
+    """Let a bot answer again. Resuming a bot that is not paused is no error. Raises NotFound."""
     return _paused_set(organisation, bot, paused=False)
 
 
@@ -160,7 +160,7 @@ def _paused_set(organisation: UUID, bot: UUID, *, paused: bool) -> Bot:
 
 @transaction.atomic
 def bot_delete(*, organisation: UUID, bot: Bot) -> None:
-    """With its revisions and conversations."""
+    """Delete a bot with its revisions and conversations."""
     before = _state(bot)
     Bot.objects.filter(organisation=organisation, pk=bot.pk).delete()
     _audit(bot, "bot.delete", before=before)
@@ -177,6 +177,6 @@ def revision_restore(*, organisation: UUID, bot: Bot, number: int, restored_by: 
     if earlier is None:
         raise NotFound(message="There is no such revision.")
     before = _state(bot)
-    made = revision_publish(bot=bot, settings=earlier.parsed, created_by=restored_by)
+    revision = revision_publish(bot=bot, settings=earlier.parsed, created_by=restored_by)
     _audit(bot, "bot.restore", before=before, after=_state(bot))
-    return made
+    return revision

@@ -1,4 +1,4 @@
-"""What a bot's revision holds, with its defaults. Adding a field with a default needs no migration."""
+"""The settings in a bot's revision, with defaults. Adding a field with a default needs no migration."""
 
 from typing import Annotated, Literal
 
@@ -13,7 +13,7 @@ class BotSettings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     agent_type: Literal["rag"] = "rag"
-    llm_model: str = Field("", max_length=200, description="Model name; empty: the deployment's default")
+    llm_model: str = Field("", max_length=200, description="A model, or endpoint/model; empty: the default")
     temperature: Real = Field(0.2, ge=0, le=2)
     max_tokens: Whole = Field(800, ge=16, le=8000, description="Longest answer, in tokens")
     system_prompt: str = Field("", max_length=20_000, description="Added to Refdesk's own rules for answers")

@@ -37,9 +37,9 @@ from app.chat.turns.repository import DuplicateTurn, Owner
 from app.chat.turns.run import turn_begin
 from app.chat.turns.state import TurnRequest
 from app.errors import NotAllowed, NotFound, RefdeskError
-from app.lib.openapi_responses import EVENTS, answered
+from app.lib.openapi_responses import EVENTS, responses
 from app.lib.paging import Limit, page_read
-from app.lib.request_id import request_id_of
+from app.lib.request_id import request_id_get
 from app.lib.sse import ALLOWED_S, Event, sse
 
 router = Router(tags=["chat"])
@@ -62,7 +62,7 @@ def _message(caller: Caller, message: UUID) -> Message:
 
 
 @router.post(
-    "/bots/{slug}/chat", auth=async_policy(Role.VIEWER, Scope.CHAT), response=TurnOut, openapi_extra=answered(EVENTS)
+    "/bots/{slug}/chat", auth=async_policy(Role.VIEWER, Scope.CHAT), response=TurnOut, openapi_extra=responses(EVENTS)
 )
 async def create_turn(request: ApiRequest, slug: str, turn: ChatIn) -> HttpResponseBase:
     """One turn: a question and its answer, as server-sent events or, with `stream` false, as one object.
@@ -76,7 +76,7 @@ async def create_turn(request: ApiRequest, slug: str, turn: ChatIn) -> HttpRespo
         question=turn.message,
         conversation=turn.conversation,
         key=request.headers.get("Idempotency-Key", ""),
-        request_id=request_id_of(request),
+        request_id=request_id_get(request),
     )
     try:
         begun = await turn_begin(question)
@@ -169,7 +169,7 @@ def get_message(request: ApiRequest, message_id: UUID) -> Any:
 @router.get(
     "/messages/{uuid:message_id}/events",
     auth=async_policy(Role.VIEWER, Scope.CONVERSATIONS),
-    openapi_extra=answered(EVENTS),
+    openapi_extra=responses(EVENTS),
 )
 async def follow_message(request: ApiRequest, message_id: UUID) -> HttpResponseBase:
     """The events of an answer again: from the one after `Last-Event-ID` on, or from the first."""
@@ -179,7 +179,7 @@ async def follow_message(request: ApiRequest, message_id: UUID) -> HttpResponseB
     last = request.headers.get("Last-Event-ID", "")
     after = int(last) if last.isascii() and last.isdigit() and len(last) < 10 else 0
     events = answer_events(organisation=request.caller.organisation_id, message=message.id, after=after)
-    return await sse(events, after=after, request_id=request_id_of(request), allowed=partial(stream_allowed, request))
+    return await sse(events, after=after, request_id=request_id_get(request), allowed=partial(stream_allowed, request))
 
 
 @router.post(

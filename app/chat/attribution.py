@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from app.chat.citations import SENTENCE_OPENING, Citation
 from app.chat.extractive import Readable
 from app.lib.sentences import sentences
-from app.retrieval.language import FUNCTION_WORDS, language_of
-from app.retrieval.sparse import term_of, words_of
+from app.retrieval.language import FUNCTION_WORDS, language_detect
+from app.retrieval.sparse import term_number, words_split
 
 NEIGHBOURS = 2  # sentences of a passage that are read together
 ADDED_SHARE = 0.7  # of the weight of what a sentence adds to the question: must stand in one place
@@ -37,11 +37,11 @@ def answer_attribute(*, answer: str, question: str, passages: Sequence[Readable]
     """At most one citation a sentence, in the order of the answer; its span is the sentence, without any marker."""
     if not passages:
         return []
-    spoken = language_of("\n".join(passage.text[:500] for passage in passages), hint=language_of(answer))
-    skipped = FUNCTION_WORDS.get(spoken, frozenset()) | FUNCTION_WORDS.get(language_of(answer), frozenset())
+    spoken = language_detect("\n".join(passage.text[:500] for passage in passages), hint=language_detect(answer))
+    skipped = FUNCTION_WORDS.get(spoken, frozenset()) | FUNCTION_WORDS.get(language_detect(answer), frozenset())
 
     def terms(text: str) -> Terms:
-        return frozenset(term_of(word, spoken) for word in words_of(text) if word not in skipped)
+        return frozenset(term_number(word, spoken) for word in words_split(text) if word not in skipped)
 
     places = [place for index, passage in enumerate(passages) for place in _places(index, passage, terms)]
     weights = _Weights(places)
@@ -51,7 +51,7 @@ def answer_attribute(*, answer: str, question: str, passages: Sequence[Readable]
         opening = SENTENCE_OPENING.match(answer, start, end)
         start = opening.end() if opening else start
         numbers = frozenset(
-            term_of(word, spoken) for word in words_of(answer[start:end]) if any(map(str.isdigit, word))
+            term_number(word, spoken) for word in words_split(answer[start:end]) if any(map(str.isdigit, word))
         )
         best = _best(terms(answer[start:end]), numbers, asked, places, weights)
         if best is not None:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from app.chat.citations import Citation
 from app.lib.sentences import sentences
-from app.retrieval.language import FUNCTION_WORDS, language_of
-from app.retrieval.sparse import term_of, words_of
+from app.retrieval.language import FUNCTION_WORDS, language_detect
+from app.retrieval.sparse import term_number, words_split
 
 MOST_SENTENCES = 4
 MOST_PASSAGES = 3
@@ -106,7 +106,7 @@ class Extract:
 def extract_make(*, question: str, passages: Sequence[Readable]) -> Extract | None:
     """1 to 4 sentences from 1 to 3 passages, quoted; None when no sentence holds a word of the question."""
     passages = passages[:READ]
-    spoken = language_of("\n".join(passage.text[:500] for passage in passages), hint=language_of(question))
+    spoken = language_detect("\n".join(passage.text[:500] for passage in passages), hint=language_detect(question))
     asked = _asked(question, spoken)
     found = [sentence for index, passage in enumerate(passages) for sentence in _sentences_of(passage, index, spoken)]
     if not asked or not found:
@@ -118,21 +118,21 @@ def extract_make(*, question: str, passages: Sequence[Readable]) -> Extract | No
 
 def _asked(question: str, spoken: str) -> list[frozenset[int]]:
     """The question's words, each as its stems in its own language and the passages'."""
-    own = language_of(question, hint=spoken)
+    own = language_detect(question, hint=spoken)
     skipped = FUNCTION_WORDS.get(own, frozenset())
-    words = list(dict.fromkeys(words_of(question)))
+    words = list(dict.fromkeys(words_split(question)))
     kept = [word for word in words if word not in skipped] or words
-    return list(dict.fromkeys(frozenset({term_of(word, spoken), term_of(word, own)}) for word in kept))
+    return list(dict.fromkeys(frozenset({term_number(word, spoken), term_number(word, own)}) for word in kept))
 
 
 def _sentences_of(passage: Readable, index: int, spoken: str) -> list[_Sentence]:
     found: list[_Sentence] = []
     for position, (start, end) in enumerate(sentences(passage.text)):
         text = passage.text[start:end]
-        words = list(words_of(text))
+        words = list(words_split(text))
         if words:
             found.append(
-                _Sentence(index, position, text, frozenset(term_of(word, spoken) for word in words), len(words))
+                _Sentence(index, position, text, frozenset(term_number(word, spoken) for word in words), len(words))
             )
     return found
 
@@ -149,7 +149,7 @@ def _score(
     # A word that no sentence holds says nothing about which is best, but an answer should not seem complete without it.
     total = sum(weight) or 1.0
     kinds = next((answers for asks, answers in _KINDS if asks.search(question)), ())
-    contexts = [frozenset(term_of(word, spoken) for word in words_of(passage.context)) for passage in passages]
+    contexts = [frozenset(term_number(word, spoken) for word in words_split(passage.context)) for passage in passages]
     before: _Sentence | None = None
     heading: frozenset[int] = frozenset()
     for one in found:

@@ -17,7 +17,7 @@ from app.chat.quotes import Span
 from app.errors import error_json
 from app.lib.columns import payload
 from app.lib.sse import Event
-from app.lib.times import time_shape
+from app.lib.times import time_text
 from app.library.selectors.documents import document_url
 
 
@@ -85,7 +85,7 @@ def passage_payload(
         "text": text,
         "place": place,
         "score": score,
-        "as_of": time_shape(as_of),
+        "as_of": time_text(as_of),
     }
 
 

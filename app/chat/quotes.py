@@ -11,8 +11,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from app.lib.sentences import sentences
-from app.retrieval.language import FUNCTION_WORDS, language_of
-from app.retrieval.sparse import term_of, words_of
+from app.retrieval.language import FUNCTION_WORDS, language_detect
+from app.retrieval.sparse import term_number, words_split
 
 MOST = 3  # sentences that a claim in other words is matched with
 ENOUGH = 0.3  # of the claim's weight, that the best sentence must hold
@@ -114,7 +114,7 @@ def _exact(claim: str, passage: str) -> Span | None:
 
 def _alike(claim: str, passage: str, spans: list[Span]) -> list[Span]:
     """The sentence that shares most with the claim, and those that add to it."""
-    spoken = language_of(passage, hint=language_of(claim))
+    spoken = language_detect(passage, hint=language_detect(claim))
     said = _part(claim, (0, len(claim)), spoken)
     parts = [_part(passage[start:end], (start, end), spoken) for start, end in spans]
     held = Counter(term for part in parts for term in part.terms)
@@ -155,9 +155,9 @@ def _tells(part: _Part, said: _Part, parts: list[_Part]) -> bool:
 
 def _part(text: str, span: Span, spoken: str) -> _Part:
     skipped = FUNCTION_WORDS.get(spoken, frozenset())
-    words = set(words_of(text)) - skipped
+    words = set(words_split(text)) - skipped
     numbers = frozenset(word for word in words if len(word) > 1 and not word.isalpha())
-    return _Part(span, frozenset(term_of(word, spoken) for word in words), numbers)
+    return _Part(span, frozenset(term_number(word, spoken) for word in words), numbers)
 
 
 def _joined(spans: list[Span], passage: str) -> list[Span]:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from app import env
 from app.embedded.box import Box
-from app.embedded.console import Report
+from app.embedded.console import Console
 from app.embedded.ports import port_is_free
-from app.embedded.signals import Wakeup
+from app.embedded.signals import SignalWaiter
 from app.embedded.startup import Plan, plan_box, public_address
 from app.embedded.supervisor import Supervisor
 from app.lib.engine_error import EngineError
@@ -39,7 +39,7 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def check_port(host: str, port: int) -> None:
-    """Raises EngineError."""
+    """Check that the port can be listened on. Raises EngineError."""
     try:
         free = port_is_free(host, port)
     except OSError as error:
@@ -60,19 +60,19 @@ def remember_model(box: Box, arguments: argparse.Namespace) -> None:
 
 
 def run_box(box: Box, arguments: argparse.Namespace, make_plan: Callable[[Box], Plan]) -> None:
-    """Raises EnvError, EngineError, OSError."""
+    """Start the box and run it until it is asked to stop. Raises EnvError, EngineError, OSError."""
     host, port = str(env.read("REFDESK_HOST")), int(env.read("REFDESK_PORT"))
-    wakeup = Wakeup()
-    with box.held(public_address()):
-        report = Report(box.logs / "refdesk.log")
-        report.say(f"Refdesk {project_version()}, data in {box.folder}")
+    waiter = SignalWaiter()
+    with box.locked(public_address()):
+        console = Console(box.logs / "refdesk.log")
+        console.say(f"Refdesk {project_version()}, data in {box.folder}")
         box.check_version()
         box.check_restored()
         for name in box.stop_leftovers(LEFTOVER_LADDER):
-            report.say(f"{name} was still running from an earlier start and was stopped")
+            console.say(f"{name} was still running from an earlier start and was stopped")
         check_port(host, port)
         remember_model(box, arguments)
-        Supervisor(box, make_plan(box), report, wakeup).serve()
+        Supervisor(box, make_plan(box), console, waiter).serve()
 
 
 def stop_box(box: Box) -> int:

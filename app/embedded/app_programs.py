@@ -1,4 +1,4 @@
-"""The command lines of our own programs, the same on the embedded default and in the appliance."""
+"""Command lines of our own programs, the same on the embedded default and in the appliance."""
 
 import sys
 
@@ -21,7 +21,8 @@ def web_command(host: str, port: int, *more: str) -> list[str]:
 
 
 def worker_command() -> list[str]:
+    # Celery only receives ids; the threads are those of app/jobs/worker.py.
     return python_module(
-        "celery", "-A", "app.celery", "worker", "--pool", "threads", "--concurrency", "4", "--loglevel", "INFO",
-        "--without-gossip", "--without-mingle", "--without-heartbeat",
+        "celery", "-A", "app.celery", "worker", "--pool", "solo", "--loglevel", "INFO", "--without-gossip",
+        "--without-mingle", "--without-heartbeat",
     )  # fmt: skip

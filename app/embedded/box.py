@@ -1,4 +1,4 @@
-"""A box: one data folder, what lies in it, and who may run on it."""
+"""A box: one data folder, the files in it, and the lock that lets one supervisor run on it."""
 
 import contextlib
 import fcntl
@@ -22,14 +22,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Running:
-    """The supervisor that holds a box."""
+    """The supervisor that runs on a box."""
 
     pid: int
     address: str
 
 
 def file_read_json(path: Path) -> Any:
-    """What the file holds; an empty object when it is absent or was cut short by a crash."""
+    """Read a JSON file; an empty object when it is absent or was cut short by a crash."""
     try:
         return json.loads(path.read_text())
     except (OSError, ValueError):
@@ -47,8 +47,8 @@ class Box:
         self.unfinished = self.folder / "restore-unfinished"
 
     @contextlib.contextmanager
-    def held(self, address: str) -> Iterator[None]:
-        """Be the only supervisor of this box. The kernel drops the lock with its holder, however it ends.
+    def locked(self, address: str) -> Iterator[None]:
+        """Hold the lock of the box: one supervisor at a time. The kernel drops it with its process, however that ends.
 
         Raises EngineError when another one runs.
         """
@@ -68,7 +68,7 @@ class Box:
                     (self.run / f"{name}.json").unlink(missing_ok=True)
 
     def running(self) -> Running | None:
-        """Who holds this box now; None when nobody does."""
+        """Return the supervisor that runs on this box, or None."""
         path = self.run / "lock"
         if not path.exists():
             return None
@@ -81,7 +81,7 @@ class Box:
         return None
 
     def check_version(self) -> None:
-        """Raises EngineError when a newer Refdesk wrote this folder."""
+        """Check that no newer Refdesk wrote this folder. Raises EngineError."""
         path, ours = self.folder / "version", project_version()
         theirs = path.read_text().strip() if path.exists() else ours
         if version_key(theirs) > version_key(ours):
@@ -91,7 +91,7 @@ class Box:
             )
 
     def check_restored(self) -> None:
-        """Raises EngineError while a restore is not over."""
+        """Check that no restore into this folder was cut short. Raises EngineError."""
         if self.unfinished.exists():
             raise EngineError(
                 f"A restore into {self.folder} was cut short. Run scripts/restore with the same backup again; it goes "
@@ -104,7 +104,7 @@ class Box:
             file_write_private(path, project_version() + "\n")
 
     def prepared(self) -> str:
-        """Digest of the code whose tables this box has; kept with the cluster, so that they go together."""
+        """Return the digest of the code whose tables this box has; kept with the cluster, so that they go together."""
         path = self.folder / "postgres" / "prepared"
         return path.read_text().strip() if path.exists() else ""
 
@@ -115,7 +115,7 @@ class Box:
         return secret_keep(self.folder / "secrets" / name)
 
     def port(self, name: str) -> int:
-        """The port of an engine: the one it had before if that is still free."""
+        """Return the port of an engine: the one it had before if that is still free."""
         ports = file_read_json(self.run / "ports.json")
         kept = ports.get(name)
         ports[name] = port_find(kept)
@@ -124,14 +124,14 @@ class Box:
         return int(ports[name])
 
     def write_environment(self, environment: Mapping[str, str]) -> None:
-        """For commands typed in another shell (app.env.read_deployment)."""
+        """Write the settings for commands typed in another shell (app.env.read_deployment)."""
         self._write_run("environment", dict(environment))
 
     def write_processes(self, pids: Mapping[str, int]) -> None:
         self._write_run("processes", {name: [pid, start_time(pid)] for name, pid in pids.items()})
 
     def stop_leftovers(self, ladder: StopLadder) -> list[str]:
-        """Stop what outlived a supervisor that was killed; the names of those. PostgreSQL sees to its own."""
+        """Stop what outlived a killed supervisor, but PostgreSQL, which does so itself. Return the names."""
         stopped = []
         for name, (pid, born) in file_read_json(self.run / "processes.json").items():
             # Pids are used again: only the same pid born at the same tick is that process.
@@ -141,9 +141,9 @@ class Box:
         return stopped
 
     def options(self) -> dict[str, str]:
-        """What earlier starts were told to remember."""
-        found: dict[str, str] = file_read_json(self.folder / "options.json")
-        return found
+        """Read the options that earlier starts were told to remember."""
+        options: dict[str, str] = file_read_json(self.folder / "options.json")
+        return options
 
     def write_options(self, options: Mapping[str, str]) -> None:
         file_write_private(self.folder / "options.json", json.dumps(dict(options)))
@@ -166,7 +166,7 @@ class Box:
 
 
 def code_digest() -> str:
-    """Changes when the tables or the first start may: migrations, packages, version, the first start itself."""
+    """Return a digest of what the tables and the first start depend on: migrations, packages, version, its command."""
     digest = hashlib.sha256(project_version().encode())
     files = [
         *ROOT.glob("app/*/migrations/*.py"),

@@ -1,4 +1,4 @@
-"""The supervisor's own lines: on the terminal for the person, and in a log with the time for later."""
+"""Lines of the supervisor: on the terminal for a person, and in a log with the time."""
 
 import contextlib
 import sys
@@ -24,7 +24,7 @@ def log_shorten(path: Path, limit: int = LOG_LIMIT) -> None:
 
 
 def log_tail(path: Path, start: int, lines: int = 12) -> str:
-    """The last lines that were written to `path` after byte `start`."""
+    """Return the last lines that were written to `path` after byte `start`."""
     try:
         with path.open("rb") as log:
             log.seek(start)
@@ -34,8 +34,8 @@ def log_tail(path: Path, start: int, lines: int = 12) -> str:
     return "\n".join(f"    {line}" for line in text.splitlines()[-lines:])
 
 
-class Report:
-    """Times are seconds since the start."""
+class Console:
+    """Prints lines and logs them. Times shown are seconds since the start."""
 
     def __init__(self, log: Path) -> None:
         self.log = log

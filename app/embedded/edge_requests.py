@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 
 class Refusal(Exception):
-    """An answer that is an error: its HTTP status and text."""
+    """An error for the client: HTTP status and text."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -29,7 +29,7 @@ def invalid(text: str) -> Refusal:
 
 
 def refusal_of(error: Exception) -> Refusal:
-    """The engine raises bare Exceptions; all others come from reading a body that is not what it should be."""
+    """Return the error for the client: bare Exceptions are the engine's, all others come from a malformed body."""
     text = str(error)
     if isinstance(error, Refusal):
         return error
@@ -77,7 +77,7 @@ def conditions(raw: Any) -> list[Any] | None:
 
 
 def filter_of(raw: Json | None) -> edge.Filter | None:
-    """An unknown clause is refused: a filter that is silently wider than asked would show what it must not."""
+    """Read a filter. An unknown clause is refused: a filter wider than asked would show what it must not."""
     if raw is None:
         return None
     if unknown := raw.keys() - {"must", "should", "must_not"}:
@@ -93,7 +93,7 @@ def filter_of(raw: Json | None) -> edge.Filter | None:
 
 
 def vector_of(raw: Any) -> Any:
-    """A dense vector as it is; a sparse one checked, because Edge does not."""
+    """Read a vector; a sparse one is checked, because Edge does not."""
     if not isinstance(raw, dict):
         return raw
     indices, values = raw["indices"], raw["values"]
@@ -128,7 +128,7 @@ def delete(body: Json) -> Update:
 
 
 def keyword_index(body: Json) -> tuple[str, Json, Update]:
-    """The field, its schema as it is shown, and the update that makes the index."""
+    """Read a keyword index: the field, its schema as clients see it, and the update that makes it."""
     schema = body.get("field_schema")
     asked: Json = {"type": schema} if isinstance(schema, str) else dict(schema or {})
     if asked.pop("type", None) != "keyword":
@@ -159,7 +159,7 @@ def fields_of(body: Json, *, payload: bool) -> Json:
 
 
 def ranking(raw: Any, using: str | None) -> Any:
-    """A query: nothing, a vector to be near to, or the fusion of the prefetches."""
+    """Read a ranking: none, nearness to a vector, or the fusion of the prefetches."""
     if isinstance(raw, dict) and "nearest" in raw:
         raw = raw["nearest"]
     if raw is None:
@@ -179,7 +179,7 @@ def ranking(raw: Any, using: str | None) -> Any:
 
 
 def stage_of(raw: Json) -> Json:
-    """What a query and each prefetch in it have in common."""
+    """Read the arguments that a query and its prefetches share."""
     prefetch = raw.get("prefetch") or []
     stages = prefetch if isinstance(prefetch, list) else [prefetch]
     return {
@@ -206,7 +206,7 @@ def count_of(body: Json) -> edge.CountRequest:
 
 
 def encoded(value: Any) -> Json:
-    """What orjson does not know: the engine's sparse vectors, records and scored points."""
+    """Encode the engine's sparse vectors, records and scored points, which orjson does not know."""
     if isinstance(value, edge.SparseVector):
         return {"indices": value.indices, "values": value.values}
     shown: Json = {"id": value.id}

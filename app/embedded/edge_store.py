@@ -42,7 +42,7 @@ QUIET_S, LONGEST_UNFLUSHED_S = 5.0, 60.0
 
 
 class FolderInUse(Exception):
-    """The folder cannot be opened, most often because another process has it open."""
+    """Raised when the folder cannot be opened, most often because another process has it open."""
 
 
 def dense_params(spec: Json) -> edge.EdgeVectorParams:
@@ -72,7 +72,7 @@ def engine_config(params: Json) -> edge.EdgeConfig:
 
 @dataclass
 class Collection:
-    """`params` as they were asked for; `indexes` maps a field to its schema as it is shown."""
+    """A shard with its settings: `params` as asked for; `indexes` maps a field to its schema as clients see it."""
 
     folder: Path
     params: Json
@@ -90,7 +90,7 @@ class Collection:
         return {"operation_id": self.operations, "status": "completed" if wait else "acknowledged"}
 
     def flush(self) -> None:
-        """Write down what only the log has, and rewrite a segment when a fifth of it is deleted.
+        """Write to disk what only the log has, and rewrite a segment when a fifth of it is deleted.
 
         It waits for the disk, 0.3 s here, and the whole process with it: the engine keeps the interpreter's lock.
         """
@@ -156,7 +156,7 @@ class Store:
         _replace(self.file, content)
 
     def flush(self) -> None:
-        """What is due: after a pause in the updates, else once a minute.
+        """Flush the collections that are due: after a pause in the updates, else once a minute.
 
         A kill loses nothing, since the log is with the system; a power cut may lose what was not flushed, and the
         reconciler puts it back from PostgreSQL.
@@ -199,7 +199,7 @@ class Store:
         return True
 
     def aliases_change(self, actions: list[Json]) -> bool:
-        """All or none; no call sees a part of it."""
+        """Change several aliases: all or none, and no call sees a part of it."""
         changed = dict(self.aliases)
         for action in actions:
             [(kind, about)] = action.items()

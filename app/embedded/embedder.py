@@ -33,7 +33,7 @@ CHARACTERS_PER_TOKEN = 64
 
 
 class Busy(Exception):
-    """The queue is full; `retry_after_s` estimates when it is not."""
+    """Raised when the queue is full; `retry_after_s` estimates when it is not."""
 
     def __init__(self, retry_after_s: int) -> None:
         super().__init__("the queue is full")
@@ -42,7 +42,7 @@ class Busy(Exception):
 
 @dataclass(slots=True)
 class Lane:
-    """Texts of one kind: threads of their own, and how many texts wait or run."""
+    """A queue for texts of one kind, with threads of its own; `waiting` counts texts that wait or run."""
 
     threads: ThreadPoolExecutor
     limit: int
@@ -50,26 +50,26 @@ class Lane:
 
 
 @dataclass(slots=True)
-class Work:
-    """One request: a future per batch, and which texts, by their place in the request, each batch holds."""
+class EmbeddingWork:
+    """One request: a future per batch, and the places of each batch's texts in the request."""
 
     batches: list[tuple[Future[Any], list[int]]]
     tokens: list[int]
     truncated: list[bool]
 
     def cancel(self) -> None:
-        """Drop what has not begun."""
+        """Cancel the batches that have not begun."""
         for future, _ in self.batches:
             future.cancel()
 
 
 def lower_priority() -> None:
-    """On Linux a priority belongs to a thread: documents leave the processor to whatever else wants it."""
+    """Lower the priority of the calling thread (Linux), so that documents leave the processor to other work."""
     os.nice(NICE_DOCUMENTS)
 
 
 def batches_of(lengths: Sequence[int]) -> list[list[int]]:
-    """Places of the texts, sorted by length and cut so that a batch padded to its longest is at most BATCH_TOKENS.
+    """Sort texts by length into batches of at most BATCH_TOKENS when padded; return their places.
 
     The longest come first, so that the short ones fill the cores at the end.
     """
@@ -83,13 +83,13 @@ def batches_of(lengths: Sequence[int]) -> list[list[int]]:
 
 
 def memory_return() -> None:
-    """Give freed memory back to the system: 370 MB after work becomes 240. Only the GNU library keeps it."""
+    """Return freed memory to the system: 370 MB after work becomes 240. Only the GNU library keeps it."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
 
 
 class Embedder:
-    """Call it from one event loop; only `encode` and `run` are for threads.
+    """A packaged model. Called from one event loop; only `encode` and `run` are for threads.
 
     Raises:
         ModelMissing: on opening.
@@ -114,7 +114,7 @@ class Embedder:
         self.runs = 0
 
     def enter(self, count: int, *, question: bool) -> Lane:
-        """A place for `count` texts in the queue, until `lane.waiting -= count`.
+        """Take a place for `count` texts in the queue, until `lane.waiting -= count`.
 
         Raises:
             Busy: too many texts wait. A request on an empty queue is always taken.
@@ -126,20 +126,20 @@ class Embedder:
         return lane
 
     def encode(self, texts: list[str]) -> list[Encoding]:
-        """The texts as tokens, cut at what the model reads. 1 ms for a text of 256 tokens, without the lock."""
+        """Turn texts into tokens, cut at what the model reads. 1 ms for a text of 256 tokens, without the GIL."""
         longest = self.model.max_tokens * CHARACTERS_PER_TOKEN
         return self.tokenizer.encode_batch([text[:longest] for text in texts])
 
-    def start(self, encodings: list[Encoding], lane: Lane) -> Work:
+    def start(self, encodings: list[Encoding], lane: Lane) -> EmbeddingWork:
         lengths = [len(encoding.ids) for encoding in encodings]
-        work = Work([], lengths, [bool(encoding.overflowing) for encoding in encodings])
+        work = EmbeddingWork([], lengths, [bool(encoding.overflowing) for encoding in encodings])
         for places in batches_of(lengths):
             future = lane.threads.submit(self.run, [encodings[place] for place in places])
             work.batches.append((future, places))
         return work
 
     def run(self, encodings: list[Encoding]) -> Any:
-        """Unit vectors, one row per text, as little-endian float32."""
+        """Compute unit vectors, one row per text, as little-endian float32."""
         begun = time.perf_counter()
         self.runs += 1
         width = max(len(encoding.ids) for encoding in encodings)

@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from app import env
-from app.embedded.embedder import Busy, Embedder, Work, memory_return
+from app.embedded.embedder import Busy, Embedder, EmbeddingWork, memory_return
 from app.embedded.serve import (
     Asgi,
     BodyTooLarge,
@@ -40,7 +40,7 @@ Json = dict[str, Any]
 
 
 class RefusedRequest(Exception):
-    """A request that cannot be answered: HTTP status and text, in OpenAI's shape."""
+    """Raised for a request that is refused: HTTP status and text, in OpenAI's shape."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -68,8 +68,8 @@ def format_of(body: Json) -> str:
     return str(asked)
 
 
-def vectors_show(work: Work, model: str, encoding: str) -> Json:
-    """OpenAI's answer for work whose futures are done."""
+def vectors_response(work: EmbeddingWork, model: str, encoding: str) -> Json:
+    """Return OpenAI's response for work whose futures are done."""
     data: list[Json] = [{}] * len(work.tokens)
     for future, places in work.batches:
         for place, vector in zip(places, future.result(), strict=True):
@@ -86,8 +86,8 @@ def vectors_show(work: Work, model: str, encoding: str) -> Json:
     }
 
 
-async def work_wait(work: Work, receive: Receive) -> None:
-    """Until the work is done.
+async def work_finish(work: EmbeddingWork, receive: Receive) -> None:
+    """Wait until the work is done.
 
     Raises:
         ClientGone: the client left first; what had not begun is dropped.
@@ -170,10 +170,10 @@ class Server:
         lane = self.embedder.enter(len(texts), question=headers.get(b"x-priority") == b"question")
         try:
             work = self.embedder.start(await asyncio.to_thread(self.embedder.encode, texts), lane)
-            await work_wait(work, receive)
+            await work_finish(work, receive)
         finally:
             lane.waiting -= len(texts)
-        return vectors_show(work, name, encoding)
+        return vectors_response(work, name, encoding)
 
 
 def application(embedder: Embedder, api_key: str | None) -> Asgi:

@@ -1,4 +1,4 @@
-"""Whether a local HTTP server answers; by a plain socket, because http.client brings in TLS (3 MB).
+"""Asks whether a local HTTP server responds; by a plain socket, because http.client brings in TLS (3 MB).
 
 python -S answer.py PORT PATH    exit 0 when it answers 200: the health check of a container, 20 ms each
 """
@@ -8,7 +8,7 @@ import sys
 
 
 def http_get(host: str, port: int, path: str, *, timeout_s: float = 1.0) -> tuple[int, bytes] | None:
-    """Status and body of a GET, or None when nothing answers in time. For small bodies on this machine."""
+    """Return status and body of a GET, or None when nothing responds in time. For small bodies on this machine."""
     request = f"GET {path} HTTP/1.0\r\nHost: localhost\r\nAccept: application/json\r\nConnection: close\r\n\r\n"
     answer = bytearray()
     try:

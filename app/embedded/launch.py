@@ -34,7 +34,7 @@ def check_call(result: int) -> None:
 
 
 def enter_namespace(libc: ctypes.CDLL, uid: int, gid: int) -> None:
-    """Be `uid` inside a namespace where that number stands for the user we already are outside.
+    """Become `uid` inside a namespace where that number stands for the user that we are outside.
 
     Files keep their owner and folders closed to everyone else stay reachable, but `geteuid()` is not 0.
     """
@@ -54,7 +54,7 @@ def enter_namespace(libc: ctypes.CDLL, uid: int, gid: int) -> None:
 
 
 def become_account(libc: ctypes.CDLL, uid: int, gid: int) -> None:
-    """Be another account that keeps one right: to pass folders closed to it (a clone under /root, mode 0700)."""
+    """Become another account that keeps one right: to pass folders closed to it (a clone under /root, mode 0700)."""
     os.setgroups([])
     os.setresgid(gid, gid, gid)
     check_call(libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0))

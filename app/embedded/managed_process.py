@@ -15,12 +15,12 @@ SETTLED_S = 60.0
 
 
 def status_text(status: int) -> str:
-    """How a process ended, from Popen's return code."""
+    """Describe how a process ended, from Popen's return code."""
     return f"signal {-status}" if status < 0 else f"exit {status}"
 
 
-class Post:
-    """`due` is when it is to be started again (monotonic seconds); None while it runs."""
+class ManagedProcess:
+    """A process that is started again when it dies. `due`: when (monotonic seconds); None while it runs."""
 
     def __init__(self, engine: Engine, log: Path) -> None:
         self.engine = engine
@@ -37,7 +37,7 @@ class Post:
         return self.engine.name
 
     def start(self) -> None:
-        """Raises EngineError, OSError."""
+        """Start the process. Raises EngineError, OSError."""
         self.engine.prepare()
         self.log_start = self.log.stat().st_size if self.log.exists() else 0
         self.child = engine_launch(self.engine, self.log)
@@ -45,7 +45,7 @@ class Post:
         self.due = None
 
     def reap(self) -> int | None:
-        """The return code when the process has died since the last call; sets when it is due again."""
+        """Return the exit status of a process that died since the last call, and set when it is due again."""
         if self.child is None or not self.gone():
             return None
         # While the dead process is not waited for, its number cannot name another group.
@@ -66,7 +66,7 @@ class Post:
         return self.was_ready
 
     def gone(self) -> bool:
-        """Whether no process runs; one that has died stays to be reaped."""
+        """Return whether no process runs; one that has died stays to be reaped."""
         if self.child is None or self.child.returncode is not None:
             return True
         return os.waitid(os.P_PID, self.child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None

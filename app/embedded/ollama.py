@@ -1,4 +1,4 @@
-"""An Ollama on this machine, found by asking its usual address."""
+"""Finds an Ollama on this machine by asking its usual address."""
 
 import json
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ EMBEDDING_SIGNS = ("embed", "bert", "minilm", "bge")
 
 @dataclass(frozen=True)
 class Ollama:
-    """`model` is None when there is none that can answer."""
+    """An Ollama server; `model` is None when it has none that can answer."""
 
     model: str | None
 
@@ -26,7 +26,7 @@ def is_for_embedding(entry: dict[str, object]) -> bool:
 
 
 def ollama_find(host: str = HOST, port: int = PORT) -> Ollama | None:
-    """None when no Ollama answers there."""
+    """Ask for an Ollama at this address; None when none responds."""
     answer = http_get(host, port, "/api/tags", timeout_s=0.5)
     if answer is None or answer[0] != 200:
         return None

@@ -10,7 +10,7 @@ LOOPBACK = "127.0.0.1"
 
 
 def port_is_free(host: str, port: int) -> bool:
-    """Whether a server could listen there now. Raises OSError for a host that is not this machine's."""
+    """Return whether a server could listen there now. Raises OSError for a host that is not this machine's."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         # A port with connections that are only being forgotten (TIME_WAIT) is free to a server.
@@ -25,7 +25,7 @@ def port_is_free(host: str, port: int) -> bool:
 
 
 def port_find(preferred: int | None = None) -> int:
-    """A free loopback port: the preferred one when it still is.
+    """Find a free loopback port: the preferred one when it still is.
 
     From below the range that the kernel gives to outgoing connections (32768 and up), so that none of those sits
     on an engine's port while the engine restarts.

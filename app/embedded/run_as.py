@@ -1,4 +1,4 @@
-"""Whom PostgreSQL runs as: it refuses root, and root's folders are closed to everyone else."""
+"""The user that PostgreSQL runs as: it refuses root, and root's folders are closed to everyone else."""
 
 import os
 import pwd
@@ -13,7 +13,7 @@ from app.lib.engine_error import EngineError
 
 @dataclass(frozen=True)
 class Identity:
-    """How the launcher changes who a program is; `owner` is who must own its files, seen from outside."""
+    """The identity that the launcher gives a program; `owner` must own its files, seen from outside."""
 
     spec: str = "same"
     owner: tuple[int, int] | None = None
@@ -23,7 +23,7 @@ SAME = Identity()
 
 
 def unprivileged_account() -> pwd.struct_passwd:
-    """An account that exists everywhere and owns nothing; initdb needs one with a name."""
+    """Return an account that exists everywhere and owns nothing; initdb needs one with a name."""
     try:
         return pwd.getpwnam("nobody")
     except KeyError:
@@ -38,7 +38,7 @@ def identity_works(identity: Identity, probe: list[str]) -> bool:
 
 
 def root_identities() -> tuple[Identity, Identity]:
-    """Whom root can be for PostgreSQL, best first.
+    """Return the identities that root can take for PostgreSQL, best first.
 
     In a user namespace no other account is involved and files stay root's. Plain containers forbid that but let root
     become another account.
@@ -52,7 +52,7 @@ def root_identities() -> tuple[Identity, Identity]:
 
 
 def identity_find(probe: list[str]) -> Identity:
-    """The first identity under which `probe` runs. Raises EngineError."""
+    """Find the first identity under which `probe` runs. Raises EngineError."""
     if os.geteuid() != 0 or sys.platform != "linux":
         return SAME
     for identity in root_identities():
@@ -64,8 +64,8 @@ def identity_find(probe: list[str]) -> Identity:
     )
 
 
-def give_folder(folder: Path, identity: Identity) -> None:
-    """Make `folder` and all in it belong to whom the identity's program is."""
+def folder_chown(folder: Path, identity: Identity) -> None:
+    """Give `folder` and everything in it to the identity's user."""
     if identity.owner is None:
         return
     status = folder.stat()

@@ -13,10 +13,10 @@ from pathlib import Path
 from app import env
 from app.backup.archive.reading import SECRET_KEY, SECRETS_KEYS, Unusable, archive_open
 from app.embedded.box import ROOT, Box
-from app.embedded.console import Report
+from app.embedded.console import Console
 from app.embedded.process import launch_command
 from app.embedded.secret import file_write_private
-from app.embedded.signals import Stopping, Wakeup
+from app.embedded.signals import SignalWaiter, Stopping
 from app.embedded.startup import plan_box, public_address
 from app.embedded.supervisor import Supervisor
 from app.lib.engine_error import EngineError
@@ -25,20 +25,20 @@ LEFT_WHEN_EMPTY = frozenset({"run", "logs"})
 RESTORED_KEY, RESTORED_KEYS = Path("secrets", "secret_key"), Path("secrets", "secrets_keys")
 
 
-class Errand(Supervisor):
-    """A box without web and worker, for as long as one command runs. `status` is the command's."""
+class BoxCommand(Supervisor):
+    """A box without web and worker, for as long as one command runs. `status`: the command's exit status."""
 
     status = 1
 
-    def carry_out(self, command: Sequence[str]) -> int:
-        """Raises EngineError."""
+    def run_on_box(self, command: Sequence[str]) -> int:
+        """Start the engines, run the command, stop them; return its exit status. Raises EngineError."""
         try:
-            self.engines = self.start_posts(self.plan.engines)
-            self.wait_ready([post for post in self.engines if post.name in self.plan.gates])
+            self.engines = self.start_processes(self.plan.engines)
+            self.wait_ready([process for process in self.engines if process.name in self.plan.gates])
             self.box.write_environment(self.plan.deployment)
             self._run(command)
         except Stopping:
-            self.report.say("Stopping …")
+            self.console.say("Stopping …")
         finally:
             self.stop()
         return self.status
@@ -62,8 +62,8 @@ class Errand(Supervisor):
         self.status = child.returncode if child.returncode >= 0 else 128 - child.returncode
 
 
-def errand_run(box: Box, name: str, command: Sequence[str]) -> int:
-    """Raises EnvError, EngineError, OSError."""
+def command_run(box: Box, name: str, command: Sequence[str]) -> int:
+    """Run a command of manage.py on a box. Raises EnvError, EngineError, OSError."""
     if box.running() is not None:
         if name == "restore":
             raise EngineError(f"Refdesk runs on {box.folder}. A restore needs a new, empty box: name its folder in "
@@ -76,22 +76,22 @@ def errand_run(box: Box, name: str, command: Sequence[str]) -> int:
         box.check_restored()
         if not (box.folder / "postgres" / "cluster").exists() and env.read("REFDESK_DATABASE_URL") is None:
             raise EngineError(f"There is no box in {box.folder}. REFDESK_DATA names the folder of one.")
-    wakeup = Wakeup()
-    with box.held(public_address()):
-        report = Report(box.logs / "refdesk.log")
+    waiter = SignalWaiter()
+    with box.locked(public_address()):
+        console = Console(box.logs / "refdesk.log")
         box.check_version()
         plan = plan_box(box)
         if name == "backup":
             plan.engines = [engine for engine in plan.engines if engine.name in plan.gates]
-        status = Errand(box, plan, report, wakeup).carry_out(command)
+        status = BoxCommand(box, plan, console, waiter).run_on_box(command)
     if name == "restore" and status == 0:
         box.unfinished.unlink(missing_ok=True)
-        report.say("scripts/start starts it.")
+        console.say("scripts/start starts it.")
     return status
 
 
 def restore_prepare(box: Box, path: Path) -> None:
-    """Look at the backup and the box; then give the box the backup's secrets. Raises EngineError."""
+    """Check the backup and the box, then give the box the backup's secrets. Raises EngineError."""
     try:
         archive = archive_open(path)
     except Unusable as error:
@@ -105,7 +105,7 @@ def restore_prepare(box: Box, path: Path) -> None:
         if set(there) - LEFT_WHEN_EMPTY:
             raise EngineError(f"{box.folder} is not empty ({', '.join(there[:5])}). A restore needs a new, empty box: "
                               "name its folder in REFDESK_DATA. Nothing was changed.")  # fmt: skip
-        # First of all: whatever is half done after this is known to be.
+        # First of all, so that a restore that is cut short after this is known to be unfinished.
         file_write_private(box.unfinished, archive.sha256 + "\n")
     if env.read("REFDESK_SECRET_KEY") is None:
         file_write_private(box.folder / RESTORED_KEY, archive.read(SECRET_KEY).decode() + "\n")
@@ -119,7 +119,7 @@ def main() -> int:
     command = [sys.executable, str(ROOT / "manage.py"), name, *arguments]
     try:
         env.check_names()
-        return errand_run(Box(Path(env.read("REFDESK_DATA"))), name, command)
+        return command_run(Box(Path(env.read("REFDESK_DATA"))), name, command)
     except (env.EnvError, EngineError, OSError) as error:
         sys.stderr.write(f"scripts/{name}: {error}\n")
         return 1

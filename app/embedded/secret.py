@@ -19,7 +19,7 @@ def file_write_private(path: Path, text: str) -> None:
 
 
 def secret_keep(path: Path) -> str:
-    """The secret in `path`, made when there is none: 64 characters of URL-safe text."""
+    """Return the secret in `path`, made when there is none: 64 characters of URL-safe text."""
     if path.exists() and (kept := path.read_text().strip()):
         return kept
     secret = secrets.token_urlsafe(48)

@@ -18,15 +18,15 @@ SHUTDOWN_S = 5
 
 
 class BodyTooLarge(Exception):
-    """The request's body is larger than the engine takes."""
+    """Raised when a request's body is larger than the engine takes."""
 
 
 class ClientGone(Exception):
-    """The client closed its connection; nobody waits for the answer."""
+    """Raised when the client closed its connection: nobody waits for the response."""
 
 
 async def body_read(receive: Receive, *, limit: int) -> bytes:
-    """The whole body.
+    """Read the whole body.
 
     Raises:
         BodyTooLarge: more than `limit` bytes.
@@ -48,7 +48,7 @@ async def body_read(receive: Receive, *, limit: int) -> bytes:
 
 
 async def client_left(receive: Receive) -> None:
-    """Returns when the client has closed its connection. Only after the body was read."""
+    """Wait until the client has closed its connection. Only after the body was read."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -78,7 +78,7 @@ async def json_send(
 
 
 def with_lifespan(app: Asgi, *, start: Callable[[], Awaitable[None]], stop: Callable[[], Awaitable[None]]) -> Asgi:
-    """`app` for requests; `start` and `stop` run on the event loop before the first and after the last."""
+    """Return `app` with a start and a stop, which run on the event loop before the first request and after the last."""
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

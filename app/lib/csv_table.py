@@ -5,12 +5,12 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-# What makes a spreadsheet run a cell instead of showing it.
+# Characters that make a spreadsheet run a cell instead of showing it.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def csv_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
-    """With a byte order mark, without which spreadsheets guess the letters wrong; no text is a formula."""
+    """Return the table with a byte order mark, without which spreadsheets guess the encoding; no text is a formula."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(columns)

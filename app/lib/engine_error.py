@@ -1,2 +1,2 @@
 class EngineError(Exception):
-    """Something that stops a start; the text is for the person who starts Refdesk."""
+    """An error that stops a start; the text is for the person who starts Refdesk."""

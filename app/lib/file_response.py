@@ -1,4 +1,4 @@
-"""Files that people uploaded, sent back so that no browser ever runs what is in them."""
+"""Responses with uploaded files, which no browser ever runs."""
 
 import asyncio
 import logging
@@ -16,35 +16,35 @@ from app.lib.storage import ObjectMissing, Storage
 
 log = logging.getLogger(__name__)
 
-SENT_BYTES = 256 * 1024
+PART_BYTES = 256 * 1024
 # Even opened by itself, the file may run, load and embed nothing, and has no origin to act from.
 CONTENT_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
-# One range is what a download that goes on asks for; several at once are answered with the whole file.
+# A resumed download requests one range; a request for several gets the whole file.
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 
 async def _parts(file: BinaryIO, size: int) -> AsyncIterator[bytes]:
-    # A slow reader must not hold a connection that others wait for.
+    # A slow client must not hold a connection that others wait for.
     await sync_to_async(connections.close_all)()
     try:
-        while size and (part := await sync_to_async(file.read, thread_sensitive=False)(min(SENT_BYTES, size))):
+        while size and (part := await sync_to_async(file.read, thread_sensitive=False)(min(PART_BYTES, size))):
             size -= len(part)
             yield part
     except (Upstream, ObjectMissing) as error:
         log.warning("a download broke off: %s", error)
-        # The status has been sent. Ended as if the reader had gone, the connection closes before all of
-        # Content-Length has come, which every client takes for the failure that it is.
+        # The status has been sent. Cancelling closes the connection before all of Content-Length has been sent, which
+        # every client treats as a failure.
         raise asyncio.CancelledError from error
     finally:
         file.close()
 
 
-def _range_asked(request: HttpRequest, size: int, tag: str) -> tuple[int, int] | None:
-    """First byte and number of bytes; None for the whole file, also where the range makes no sense."""
-    found = _RANGE.fullmatch(request.headers.get("Range", ""))
-    if found is None or request.headers.get("If-Range", tag) != tag:
+def _range_requested(request: HttpRequest, size: int, tag: str) -> tuple[int, int] | None:
+    """Return first byte and number of bytes; None for the whole file, also where the range is invalid."""
+    match = _RANGE.fullmatch(request.headers.get("Range", ""))
+    if match is None or request.headers.get("If-Range", tag) != tag:
         return None
-    first, last = found.groups()
+    first, last = match.groups()
     if first:
         start, end = int(first), min(int(last) if last else size - 1, size - 1)
     elif last:
@@ -54,10 +54,10 @@ def _range_asked(request: HttpRequest, size: int, tag: str) -> tuple[int, int] |
     return (start, end - start + 1) if start <= end else None
 
 
-def stored_answer(
+def stored_file_response(
     request: HttpRequest, store: Storage, key: str, *, name: str, media_type: str, size: int
 ) -> HttpResponseBase:
-    """The stored file as a download: streamed, or from the store itself where browsers reach it.
+    """Return a stored file as a download: streamed, or by a redirect to the store where browsers reach it.
 
     Raises:
         ObjectMissing, Upstream: storage_unavailable.
@@ -71,12 +71,12 @@ def stored_answer(
         return response
     # The key ends with the hash of the bytes.
     tag = f'"{key.rpartition("/")[2]}"'
-    file, asked = store.open(key), _range_asked(request, size, tag)
-    first, length = asked or (0, size)
-    if asked:
+    file, requested = store.open(key), _range_requested(request, size, tag)
+    first, length = requested or (0, size)
+    if requested:
         file.seek(first)
-    response = FileResponse(_parts(file, length), content_type=media_type, status=206 if asked else 200)
-    if asked:
+    response = FileResponse(_parts(file, length), content_type=media_type, status=206 if requested else 200)
+    if requested:
         response["Content-Range"] = f"bytes {first}-{first + length - 1}/{size}"
     response["Accept-Ranges"] = "bytes"
     response["ETag"] = tag

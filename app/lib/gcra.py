@@ -1,10 +1,11 @@
 """Limits per minute by GCRA (generic cell rate algorithm): one script in Valkey for all limits of a request.
 
 A limit of N a minute admits N at once and then one more each 60/N seconds; so within any time t it never admits more
-than N + N·t/60 s. All limits of a call are taken or none. Time is Valkey's, so clocks of web processes do not matter.
+than N + N·t/60 s. A call takes from all its limits or from none. Time is Valkey's, so clocks of web processes do not
+matter.
 
-Without Valkey calls are admitted by a count that each process keeps for itself (fail open, never without any limit):
-an answer desk that stops because its counter is away would be worse than a limit that N processes multiply by N.
+Without Valkey each process admits calls by a count of its own (fail open, never without any limit): a service that
+stops because its counter is unavailable would be worse than a limit that N processes multiply by N.
 """
 
 import hashlib
@@ -17,18 +18,18 @@ from typing import Any
 
 from redis.exceptions import NoScriptError, RedisError
 
-from app.lib.valkey import valkey, valkey_of_threads
+from app.lib.valkey import valkey, valkey_in_threads
 
 log = logging.getLogger(__name__)
 
 WINDOW_S = 60
 Send = Callable[..., Any]  # the client's own method has no types
-REST_S = 5.0  # without Valkey, until it is tried again
+PAUSE_S = 5.0  # without Valkey, until it is tried again
 _LOCAL_SIZE = 10_000
 
-# KEYS: limits. ARGV: whether to charge without asking, then for each key how many a minute and how many now.
-# A key holds the theoretical arrival time (TAT) in µs: until then what was admitted has not yet "flowed off".
-# Answers: admitted, number of the tightest limit, what it has left, µs until it is full again, µs to wait.
+# KEYS: limits. ARGV: whether to charge without a check, then for each key the most a minute and the cost.
+# A key holds the theoretical arrival time (TAT) in µs: until then the admitted requests have not yet drained.
+# Returns: admitted, number of the tightest limit, what it has left, µs until it is full again, µs to wait.
 # 100 µs of tolerance: TATs are whole µs, and N roundings must not cost the N-th request. A TAT further ahead than two
 # windows comes from a clock that was set back.
 _SCRIPT = """
@@ -71,7 +72,7 @@ _SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What is limited, for people (`name`) and in Valkey (`key`), and to how many a minute."""
+    """A limit: its name for people, its key in Valkey, and the most a minute."""
 
     name: str
     key: str
@@ -80,7 +81,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class RateLimitResult:
-    """Whether a call may go on; `limit` is the one with the least left, `retry_s` how long to wait when it may not."""
+    """The result for a call; `limit` is the one with the least remaining, `retry_s` the wait if it is refused."""
 
     admitted: bool
     limit: Limit
@@ -89,64 +90,64 @@ class RateLimitResult:
     retry_s: float
 
 
-_rests_until = 0.0
+_paused_until = 0.0
 
 
 async def limits_take(limits: Sequence[Limit], *, cost: int = 1, force: bool = False) -> RateLimitResult:
     """Take `cost` from every limit, or from none when one has too little left.
 
-    force: take it in any case; a negative `cost` gives back.
+    force: take it without a check; a negative `cost` gives back.
     """
-    if time.monotonic() >= _rests_until:
+    if time.monotonic() >= _paused_until:
         keys, arguments = _call(limits, cost, force)
         send: Send = valkey().execute_command
         try:
             try:
-                found = await send("EVALSHA", _SHA, len(limits), *keys, *arguments)
+                reply = await send("EVALSHA", _SHA, len(limits), *keys, *arguments)
             except NoScriptError:
-                found = await send("EVAL", _SCRIPT, len(limits), *keys, *arguments)
-            return _read(limits, found)
+                reply = await send("EVAL", _SCRIPT, len(limits), *keys, *arguments)
+            return _read(limits, reply)
         except (RedisError, OSError, TimeoutError) as error:
-            _rest(error)
-    return _take_here(limits, cost, force)
+            _pause(error)
+    return _take_local(limits, cost, force)
 
 
 def limits_take_in_thread(limits: Sequence[Limit], *, cost: int = 1, force: bool = False) -> RateLimitResult:
-    """`limits_take` for code that runs in threads."""
-    if time.monotonic() >= _rests_until:
+    """Take from limits as `limits_take` does, in code that runs in threads."""
+    if time.monotonic() >= _paused_until:
         keys, arguments = _call(limits, cost, force)
-        send: Send = valkey_of_threads().execute_command
+        send: Send = valkey_in_threads().execute_command
         try:
             try:
-                found = send("EVALSHA", _SHA, len(limits), *keys, *arguments)
+                reply = send("EVALSHA", _SHA, len(limits), *keys, *arguments)
             except NoScriptError:
-                found = send("EVAL", _SCRIPT, len(limits), *keys, *arguments)
-            return _read(limits, found)
+                reply = send("EVAL", _SCRIPT, len(limits), *keys, *arguments)
+            return _read(limits, reply)
         except (RedisError, OSError, TimeoutError) as error:
-            _rest(error)
-    return _take_here(limits, cost, force)
+            _pause(error)
+    return _take_local(limits, cost, force)
 
 
 def _call(limits: Sequence[Limit], cost: int, force: bool) -> tuple[list[str], list[int]]:
     arguments = [int(force)]
     for limit in limits:
-        # More than the whole limit could never be admitted: it takes all there is.
+        # A cost above the whole limit could never be admitted: it takes the whole limit.
         arguments += (limit.most, min(cost, limit.most) if not force else cost)
     return [limit.key for limit in limits], arguments
 
 
-def _read(limits: Sequence[Limit], found: Any) -> RateLimitResult:
-    admitted, tightest, left, reset, wait = found
+def _read(limits: Sequence[Limit], reply: Any) -> RateLimitResult:
+    admitted, tightest, left, reset, wait = reply
     return RateLimitResult(bool(admitted), limits[tightest - 1], left, reset / 1e6, wait / 1e6)
 
 
-def _rest(error: Exception) -> None:
-    global _rests_until
-    _rests_until = time.monotonic() + REST_S
+def _pause(error: Exception) -> None:
+    global _paused_until
+    _paused_until = time.monotonic() + PAUSE_S
     log.warning(
         "Valkey does not answer (%s): limits are counted by each process for itself for %s s",
         type(error).__name__,
-        REST_S,
+        PAUSE_S,
     )
 
 
@@ -154,13 +155,13 @@ _tats: dict[str, float] = {}
 _lock = Lock()
 
 
-def _take_here(limits: Sequence[Limit], cost: int, force: bool) -> RateLimitResult:
-    """The same with this process's own count, in seconds of its monotonic clock."""
+def _take_local(limits: Sequence[Limit], cost: int, force: bool) -> RateLimitResult:
+    """Take from limits counted by this process, in seconds of its monotonic clock."""
     now = time.monotonic()
     with _lock:
         if len(_tats) > _LOCAL_SIZE:
             _tats.clear()
-        taken: list[tuple[float, RateLimitResult]] = []
+        results: list[tuple[float, RateLimitResult]] = []
         for limit in limits:
             step = WINDOW_S / limit.most
             tat = max(_tats.get(limit.key, now), now)
@@ -168,11 +169,11 @@ def _take_here(limits: Sequence[Limit], cost: int, force: bool) -> RateLimitResu
             over = new - now - WINDOW_S
             admitted = force or over <= 1e-4
             rest = min(limit.most, max(0, int((WINDOW_S - (new - now) + 1e-4) / step))) if admitted else 0
-            taken.append(
+            results.append(
                 (new, RateLimitResult(admitted, limit, rest, (new if admitted else tat) - now, max(0.0, over)))
             )
-        refused = [verdict for _, verdict in taken if not verdict.admitted]
+        refused = [result for _, result in results if not result.admitted]
         if refused:
-            return max(refused, key=lambda verdict: verdict.retry_s)
-        _tats.update({limit.key: new for limit, (new, _) in zip(limits, taken, strict=True)})
-    return min((verdict for _, verdict in taken), key=lambda verdict: verdict.remaining)
+            return max(refused, key=lambda result: result.retry_s)
+        _tats.update({limit.key: new for limit, (new, _) in zip(limits, results, strict=True)})
+    return min((result for _, result in results), key=lambda result: result.remaining)

@@ -1,4 +1,4 @@
-"""A file that a process without an address touches while it works, for whoever watches it (docker-compose.yml)."""
+"""The heartbeat file: a process without an address touches it while it works, for health checks."""
 
 import contextlib
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 from django.conf import settings
 
 
-def alive_touch() -> None:
-    """Nothing without REFDESK_ALIVE_FILE."""
+def heartbeat_touch() -> None:
+    """Touch the heartbeat file, if REFDESK_ALIVE_FILE names one."""
     if settings.ALIVE_FILE:
         # A full disk is no reason to stop working.
         with contextlib.suppress(OSError):

@@ -1,20 +1,34 @@
-"""The one door to a mail server. A box without one sends nothing, and its pages say so."""
+"""The only client of a mail server. A box without one sends nothing, and its pages say so.
+
+Called from a job, so that no request waits for the server and no restart loses a mail.
+"""
 
 import smtplib
-import ssl
 from dataclasses import dataclass
-from email.message import EmailMessage
-from email.utils import formatdate, make_msgid, parseaddr
+from email.utils import make_msgid
 from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
+from django.core.mail import EmailMessage
+from django.core.mail.backends.smtp import EmailBackend
+
+from app.errors import Upstream
 
 TIMEOUT_S = 10
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
-class MailFailed(Exception):
-    """The mail server did not take a mail; the text holds neither its password nor the mail."""
+class MailFailed(Upstream):
+    """The mail server did not take a mail; the text holds neither its password nor the mail.
+
+    is_final: it will never take this one.
+    """
+
+    default_code = "mail_unavailable"
+
+    def __init__(self, message: str, *, is_final: bool = False) -> None:
+        super().__init__(message=message)
+        self.is_final = is_final
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,63 +39,93 @@ class Mail:
 
 
 def mail_is_set() -> bool:
-    """Whether this box sends mail: a server and a sender are both known."""
+    """Return whether this box sends mail: a server and a sender are both configured."""
     return bool(settings.SMTP_URL and settings.MAIL_FROM)
 
 
 def mail_send(mail: Mail) -> None:
     """Hand a mail to the server. Raises MailFailed."""
+    message = EmailMessage(
+        # A line break in a name would begin a header of its own; Django refuses it, so it goes here.
+        " ".join(mail.subject.split()),
+        mail.text,
+        settings.MAIL_FROM,
+        [mail.to],
+        headers={
+            # Django would ask the name service who this machine is, and tell everybody.
+            "Message-ID": make_msgid(domain=_own_name()),
+            # So that no holiday notice answers.
+            "Auto-Submitted": "auto-generated",
+        },
+        connection=SmtpBackend(),
+    )
     try:
-        with _connection() as server:
-            server.send_message(_message(mail), parseaddr(settings.MAIL_FROM)[1], [mail.to])
-    except (OSError, smtplib.SMTPException) as error:
-        # The server's own words may repeat an address or a login.
-        raise MailFailed(f"the mail server did not take a mail ({type(error).__name__})") from None
+        message.send()
+    except smtplib.SMTPRecipientsRefused as error:
+        codes = [code for code, _ in error.recipients.values()]
+        raise _failed("did not take a mail", error, is_final=all(code >= 500 for code in codes)) from None
+    except (OSError, smtplib.SMTPException, ValueError) as error:
+        raise _failed("did not take a mail", error, is_final=isinstance(error, ValueError)) from None
 
 
 def mail_check() -> None:
-    """Whether the server takes us, without sending anything. Raises MailFailed."""
+    """Check that the server accepts a connection, without sending anything. Raises MailFailed."""
     try:
-        _connection().quit()
+        backend = SmtpBackend()
+        backend.open()
+        backend.close()
     except (OSError, smtplib.SMTPException) as error:
-        raise MailFailed(f"the mail server does not take us ({type(error).__name__})") from None
+        raise _failed("does not take us", error) from None
 
 
-def _message(mail: Mail) -> EmailMessage:
-    message = EmailMessage()
-    # A line break in a name would begin a header of its own; EmailMessage refuses it, so it goes here.
-    message["Subject"] = " ".join(mail.subject.split())
-    message["From"] = settings.MAIL_FROM
-    message["To"] = mail.to
-    message["Date"] = formatdate()
-    message["Message-ID"] = make_msgid(domain=urlsplit(settings.PUBLIC_URL).hostname)
-    # So that no holiday notice answers.
-    message["Auto-Submitted"] = "auto-generated"
-    message.set_content(mail.text)
-    return message
+def _failed(what: str, error: Exception, *, is_final: bool = False) -> MailFailed:
+    # The server's own words may repeat an address or a login.
+    return MailFailed(f"the mail server {what} ({type(error).__name__})", is_final=is_final)
 
 
-def _connection() -> smtplib.SMTP:
-    parts = urlsplit(settings.SMTP_URL)
-    host, context = parts.hostname or "", ssl.create_default_context()
-    # Or smtplib would ask the name service who this machine is, and tell the server.
-    own = urlsplit(settings.PUBLIC_URL).hostname
-    if parts.scheme == "smtps":
-        server: smtplib.SMTP = smtplib.SMTP_SSL(host, parts.port or 465, own, timeout=TIMEOUT_S, context=context)
-    else:
-        server = smtplib.SMTP(host, parts.port or 587, own, timeout=TIMEOUT_S)
-    try:
-        server.ehlo()
+def _own_name() -> str | None:
+    return urlsplit(settings.PUBLIC_URL).hostname
+
+
+class SmtpBackend(EmailBackend):
+    """Django's, at REFDESK_SMTP_URL: encrypted where the server can, a password in clear on this machine only."""
+
+    def __init__(self) -> None:
+        parts = urlsplit(settings.SMTP_URL)
         encrypted = parts.scheme == "smtps"
-        if not encrypted and server.has_extn("starttls"):
-            server.starttls(context=context)
+        super().__init__(
+            host=parts.hostname or "",
+            port=parts.port or (465 if encrypted else 587),
+            username=unquote(parts.username or ""),
+            password=unquote(parts.password or ""),
+            use_ssl=encrypted,
+            use_tls=False,
+            timeout=TIMEOUT_S,
+        )
+
+    def open(self) -> bool:
+        if self.connection is not None:
+            return False
+        server = self._connect()
+        try:
             server.ehlo()
-            encrypted = True
-        if parts.username:
-            if not encrypted and host not in LOOPBACK:
-                raise smtplib.SMTPNotSupportedError("the password would cross the network unencrypted")
-            server.login(unquote(parts.username), unquote(parts.password or ""))
-    except BaseException:
-        server.close()
-        raise
-    return server
+            encrypted = self.use_ssl
+            if not encrypted and server.has_extn("starttls"):
+                server.starttls(context=self.ssl_context)
+                server.ehlo()
+                encrypted = True
+            if self.username:
+                if not encrypted and self.host not in LOOPBACK:
+                    raise smtplib.SMTPNotSupportedError("the password would cross the network unencrypted")
+                server.login(self.username, self.password)
+        except BaseException:
+            server.close()
+            raise
+        self.connection = server
+        return True
+
+    def _connect(self) -> smtplib.SMTP:
+        # With our own name: smtplib would ask the name service who this machine is, and tell the server.
+        if self.use_ssl:
+            return smtplib.SMTP_SSL(self.host, self.port, _own_name(), timeout=TIMEOUT_S, context=self.ssl_context)
+        return smtplib.SMTP(self.host, self.port, _own_name(), timeout=TIMEOUT_S)

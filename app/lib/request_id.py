@@ -1,4 +1,4 @@
-"""Gives each request an id: in the answer's X-Request-ID, in errors and in the log."""
+"""Middleware that gives each request an id: in the response's X-Request-ID, in errors and in the log."""
 
 from django.http import HttpRequest, HttpResponseBase
 from uuid_utils.compat import uuid4
@@ -6,7 +6,7 @@ from uuid_utils.compat import uuid4
 from app.lib.asgi.middleware_function import middleware
 
 
-def request_id_of(request: HttpRequest) -> str:
+def request_id_get(request: HttpRequest) -> str:
     return getattr(request, "request_id", "")
 
 
@@ -15,7 +15,7 @@ def _begin(request: HttpRequest) -> None:
 
 
 def _mark(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    response["X-Request-ID"] = request_id_of(request)
+    response["X-Request-ID"] = request_id_get(request)
     return response
 
 

@@ -1,4 +1,4 @@
-"""Where sentences begin and end, in one pass and for most scripts.
+"""Splitting of text into sentences, in one pass and for most scripts.
 
 A line end always ends a sentence: our texts keep one only where a heading, an item, a row or a paragraph ends.
 """
@@ -58,7 +58,7 @@ _AFTER_GERMAN_ORDINAL = (*_MONTHS, "November", "Dezember", "Quartal", "Jahrhunde
 
 
 def sentences(text: str) -> list[tuple[int, int]]:
-    """(start, end) of each sentence, without the white space around it; every other character is in exactly one."""
+    """Return (start, end) of each sentence, without the white space around it; other characters are in exactly one."""
     spans: list[tuple[int, int]] = []
     start = 0
     for match in _CANDIDATE.finditer(text):
@@ -81,7 +81,10 @@ def _add(spans: list[tuple[int, int]], text: str, start: int, end: int) -> None:
 
 
 def _ends_sentence(text: str, start: int, mark: int, mark_end: int, end: int) -> bool:
-    """mark: index of the first mark; mark_end: behind the last; end: behind the closing quotes."""
+    """Return whether marks end a sentence.
+
+    mark: index of the first mark; mark_end: behind the last; end: behind the closing quotes.
+    """
     if end == len(text):
         return True
     if not text[end].isspace():
@@ -96,8 +99,8 @@ def _ends_sentence(text: str, start: int, mark: int, mark_end: int, end: int) ->
 
 
 def _is_abbreviation(text: str, start: int, mark: int, following: int) -> bool:
-    found = _WORD_BEFORE.search(text, max(start, mark - _LOOK_BACK), mark)
-    word = found.group() if found else ""
+    match = _WORD_BEFORE.search(text, max(start, mark - _LOOK_BACK), mark)
+    word = match.group() if match else ""
     if not word:
         return False
     if len(word) == 1 and word.isalpha() and word.isupper():

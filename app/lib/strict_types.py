@@ -1,6 +1,6 @@
-"""Types of what is sent, as strict as the API's description of them.
+"""Types of request fields, as strict as the API's description of them.
 
-By themselves pydantic's take `true` for 1, "5" for 5 and 0.5 for a moment in 1970.
+Pydantic's own types accept `true` as 1, "5" as 5 and 0.5 as a time in 1970.
 """
 
 from datetime import date, datetime
@@ -15,8 +15,8 @@ def _number(value: Any) -> Any:
     return value
 
 
-def _moment(value: Any) -> Any:
-    # All of ISO 8601 that is read here begins with year and month, and a number of seconds does not.
+def _iso_time(value: Any) -> Any:
+    # Every supported form of ISO 8601 begins with year and month; a number of seconds does not.
     if isinstance(value, str) and value[4:5] == "-":
         return value
     raise ValueError("must be a date or a time as in ISO 8601")
@@ -26,6 +26,6 @@ def _moment(value: Any) -> Any:
 Whole = Annotated[int, BeforeValidator(_number)]
 Real = Annotated[float, BeforeValidator(_number)]
 # In a body or an address.
-Day = Annotated[date, BeforeValidator(_moment)]
-Time = Annotated[datetime, BeforeValidator(_moment)]
-ZonedTime = Annotated[AwareDatetime, BeforeValidator(_moment)]
+Day = Annotated[date, BeforeValidator(_iso_time)]
+Time = Annotated[datetime, BeforeValidator(_iso_time)]
+ZonedTime = Annotated[AwareDatetime, BeforeValidator(_iso_time)]

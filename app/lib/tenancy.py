@@ -1,10 +1,10 @@
-"""Which organisations' rows the running code may see: the database's own wall behind the selectors' filters.
+"""The tenant scope: organisations whose rows the running code may see, by row-level security behind the filters.
 
 Each transaction tells PostgreSQL its scope (`refdesk.scope`), and the row-level security of every tenant's table
-(app/accounts/row_security.py) shows rows of those organisations only. Code that says nothing sees nothing.
+(app/accounts/row_security.py) shows rows of those organisations only. Code without a scope sees nothing.
 
-A request gets its scope where its caller is known (app/accounts/auth.py, app/portal/pages.py, the admin site). What
-runs by itself says what it sees: `organisations_visible(id)` for one organisation's work, `everything_visible()` for
+A request gets its scope where its caller is known (app/accounts/auth.py, app/portal/pages.py, the admin site). Code
+outside requests sets its own scope: `organisations_visible(id)` for one organisation's work, `everything_visible()` for
 the box's own.
 """
 
@@ -19,9 +19,9 @@ from django.http import HttpRequest, HttpResponseBase
 from app.lib.asgi.middleware_function import middleware
 
 SETTING = "refdesk.scope"
-# What the application's connections act as: it owns no table, so that row-level security holds for it.
+# The role of the application's connections: it owns no table, so that row-level security applies to it.
 ROLE = "refdesk_app"
-# Said with the connection itself: Django's `assume_role` waits for itself where there is a pool (5.2).
+# Set with the connection itself: Django's `assume_role` deadlocks with a pool (5.2).
 ACT_AS_ROLE = f"-c role={ROLE}"
 NOTHING, EVERYTHING = "", "all"
 
@@ -29,28 +29,28 @@ _scope: ContextVar[str] = ContextVar("tenant_scope", default=NOTHING)
 
 
 def scope_now() -> str:
-    """The value of `refdesk.scope`: organisation ids with commas between, `all`, or nothing."""
+    """Return the value of `refdesk.scope`: organisation ids with commas between, `all`, or nothing."""
     return _scope.get()
 
 
-def scope_of(organisations: tuple[UUID, ...]) -> str:
+def scope_value(organisations: tuple[UUID, ...]) -> str:
     # Formed of UUIDs alone: it goes into SQL text.
     return ",".join(str(UUID(str(organisation))) for organisation in organisations)
 
 
 def scope_enter(*organisations: UUID) -> None:
-    """For the rest of the running request."""
-    _scope.set(scope_of(organisations))
+    """Set the scope for the rest of the running request."""
+    _scope.set(scope_value(organisations))
 
 
 def scope_enter_everything() -> None:
-    """For the rest of the running request, command, thread or task."""
+    """Make everything visible for the rest of the running request, command, thread or task."""
     _scope.set(EVERYTHING)
 
 
 @contextmanager
 def organisations_visible(*organisations: UUID) -> Iterator[None]:
-    token = _scope.set(scope_of(organisations))
+    token = _scope.set(scope_value(organisations))
     try:
         yield
     finally:
@@ -70,11 +70,11 @@ _OUTSIDE_TRANSACTIONS = ("SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK")
 
 
 def statement_scoped(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
-    """Django's execute wrapper: says the scope in the same message as the statement, which share one transaction.
+    """Send the scope in the same message as the statement, which share one transaction: Django's execute wrapper.
 
-    No round trip more; 10 to 20 µs a statement (docs/decisions/0003).
+    It adds no round trip; 10 to 20 µs a statement (docs/decisions/0003).
     """
-    # After an error only a rollback may come, and a savepoint reads no rows.
+    # After an error only a rollback is allowed, and a savepoint reads no rows.
     if sql.startswith(_OUTSIDE_TRANSACTIONS):
         return execute(sql, params, many, context)
     if many:
@@ -86,7 +86,10 @@ def statement_scoped(execute: Callable[..., Any], sql: str, params: Any, many: b
 
 
 def connection_guard(*, connection: Any, **_: Any) -> None:
-    """For Django's signal `connection_created`. The owner's work on the schema sees everything."""
+    """Wrap a connection's statements: a receiver of `connection_created`.
+
+    The owner, for the schema, sees everything.
+    """
     wrappers = connection.execute_wrappers
     if ACT_AS_ROLE in connection.settings_dict["OPTIONS"]["options"]:
         if statement_scoped not in wrappers:
@@ -103,10 +106,10 @@ def _begin(request: HttpRequest) -> None:
 
 
 def _end(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    # A stream goes on in the scope that its maker kept for it (app/lib/sse.py).
+    # A stream goes on in the scope that app/lib/sse.py saved for it.
     _scope.reset(request._scope_before)  # type: ignore[attr-defined]
     return response
 
 
-# A request begins with nothing, whatever ran on its thread before.
+# A request begins with an empty scope, whatever ran on its thread before.
 TenancyMiddleware = middleware(_end, begin=_begin)

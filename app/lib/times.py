@@ -1,10 +1,13 @@
-"""Times as every answer says them."""
+"""Times in responses."""
 
 from datetime import UTC, datetime
 
 
-def time_shape(moment: datetime | str) -> str:
-    """RFC 3339 in UTC, to the millisecond. Text is PostgreSQL's JSON of a time, which drops zeros at its end."""
-    if isinstance(moment, str):
-        moment = datetime.fromisoformat(moment)
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def time_text(time: datetime | str) -> str:
+    """Return a time as RFC 3339 in UTC, to the millisecond.
+
+    Text is a time in PostgreSQL's JSON, without final zeros.
+    """
+    if isinstance(time, str):
+        time = datetime.fromisoformat(time)
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""Clients of Valkey: one for each event loop, one for all threads. Both give up quickly: Valkey is never waited for."""
+"""Clients of Valkey: one for each event loop, one for all threads, both with a timeout of a second."""
 
 import asyncio
 from functools import cache
@@ -12,14 +12,14 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 VALKEY_S = 1.0
-# Once more at once: a kept connection is dead after a restart. The client's own default would wait for seconds.
+# One immediate retry: a pooled connection is dead after a restart. The client's own default would wait for seconds.
 RETRIES = 1
 
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, "AsyncRedis"] = WeakKeyDictionary()
 
 
 def valkey() -> "AsyncRedis":
-    """The running loop's client."""
+    """Return the running loop's client."""
     loop = asyncio.get_running_loop()
     client = _clients.get(loop)
     if client is None:
@@ -44,6 +44,6 @@ def _threads_client(address: str) -> "Redis":
     return Redis.from_url(address, socket_timeout=VALKEY_S, socket_connect_timeout=VALKEY_S, retry=retry)
 
 
-def valkey_of_threads() -> "Redis":
-    """The client of code that runs in threads."""
+def valkey_in_threads() -> "Redis":
+    """Return the client of code that runs in threads."""
     return _threads_client(settings.VALKEY_URL)

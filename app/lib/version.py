@@ -1,4 +1,4 @@
-"""Versions of Refdesk: this one, and how two compare. Imports no Django, since the supervisor asks first."""
+"""Versions of Refdesk: this one, and their order. Imports no Django, because the supervisor reads them before it."""
 
 import re
 from pathlib import Path

@@ -12,20 +12,22 @@ from app.accounts.auth import ApiRequest, async_policy, policy, stream_allowed
 from app.accounts.choices import Role, Scope
 from app.accounts.models import Organisation
 from app.errors import Invalid, NotFound, RefdeskError
-from app.lib.file_response import stored_answer
-from app.lib.openapi_responses import ANY, EVENTS, PART, PNG, UNCHANGED, answered
+from app.lib.file_response import stored_file_response
+from app.lib.openapi_responses import ANY, EVENTS, PART, PNG, UNCHANGED, responses
 from app.lib.paging import Limit, page_read
-from app.lib.request_id import request_id_of
+from app.lib.request_id import request_id_get
 from app.lib.sse import Event, sse
 from app.lib.storage import ObjectMissing, storage
 from app.library.choices import DocumentState
+from app.library.connectors.protocol import Content, Item
+from app.library.connectors.uploads import file_item
 from app.library.events import documents_follow
 from app.library.models import Source
 from app.library.page_previews import page_picture
 from app.library.schemas import (
     DocumentOut,
     DocumentPageOut,
-    DocumentsOut,
+    DocumentsPutOut,
     PassagePageOut,
     SourceIn,
     SourceOut,
@@ -36,27 +38,27 @@ from app.library.schemas import (
 from app.library.selectors.documents import (
     document_get,
     document_list,
-    document_shape,
-    refused_shape,
+    document_payload,
+    refused_payload,
     source_get,
     source_list,
     source_named,
-    source_shape,
+    source_payload,
     version_shown,
 )
-from app.library.selectors.passages import BLOCKS_PER_PAGE, chunk_list, passage_shape, text_read
+from app.library.selectors.passages import BLOCKS_PER_PAGE, chunk_list, passage_payload, text_read
 from app.library.services.documents import (
     document_cancel,
     document_delete,
     document_retry,
-    document_upload,
     source_delete,
 )
+from app.library.services.intake import document_put
 from app.library.services.sources import source_create, source_for_uploads, source_rename
-from app.library.uploads import name_clean
 
 router = Router(tags=["documents"])
 Files = File(default=[])
+Texts: Any = Form([])
 STATE: Any = Query("", enum=["", *DocumentState.values])
 
 
@@ -72,27 +74,37 @@ def _source(request: ApiRequest, named: str) -> Source:
     return found
 
 
-@router.post("/documents", auth=policy(Role.EDITOR, Scope.DOCUMENTS_WRITE), response={202: DocumentsOut})
-def create_documents(request: ApiRequest, file: list[UploadedFile] = Files, source: str = Form("")) -> Any:
-    """Upload files. Each answers with its document, or with its name and an error that concerns it alone."""
+@router.post("/documents", auth=policy(Role.EDITOR, Scope.DOCUMENTS_WRITE), response={202: DocumentsPutOut})
+def create_documents(
+    request: ApiRequest, file: list[UploadedFile] = Files, source: str = Form(""), external_id: list[str] = Texts
+) -> Any:
+    """Upload files. Each answers with its document, or with its name and an error that concerns it alone.
+
+    external_id: the identity of each file within its source, in the order of the files; its name where none is given.
+    A file whose identity is known becomes a new version of its document, unless its bytes are the same.
+    """
     if not file:
         raise RefdeskError("no_file")
+    if external_id and len(external_id) != len(file):
+        raise Invalid(message=f"There are {len(file)} files and {len(external_id)} external_ids. Send one for each.")
     into = _source(request, source) if source else source_for_uploads(organisation=_organisation(request))
-    return Status(202, {"items": [_upload(request, into, one) for one in file]})
+    given = external_id or [""] * len(file)
+    items = [file_item(each.name or "", identity) for each, identity in zip(file, given, strict=True)]
+    return Status(202, {"items": [_put(request, into, *pair) for pair in zip(items, file, strict=True)]})
 
 
-def _upload(request: ApiRequest, source: Source, file: UploadedFile) -> dict[str, Any]:
+def _put(request: ApiRequest, source: Source, item: Item, file: UploadedFile) -> dict[str, Any]:
     try:
-        document = document_upload(
+        result = document_put(
             organisation=request.caller.organisation_id,
             source=source,
-            stream=cast(BinaryIO, file.file),
-            name=file.name or "",
+            item=item,
+            content=Content(cast(BinaryIO, file.file)),
             uploaded_by=request.caller.user_id,
         )
     except RefdeskError as error:
-        return refused_shape(name_clean(file.name or ""), error)
-    return document_shape(document)
+        return refused_payload(item.name, error)
+    return {**document_payload(result.document), "outcome": result.outcome}
 
 
 @router.get("/documents", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=DocumentPageOut)
@@ -113,13 +125,13 @@ def list_documents(
         q=q,
     )
     items, following = page_read(rows, cursor=cursor, limit=limit)
-    return {"items": [document_shape(document) for document in items], "next": following}
+    return {"items": [document_payload(document) for document in items], "next": following}
 
 
-@router.get("/documents/events", auth=async_policy(Role.VIEWER, Scope.DOCUMENTS_READ), openapi_extra=answered(EVENTS))
+@router.get("/documents/events", auth=async_policy(Role.VIEWER, Scope.DOCUMENTS_READ), openapi_extra=responses(EVENTS))
 async def follow_documents(request: ApiRequest) -> HttpResponseBase:
     """Server-sent events: `document` with a Document on every change, `deleted` with an id."""
-    return await sse(_changes(request), request_id=request_id_of(request), allowed=partial(stream_allowed, request))
+    return await sse(_changes(request), request_id=request_id_get(request), allowed=partial(stream_allowed, request))
 
 
 async def _changes(request: ApiRequest) -> AsyncIterator[Event]:
@@ -130,7 +142,7 @@ async def _changes(request: ApiRequest) -> AsyncIterator[Event]:
 
 @router.get("/documents/{document_id}", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=DocumentOut)
 def get_document(request: ApiRequest, document_id: UUID) -> Any:
-    return document_shape(document_get(organisation=request.caller.organisation_id, document=document_id))
+    return document_payload(document_get(organisation=request.caller.organisation_id, document=document_id))
 
 
 @router.delete("/documents/{document_id}", auth=policy(Role.EDITOR, Scope.DOCUMENTS_WRITE), response={204: None})
@@ -145,33 +157,33 @@ def delete_document(request: ApiRequest, document_id: UUID) -> Any:
 def retry_document(request: ApiRequest, document_id: UUID) -> Any:
     """Read it again: after a failure, or with the settings of now."""
     return Status(
-        202, document_shape(document_retry(organisation=request.caller.organisation_id, document=document_id))
+        202, document_payload(document_retry(organisation=request.caller.organisation_id, document=document_id))
     )
 
 
 @router.post("/documents/{document_id}/cancel", auth=policy(Role.EDITOR, Scope.DOCUMENTS_WRITE), response=DocumentOut)
 def cancel_document(request: ApiRequest, document_id: UUID) -> Any:
-    return document_shape(document_cancel(organisation=request.caller.organisation_id, document=document_id))
+    return document_payload(document_cancel(organisation=request.caller.organisation_id, document=document_id))
 
 
 @router.get(
     "/documents/{document_id}/content",
     auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ),
-    openapi_extra=answered(ANY, statuses=PART),
+    openapi_extra=responses(ANY, statuses=PART),
 )
-def get_document_content(request: ApiRequest, document_id: UUID) -> HttpResponseBase:
-    """The original, as a download; part of it where a Range asks for one."""
+def get_document_content(request: ApiRequest, document_id: UUID, version: int | None = None) -> HttpResponseBase:
+    """The original, as a download; part of it where a Range asks for one. version: a number, of one that answered."""
     organisation = request.caller.organisation_id
     document = document_get(organisation=organisation, document=document_id)
-    version = version_shown(organisation=organisation, document=document_id)
+    row = version_shown(organisation=organisation, document=document_id, number=version)
     try:
-        return stored_answer(
+        return stored_file_response(
             request,
             storage(),
-            version.storage_key,
+            row.storage_key,
             name=document.name,
-            media_type=document.media_type,
-            size=document.bytes,
+            media_type=row.media_type,
+            size=row.bytes,
         )
     except ObjectMissing as error:
         raise RefdeskError("file_missing") from error
@@ -187,7 +199,7 @@ def list_document_chunks(request: ApiRequest, document_id: UUID, limit: int = Li
     first = int(cursor or 0)
     chunks = list(chunk_list(organisation=organisation, document=document_id)[first : first + limit + 1])
     return {
-        "items": [passage_shape(chunk, document) for chunk in chunks[:limit]],
+        "items": [passage_payload(chunk, document) for chunk in chunks[:limit]],
         "next": str(first + limit) if len(chunks) > limit else None,
     }
 
@@ -200,7 +212,10 @@ def get_document_text(
     first: int = Query(0, ge=0, le=10_000_000, alias="from"),
     limit: int = Query(BLOCKS_PER_PAGE, ge=1, le=1000),
 ) -> Any:
-    """Its text in blocks: around a passage, which `mark` says where to find, or a page of it."""
+    """Its text in blocks: around a passage, whose characters `mark` names, or a page of it.
+
+    A passage that an answer cites is shown in the version that it was cited from.
+    """
     organisation = request.caller.organisation_id
     return text_read(organisation=organisation, document=document_id, around=around, first=first, limit=limit)
 
@@ -208,11 +223,11 @@ def get_document_text(
 @router.get(
     "/documents/{document_id}/pages/{n}",
     auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ),
-    openapi_extra=answered(PNG, statuses=UNCHANGED),
+    openapi_extra=responses(PNG, statuses=UNCHANGED),
 )
-def get_document_page(request: ApiRequest, document_id: UUID, n: int) -> HttpResponseBase:
-    """A page of a PDF as a picture (PNG)."""
-    picture = page_picture(organisation=request.caller.organisation_id, document=document_id, page=n)
+def get_document_page(request: ApiRequest, document_id: UUID, n: int, version: int | None = None) -> HttpResponseBase:
+    """A page of a PDF as a picture (PNG). version: a number, of one that answered."""
+    picture = page_picture(organisation=request.caller.organisation_id, document=document_id, page=n, version=version)
     tag = f'"{picture.stem}"'
     if request.headers.get("If-None-Match") == tag:
         answer = HttpResponse(status=304)
@@ -227,25 +242,25 @@ def get_document_page(request: ApiRequest, document_id: UUID, n: int) -> HttpRes
 def list_sources(request: ApiRequest, limit: int = Limit, cursor: str = "") -> Any:
     rows = source_list(organisation=request.caller.organisation_id).order_by("-created", "-id")
     items, following = page_read(rows, cursor=cursor, limit=limit)
-    return {"items": [source_shape(source) for source in items], "next": following}
+    return {"items": [source_payload(source) for source in items], "next": following}
 
 
 @router.post("/sources", auth=policy(Role.EDITOR, Scope.DOCUMENTS_WRITE), response={201: SourceOut})
 def create_source(request: ApiRequest, source: SourceIn) -> Any:
     made = source_create(organisation=_organisation(request), name=source.name)
-    return Status(201, source_shape(source_get(organisation=made.organisation_id, source=made.id)))
+    return Status(201, source_payload(source_get(organisation=made.organisation_id, source=made.id)))
 
 
 @router.get("/sources/{source_id}", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=SourceOut)
 def get_source(request: ApiRequest, source_id: UUID) -> Any:
-    return source_shape(source_get(organisation=request.caller.organisation_id, source=source_id))
+    return source_payload(source_get(organisation=request.caller.organisation_id, source=source_id))
 
 
 @router.patch("/sources/{source_id}", auth=policy(Role.EDITOR, Scope.DOCUMENTS_WRITE), response=SourceOut)
 def update_source(request: ApiRequest, source_id: UUID, source: SourcePatch) -> Any:
     found = source_get(organisation=request.caller.organisation_id, source=source_id)
     source_rename(organisation=_organisation(request), source=found, name=source.name)
-    return source_shape(found)
+    return source_payload(found)
 
 
 @router.delete("/sources/{source_id}", auth=policy(Role.EDITOR, Scope.DOCUMENTS_WRITE), response={204: None})

@@ -1,4 +1,4 @@
-"""News of documents, from whoever changed one to every open page, through Valkey.
+"""Send news of documents from whoever changed one to every open page, through Valkey.
 
 A message is the Document as the API shows it, so that a page's process needs no query for it. News may be lost with
 Valkey; the rows are not, and a page that connects again asks for them.
@@ -15,7 +15,7 @@ import redis.asyncio
 from django.conf import settings
 
 from app.library.models import Document
-from app.library.selectors.documents import document_shape
+from app.library.selectors.documents import document_payload, documents_describe
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +32,12 @@ def _client() -> redis.Redis:
 
 
 def document_publish(document: Document) -> None:
-    """Tell the pages of the organisation; `document.source` is loaded. Never raises: the rows are what counts."""
+    """Tell the pages of the organisation. It went through `documents_describe`.
+
+    Never raises: the rows are what counts.
+    """
     try:
-        _client().publish(channel_of(document.organisation_id), orjson.dumps(document_shape(document)))
+        _client().publish(channel_of(document.organisation_id), orjson.dumps(document_payload(document)))
     except redis.RedisError as error:
         log.warning("news of a document could not be sent: %s", type(error).__name__)
 
@@ -42,7 +45,7 @@ def document_publish(document: Document) -> None:
 def documents_publish(*, documents: Iterable[UUID]) -> None:
     wanted = list(documents)
     if wanted:
-        for document in Document.objects.select_related("source").filter(pk__in=wanted):
+        for document in documents_describe(Document.objects.filter(pk__in=wanted)):
             document_publish(document)
 
 
@@ -54,7 +57,7 @@ def document_publish_deleted(*, organisation: UUID, document: UUID) -> None:
 
 
 async def documents_follow(*, organisation: UUID, idle_s: float = 5.0) -> AsyncIterator[bytes | None]:
-    """News as JSON, or None when there was none for `idle_s` seconds. The first None says that it listens."""
+    """Yield news as JSON, or None when there was none for `idle_s` seconds. The first None says that it listens."""
     client = redis.asyncio.Redis.from_url(settings.VALKEY_URL, socket_connect_timeout=ANSWER_S)
     try:
         async with client.pubsub(ignore_subscribe_messages=True) as subscription:

@@ -1,12 +1,17 @@
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F
+from django.utils import timezone
 
 from app.accounts.models import Organisation, User
 from app.lib.ids import new_id
 from app.library.choices import DocumentState, SourceKind, Step, VersionState
-from app.library.pipeline.job_choices import JobKind, JobState
+
+# In UTF-8, so that it fits an index's entry (2,704 bytes) beside the source.
+EXTERNAL_ID_BYTES = 2000
+URL_LENGTH = 2000
+VALIDATOR_LENGTH = 500
 
 
 class Source(models.Model):
@@ -27,20 +32,25 @@ class Source(models.Model):
 
 
 class Document(models.Model):
-    """One file of an organisation. The same bytes in the same organisation are the same document."""
+    """A document of a source, by the id that the source gives it: a file's name, an address, a key, a caller's own id.
+
+    Its bytes belong to its versions; a list reads those of the newest one (app/library/selectors/documents.py).
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="documents")
     source = models.ForeignKey(Source, models.CASCADE, related_name="documents")
+    external_id = models.CharField(max_length=EXTERNAL_ID_BYTES)
     name = models.CharField(max_length=255)
+    url = models.CharField(max_length=URL_LENGTH, blank=True)  # of the original, where it has one
+    metadata = models.JSONField(default=dict, blank=True)  # whatever a program that pushes wants to keep with it
     media_type = models.CharField(max_length=100, blank=True)
-    bytes = models.BigIntegerField()
-    sha256 = models.CharField(max_length=64)
     state = models.CharField(max_length=10, choices=DocumentState.choices, default=DocumentState.QUEUED)
     step = models.CharField(max_length=10, choices=Step.choices, null=True, blank=True)
     percent = models.PositiveSmallIntegerField(default=0)
-    # Of the version that answers; until there is one, of the version being built.
+    # Number of the newest version; `active_version` is the one that answers.
     version = models.PositiveIntegerField(default=1)
+    # Of the newest version that was read, as far as it was.
     chunks = models.PositiveIntegerField(default=0)
     pages = models.PositiveIntegerField(null=True, blank=True)
     error_code = models.CharField(max_length=40, blank=True)
@@ -54,7 +64,7 @@ class Document(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["organisation", "sha256"], name="document_bytes_unique")
+            models.UniqueConstraint(fields=["source", "external_id"], name="document_identity_unique")
         ]
         indexes: ClassVar = [
             models.Index(fields=["organisation", "-created"], name="document_by_age"),
@@ -66,7 +76,11 @@ class Document(models.Model):
 
 
 class DocumentVersion(models.Model):
-    """What was read from a document at one time. A re-index makes a new one and then switches."""
+    """The bytes of a document at one time, and what was read from them.
+
+    The same bytes of an organisation are one stored object, however many versions name its key. A version that was
+    replaced stays as long as an answer cites it (app/privacy/retention).
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="+")
@@ -74,6 +88,13 @@ class DocumentVersion(models.Model):
     number = models.PositiveIntegerField(default=1)
     state = models.CharField(max_length=10, choices=VersionState.choices, default=VersionState.BUILDING)
     storage_key = models.CharField(max_length=200)
+    sha256 = models.CharField(max_length=64)
+    bytes = models.BigIntegerField()
+    fetched = models.DateTimeField(default=timezone.now)  # when the source gave these bytes
+    # What the source's server named these bytes by, sent back to it to ask whether they have changed.
+    etag = models.CharField(max_length=VALIDATOR_LENGTH, blank=True)
+    last_modified = models.CharField(max_length=VALIDATOR_LENGTH, blank=True)
+    # As the source says, until the file is read: a hint to its reader.
     media_type = models.CharField(max_length=100, blank=True)
     title = models.CharField(max_length=500, blank=True)
     language = models.CharField(max_length=10, blank=True)
@@ -82,11 +103,13 @@ class DocumentVersion(models.Model):
     embedding_model = models.CharField(max_length=200, blank=True)
     warnings = models.JSONField(default=list, blank=True)
     created = models.DateTimeField(auto_now_add=True)
+    retired = models.DateTimeField(null=True, blank=True)  # when another one took its place
 
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["document", "number"], name="version_number_unique"),
         ]
+        indexes: ClassVar = [models.Index(fields=["storage_key"], name="version_by_object")]
         ordering: ClassVar = [F("number").desc()]
 
     def __str__(self) -> str:
@@ -99,55 +122,6 @@ class VersionText(models.Model):
     version = models.OneToOneField(DocumentVersion, models.CASCADE, primary_key=True, related_name="text")
     organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="+")
     blocks = models.BinaryField()  # compact JSON, zlib
-
-
-class Job(models.Model):
-    """A piece of work. PostgreSQL owns it; the broker only carries its id (design §3).
-
-    A worker holds it by `lease_until` (database clock) and writes only while `fence` is still the number it took.
-    """
-
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="+")
-    document = models.ForeignKey(Document, models.CASCADE, null=True, blank=True, related_name="jobs")
-    version = models.ForeignKey(DocumentVersion, models.CASCADE, null=True, blank=True, related_name="jobs")
-    kind = models.CharField(max_length=10, choices=JobKind.choices, default=JobKind.INGEST)
-    # What a delete job removes, since its rows are gone: {"versions": […], "objects": […]}.
-    targets = models.JSONField(default=dict, blank=True)
-    state = models.CharField(max_length=10, choices=JobState.choices, default=JobState.QUEUED)
-    step = models.CharField(max_length=10, choices=Step.choices, null=True, blank=True)
-    attempt = models.PositiveIntegerField(default=0)  # how often a lease was taken
-    # Leases that ended without a word since the last work that was kept; the third fails the document.
-    deaths = models.PositiveIntegerField(default=0)
-    lease_until = models.DateTimeField(null=True, blank=True)
-    fence = models.PositiveBigIntegerField(default=0)
-    not_before = models.DateTimeField(null=True, blank=True)
-    waiting_since = models.DateTimeField(null=True, blank=True)  # first failure of a server that we depend on
-    sent = models.DateTimeField(null=True, blank=True)  # when the dispatcher last sent the id
-    bytes = models.BigIntegerField(default=0)  # small files first within an organisation's lane
-    error_code = models.CharField(max_length=40, blank=True)
-    created = models.DateTimeField(auto_now_add=True)
-    updated = models.DateTimeField(auto_now=True)
-
-    class Meta:
-        indexes: ClassVar = [
-            models.Index(
-                fields=["state", "organisation", "bytes", "id"],
-                name="job_open",
-                condition=Q(state__in=["queued", "running"]),
-            ),
-        ]
-        constraints: ClassVar = [
-            # One open ingest job a document: a retry while one runs finds it instead of racing it.
-            models.UniqueConstraint(
-                fields=["document"],
-                name="job_one_open_per_document",
-                condition=Q(state__in=["queued", "running"], kind="ingest"),
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.id} ({self.state})"
 
 
 class Chunk(models.Model):

@@ -1,4 +1,4 @@
-"""Pictures of pages for the reader's source panel: drawn by a child process, kept by the hash of the file."""
+"""Draw pictures of pages for the reader's source panel, in a child process, and keep them by the hash of the file."""
 
 import contextlib
 import subprocess
@@ -14,7 +14,7 @@ from django.conf import settings
 from app.errors import NotFound, RefdeskError
 from app.lib.storage import ObjectMissing, storage
 from app.library.parsers.media import PDF
-from app.library.selectors.documents import document_get, version_shown
+from app.library.selectors.documents import version_shown
 
 CHILD = Path(__file__).with_name("render_page.py")
 NO_PAGE = 3
@@ -28,14 +28,16 @@ _slots = threading.BoundedSemaphore(AT_ONCE)
 _drawn = 0
 
 
-def page_picture(*, organisation: UUID, document: UUID, page: int) -> Path:
-    """The picture (PNG) of a page, counted from 1. Its name says which page of which bytes it is.
+def page_picture(*, organisation: UUID, document: UUID, page: int, version: int | None = None) -> Path:
+    """Return the picture (PNG) of a page, counted from 1. Its name says which page of which bytes it is.
+
+    version: a number; None: of the version that is shown.
 
     Raises:
-        NotFound: no such document or page here, or one of a kind without pages.
+        NotFound: no such document, version or page here, or one of a kind without pages.
         RefdeskError: file_missing, broken_file or too_many_requests.
     """
-    row = document_get(organisation=organisation, document=document)
+    row = version_shown(organisation=organisation, document=document, number=version)
     if row.media_type != PDF or not 1 <= page <= (row.pages or 0):
         raise NotFound(message="This document has no such page.")
     cached = _folder() / f"{row.sha256}-{page}.png"
@@ -43,11 +45,10 @@ def page_picture(*, organisation: UUID, document: UUID, page: int) -> Path:
         with contextlib.suppress(OSError):
             cached.touch()
         return cached
-    version = version_shown(organisation=organisation, document=document)
     if not _slots.acquire(timeout=WAIT_S):
         raise RefdeskError("too_many_requests", retry_after_s=5)
     try:
-        with storage().local_path(version.storage_key) as source:
+        with storage().local_path(row.storage_key) as source:
             _draw(source, page, cached)
     except ObjectMissing as error:
         raise RefdeskError("file_missing") from error
@@ -62,12 +63,15 @@ def _folder() -> Path:
 
 
 def pictures_of(hashes: Collection[str]) -> list[Path]:
-    """Pictures that are kept of files with these SHA-256."""
+    """Return the pictures that are kept of files with these SHA-256."""
     return [path for path in _folder().glob("*.png") if path.name.partition("-")[0] in hashes]
 
 
 def pictures_forget(hashes: Collection[str]) -> int:
-    """Remove the pictures of files that are gone; how many. Another organisation with such a file draws them anew."""
+    """Remove the pictures of files that are gone, and return how many there were.
+
+    Another organisation that has such a file draws them anew.
+    """
     found = pictures_of(hashes)
     for path in found:
         path.unlink(missing_ok=True)

@@ -4,6 +4,8 @@ from uuid import UUID
 from ninja import Schema
 from pydantic import ConfigDict, Field
 
+from app.library.services.intake import PutOutcome
+
 
 class SourceIn(Schema):
     model_config = ConfigDict(extra="forbid")
@@ -42,11 +44,17 @@ class DocumentErrorOut(Schema):
 
 
 class DocumentOut(Schema):
-    """A document; of a file that was refused only `name`, `state` and `error` say something."""
+    """A document; of a file that was refused only `name`, `state` and `error` say something.
+
+    version: the number of the newest one, whose bytes these are. active_version: the one that answers, if there is one.
+    """
 
     id: UUID | None
     name: str
     source: SourceOfDocumentOut | None
+    external_id: str
+    url: str | None
+    metadata: dict[str, Any]
     media_type: str
     bytes: int
     sha256: str
@@ -56,13 +64,18 @@ class DocumentOut(Schema):
     chunks: int
     pages: int | None
     version: int
+    active_version: int | None
     error: DocumentErrorOut | None
     created: str | None
     updated: str | None
 
 
-class DocumentsOut(Schema):
-    items: list[DocumentOut]
+class DocumentPutOut(DocumentOut):
+    outcome: PutOutcome | None
+
+
+class DocumentsPutOut(Schema):
+    items: list[DocumentPutOut]
 
 
 class DocumentPageOut(Schema):
@@ -114,10 +127,14 @@ class TextBlockOut(Schema):
 
 class TextOut(Schema):
     """Blocks of a version's text, of `total`, from number `first` on; start, end and mark are characters of the whole
-    text. lines: of the blocks of a PDF that the mark touches. next: the block to go on from."""
+    text. lines: of the blocks of a PDF that the mark touches. next: the block to go on from. version: the number of the
+    version whose text this is; media_type and pages are its own."""
 
     blocks: list[TextBlockOut]
     mark: list[int] | None
     first: int
     total: int
     next: int | None
+    version: int
+    media_type: str
+    pages: int | None

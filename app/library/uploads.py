@@ -1,4 +1,4 @@
-"""A file that arrives: its name made harmless, its bytes stored, its rows found or made."""
+"""Receive a file: make its name and id harmless, take its bytes, and lock its object and its identity."""
 
 import re
 import unicodedata
@@ -8,11 +8,11 @@ from typing import BinaryIO
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 
-from app.errors import RefdeskError
-from app.lib.storage import Received, TooLarge, storage
-from app.library.models import Document, DocumentVersion, Source
+from app.errors import Invalid, RefdeskError
+from app.lib.storage import StagedUpload, TooLarge, storage
+from app.library.models import EXTERNAL_ID_BYTES
 
 NAME_LENGTH = 255
 UNNAMED = "file"
@@ -25,7 +25,7 @@ _REORDERING = re.compile("[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\uf
 
 
 def name_clean(name: str) -> str:
-    """A name to show: no path, no control or reordering characters, 255 characters with its extension kept."""
+    """Return a name to show: no path, no control or reordering characters, 255 characters with its extension kept."""
     name = name.replace("\\", "/").rpartition("/")[2]
     name = _REORDERING.sub("", unicodedata.normalize("NFC", name))
     name = "".join(char for char in name if unicodedata.category(char) not in _DROPPED).strip()
@@ -39,15 +39,31 @@ def name_clean(name: str) -> str:
     return stem[: NAME_LENGTH - len(extension) - 1] + dot + extension
 
 
+def external_id_check(external_id: str) -> str:
+    """Return the id of a document within its source, without the spaces around it.
+
+    Raises:
+        Invalid: it is empty or too long, or holds control characters.
+    """
+    external_id = external_id.strip()
+    if not external_id:
+        raise Invalid(message="A document needs an external_id.")
+    if any(unicodedata.category(char) in _DROPPED for char in external_id):
+        raise Invalid(message="An external_id holds no control characters.")
+    if len(external_id.encode()) > EXTERNAL_ID_BYTES:
+        raise Invalid(message=f"An external_id has at most {EXTERNAL_ID_BYTES:,} bytes.")
+    return external_id
+
+
 @contextmanager
-def upload_receive(*, organisation: UUID, stream: BinaryIO) -> Iterator[Received]:
-    """The bytes of one file, hashed.
+def upload_receive(*, organisation: UUID, stream: BinaryIO) -> Iterator[StagedUpload]:
+    """Receive the bytes of one file, hashed.
 
     Raises:
         RefdeskError: file_too_large, empty_file or disk_full.
     """
     try:
-        with storage().receive(stream, organisation=organisation, limit=settings.UPLOAD_MAX_BYTES) as received:
+        with storage().stage(stream, organisation=organisation, limit=settings.UPLOAD_MAX_BYTES) as received:
             if not received.bytes:
                 raise RefdeskError("empty_file")
             yield received
@@ -63,34 +79,21 @@ def file_too_large() -> RefdeskError:
 
 
 def object_lock(key: str) -> None:
-    """Until this transaction ends, nobody else keeps or deletes the object of this key.
+    """Keep everybody else from storing or deleting the object of this key, until this transaction ends.
 
     Without it a delete could find no row that names an object just before an upload of the same bytes commits one.
     """
+    _lock(key)
+
+
+def identity_lock(source: UUID, external_id: str) -> None:
+    """Keep everybody else from putting a document of this identity, until this transaction ends.
+
+    Two uploads of the same name at once are two versions of one document, in the order in which they came here.
+    """
+    _lock(f"{source}:{external_id}")
+
+
+def _lock(name: str) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
-
-
-@transaction.atomic
-def document_keep(
-    *, organisation: UUID, source: Source, received: Received, name: str, uploaded_by: UUID | None = None
-) -> tuple[Document, DocumentVersion | None]:
-    """The document of these bytes, and its version when both were just made. The object is there before its row is."""
-    object_lock(received.key)
-    known = Document.objects.select_related("source").filter(organisation=organisation, sha256=received.sha256).first()
-    # Also for a document that is there: its object may have been lost, and here it is again.
-    received.keep()
-    if known is not None:
-        return known, None
-    document = Document.objects.create(
-        organisation_id=organisation,
-        source=source,
-        name=name_clean(name),
-        bytes=received.bytes,
-        sha256=received.sha256,
-        uploaded_by_id=uploaded_by,
-    )
-    version = DocumentVersion.objects.create(
-        organisation_id=organisation, document=document, storage_key=received.key, number=1
-    )
-    return document, version
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])

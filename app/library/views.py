@@ -1,4 +1,5 @@
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.core.paginator import Page, Paginator
@@ -12,7 +13,13 @@ from app.accounts.choices import Role
 from app.library.choices import DocumentState, Step
 from app.library.models import Chunk, Document
 from app.library.places import place_label
-from app.library.selectors.documents import document_get, document_list, document_shape
+from app.library.selectors.documents import (
+    document_get,
+    document_list,
+    document_payload,
+    source_list,
+    source_named,
+)
 from app.portal.pages import page
 from app.portal.shell import shell_context
 
@@ -39,11 +46,13 @@ STEPS = {
 @require_safe
 @page(Role.VIEWER)
 def show_documents(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """The filters are in the address: `?state=failed&q=handbook&page=2`."""
+    """Show a page of documents. The filters are in the address: `?state=failed&source=…&q=handbook&page=2`."""
     state = request.GET.get("state", "")
     state = state if state in DocumentState.values else ""
     q = request.GET.get("q", "").strip()[:200]
-    documents = document_list(organisation=caller.organisation_id, state=state or None, q=q)
+    named = request.GET.get("source", "")[:200]
+    source = source_named(organisation=caller.organisation_id, name=named) if named else None
+    documents = document_list(organisation=caller.organisation_id, state=state or None, source=source, q=q)
     pager = Paginator(documents, ROWS_SHOWN).get_page(request.GET.get("page"))
     rows = list(pager.object_list)
     frame = shell_context(caller, section="documents")
@@ -53,13 +62,17 @@ def show_documents(request: HttpRequest, caller: Caller) -> HttpResponse:
         "pager": pager,
         "q": q,
         "state": state,
+        "source": source,
+        "sources": source_list(organisation=caller.organisation_id).order_by("name"),
+        "filters": _filters(q=q, state=state, source=source.id if source else ""),
         "states": [(each.value, words) for each, words in STATES.items()],
-        "filtered": bool(state or q),
+        "filtered": bool(state or q or source),
         "page": {
             "words": _words(),
             "canEdit": frame["can_edit"],
-            "takesNew": not state and not q and pager.number == 1,
-            "documents": [document_shape(document) for document in rows],
+            "takesNew": not state and not q and not source and pager.number == 1,
+            "source": str(source.id) if source else "",
+            "documents": [document_payload(document) for document in rows],
         },
     }
     return render(request, "library/documents.html", shown)
@@ -75,9 +88,15 @@ def show_document(request: HttpRequest, caller: Caller, document_id: UUID) -> Ht
         "document": _row(document),
         "steps": [(step.value, words) for step, words in STEPS.items()],
         "passages": _passages(caller, document, request.GET.get("page")),
-        "page": {"document": document_shape(document), "words": _words()},
+        "page": {"document": document_payload(document), "words": _words()},
     }
     return render(request, "library/document.html", shown)
+
+
+def _filters(**values: Any) -> str:
+    """Return the filters for the address of another page of the list, with an `&` at their end."""
+    given = {name: value for name, value in values.items() if value}
+    return f"{urlencode(given)}&" if given else ""
 
 
 def _words() -> dict[str, dict[str, str]]:
@@ -87,12 +106,16 @@ def _words() -> dict[str, dict[str, str]]:
     }
 
 
-def _row(document: Document) -> dict[str, Any]:
-    """What the templates show of a document before the page's script takes over."""
+def _row(document: Any) -> dict[str, Any]:
+    """Return what the templates show of a document before the page's script takes over."""
     return {
         "id": document.id,
         "name": document.name,
         "source": document.source.name,
+        "external_id": document.external_id,
+        "url": document.url,
+        "version": document.version,
+        "answering": document.answering,
         "state": document.state,
         "words": STATES[DocumentState(document.state)],
         "pages": document.pages,

@@ -19,17 +19,17 @@ from prometheus_client import Counter
 
 from app.errors import Upstream
 from app.llm.endpoint import Endpoint
-from app.llm.exchange import Effort, Exchange, ExchangeFailed, T, exchange_run, exchange_run_async
+from app.llm.exchange import Exchange, ExchangeFailed, RequestPolicy, T, exchange_run, exchange_run_async
 from app.llm.providers import provider_of
 from app.llm.providers.protocol import ServedModel
-from app.llm.providers.served import model_embeds
+from app.llm.providers.server_info import model_embeds
 
 DOCUMENTS_PER_REQUEST = 64
 # A CPU needs 2 s for 64 long texts with the packaged model and 30 s with a large one.
-DOCUMENTS = Effort(attempts=5, within_s=180.0)
-MODELS = Effort(attempts=5, within_s=15.0)
+DOCUMENTS = RequestPolicy(attempts=5, timeout_s=180.0)
+MODELS = RequestPolicy(attempts=5, timeout_s=15.0)
 # Two attempts only: a person is waiting. The packaged server answers questions before documents.
-QUESTION = Effort(attempts=2, within_s=15.0, headers={"X-Priority": "question"})
+QUESTION = RequestPolicy(attempts=2, timeout_s=15.0, headers={"X-Priority": "question"})
 QUESTIONS_KEPT = 1000  # 3 MB as float32
 # Texts that have nothing to do with each other, to find the model's dimensions and how near it puts such texts.
 PROBES = (
@@ -136,9 +136,9 @@ class EmbeddingsClient:
             for vector in self._run(provider.embed(part, model=space.model, dimensions=space.dimensions), DOCUMENTS)
         ]
 
-    def _run(self, exchange: Exchange[T], effort: Effort) -> T:
+    def _run(self, exchange: Exchange[T], policy: RequestPolicy) -> T:
         try:
-            return exchange_run(exchange, endpoint=self.endpoint, effort=effort, pool=self.pool)
+            return exchange_run(exchange, endpoint=self.endpoint, policy=policy, pool=self.pool)
         except ExchangeFailed as failure:
             raise unavailable(failure) from failure
 
@@ -184,7 +184,7 @@ class QuestionEmbedder:
 
     async def _run(self, exchange: Exchange[T]) -> T:
         try:
-            return await exchange_run_async(exchange, endpoint=self.endpoint, effort=QUESTION)
+            return await exchange_run_async(exchange, endpoint=self.endpoint, policy=QUESTION)
         except ExchangeFailed as failure:
             raise unavailable(failure, retry_after_s=failure.retry_after_s) from failure
 

@@ -7,7 +7,7 @@ DEFAULT_CONTEXT = 4096  # tokens; the least that Ollama serves when nothing else
 DEFAULT_SLOTS = 64  # requests at once, for a server that does not tell how many it takes
 INFO_S = 300.0
 REPLY_CHARACTERS = 300
-UNSURE_S = 5.0  # Ollama says how much it serves once the model is loaded, which the first question does
+UNCERTAIN_INFO_S = 5.0  # Ollama says how much it serves once the model is loaded, which the first question does
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Learnt:
         return info if time.monotonic() < until_s else None
 
     def info_keep(self, model: str, info: ModelInfo) -> None:
-        lifetime_s = INFO_S if info.context_known else UNSURE_S
+        lifetime_s = INFO_S if info.context_known else UNCERTAIN_INFO_S
         self._infos[model] = (time.monotonic() + lifetime_s, info)
 
     def infos_forget(self) -> None:
@@ -52,13 +52,15 @@ class Endpoint:
     """A model server. `url` ends in /v1 for an OpenAI-compatible one; an empty `model` means the server's first.
 
     `kind` names the wire format, a key of `app.llm.providers.PROVIDERS`. A copy for another model
-    (`dataclasses.replace`) shares what was learnt.
+    (`dataclasses.replace`) shares what was learnt. `guarded`: an organisation entered the address, so that the egress
+    policy decides about it at each connection.
     """
 
     url: str
     model: str = ""
     api_key: str = field(default="", repr=False)
     kind: str = "openai"
+    guarded: bool = False
     learnt: Learnt = field(default_factory=Learnt, compare=False, repr=False)
 
     @property

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import urllib3
 
-from app.lib.http import Answer, Ask, Unanswered, wait_s
+from app.lib.http import RequestFailed, RetriedRequest, ServerResponse, wait_s
 from app.llm.endpoint import Endpoint
 
 T = TypeVar("T")
@@ -28,7 +28,7 @@ class WireRequest:
     optional: bool = False
 
 
-Exchange = Generator[WireRequest, Answer, T]
+Exchange = Generator[WireRequest, ServerResponse, T]
 
 
 class ExchangeFailed(Exception):
@@ -50,26 +50,29 @@ class ExchangeFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Effort:
-    """How hard to try: `within_s` for one attempt in a thread, for all of them in an event loop."""
+class RequestPolicy:
+    """How requests are made: `timeout_s` is for one attempt in a thread, for all of them in an event loop."""
 
     attempts: int
-    within_s: float
+    timeout_s: float
     backoff_s: float = 0.5
     headers: Mapping[str, str] = field(default_factory=dict)  # besides the endpoint's
 
-    def ask(self, request: WireRequest, endpoint: Endpoint) -> Ask:
+    def prepare(self, request: WireRequest, endpoint: Endpoint) -> RetriedRequest:
         method, headers = "GET" if request.body is None else "POST", {**endpoint.headers, **self.headers}
-        return Ask(method, request.url, headers, request.body, self.attempts, self.backoff_s)
+        return RetriedRequest(
+            method, request.url, headers, request.body, self.attempts, self.backoff_s, endpoint.guarded
+        )
 
-    def no_response(self, request: WireRequest, failure: Unanswered) -> Answer:
+    def no_response(self, request: WireRequest, failure: RequestFailed) -> ServerResponse:
+        """Return what stands for the response to an optional request that failed."""
         if request.optional:
-            return Answer(0, b"")
+            return ServerResponse(0, b"")
         later_s = wait_s(self.attempts, failure.retry_after, backoff_s=self.backoff_s)
         raise ExchangeFailed(failure.reason, retry_after_s=later_s) from failure
 
 
-def content_of(response: Answer, endpoint: Endpoint) -> bytes:
+def content_of(response: ServerResponse, endpoint: Endpoint) -> bytes:
     """Return the content of a response with the status 200.
 
     Raises:
@@ -80,7 +83,7 @@ def content_of(response: Answer, endpoint: Endpoint) -> bytes:
     return response.content
 
 
-def exchange_run(exchange: Exchange[T], *, endpoint: Endpoint, effort: Effort, pool: urllib3.PoolManager) -> T:
+def exchange_run(exchange: Exchange[T], *, endpoint: Endpoint, policy: RequestPolicy, pool: urllib3.PoolManager) -> T:
     """Run an exchange from a thread.
 
     Raises:
@@ -90,16 +93,16 @@ def exchange_run(exchange: Exchange[T], *, endpoint: Endpoint, effort: Effort, p
         request = next(exchange)
         while True:
             try:
-                response = effort.ask(request, endpoint).send(pool, read_s=effort.within_s)
-            except Unanswered as failure:
-                response = effort.no_response(request, failure)
+                response = policy.prepare(request, endpoint).send(pool, read_s=policy.timeout_s)
+            except RequestFailed as failure:
+                response = policy.no_response(request, failure)
             request = exchange.send(response)
     except StopIteration as end:
         result: T = end.value
         return result
 
 
-async def exchange_run_async(exchange: Exchange[T], *, endpoint: Endpoint, effort: Effort) -> T:
+async def exchange_run_async(exchange: Exchange[T], *, endpoint: Endpoint, policy: RequestPolicy) -> T:
     """Run an exchange from an event loop.
 
     Raises:
@@ -109,9 +112,9 @@ async def exchange_run_async(exchange: Exchange[T], *, endpoint: Endpoint, effor
         request = next(exchange)
         while True:
             try:
-                response = await effort.ask(request, endpoint).send_async(within_s=effort.within_s)
-            except Unanswered as failure:
-                response = effort.no_response(request, failure)
+                response = await policy.prepare(request, endpoint).send_async(within_s=policy.timeout_s)
+            except RequestFailed as failure:
+                response = policy.no_response(request, failure)
             request = exchange.send(response)
     except StopIteration as end:
         result: T = end.value

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from app.errors import Upstream
 from app.lib.http import CONNECT_S
 from app.llm.endpoint import Endpoint
-from app.llm.providers.served import context_set, same_model
+from app.llm.providers.server_info import modelfile_context, same_model
 
 if TYPE_CHECKING:
     from ollama import Client
@@ -108,7 +108,7 @@ class OllamaServer:
             bytes=int(entry.size or 0),
             parameters=(entry.details.parameter_size or "") if entry.details else "",
             trained=trained if isinstance(trained, int) else None,
-            context=contexts[loaded] if loaded is not None else context_set(details.parameters),
+            context=contexts[loaded] if loaded is not None else modelfile_context(details.parameters),
             loaded=loaded is not None,
             embeds="embedding" in capabilities and "completion" not in capabilities,
         )

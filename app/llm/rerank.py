@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from app.errors import Upstream
 from app.llm.endpoint import Endpoint
-from app.llm.exchange import Effort, ExchangeFailed, exchange_run_async
+from app.llm.exchange import ExchangeFailed, RequestPolicy, exchange_run_async
 from app.llm.providers import provider_of
 from app.llm.providers.protocol import RankedDocument
 
-ASK = Effort(attempts=2, within_s=15.0, backoff_s=0.25)  # a person is waiting
+REQUEST = RequestPolicy(attempts=2, timeout_s=15.0, backoff_s=0.25)  # a person is waiting
 
 
 async def documents_rerank(
@@ -26,6 +26,6 @@ async def documents_rerank(
         return []
     exchange = provider_of(endpoint).rerank(query, documents, model=endpoint.model, top_n=top_n)
     try:
-        return await exchange_run_async(exchange, endpoint=endpoint, effort=ASK)
+        return await exchange_run_async(exchange, endpoint=endpoint, policy=REQUEST)
     except ExchangeFailed as failure:
         raise Upstream("rerank_unavailable", details=failure.details, retry_after_s=failure.retry_after_s) from failure

@@ -1,4 +1,4 @@
-"""Django admin for sign-in by OIDC: the rules that make members, and who is known to the provider."""
+"""Django admin for sign-in by OIDC: the rules that make members, and the people known to the provider."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from django.http import HttpRequest
 
 from app.accounts.choices import Role
 from app.accounts.models import ClaimRule, Identity, Membership
-from app.admin_site.tenant_admin import ReadOnlyAdmin, ScopedAdmin, is_operator, role_in, roles_of
+from app.admin_site.tenant_admin import ReadOnlyAdmin, ScopedAdmin, admin_roles, is_operator, role_in
 from app.oidc.claim_rules import claim_rule_delete, claim_rule_save
 from app.oidc.identities import identity_delete
 
 _HELP = {
-    "claim": "What the sign-in provider says of a person: a name, or names with dots, such as realm_access.roles.",
+    "claim": "The name of a claim about a person, or a path of names with dots, such as realm_access.roles.",
     "value": "The claim itself, or one entry of its list, letter by letter.",
     "role": "Given at each sign-in with this claim, taken back at the first without it.",
 }
@@ -22,8 +22,8 @@ _HELP = {
 
 @admin.register(ClaimRule)
 class ClaimRuleAdmin(ScopedAdmin):
-    when_empty = "A rule makes members of those whom the sign-in provider vouches for, by a claim such as groups."
-    when_deleted = "Who is a member by it is none after the next sign-in."
+    when_empty = "A rule makes people members when they sign in by the provider with a claim such as groups."
+    when_deleted = "Its members lose their membership with their next sign-in."
     may_add = may_change = may_delete = True
     # A rule for a claim that everybody at the provider has would make the people of other organisations members.
     operator_only = frozenset({"add", "change"})
@@ -41,7 +41,7 @@ class ClaimRuleAdmin(ScopedAdmin):
 
     def object_save(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
         organisation = self.organisation_for(request, obj)
-        saved = claim_rule_save(
+        rule = claim_rule_save(
             organisation=organisation.pk,
             claim_rule=obj.pk if change else None,
             claim=obj.claim,
@@ -49,7 +49,7 @@ class ClaimRuleAdmin(ScopedAdmin):
             role=Role(obj.role),
             actor_role=role_in(request, organisation.pk),
         )
-        obj.pk, obj.organisation_id = saved.pk, saved.organisation_id
+        obj.pk, obj.organisation_id = rule.pk, rule.organisation_id
 
     def object_delete(self, request: HttpRequest, obj: Any) -> None:
         actor_role = role_in(request, obj.organisation_id)
@@ -58,7 +58,7 @@ class ClaimRuleAdmin(ScopedAdmin):
 
 @admin.register(Identity)
 class IdentityAdmin(ReadOnlyAdmin):
-    """Members' identities, to look at. An account can be in several organisations: only operators delete one, which
+    """Members' identities, read-only. An account can be in several organisations, so only operators delete one, which
     lets its person be linked anew."""
 
     when_empty = "Nobody has signed in by the sign-in provider yet, or none is set up (docs: sign-in)."
@@ -73,7 +73,7 @@ class IdentityAdmin(ReadOnlyAdmin):
         rows = Identity.objects.order_by("user__email")
         if is_operator(request):
             return rows
-        members = Membership.objects.filter(organisation__in=list(roles_of(request)))
+        members = Membership.objects.filter(organisation__in=list(admin_roles(request)))
         return rows.filter(user__in=members.values("user"))
 
     def object_delete(self, request: HttpRequest, obj: Any) -> None:

@@ -23,6 +23,6 @@ def _read_access_token(token: str, slug: str | None) -> "Caller":
 
     if not oidc_configured():
         raise RefdeskError("bad_api_key")
-    from app.oidc.bearer import caller_of_access_token  # loads what a box without OIDC has no use for
+    from app.oidc.bearer import caller_for_access_token  # a box without OIDC does not load it
 
-    return caller_of_access_token(token, slug)
+    return caller_for_access_token(token, slug)

@@ -1,4 +1,4 @@
-"""Claim rules: which organisations and roles somebody has because of what the provider says about them."""
+"""Claim rules: the organisations and roles that a person has because of the provider's claims about them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from app.audit.trail import audit_record
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.oidc.claims import email_is_verified
 
-# What every token holds says nothing about who somebody is, or is the provider's business with us.
+# Claims of every token, which say nothing about the person.
 CLAIMS_OF_THE_PROTOCOL = frozenset(
     {"iss", "sub", "aud", "azp", "exp", "iat", "nbf", "jti", "auth_time", "nonce", "acr", "amr", "typ", "sid"}
     | {"at_hash", "c_hash", "scope", "email_verified"}
@@ -21,7 +21,7 @@ CLAIMS_OF_THE_PROTOCOL = frozenset(
 
 
 def claim_rule_check(*, claim: str, value: str) -> None:
-    """Raises Invalid for a rule that would fit everybody, or nobody."""
+    """Raise Invalid for a rule that would fit everybody, or nobody."""
     if not claim.strip() or not value.strip():
         raise Invalid(message="A rule needs a claim and a value.")
     if claim.split(".")[0] in CLAIMS_OF_THE_PROTOCOL:
@@ -32,7 +32,7 @@ def claim_rule_check(*, claim: str, value: str) -> None:
 def claim_rule_save(
     *, organisation: UUID, claim_rule: UUID | None, claim: str, value: str, role: Role, actor_role: Role
 ) -> ClaimRule:
-    """Make a rule, or change one. It takes effect with each person's next sign-in.
+    """Create a rule, or change one. It takes effect with each person's next sign-in.
 
     Raises:
         Invalid: the rule would fit everybody, or nobody.
@@ -48,16 +48,16 @@ def claim_rule_save(
     same = ClaimRule.objects.filter(organisation=organisation, claim=claim, value=value)
     if same.exclude(pk=rule.pk).exists():
         raise Conflict(message="There is a rule for this claim and value already.")
-    before = _told(rule) if claim_rule is not None else None
+    before = _rule_values(rule) if claim_rule is not None else None
     rule.claim, rule.value, rule.role = claim, value, role
     rule.save()
-    _record(rule, "claim_rule.update" if before else "claim_rule.create", before, _told(rule))
+    _record(rule, "claim_rule.update" if before else "claim_rule.create", before, _rule_values(rule))
     return rule
 
 
 @transaction.atomic
 def claim_rule_delete(*, organisation: UUID, claim_rule: UUID, actor_role: Role) -> None:
-    """End a rule. What it gave is taken back with each person's next sign-in.
+    """Delete a rule. Its memberships end with each person's next sign-in.
 
     Raises:
         NotFound: no such rule here.
@@ -66,7 +66,7 @@ def claim_rule_delete(*, organisation: UUID, claim_rule: UUID, actor_role: Role)
     rule = _rule(organisation, claim_rule)
     if not _may_give(actor_role, Role(rule.role)):
         raise NotAllowed
-    _record(rule, "claim_rule.delete", _told(rule), None)
+    _record(rule, "claim_rule.delete", _rule_values(rule), None)
     rule.delete()
 
 
@@ -81,7 +81,7 @@ def _may_give(actor_role: Role, *roles: Role) -> bool:
     return actor_role.covers(Role.ADMIN) and all(actor_role.covers(role) for role in roles)
 
 
-def _told(rule: ClaimRule) -> dict[str, str]:
+def _rule_values(rule: ClaimRule) -> dict[str, str]:
     return {"claim": rule.claim, "value": rule.value, "role": str(rule.role)}
 
 
@@ -98,12 +98,15 @@ def _record(rule: ClaimRule, action: str, before: dict[str, str] | None, after: 
 
 
 def claim_fits(claims: Mapping[str, Any], *, claim: str, value: str) -> bool:
-    """Whether the claim is the value or a list that holds it. Letters count as they are."""
+    """Return whether the claim is the value or a list that contains it, in the same letter case."""
     return value in _texts(_claim_at(claims, claim))
 
 
 def _claim_at(claims: Any, path: str) -> Any:
-    """The value at a path of names with dots. A name may have dots itself: the longest that is there goes first."""
+    """Return the value at a path of names with dots.
+
+    A name may contain dots: the longest one present is tried first.
+    """
     if not isinstance(claims, Mapping):
         return None
     if path in claims:
@@ -116,38 +119,38 @@ def _claim_at(claims: Any, path: str) -> Any:
     return None
 
 
-def _texts(found: Any) -> set[str]:
-    values = found if isinstance(found, list) else [found]
+def _texts(claim: Any) -> set[str]:
+    values = claim if isinstance(claim, list) else [claim]
     return {_text(value) for value in values if isinstance(value, str | int | float | bool)}
 
 
 def _text(value: str | float) -> str:
-    """As JSON writes it."""
+    """Return a value as JSON writes it."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def roles_by_rule(*, claims: Mapping[str, Any]) -> dict[UUID, Role]:
-    """The highest role that the rules of each organisation give for these claims.
+    """Return the highest role that the rules of each organisation give for these claims.
 
-    An address that the provider does not vouch for fits no rule.
+    An unverified e-mail address fits no rule.
     """
-    found: dict[UUID, Role] = {}
-    vouched = email_is_verified(claims)
+    roles: dict[UUID, Role] = {}
+    is_verified = email_is_verified(claims)
     for rule in ClaimRule.objects.all():
-        # At many providers people write any address they like into their own profile.
-        if rule.claim == "email" and not vouched:
+        # At many providers people can enter any address into their own profile.
+        if rule.claim == "email" and not is_verified:
             continue
         if not claim_fits(claims, claim=rule.claim, value=rule.value):
             continue
-        role, known = Role(rule.role), found.get(rule.organisation_id)
-        if known is None or role.covers(known):
-            found[rule.organisation_id] = role
-    return found
+        role, highest = Role(rule.role), roles.get(rule.organisation_id)
+        if highest is None or role.covers(highest):
+            roles[rule.organisation_id] = role
+    return roles
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One for the audit trail, which is written at the end and in one order: its lock is the organisation's."""
+    """A change for the audit trail, which is written at the end and in one order: its lock is the organisation's."""
 
     organisation: UUID
     action: str
@@ -156,18 +159,18 @@ class Change:
 
 
 def memberships_by_rule(*, user: User, claims: Mapping[str, Any]) -> list[Change]:
-    """Give what the rules say, take back what they said and say no more. Within a transaction.
+    """Give the memberships of the rules and take back those that no rule gives any more. Call within a transaction.
 
-    What a person gave (an invitation, an admin) is left alone, and so is an organisation's last owner.
+    A membership that a person gave (by an invitation, as an admin) stays, and so does an organisation's last owner.
     """
     due = roles_by_rule(claims=claims)
     involved = {*due, *user.memberships.filter(by_rule=True).values_list("organisation_id", flat=True)}
-    # Locked as services.py does, in one order, so that two owners who go at once do not both go.
+    # Locked as services.py does, in one order, so that two owners who leave at once do not both leave.
     organisations = list(Organisation.objects.select_for_update().filter(pk__in=involved).order_by("pk"))
-    held = {each.organisation_id: each for each in user.memberships.filter(organisation__in=involved)}
+    memberships = {row.organisation_id: row for row in user.memberships.filter(organisation__in=involved)}
     changes = []
     for organisation in organisations:
-        membership, role = held.get(organisation.pk), due.get(organisation.pk)
+        membership, role = memberships.get(organisation.pk), due.get(organisation.pk)
         if membership is None and role is not None:
             Membership.objects.create(organisation=organisation, user=user, role=role, by_rule=True)
             changes.append(Change(organisation.pk, "membership.create", after={"role": role.value}))

@@ -1,7 +1,7 @@
-"""What the provider says about itself: its addresses and the keys that its tokens are signed with.
+"""The provider's discovery document and signing keys.
 
-Both are kept by each process. An address is asked by one thread at a time, and not again for a moment after it failed,
-so that a provider that hangs cannot hold up more than the few who wait for it.
+Each process caches both. One thread at a time requests an address, and nobody for 10 s after a failure, so that a
+provider that hangs delays only the few requests that wait for it.
 """
 
 import time
@@ -15,18 +15,18 @@ import jwt
 from django.conf import settings
 
 from app.errors import RefdeskError
-from app.oidc.provider_client import LIMIT_S, provider_ask
+from app.oidc.provider_client import LIMIT_S, provider_request
 
 # Signed by a private key that only the provider has. With HS256 our own secret would be the key.
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
-KEPT_S = 600.0
-# A key that was withdrawn must not be believed for long because the provider is away.
-KEPT_WHILE_AWAY_S = 3600.0
-# After a failure, and between two looks for a key that nobody knows.
+FRESH_S = 600.0
+# A withdrawn key must not be trusted for long while the provider is unavailable.
+STALE_S = 3600.0
+# After a failure, and between two look-ups of an unknown key.
 PAUSE_S = 10.0
 MOST_KEYS = 50
 
-Found = TypeVar("Found")
+Fetched = TypeVar("Fetched")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,33 +38,33 @@ class Provider:
     jwks_uri: str
     end_session_endpoint: str
     token_endpoint_auth_methods: tuple[str, ...]
-    says_issuer_in_answer: bool
+    returns_issuer: bool
 
 
-class CachedFetch(Generic[Found]):
-    """One thing that is fetched, kept, and fetched again when it is old."""
+class CachedFetch(Generic[Fetched]):
+    """A cached value that is fetched again when it is old."""
 
-    def __init__(self, fetch: Callable[[], Found]) -> None:
+    def __init__(self, fetch: Callable[[], Fetched]) -> None:
         self._fetch = fetch
         self._lock = Lock()
-        self._found: Found | None = None
+        self._value: Fetched | None = None
         self._at = self._failed = self._forced = float("-inf")
 
-    def get(self, *, anew: bool = False) -> Found:
-        """The thing. `anew`: fetched again first, if that was not done a moment ago.
+    def get(self, *, anew: bool = False) -> Fetched:
+        """Return the value. `anew`: fetch it again first, if that was not done a moment ago.
 
         Raises:
-            RefdeskError: what the fetch raised, when there is nothing young enough to go on with.
+            RefdeskError: the fetch failed, and the cached value is missing or too old.
         """
-        found = self._found
-        if found is not None and not anew and time.monotonic() - self._at < KEPT_S:
-            return found
+        value = self._value
+        if value is not None and not anew and time.monotonic() - self._at < FRESH_S:
+            return value
         if not self._lock.acquire(timeout=LIMIT_S + 1):
             return self._old()
         try:
             now = time.monotonic()
-            if self._found is not None and (now - self._forced < PAUSE_S if anew else now - self._at < KEPT_S):
-                return self._found
+            if self._value is not None and (now - self._forced < PAUSE_S if anew else now - self._at < FRESH_S):
+                return self._value
             if now - self._failed < PAUSE_S:
                 return self._old()
             if anew:
@@ -73,29 +73,29 @@ class CachedFetch(Generic[Found]):
         finally:
             self._lock.release()
 
-    def _refresh(self) -> Found:
+    def _refresh(self) -> Fetched:
         try:
-            self._found = self._fetch()
+            self._value = self._fetch()
         except RefdeskError:
             self._failed = time.monotonic()
-            if self._found is None:
+            if self._value is None:
                 raise
             return self._old()
         self._at = time.monotonic()
-        return self._found
+        return self._value
 
-    def _old(self) -> Found:
-        if self._found is None or time.monotonic() - self._at > KEPT_WHILE_AWAY_S:
+    def _old(self) -> Fetched:
+        if self._value is None or time.monotonic() - self._at > STALE_S:
             raise RefdeskError("provider_unavailable", retry_after_s=PAUSE_S)
-        return self._found
+        return self._value
 
     def forget(self) -> None:
-        self._found = None
+        self._value = None
         self._at = self._failed = self._forced = float("-inf")
 
 
 def provider_get() -> Provider:
-    """The configured provider, as its discovery document says.
+    """Return the configured provider, as its discovery document describes it.
 
     Raises:
         RefdeskError: provider_unavailable, or sign_in_failed when the document cannot be used.
@@ -104,7 +104,7 @@ def provider_get() -> Provider:
 
 
 def provider_key(token: str) -> jwt.PyJWK:
-    """The key that a token says it is signed with. Looks for new keys when none fits.
+    """Return the key that a token names. Fetches the keys again when none fits.
 
     Raises:
         RefdeskError: provider_unavailable, or sign_in_failed when there is no such key.
@@ -116,20 +116,20 @@ def provider_key(token: str) -> jwt.PyJWK:
     algorithm, name = header.get("alg"), header.get("kid")
     if algorithm not in ALGORITHMS:
         raise RefdeskError("sign_in_failed", "The sign-in provider's token is not signed as it must be.")
-    key = _fitting(_keys.get(), algorithm, name) or _fitting(_keys.get(anew=True), algorithm, name)
+    key = _matching_key(_keys.get(), algorithm, name) or _matching_key(_keys.get(anew=True), algorithm, name)
     if key is None:
         raise RefdeskError("sign_in_failed", "The sign-in provider's token is signed with an unknown key.")
     return key
 
 
 def provider_forget() -> None:
-    """Ask everything again."""
+    """Forget the cached document and keys."""
     _provider.forget()
     _keys.forget()
 
 
-def _fitting(keys: list[dict[str, Any]], algorithm: str, name: str | None) -> jwt.PyJWK | None:
-    fitting = [
+def _matching_key(keys: list[dict[str, Any]], algorithm: str, name: str | None) -> jwt.PyJWK | None:
+    matching = [
         key
         for key in keys
         if (name is None or key.get("kid") == name)
@@ -137,39 +137,39 @@ def _fitting(keys: list[dict[str, Any]], algorithm: str, name: str | None) -> jw
         and key.get("kty") in ("RSA", "EC", "OKP")
         and key.get("alg", algorithm) == algorithm
     ]
-    # A token that does not say which is only believed when there is no choice.
-    if len(fitting) != 1:
+    # A token that names no key is only accepted when there is one key.
+    if len(matching) != 1:
         return None
     try:
-        return jwt.PyJWK(fitting[0], algorithm)
+        return jwt.PyJWK(matching[0], algorithm)
     except jwt.PyJWTError:
         return None
 
 
 def _provider_fetch() -> Provider:
     issuer: str = settings.OIDC_ISSUER
-    asked: str = settings.OIDC_INTERNAL_URL or issuer
-    answer = provider_ask("GET", asked.rstrip("/") + "/.well-known/openid-configuration")
-    if answer.status != 200:
+    address: str = settings.OIDC_INTERNAL_URL or issuer
+    response = provider_request("GET", address.rstrip("/") + "/.well-known/openid-configuration")
+    if response.status != 200:
         raise RefdeskError("provider_unavailable", retry_after_s=PAUSE_S)
-    said = answer.json()
-    if said.get("issuer") != issuer:
+    document = response.json()
+    if document.get("issuer") != issuer:
         raise RefdeskError("sign_in_failed", "The sign-in provider says it is another one than the settings name.")
-    methods = said.get("token_endpoint_auth_methods_supported")
+    methods = document.get("token_endpoint_auth_methods_supported")
     return Provider(
         issuer=issuer,
-        authorization_endpoint=_endpoint(said, "authorization_endpoint"),
-        token_endpoint=_endpoint(said, "token_endpoint"),
-        userinfo_endpoint=_endpoint(said, "userinfo_endpoint", needed=False),
-        jwks_uri=_endpoint(said, "jwks_uri"),
-        end_session_endpoint=_endpoint(said, "end_session_endpoint", needed=False),
+        authorization_endpoint=_endpoint(document, "authorization_endpoint"),
+        token_endpoint=_endpoint(document, "token_endpoint"),
+        userinfo_endpoint=_endpoint(document, "userinfo_endpoint", needed=False),
+        jwks_uri=_endpoint(document, "jwks_uri"),
+        end_session_endpoint=_endpoint(document, "end_session_endpoint", needed=False),
         token_endpoint_auth_methods=tuple(map(str, methods)) if isinstance(methods, list) else ("client_secret_basic",),
-        says_issuer_in_answer=said.get("authorization_response_iss_parameter_supported") is True,
+        returns_issuer=document.get("authorization_response_iss_parameter_supported") is True,
     )
 
 
-def _endpoint(said: dict[str, Any], name: str, *, needed: bool = True) -> str:
-    address = said.get(name)
+def _endpoint(document: dict[str, Any], name: str, *, needed: bool = True) -> str:
+    address = document.get(name)
     if address is None and not needed:
         return ""
     if not isinstance(address, str) or not _usable(address):
@@ -178,23 +178,23 @@ def _endpoint(said: dict[str, Any], name: str, *, needed: bool = True) -> str:
 
 
 def _usable(address: str) -> bool:
-    """An address on the web, and not an open one where the issuer's is protected."""
+    """Return whether an address is a web address, with TLS where the issuer's has TLS."""
     try:
         parts = urlsplit(address)
         host = parts.hostname
     except ValueError:
         return False
-    # The box's own network may be plain where the public address is not.
-    inside = settings.OIDC_INTERNAL_URL and parts[:2] == urlsplit(settings.OIDC_INTERNAL_URL)[:2]
-    schemes = ("https",) if settings.OIDC_ISSUER.startswith("https:") and not inside else ("http", "https")
+    # An address in the box's own network may lack TLS where the public address has it.
+    is_internal = settings.OIDC_INTERNAL_URL and parts[:2] == urlsplit(settings.OIDC_INTERNAL_URL)[:2]
+    schemes = ("https",) if settings.OIDC_ISSUER.startswith("https:") and not is_internal else ("http", "https")
     return parts.scheme in schemes and bool(host) and parts.username is None
 
 
 def _keys_fetch() -> list[dict[str, Any]]:
-    answer = provider_ask("GET", provider_get().jwks_uri)
-    if answer.status != 200:
+    response = provider_request("GET", provider_get().jwks_uri)
+    if response.status != 200:
         raise RefdeskError("provider_unavailable", retry_after_s=PAUSE_S)
-    keys = answer.json().get("keys")
+    keys = response.json().get("keys")
     if not isinstance(keys, list):
         raise RefdeskError("sign_in_failed", "The sign-in provider's keys cannot be read.")
     return [key for key in keys[:MOST_KEYS] if isinstance(key, dict)]

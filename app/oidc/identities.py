@@ -1,7 +1,7 @@
-"""Whom an identity at the provider belongs to. The key is (issuer, subject); an e-mail address never opens an account.
+"""Identities at the provider and their accounts. The key is (issuer, subject); an e-mail address never opens one.
 
-An address at the provider can be given to somebody else, or be claimed without being theirs. So it is used in one way
-only: a verified one says which invitation a new person may take.
+An address at the provider can be given to somebody else, or be claimed without being theirs. So a verified address has
+one use: it selects the invitation that a new person may accept.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from app.accounts.choices import Role
 from app.accounts.models import Identity, Invitation, Membership, User
 from app.accounts.selectors import invitations_open
 from app.accounts.services import email_clean
-from app.accounts.user_sessions import sign_ins_end_at_provider
+from app.accounts.user_sessions import user_sessions_end_at_provider
 from app.audit.actors import PROVIDER, Actor
 from app.audit.trail import audit_record
 from app.errors import Invalid, NotFound, RefdeskError
@@ -23,54 +23,54 @@ from app.lib.tenancy import everything_visible
 from app.oidc.claim_rules import Change, memberships_by_rule, roles_by_rule
 from app.oidc.claims import Claims, claim_text, email_is_verified
 
-# Action, before, after of what happened to the account itself.
-Told = tuple[str, dict[str, Any] | None, dict[str, Any] | None]
+# Action, before and after of a change of the account itself.
+AccountChange = tuple[str, dict[str, Any] | None, dict[str, Any] | None]
 
-# The provider acts here, by what it says; not the person.
+# The actor is the provider, by its claims, not the person.
 _ACTOR = Actor(PROVIDER, label="sign-in provider")
 
 
 def identity_user(*, issuer: str, subject: str) -> User | None:
-    found = Identity.objects.select_related("user").filter(issuer=issuer, subject=subject).first()
-    return found.user if found is not None else None
+    identity = Identity.objects.select_related("user").filter(issuer=issuer, subject=subject).first()
+    return identity.user if identity is not None else None
 
 
 @everything_visible()
 def identity_sign_in(*, issuer: str, subject: str, claims: Claims) -> User:
-    """The person who signs in, with the memberships that their claims give now.
+    """Return the person who signs in, with the memberships that their claims give now.
 
     Raises:
-        RefdeskError: sign_in_refused, with words for the person.
+        RefdeskError: sign_in_refused, with a message for the person.
     """
-    known = identity_user(issuer=issuer, subject=subject) is not None
-    # The same person may come in by two tabs: the one that is late meets the other's rows at any of these steps.
+    is_known = identity_user(issuer=issuer, subject=subject) is not None
+    # The same person may sign in by two tabs: the later request meets the other's rows at any of these steps.
     try:
         return _sign_in(issuer, subject, claims)
     except IntegrityError:
         return _sign_in(issuer, subject, claims)
     except RefdeskError:
-        if known or identity_user(issuer=issuer, subject=subject) is None:
+        if is_known or identity_user(issuer=issuer, subject=subject) is None:
             raise
         return _sign_in(issuer, subject, claims)
 
 
 def _sign_in(issuer: str, subject: str, claims: Claims) -> User:
-    # A refusal comes after the transaction: what the provider took back stays taken back.
+    # A refusal comes after the transaction, so that memberships that the provider took back stay removed.
     with transaction.atomic():
         user = identity_user(issuer=issuer, subject=subject)
-        told: Told | None
+        account_change: AccountChange | None
         if user is None:
-            user, told = _newcomer(issuer, subject, claims), ("user.create", None, {"provider": issuer})
+            user, account_change = _user_create(issuer, subject, claims), ("user.create", None, {"provider": issuer})
         else:
-            told = _email_follow(user, claims) if user.is_active else None
+            account_change = _email_follow(user, claims) if user.is_active else None
         if user.is_active:
             Identity.objects.filter(issuer=issuer, subject=subject).update(last_used=timezone.now())
             changes = memberships_by_rule(user=user, claims=claims) + _invitations_take(user, claims)
-            _record(user, told, changes)
+            _record(user, account_change, changes)
     if not user.is_active:
         raise RefdeskError("sign_in_refused", "This account is deactivated.")
     if not user.is_operator and not user.memberships.exists():
-        raise _nowhere(user.email)
+        raise _no_organisation(user.email)
     return user
 
 
@@ -97,10 +97,10 @@ def identity_link(*, user: User, issuer: str, subject: str, claims: Claims) -> N
 @everything_visible()
 @transaction.atomic
 def identity_unlink(*, user: User, identity: UUID) -> None:
-    """Take a provider's way in away from a person, who has a password as another; sessions begun by it end.
+    """Remove an identity of a person who has a password too, and end the sessions begun by it.
 
     Raises:
-        RefdeskError: conflict when it is their only one.
+        RefdeskError: conflict when it is their only way to sign in.
         NotFound: they have no such identity.
     """
     if not user.has_usable_password():
@@ -109,19 +109,19 @@ def identity_unlink(*, user: User, identity: UUID) -> None:
     if row is None:
         raise NotFound
     row.delete()
-    sign_ins_end_at_provider(issuer=row.issuer, user=user.pk)
+    user_sessions_end_at_provider(issuer=row.issuer, user=user.pk)
     audit_record_person(user=user, action="identity.unlink", before={"provider": row.issuer})
 
 
 @transaction.atomic
 def identity_delete(*, identity: Identity) -> None:
-    """Forget whom an identity belongs to, for an operator: its next sign-in is that of a stranger."""
+    """Delete an identity, as an operator: its next sign-in is that of an unknown person."""
     audit_record_person(user=identity.user, action="identity.delete", before={"provider": identity.issuer})
     identity.delete()
 
 
-def _newcomer(issuer: str, subject: str, claims: Claims) -> User:
-    """A new account for somebody who belongs to an organisation here; nobody else leaves a trace."""
+def _user_create(issuer: str, subject: str, claims: Claims) -> User:
+    """Create an account for a person who belongs to an organisation here; for anybody else, write nothing."""
     email = _email_verified(claims)
     if not email:
         raise RefdeskError(
@@ -134,7 +134,7 @@ def _newcomer(issuer: str, subject: str, claims: Claims) -> User:
             "page “Account”. If you do not know the password, ask the people who run this Refdesk for a new one.",
         )
     if not roles_by_rule(claims=claims) and not _invitations_open(email):
-        raise _nowhere(email)
+        raise _no_organisation(email)
     user = User(email=email, name=claim_text(claims, "name").strip()[:200])
     user.set_unusable_password()
     user.save()
@@ -142,7 +142,7 @@ def _newcomer(issuer: str, subject: str, claims: Claims) -> User:
     return user
 
 
-def _nowhere(email: str) -> RefdeskError:
+def _no_organisation(email: str) -> RefdeskError:
     return RefdeskError(
         "sign_in_refused",
         f"You are known as {email}, but no organisation here has let you in. Ask an owner or admin of your "
@@ -150,8 +150,8 @@ def _nowhere(email: str) -> RefdeskError:
     )
 
 
-def _email_follow(user: User, claims: Claims) -> Told | None:
-    """Keep the address that the provider says. One that is another account's here cannot be right."""
+def _email_follow(user: User, claims: Claims) -> AccountChange | None:
+    """Follow a changed address at the provider. Refuse one that another account here has."""
     email = _email_verified(claims)
     if not email or email == user.email:
         return None
@@ -161,7 +161,7 @@ def _email_follow(user: User, claims: Claims) -> Told | None:
             f"The sign-in provider says that your address is {email} now, which another account here has. "
             "Ask the people who run this Refdesk.",
         )
-    # With a local password the address is a name to sign in with, which its owner chose.
+    # With a local password the address is the sign-in name, which its owner chose.
     if user.has_usable_password():
         return None
     before, user.email = user.email, email
@@ -181,7 +181,7 @@ def _invitations_take(user: User, claims: Claims) -> list[Change]:
     for invitation in _invitations_open(user.email):
         member = user.memberships.filter(organisation=invitation.organisation).first()
         if member is None or member.by_rule:
-            # What was given by hand outlasts the rule, at the higher of both roles.
+            # A membership given by a person outlasts the rule, at the higher of both roles.
             role = Role(invitation.role)
             role = Role(member.role) if member is not None and Role(member.role).covers(role) else role
             Membership.objects.update_or_create(
@@ -193,14 +193,16 @@ def _invitations_take(user: User, claims: Claims) -> list[Change]:
     return changes
 
 
-def _record(user: User, told: Told | None, changes: list[Change]) -> None:
-    """Into the audit trail, organisation by organisation: two sign-ins must not wait for each other's locks."""
-    if told is not None:
+def _record(user: User, account_change: AccountChange | None, changes: list[Change]) -> None:
+    """Record changes in the audit trail, organisation by organisation, so that two sign-ins cannot deadlock."""
+    if account_change is not None:
         members = list(user.memberships.values_list("organisation_id", flat=True))
-        changes = [Change(each, *told) for each in members] + changes
+        changes = [Change(member, *account_change) for member in members] + changes
         if not members:
-            audit_record_person(user=user, action=told[0], before=told[1], after=told[2], actor=_ACTOR)
-    for change in sorted(changes, key=lambda each: each.organisation):
+            audit_record_person(
+                user=user, action=account_change[0], before=account_change[1], after=account_change[2], actor=_ACTOR
+            )
+    for change in sorted(changes, key=lambda row: row.organisation):
         audit_record(
             organisation=change.organisation,
             action=change.action,
@@ -214,7 +216,7 @@ def _record(user: User, told: Told | None, changes: list[Change]) -> None:
 
 
 def _email_verified(claims: Claims) -> str:
-    """The address that the provider vouches for; empty when it vouches for none."""
+    """Return the address that the provider vouches for; empty when it vouches for none."""
     email = claim_text(claims, "email")
     if not email_is_verified(claims) or not email:
         return ""

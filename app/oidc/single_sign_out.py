@@ -1,4 +1,4 @@
-"""Sessions that the provider vouched for: begun with its login, ended by its logout, told of ours."""
+"""Single sign-out: sessions begun by the provider's login, ended by its logout, and its sign-out page for ours."""
 
 from urllib.parse import urlencode
 
@@ -8,40 +8,40 @@ from django.urls import reverse
 
 from app.accounts.authentication import session_begin
 from app.accounts.models import User
-from app.accounts.user_sessions import sign_ins_end_at_provider
+from app.accounts.user_sessions import user_sessions_end_at_provider
 from app.errors import RefdeskError
 from app.oidc.claims import Claims, claim_text
 from app.oidc.identities import identity_user
-from app.oidc.token_revocation import ended_mark, oidc_configured
+from app.oidc.token_revocation import oidc_configured, tokens_revoke
 
 ID_TOKEN = "oidc_id_token"  # noqa: S105  a name
 
 
 def provider_session_begin(*, request: HttpRequest, user: User, claims: Claims, id_token: str) -> None:
-    """A session of its own for the person, which the provider can end by its `sid`."""
+    """Begin a session for the person that the provider can end by its `sid`."""
     vouched = {"issuer": settings.OIDC_ISSUER, "provider_session": claim_text(claims, "sid")}
     session_begin(request=request, user=user, **vouched)
-    # What the visitor's session was limited to.
+    # Lift the time limit of the visitor's session.
     request.session.set_expiry(None)
     request.session[ID_TOKEN] = id_token
 
 
 def sessions_end(*, issuer: str, subject: str, provider_session: str) -> None:
-    """End what the provider says is over: one session of its, or all of a person's; their access tokens too."""
+    """End one session of the provider, or all of a person's, and their access tokens."""
     user = identity_user(issuer=issuer, subject=subject) if subject else None
     if user is not None or provider_session:
-        sign_ins_end_at_provider(
+        user_sessions_end_at_provider(
             issuer=issuer, provider_session=provider_session, user=user.pk if user is not None else None
         )
-    ended_mark(issuer=issuer, subject=subject, provider_session=provider_session)
+    tokens_revoke(issuer=issuer, subject=subject, provider_session=provider_session)
 
 
 def sign_out_address(*, request: HttpRequest) -> str:
-    """Where a browser goes to be signed out at the provider too; empty for a local session."""
+    """Return the address that signs a browser out at the provider too; empty for a local session."""
     id_token = request.session.get(ID_TOKEN)
     if not oidc_configured() or not isinstance(id_token, str):
         return ""
-    from app.oidc.discovery import provider_get  # loads what a box without OIDC has no use for
+    from app.oidc.discovery import provider_get  # a box without OIDC does not load it
 
     try:
         address = provider_get().end_session_endpoint

@@ -1,4 +1,4 @@
-"""Whether this process serves, and whether what it needs answers."""
+"""Health of this process and of the engines that it needs."""
 
 import time
 from collections.abc import Callable
@@ -9,14 +9,13 @@ import redis
 import urllib3
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
-from django.db.models import Count
 
 from app.chat.choices import MessageState
 from app.chat.models import Message
+from app.jobs.choices import JobState, Lane
+from app.jobs.selectors import lane_depths
 from app.lib.storage import storage_ping
 from app.lib.tenancy import scope_enter_everything
-from app.library.models import Job
-from app.library.pipeline.jobs import OPEN
 
 ANSWER_S = 2.0
 
@@ -24,7 +23,7 @@ _threads = ThreadPoolExecutor(2, "health")
 _http = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(ANSWER_S))
 
 
-def queue_depths() -> dict[str, int] | None:
+def queue_depths() -> dict[str, Any] | None:
     """Jobs that wait or run, and answers that are being written; None when the database does not answer soon."""
     try:
         return _threads.submit(_queue_depths).result(ANSWER_S)
@@ -32,19 +31,22 @@ def queue_depths() -> dict[str, int] | None:
         return None
 
 
-def _queue_depths() -> dict[str, int]:
+def _queue_depths() -> dict[str, Any]:
     # Counts of the whole box: they name nobody.
     scope_enter_everything()
     try:
-        counted = dict(Job.objects.filter(state__in=OPEN).values_list("state").annotate(jobs=Count("id")))
+        depths = lane_depths()
         answers = Message.objects.filter(state=MessageState.RUNNING).count()
-        return {"queued": counted.get("queued", 0), "running": counted.get("running", 0), "answers": answers}
+        states = (JobState.QUEUED, JobState.RUNNING)
+        total = {state.value: sum(depth.jobs for depth in depths if depth.state == state) for state in states}
+        lanes = {lane.value: {depth.state.value: depth.jobs for depth in depths if depth.lane == lane} for lane in Lane}
+        return {**total, "answers": answers, "lanes": lanes}
     finally:
         connection.close()
 
 
 def engines_check() -> dict[str, dict[str, Any]]:
-    """Each engine: whether it answers, how fast, and what went wrong. All are asked at once."""
+    """Ask every engine at once: whether it responds, how fast, and what went wrong."""
     checks = engine_checks()
     with ThreadPoolExecutor(len(checks)) as threads:
         return dict(zip(checks, threads.map(_timed, checks.values()), strict=True))

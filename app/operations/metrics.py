@@ -5,12 +5,12 @@ reads the numbers of a box belongs to none of its organisations.
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, connection
-from django.db.models import Count, Min
+from django.db.models import Count
 from django.utils import timezone
 from prometheus_client import (
     CONTENT_TYPE_PLAIN_0_0_4,
@@ -27,10 +27,10 @@ from prometheus_client.registry import Collector
 
 from app.chat.choices import MessageState
 from app.chat.models import Message
+from app.jobs.selectors import Depth, lane_depths
 from app.lib.tenancy import scope_enter_everything
 from app.library.choices import DocumentState
-from app.library.models import Document, Job
-from app.library.pipeline.jobs import OPEN
+from app.library.models import Document
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 ANSWER_S = 5.0
@@ -84,20 +84,28 @@ def _box_state_read() -> tuple[Metric, ...]:
     # Counts of the whole box: they name nobody.
     scope_enter_everything()
     try:
-        rows = Job.objects.filter(state__in=OPEN).values_list("state").annotate(Count("id"), Min("created"))
-        jobs = {state: (number, (timezone.now() - oldest).total_seconds()) for state, number, oldest in rows}
+        depths, now = lane_depths(), timezone.now()
         documents = dict(Document.objects.values_list("state").annotate(documents=Count("id")))
         answers = Message.objects.filter(state=MessageState.RUNNING).count()
     finally:
         connection.close()
-    numbers = {state: jobs.get(state, (0, 0.0))[0] for state in OPEN}
-    ages = {state: max(0.0, jobs.get(state, (0, 0.0))[1]) for state in OPEN}
     return (
-        _by_state("ingest_jobs", "Jobs of the ingest queue, by state", numbers),
-        _by_state("ingest_oldest_seconds", "Since the oldest open job of a state was made", ages),
+        _by_lane("jobs", "Open jobs, by lane and state", [(depth, depth.jobs) for depth in depths]),
+        _by_lane(
+            "jobs_oldest_seconds",
+            "Since the oldest open job of a lane and state was made",
+            [(depth, max(0.0, (now - depth.oldest).total_seconds())) for depth in depths if depth.oldest],
+        ),
         _by_state("documents", "Documents, by state", {state: documents.get(state, 0) for state in DocumentState}),
         GaugeMetricFamily("answers_running", "Answers that are being written", value=answers),
     )
+
+
+def _by_lane(name: str, documentation: str, values: Sequence[tuple[Depth, float]]) -> Metric:
+    gauge = GaugeMetricFamily(name, documentation, labels=("lane", "state"))
+    for depth, value in values:
+        gauge.add_metric((depth.lane.value, depth.state.value), value)
+    return gauge
 
 
 def _by_state(name: str, documentation: str, values: Mapping[Any, float]) -> Metric:

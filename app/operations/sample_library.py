@@ -1,11 +1,13 @@
-"""The documents of a fictional company that a new box begins with, and questions to try on them."""
+"""Sample documents of a fictional company for a new box, and questions to try on them."""
 
 from pathlib import Path
 
 import orjson
 
+from app.library.connectors.protocol import Content
+from app.library.connectors.uploads import file_item
 from app.library.models import Source
-from app.library.services.documents import document_upload
+from app.library.services.intake import document_put
 
 FOLDER = Path(__file__).with_name("samples")
 QUESTIONS = "questions.json"
@@ -26,5 +28,7 @@ def samples_load(*, source: Source) -> int:
     paths = sample_paths()
     for path in paths:
         with path.open("rb") as stream:
-            document_upload(organisation=source.organisation_id, source=source, stream=stream, name=path.name)
+            document_put(
+                organisation=source.organisation_id, source=source, item=file_item(path.name), content=Content(stream)
+            )
     return len(paths)

@@ -1,4 +1,4 @@
-"""Whether a box that runs does its work: its engines, its pages, and one question whose answer cites a passage.
+"""Checks a running box: its engines, its pages, and one question whose answer cites a passage.
 
 scripts/upgrade decides by it whether a new version stays.
 """
@@ -48,7 +48,7 @@ def engines_silent() -> list[str]:
 
 
 def pages_broken() -> list[str]:
-    """What is wrong with the web server on this computer, a line each."""
+    """Check the web server on this computer; return its faults, a line each."""
     host = str(env.read_deployment("REFDESK_HOST"))
     # It listens everywhere.
     host = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104
@@ -69,7 +69,7 @@ def pages_broken() -> list[str]:
 
 @everything_visible()
 def question_problem() -> str:
-    """Ask about what is in the documents; what is wrong, or nothing. Leaves no conversation."""
+    """Ask a question about the documents; return the fault, or nothing. Leaves no conversation."""
     asked = 0
     for bot, question in _questions():
         asked += 1
@@ -86,7 +86,7 @@ def question_problem() -> str:
 
 
 def _questions() -> Iterator[tuple[Bot, str]]:
-    """A sentence of a passage each, and a bot of the same organisation."""
+    """Yield sentences of passages, each with a bot of the same organisation."""
     able = Bot.objects.filter(paused=None, live_revision__isnull=False, sources=None)
     bots = {bot.organisation_id: bot for bot in able.order_by("-created")}
     passages = Chunk.objects.filter(version__state=VersionState.ACTIVE, organisation__in=bots, tokens__gte=12)

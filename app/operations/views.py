@@ -4,7 +4,7 @@ from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from app.lib.error_responses import error_answer
+from app.lib.error_responses import error_response
 from app.operations.health import engines_check, queue_depths
 from app.operations.metrics import CONTENT_TYPE, metrics_text
 from app.portal.pages import public_page
@@ -35,5 +35,5 @@ def show_metrics(request: HttpRequest) -> HttpResponse:
     if not settings.METRICS_TOKEN:
         raise Http404
     if not constant_time_compare(request.headers.get("Authorization", ""), f"Bearer {settings.METRICS_TOKEN}"):
-        return error_answer(request, "bad_access_token")
+        return error_response(request, "bad_access_token")
     return HttpResponse(metrics_text(), content_type=CONTENT_TYPE)

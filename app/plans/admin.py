@@ -1,4 +1,4 @@
-"""Plans in Django admin: kept by operators, for the whole box."""
+"""Plans in Django admin, which operators maintain for the whole box."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 
 from app.accounts.models import Organisation
-from app.admin_site.tenant_admin import ScopedAdmin, display, is_operator, roles_of
+from app.admin_site.tenant_admin import ScopedAdmin, admin_roles, display, is_operator
 from app.plans.models import Plan
 from app.plans.services import plan_create, plan_delete, plan_update
 
@@ -21,16 +21,16 @@ LIMITS = (
     "soft_percent",
 )
 
-_WORDS = {
+_LABELS = {
     "name": ("Short name", "Organisations, keys and commands name it. It cannot be changed later."),
     "title": ("Name", "As people read it."),
     "requests_per_minute": (
         "Requests a minute",
-        "Of an organisation, or of a key that has this plan. Empty: no limit.",
+        "For an organisation, or a key that has this plan. Empty: no limit.",
     ),
     "person_requests_per_minute": (
         "Requests a minute of one person",
-        "So that one person, or one visitor of a widget, cannot use up what all have. Empty: no limit.",
+        "So that one person, or one visitor of a widget, cannot use up everybody's share. Empty: no limit.",
     ),
     "tokens_per_minute": ("Tokens a minute", "Read and written by models. Empty: no limit."),
     "requests_per_month": (
@@ -47,7 +47,7 @@ _WORDS = {
 
 @admin.register(Plan)
 class PlanAdmin(ScopedAdmin):
-    """An organisation's admins look at their own plan; only operators see the others, and change any."""
+    """Plans: an organisation's admins see their own plan; only operators see the others, and change any."""
 
     when_deleted = "Only a plan that nobody has can be deleted."
     may_add = may_change = may_delete = True
@@ -60,21 +60,21 @@ class PlanAdmin(ScopedAdmin):
         return None
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        if db_field.name in _WORDS:
-            kwargs["label"], kwargs["help_text"] = _WORDS[db_field.name]
+        if db_field.name in _LABELS:
+            kwargs["label"], kwargs["help_text"] = _LABELS[db_field.name]
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         if not is_operator(request):
-            # The name of a plan may be that of another organisation, and how many have it is nobody's business.
-            return Plan.objects.filter(organisations__in=list(roles_of(request))).distinct().order_by("name")
+            # A plan's name or its count of organisations may reveal another organisation.
+            return Plan.objects.filter(organisations__in=list(admin_roles(request))).distinct().order_by("name")
         return Plan.objects.annotate(organisations_count=Count("organisations")).order_by("name")
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
-        return [each for each in super().get_list_display(request) if each != "given_to" or is_operator(request)]
+        return [name for name in super().get_list_display(request) if name != "given_to" or is_operator(request)]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        # Organisations and keys name it.
+        # Organisations and keys refer to it.
         return [*super().get_readonly_fields(request, obj), *(["name"] if obj is not None else [])]
 
     @display(description="Requests a minute")

@@ -1,4 +1,4 @@
-"""A month's caps: how much of them is used, and what is said when nothing is left."""
+"""A month's caps: their use, and the message when nothing is left."""
 
 import time
 from collections.abc import Sequence
@@ -12,19 +12,19 @@ from django.db import connection
 
 from app.errors import RefdeskError
 from app.lib.async_sql import fetch
-from app.lib.times import time_shape
+from app.lib.times import time_text
 from app.plans.ledger import WITHIN_CAP
 
-# A refused caller is refused again without asking for this long: a larger plan holds within it.
+# For this long a refused caller is refused again without a query; a larger plan takes effect afterwards.
 REFUSED_S = 2.0
 _REFUSED_SIZE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a plan allows in a month (None: no cap) and what of it is used.
+    """A month's allowance under a plan (None: no cap) and its use.
 
-    `api_key`: the key's family (ApiKey.family); None: of the whole organisation.
+    `api_key`: the key's family (ApiKey.family); None: the whole organisation.
     `renews`: the first moment of the next month, UTC.
     """
 
@@ -41,13 +41,13 @@ class Standing:
 
     @property
     def percent(self) -> int:
-        """Of the cap of which most is used; 0 without a cap."""
+        """Return the used per cent of the most used cap; 0 without a cap."""
         shares = [100 * used // most for used, most in self._pairs() if most]
         return max(shares, default=100 if 0 in (self.requests_most, self.tokens_most) else 0)
 
     @property
     def is_low(self) -> bool:
-        """Whether admins are told that the month may not be enough."""
+        """Return whether admins are told that the month may not be enough."""
         return self.percent >= self.soft_percent
 
     @property
@@ -56,12 +56,12 @@ class Standing:
 
     @property
     def is_full(self) -> bool:
-        """Whether a cap is used up."""
+        """Return whether a cap is used up."""
         return self.percent >= 100
 
     @property
     def refused(self) -> str:
-        """What is refused once the cap of which most is used has no room."""
+        """Return the consequence of using up the most used cap."""
         shares = [used / most if most else 0 if most is None else 1 for used, most in self._pairs()]
         return "questions and searches are refused" if shares[0] >= shares[1] else "questions to a model are refused"
 
@@ -69,7 +69,7 @@ class Standing:
         return [(self.requests, self.requests_most), (self.tokens, self.tokens_most)]
 
 
-# Of the organisation, then of the key when it has a plan of its own.
+# The row of the organisation, then that of the key when it has a plan of its own.
 STANDING = """
 WITH month AS (SELECT date_trunc('month', now() AT TIME ZONE 'UTC')::date AS first), plans AS (
   SELECT NULL::uuid AS api_key, p.* FROM accounts_organisation o JOIN plans_plan p ON p.name = o.plan_id
@@ -88,7 +88,7 @@ ORDER BY p.api_key NULLS FIRST
 
 
 def standings_read(*, organisation: UUID, api_key: UUID | None = None) -> list[Standing]:
-    """How the month stands: of the organisation, and of the key if it has a plan of its own."""
+    """Return the use of the month by the organisation, and by the key if it has a plan of its own."""
     with connection.cursor() as cursor:
         cursor.execute(STANDING, {"organisation": organisation, "api_key": api_key})
         return [Standing(*row) for row in cursor.fetchall()]
@@ -96,7 +96,7 @@ def standings_read(*, organisation: UUID, api_key: UUID | None = None) -> list[S
 
 @dataclass(frozen=True, slots=True)
 class OrganisationStanding:
-    """How an organisation's month stands."""
+    """An organisation with the use of its month."""
 
     id: UUID
     slug: str
@@ -118,7 +118,7 @@ ORDER BY o.name, o.slug
 
 
 def standings_list(*, organisations: Sequence[UUID] | None, capped: bool = False) -> list[OrganisationStanding]:
-    """How the month of each stands, by name. organisations: None for all of the box. capped: only those with a cap."""
+    """Return the use of the month, by name. organisations: None for all of the box. capped: only those with a cap."""
     values: dict[str, Any] = {
         "all": organisations is None,
         "organisations": list(organisations or []),
@@ -133,13 +133,13 @@ def standings_list(*, organisations: Sequence[UUID] | None, capped: bool = False
 
 
 def standings_low(*, organisations: Sequence[UUID] | None) -> list[OrganisationStanding]:
-    """Those whose month may not be enough, the most used first. organisations: None for all of the box."""
-    found = [row for row in standings_list(organisations=organisations, capped=True) if row.standing.is_low]
-    return sorted(found, key=lambda row: -row.standing.percent)
+    """Return organisations whose month may not be enough, the most used first; of all the box if None is given."""
+    rows = [row for row in standings_list(organisations=organisations, capped=True) if row.standing.is_low]
+    return sorted(rows, key=lambda row: -row.standing.percent)
 
 
-def standing_words(row: OrganisationStanding) -> str:
-    """What admins are told of a month that may not be enough."""
+def standing_text(row: OrganisationStanding) -> str:
+    """Return the notice to admins about a month that may not be enough."""
     standing = row.standing
     until = f"until {_day(standing.renews.date())} (UTC)"
     if standing.is_full:
@@ -149,7 +149,7 @@ def standing_words(row: OrganisationStanding) -> str:
 
 
 def is_cap(error: BaseException | None) -> bool:
-    """Whether a statement failed because it would have charged above a cap."""
+    """Return whether a statement failed because it would have charged above a cap."""
     return isinstance(error, psycopg.errors.CheckViolation) and error.diag.constraint_name == WITHIN_CAP
 
 
@@ -157,20 +157,20 @@ _refused: dict[tuple[UUID, UUID | None], tuple[float, Sequence[Standing]]] = {}
 
 
 def cap_check(*, organisation: UUID, api_key: UUID | None) -> None:
-    """Refuse at once who has just been refused: before anything is searched.
+    """Refuse a caller who has just been refused, before any search.
 
     Raises:
         RefdeskError: quota_used_up.
     """
-    known = _refused.get((organisation, api_key))
-    if known is not None:
-        if time.monotonic() - known[0] < REFUSED_S:
-            raise cap_error(known[1])
+    entry = _refused.get((organisation, api_key))
+    if entry is not None:
+        if time.monotonic() - entry[0] < REFUSED_S:
+            raise cap_error(entry[1])
         del _refused[organisation, api_key]
 
 
 async def cap_refusal(*, organisation: UUID, api_key: UUID | None) -> RefdeskError:
-    """What to say to a caller whom a cap refused (constraint usage_within_cap)."""
+    """Return the error for a caller whom a cap refused (constraint usage_within_cap)."""
     rows = await fetch(STANDING, {"organisation": organisation, "api_key": api_key})
     standings = [Standing(*row) for row in rows]
     if len(_refused) >= _REFUSED_SIZE:
@@ -180,26 +180,28 @@ async def cap_refusal(*, organisation: UUID, api_key: UUID | None) -> RefdeskErr
 
 
 def cap_error(standings: Sequence[Standing]) -> RefdeskError:
-    """quota_used_up, in words that name the cap, its end, and whom to ask."""
-    standing = max(standings, key=lambda one: one.percent)
+    """Return quota_used_up, with a message that names the cap, its end, and whom to ask."""
+    standing = max(standings, key=lambda row: row.percent)
     full = standing.requests_most is not None and standing.requests >= standing.requests_most
     what, most = ("questions and searches", standing.requests_most) if full else ("model tokens", standing.tokens_most)
-    whose = "Your organisation" if standing.api_key is None else "This key"
-    ask = "the operator of this Refdesk" if standing.api_key is None else "an admin of your organisation"
-    # Tokens are refused before they are all used: what is left is less than a turn may need.
+    owner = "Your organisation" if standing.api_key is None else "This key"
+    contact = "the operator of this Refdesk" if standing.api_key is None else "an admin of your organisation"
+    # Tokens are refused before they are used up: the rest is less than a turn may need.
     state = "has used" if full else "has no room left in"
-    left = standing.renews - standing.now
+    remaining = standing.renews - standing.now
     details: dict[str, Any] = {
-        "hint": f"Until then, ask {ask} for a larger plan.",
+        "hint": f"Until then, ask {contact} for a larger plan.",
         "cap": "requests" if full else "tokens",
         "of": "organisation" if standing.api_key is None else "key",
         "plan": standing.plan,
         "per_month": most,
-        "renews": time_shape(standing.renews),
+        "renews": time_text(standing.renews),
     }
-    words = f"{whose} {state} the {most or 0:,} {what} a month of the plan {standing.title}. "
-    words += f"The next month begins on {_day(standing.renews.date())} (UTC)."
-    return RefdeskError("quota_used_up", words, details=details, retry_after_s=max(left, timedelta()).total_seconds())
+    message = f"{owner} {state} the {most or 0:,} {what} a month of the plan {standing.title}. "
+    message += f"The next month begins on {_day(standing.renews.date())} (UTC)."
+    return RefdeskError(
+        "quota_used_up", message, details=details, retry_after_s=max(remaining, timedelta()).total_seconds()
+    )
 
 
 def _day(day: date) -> str:

@@ -2,7 +2,7 @@ from django.db import models
 
 
 class UsageKind(models.TextChoices):
-    """What was used."""
+    """The kind of work that was charged."""
 
     TURN = "turn", "Question"
     SEARCH = "search", "Search"
@@ -10,13 +10,13 @@ class UsageKind(models.TextChoices):
 
 
 class UsageStep(models.TextChoices):
-    RESERVE = "reserve", "Reserved"  # before a turn, what it may use at most
+    RESERVE = "reserve", "Reserved"  # before a turn, its most possible use
     SETTLE = "settle", "Settled"  # after it, the difference to what it used
     CHARGE = "charge", "Charged"  # at once, where the use is known
 
 
 class UsageBy(models.TextChoices):
-    """What usage is summed up by: a column of the ledger."""
+    """The grouping of usage: a column of the ledger."""
 
     DAY = "day", "Day"
     BOT = "bot", "Bot"

@@ -1,13 +1,12 @@
 """The ledger's SQL: parts for statements that charge an organisation and do their own work in one transaction.
 
-A turn reserves what it may use in the statement that writes its question (TOTALS_WITHIN_CAPS checks the month's caps
-there) and settles the difference in the one that writes its answer. So there is no moment at which a process can die
-between the two, and what the ledger sums up is what the answers' rows say.
+A turn reserves its most possible use in the statement that writes its question (TOTALS_WITHIN_CAPS checks the month's
+caps there) and settles the difference in the one that writes its answer. So a process cannot die between charge and
+answer, and the ledger's sums equal those of the answers' rows.
 
 Each part reads the rows of a CTE `charged`: organisation_id, api_key, day, requests, tokens_in, tokens_out. An entry
-names the key that was used, a total its family (ApiKey.family): who takes a key's place goes on with its month. Rows of
-totals are locked in one order everywhere (organisation, month, all before keys), so statements never block each other
-in a circle.
+names the used key, a total its family (ApiKey.family): a key that replaces another goes on with its month. Statements
+lock the rows of totals in one order everywhere (organisation, month, all before keys), so they cannot deadlock.
 """
 
 COLUMNS = (
@@ -29,7 +28,7 @@ _SUMS = """
 _ADD = """requests = t.requests + excluded.requests, tokens_in = t.tokens_in + excluded.tokens_in,
     tokens_out = t.tokens_out + excluded.tokens_out"""
 
-# What was used is charged whatever the caps say: it has been used.
+# Charges the use whatever the caps are: it has happened.
 TOTALS = f"""
 usage_sum AS ({_SUMS}), usage_totals AS (
   INSERT INTO plans_usagetotal AS t (organisation_id, api_key, month, requests, tokens_in, tokens_out, within_cap)
@@ -40,8 +39,8 @@ usage_sum AS ({_SUMS}), usage_totals AS (
 """
 
 # Fails the whole statement (constraint usage_within_cap) when a cap of the organisation's plan or of the key's own one
-# has no room. The row's lock makes turns of the same moment wait for each other, and each sees what the one before it
-# took. Who asks for no model tokens is not refused for want of them. Parameters: organisation, api_key.
+# has no room. The row's lock makes simultaneous turns wait for each other, and each sees the charge of the one before
+# it. A request without model tokens is not refused for lack of them. Parameters: organisation, api_key.
 TOTALS_WITHIN_CAPS = f"""
 usage_cap AS (
   SELECT NULL::uuid AS api_key, p.requests_per_month AS requests, p.tokens_per_month AS tokens

@@ -9,7 +9,7 @@ from app.plans.choices import UsageKind, UsageStep
 
 
 class Plan(models.Model):
-    """Limits that an organisation, or one key of it, lives within. None: no limit. Kept by operators, for the box.
+    """Limits of an organisation, or of one key of it. None: no limit. Operators maintain plans for the box.
 
     A request above a limit is refused (429). From `soft_percent` of a month's limit on, admins are told.
     """
@@ -18,7 +18,7 @@ class Plan(models.Model):
     title = models.CharField(max_length=200)
     requests_per_minute = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
     tokens_per_minute = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
-    # Of one person, or one visitor of a widget, so that one cannot use up what all have.
+    # The limit of one person, or one visitor of a widget, so that one cannot use up everybody's share.
     person_requests_per_minute = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
     requests_per_month = models.PositiveBigIntegerField(null=True, blank=True)
     tokens_per_month = models.PositiveBigIntegerField(null=True, blank=True)
@@ -34,17 +34,17 @@ class Plan(models.Model):
 
 
 class UsageEntry(models.Model):
-    """A line of the ledger: what was used, or how much more or less than reserved. Never changed, never removed.
+    """A line of the ledger: a use, or its difference to the reservation. Never changed, never removed.
 
-    Ids only, without foreign keys: the ledger outlives bots, keys and people, and holds no word of anybody's. Sums over
-    entries are what was used; numbers below zero give back. `day` (UTC) is that of the reservation, so that a turn over
+    Ids only, without foreign keys: the ledger outlives bots, keys and people, and contains no text. Sums over
+    entries are the use; numbers below zero give back. `day` (UTC) is that of the reservation, so that a turn over
     midnight stays in one day and one month.
     """
 
     append_only: ClassVar[bool] = True
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    # Without an index of its own: two lines a turn are written, and usage_by_day begins with it.
+    # No index of its own: each turn writes two lines, and usage_by_day begins with this column.
     organisation = models.ForeignKey(
         "accounts.Organisation", models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
     )
@@ -60,7 +60,7 @@ class UsageEntry(models.Model):
     requests = models.IntegerField(default=0)
     tokens_in = models.BigIntegerField(default=0)
     tokens_out = models.BigIntegerField(default=0)
-    # Of the embedding model, for a document: shown, but under no cap.
+    # Tokens of the embedding model for a document: shown, but under no cap.
     tokens_embedded = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:
@@ -81,10 +81,10 @@ class UsageEntry(models.Model):
 class UsageTotal(models.Model):
     """The sums of the ledger in a month (its first day), of an organisation and of each family of keys.
 
-    Caps are checked by them. Written by the statements that write the ledger, and by nothing else.
+    Caps are checked against them. Only the statements that write the ledger write them.
     """
 
-    # usage_total_unique begins with it.
+    # usage_total_unique begins with this column.
     organisation = models.ForeignKey(
         "accounts.Organisation", models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
     )

@@ -1,4 +1,4 @@
-"""Periods of days that a page can show, as its address says them."""
+"""Periods of days that a page can show, read from its address."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ LONGEST = timedelta(days=400)
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """Days of UTC, both included. problem: why it is not the one that was asked for."""
+    """A period of UTC days, both included. problem: why it is not the requested one."""
 
     first: date
     last: date
@@ -29,7 +29,7 @@ class Period:
 
 
 def period_read(address: Mapping[str, str], *, today: date) -> Period:
-    """What `from` and `to` say; this month where they say nothing that can be shown."""
+    """Return the period of `from` and `to`; this month where they cannot be used."""
     month = Period(today.replace(day=1), today)
     try:
         last = date.fromisoformat(address.get("to") or str(today))
@@ -45,13 +45,13 @@ def period_read(address: Mapping[str, str], *, today: date) -> Period:
 
 
 def periods_offered(current: Period, *, today: date) -> list[tuple[str, str, bool]]:
-    """Name, query and whether it is the current one."""
+    """Return name and query of the offered periods, and whether each is the current one."""
     month = today.replace(day=1)
-    before = month - timedelta(days=1)
+    month_before = month - timedelta(days=1)
     offered = (
         ("This month", Period(month, today)),
-        ("Last month", Period(before.replace(day=1), before)),
+        ("Last month", Period(month_before.replace(day=1), month_before)),
         ("30 days", Period(today - timedelta(days=29), today)),
         ("90 days", Period(today - timedelta(days=89), today)),
     )
-    return [(name, f"?{each.query}", each.query == current.query) for name, each in offered]
+    return [(name, f"?{period.query}", period.query == current.query) for name, period in offered]

@@ -1,6 +1,6 @@
-"""What a plan lets a caller do in a minute. A month's caps are the ledger's (app/plans).
+"""Rate limits of a plan, per minute. The ledger has a month's caps (app/plans/caps.py).
 
-Each request of the API and each page takes one from every limit that holds for its caller: the organisation's, the
+Each request of the API and each page counts against every limit of its caller: the organisation's, the
 person's or visitor's share of it, and the key's own plan. One round trip to Valkey; none where no plan sets a limit.
 """
 
@@ -21,14 +21,14 @@ from app.lib.asgi.middleware_function import middleware
 from app.lib.async_sql import fetch
 from app.lib.gcra import Limit, RateLimitResult, limits_take, limits_take_in_thread
 
-# A changed plan holds within this time.
+# A changed plan takes effect within this time.
 PLAN_CACHE_S = 2.0
 PLAN_CACHE_SIZE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Who is limited: a key, a person or a visitor of a widget, in one organisation."""
+    """The subject of limits: a key, a person or a visitor of a widget, in one organisation."""
 
     organisation: UUID
     api_key: UUID | None = None
@@ -38,7 +38,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Per minute, of requests and of model tokens; empty: no limit."""
+    """Limits per minute, on requests and on model tokens; empty: no limit."""
 
     requests: tuple[Limit, ...] = ()
     tokens: tuple[Limit, ...] = ()
@@ -53,38 +53,38 @@ LEFT JOIN plans_plan own ON own.name = k.plan_id
 WHERE o.id = %(organisation)s
 """
 
-_known: dict[Subject, tuple[float, Limits]] = {}
+_cache: dict[Subject, tuple[float, Limits]] = {}
 
 
-async def limits_of(subject: Subject) -> Limits:
-    known = _known.get(subject)
-    if known is not None and time.monotonic() - known[0] < PLAN_CACHE_S:
-        return known[1]
-    return _keep(subject, await fetch(_PLANS, _parameters(subject)))
+async def limits_get(subject: Subject) -> Limits:
+    entry = _cache.get(subject)
+    if entry is not None and time.monotonic() - entry[0] < PLAN_CACHE_S:
+        return entry[1]
+    return _cache_store(subject, await fetch(_PLANS, _parameters(subject)))
 
 
-def limits_of_in_thread(subject: Subject) -> Limits:
-    known = _known.get(subject)
-    if known is not None and time.monotonic() - known[0] < PLAN_CACHE_S:
-        return known[1]
+def limits_get_in_thread(subject: Subject) -> Limits:
+    entry = _cache.get(subject)
+    if entry is not None and time.monotonic() - entry[0] < PLAN_CACHE_S:
+        return entry[1]
     with connection.cursor() as cursor:
         cursor.execute(_PLANS, _parameters(subject))
-        return _keep(subject, cursor.fetchall())
+        return _cache_store(subject, cursor.fetchall())
 
 
 def _parameters(subject: Subject) -> dict[str, UUID | None]:
     return {"organisation": subject.organisation, "api_key": subject.api_key}
 
 
-def _keep(subject: Subject, rows: Sequence[Sequence[Any]]) -> Limits:
-    """Raises RefdeskError not_found: the organisation has just been deleted."""
+def _cache_store(subject: Subject, rows: Sequence[Sequence[Any]]) -> Limits:
+    """Cache and return the limits of a subject. Raises RefdeskError not_found: the organisation was just deleted."""
     if not rows:
         raise RefdeskError("not_found")
-    if len(_known) >= PLAN_CACHE_SIZE:
-        _known.clear()
-    found = _limits(subject, *rows[0])
-    _known[subject] = time.monotonic(), found
-    return found
+    if len(_cache) >= PLAN_CACHE_SIZE:
+        _cache.clear()
+    limits = _limits(subject, *rows[0])
+    _cache[subject] = time.monotonic(), limits
+    return limits
 
 
 def _limits(
@@ -112,30 +112,30 @@ def _made(what: str, wanted: Sequence[tuple[str, str, int | None]]) -> tuple[Lim
 
 
 async def request_count(request: HttpRequest, subject: Subject) -> None:
-    """Take a request from the subject's limits, on an async route.
+    """Count a request against the subject's limits, on an async route.
 
     Raises:
         RefdeskError: too_many_requests with retry_after_s.
     """
-    limits = await limits_of(subject)
+    limits = await limits_get(subject)
     if limits.requests:
-        _judge(request, await limits_take(limits.requests))
+        _admit_or_raise(request, await limits_take(limits.requests))
 
 
 def request_count_in_thread(request: HttpRequest, subject: Subject) -> None:
-    """The same in a thread. Raises as `request_count`."""
-    limits = limits_of_in_thread(subject)
+    """Count a request against the subject's limits, in a thread. Raises as `request_count`."""
+    limits = limits_get_in_thread(subject)
     if limits.requests:
-        _judge(request, limits_take_in_thread(limits.requests))
+        _admit_or_raise(request, limits_take_in_thread(limits.requests))
 
 
-def _judge(request: HttpRequest, verdict: RateLimitResult) -> None:
-    request.limit_verdict = verdict  # type: ignore[attr-defined]
-    if not verdict.admitted:
-        raise _refusal(verdict, "requests")
+def _admit_or_raise(request: HttpRequest, result: RateLimitResult) -> None:
+    request.rate_limit_result = result  # type: ignore[attr-defined]
+    if not result.admitted:
+        raise _refusal(result, "requests")
 
 
-_WHOSE = {
+_LIMIT_TEXTS = {
     "organisation": "Your organisation's plan allows",
     "key": "This key's plan allows",
     "person": "One person may make",
@@ -144,68 +144,68 @@ _WHOSE = {
 }
 
 
-def _refusal(verdict: RateLimitResult, what: str) -> RefdeskError:
-    limit = verdict.limit
-    words = f"{_WHOSE[limit.name]} {limit.most:,} {what} a minute."
+def _refusal(result: RateLimitResult, what: str) -> RefdeskError:
+    limit = result.limit
+    message = f"{_LIMIT_TEXTS[limit.name]} {limit.most:,} {what} a minute."
     details = {"limit": limit.name, "per_minute": limit.most, "what": what}
-    return RefdeskError("too_many_requests", words, details=details, retry_after_s=verdict.retry_s)
+    return RefdeskError("too_many_requests", message, details=details, retry_after_s=result.retry_s)
 
 
 async def tokens_take(subject: Subject, tokens: int) -> bool:
-    """Take what a turn may use of the minute's model tokens; whether there is such a limit, so that it is settled.
+    """Take a turn's most possible model tokens from the minute's limit; return whether there is a limit to settle.
 
     Raises:
         RefdeskError: too_many_requests with retry_after_s.
     """
-    limits = (await limits_of(subject)).tokens
+    limits = (await limits_get(subject)).tokens
     if not limits:
         return False
-    verdict = await limits_take(limits, cost=tokens)
-    if not verdict.admitted:
-        raise _refusal(verdict, "model tokens")
+    result = await limits_take(limits, cost=tokens)
+    if not result.admitted:
+        raise _refusal(result, "model tokens")
     return True
 
 
 async def tokens_settle(subject: Subject, *, taken: int, used: int) -> None:
-    """Give back what a turn took too much, or take what it used above it. taken: as given to `tokens_take`."""
-    for limit in (await limits_of(subject)).tokens:
+    """Give back the tokens that a turn took too much, or take the excess. taken: as given to `tokens_take`."""
+    for limit in (await limits_get(subject)).tokens:
         await limits_take([limit], cost=used - min(taken, limit.most), force=True)
 
 
 def address_prefix(address: str) -> str:
-    """What counts as one caller who has not said who they are.
+    """Return the prefix of an address that counts as one anonymous caller.
 
-    A single IPv4 address: many homes and offices share one, and a wider net would punish their neighbours. The /64 of
-    an IPv6 address: one home has 2^64 of them.
+    For IPv4 it is the address: many homes and offices share one, and a wider prefix would limit their neighbours too.
+    For IPv6 it is the /64: one home has 2^64 addresses.
     """
     try:
-        found = ipaddress.ip_address(address)
+        parsed = ipaddress.ip_address(address)
     except ValueError:
         return "unknown"
-    if isinstance(found, ipaddress.IPv6Address):
-        if found.ipv4_mapped is not None:
-            return str(found.ipv4_mapped)
-        return str(ipaddress.ip_network((found, 64), strict=False))
-    return str(found)
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed)
 
 
-def door_count(request: HttpRequest) -> None:
-    """Take a request from the limit of its address, at a door where nobody has said yet who they are.
+def anonymous_request_count(request: HttpRequest) -> None:
+    """Count a request against the limit of its address, at an endpoint that nobody has signed in to yet.
 
     Raises:
         RefdeskError: too_many_requests with retry_after_s.
     """
     prefix = address_prefix(str(request.META.get("REMOTE_ADDR", "")))
     limit = Limit("address", f"refdesk:limit:address:{prefix}", settings.DOOR_REQUESTS_PER_MINUTE)
-    _judge(request, limits_take_in_thread([limit]))
+    _admit_or_raise(request, limits_take_in_thread([limit]))
 
 
 def _headers(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    verdict: RateLimitResult | None = getattr(request, "limit_verdict", None)
-    if verdict is not None:
-        response["RateLimit-Limit"] = str(verdict.limit.most)
-        response["RateLimit-Remaining"] = str(verdict.remaining)
-        response["RateLimit-Reset"] = str(math.ceil(verdict.reset_s))
+    result: RateLimitResult | None = getattr(request, "rate_limit_result", None)
+    if result is not None:
+        response["RateLimit-Limit"] = str(result.limit.most)
+        response["RateLimit-Remaining"] = str(result.remaining)
+        response["RateLimit-Reset"] = str(math.ceil(result.reset_s))
     return response
 
 

@@ -1,4 +1,4 @@
-"""All of a period's usage in one statement, for pages that show it from several sides: so their sums agree.
+"""A period's usage in one statement, for pages that show it from several sides, so that their sums agree.
 
 `organisations` takes the place of the `organisation` of other selectors: an operator looks at several at once.
 """
@@ -16,7 +16,7 @@ from app.plans.selectors import Used
 
 _BY = tuple(UsageBy)
 _COLUMNS = ", ".join(f'"{by.value}"' for by in _BY)
-# Of each row all columns but the one that it is summed up by are null.
+# In each row all columns except the grouping one are null.
 _REPORT = f"""
 SELECT GROUPING({_COLUMNS}), COALESCE({", ".join(f'"{by.value}"::text' for by in _BY)}),
   COALESCE(sum(requests), 0), COALESCE(sum(tokens_in), 0), COALESCE(sum(tokens_out), 0),
@@ -31,34 +31,37 @@ _SETS = {_WHOLE - 2 ** (len(_BY) - 1 - number): by for number, by in enumerate(_
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """days: every day of the period. groups: by each other column, the most tokens of language models first."""
+    """The usage of a period.
+
+    days: every day of the period. groups: by each other column, the most tokens of language models first.
+    """
 
     first: date
     last: date
     days: list[Used]
     groups: dict[UsageBy, list[Used]]
-    whole: Used
+    total: Used
 
     @property
     def is_empty(self) -> bool:
-        return not (self.whole.requests or self.whole.tokens or self.whole.tokens_embedded)
+        return not (self.total.requests or self.total.tokens or self.total.tokens_embedded)
 
 
 def usage_report(*, organisations: Sequence[UUID], first: date, last: date) -> Report:
-    """Used from `first` to `last` (days of UTC, both included). What runs now counts with what it has reserved."""
+    """Return the usage from `first` to `last` (UTC days, both included). Running work counts with its reservation."""
     groups: dict[UsageBy, list[Used]] = {by: [] for by in UsageBy}
-    whole = Used("")
+    total = Used("")
     values: dict[str, Any] = {"organisations": list(organisations), "first": first, "last": last}
     with connection.cursor() as cursor:
         cursor.execute(_REPORT, values)
         for grouping, key, *sums in cursor.fetchall():
-            used = Used(key or "", *(int(each) for each in sums))
+            used = Used(key or "", *(int(value) for value in sums))
             if grouping == _WHOLE:
-                whole = used
+                total = used
             else:
                 groups[_SETS[grouping]].append(used)
-    for found in groups.values():
-        found.sort(key=lambda used: (-used.tokens, -used.requests, used.key))
+    for rows in groups.values():
+        rows.sort(key=lambda used: (-used.tokens, -used.requests, used.key))
     by_day = {used.key: used for used in groups.pop(UsageBy.DAY)}
     days = [str(first + timedelta(days=number)) for number in range((last - first).days + 1)]
-    return Report(first, last, [by_day.get(day, Used(day)) for day in days], groups, whole)
+    return Report(first, last, [by_day.get(day, Used(day)) for day in days], groups, total)

@@ -1,4 +1,4 @@
-"""What was used: sums over the ledger, by day or by what used it; and whether a month may not be enough."""
+"""Usage: sums over the ledger, by day or another column; and whether a month may not be enough."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ SUMS = {name: Sum(name) for name in ("requests", "tokens_in", "tokens_out", "tok
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """Sums of one group. `key`: a date, the id of a bot, key or person, or a model's name; "" where there was none.
+    """The sums of one group. `key`: a date, the id of a bot, key or person, or a model's name; "" where there was none.
 
     requests: questions and searches. tokens_in, tokens_out: of language models. tokens_embedded: of documents read.
     """
@@ -29,38 +29,38 @@ class Used:
 
     @property
     def tokens(self) -> int:
-        """What a month's cap counts."""
+        """Return the tokens that count for a month's cap."""
         return self.tokens_in + self.tokens_out
 
 
 def usage_by(*, organisation: UUID, first: date, last: date, by: UsageBy) -> list[Used]:
-    """Used from `first` to `last` (days of UTC, both included), the most requests first; days in their order.
+    """Return usage from `first` to `last` (UTC days, both included), the most requests first; days in their order.
 
-    What runs now counts with what it has reserved.
+    Running work counts with its reservation.
     """
     entries = UsageEntry.objects.filter(organisation=organisation, day__range=(first, last))
-    found = [Used(str(row.pop(by.value) or ""), **row) for row in entries.order_by().values(by.value).annotate(**SUMS)]
+    rows = [Used(str(row.pop(by.value) or ""), **row) for row in entries.order_by().values(by.value).annotate(**SUMS)]
     if by is UsageBy.DAY:
-        return sorted(found, key=lambda used: used.key)
-    return sorted(found, key=lambda used: (-used.requests, used.key))
+        return sorted(rows, key=lambda used: used.key)
+    return sorted(rows, key=lambda used: (-used.requests, used.key))
 
 
 def usage_days(*, organisations: Sequence[UUID], first: date, last: date) -> list[Used]:
-    """Every day from `first` to `last`, those without use too, of all the organisations together: for a plot."""
+    """Return every day from `first` to `last`, also those without use, summed over the organisations, for a plot."""
     entries = UsageEntry.objects.filter(organisation__in=list(organisations), day__range=(first, last))
     rows = entries.order_by().values_list("day").annotate(**SUMS)
-    found = {day: Used(str(day), *sums) for day, *sums in rows}
+    by_day = {day: Used(str(day), *sums) for day, *sums in rows}
     days = (first + timedelta(days=number) for number in range((last - first).days + 1))
-    return [found.get(day, Used(str(day))) for day in days]
+    return [by_day.get(day, Used(str(day))) for day in days]
 
 
 def usage_of_month(*, organisation: UUID) -> Standing:
-    """What the organisation has used of this month, and what its plan allows."""
+    """Return the organisation's use of this month, and its plan's allowance."""
     return standings_read(organisation=organisation)[0]
 
 
 def usage_notice(*, organisation: UUID) -> str:
-    """A line for admins when the month may not be enough; empty when it is."""
+    """Return a line for admins when the month may not be enough; empty when it is."""
     standing = usage_of_month(organisation=organisation)
     if not standing.is_low:
         return ""
@@ -73,5 +73,5 @@ def usage_notice(*, organisation: UUID) -> str:
 
 
 def today() -> date:
-    """The ledger's day."""
+    """Return the ledger's present day."""
     return datetime.now(UTC).date()

@@ -1,4 +1,4 @@
-"""Plans: those that Refdesk ships, and how operators change them and add others."""
+"""Plans: those that Refdesk ships, and changes and additions by operators."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,9 +22,9 @@ SHIPPED: dict[str, tuple[str, int | None]] = {
 
 
 def plans_ship(*, apps: Apps = installed, **_: Any) -> None:
-    """Make those that are not there; a plan that an operator changed stays as it is.
+    """Create missing shipped plans; a plan that an operator changed stays as it is.
 
-    For Django's signal `post_migrate`; `apps` are those whose tables there are by then.
+    A receiver of Django's signal `post_migrate`; `apps` are those whose tables exist by then.
     """
     try:
         model = apps.get_model("plans", "Plan")
@@ -36,7 +36,7 @@ def plans_ship(*, apps: Apps = installed, **_: Any) -> None:
 
 
 def plan_get(*, name: str) -> Plan:
-    """Raises Invalid: there is none of this name."""
+    """Return a plan. Raises Invalid: there is none of this name."""
     plan = Plan.objects.filter(pk=name).first()
     if plan is None:
         known = ", ".join(Plan.objects.values_list("name", flat=True))
@@ -46,7 +46,7 @@ def plan_get(*, name: str) -> Plan:
 
 @transaction.atomic
 def plan_create(*, name: str, values: Mapping[str, Any]) -> Plan:
-    """A new plan.
+    """Create a plan.
 
     Raises:
         Conflict: the name is taken.
@@ -54,7 +54,7 @@ def plan_create(*, name: str, values: Mapping[str, Any]) -> Plan:
     """
     if Plan.objects.filter(pk=name).exists():
         raise Conflict(message=f"There is a plan {name!r} already.")
-    plan = _checked(Plan(name=name, **values))
+    plan = _validated(Plan(name=name, **values))
     plan.save(force_insert=True)
     _audit("plan.create", plan, after=values)
     return plan
@@ -62,7 +62,7 @@ def plan_create(*, name: str, values: Mapping[str, Any]) -> Plan:
 
 @transaction.atomic
 def plan_update(*, name: str, values: Mapping[str, Any]) -> Plan:
-    """Change limits; they hold within two seconds, for every organisation and key that has the plan.
+    """Change limits; they take effect within two seconds, for every organisation and key that has the plan.
 
     Raises:
         NotFound: no such plan.
@@ -74,7 +74,7 @@ def plan_update(*, name: str, values: Mapping[str, Any]) -> Plan:
     before = {field: getattr(plan, field) for field in values}
     for field, value in values.items():
         setattr(plan, field, value)
-    _checked(plan)
+    _validated(plan)
     if before != dict(values):
         plan.save(update_fields=list(values))
         _audit("plan.update", plan, before=before, after=values)
@@ -83,12 +83,12 @@ def plan_update(*, name: str, values: Mapping[str, Any]) -> Plan:
 
 @transaction.atomic
 def plan_delete(*, name: str) -> None:
-    """Raises Conflict: an organisation or a key has it, or it is one that Refdesk ships."""
+    """Delete a plan. Raises Conflict: an organisation or a key has it, or Refdesk ships it."""
     plan = Plan.objects.select_for_update().filter(pk=name).first()
     if plan is None:
         return
     if name in SHIPPED:
-        raise Conflict(message="Refdesk ships this plan, and would make it again. Change its limits instead.")
+        raise Conflict(message="Refdesk ships this plan, and would create it again. Change its limits instead.")
     try:
         plan.delete()
     except ProtectedError as error:
@@ -97,7 +97,7 @@ def plan_delete(*, name: str) -> None:
     _audit("plan.delete", plan)
 
 
-def _checked(plan: Plan) -> Plan:
+def _validated(plan: Plan) -> Plan:
     try:
         plan.clean_fields()
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Pages for signed-in people: who calls, what their role allows, and what an error looks like as a page.
+"""Decorators and responses of pages: the caller, the required role, and errors as pages.
 
 Every page declares who may see it: `@page(Role.VIEWER)`, or `@public_page("why")` for one that asks for no sign-in. An
 address without a declaration fails tests/system/test_isolation.py.
@@ -16,16 +16,16 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.cache import add_never_cache_headers
 
-from app.accounts.auth import CHOSEN_ORGANISATION, Caller, caller_of_user
+from app.accounts.auth import CHOSEN_ORGANISATION, Caller, caller_for_user
 from app.accounts.authentication import sign_out
 from app.accounts.choices import Role
 from app.accounts.models import User
 from app.errors import RefdeskError, retry_after
-from app.lib.request_id import request_id_of
+from app.lib.request_id import request_id_get
 from app.lib.tenancy import everything_visible, organisations_visible
 from app.oidc.single_sign_out import sign_out_address
 from app.oidc.token_revocation import provider_name
-from app.plans.rate_limits import door_count, request_count_in_thread
+from app.plans.rate_limits import anonymous_request_count, request_count_in_thread
 
 PageView = Callable[..., HttpResponse]
 AnyView = TypeVar("AnyView", bound=Callable[..., Any])
@@ -33,22 +33,22 @@ AnyView = TypeVar("AnyView", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class PagePolicy:
-    """Who may see a page: members of at least `role`; or anybody (role None), for the reason in `open_because`."""
+    """The policy of a page: members of at least `role`; or anybody (role None), for the reason in `open_because`."""
 
     role: Role | None
     open_because: str = ""
 
 
 def page(role: Role) -> Callable[[PageView], PageView]:
-    """A view of the portal, called as `view(request, caller, …)` by members of at least `role`."""
+    """Decorate a view of the portal, called as `view(request, caller, …)` by members of at least `role`."""
 
     def decorate(view: PageView) -> PageView:
         @wraps(view)
-        def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             if not isinstance(request.user, User):
                 return redirect_to_login(request.get_full_path())
             try:
-                caller = caller_of_user(request.user, None, chosen=request.session.get(CHOSEN_ORGANISATION))
+                caller = caller_for_user(request.user, None, chosen=request.session.get(CHOSEN_ORGANISATION))
                 if not caller.role.covers(role):
                     raise PermissionDenied
                 with organisations_visible(caller.organisation_id):
@@ -57,45 +57,45 @@ def page(role: Role) -> Callable[[PageView], PageView]:
             except RefdeskError as error:
                 return error_page(request, error)
 
-        answer.page_policy = PagePolicy(role)  # type: ignore[attr-defined]
-        return answer
+        wrapper.page_policy = PagePolicy(role)  # type: ignore[attr-defined]
+        return wrapper
 
     return decorate
 
 
 def public_page(reason: str) -> Callable[[AnyView], AnyView]:
-    """Declares that anybody may call a view, signed in or not, and why. The view checks by itself what it must.
+    """Declare that anybody may call a view, signed in or not, and why. The view makes its own checks.
 
-    It sees every organisation: whose the caller is, or their token, is what such a page finds out.
+    It sees every organisation, because it has to find the organisation of the caller or of a token.
     """
     if not reason:
         raise ValueError("say why the page is open")
 
     def decorate(view: AnyView) -> AnyView:
         @wraps(view)
-        def answer(*args: Any, **kwargs: Any) -> Any:
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
             with everything_visible():
                 return view(*args, **kwargs)
 
-        answer.page_policy = PagePolicy(None, reason)  # type: ignore[attr-defined]
-        return cast(AnyView, answer)
+        wrapper.page_policy = PagePolicy(None, reason)  # type: ignore[attr-defined]
+        return cast(AnyView, wrapper)
 
     return decorate
 
 
-def door(view: PageView) -> PageView:
-    """A view for people who have not signed in: what they send is limited by their address."""
+def anonymous_rate_limited(view: PageView) -> PageView:
+    """Limit the requests of people who have not signed in by their address."""
 
     @wraps(view)
-    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.method not in ("GET", "HEAD"):
             try:
-                door_count(request)
+                anonymous_request_count(request)
             except RefdeskError as error:
                 return error_page(request, error)
         return view(request, *args, **kwargs)
 
-    return answer
+    return wrapper
 
 
 def error_page(request: HttpRequest, error: RefdeskError) -> HttpResponse:
@@ -103,21 +103,21 @@ def error_page(request: HttpRequest, error: RefdeskError) -> HttpResponse:
         raise Http404
     if error.code == "organisation_suspended":
         return render(request, "portal/suspended.html", status=error.status)
-    shown = {"heading": error.message, "words": error.hint, "request_id": request_id_of(request)}
-    answer = render(request, "error.html", shown, status=error.status)
+    context = {"heading": error.message, "words": error.hint, "request_id": request_id_get(request)}
+    response = render(request, "error.html", context, status=error.status)
     if error.retry_after_s is not None:
-        answer["Retry-After"] = retry_after(error)
-    return answer
+        response["Retry-After"] = retry_after(error)
+    return response
 
 
-def person_of(caller: Caller) -> User:
-    """The person behind a page's caller: pages are never called by a key."""
+def caller_user(caller: Caller) -> User:
+    """Return the person of a page's caller: keys never call pages."""
     assert caller.user_id is not None
     return User.objects.get(pk=caller.user_id)
 
 
 def id_posted(request: HttpRequest, name: str) -> UUID:
-    """An id from a form. Raises RefdeskError not_found for what is none."""
+    """Return an id from a form. Raises RefdeskError not_found for anything else."""
     try:
         return UUID(request.POST.get(name, ""))
     except ValueError as error:
@@ -126,14 +126,14 @@ def id_posted(request: HttpRequest, name: str) -> UUID:
 
 @everything_visible()
 def session_leave(request: HttpRequest) -> HttpResponse:
-    """Ends the visitor's session, here and at the provider that vouched for it; the page that comes then."""
+    """End the visitor's session, here and at the provider that vouched for it, and return the next page."""
     address = sign_out_address(request=request)
     sign_out(request=request)
     return leaving_page(request, address) if address else redirect("sign_in")
 
 
 def leaving_page(request: HttpRequest, address: str) -> HttpResponse:
-    """Sends the browser to the provider after a form."""
-    answer = render(request, "portal/leaving.html", {"address": address, "provider": provider_name()})
-    add_never_cache_headers(answer)
-    return answer
+    """Return a page that leads to the provider after a form."""
+    response = render(request, "portal/leaving.html", {"address": address, "provider": provider_name()})
+    add_never_cache_headers(response)
+    return response

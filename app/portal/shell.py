@@ -1,4 +1,4 @@
-"""What the portal's frame shows around every page: the bots, the caller's history, who and where they are."""
+"""The portal's shell around every page: the bots, the caller's history, the caller and their organisation."""
 
 from typing import Any
 from uuid import UUID
@@ -17,9 +17,9 @@ HISTORY_SHOWN = 60
 def shell_context(
     caller: Caller, *, section: str, bot_slug: str = "", conversation_id: UUID | None = None
 ) -> dict[str, Any]:
-    """Context of `frame.html`."""
+    """Return the context of `frame.html`."""
     organisation = caller.organisation_id
-    administers = caller.role.covers(Role.ADMIN)
+    is_admin = caller.role.covers(Role.ADMIN)
     return {
         "section": section,
         "organisations": organisation_choices(user=caller.user_id) if caller.user_id else [],
@@ -29,7 +29,7 @@ def shell_context(
         "conversations": list(conversation_list(organisation=organisation, user=caller.user_id)[:HISTORY_SHOWN]),
         "conversation_id": conversation_id,
         "can_edit": caller.role.covers(Role.EDITOR),
-        "can_administer": administers,
-        # Only those who can do something about it.
-        "usage_notice": usage_notice(organisation=organisation) if administers else "",
+        "can_administer": is_admin,
+        # Only for admins, who can act on it.
+        "usage_notice": usage_notice(organisation=organisation) if is_admin else "",
     }

@@ -1,4 +1,4 @@
-"""The stylesheet of an accent colour: the portal's content policy allows no styles in the page itself."""
+"""The stylesheet of an accent colour: the portal's CSP allows no styles in the page itself."""
 
 import re
 
@@ -11,7 +11,7 @@ from app.portal.pages import public_page
 DAY_S = 24 * 3600
 
 
-@public_page("made from the colour in its address alone; it holds nothing of anybody")
+@public_page("made from the colour in its address alone; it contains no data of anybody")
 @require_safe
 def show_theme(request: HttpRequest, colour: str) -> HttpResponse:
     if not re.fullmatch("[0-9a-f]{6}", colour):

@@ -8,8 +8,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from app.accounts import authentication as sessions
-from app.accounts.auth import CHOSEN_ORGANISATION, Caller, caller_of_user
+from app.accounts import authentication
+from app.accounts.auth import CHOSEN_ORGANISATION, Caller, caller_for_user
 from app.accounts.choices import Role
 from app.accounts.first_admin import first_admin_create, first_admin_token_is_open
 from app.accounts.invitation_mail import invitation_link, invitation_mail
@@ -17,11 +17,11 @@ from app.accounts.models import Invitation, Organisation, User
 from app.accounts.password_reset import reset_finish, reset_request, reset_user
 from app.accounts.selectors import invitation_by_token, invitation_list, invitation_state, membership_list
 from app.accounts.services import invitation_accept, invitation_create, invitation_withdraw
-from app.accounts.user_sessions import address_of, agent_words, sign_in_end, sign_in_list
+from app.accounts.user_sessions import browser_name, client_address, user_session_end, user_session_list
 from app.errors import RefdeskError
 from app.lib.mail import mail_is_set
 from app.oidc.token_revocation import oidc_configured, provider_name
-from app.portal.pages import door, id_posted, page, person_of, public_page, session_leave
+from app.portal.pages import anonymous_rate_limited, caller_user, id_posted, page, public_page, session_leave
 from app.portal.shell import shell_context
 
 ROLE_MEANINGS = {
@@ -32,33 +32,35 @@ ROLE_MEANINGS = {
 }
 
 
-@public_page("the way in")
+@public_page("the sign-in page")
 @never_cache
 @require_http_methods(["GET", "POST"])
-@door
+@anonymous_rate_limited
 def sign_in(request: HttpRequest) -> HttpResponse:
     target = _next(request)
     if request.user.is_authenticated:
         return redirect(target)
-    shown = {"next": target, "email": "", "problem": "", "provider": provider_name() if oidc_configured() else ""}
+    context = {"next": target, "email": "", "problem": "", "provider": provider_name() if oidc_configured() else ""}
     status = 200
     if request.method == "POST":
-        shown["email"] = request.POST.get("email", "").strip()[:254]
+        context["email"] = request.POST.get("email", "").strip()[:254]
         try:
-            user = sessions.sign_in(request=request, email=shown["email"], password=request.POST.get("password", ""))
-            answer = redirect(target)
-            sessions.device_remember(response=answer, user=user)
-            return answer
+            user = authentication.sign_in(
+                request=request, email=context["email"], password=request.POST.get("password", "")
+            )
+            response = redirect(target)
+            authentication.device_remember(response=response, user=user)
+            return response
         except RefdeskError as error:
-            shown["problem"], status = f"{error.message} {error.hint}", error.status
-    return render(request, "portal/sign_in.html", shown, status=status)
+            context["problem"], status = f"{error.message} {error.hint}", error.status
+    return render(request, "portal/sign_in.html", context, status=status)
 
 
 def _next(request: HttpRequest) -> str:
-    """Where to go after signing in: only to our own pages."""
-    wanted = request.POST.get("next") or request.GET.get("next") or ""
-    own = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
-    return wanted if own and wanted.startswith("/") else reverse("portal")
+    """Return the address to go to after signing in: only pages of this box."""
+    address = request.POST.get("next") or request.GET.get("next") or ""
+    is_local = url_has_allowed_host_and_scheme(address, {request.get_host()}, require_https=request.is_secure())
+    return address if is_local and address.startswith("/") else reverse("portal")
 
 
 @public_page("ends the caller's own session, if there is one")
@@ -70,74 +72,74 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 @public_page("the token in the address is the permission; it makes an account only while the box has no operator")
 @never_cache
 @require_http_methods(["GET", "POST"])
-@door
+@anonymous_rate_limited
 def claim_first_admin(request: HttpRequest, token: str) -> HttpResponse:
     is_open = first_admin_token_is_open(token=token)
-    shown: dict[str, Any] = {"is_open": is_open, "problem": "", "name": "", "email": ""}
+    context: dict[str, Any] = {"is_open": is_open, "problem": "", "name": "", "email": ""}
     status = 200 if is_open else 410
     if is_open and request.method == "POST":
-        shown |= {name: request.POST.get(name, "").strip()[:254] for name in ("name", "email")}
+        context |= {name: request.POST.get(name, "").strip()[:254] for name in ("name", "email")}
         try:
             user = first_admin_create(
-                token=token, email=shown["email"], name=shown["name"], password=request.POST.get("password", "")
+                token=token, email=context["email"], name=context["name"], password=request.POST.get("password", "")
             )
-            sessions.session_begin(request=request, user=user)
+            authentication.session_begin(request=request, user=user)
             return redirect("portal")
         except RefdeskError as error:
-            shown |= {"problem": error.message, "is_open": error.code != "link_invalid"}
+            context |= {"problem": error.message, "is_open": error.code != "link_invalid"}
             status = error.status
-    return render(request, "portal/first_admin.html", shown, status=status)
+    return render(request, "portal/first_admin.html", context, status=status)
 
 
-@public_page("for people who cannot sign in; says nothing of any account")
+@public_page("for people who cannot sign in; reveals nothing about any account")
 @never_cache
 @require_http_methods(["GET", "POST"])
-@door
+@anonymous_rate_limited
 def forgot_password(request: HttpRequest) -> HttpResponse:
-    shown = {"mails": mail_is_set(), "asked": False, "problem": ""}
+    context = {"mails": mail_is_set(), "asked": False, "problem": ""}
     status = 200
-    if request.method == "POST" and shown["mails"]:
+    if request.method == "POST" and context["mails"]:
         try:
-            reset_request(email=request.POST.get("email", "")[:254], address=address_of(request))
-            shown["asked"] = True
+            reset_request(email=request.POST.get("email", "")[:254], address=client_address(request))
+            context["asked"] = True
         except RefdeskError as error:
-            shown["problem"], status = f"{error.message} Try again in an hour.", error.status
-    return render(request, "portal/forgot_password.html", shown, status=status)
+            context["problem"], status = f"{error.message} Try again in an hour.", error.status
+    return render(request, "portal/forgot_password.html", context, status=status)
 
 
 @public_page("the token in the address is the permission")
 @never_cache
 @require_http_methods(["GET", "POST"])
-@door
+@anonymous_rate_limited
 def reset_password(request: HttpRequest, token: str) -> HttpResponse:
     person = reset_user(token=token)
-    shown: dict[str, Any] = {"person": person, "problem": "", "done": False}
+    context: dict[str, Any] = {"person": person, "problem": "", "done": False}
     status = 200 if person else 410
     if person and request.method == "POST":
         try:
             user = reset_finish(token=token, password=request.POST.get("password", ""))
-            shown |= {"done": True, "linked": [provider_name(row.issuer) for row in user.identities.all()]}
+            context |= {"done": True, "linked": [provider_name(row.issuer) for row in user.identities.all()]}
         except RefdeskError as error:
-            shown["problem"], status = error.message, error.status
-    return render(request, "portal/reset_password.html", shown, status=status)
+            context["problem"], status = error.message, error.status
+    return render(request, "portal/reset_password.html", context, status=status)
 
 
 @require_POST
 @page(Role.VIEWER)
 def switch_organisation(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """Work in another organisation of the person's from now on, in this browser."""
+    """Switch to another organisation of the person's, in this browser."""
     slug = request.POST.get("organisation", "")
-    request.session[CHOSEN_ORGANISATION] = str(caller_of_user(person_of(caller), slug).organisation_id)
+    request.session[CHOSEN_ORGANISATION] = str(caller_for_user(caller_user(caller), slug).organisation_id)
     return redirect("portal")
 
 
 @public_page("the token in the address is the permission")
 @never_cache
 @require_http_methods(["GET", "POST"])
-@door
+@anonymous_rate_limited
 def accept_invitation(request: HttpRequest, token: str) -> HttpResponse:
     invitation = invitation_by_token(token=token)
-    shown: dict[str, object] = {"invitation": invitation, "problem": "", "name": request.POST.get("name", "")}
+    context: dict[str, object] = {"invitation": invitation, "problem": "", "name": request.POST.get("name", "")}
     status = 200 if invitation else 410
     if invitation and request.method == "POST":
         signed_in = request.user if isinstance(request.user, User) else None
@@ -149,12 +151,12 @@ def accept_invitation(request: HttpRequest, token: str) -> HttpResponse:
                 user=signed_in,
             )
         except RefdeskError as error:
-            shown["problem"], status = _invitation_problem(error), error.status
+            context["problem"], status = _invitation_problem(error), error.status
         else:
             if signed_in is None:
-                sessions.session_begin(request=request, user=user)
+                authentication.session_begin(request=request, user=user)
             return redirect("portal")
-    return render(request, "portal/accept_invitation.html", shown, status=status)
+    return render(request, "portal/accept_invitation.html", context, status=status)
 
 
 def _invitation_problem(error: RefdeskError) -> str:
@@ -167,76 +169,78 @@ def _invitation_problem(error: RefdeskError) -> str:
 @require_http_methods(["GET", "POST"])
 @page(Role.VIEWER)
 def show_account(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """The account page; its forms come back to it and say in `do` what they ask for."""
-    shown: dict[str, Any] = {"frame": shell_context(caller, section="account"), "role": caller.role.label}
+    """Show the account page; its forms come back to it and name their action in `do`."""
+    context: dict[str, Any] = {"frame": shell_context(caller, section="account"), "role": caller.role.label}
     status = 200
     if request.method == "POST":
         action = _ACCOUNT_ACTIONS.get(request.POST.get("do", ""))
         if action is None:
             raise RefdeskError("invalid_request")
         try:
-            action(request, caller, shown)
+            action(request, caller, context)
         except RefdeskError as error:
-            shown.update(problem=f"{error.message} {error.hint}", problem_at=request.POST["do"])
+            context.update(problem=f"{error.message} {error.hint}", problem_at=request.POST["do"])
             status = error.status
     if not request.user.is_authenticated:
         return redirect("sign_in")
-    linked = list(person_of(caller).identities.order_by("created"))
-    shown["linked"] = [{"row": row, "provider": provider_name(row.issuer)} for row in linked]
+    linked = list(caller_user(caller).identities.order_by("created"))
+    context["linked"] = [{"row": row, "provider": provider_name(row.issuer)} for row in linked]
     if oidc_configured():
-        shown["provider"] = provider_name()
-        shown["may_link"] = settings.OIDC_ISSUER not in [row.issuer for row in linked]
-    here = request.session.session_key
-    shown["sign_ins"] = [
-        {"row": row, "words": agent_words(row.agent), "is_here": row.session_key == here}
-        for row in sign_in_list(user=person_of(caller).pk)
+        context["provider"] = provider_name()
+        context["may_link"] = settings.OIDC_ISSUER not in [row.issuer for row in linked]
+    session_key = request.session.session_key
+    context["sessions"] = [
+        {"row": row, "browser": browser_name(row.agent), "is_here": row.session_key == session_key}
+        for row in user_session_list(user=caller_user(caller).pk)
     ]
     if caller.role.covers(Role.ADMIN):
         organisation = caller.organisation_id
-        shown["members"] = membership_list(organisation=organisation)
+        context["members"] = membership_list(organisation=organisation)
         invitations = invitation_list(organisation=organisation)
-        shown["invitations"] = [{"row": row, "state": invitation_state(row)} for row in invitations]
-        shown["roles"] = [(role.value, role.label, ROLE_MEANINGS[role]) for role in Role if caller.role.covers(role)]
-        shown.setdefault("chosen", Role.VIEWER.value)
-    return render(request, "portal/account.html", shown, status=status)
+        context["invitations"] = [{"row": row, "state": invitation_state(row)} for row in invitations]
+        context["roles"] = [(role.value, role.label, ROLE_MEANINGS[role]) for role in Role if caller.role.covers(role)]
+        context.setdefault("chosen", Role.VIEWER.value)
+    return render(request, "portal/account.html", context, status=status)
 
 
-def _change_password(request: HttpRequest, caller: Caller, shown: dict[str, Any]) -> None:
-    sessions.password_change(request=request, current=request.POST.get("current", ""), new=request.POST.get("new", ""))
-    shown["password_changed"] = True
+def _change_password(request: HttpRequest, caller: Caller, context: dict[str, Any]) -> None:
+    authentication.password_change(
+        request=request, current=request.POST.get("current", ""), new=request.POST.get("new", "")
+    )
+    context["password_changed"] = True
 
 
-def _withdraw(request: HttpRequest, caller: Caller, shown: dict[str, Any]) -> None:
+def _withdraw(request: HttpRequest, caller: Caller, context: dict[str, Any]) -> None:
     _same_organisation(request, caller)
     if not caller.role.covers(Role.ADMIN):
         raise RefdeskError("not_allowed")
     invitation_withdraw(organisation=caller.organisation_id, invitation=id_posted(request, "invitation"))
 
 
-def _invite(request: HttpRequest, caller: Caller, shown: dict[str, Any]) -> None:
-    """Makes an invitation and puts its link into what the page shows."""
+def _invite(request: HttpRequest, caller: Caller, context: dict[str, Any]) -> None:
+    """Create an invitation and add its link to the page's context."""
     _same_organisation(request, caller)
-    shown.update(email=request.POST.get("email", ""), chosen=request.POST.get("role", ""))
-    invitation, token = _invitation(caller, shown["email"], shown["chosen"])
-    mailed = invitation_mail(invitation=invitation, token=token)
-    shown.update(invited=invitation, link=invitation_link(token=token), mailed=mailed, email="")
+    context.update(email=request.POST.get("email", ""), chosen=request.POST.get("role", ""))
+    invitation, token = _invitation(caller, context["email"], context["chosen"])
+    mailed = invitation_mail(invitation=invitation)
+    context.update(invited=invitation, link=invitation_link(token=token), mailed=mailed, email="")
 
 
 def _same_organisation(request: HttpRequest, caller: Caller) -> None:
-    """A form that was opened before the person switched, in another tab, must not act on the other organisation."""
+    """Refuse a form that was opened before the person switched, in another tab, to another organisation."""
     if request.POST.get("organisation", caller.organisation_slug) != caller.organisation_slug:
         raise RefdeskError("conflict", "You switched to another organisation meanwhile.")
 
 
-def _end_session(request: HttpRequest, caller: Caller, shown: dict[str, Any]) -> None:
-    ended = sign_in_end(user=person_of(caller).pk, sign_in=id_posted(request, "session"))
-    if ended == request.session.session_key:
-        sessions.sign_out(request=request)
-    shown["session_ended"] = True
+def _end_session(request: HttpRequest, caller: Caller, context: dict[str, Any]) -> None:
+    session_key = user_session_end(user=caller_user(caller).pk, session=id_posted(request, "session"))
+    if session_key == request.session.session_key:
+        authentication.sign_out(request=request)
+    context["session_ended"] = True
 
 
-def _end_sessions(request: HttpRequest, caller: Caller, shown: dict[str, Any]) -> None:
-    sessions.sign_out_everywhere(request=request)
+def _end_sessions(request: HttpRequest, caller: Caller, context: dict[str, Any]) -> None:
+    authentication.sign_out_everywhere(request=request)
 
 
 _ACCOUNT_ACTIONS = {
@@ -255,6 +259,6 @@ def _invitation(caller: Caller, email: str, role: str) -> tuple[Invitation, str]
         organisation=Organisation.objects.get(pk=caller.organisation_id),
         email=email,
         role=Role(role),
-        invited_by=person_of(caller),
+        invited_by=caller_user(caller),
         inviter_role=caller.role,
     )

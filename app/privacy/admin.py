@@ -11,12 +11,11 @@ from django.utils.html import format_html
 
 from app.accounts.choices import Role
 from app.accounts.models import User
-from app.admin_site.roles import is_operator, person_of, role_in, roles_of
+from app.admin_site.roles import admin_roles, is_operator, request_user, role_in
 from app.admin_site.tenant_admin import ReadOnlyAdmin, ScopedAdmin, action, display
 from app.errors import CODES, RefdeskError
 from app.portal.pages import error_page
-from app.privacy.choices import ExportKind
-from app.privacy.duties import OPEN
+from app.privacy.choices import OPEN, ExportKind
 from app.privacy.erasure.receipts import receipt_text
 from app.privacy.erasure.services import erasure_retry, organisation_erase, person_erase
 from app.privacy.exports.downloads import export_answer
@@ -29,7 +28,7 @@ STATES = {"done": "success", "failed": "danger", "running": "info", "queued": "i
 AGAIN_S = 5
 
 
-class WorkAdmin(ScopedAdmin):
+class RequestAdmin(ScopedAdmin):
     """A page that shows how far it is, and follows it."""
 
     may_add = True
@@ -63,7 +62,7 @@ class WorkAdmin(ScopedAdmin):
 
 
 @admin.register(Export)
-class ExportAdmin(WorkAdmin):
+class ExportAdmin(RequestAdmin):
     """Copies to take away. Those with conversations are an owner's to see, a person's own account only theirs."""
 
     when_empty = "An export holds everything of an organisation or of a person, as JSON and files."
@@ -80,7 +79,7 @@ class ExportAdmin(WorkAdmin):
         own = Q(person=user.pk, requested_by=user.pk) if isinstance(user, User) else Q(pk=None)
         others = ~Q(kind=ExportKind.ACCOUNT)
         if not is_operator(request):
-            owned = [organisation for organisation, role in roles_of(request).items() if role == Role.OWNER]
+            owned = [organisation for organisation, role in admin_roles(request).items() if role == Role.OWNER]
             others &= Q(conversations=False) | Q(organisation__in=owned)
         return rows.filter(own | others)
 
@@ -129,7 +128,7 @@ class ExportAdmin(WorkAdmin):
             organisation=organisation.pk,
             role=role_in(request, organisation.pk),
             person=form.cleaned_data["who"],
-            requested_by=person_of(request).pk,
+            requested_by=request_user(request).pk,
         )
         obj.pk = made.pk
 
@@ -138,7 +137,7 @@ class ExportAdmin(WorkAdmin):
 
 
 @admin.register(Erasure)
-class ErasureAdmin(WorkAdmin):
+class ErasureAdmin(RequestAdmin):
     """What was erased, with its receipt. The rows that an erasure was about are gone, so it shows ids."""
 
     when_empty = "An erasure removes a person or an organisation from every store, with a receipt of counts."

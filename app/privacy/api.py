@@ -6,7 +6,7 @@ from ninja import Router, Status
 
 from app.accounts.auth import ApiRequest, policy
 from app.accounts.choices import Role, Scope
-from app.lib.openapi_responses import PART, ZIP, answered
+from app.lib.openapi_responses import PART, ZIP, responses
 from app.lib.paging import Limit, page_read
 from app.privacy.erasure.services import erasure_asked
 from app.privacy.exports.downloads import export_answer
@@ -47,7 +47,7 @@ def get_export(request: ApiRequest, export_id: UUID) -> Any:
     return export_shape(_export(request, export_id))
 
 
-@router.get("/exports/{export_id}/content", auth=ADMIN, openapi_extra=answered(ZIP, statuses=PART))
+@router.get("/exports/{export_id}/content", auth=ADMIN, openapi_extra=responses(ZIP, statuses=PART))
 def get_export_content(request: ApiRequest, export_id: UUID) -> HttpResponseBase:
     """The archive, as a download."""
     return export_answer(request, _export(request, export_id))

@@ -1,13 +1,16 @@
 from django.db import models
 
 
-class WorkState(models.TextChoices):
-    """Of a long piece of work that a worker does in the background."""
+class RequestState(models.TextChoices):
+    """Of an export or an erasure, as its job copies it here."""
 
-    QUEUED = "queued", "Queued"  # free for a worker from `not_before` on
-    RUNNING = "running", "Running"  # leased until `lease_until`; an expired lease is free again
+    QUEUED = "queued", "Queued"
+    RUNNING = "running", "Running"
     DONE = "done", "Done"
     FAILED = "failed", "Failed"  # `error_code` says why
+
+
+OPEN = (RequestState.QUEUED, RequestState.RUNNING)
 
 
 class ExportKind(models.TextChoices):

@@ -8,23 +8,15 @@ from django.utils.formats import date_format
 
 from app.accounts.models import Organisation, User
 from app.lib.ids import new_id
-from app.privacy.choices import ErasureKind, ExportKind, WorkState
+from app.privacy.choices import ErasureKind, ExportKind, RequestState
 
 
-class Work(models.Model):
-    """Something long that any worker may do and another one finish. PostgreSQL owns it, as it owns ingest jobs.
-
-    A worker holds it by `lease_until` (database clock) and writes only while `fence` is the number that it took.
-    """
+class PrivacyRequest(models.Model):
+    """The record that people see of something long which they asked for. A job does it and copies its state here."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    state = models.CharField(max_length=10, choices=WorkState.choices, default=WorkState.QUEUED)
+    state = models.CharField(max_length=10, choices=RequestState.choices, default=RequestState.QUEUED)
     percent = models.PositiveSmallIntegerField(default=0)
-    attempt = models.PositiveIntegerField(default=0)
-    deaths = models.PositiveIntegerField(default=0)  # leases that ended without a word
-    lease_until = models.DateTimeField(null=True, blank=True)
-    fence = models.PositiveBigIntegerField(default=0)
-    not_before = models.DateTimeField(null=True, blank=True)
     error_code = models.CharField(max_length=40, blank=True)
     created = models.DateTimeField(auto_now_add=True)
     updated = models.DateTimeField(auto_now=True)
@@ -33,7 +25,7 @@ class Work(models.Model):
         abstract = True
 
 
-class Export(Work):
+class Export(PrivacyRequest):
     """A copy of what is held of an organisation or of a person, as one file that can be fetched until it expires."""
 
     organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="+")
@@ -60,10 +52,10 @@ class Export(Work):
 
     @property
     def is_ready(self) -> bool:
-        return self.state == WorkState.DONE and self.expires > timezone.now()
+        return self.state == RequestState.DONE and self.expires > timezone.now()
 
 
-class Erasure(Work):
+class Erasure(PrivacyRequest):
     """What was asked to be erased, and the receipt. It outlives what it erased, so it refers to nothing.
 
     `targets` holds what the work needs (an e-mail address, sums from before it began) and is emptied at its end.

@@ -7,9 +7,9 @@ from django.db.models import Q, QuerySet
 from app.accounts.choices import Role
 from app.accounts.models import Invitation, User
 from app.errors import NotFound
-from app.lib.times import time_shape
+from app.lib.times import time_text
 from app.library.models import Document
-from app.library.selectors.documents import error_shape
+from app.library.selectors.documents import error_payload
 from app.privacy.choices import ExportKind
 from app.privacy.models import Erasure, Export
 
@@ -92,9 +92,9 @@ def export_shape(export: Export) -> dict[str, Any]:
         "bytes": export.bytes,
         "sha256": export.sha256,
         "counts": export.counts,
-        "error": error_shape(export.error_code) if export.error_code else None,
-        "created": time_shape(export.created),
-        "expires": time_shape(export.expires),
+        "error": error_payload(export.error_code) if export.error_code else None,
+        "created": time_text(export.created),
+        "expires": time_text(export.expires),
     }
 
 
@@ -105,8 +105,8 @@ def erasure_shape(erasure: Erasure) -> dict[str, Any]:
         "subject": str(erasure.subject),
         "state": erasure.state,
         "percent": erasure.percent,
-        "error": error_shape(erasure.error_code) if erasure.error_code else None,
+        "error": error_payload(erasure.error_code) if erasure.error_code else None,
         "receipt": erasure.receipt,
-        "created": time_shape(erasure.created),
-        "finished": time_shape(erasure.finished) if erasure.finished else None,
+        "created": time_text(erasure.created),
+        "finished": time_text(erasure.finished) if erasure.finished else None,
     }

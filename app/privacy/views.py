@@ -10,9 +10,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 from app.accounts.auth import Caller
 from app.accounts.choices import Role
 from app.errors import RefdeskError
-from app.portal.pages import page, person_of
+from app.portal.pages import caller_user, page
 from app.portal.shell import shell_context
-from app.privacy.duties import OPEN
+from app.privacy.choices import OPEN
 from app.privacy.erasure.services import account_erase
 from app.privacy.exports.downloads import export_answer
 from app.privacy.exports.services import account_export_create
@@ -28,7 +28,7 @@ EXPORTS_SHOWN = 10
 @page(Role.VIEWER)
 def show_own_data(request: HttpRequest, caller: Caller) -> HttpResponse:
     """What is held of the person: to take away, or to erase with their account."""
-    user = person_of(caller)
+    user = caller_user(caller)
     shown: dict[str, Any] = {"frame": shell_context(caller, section="account")}
     status = 200
     try:

@@ -1,45 +1,48 @@
-"""Whether the documents seem to hold an answer at all, so that "not in the documents" can be said.
+"""An estimate of whether the documents answer a question, for "not in the documents".
 
-A question is supported when the cosine of the nearest passage plus a share of its words that the best passage holds
-reaches a threshold. Measured in docs/retrieval.md, with the questions that are wrongly refused and wrongly taken. It
-tells another subject; it cannot tell a passage on the subject that lacks the answer.
+A question is supported when the cosine of the nearest passage plus the share of its words in the best passage
+reaches a threshold. docs/retrieval.md has the measurement, with the wrongly refused and wrongly accepted questions. It
+detects another subject; it cannot detect a passage on the subject that lacks the answer.
 """
 
 import math
 
-from app.retrieval.language import language_of
-from app.retrieval.sparse import question_words, term_of, words_of
+from app.retrieval.language import language_detect
+from app.retrieval.sparse import question_words, term_number, words_split
 
-# All words found count as much as this cosine.
+# Full coverage of the words counts as much as this cosine.
 COVERAGE_WEIGHT = 0.37
-# A model that does not know the language puts everything further away.
+# The cosines of a model that does not know the language are lower.
 THRESHOLD_KNOWN, THRESHOLD_FOREIGN = 0.66, 0.54
 # Without vectors words alone decide: half of them.
 THRESHOLD_WORDS = 0.5
-# Below this the documents are on another subject: no model is asked. docs/retrieval.md has its error rates.
+# Below this the documents are on another subject: no model is called. docs/retrieval.md has its error rates.
 LEAST_SUPPORT = 0.02
-# Of the logistic function through the measured points: .1 above the threshold is .83.
+# The slope of the logistic function through the measured points: .1 above the threshold is .83.
 STEEPNESS = 16.0
 
 
-def coverage_of(question: str, passage: str) -> float:
-    """The share of the question's words, without function words, that the passage holds in any form."""
-    asked, spoken = language_of(question), language_of(passage)
-    words = question_words(question, asked)
-    held = {term_of(word, spoken) for word in words_of(passage)}
-    found = sum(not held.isdisjoint((term_of(word, asked), term_of(word, spoken))) for word in words)
-    return found / len(words) if words else 0.0
+def coverage_measure(question: str, passage: str) -> float:
+    """Return the share of the question's words, without function words, that the passage contains in any form."""
+    question_language, passage_language = language_detect(question), language_detect(passage)
+    words = question_words(question, question_language)
+    terms = {term_number(word, passage_language) for word in words_split(passage)}
+    count = sum(
+        not terms.isdisjoint((term_number(word, question_language), term_number(word, passage_language)))
+        for word in words
+    )
+    return count / len(words) if words else 0.0
 
 
-def support_of(*, question: str, passage: str, cosine: float | None, known: bool) -> float:
-    """0 to 1; from .5 on the question is supported.
+def support_measure(*, question: str, passage: str, cosine: float | None, known: bool) -> float:
+    """Return the support of a question, 0 to 1; from .5 on it is supported.
 
     Args:
         passage: the text of the best hit.
         cosine: of the nearest passage, scaled so that unrelated texts are at 0; None when only words were searched.
         known: whether the embedding model knows the question's language.
     """
-    coverage = coverage_of(question, passage)
+    coverage = coverage_measure(question, passage)
     if cosine is None:
         above = coverage - THRESHOLD_WORDS
     else:
@@ -47,10 +50,10 @@ def support_of(*, question: str, passage: str, cosine: float | None, known: bool
     return 1 / (1 + math.exp(-STEEPNESS * above))
 
 
-def is_off_subject(*, question: str, passage: str, cosine: float | None, known: bool) -> bool:
-    """Whether support is below LEAST_SUPPORT: another subject. Reads no text where the cosine alone decides.
+def is_out_of_domain(*, question: str, passage: str, cosine: float | None, known: bool) -> bool:
+    """Return whether support is below LEAST_SUPPORT: another subject. Reads no text where the cosine alone decides.
 
-    Without vectors never: words alone cannot tell it well enough.
+    Always False without vectors: words alone cannot tell it well enough.
     """
     if cosine is None:
         return False
@@ -59,4 +62,4 @@ def is_off_subject(*, question: str, passage: str, cosine: float | None, known: 
     ) / STEEPNESS
     if cosine >= least:
         return False
-    return cosine + COVERAGE_WEIGHT * coverage_of(question, passage) < least
+    return cosine + COVERAGE_WEIGHT * coverage_measure(question, passage) < least

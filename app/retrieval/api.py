@@ -8,7 +8,7 @@ from app.accounts.auth import ApiRequest, async_policy
 from app.accounts.choices import Role, Scope
 from app.bots.selectors import bot_get
 from app.errors import Invalid, NotFound
-from app.lib.times import time_shape
+from app.lib.times import time_text
 from app.library.models import Source
 from app.library.selectors.documents import document_url
 from app.retrieval.schemas import SearchIn, SearchOut
@@ -19,7 +19,7 @@ router = Router(tags=["search"])
 
 @router.post("/search", auth=async_policy(Role.VIEWER, Scope.SEARCH), response=SearchOut)
 async def search_passages(request: ApiRequest, search: SearchIn) -> Any:
-    """The passages nearest to a query, in rank order, with the score of each stage."""
+    """Return the passages nearest to a query, in rank order, with the score of each stage."""
     caller = request.caller
     organisation = caller.organisation_id
     query = search.query.replace("\0", "").strip()
@@ -41,24 +41,24 @@ async def search_passages(request: ApiRequest, search: SearchIn) -> Any:
 
 
 def _scope(organisation: UUID, search: SearchIn) -> tuple[UUID | None, list[UUID] | None]:
-    """The bot that is named, and the sources to search in, None for all.
+    """Return the id of the named bot, and the sources to search in, None for all.
 
     Raises:
         NotFound: the bot or a source is not the organisation's.
     """
-    of_bot: set[UUID] | None = None
+    bot_sources: set[UUID] | None = None
     identity = None
     if search.bot is not None:
         bot = bot_get(organisation=organisation, slug=search.bot)
         identity = bot.pk
-        of_bot = set(bot.sources.values_list("pk", flat=True)) or None
+        bot_sources = set(bot.sources.values_list("pk", flat=True)) or None
     if search.sources is None:
-        return identity, None if of_bot is None else sorted(of_bot)
-    wanted = set(search.sources)
-    found = set(Source.objects.filter(organisation=organisation, pk__in=wanted).values_list("pk", flat=True))
-    if found != wanted:
+        return identity, None if bot_sources is None else sorted(bot_sources)
+    requested = set(search.sources)
+    present = set(Source.objects.filter(organisation=organisation, pk__in=requested).values_list("pk", flat=True))
+    if present != requested:
         raise NotFound(message="There is no such source.")
-    return identity, sorted(found if of_bot is None else found & of_bot)
+    return identity, sorted(present if bot_sources is None else present & bot_sources)
 
 
 def _hit(n: int, hit: PassageHit) -> dict[str, Any]:
@@ -71,5 +71,5 @@ def _hit(n: int, hit: PassageHit) -> dict[str, Any]:
         "place": hit.place,
         "score": hit.score,
         "scores": {"dense": hit.dense, "words": hit.words, "fused": hit.score},
-        "as_of": time_shape(hit.as_of),
+        "as_of": time_text(hit.as_of),
     }

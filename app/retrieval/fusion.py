@@ -1,23 +1,23 @@
-"""One ranking from two: by meaning (cosine of dense vectors) and by words (BM25).
+"""Fusion of two rankings: by meaning (cosine of dense vectors) and by words (BM25).
 
 Chosen by measurement, docs/retrieval.md: the cosine above the worst of its list, plus the BM25 score as a share of the
-best one, weighted. Unlike ranks, and unlike scores stretched to 0..1 for each question, this keeps how far apart the
-passages really are by meaning: where the model cannot tell them apart, as with a language that it does not know, the
-words decide by themselves.
+best one, weighted. Unlike ranks, and unlike scores stretched to 0..1 for each question, this keeps the
+distances between passages by meaning: where the model cannot tell them apart, as with a language that it does not know,
+the words decide.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-# What all of BM25 counts in units of cosine; .3 to .5 differ by less than .003 nDCG@10.
+# The weight of the full BM25 score in units of cosine; .3 to .5 differ by less than .003 nDCG@10.
 WORDS_WEIGHT = 0.4
 # Candidates of each kind that are fused; 30 lose .004 nDCG@10 and 20 lose .011.
 CANDIDATES = 50
 
 
 class Scored(NamedTuple):
-    """A point as one of the two searches found it."""
+    """A point with its score in one of the two searches."""
 
     id: str
     score: float
@@ -25,7 +25,7 @@ class Scored(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A candidate passage. A stage that did not have it among its best has no score."""
+    """A candidate passage. The score of a stage is None where it was not among the stage's best."""
 
     id: str
     score: float
@@ -35,19 +35,19 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """The best of each search, best first."""
+    """The candidates of each search, best first."""
 
     dense: Sequence[Scored]
     words: Sequence[Scored]
 
 
 def cosine_scale(cosine: float, unrelated: float) -> float:
-    """A cosine as it would be if the model put unrelated texts at 0."""
+    """Scale a cosine so that unrelated texts of the model are at 0."""
     return (cosine - unrelated) / (1 - unrelated)
 
 
 def candidates_fuse(candidates: Candidates, *, limit: int, unrelated: float = 0.0) -> list[Hit]:
-    """The best `limit` passages, best first; equal scores in the order of their ids, so that a question repeats.
+    """Return the best `limit` passages, best first; equal scores in the order of ids, so that the result repeats.
 
     `unrelated`: EmbeddingSpace.unrelated of the model.
     """

@@ -19,7 +19,7 @@ from django.conf import settings
 from prometheus_client import Histogram
 
 from app.errors import Upstream
-from app.lib.http import Ask, Unanswered
+from app.lib.http import RequestFailed, RetriedRequest
 from app.llm.embeddings import EmbeddingSpace
 from app.retrieval.fusion import CANDIDATES, Candidates, Scored
 from app.retrieval.sparse import SparseVector
@@ -158,8 +158,8 @@ class IndexReader:
         for url in self.urls:
             begun = time.perf_counter()
             try:
-                response = await Ask("POST", url, self.server.headers, body).send_async(within_s=SEARCH_S)
-            except Unanswered as failure:
+                response = await RetriedRequest("POST", url, self.server.headers, body).send_async(within_s=SEARCH_S)
+            except RequestFailed as failure:
                 raise unavailable(failure.reason) from failure
             finally:
                 SEARCHES.observe(time.perf_counter() - begun)

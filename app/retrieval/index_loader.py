@@ -27,3 +27,10 @@ def index_sweep() -> "IndexSweep":
     from app.retrieval.index_upkeep import IndexSweep
 
     return IndexSweep(server_default())
+
+
+def index_copy(space: EmbeddingSpace) -> int:
+    """Copy all vectors into a new collection and switch to it; return the number of points."""
+    from app.retrieval.index_upkeep import index_renew
+
+    return index_renew(index_writer(space))

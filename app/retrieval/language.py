@@ -1,7 +1,7 @@
-"""The language of a text, by its script and its function words.
+"""Detection of a text's language, by its script and its function words.
 
-No library: those that exist need numpy (70 MB a process) or a model of their own, and for choosing a stemmer a text of
-a chunk's length is told by its function words. A text without any says nothing, and the caller's hint is taken.
+No library: those that exist need numpy (70 MB a process) or a model of their own, and function words suffice to choose
+a stemmer for a text of a chunk's length. For a text without any, the caller's hint is used.
 """
 
 import re
@@ -15,7 +15,7 @@ STEMMERS = {
     "ru": "russian", "sr": "serbian", "sv": "swedish", "ta": "tamil", "tr": "turkish", "yi": "yiddish",
 }  # fmt: skip
 
-# Words that carry grammar and not meaning. They tell the language, and are not indexed in a text of that language.
+# Words with grammar and without meaning. They show the language, and are not indexed in a text of that language.
 FUNCTION_WORDS: dict[str, frozenset[str]] = {
     code: frozenset(words.split())
     for code, words in {
@@ -75,7 +75,7 @@ FUNCTION_WORDS: dict[str, frozenset[str]] = {
 _LATIN = {word: [code for code in FUNCTION_WORDS if word in FUNCTION_WORDS[code]] for code in FUNCTION_WORDS
           for word in FUNCTION_WORDS[code]}  # fmt: skip
 
-# Scripts that few languages share, most telling first; the share of letters decides.
+# Scripts that few languages share, the most specific first; the share of letters decides.
 _SCRIPTS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("ja", re.compile("[\u3040-\u30ff]")),
     ("zh", re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")),
@@ -91,35 +91,35 @@ _SCRIPTS: tuple[tuple[str, re.Pattern[str]], ...] = (
 )
 _SERBIAN, _PERSIAN = re.compile("[ђјљњћџ]"), re.compile("[پچژگ]")
 _WORD = re.compile(r"[^\W\d_]+")
-# Enough to tell; more only costs time.
+# Characters that suffice for detection; more only cost time.
 _SAMPLE = 4000
 
 
-def language_of(text: str, *, hint: str = "") -> str:
-    """ISO 639-1 code of the text's language, `hint` when the text does not tell, "" when nothing does."""
+def language_detect(text: str, *, hint: str = "") -> str:
+    """Return the ISO 639-1 code of the text's language, else `hint`, which may be ""."""
     sample = text[:_SAMPLE].lower()
     if not sample.isascii():
         letters = sum(map(str.isalpha, sample))
         for code, script in _SCRIPTS:
-            # A third: Latin names and numbers stand in every text. A few kana make Japanese of Chinese characters.
+            # A third: Latin names and numbers occur in every text. A tenth of kana makes a text Japanese, not Chinese.
             if len(script.findall(sample)) * (10 if code == "ja" else 3) > letters:
-                return _within(code, sample)
+                return _script_language(code, sample)
     votes: dict[str, float] = {}
     for word in _WORD.findall(sample):
         for code in _LATIN.get(word, ()):
-            # A word of many languages tells less.
+            # A word of many languages counts less.
             votes[code] = votes.get(code, 0) + 1 / len(_LATIN[word])
     best = max(votes, key=votes.__getitem__, default="")
     # "a" alone is a word of nine languages.
     if votes.get(best, 0) < 0.4:
         return hint
-    # Titles and tables hold a stray function word of another language; the hint needs more than that to be overruled.
+    # Titles and tables contain a stray function word of another language; overruling the hint needs more.
     if hint and votes.get(hint, 0) + 1 > votes[best]:
         return hint
     return best
 
 
-def _within(code: str, sample: str) -> str:
+def _script_language(code: str, sample: str) -> str:
     if code == "ru" and len(_SERBIAN.findall(sample)) * 50 > len(sample):
         return "sr"
     if code == "ar" and len(_PERSIAN.findall(sample)) * 50 > len(sample):

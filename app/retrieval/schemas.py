@@ -8,7 +8,7 @@ from app.lib.strict_types import Whole
 
 
 class SearchIn(Schema):
-    """What is searched for: in a bot's sources, in given ones, or in all of the organisation's."""
+    """A search in a bot's sources, in given ones, or in all of the organisation's."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -25,7 +25,7 @@ class FoundDocumentOut(Schema):
 
 
 class ScoresOut(Schema):
-    """Of each stage; null where the stage did not have the passage among its best."""
+    """The scores of each stage; null where the passage was not among the stage's best."""
 
     dense: float | None
     words: float | None
@@ -45,7 +45,7 @@ class HitOut(Schema):
 
 
 class SearchOut(Schema):
-    """support: how likely the hits hold an answer, 0 to 1; below .5 an answer without a model is refused."""
+    """The result of a search. support: the likelihood that the hits contain an answer; below .5 it is refused."""
 
     hits: list[HitOut]
     support: float

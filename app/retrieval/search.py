@@ -1,7 +1,7 @@
-"""Passages for a question: embed it, one request to Qdrant, fuse, and read each hit again from PostgreSQL.
+"""Search for passages: embed the question, query Qdrant once, fuse, and read each hit again from PostgreSQL.
 
-`candidates_find` does not touch the database: a chat turn runs PASSAGES_SQL in a transaction of its own. Everybody
-else calls `passages_search`, which does both.
+`candidates_find` does not touch the database: a chat turn runs PASSAGES_SQL in a transaction of its own. All
+other callers use `passages_search`, which does both.
 """
 
 import time
@@ -20,10 +20,10 @@ from app.llm.embedding_models import MODELS
 from app.llm.embeddings import EmbeddingSpace, question_embedder
 from app.plans.caps import cap_check, cap_refusal, is_cap
 from app.plans.ledger import SEARCH_CHARGED
-from app.retrieval.answerability import is_off_subject, support_of
+from app.retrieval.answerability import is_out_of_domain, support_measure
 from app.retrieval.fusion import Hit, candidates_fuse, cosine_scale
 from app.retrieval.index import index_reader
-from app.retrieval.language import language_of
+from app.retrieval.language import language_detect
 from app.retrieval.sparse import query_encode
 
 SUPPORTED_FROM = 0.5
@@ -31,9 +31,9 @@ SUPPORTED_FROM = 0.5
 SPARE = 10
 
 # The last gate (design §3): only chunks of active versions of this organisation's documents in these sources. The
-# parameters are `passages_parameters`, a row is read by `passage_of`.
+# parameters come from `passages_parameters`; `passage_build` reads a row.
 PASSAGES_SQL = """
-SELECT c.id, c.text, c.embed_text, c.place, d.id, d.name, d.source_id, v.id, v.number, v.created
+SELECT c.id, c.text, c.embed_text, c.place, d.id, d.name, d.source_id, v.id, v.number, v.fetched
 FROM (SELECT * FROM library_chunk WHERE id = ANY(%(ids)s::uuid[]) OFFSET 0) c
 JOIN library_document d ON d.id = c.document_id AND d.active_version_id = c.version_id
 JOIN library_documentversion v ON v.id = c.version_id
@@ -47,10 +47,10 @@ Id = UUID | str
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What the vector store has for a question, best first; not yet read again from the database.
+class CandidateHits:
+    """The hits of the vector store for a question, best first, before they are read again from the database.
 
-    `dense` is False when the embedding model did not answer and only words were searched.
+    `dense` is False when the embedding model did not respond and only words were searched.
     """
 
     question: str
@@ -65,24 +65,26 @@ class Found:
         return self.cosine is not None
 
     def support(self, passages: Sequence[str]) -> float:
-        """How likely these passages hold an answer: 0 to 1, SUPPORTED_FROM is the border.
+        """Return the likelihood that these passages contain an answer: 0 to 1, SUPPORTED_FROM is the threshold.
 
-        Best first, each with its headings (Chunk.embed_text): a question's words often stand only there.
+        The best passage comes first, each with its headings (Chunk.embed_text), which often contain a question's words.
         """
         if not passages:
             return 0.0
-        return support_of(question=self.question, passage=passages[0], cosine=self.cosine, known=self.known_language)
+        return support_measure(
+            question=self.question, passage=passages[0], cosine=self.cosine, known=self.known_language
+        )
 
     def out_of_domain(self, passages: Sequence[str]) -> bool:
-        """Whether these passages are on another subject than the question: far below the border, hardly an error."""
-        return bool(passages) and is_off_subject(
+        """Return whether these passages are on another subject than the question: far below the threshold."""
+        return bool(passages) and is_out_of_domain(
             question=self.question, passage=passages[0], cosine=self.cosine, known=self.known_language
         )
 
 
 @dataclass(frozen=True, slots=True)
 class PassageHit:
-    """A passage as PostgreSQL has it now. `place` is a Place of the API; `dense` a cosine, `words` a BM25 score.
+    """A passage read from PostgreSQL. `place` is a Place of the API; `dense` a cosine, `words` a BM25 score.
 
     `embed_text` is the text below its headings, as it was embedded.
     """
@@ -104,7 +106,7 @@ class PassageHit:
 
 @dataclass(frozen=True, slots=True)
 class Searcher:
-    """Who searches, for the ledger; `bot` when its sources are searched."""
+    """The caller of a search, for the ledger; `bot` when its sources are searched."""
 
     organisation: UUID
     api_key: UUID | None = None
@@ -114,7 +116,7 @@ class Searcher:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """Seconds in `timings`: embed_s, search_s, read_s."""
+    """The result of a search. Seconds in `timings`: embed_s, search_s, read_s."""
 
     hits: list[PassageHit]
     support: float
@@ -132,19 +134,19 @@ async def candidates_find(
     sources: Sequence[Id] | None = None,
     languages: Iterable[str] = (),
     limit: int = 8,
-) -> Found:
-    """Up to `limit` + SPARE hits. `languages`: of the organisation's documents, when known.
+) -> CandidateHits:
+    """Find up to `limit` + SPARE hits. `languages`: of the organisation's documents, when known.
 
     Raises:
-        Upstream: search_unavailable; embeddings_unavailable, when the model has not answered since the start.
+        Upstream: search_unavailable; embeddings_unavailable, when the model has not responded since the start.
     """
-    begun = time.perf_counter()
+    started = time.perf_counter()
     embedder = question_embedder()
     space = await embedder.space()
     try:
         dense = await embedder.embed_question(query)
     except Upstream:
-        # Words alone find most of what is there: better than no answer.
+        # Words alone find most passages, which is better than no answer.
         dense = None
     embedded = time.perf_counter()
     candidates = await index_reader(space).search(
@@ -155,24 +157,26 @@ async def candidates_find(
     )
     hits = candidates_fuse(candidates, limit=limit + SPARE, unrelated=space.unrelated)
     nearest = max((hit.score for hit in candidates.dense), default=space.unrelated)
-    return Found(
+    return CandidateHits(
         question=query,
         hits=hits,
         cosine=None if dense is None else cosine_scale(nearest, space.unrelated),
         known_language=_is_known(query, space),
-        embed_s=embedded - begun,
+        embed_s=embedded - started,
         search_s=time.perf_counter() - embedded,
     )
 
 
 def _is_known(query: str, space: EmbeddingSpace) -> bool:
-    """A model that is not ours is taken to know every language."""
+    """Return whether the model knows the query's language; a model that we do not ship is assumed to know all."""
     model = MODELS.get(space.model)
-    return model is None or language_of(query, hint="en") in model.languages
+    return model is None or language_detect(query, hint="en") in model.languages
 
 
-def passages_parameters(*, organisation: Id, found: Found, sources: Sequence[Id] | None = None) -> dict[str, Any]:
-    """For PASSAGES_SQL."""
+def passages_parameters(
+    *, organisation: Id, found: CandidateHits, sources: Sequence[Id] | None = None
+) -> dict[str, Any]:
+    """Return the parameters of PASSAGES_SQL."""
     return {
         "ids": [hit.id for hit in found.hits],
         "organisation": str(organisation),
@@ -180,14 +184,14 @@ def passages_parameters(*, organisation: Id, found: Found, sources: Sequence[Id]
     }
 
 
-def passages_order(rows: Iterable[Sequence[Any]], *, found: Found, limit: int) -> list[PassageHit]:
-    """The rows of PASSAGES_SQL as passages in the order of the hits."""
+def passages_order(rows: Iterable[Sequence[Any]], *, found: CandidateHits, limit: int) -> list[PassageHit]:
+    """Return the rows of PASSAGES_SQL as passages in the order of the hits."""
     by_id = {str(row[0]): row for row in rows}
-    passages = (passage_of(by_id[hit.id], hit) for hit in found.hits if hit.id in by_id)
+    passages = (passage_build(by_id[hit.id], hit) for hit in found.hits if hit.id in by_id)
     return [passage for passage, _ in zip(passages, range(limit), strict=False)]
 
 
-def passage_of(row: Sequence[Any], hit: Hit) -> PassageHit:
+def passage_build(row: Sequence[Any], hit: Hit) -> PassageHit:
     chunk, text, embed_text, place, document, name, source, version, number, created = row
     return PassageHit(
         id=chunk,
@@ -209,14 +213,14 @@ def passage_of(row: Sequence[Any], hit: Hit) -> PassageHit:
 async def passages_read(
     *,
     organisation: Id,
-    found: Found,
+    found: CandidateHits,
     sources: Sequence[Id] | None = None,
     limit: int,
     searcher: Searcher | None = None,
 ) -> list[PassageHit]:
-    """The hits as PostgreSQL has them; those that it does not have for this organisation and these sources are gone.
+    """Read the hits from PostgreSQL; those missing there for this organisation and these sources are dropped.
 
-    searcher: who is charged for the search, in the same statement.
+    searcher: the caller who is charged for the search, in the same statement.
 
     Raises:
         RefdeskError: quota_used_up.
@@ -235,7 +239,7 @@ async def passages_read(
             raise
         raise await cap_refusal(organisation=searcher.organisation, api_key=searcher.api_key) from None
     except psycopg.errors.UniqueViolation:
-        # Sent again after its connection broke, it had been carried out and charged.
+        # A statement sent again after its connection broke had been executed and charged already.
         rows = await fetch(PASSAGES_SQL, values)
     return passages_order(rows, found=found, limit=limit)
 
@@ -249,7 +253,7 @@ async def passages_search(
     limit: int = 8,
     searcher: Searcher | None = None,
 ) -> SearchResult:
-    """Find, fuse and read again. searcher: who is charged for it; None: nobody.
+    """Find, fuse and read passages. searcher: the caller who is charged; None: nobody.
 
     Raises:
         Upstream: search_unavailable or embeddings_unavailable.
@@ -260,7 +264,7 @@ async def passages_search(
     found = await candidates_find(
         organisation=organisation, query=query, sources=sources, languages=languages, limit=limit
     )
-    begun = time.perf_counter()
+    started = time.perf_counter()
     hits = await passages_read(organisation=organisation, found=found, sources=sources, limit=limit, searcher=searcher)
-    timings = {"embed_s": found.embed_s, "search_s": found.search_s, "read_s": time.perf_counter() - begun}
+    timings = {"embed_s": found.embed_s, "search_s": found.search_s, "read_s": time.perf_counter() - started}
     return SearchResult(hits, found.support([hit.embed_text for hit in hits]), timings)

@@ -1,10 +1,10 @@
-"""BM25 as sparse vectors: words, stemmed in the language of the text, each a 32-bit number with a weight.
+"""BM25 as sparse vectors: words stemmed in the language of the text, each a 32-bit number with a weight.
 
 Documents carry the saturated term frequency, queries the weight 1, and Qdrant multiplies by the inverse document
 frequency (its `idf` modifier). The average length is fixed, since a vector cannot change when others are added.
 
-A question may be in another language than the documents, and too short to tell its own, so its words are stemmed in
-each language that comes into question; a document's word has one stem, so it is found once.
+A question may be in another language than the documents, and too short to show its own, so its words are stemmed
+in each candidate language; a document's word has one stem, so it matches once.
 """
 
 import re
@@ -19,12 +19,12 @@ from typing import NamedTuple
 
 import Stemmer
 
-from app.retrieval.language import FUNCTION_WORDS, STEMMERS, language_of
+from app.retrieval.language import FUNCTION_WORDS, STEMMERS, language_detect
 
 # Saturation, length penalty, and the words of an average chunk without function words: docs/retrieval.md has the
 # measurement; nDCG@10 moves by less than .005 around them.
 K1, B, AVERAGE_WORDS = 1.2, 0.75, 120.0
-# Languages whose stems a question carries when neither it nor the caller tells one.
+# Languages in which a question is stemmed when neither it nor the caller shows one.
 USUAL_LANGUAGES = ("en", "de", "fr", "es")
 
 
@@ -33,14 +33,14 @@ class SparseVector(NamedTuple):
     values: list[float]
 
 
-def _class_of_marks() -> str:
-    """Vowel signs and accents belong to a word, but \\w leaves them out: Hindi and Thai would fall apart."""
+def _combining_marks() -> str:
+    """Return vowel signs and accents, which belong to a word although \\w omits them: Hindi and Thai need them."""
     marks = (chr(code) for code in range(0x300, 0x3100) if unicodedata.category(chr(code))[0] == "M")
     return "".join(marks)
 
 
-# One pass, nothing to go back to: linear. Parts joined by one of - . / ' stay together, as in X-200 or 3.5.
-_PART = rf"[\w{_class_of_marks()}]+"
+# Linear: one pass without backtracking. Parts joined by one of - . / ' stay together, as in X-200 or 3.5.
+_PART = rf"[\w{_combining_marks()}]+"
 _TOKEN = re.compile(rf"{_PART}(?:[-./'’]{_PART})*")
 _PARTS = re.compile(_PART)
 # Scripts without spaces, and Hangul, whose endings are glued on: pairs of characters instead of words.
@@ -53,17 +53,17 @@ _local = threading.local()
 
 
 def _stemmer(language: str) -> Stemmer.Stemmer | None:
-    """A stemmer of this thread: they are not safe to share."""
-    known: dict[str, Stemmer.Stemmer] | None = getattr(_local, "stemmers", None)
-    if known is None:
-        known = _local.stemmers = {}
-    if language not in known and language in STEMMERS:
-        known[language] = Stemmer.Stemmer(STEMMERS[language])
-    return known.get(language)
+    """Return this thread's stemmer: stemmers are not thread-safe."""
+    stemmers: dict[str, Stemmer.Stemmer] | None = getattr(_local, "stemmers", None)
+    if stemmers is None:
+        stemmers = _local.stemmers = {}
+    if language not in stemmers and language in STEMMERS:
+        stemmers[language] = Stemmer.Stemmer(STEMMERS[language])
+    return stemmers.get(language)
 
 
-def words_of(text: str) -> Iterator[str]:
-    """Lower-case words: parts of joined ones, joined ones with digits whole too, pairs of unspaced characters."""
+def words_split(text: str) -> Iterator[str]:
+    """Yield lower-case words: parts of joined ones, joined ones with digits whole too, pairs of unspaced characters."""
     for token in _TOKEN.findall(unicodedata.normalize("NFKC", text).casefold()):
         parts = _PARTS.findall(token)
         if len(parts) > 1:
@@ -93,42 +93,42 @@ def _pairs_and_words(part: str) -> Iterator[str]:
 
 
 def _plain(word: str) -> str:
-    """Without accents on Latin letters, which people leave out: após is apos. Elsewhere a mark is a letter."""
+    """Remove accents from Latin letters, which people leave out: após is apos. In other scripts a mark is a letter."""
     if word.isascii() or not word[0] < "\u0250":
         return word
     return "".join(letter for letter in unicodedata.normalize("NFD", word) if not unicodedata.combining(letter))
 
 
 @lru_cache(maxsize=50_000)
-def term_of(word: str, language: str) -> int:
-    """The word's number in a language. Two words may share one (1 in 4,000 of a million words does); it costs rank."""
+def term_number(word: str, language: str) -> int:
+    """Return the word's number in a language. Two words may share one (1 in 4,000 of a million); it costs rank."""
     stemmer = _stemmer(language)
     stem = stemmer.stemWord(word) if stemmer is not None else word
     return zlib.crc32(_plain(sys.intern(stem)).encode())
 
 
 def document_encode(text: str, *, language: str = "") -> SparseVector:
-    """The BM25 vector of a passage. `language`: of its document, taken when the passage itself does not tell."""
-    spoken = language_of(text, hint=language)
-    skipped = FUNCTION_WORDS.get(spoken, frozenset())
-    counts = Counter(term_of(word, spoken) for word in words_of(text) if word not in skipped)
+    """Return the BM25 vector of a passage. `language`: its document's, for a passage that does not show its own."""
+    detected = language_detect(text, hint=language)
+    function_words = FUNCTION_WORDS.get(detected, frozenset())
+    counts = Counter(term_number(word, detected) for word in words_split(text) if word not in function_words)
     norm = K1 * (1 - B + B * sum(counts.values()) / AVERAGE_WORDS)
     return SparseVector(list(counts), [count * (K1 + 1) / (count + norm) for count in counts.values()])
 
 
-def question_words(text: str, spoken: str) -> list[str]:
-    """The words of a question that carry meaning, each once, in order."""
-    skipped = FUNCTION_WORDS.get(spoken, frozenset())
-    return list(dict.fromkeys(word for word in words_of(text) if word not in skipped))
+def question_words(text: str, detected: str) -> list[str]:
+    """Return the words of a question that carry meaning, each once, in order."""
+    function_words = FUNCTION_WORDS.get(detected, frozenset())
+    return list(dict.fromkeys(word for word in words_split(text) if word not in function_words))
 
 
 def query_encode(text: str, *, languages: Iterable[str] = ()) -> SparseVector:
-    """The vector of a question. `languages`: of the documents, when known. Empty for a question of function words.
+    """Return the vector of a question, empty for function words alone. `languages`: of the documents, when known.
 
-    The words are stemmed in the question's language and the documents'; in the usual ones when neither is known. Each
-    further language finds some words that are not meant: three of them cost .004 nDCG@10 on English questions.
+    The words are stemmed in the question's language and the documents'; in USUAL_LANGUAGES when neither is
+    stemmers. Each further language matches some unintended words: three of them cost .004 nDCG@10 on English questions.
     """
-    spoken = language_of(text)
-    stemmed = {*languages, *([spoken] if spoken else [])} or set(USUAL_LANGUAGES)
-    terms = {term_of(word, language) for word in question_words(text, spoken) for language in stemmed}
+    detected = language_detect(text)
+    stem_languages = {*languages, *([detected] if detected else [])} or set(USUAL_LANGUAGES)
+    terms = {term_number(word, language) for word in question_words(text, detected) for language in stem_languages}
     return SparseVector(list(terms), [1.0] * len(terms))

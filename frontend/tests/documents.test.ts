@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { fillRow, stateWords } from "../src/documents/row";
 import type { DocumentRow } from "../src/documents/shapes";
-import { Uploads } from "../src/documents/uploads";
+import { outcomeText, Uploads } from "../src/documents/uploads";
 import { json, ScriptedServer } from "./scripted_server";
 
 const WORDS = { states: { queued: "Waiting for its turn", running: "Being read", ready: "Ready", failed: "Failed", cancelled: "Cancelled" }, steps: { embed: "Embedding" } };
@@ -14,6 +14,8 @@ const DOCUMENT: DocumentRow = {
   percent: 43,
   chunks: 0,
   pages: null,
+  version: 1,
+  active_version: null,
   error: null,
   created: "2026-03-12T09:00:00Z",
   updated: "2026-03-12T09:00:00Z",
@@ -88,4 +90,10 @@ test("many files go up one by one, and a bad one does not stop the others", asyn
   expect(server.asked.filter((asked) => asked.method === "POST").every((asked) => asked.headers["x-csrftoken"] === "token")).toBe(true);
   host.querySelector<HTMLElement>(".failed .upload-dismiss")?.click();
   expect(host.querySelectorAll(".failed").length).toBe(2);
+});
+
+test("a file of a known name says that it is the next version, or that it is there already", () => {
+  expect(outcomeText({ ...DOCUMENT, outcome: "created" })).toBe("Received");
+  expect(outcomeText({ ...DOCUMENT, outcome: "replaced", version: 2 })).toBe("Replaces the file of this name in Uploads, as version 2");
+  expect(outcomeText({ ...DOCUMENT, outcome: "unchanged" })).toBe("Is in Uploads already, unchanged");
 });

@@ -105,6 +105,40 @@ test("a deleted document says so and keeps the quote", async () => {
   expect(host.querySelector("a")).toBeNull();
 });
 
+const replaced = (response: ServerResponse) => json(response, 200, { id: "document-1", name: "x", media_type: "text/plain", pages: null, active_version: 3 });
+
+test("a citation of a version that was replaced opens that version's text and says so", async () => {
+  server.on("GET /documents/document-1", replaced);
+  server.on("GET /documents/document-1/text", (response) => json(response, 200, { blocks: [block("paragraph", "Five days. More.", 0)], mark: [0, 16], version: 1, media_type: "text/markdown", pages: null }));
+  await panel.open(source({ version: 1, place: { kind: "heading", heading: ["Leave"] } }), opener, quoted([0, 10]));
+  expect(host.querySelector(".notice")?.textContent).toBe("This is version 1; the document is now version 3.");
+  expect(host.querySelector("mark")?.textContent).toBe("Five days.");
+  expect(host.querySelector<HTMLAnchorElement>("a.button")?.href).toMatch(/\/documents\/document-1\/content\?version=1$/);
+});
+
+test("the pages of a version that was replaced are that version's", async () => {
+  server.on("GET /documents/document-1", replaced);
+  server.on("GET /documents/document-1/text", (response) => json(response, 200, { blocks: [], mark: null, version: 1, media_type: "application/pdf", pages: 4 }));
+  await panel.open(source({ version: 1 }), opener, none);
+  expect(host.querySelector("img")?.src).toMatch(/\/pages\/4\?version=1$/);
+  expect(host.querySelector(".page-label")?.textContent).toBe("Page 4 of 4");
+  expect(host.textContent).toContain("This is version 1; the document is now version 3.");
+});
+
+test("without the text of its version a citation still shows what was quoted", async () => {
+  server.on("GET /documents/document-1", replaced);
+  await panel.open(source({ version: 2 }), opener, quoted([11, 29]));
+  expect(host.textContent).toContain("This is version 2; the document is now version 3. This is what the answer quoted from it:");
+  expect(host.querySelector("mark")?.textContent).toBe("at most five days.");
+});
+
+test("a citation of the version that answers needs no notice, also while a newer one is read", async () => {
+  server.on("GET /documents/document-1", (response) => json(response, 200, { id: "document-1", name: "x", media_type: "text/plain", pages: null, version: 2, active_version: 1 }));
+  server.on("GET /documents/document-1/text", (response) => json(response, 200, { blocks: [block("paragraph", "Five days.", 0)], mark: [0, 10] }));
+  await panel.open(source({ version: 1, place: { kind: "text" } }), opener, none);
+  expect(host.querySelector(".notice")).toBeNull();
+});
+
 test("a document that cannot be loaded keeps the quote and offers to try again", async () => {
   server.on("GET /documents/document-1", (response) => json(response, 503, {}));
   await panel.open(source(), opener, none);

@@ -8,14 +8,14 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from tests.box.boxes import BoxUnderTest
+from tests.box.box_process import BoxProcess
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 EMAIL = "owner@example.org"
 
 
-class WholeBox(BoxUnderTest):
+class WholeBox(BoxProcess):
     """Every engine, the web process and the worker, with an owner; no stand-in."""
 
     real = True

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from app.backup.archive.reading import DUMP, archive_open
-from tests.box.boxes import ELSEWHERE
+from tests.box.box_process import ELSEWHERE
 from tests.box.real_box import ROOT, WholeBox
 from tests.waiting import wait_until
 
@@ -157,7 +157,7 @@ def test_a_box_made_again_reads_its_credentials_and_can_exchange_the_key(used: U
 def test_documents_that_were_on_their_way_become_ready_in_the_box_made_again(made_again: WholeBox) -> None:
     made_again.await_ready_documents()
     assert "They agree." in made_again.manage("check_store")
-    assert made_again.sql("SELECT count(*) FROM library_job WHERE deaths > 0") == [(0,)]
+    assert made_again.sql("SELECT count(*) FROM jobs_job WHERE deaths > 0") == [(0,)]
 
 
 def test_the_audit_trail_of_a_box_made_again_is_whole_and_says_so(made_again: WholeBox) -> None:

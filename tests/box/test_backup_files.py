@@ -18,9 +18,12 @@ from app.embedded.ports import port_find
 from app.lib.storage import storage
 from app.lib.tenancy import everything_visible
 from app.lib.tests.minio import OwnMinio, admin, needs_minio
+from app.library.connectors.protocol import Content
+from app.library.connectors.uploads import file_item
 from app.library.models import Document, DocumentVersion, Source
-from app.library.services.documents import document_delete, document_upload
-from tests.box.boxes import ELSEWHERE
+from app.library.services.documents import document_delete
+from app.library.services.intake import document_put
+from tests.box.box_process import ELSEWHERE
 from tests.box.real_box import WholeBox
 from tests.box.test_backup import errand
 
@@ -29,8 +32,8 @@ KEPT = 5
 
 
 def upload(source: Source, text: str) -> Document:
-    data = io.BytesIO(text.encode())
-    return document_upload(organisation=source.organisation_id, source=source, stream=data, name=f"{text[:20]}.txt")
+    item, content = file_item(f"{text[:60]}.txt"), Content(io.BytesIO(text.encode()))
+    return document_put(organisation=source.organisation_id, source=source, item=item, content=content).document
 
 
 def come_and_go(source: Source, ended: threading.Event) -> None:

@@ -6,7 +6,8 @@ from django.core.management import call_command
 
 from app.accounts.models import Membership, Organisation, User
 from app.bots.models import Bot
-from app.library.models import Document, Job, Source
+from app.jobs.models import Job
+from app.library.models import Document, Source
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -26,7 +26,7 @@ from app.accounts.services import (
     password_set,
     user_deactivate,
 )
-from app.accounts.user_sessions import sign_in_end
+from app.accounts.user_sessions import user_session_end
 from app.bots.models import Bot
 from app.bots.services import bot_create
 from app.chat.tests.conftest import events_of, fake_llm, library
@@ -81,7 +81,7 @@ OF_SESSIONS: dict[str, End] = {
     "person deleted": lambda person: User.objects.filter(pk=person.user.pk).delete(),
     "signed out": lambda person: person.client.post("/accounts/sign-out"),
     "password changed": lambda person: password_set(user=person.user, password="another long password"),
-    "session ended from elsewhere": lambda person: sign_in_end(
+    "session ended from elsewhere": lambda person: user_session_end(
         user=person.user.pk, sign_in=SignIn.objects.get(user=person.user).pk
     ),
     "organisation suspended": suspend,

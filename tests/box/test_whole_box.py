@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.box.boxes import all_gone
+from tests.box.box_process import all_gone
 from tests.box.real_box import WholeBox
 from tests.waiting import wait_until
 

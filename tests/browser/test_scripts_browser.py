@@ -24,7 +24,7 @@ from app.chat.models import Conversation
 from app.chat.tests.test_portal_browser import address, signed_in
 from app.library.models import Document
 from app.plans.models import UsageTotal
-from tests.admin_doors import admin_doors
+from tests.admin_routes import admin_routes
 from tests.chromium import browser, needs_browser
 from tests.hostile import ATTACKS, QUOTE, hostile_make
 from tests.people import Person
@@ -108,18 +108,18 @@ def portal_pages(person: Person) -> Iterator[str]:
 
 def admin_pages() -> Iterator[str]:
     """Every list with all its rows, every form to add, and each page of a row for rows of some attacks."""
-    for door in dict.fromkeys(admin_doors()):
-        if door.model is None and not door.route.startswith(NO_PAGE) and "app_label" not in door.route:
-            yield f"/admin/{door.route}"
-        if door.model is None or door.route.endswith(tuple(f"/{end}" for end in NO_PAGE)):
+    for route in dict.fromkeys(admin_routes()):
+        if route.model is None and not route.pattern.startswith(NO_PAGE) and "app_label" not in route.pattern:
+            yield f"/admin/{route.pattern}"
+        if route.model is None or route.pattern.endswith(tuple(f"/{end}" for end in NO_PAGE)):
             continue
-        if "<path:object_id>" not in door.route:
-            yield f"/admin/{door.route}" + ("" if door.route.endswith("add/") else "?all=")
+        if "<path:object_id>" not in route.pattern:
+            yield f"/admin/{route.pattern}" + ("" if route.pattern.endswith("add/") else "?all=")
             continue
-        attacks = FORMS if door.route.endswith("change/") else (QUOTE,)
-        rows = list(door.model._default_manager.order_by("pk"))
+        attacks = FORMS if route.pattern.endswith("change/") else (QUOTE,)
+        rows = list(route.model._default_manager.order_by("pk"))
         for pk in dict.fromkeys(row_with(rows, attack) for attack in attacks):
-            yield f"/admin/{door.route.replace('<path:object_id>', pk)}"
+            yield f"/admin/{route.pattern.replace('<path:object_id>', pk)}"
     yield "/admin/search/?s=ran"
 
 

@@ -25,7 +25,7 @@ MODEL_SETTINGS = {"REFDESK_LLM_URL": f"http://slow-model:{MODEL_PORT}/v1", "REFD
 RULES = {
     "questions without an answer": """SELECT count(*) FROM chat_message q WHERE role = 'user'
         AND NOT EXISTS (SELECT 1 FROM chat_message a WHERE a.reply_to_id = q.id)""",
-    "leases that nobody keeps": """SELECT count(*) FROM library_job
+    "leases that nobody keeps": """SELECT count(*) FROM jobs_job
         WHERE state = 'running' AND lease_until < now() - interval '2 minutes'""",
     "answers that are charged otherwise than recorded": """SELECT count(*) FROM chat_message m, LATERAL (
             SELECT sum(requests) n, sum(tokens_in) i, sum(tokens_out) o FROM plans_usageentry

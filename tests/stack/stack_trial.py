@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from app.embedded.ports import port_find
-from tests.stack.air_watch import AirWatch
+from tests.stack.egress_monitor import EgressMonitor
 from tests.stack.stack_faults import MODEL_SETTINGS, VICTIMS, Faults
 from tools.reference import ROOT
 
@@ -122,10 +122,10 @@ class Trial:
         subprocess.run(["docker", "compose", "logs", "--tail", "15"], cwd=ROOT, env=self.environment, check=False)
 
 
-def air_check(trial: Trial, watch: AirWatch | None) -> None:
+def air_check(trial: Trial, watch: EgressMonitor | None) -> None:
     """Raises Broken when something left, or when the watch does not see what is asked for on purpose."""
     if watch is None:
-        say(f"NOT CHECKED: that nothing leaves the stack ({AirWatch.problem()})")
+        say(f"NOT CHECKED: that nothing leaves the stack ({EgressMonitor.problem()})")
         return
     left = watch.seen()
     ask = f"import socket\ntry: socket.getaddrinfo({CONTROL!r}, 80)\nexcept OSError: pass"
@@ -142,7 +142,7 @@ def air_check(trial: Trial, watch: AirWatch | None) -> None:
 def trial_run(trial: Trial) -> None:
     with trial.timed("Images built"):
         trial.run("docker", "compose", "build", quiet=True)
-    watch = None if AirWatch.problem() else AirWatch(trial.project)
+    watch = None if EgressMonitor.problem() else EgressMonitor(trial.project)
     if watch:
         watch.start()
     try:

@@ -14,8 +14,10 @@ from app.accounts.choices import Role
 from app.accounts.models import ApiKey, Organisation, User
 from app.bots.models import Bot
 from app.chat.models import Conversation
+from app.library.connectors.protocol import Content
+from app.library.connectors.uploads import file_item
 from app.library.models import Document, Source
-from app.library.services.documents import document_upload
+from app.library.services.intake import document_put
 from app.operations.sample_library import samples_load
 from app.operations.smoke.names import paper_name, person_email, person_name
 from app.operations.smoke.paper import paper_make
@@ -33,7 +35,8 @@ def traces(capsys: Any, *options: str) -> str:
 
 
 def upload(source: Source, name: str, content: bytes) -> None:
-    document_upload(organisation=source.organisation_id, source=source, stream=io.BytesIO(content), name=name)
+    item, arrived = file_item(name), Content(io.BytesIO(content))
+    document_put(organisation=source.organisation_id, source=source, item=item, content=arrived)
 
 
 def smoke_person(organisation: Organisation, word: str) -> User:

@@ -21,21 +21,23 @@ from app.admin_site.tenant_admin import ScopedAdmin
 from app.audit.models import AuditEntry
 from app.bots.models import Bot, BotRevision
 from app.chat.models import Conversation, Message
-from app.library.models import Document, Job, Source
+from app.jobs.models import Job
+from app.library.models import Document, Source
+from tests.documents import document_row
+from tests.factories import Tenant, tenant_make
 from tests.people import PASSWORD, Person
-from tests.world import World, world_make
 
 QUERIES = 20
 
 
 @pytest.fixture
-def mine(alice: Person) -> World:
-    return world_make(alice, word="lighthouse")
+def mine(alice: Person) -> Tenant:
+    return tenant_make(alice, word="lighthouse")
 
 
 @pytest.fixture
-def foreign(charlie: Person) -> World:
-    return world_make(charlie, word="submarine")
+def foreign(charlie: Person) -> Tenant:
+    return tenant_make(charlie, word="submarine")
 
 
 @pytest.fixture
@@ -53,34 +55,34 @@ def address(model: type[Model], page: str, *args: Any) -> str:
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
 
 
-def row_of(world: World, person: Person, model: type[Model]) -> Model:
-    """A row of the model in a world."""
+def row_of(tenant: Tenant, person: Person, model: type[Model]) -> Model:
+    """A row of the model in a tenant."""
     special: dict[Any, Any] = {
         Organisation: person.organisation,
         User: person.user,
         Membership: person.user.memberships.first(),
-        BotRevision: world.bot.live_revision,
+        BotRevision: tenant.bot.live_revision,
         AuditEntry: AuditEntry.objects.filter(organisation=person.organisation).first(),
     }
     if model in special:
         return special[model]
-    found = [row for row in world.rows() if type(row) is model]
-    assert found, f"tests/world.py makes no {model.__name__}: add one, so that its page is tested"
+    found = [row for row in tenant.rows() if type(row) is model]
+    assert found, f"tests/factories.py makes no {model.__name__}: add one, so that its page is tested"
     return found[0]
 
 
-def visited(world: World, person: Person) -> Iterator[str]:
+def visited(tenant: Tenant, person: Person) -> Iterator[str]:
     for model in pages():
         yield address(model, "changelist")
-        yield address(model, "change", row_of(world, person, model).pk)
-        yield address(model, "history", row_of(world, person, model).pk)
+        yield address(model, "change", row_of(tenant, person, model).pk)
+        yield address(model, "history", row_of(tenant, person, model).pk)
 
 
 def test_every_table_in_admin_is_scoped() -> None:
     assert [model for model, page in admin.site._registry.items() if not isinstance(page, ScopedAdmin)] == []
 
 
-def test_every_page_opens_for_an_operator(operator: Client, alice: Person, mine: World) -> None:
+def test_every_page_opens_for_an_operator(operator: Client, alice: Person, mine: Tenant) -> None:
     for page in ["/admin/", "/admin/accounts/", *visited(mine, alice)]:
         assert (page, operator.get(page).status_code) == (page, 200)
     for model in pages():
@@ -89,18 +91,18 @@ def test_every_page_opens_for_an_operator(operator: Client, alice: Person, mine:
 
 
 def test_every_page_opens_for_an_owner_and_shows_nothing_foreign(
-    alice: Person, charlie: Person, mine: World, foreign: World
+    alice: Person, charlie: Person, mine: Tenant, foreign: Tenant
 ) -> None:
     for page in ["/admin/", *visited(mine, alice)]:
-        answer = alice.client.get(page)
-        assert (page, answer.status_code) == (page, 200)
-        text = answer.content.decode()
+        response = alice.client.get(page)
+        assert (page, response.status_code) == (page, 200)
+        text = response.content.decode()
         assert "submarine" not in text, page
         assert "charlie" not in text, page
         assert str(charlie.organisation.pk) not in text, page
 
 
-def test_pages_load_nothing_from_outside(alice: Person, mine: World) -> None:
+def test_pages_load_nothing_from_outside(alice: Person, mine: Tenant) -> None:
     loaded = set()
     for page in ["/api/v1/docs", "/admin/", *visited(mine, alice)]:
         html = alice.client.get(page).content.decode()
@@ -111,14 +113,14 @@ def test_pages_load_nothing_from_outside(alice: Person, mine: World) -> None:
     assert {each for each in loaded if finders.find(each.removeprefix("/static/").split("?")[0]) is None} == set()
 
 
-def test_forms_to_add_offer_nothing_foreign(alice: Person, mine: World, foreign: World) -> None:
+def test_forms_to_add_offer_nothing_foreign(alice: Person, mine: Tenant, foreign: Tenant) -> None:
     opened = 0
     for model in pages():
-        answer = alice.client.get(address(model, "add"))
-        if answer.status_code == 200:
+        response = alice.client.get(address(model, "add"))
+        if response.status_code == 200:
             opened += 1
-            assert "submarine" not in answer.content.decode()
-            assert "Other" not in re.findall(r"<option[^>]*>([^<]*)", answer.content.decode())
+            assert "submarine" not in response.content.decode()
+            assert "Other" not in re.findall(r"<option[^>]*>([^<]*)", response.content.decode())
     assert opened >= 3
 
 
@@ -131,8 +133,8 @@ def test_an_admin_of_two_organisations_chooses_between_them_only(alice: Person, 
         assert {"Acme", "Other"} <= set(re.findall(r"<option[^>]*>([^<]*)", page)), model
         assert "Third" not in page, model
     given = {"name": "program", "role": "viewer", "scopes": ["chat"]}
-    answer = alice.client.post(address(ApiKey, "add"), {**given, "organisation": str(third.pk)})
-    assert re.search(r"rk_[\w-]{40,}", answer.content.decode()) is None
+    response = alice.client.post(address(ApiKey, "add"), {**given, "organisation": str(third.pk)})
+    assert re.search(r"rk_[\w-]{40,}", response.content.decode()) is None
     assert not ApiKey.objects.filter(organisation=third).exists()
     # An owner here is only an admin there.
     alice.client.post(
@@ -143,16 +145,16 @@ def test_an_admin_of_two_organisations_chooses_between_them_only(alice: Person, 
     assert ApiKey.objects.get(name="program").organisation == charlie.organisation
 
 
-def test_rows_of_another_organisation_do_not_exist(alice: Person, charlie: Person, foreign: World) -> None:
+def test_rows_of_another_organisation_do_not_exist(alice: Person, charlie: Person, foreign: Tenant) -> None:
     for model in pages():
         for page in ("change", "delete", "history"):
-            answer = alice.client.get(address(model, page, row_of(foreign, charlie, model).pk))
+            response = alice.client.get(address(model, page, row_of(foreign, charlie, model).pk))
             # Django answers an unknown row with a way back to the index.
-            assert (model, page, answer.status_code) in [(model, page, 302), (model, page, 403), (model, page, 404)]
-            assert "submarine" not in answer.content.decode()
+            assert (model, page, response.status_code) in [(model, page, 302), (model, page, 403), (model, page, 404)]
+            assert "submarine" not in response.content.decode()
 
 
-def test_changes_and_actions_on_foreign_rows_change_nothing(alice: Person, charlie: Person, foreign: World) -> None:
+def test_changes_and_actions_on_foreign_rows_change_nothing(alice: Person, charlie: Person, foreign: Tenant) -> None:
     for model in pages():
         row = row_of(foreign, charlie, model)
         before = list(model._default_manager.filter(pk=row.pk).values())
@@ -170,7 +172,7 @@ def _request(person: Person) -> Any:
     return request
 
 
-def test_search_filters_and_choosers_stay_inside(alice: Person, mine: World, foreign: World) -> None:
+def test_search_filters_and_choosers_stay_inside(alice: Person, mine: Tenant, foreign: Tenant) -> None:
     for model in pages():
         text = alice.client.get(address(model, "changelist") + "?q=submarine").content.decode()
         assert "submarine source" not in text
@@ -192,9 +194,11 @@ def test_search_filters_and_choosers_stay_inside(alice: Person, mine: World, for
         ("chat_conversation", "messages__content__contains=a"),
     ],
 )
-def test_a_list_cannot_be_filtered_by_what_it_does_not_show(alice: Person, mine: World, page: str, lookup: str) -> None:
-    answer = alice.client.get(reverse(f"admin:{page}_changelist") + f"?{lookup}")
-    assert answer.status_code in (302, 400)
+def test_a_list_cannot_be_filtered_by_what_it_does_not_show(
+    alice: Person, mine: Tenant, page: str, lookup: str
+) -> None:
+    response = alice.client.get(reverse(f"admin:{page}_changelist") + f"?{lookup}")
+    assert response.status_code in (302, 400)
 
 
 def test_editors_viewers_and_deactivated_owners_cannot_enter(acme: Organisation, bob: Person, alice: Person) -> None:
@@ -203,8 +207,8 @@ def test_editors_viewers_and_deactivated_owners_cannot_enter(acme: Organisation,
         assert bob.client.get("/admin/", follow=True).status_code == 403
     alice.user.is_active = False
     alice.user.save()
-    answer = alice.client.get("/admin/")
-    assert (answer.status_code, answer["Location"].split("?")[0]) == (302, "/admin/login/")
+    response = alice.client.get("/admin/")
+    assert (response.status_code, response["Location"].split("?")[0]) == (302, "/admin/login/")
 
 
 def test_signing_in_happens_on_the_portal_s_page(db: Any) -> None:
@@ -215,7 +219,7 @@ def test_signing_in_happens_on_the_portal_s_page(db: Any) -> None:
     assert posted["Location"].startswith("/accounts/sign-in")
 
 
-def test_an_admin_sees_documents_but_no_conversations(acme: Organisation, bob: Person, mine: World) -> None:
+def test_an_admin_sees_documents_but_no_conversations(acme: Organisation, bob: Person, mine: Tenant) -> None:
     membership_create(organisation=acme, user=bob.user, role=Role.ADMIN)
     assert bob.client.get(address(Document, "changelist")).status_code == 200
     for model in (Conversation, Message):
@@ -225,16 +229,9 @@ def test_an_admin_sees_documents_but_no_conversations(acme: Organisation, bob: P
     assert "onversation" not in bob.client.get("/admin/").content.decode()
 
 
-def test_no_page_costs_more_than_twenty_queries(alice: Person, operator: Client, mine: World) -> None:
+def test_no_page_costs_more_than_twenty_queries(alice: Person, operator: Client, mine: Tenant) -> None:
     for number in range(30):
-        Document.objects.create(
-            organisation=alice.organisation,
-            source=mine.source,
-            name=f"{number}.txt",
-            bytes=1,
-            sha256=f"{number:064}",
-            uploaded_by=alice.user,
-        )
+        document_row(mine.source, f"{number}.txt", uploaded_by=alice.user)
         user = user_create(email=f"person{number}@example.org", password=PASSWORD)
         membership_create(organisation=alice.organisation, user=user, role=Role.VIEWER)
         Message.objects.create(
@@ -254,10 +251,10 @@ def test_no_page_costs_more_than_twenty_queries(alice: Person, operator: Client,
 
 
 def test_an_api_key_is_shown_once_and_kept_nowhere(alice: Person) -> None:
-    answer = alice.client.post(
+    response = alice.client.post(
         address(ApiKey, "add"), {"name": "program", "role": "editor", "scopes": ["documents:read", "chat"]}
     )
-    key = re.search(r"rk_[\w-]{40,}", answer.content.decode())
+    key = re.search(r"rk_[\w-]{40,}", response.content.decode())
     assert key is not None
     row = ApiKey.objects.get(name="program")
     assert (row.organisation, row.role, row.created_by) == (alice.organisation, "editor", alice.user)
@@ -268,7 +265,7 @@ def test_an_api_key_is_shown_once_and_kept_nowhere(alice: Person) -> None:
     assert key[0] not in str(alice.client.session.items())
 
 
-def test_a_key_is_revoked_by_an_action(alice: Person, mine: World) -> None:
+def test_a_key_is_revoked_by_an_action(alice: Person, mine: Tenant) -> None:
     chosen = {"action": "revoke", "_selected_action": [str(mine.api_key.pk)]}
     alice.client.post(address(ApiKey, "changelist"), chosen)
     mine.api_key.refresh_from_db()
@@ -276,8 +273,8 @@ def test_a_key_is_revoked_by_an_action(alice: Person, mine: World) -> None:
 
 
 def test_an_invitation_link_is_shown_once(alice: Person) -> None:
-    answer = alice.client.post(address(Invitation, "add"), {"email": "Dora@example.org", "role": "viewer"})
-    link = re.search(r"http://localhost:8000(/accounts/invitations/[\w-]+)", answer.content.decode())
+    response = alice.client.post(address(Invitation, "add"), {"email": "Dora@example.org", "role": "viewer"})
+    link = re.search(r"http://localhost:8000(/accounts/invitations/[\w-]+)", response.content.decode())
     assert link is not None
     assert Client().get(link[1]).status_code == 200
     assert Invitation.objects.get().email == "dora@example.org"
@@ -286,8 +283,8 @@ def test_an_invitation_link_is_shown_once(alice: Person) -> None:
 def test_an_admin_grants_no_role_above_their_own(acme: Organisation, alice: Person, bob: Person) -> None:
     membership_create(organisation=acme, user=bob.user, role=Role.ADMIN)
     for model, values in ((Invitation, {"email": "dora@example.org"}), (ApiKey, {"name": "mine"})):
-        answer = bob.client.post(address(model, "add"), {**values, "role": "owner", "scopes": ["chat"]})
-        assert "owner" in answer.content.decode()
+        response = bob.client.post(address(model, "add"), {**values, "role": "owner", "scopes": ["chat"]})
+        assert "owner" in response.content.decode()
         assert not model.objects.filter(role="owner", **values).exists()
     own, hers = (Membership.objects.get(user=person.user) for person in (bob, alice))
     bob.client.post(address(Membership, "change", own.pk), {"role": "owner"})
@@ -301,13 +298,13 @@ def test_an_admin_grants_no_role_above_their_own(acme: Organisation, alice: Pers
 
 def test_the_last_owner_cannot_be_demoted_here_either(alice: Person) -> None:
     own = Membership.objects.get(user=alice.user)
-    answer = alice.client.post(address(Membership, "change", own.pk), {"role": "admin"}, follow=True)
-    assert "An organisation needs an owner." in answer.content.decode()
+    response = alice.client.post(address(Membership, "change", own.pk), {"role": "admin"}, follow=True)
+    assert "An organisation needs an owner." in response.content.decode()
     own.refresh_from_db()
     assert own.role == "owner"
 
 
-def test_failed_documents_are_read_again_from_the_list(alice: Person, mine: World) -> None:
+def test_failed_documents_are_read_again_from_the_list(alice: Person, mine: Tenant) -> None:
     Document.objects.filter(pk=mine.document.pk).update(state="failed", error_code="broken_file")
     chosen = {"action": "retry", "_selected_action": [str(mine.document.pk)]}
     alice.client.post(address(Document, "changelist"), chosen)
@@ -315,7 +312,7 @@ def test_failed_documents_are_read_again_from_the_list(alice: Person, mine: Worl
     assert (mine.document.state, mine.document.error_code) == ("queued", "")
 
 
-def test_saving_a_document_s_page_changes_nothing(alice: Person, mine: World) -> None:
+def test_saving_a_document_s_page_changes_nothing(alice: Person, mine: Tenant) -> None:
     before = Document.objects.values().get(pk=mine.document.pk)
     alice.client.post(address(Document, "change", mine.document.pk), {"name": "other", "state": "failed", **INLINES})
     assert Document.objects.values().get(pk=mine.document.pk) == before
@@ -324,24 +321,24 @@ def test_saving_a_document_s_page_changes_nothing(alice: Person, mine: World) ->
 INLINES = {"versions-TOTAL_FORMS": "0", "versions-INITIAL_FORMS": "0"}
 
 
-def test_a_document_is_deleted_with_what_hangs_on_it(alice: Person, mine: World) -> None:
+def test_a_document_is_deleted_with_what_hangs_on_it(alice: Person, mine: Tenant) -> None:
     page = address(Document, "delete", mine.document.pk)
     assert alice.client.get(page).status_code == 200
     alice.client.post(page, {"post": "yes"})
     assert not Document.objects.filter(pk=mine.document.pk).exists()
     # The vectors and the file follow by a job, so the service was used and not only the row deleted.
-    assert Job.objects.filter(organisation=alice.organisation, kind="delete").exists()
+    assert Job.objects.filter(organisation=alice.organisation, kind="document_delete").exists()
 
 
-def test_saving_changed_settings_publishes_a_revision(alice: Person, mine: World) -> None:
+def test_saving_changed_settings_publishes_a_revision(alice: Person, mine: Tenant) -> None:
     page = address(Bot, "change", mine.bot.pk)
     form = _form(alice.client.get(page).content.decode())
     alice.client.post(page, form)
     assert BotRevision.objects.filter(bot=mine.bot).count() == 1
-    answer = alice.client.post(
+    response = alice.client.post(
         page, {**form, "temperature": "0.7", "starters": "One?\nTwo?", "sources": mine.source.pk}
     )
-    assert answer.status_code == 302, answer.context["errors"]
+    assert response.status_code == 302, response.context["errors"]
     mine.bot.refresh_from_db()
     assert mine.bot.live_revision is not None
     assert (mine.bot.live_revision.number, mine.bot.live_revision.parsed.temperature) == (2, 0.7)
@@ -350,20 +347,20 @@ def test_saving_changed_settings_publishes_a_revision(alice: Person, mine: World
     assert mine.bot.live_revision.created_by == alice.user
 
 
-def test_a_bot_cannot_read_a_foreign_source(alice: Person, mine: World, foreign: World) -> None:
+def test_a_bot_cannot_read_a_foreign_source(alice: Person, mine: Tenant, foreign: Tenant) -> None:
     page = address(Bot, "change", mine.bot.pk)
     form = _form(alice.client.get(page).content.decode())
-    answer = alice.client.post(page, {**form, "sources": foreign.source.pk})
-    assert answer.status_code == 200
+    response = alice.client.post(page, {**form, "sources": foreign.source.pk})
+    assert response.status_code == 200
     assert list(mine.bot.sources.all()) == []
 
 
-def test_wrong_settings_come_back_with_words(alice: Person, mine: World) -> None:
+def test_wrong_settings_come_back_with_words(alice: Person, mine: Tenant) -> None:
     page = address(Bot, "change", mine.bot.pk)
     form = _form(alice.client.get(page).content.decode())
-    answer = alice.client.post(page, {**form, "temperature": "9"})
-    assert answer.status_code == 200
-    assert "less than or equal to 2" in answer.content.decode()
+    response = alice.client.post(page, {**form, "temperature": "9"})
+    assert response.status_code == 200
+    assert "less than or equal to 2" in response.content.decode()
 
 
 def _form(page: str) -> dict[str, str]:

@@ -18,19 +18,20 @@ from app.audit.models import AuditEntry
 from app.bots.models import Bot, BotRevision
 from app.bots.services import bot_pause, bot_update
 from app.library.models import Document
-from tests.digest import changes, digest
+from tests.documents import document_row
+from tests.factories import Tenant, tenant_make
 from tests.people import PASSWORD, Person
-from tests.world import World, world_make
+from tests.snapshot import changes, snapshot
 
 
 @pytest.fixture
-def mine(alice: Person) -> World:
-    return world_make(alice, word="lighthouse")
+def mine(alice: Person) -> Tenant:
+    return tenant_make(alice, word="lighthouse")
 
 
 @pytest.fixture
-def foreign(charlie: Person) -> World:
-    return world_make(charlie, word="submarine")
+def foreign(charlie: Person) -> Tenant:
+    return tenant_make(charlie, word="submarine")
 
 
 @pytest.fixture
@@ -64,17 +65,15 @@ def fresh(row: Any) -> Any:
     return type(row)._default_manager.filter(pk=row.pk).first()
 
 
-def cases(world: World, person: Person) -> list[Case]:
+def cases(tenant: Tenant, person: Person) -> list[Case]:
     """Brings rows into the state in which there is something to do."""
-    document, bot, key, member = world.document, world.bot, world.api_key, Membership.objects.get(user=person.user)
-    failed = Document.objects.create(
-        organisation=person.organisation, source=world.source, name=f"{world.word}-2.txt", bytes=1, sha256=world.word
-    )
+    document, bot, key, member = tenant.document, tenant.bot, tenant.api_key, Membership.objects.get(user=person.user)
+    failed = document_row(tenant.source, f"{tenant.word}-2.txt")
     Document.objects.filter(pk=document.pk).update(state="failed", error_code="broken_file")
     bot_update(organisation=person.organisation.pk, bot=bot, settings={"temperature": 0.9})
     first = BotRevision.objects.get(bot=bot, number=1)
     paused = Bot.objects.create(
-        organisation=person.organisation, slug="p", name=f"{world.word} p", paused=timezone.now()
+        organisation=person.organisation, slug="p", name=f"{tenant.word} p", paused=timezone.now()
     )
     elsewhere = Client()
     elsewhere.force_login(person.user)
@@ -88,7 +87,8 @@ def cases(world: World, person: Person) -> list[Case]:
         Case("restore", first, "bot.restore", lambda: BotRevision.objects.filter(bot=bot).count() == 3, {}),
         Case("rotate", key, "api_key.rotate", lambda: fresh(key).replaced_by is not None, {"overlap": "7"}),
         Case("revoke_this", key, "api_key.revoke", lambda: fresh(key).revoked is not None, {}),
-        Case("withdraw", world.invitation, "invitation.withdraw", lambda: fresh(world.invitation) is None, {}),
+        Case("test", tenant.endpoint, "endpoint.test", lambda: fresh(tenant.endpoint).healthy is not None, {}),
+        Case("withdraw", tenant.invitation, "invitation.withdraw", lambda: fresh(tenant.invitation) is None, {}),
         Case("sign_out", member, "user.sessions_end", lambda: not signed_in.exists(), {}),
         Case(
             "suspend",
@@ -101,7 +101,7 @@ def cases(world: World, person: Person) -> list[Case]:
     ]
 
 
-def test_every_action_of_a_row_is_tried_here(alice: Person, mine: World) -> None:
+def test_every_action_of_a_row_is_tried_here(alice: Person, mine: Tenant) -> None:
     tried = {(type(case.row), case.name) for case in cases(mine, alice)}
     tried |= {(Organisation, "reopen"), (User, "sign_out"), (User, "password_new_this"), (User, "password_link")}
     offered = {
@@ -112,7 +112,7 @@ def test_every_action_of_a_row_is_tried_here(alice: Person, mine: World) -> None
     assert offered == tried
 
 
-def test_an_action_is_asked_first_then_done_and_audited(alice: Person, mine: World, operator: Client) -> None:
+def test_an_action_is_asked_first_then_done_and_audited(alice: Person, mine: Tenant, operator: Client) -> None:
     for case in cases(mine, alice):
         client = operator if case.operators_only else alice.client
         page = client.get(case.address)
@@ -124,7 +124,7 @@ def test_an_action_is_asked_first_then_done_and_audited(alice: Person, mine: Wor
         assert AuditEntry.objects.filter(action=case.audited).exists(), case.name
 
 
-def test_without_the_token_of_our_own_page_nothing_is_done(alice: Person, mine: World) -> None:
+def test_without_the_token_of_our_own_page_nothing_is_done(alice: Person, mine: Tenant) -> None:
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(alice.user)
     for case in cases(mine, alice):
@@ -132,14 +132,14 @@ def test_without_the_token_of_our_own_page_nothing_is_done(alice: Person, mine: 
         assert not case.done()
 
 
-def test_rows_of_others_cannot_be_acted_on(alice: Person, charlie: Person, bob: Person, foreign: World) -> None:
+def test_rows_of_others_cannot_be_acted_on(alice: Person, charlie: Person, bob: Person, foreign: Tenant) -> None:
     tried = cases(foreign, charlie)
-    before = digest()
+    before = snapshot()
     for case in tried:
         for method in (alice.client.get, alice.client.post):
             assert (case.name, method(case.address, case.sent).status_code) == (case.name, 404)
         bob.client.post(case.address, case.sent)
-    assert changes(before, digest()) == []
+    assert changes(before, snapshot()) == []
 
 
 def test_an_admin_does_nothing_to_who_stands_above(acme: Organisation, alice: Person, bob: Person) -> None:
@@ -148,31 +148,31 @@ def test_an_admin_does_nothing_to_who_stands_above(acme: Organisation, alice: Pe
     key = ApiKey.objects.get(name="alice")
     Client().force_login(alice.user)
     for row, name, sent in ((hers, "sign_out", {}), (key, "rotate", {"overlap": "0"}), (key, "revoke_this", {})):
-        answer = bob.client.post(address(row, name), sent, follow=True)
-        assert "role" in answer.content.decode()
+        response = bob.client.post(address(row, name), sent, follow=True)
+        assert "role" in response.content.decode()
     assert fresh(key).state == "valid"
     assert bob.client.get(address(acme, "suspend")).status_code == 403
     assert bob.client.post(address(acme, "suspend")).status_code == 403
     assert fresh(acme).suspended is None
 
 
-def test_what_cannot_be_done_now_is_not_offered_and_said_when_asked(alice: Person, mine: World) -> None:
+def test_what_cannot_be_done_now_is_not_offered_and_said_when_asked(alice: Person, mine: Tenant) -> None:
     bot_pause(organisation=alice.organisation.pk, bot=mine.bot.pk)
     page = alice.client.get(reverse("admin:bots_bot_change", args=[mine.bot.pk])).content.decode()
     assert address(mine.bot, "resume") in page
     assert address(mine.bot, "pause") not in page
     assert "There is nothing to do" in alice.client.get(address(mine.bot, "pause")).content.decode()
     Document.objects.filter(pk=mine.document.pk).update(state="queued")
-    answer = alice.client.post(address(mine.document, "cancel_this"), follow=True)
-    assert "is cancelled" in answer.content.decode()
-    answer = alice.client.post(address(mine.document, "cancel_this"), follow=True)
-    assert "Nothing is being done with this document." in answer.content.decode()
+    response = alice.client.post(address(mine.document, "cancel_this"), follow=True)
+    assert "is cancelled" in response.content.decode()
+    response = alice.client.post(address(mine.document, "cancel_this"), follow=True)
+    assert "Nothing is being done with this document." in response.content.decode()
 
 
-def test_a_rotated_key_is_shown_once_and_the_old_one_works_as_long_as_chosen(alice: Person, mine: World) -> None:
-    answer = alice.client.post(address(mine.api_key, "rotate"), {"overlap": "7"})
+def test_a_rotated_key_is_shown_once_and_the_old_one_works_as_long_as_chosen(alice: Person, mine: Tenant) -> None:
+    response = alice.client.post(address(mine.api_key, "rotate"), {"overlap": "7"})
     made = ApiKey.objects.get(replaces=mine.api_key)
-    assert f"{made.prefix}" in answer.content.decode()
+    assert f"{made.prefix}" in response.content.decode()
     assert fresh(mine.api_key).expires - timezone.now() > timedelta(days=6)
     assert "Replaced" in alice.client.get(reverse("admin:accounts_apikey_changelist")).content.decode()
     wrong = alice.client.post(address(made, "rotate"), {"overlap": "400"}, follow=True)
@@ -195,7 +195,7 @@ def test_an_operator_signs_a_person_out_and_gives_a_password(operator: Client, a
 
 
 def test_an_owner_sees_the_sign_in_rules_and_only_an_operator_makes_one(
-    alice: Person, operator: Client, mine: World
+    alice: Person, operator: Client, mine: Tenant
 ) -> None:
     rules = ClaimRule.objects.filter(organisation=alice.organisation)
     before = list(rules.values())

@@ -10,9 +10,9 @@ from django.urls import reverse
 
 from app.accounts.models import ApiKey
 from app.audit.models import AuditEntry
-from tests.admin_doors import address, registered
+from tests.admin_routes import address, registered
+from tests.factories import Tenant, tenant_make
 from tests.people import Person
-from tests.world import World, world_make
 
 FILTERS = ("__exact=%00", "__id__exact=x")
 ODD = (
@@ -29,11 +29,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def world(alice: Person) -> World:
-    return world_make(alice, word="lighthouse")
+def tenant(alice: Person) -> Tenant:
+    return tenant_make(alice, word="lighthouse")
 
 
-def knocks() -> Iterator[tuple[str, str, dict[str, Any]]]:
+def requests() -> Iterator[tuple[str, str, dict[str, Any]]]:
     for model in registered():
         page, place = admin.site._registry[model], address(model, "changelist")
         yield "get", f"{place}x/change/", {}
@@ -48,19 +48,19 @@ def knocks() -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "get", reverse("admin:search") + "?s=%00&extended=1", {}
 
 
-def test_no_odd_request_makes_the_admin_fail(world: World, client: Client) -> None:
-    owner = world.bot.organisation.memberships.get(role="owner").user
+def test_no_odd_request_makes_the_admin_fail(tenant: Tenant, client: Client) -> None:
+    owner = tenant.bot.organisation.memberships.get(role="owner").user
     owner.is_operator = True
     owner.save()
     client.force_login(owner)
     client.raise_request_exception = False
-    answers = {place: getattr(client, method)(place, values).status_code for method, place, values in knocks()}
-    assert [f"{place}: {status}" for place, status in answers.items() if status >= 500] == []
-    assert 400 in answers.values()
-    assert len(answers) > 80
+    responses = {place: getattr(client, method)(place, values).status_code for method, place, values in requests()}
+    assert [f"{place}: {status}" for place, status in responses.items() if status >= 500] == []
+    assert 400 in responses.values()
+    assert len(responses) > 80
 
 
-def test_a_list_is_filtered_by_what_its_filters_ask_for_and_nothing_else(world: World, alice: Person) -> None:
+def test_a_list_is_filtered_by_what_its_filters_ask_for_and_nothing_else(tenant: Tenant, alice: Person) -> None:
     def status(query: str) -> int:
         return alice.client.get(f"/admin/accounts/apikey/?{query}").status_code
 

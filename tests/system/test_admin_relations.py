@@ -13,30 +13,30 @@ from selectolax.lexbor import LexborHTMLParser
 
 from app.accounts.choices import Role
 from app.accounts.services import membership_create
-from tests.digest import changes, digest
+from tests.factories import Tenant, tenant_make
 from tests.people import Person
+from tests.snapshot import changes, snapshot
 from tests.system.test_admin import pages, row_of
-from tests.world import World, world_make
 
 # Of the account's own making, and of each change: not what a form could carry over.
 PASSING = ("accounts.SignIn", "sessions.Session")
 
 
 @pytest.fixture
-def mine(alice: Person) -> World:
-    return world_make(alice, word="lighthouse")
+def mine(alice: Person) -> Tenant:
+    return tenant_make(alice, word="lighthouse")
 
 
 @pytest.fixture
-def foreign(charlie: Person) -> World:
-    return world_make(charlie, word="submarine")
+def foreign(charlie: Person) -> Tenant:
+    return tenant_make(charlie, word="submarine")
 
 
 def address(model: type[Model], page: str, *args: Any) -> str:
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
 
 
-def forms_of(person: Person, world: World) -> Iterator[tuple[type[Model], str, Any, dict[str, Any]]]:
+def forms_of(person: Person, tenant: Tenant) -> Iterator[tuple[type[Model], str, Any, dict[str, Any]]]:
     """Every form that the person may save: its table, its address, and the fields that name other rows."""
     request = RequestFactory().get("/admin/")
     request.user = person.user
@@ -44,7 +44,7 @@ def forms_of(person: Person, world: World) -> Iterator[tuple[type[Model], str, A
     for model in pages():
         page = admin.site._registry[model]
         places = [("add", None)] if page.has_add_permission(request) else []
-        row = row_of(world, person, model)
+        row = row_of(tenant, person, model)
         if page.has_change_permission(request, row):
             places.append(("change", row))
         for name, obj in places:
@@ -73,26 +73,26 @@ def filled(page: str) -> dict[str, Any]:
 
 
 def test_every_relation_of_every_form_refuses_rows_of_others(
-    alice: Person, charlie: Person, mine: World, foreign: World, third_of_alice: None
+    alice: Person, charlie: Person, mine: Tenant, foreign: Tenant, third_of_alice: None
 ) -> None:
     tried = []
-    before = digest()
+    before = snapshot()
     for model, place, _, related in forms_of(alice, mine):
         for name, field in related.items():
             other = row_of(foreign, charlie, field.queryset.model)
             form = filled(alice.client.get(place).content.decode())
             form |= {"name": "taken", "email": "taken@example.org", "slug": "taken", "role": "viewer"}
-            answer = alice.client.post(place, {**form, name: [str(other.pk)]})
+            response = alice.client.post(place, {**form, name: [str(other.pk)]})
             tried.append((model.__name__, name))
-            assert answer.status_code == 200, f"{model.__name__}.{name} took a row of another organisation"
-            assert answer.context["errors"], (model, name)
-            assert "submarine" not in answer.content.decode()
-    assert changes(before, digest()) == []
+            assert response.status_code == 200, f"{model.__name__}.{name} took a row of another organisation"
+            assert response.context["errors"], (model, name)
+            assert "submarine" not in response.content.decode()
+    assert changes(before, snapshot()) == []
     assert len(tried) >= 4, tried
 
 
 def test_fields_that_no_form_shows_are_not_taken_either(
-    alice: Person, charlie: Person, mine: World, foreign: World
+    alice: Person, charlie: Person, mine: Tenant, foreign: Tenant
 ) -> None:
     """Every relation of every table, the organisation above all, sent with a form that does not ask for it."""
     for model, place, obj, related in list(forms_of(alice, mine)):
@@ -104,9 +104,9 @@ def test_fields_that_no_form_shows_are_not_taken_either(
         if not hidden:
             continue
         form = filled(alice.client.get(place).content.decode())
-        before = digest()
+        before = snapshot()
         alice.client.post(place, {**form, **hidden})
-        assert changes(before, digest(), but=[str(alice.organisation.pk)]) == [], (model, place)
+        assert changes(before, snapshot(), but=[str(alice.organisation.pk)]) == [], (model, place)
         if obj is not None:
             assert type(obj)._default_manager.get(pk=obj.pk).__dict__.get("organisation_id") in (
                 None,

@@ -1,6 +1,6 @@
-"""Nothing is changed without a trace: every writing operation of the API and every door of every admin page.
+"""Nothing is changed without a trace: every writing operation of the API and every route of every admin page.
 
-The doors come from the router and the admin site. One that leaves no entry in the audit trail fails here, unless it
+The routes come from the router and the admin site. One that leaves no entry in the audit trail fails here, unless it
 stands below with its reason; so does one that this test does not know how to make succeed.
 """
 
@@ -19,13 +19,15 @@ from app.accounts.services import membership_create, user_create
 from app.audit.actors import KEY, PERSON
 from app.audit.models import AuditEntry
 from app.bots.models import Bot
-from app.library.models import Document, Job, Source
+from app.jobs.models import Job
+from app.library.models import Document, Source
+from app.llm.models import ModelEndpoint
 from app.plans.models import Plan
 from app.privacy.models import Erasure, Export
-from tests.doors import Door, doors, knock_at
+from tests.factories import Tenant, tenant_make
 from tests.people import PASSWORD, Person
+from tests.routes import Route, request_for, routes
 from tests.system.test_admin import address, row_of
-from tests.world import World, world_make
 
 CALLS_WITHOUT_A_TRACE = {
     "POST /api/v1/search": "reads",
@@ -35,24 +37,24 @@ CALLS_WITHOUT_A_TRACE = {
     "POST /api/v1/messages/{message_id}/stop": "the reader's own",
     "POST /api/v1/messages/{message_id}/feedback": "the reader's own",
 }
-WRITING = [door for door in doors() if door.writes and door.name not in CALLS_WITHOUT_A_TRACE]
+WRITING = [route for route in routes() if route.writes and route.name not in CALLS_WITHOUT_A_TRACE]
 
 
-def failed(world: World) -> None:
-    Job.objects.filter(document=world.document).update(state="done")
-    Document.objects.filter(pk=world.document.pk).update(state="failed", error_code="broken_file")
-    Erasure.objects.filter(pk=world.erasure.pk).update(state="failed", error_code="interrupted")
+def failed(tenant: Tenant) -> None:
+    Job.objects.filter(subject=str(tenant.document.pk)).update(state="done")
+    Document.objects.filter(pk=tenant.document.pk).update(state="failed", error_code="broken_file")
+    Erasure.objects.filter(pk=tenant.erasure.pk).update(state="failed", error_code="interrupted")
 
 
-def another_owner(world: World) -> None:
+def another_owner(tenant: Tenant) -> None:
     second = user_create(email="second@example.org", password=PASSWORD)
-    membership_create(organisation=world.source.organisation, user=second, role=Role.OWNER)
+    membership_create(organisation=tenant.source.organisation, user=second, role=Role.OWNER)
 
 
-def queued(world: World) -> None:
-    Job.objects.filter(document=world.document).update(state="done")
-    Document.objects.filter(pk=world.document.pk).update(state="queued")
-    Job.objects.filter(pk=world.job.pk).update(state="queued")
+def queued(tenant: Tenant) -> None:
+    Job.objects.filter(subject=str(tenant.document.pk)).update(state="done")
+    Document.objects.filter(pk=tenant.document.pk).update(state="queued")
+    Job.objects.filter(pk=tenant.job.pk).update(state="queued")
 
 
 def _set(model: Any, pk: Any, **values: Any) -> None:
@@ -60,7 +62,7 @@ def _set(model: Any, pk: Any, **values: Any) -> None:
 
 
 # What a call or an action needs before it can succeed.
-BEFORE: dict[str, Callable[[World], None]] = {
+BEFORE: dict[str, Callable[[Tenant], None]] = {
     "POST /api/v1/documents/{document_id}/cancel": queued,
     "POST /api/v1/erasures": another_owner,
     "POST /api/v1/documents/{document_id}/retry": failed,
@@ -68,16 +70,16 @@ BEFORE: dict[str, Callable[[World], None]] = {
     "retry_this": failed,
     "cancel": queued,
     "cancel_this": queued,
-    "resume": lambda world: _set(Bot, world.bot.pk, paused=timezone.now()),
-    "reopen": lambda world: _set(Organisation, world.bot.organisation_id, suspended=timezone.now()),
+    "resume": lambda tenant: _set(Bot, tenant.bot.pk, paused=timezone.now()),
+    "reopen": lambda tenant: _set(Organisation, tenant.bot.organisation_id, suspended=timezone.now()),
 }
 # What a button's confirmation asks for besides.
 ASKED = {"rotate": {"overlap": "1"}}
 
 
 @pytest.fixture
-def mine(alice: Person) -> World:
-    return world_make(alice, word="lighthouse")
+def mine(alice: Person) -> Tenant:
+    return tenant_make(alice, word="lighthouse")
 
 
 @pytest.fixture
@@ -95,26 +97,28 @@ def new_since(before: set[Any]) -> list[AuditEntry]:
     return list(AuditEntry.objects.exclude(pk__in=before).order_by("at"))
 
 
-def prepared(name: str, world: World) -> set[Any]:
-    BEFORE.get(name, lambda world: None)(world)
+def prepared(name: str, tenant: Tenant) -> set[Any]:
+    BEFORE.get(name, lambda tenant: None)(tenant)
     return traces()
 
 
 def test_the_list_of_calls_without_a_trace_names_calls() -> None:
-    assert set(CALLS_WITHOUT_A_TRACE) <= {door.name for door in doors()}
+    assert set(CALLS_WITHOUT_A_TRACE) <= {route.name for route in routes()}
     assert len(WRITING) > 10
 
 
-@pytest.mark.parametrize("door", WRITING, ids=lambda door: door.name)
+@pytest.mark.parametrize("route", WRITING, ids=lambda route: route.name)
 @pytest.mark.parametrize("way", [KEY, PERSON])
-def test_every_writing_call_leaves_an_entry_of_its_caller(alice: Person, mine: World, door: Door, way: str) -> None:
-    before = prepared(door.name, mine)
-    knock = knock_at(door, mine)
+def test_every_writing_call_leaves_an_entry_of_its_caller(alice: Person, mine: Tenant, route: Route, way: str) -> None:
+    before = prepared(route.name, mine)
+    request = request_for(route, mine)
     client, headers = (Client(), alice.headers) if way == KEY else (alice.client, {})
-    answer = client.generic(door.method, knock.path, knock.data, content_type=knock.content_type, headers=headers)
-    assert answer.status_code < 300, (door.name, answer.content)
+    response = client.generic(
+        route.method, request.path, request.data, content_type=request.content_type, headers=headers
+    )
+    assert response.status_code < 300, (route.name, response.content)
     made = new_since(before)
-    assert made, f"{door.name} changes something without an entry in the audit trail (app/audit/trail.py)"
+    assert made, f"{route.name} changes something without an entry in the audit trail (app/audit/trail.py)"
     actor = ApiKey.objects.get(name="alice").pk if way == KEY else alice.user.pk
     assert {(entry.actor_kind, entry.actor) for entry in made} == {(way, actor)}
     # What erases a person's whole account is told to the box as well.
@@ -124,18 +128,19 @@ def test_every_writing_call_leaves_an_entry_of_its_caller(alice: Person, mine: W
 
 
 # What to fill in on a page's form: to add a row, and to change one.
-ADDED: dict[Any, Callable[[World], dict[str, str]]] = {
-    Organisation: lambda world: {"name": "New", "slug": "new", "plan": "unlimited"},
-    User: lambda world: {"email": "new@example.org", "name": "New"},
-    Membership: lambda world: {"user": str(User.objects.get(email="operator@example.org").pk), "role": "viewer"},
-    Invitation: lambda world: {"email": "new@example.org", "role": "viewer"},
-    ApiKey: lambda world: {"name": "new", "role": "viewer"},
-    ClaimRule: lambda world: {"claim": "groups", "value": "new", "role": "viewer"},
-    Plan: lambda world: {"name": "new", "title": "New"},
-    Source: lambda world: {"name": "new"},
-    Export: lambda world: {},
-    Erasure: lambda world: {"confirm": world.source.organisation.slug},
-    Bot: lambda world: {"name": "New", "slug": "new"},
+ADDED: dict[Any, Callable[[Tenant], dict[str, str]]] = {
+    Organisation: lambda tenant: {"name": "New", "slug": "new", "plan": "unlimited"},
+    User: lambda tenant: {"email": "new@example.org", "name": "New"},
+    Membership: lambda tenant: {"user": str(User.objects.get(email="operator@example.org").pk), "role": "viewer"},
+    Invitation: lambda tenant: {"email": "new@example.org", "role": "viewer"},
+    ApiKey: lambda tenant: {"name": "new", "role": "viewer"},
+    ClaimRule: lambda tenant: {"claim": "groups", "value": "new", "role": "viewer"},
+    Plan: lambda tenant: {"name": "new", "title": "New"},
+    Source: lambda tenant: {"name": "new"},
+    Export: lambda tenant: {},
+    Erasure: lambda tenant: {"confirm": tenant.source.organisation.slug},
+    Bot: lambda tenant: {"name": "New", "slug": "new"},
+    ModelEndpoint: lambda tenant: {"name": "New", "kind": "vllm", "url": "https://93.184.215.14/v1"},
 }
 CHANGED: dict[Any, dict[str, str]] = {
     Organisation: {"name": "Another name"},
@@ -145,6 +150,7 @@ CHANGED: dict[Any, dict[str, str]] = {
     Plan: {"title": "Another title"},
     Source: {"name": "another name"},
     Bot: {"name": "Another name"},
+    ModelEndpoint: {"name": "Another name"},
 }
 # Pages that change nothing by themselves, with the reason.
 UNCHANGED = {Document: "by its buttons only"}
@@ -152,8 +158,8 @@ UNCHANGED = {Document: "by its buttons only"}
 READING_ACTIONS: dict[str, str] = {}
 
 
-def pages(door: str) -> list[Any]:
-    found = [model for model, page in admin.site._registry.items() if getattr(page, door)]
+def pages(route: str) -> list[Any]:
+    found = [model for model, page in admin.site._registry.items() if getattr(page, route)]
     assert found
     return found
 
@@ -180,10 +186,10 @@ def sent(client: Client, page: str, values: dict[str, Any]) -> list[AuditEntry]:
     """The entries that sending a page's form leaves."""
     form = form_of(client.get(page).content.decode())
     before = traces()
-    answer = client.post(page, {**form, **values})
-    shown = LexborHTMLParser(answer.content.decode()) if answer.content else None
+    response = client.post(page, {**form, **values})
+    shown = LexborHTMLParser(response.content.decode()) if response.content else None
     wrong = [each.text(strip=True) for each in shown.css(".errorlist, .errornote, [role=alert]")] if shown else []
-    assert answer.status_code in (200, 302), page
+    assert response.status_code in (200, 302), page
     assert [each for each in wrong if each] == []
     return new_since(before)
 
@@ -195,7 +201,7 @@ def by_operator(entries: list[AuditEntry], what: Any) -> None:
 
 
 @pytest.mark.parametrize("model", pages("may_add"))
-def test_every_page_that_adds_leaves_an_entry(operator: Client, alice: Person, mine: World, model: Any) -> None:
+def test_every_page_that_adds_leaves_an_entry(operator: Client, alice: Person, mine: Tenant, model: Any) -> None:
     assert model in ADDED, "say above what to fill in"
     values = ADDED[model](mine)
     if any(field.name == "organisation" for field in model._meta.fields):
@@ -204,7 +210,7 @@ def test_every_page_that_adds_leaves_an_entry(operator: Client, alice: Person, m
 
 
 @pytest.mark.parametrize("model", pages("may_change"))
-def test_every_page_that_changes_leaves_an_entry(operator: Client, bob: Person, mine: World, model: Any) -> None:
+def test_every_page_that_changes_leaves_an_entry(operator: Client, bob: Person, mine: Tenant, model: Any) -> None:
     if model in UNCHANGED:
         return
     assert model in CHANGED, "say above what to change"
@@ -218,7 +224,7 @@ def test_every_page_that_changes_leaves_an_entry(operator: Client, bob: Person, 
 @pytest.mark.parametrize("model", pages("may_delete"))
 @pytest.mark.parametrize("way", ["page", "action"])
 def test_every_page_that_deletes_leaves_an_entry(
-    operator: Client, bob: Person, mine: World, model: Any, way: str
+    operator: Client, bob: Person, mine: Tenant, model: Any, way: str
 ) -> None:
     row = bob.user.memberships.first() if model is Membership else row_of(mine, bob, model)
     assert row is not None
@@ -244,7 +250,7 @@ def actions(model: Any) -> list[str]:
     return [name for name in page.get_actions(_request()) if name != "delete_selected"]
 
 
-def test_every_action_leaves_an_entry(operator: Client, alice: Person, mine: World) -> None:
+def test_every_action_leaves_an_entry(operator: Client, alice: Person, mine: Tenant) -> None:
     tried = 0
     for model in admin.site._registry:
         row = row_of(mine, alice, model)
@@ -271,7 +277,7 @@ def _buttons(page: Any) -> list[str]:
 
 
 @pytest.mark.parametrize(("model", "name"), buttons(), ids=lambda each: getattr(each, "__name__", each))
-def test_every_button_leaves_an_entry(operator: Client, alice: Person, mine: World, model: Any, name: str) -> None:
+def test_every_button_leaves_an_entry(operator: Client, alice: Person, mine: Tenant, model: Any, name: str) -> None:
     prepared(name, mine)
     row = row_of(mine, alice, model)
     page: Any = admin.site._registry[model]

@@ -11,9 +11,9 @@ from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 
 from app.accounts.auth import _callers
 from app.errors import RefdeskError
-from tests.doors import DESCRIPTION, Door, Knock, Visitor, doors, knock_at, value_of
+from tests.factories import Tenant, tenant_make
 from tests.people import Person
-from tests.world import World, world_make
+from tests.routes import DESCRIPTION, Caller, RequestSpec, Route, request_for, routes, value_of
 
 DEEP = 10_000
 BAD_VALUES: list[Any] = [
@@ -60,107 +60,111 @@ BAD_BODIES: list[tuple[str, bytes, str]] = [
     ("XML", b"<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", "application/xml"),
     ("more than fits", b'"' + b"x" * 3_000_000 + b'"', "application/json"),
 ]
-DOORS = doors()
+ROUTES = routes()
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def world(alice: Person) -> World:
+def tenant(alice: Person) -> Tenant:
     _callers.clear()
-    return world_make(alice, word="lighthouse")
+    return tenant_make(alice, word="lighthouse")
 
 
 def as_json(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
-def knocks(door: Door, world: World) -> Iterator[tuple[str, Knock]]:
-    """Every bad request of one door, with its description."""
-    good = knock_at(door, world)
+def requests(route: Route, tenant: Tenant) -> Iterator[tuple[str, RequestSpec]]:
+    """Every bad request of one route, with its description."""
+    good = request_for(route, tenant)
     for name, data, content_type in BAD_BODIES:
-        yield f"with {name} as its body", Knock(good.path, data, content_type, ())
-    for name in door.names("query"):
+        yield f"with {name} as its body", RequestSpec(good.path, data, content_type, ())
+    for name in route.names("query"):
         for bad in ("", "\0", "-1", "9" * 400, "1e9", "x" * 5000, "\ud7ff", "%", "null", "2026-13-45"):
-            yield f"?{name}={bad[:20]!r}", Knock(f"{good.path.split('?')[0]}?{urlencode({name: bad})}", b"", "", ())
-    for name in door.path_names:
+            yield (
+                f"?{name}={bad[:20]!r}",
+                RequestSpec(f"{good.path.split('?')[0]}?{urlencode({name: bad})}", b"", "", ()),
+            )
+    for name in route.path_names:
         for bad in ("0", "\0", "x" * 3000, "..", "🦉", "9" * 400, "00000000-0000-0000-0000-000000000000", "%zz"):
-            path = door.path.replace(f"{{{name}}}", quote(bad, safe=""))
-            for other in door.path_names:
-                path = path.replace(f"{{{other}}}", str(value_of(door, other, world)))
-            yield f"{name}={bad[:20]!r}", Knock(path, good.data, good.content_type, ())
-    yield from body_knocks(door, world, good)
+            path = route.path.replace(f"{{{name}}}", quote(bad, safe=""))
+            for other in route.path_names:
+                path = path.replace(f"{{{other}}}", str(value_of(route, other, tenant)))
+            yield f"{name}={bad[:20]!r}", RequestSpec(path, good.data, good.content_type, ())
+    yield from body_knocks(route, tenant, good)
 
 
-def body_knocks(door: Door, world: World, good: Knock) -> Iterator[tuple[str, Knock]]:
-    described = door.body()
+def body_knocks(route: Route, tenant: Tenant, good: RequestSpec) -> Iterator[tuple[str, RequestSpec]]:
+    described = route.body()
     if described is None:
         return
     media_type, properties = described
-    fields = {name: value_of(door, name, world) for name in properties if name != "file"}
+    fields = {name: value_of(route, name, tenant) for name in properties if name != "file"}
     for name in fields:
         for bad in BAD_VALUES:
             if media_type.startswith("multipart/"):
                 data, kind = encode_multipart(BOUNDARY, {**fields, name: str(bad)}), MULTIPART_CONTENT
             else:
                 data, kind = as_json({**fields, name: bad}), "application/json"
-            yield f"with {name}={str(bad)[:20]!r}", Knock(good.path, data, kind, ())
+            yield f"with {name}={str(bad)[:20]!r}", RequestSpec(good.path, data, kind, ())
     if not media_type.startswith("multipart/"):
         extra = {"id": "1", "organisation": "1", "organisation_id": "1", "is_operator": True, "created": 0}
-        yield "with columns of the table", Knock(good.path, as_json({**fields, **extra}), "application/json", ())
+        yield "with columns of the table", RequestSpec(good.path, as_json({**fields, **extra}), "application/json", ())
 
 
-@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.name)
-async def test_bad_requests_are_refused_and_never_fail(door: Door, world: World, alice: Person) -> None:
-    visitor = Visitor("alice", headers=alice.headers)
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+async def test_bad_requests_are_refused_and_never_fail(route: Route, tenant: Tenant, alice: Person) -> None:
+    caller = Caller("alice", headers=alice.headers)
     failed = []
-    for words, knock in knocks(door, world):
-        answer = await visitor.send(door.method, knock)
+    for words, request in requests(route, tenant):
+        response = await caller.send(route.method, request)
         # 503: the request was good enough to need an engine that this test does not start.
-        if answer.status >= 500 and answer.status != 503:
-            failed.append(f"{words}: {answer.status}")
-        elif answer.status >= 400 and "error" not in json.loads(answer.text):
-            failed.append(f"{words}: {answer.status} without the shape of an error")
+        if response.status >= 500 and response.status != 503:
+            failed.append(f"{words}: {response.status}")
+        elif response.status >= 400 and "error" not in json.loads(response.text):
+            failed.append(f"{words}: {response.status} without the shape of an error")
     assert failed == []
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "status", "code"),
-    [
-        ("GET", "/api/v1/nothing", 404, "not_found"),
-        ("GET", "/api/v2/me", 404, "not_found"),
-        ("GET", "/api/", 404, "not_found"),
-        ("GET", "/api/v1", 404, "not_found"),
-        ("POST", "/api/v1/me", 405, "method_not_allowed"),
-        ("DELETE", "/api/v1/documents", 405, "method_not_allowed"),
-        ("OPTIONS", "/api/v1/me", 405, "method_not_allowed"),
-        ("GET", "/api/v1/openapi.json", 401, "not_signed_in"),
-    ],
-)
-def test_what_no_route_takes_is_answered_in_the_one_shape(method: str, path: str, status: int, code: str) -> None:
-    answer = Client().generic(method, path)
-    assert (answer.status_code, answer["Content-Type"].split(";")[0]) == (status, "application/json")
-    error = answer.json()["error"]
-    assert error["code"] == code
-    assert error["request_id"] == answer["X-Request-ID"]
-    assert error["details"]["hint"]
+NO_ROUTES = [
+    ("GET", "/api/v1/nothing", 404, "not_found"),
+    ("GET", "/api/v2/me", 404, "not_found"),
+    ("GET", "/api/", 404, "not_found"),
+    ("GET", "/api/v1", 404, "not_found"),
+    ("POST", "/api/v1/me", 405, "method_not_allowed"),
+    ("DELETE", "/api/v1/documents", 405, "method_not_allowed"),
+    ("OPTIONS", "/api/v1/me", 405, "method_not_allowed"),
+    ("GET", "/api/v1/openapi.json", 401, "not_signed_in"),
+]
+
+
+def test_what_no_route_takes_is_answered_in_the_one_shape(subtests: pytest.Subtests) -> None:
+    for method, path, status, code in NO_ROUTES:
+        with subtests.test(method=method, path=path):
+            response = Client().generic(method, path)
+            assert (response.status_code, response["Content-Type"].split(";")[0]) == (status, "application/json")
+            error = response.json()["error"]
+            assert error["code"] == code
+            assert error["request_id"] == response["X-Request-ID"]
+            assert error["details"]["hint"]
 
 
 def test_outside_the_api_an_error_is_a_page(alice: Person) -> None:
-    answer = alice.client.get("/nothing-here")
-    assert (answer.status_code, answer["Content-Type"].split(";")[0]) == (404, "text/html")
+    response = alice.client.get("/nothing-here")
+    assert (response.status_code, response["Content-Type"].split(";")[0]) == (404, "text/html")
 
 
 async def test_a_wrong_host_is_refused() -> None:
-    answer = await AsyncClient().get("/api/v1/me", headers={"Host": "evil.example"})
-    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid_request")
+    response = await AsyncClient().get("/api/v1/me", headers={"Host": "evil.example"})
+    assert (response.status_code, response.json()["error"]["code"]) == (422, "invalid_request")
 
 
 def test_what_is_wrong_is_named_as_it_was_sent(alice: Person) -> None:
     def refused(body: str) -> Any:
-        answer = Client().post("/api/v1/sources", body, content_type="application/json", headers=alice.headers)
-        assert answer.status_code == 422
-        return answer.json()["error"]
+        response = Client().post("/api/v1/sources", body, content_type="application/json", headers=alice.headers)
+        assert response.status_code == 422
+        return response.json()["error"]
 
     assert refused('{"name": ')["message"] == "The body of the request is not JSON."
     assert refused('{"name": 1}')["details"]["fields"][0]["field"] == "body.name"

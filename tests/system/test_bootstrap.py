@@ -19,10 +19,13 @@ SECRET = re.compile(r"(?<!VAL)KEY|SECRET|PASSWORD|TOKEN")
 IN_USE = {"SECRET_KEY"}
 OPEN = sorted(route for route, declared in page_policies().items() if declared is not None and declared.role is None)
 
+LANES = ("interactive", "cpu", "network", "slow")
 # Fields of each answer: a new one is added here, by somebody who has thought of who will read it.
 PAGE = {"data-api"}
 FIELDS: dict[str, set[str]] = {
-    "health": {"status", "version", "queues", "queues.queued", "queues.running", "queues.answers"},
+    "health": {"status", "version", "queues", "queues.queued", "queues.running", "queues.answers", "queues.lanes"}
+    | {f"queues.lanes.{lane}" for lane in LANES}
+    | {f"queues.lanes.{lane}.{state}" for lane in LANES for state in ("queued", "running")},
     "ready": {"ready", "engines"},
     # Not there without a token in the settings (test_metrics.py).
     "metrics": PAGE,
@@ -46,11 +49,11 @@ def address(route: str) -> str:
     return "/" + re.sub(r"<(?:\w+:)?(\w+)>", "nothing", route)
 
 
-def fields_of(answer: HttpResponse) -> set[str]:
-    """Paths of the keys of a JSON answer; names of the inputs and data attributes of a page."""
-    if answer.headers.get("Content-Type", "").startswith("application/json"):
-        return set(_paths(json.loads(answer.content)))
-    page = LexborHTMLParser(answer.content.decode() or "<p></p>")
+def fields_of(response: HttpResponse) -> set[str]:
+    """Return paths of the keys of a JSON response; names of the inputs and data attributes of a page."""
+    if response.headers.get("Content-Type", "").startswith("application/json"):
+        return set(_paths(json.loads(response.content)))
+    page = LexborHTMLParser(response.content.decode() or "<p></p>")
     named = {node.attributes.get("name") or "" for node in page.css("input, select, textarea, button")}
     data = {name for node in page.css("*") for name in node.attributes if name.startswith("data-")}
     scripts = {"script" for node in page.css("script:not([src])") if node.text().strip()}
@@ -82,7 +85,7 @@ def canaries() -> Iterator[set[str]]:
         yield {CANARY, *(value for value in values if len(value) > 12)}
 
 
-def answers() -> Iterator[tuple[str, HttpResponse]]:
+def responses() -> Iterator[tuple[str, HttpResponse]]:
     for route in OPEN:
         for method in ("get", "post", "head", "options"):
             yield f"{method} {route}", getattr(Client(), method)(address(route))
@@ -92,30 +95,30 @@ def answers() -> Iterator[tuple[str, HttpResponse]]:
 
 def test_no_secret_is_in_any_open_answer(canaries: set[str]) -> None:
     asked = 0
-    for name, answer in answers():
-        told = f"{'' if answer.streaming else answer.content.decode()} {answer.headers} {answer.cookies}"
+    for name, response in responses():
+        told = f"{'' if response.streaming else response.content.decode()} {response.headers} {response.cookies}"
         asked += 1
         assert [canary for canary in canaries if canary in told] == [], name
-        assert answer.status_code != 500, name
+        assert response.status_code != 500, name
     assert asked > 20
 
 
 def test_open_answers_have_these_fields_and_no_others() -> None:
     found = {}
     for route in OPEN:
-        answer = Client().get(address(route))
-        found[route] = {name for name in fields_of(answer) if not name.startswith("engines.")}
-        if answer.status_code in (405, 302):
+        response = Client().get(address(route))
+        found[route] = {name for name in fields_of(response) if not name.startswith("engines.")}
+        if response.status_code in (405, 302):
             found[route] = set()
     assert found == FIELDS
 
 
 def test_an_error_tells_these_fields_and_no_others() -> None:
     for path, status in (("/api/v1/me", 401), ("/api/v1/nothing", 404), ("/api/v1/openapi.json", 401)):
-        answer = Client().get(path)
-        assert answer.status_code == status
+        response = Client().get(path)
+        assert response.status_code == status
         told = {"error", "error.code", "error.message", "error.details", "error.details.hint", "error.request_id"}
-        assert fields_of(answer) == told, path
+        assert fields_of(response) == told, path
 
 
 def test_engines_say_only_whether_they_work() -> None:

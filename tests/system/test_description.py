@@ -6,41 +6,41 @@ from typing import Any
 import pytest
 from django.test import AsyncClient
 
-from tests.doors import Door, Visitor, doors
+from tests.factories import Tenant, tenant_make
 from tests.people import Person
-from tests.world import World, world_make
+from tests.routes import Caller, Route, routes
 
 pytestmark = pytest.mark.django_db(transaction=True)
-DOORS = doors()
+ROUTES = routes()
 
 
 @pytest.fixture
-def world(alice: Person) -> World:
-    return world_make(alice, word="lighthouse")
+def tenant(alice: Person) -> Tenant:
+    return tenant_make(alice, word="lighthouse")
 
 
-def named(door: Door, status: int) -> set[str]:
-    answers = door.schema["responses"]
-    assert str(status) in answers or status >= 400, f"{door.name} answers {status}, which is not described"
-    return set(answers.get(str(status), answers["default"]).get("content", {}))
+def named(route: Route, status: int) -> set[str]:
+    responses = route.schema["responses"]
+    assert str(status) in responses or status >= 400, f"{route.name} answers {status}, which is not described"
+    return set(responses.get(str(status), responses["default"]).get("content", {}))
 
 
-@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.name)
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
 async def test_every_answer_is_of_a_status_and_type_that_the_description_names(
-    door: Door, world: World, alice: Person
+    route: Route, tenant: Tenant, alice: Person
 ) -> None:
-    answer = await Visitor("alice", headers=alice.headers).knock(door, world)
-    described = named(door, answer.status)
-    kind = re.search(r"^content-type: ([^;\n]*)", answer.headers, re.IGNORECASE | re.MULTILINE)
-    assert (kind and kind[1] in described) or "*/*" in described or (answer.status == 204 and described == set())
+    response = await Caller("alice", headers=alice.headers).request(route, tenant)
+    described = named(route, response.status)
+    kind = re.search(r"^content-type: ([^;\n]*)", response.headers, re.IGNORECASE | re.MULTILINE)
+    assert (kind and kind[1] in described) or "*/*" in described or (response.status == 204 and described == set())
 
 
 @pytest.mark.parametrize("path", ["/api/v1/audit", "/api/v1/usage"])
 async def test_a_table_as_a_file_is_described(path: str, alice: Person) -> None:
-    (door,) = (door for door in DOORS if door.name == f"GET {path}")
-    answer = await AsyncClient().get(f"{path}?format=csv", headers=alice.headers)
-    assert answer["Content-Type"].split(";")[0] == "text/csv"
-    assert named(door, 200) == {"application/json", "text/csv"}
+    (route,) = (route for route in ROUTES if route.name == f"GET {path}")
+    response = await AsyncClient().get(f"{path}?format=csv", headers=alice.headers)
+    assert response["Content-Type"].split(";")[0] == "text/csv"
+    assert named(route, 200) == {"application/json", "text/csv"}
 
 
 async def send(path: str, person: Person, body: dict[str, Any], method: str = "post") -> int:
@@ -49,8 +49,8 @@ async def send(path: str, person: Person, body: dict[str, Any], method: str = "p
 
 
 @pytest.mark.parametrize("value", [True, "6", None])
-async def test_only_a_number_is_a_number(value: Any, world: World, alice: Person) -> None:
-    bot, key = f"/api/v1/bots/{world.bot.slug}", f"/api/v1/api-keys/{world.api_key.pk}/rotate"
+async def test_only_a_number_is_a_number(value: Any, tenant: Tenant, alice: Person) -> None:
+    bot, key = f"/api/v1/bots/{tenant.bot.slug}", f"/api/v1/api-keys/{tenant.api_key.pk}/rotate"
     assert await send(bot, alice, {"chat_history_length": value}, "patch") == 422
     assert await send(bot, alice, {"temperature": value}, "patch") == 422
     assert await send(key, alice, {"overlap_days": value}) == 422

@@ -1,7 +1,6 @@
 """The pages say what the code does: every setting, every error code, and no name that does not exist."""
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -33,29 +32,32 @@ def test_every_error_code_is_documented_and_no_other() -> None:
     assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) == list(CODES)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
-def test_a_page_names_only_settings_that_exist(page: Path) -> None:
-    named = set(re.findall(r"REFDESK_[A-Z0-9_]*[A-Z0-9]", page.read_text("utf-8")))
-    known = set(NAMES) | {f"{name}_FILE" for name in NAMES}
-    assert {name for name in named - known if not f"{name}_".startswith(TEST_PREFIX)} == set()
+def test_a_page_names_only_settings_that_exist(subtests: pytest.Subtests) -> None:
+    for page in PAGES:
+        with subtests.test(page=page):
+            named = set(re.findall(r"REFDESK_[A-Z0-9_]*[A-Z0-9]", page.read_text("utf-8")))
+            known = set(NAMES) | {f"{name}_FILE" for name in NAMES}
+            assert {name for name in named - known if not f"{name}_".startswith(TEST_PREFIX)} == set()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
-def test_links_between_pages_lead_to_files(page: Path) -> None:
-    text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
-    targets = [target.split("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in target]
-    missing = [target for target in targets if target and not (page.parent / target).exists()]
-    assert missing == []
+def test_links_between_pages_lead_to_files(subtests: pytest.Subtests) -> None:
+    for page in PAGES:
+        with subtests.test(page=page):
+            text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
+            targets = [target.split("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in target]
+            missing = [target for target in targets if target and not (page.parent / target).exists()]
+            assert missing == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
-def test_a_page_names_only_scripts_and_commands_that_exist(page: Path) -> None:
-    text = page.read_text("utf-8")
-    scripts = set(re.findall(r"\bscripts/([a-z-]+)", text))
-    assert {name for name in scripts if not (ROOT / "scripts" / name).is_file()} == set()
-    commands = set(re.findall(r"manage\.py ([a-z_]+)", text)) - DJANGO_COMMANDS
-    ours = {path.stem for path in ROOT.glob("app/*/management/commands/*.py")}
-    assert commands - ours == set()
+def test_a_page_names_only_scripts_and_commands_that_exist(subtests: pytest.Subtests) -> None:
+    for page in PAGES:
+        with subtests.test(page=page):
+            text = page.read_text("utf-8")
+            scripts = set(re.findall(r"\bscripts/([a-z-]+)", text))
+            assert {name for name in scripts if not (ROOT / "scripts" / name).is_file()} == set()
+            commands = set(re.findall(r"manage\.py ([a-z_]+)", text)) - DJANGO_COMMANDS
+            ours = {path.stem for path in ROOT.glob("app/*/management/commands/*.py")}
+            assert commands - ours == set()
 
 
 DJANGO_COMMANDS = {"migrate", "makemigrations", "shell", "check", "changepassword"}
@@ -69,7 +71,7 @@ def test_a_page_without_its_marks_is_refused() -> None:
 def test_every_action_of_the_audit_trail_is_documented_and_no_other() -> None:
     documented = set(re.findall(r"`(\w+\.\w+)`", (ROOT / "docs" / "audit.md").read_text().split("An upload of")[0]))
     kinds = "|".join(sorted({action.split(".")[0] for action in documented}))
-    sources = [path for path in (ROOT / "app").rglob("*.py") if "tests" not in path.parts]
+    sources = [path for path in (ROOT / "app").rglob("*.py") if "tests" not in path.relative_to(ROOT).parts]
     used = {each for path in sources for each in re.findall(rf'"((?:{kinds})\.[a-z_]+)"', path.read_text())}
     # What its migrations call a table is no action.
     used -= {"audit.auditentry"}

@@ -16,13 +16,13 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from app.accounts.choices import Role
 from app.portal.pages import PagePolicy
-from tests.digest import changes, digest
-from tests.doors import Door, knock_at
+from tests.callers import Callers, callers, nowhere, two_organisations
+from tests.factories import Tenant, tenant_make
 from tests.people import Person
-from tests.stage import Stage, nowhere, stage, two_organisations
-from tests.world import World, world_make
+from tests.routes import Route, request_for
+from tests.snapshot import changes, snapshot
 
-__all__ = ["stage"]  # a fixture
+__all__ = ["callers"]  # a fixture
 
 # What a form wants written into it.
 WRITTEN = {"email": "somebody@example.org", "name": "somebody", "current": "not the password", "new": "a new password"}
@@ -63,9 +63,9 @@ def test_every_page_declares_who_may_see_it() -> None:
     assert len(MEMBERS) >= 5
 
 
-def page_address(route: str, world: World) -> str:
-    door = Door("GET", "/" + re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route), None, {})
-    return knock_at(door, world).path
+def page_address(route: str, tenant: Tenant) -> str:
+    route = Route("GET", "/" + re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route), None, {})
+    return request_for(route, tenant).path
 
 
 def named(route: str) -> bool:
@@ -73,86 +73,86 @@ def named(route: str) -> bool:
     return "<" in route
 
 
-def test_without_a_session_every_page_leads_to_signing_in(stage: Stage) -> None:
-    before = digest()
-    for client in (Client(), stage.dead_sessions["suspended"], stage.dead_sessions["deleted"]):
+def test_without_a_session_every_page_leads_to_signing_in(callers: Callers) -> None:
+    before = snapshot()
+    for client in (Client(), callers.dead_sessions["suspended"], callers.dead_sessions["deleted"]):
         for route in MEMBERS:
             for method in ("get", "post", "head"):
-                answer = getattr(client, method)(page_address(route, stage.world))
+                response = getattr(client, method)(page_address(route, callers.tenant))
                 # A page that takes no POST says so to everybody.
-                assert (route, answer.status_code) in ((route, 302), (route, 405))
-                if answer.status_code == 302:
-                    assert answer["Location"].startswith("/accounts/sign-in?next=")
-                assert stage.world.word not in answer.content.decode()
-    assert changes(before, digest()) == []
+                assert (route, response.status_code) in ((route, 302), (route, 405))
+                if response.status_code == 302:
+                    assert response["Location"].startswith("/accounts/sign-in?next=")
+                assert callers.tenant.word not in response.content.decode()
+    assert changes(before, snapshot()) == []
 
 
-def test_a_former_member_is_told_that_there_is_nothing(stage: Stage) -> None:
-    before = digest()
+def test_a_former_member_is_told_that_there_is_nothing(callers: Callers) -> None:
+    before = snapshot()
     for route in MEMBERS:
-        answer = stage.dead_sessions["removed"].get(page_address(route, stage.world))
-        assert (route, answer.status_code) == (route, 405 if route in POSTED else 404)
-        assert not any(word in answer.content.decode() for word in stage.words)
-    assert changes(before, digest()) == []
+        response = callers.dead_sessions["removed"].get(page_address(route, callers.tenant))
+        assert (route, response.status_code) == (route, 405 if route in POSTED else 404)
+        assert not any(word in response.content.decode() for word in callers.words)
+    assert changes(before, snapshot()) == []
 
 
 @pytest.mark.parametrize("role", Role)
-def test_people_of_a_suspended_organisation_see_none_of_its_pages(stage: Stage, role: Role) -> None:
-    before = digest()
+def test_people_of_a_suspended_organisation_see_none_of_its_pages(callers: Callers, role: Role) -> None:
+    before = snapshot()
     for route in MEMBERS:
-        for world in (stage.world, stage.frozen_world):
+        for tenant in (callers.tenant, callers.frozen_tenant):
             for method in ("get", "post"):
-                answer = getattr(stage.frozen[role].client, method)(page_address(route, world))
-                assert (route, answer.status_code) in ((route, 403), (route, 405))
-                assert not any(word in answer.content.decode() for word in stage.words)
-    assert changes(before, digest()) == []
+                response = getattr(callers.frozen[role].client, method)(page_address(route, tenant))
+                assert (route, response.status_code) in ((route, 403), (route, 405))
+                assert not any(word in response.content.decode() for word in callers.words)
+    assert changes(before, snapshot()) == []
 
 
 @pytest.mark.parametrize("role", Role)
-def test_another_organisation_s_people_see_their_own_pages_only(stage: Stage, role: Role) -> None:
-    before = digest()
-    client = stage.other[role].client
+def test_another_organisation_s_people_see_their_own_pages_only(callers: Callers, role: Role) -> None:
+    before = snapshot()
+    client = callers.other[role].client
     for route, least in MEMBERS.items():
-        answer = client.get(page_address(route, stage.world))
+        response = client.get(page_address(route, callers.tenant))
         wanted = 403 if not role.covers(least) else 404 if named(route) else 200
-        assert (route, answer.status_code) == (route, 405 if route in POSTED else wanted)
-        seen = f"{answer.content.decode()} {answer.headers}"
-        assert not any(word in seen for word in stage.words), route
-        assert str(stage.owner.organisation.pk) not in seen, route
-    assert changes(before, digest()) == []
+        assert (route, response.status_code) == (route, 405 if route in POSTED else wanted)
+        seen = f"{response.content.decode()} {response.headers}"
+        assert not any(word in seen for word in callers.words), route
+        assert str(callers.owner.organisation.pk) not in seen, route
+    assert changes(before, snapshot()) == []
 
 
 @pytest.mark.parametrize("role", [Role.ADMIN, Role.EDITOR, Role.VIEWER])
-def test_colleagues_see_what_their_role_and_the_row_allow(stage: Stage, role: Role) -> None:
-    before = digest()
-    client = stage.acme[role].client
+def test_colleagues_see_what_their_role_and_the_row_allow(callers: Callers, role: Role) -> None:
+    before = snapshot()
+    client = callers.acme[role].client
     for route, least in MEMBERS.items():
-        answer = client.get(page_address(route, stage.world))
+        response = client.get(page_address(route, callers.tenant))
         wanted = 403 if not role.covers(least) else 404 if PERSONAL & {*re.findall(r"\w+", route)} else 200
-        assert (route, answer.status_code) == (route, 405 if route in POSTED else wanted)
-    assert changes(before, digest()) == []
+        assert (route, response.status_code) == (route, 405 if route in POSTED else wanted)
+    assert changes(before, snapshot()) == []
 
 
-def test_a_page_of_a_foreign_row_is_that_of_a_row_that_never_was(stage: Stage) -> None:
-    absent = nowhere(stage.world)
-    client = stage.other[Role.OWNER].client
+def test_a_page_of_a_foreign_row_is_that_of_a_row_that_never_was(callers: Callers) -> None:
+    absent = nowhere(callers.tenant)
+    client = callers.other[Role.OWNER].client
     for route in filter(named, MEMBERS):
         seen = []
-        for world in (stage.world, absent):
-            address = page_address(route, world)
-            answer = client.get(address)
-            identity = str(answer.headers.get("X-Request-ID"))
-            shown = answer.content.decode().replace(address, "").replace(identity, "")
-            seen.append((answer.status_code, re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", shown)))
+        for tenant in (callers.tenant, absent):
+            address = page_address(route, tenant)
+            response = client.get(address)
+            identity = str(response.headers.get("X-Request-ID"))
+            shown = response.content.decode().replace(address, "").replace(identity, "")
+            seen.append((response.status_code, re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", shown)))
         assert seen[0] == seen[1], route
 
 
-def test_a_member_of_two_organisations_sees_one_at_once(stage: Stage) -> None:
-    person = two_organisations(stage)
-    answers = [person.client.get(page_address(route, stage.world)) for route in MEMBERS]
-    shown = "".join(answer.content.decode() for answer in answers if not answer.streaming)
+def test_a_member_of_two_organisations_sees_one_at_once(callers: Callers) -> None:
+    person = two_organisations(callers)
+    responses = [person.client.get(page_address(route, callers.tenant)) for route in MEMBERS]
+    shown = "".join(response.content.decode() for response in responses if not response.streaming)
     # Of the two, acme's pages come first; the other's people are not on them.
-    assert stage.world.word in shown
+    assert callers.tenant.word in shown
     assert "olga" not in shown
 
 
@@ -164,11 +164,11 @@ class Form:
     fields: tuple[tuple[str, str], ...]
 
 
-def forms(world: World, client: Client) -> list[Form]:
-    found, members = {}, {page_address(route, world) for route in MEMBERS}
+def forms(tenant: Tenant, client: Client) -> list[Form]:
+    found, members = {}, {page_address(route, tenant) for route in MEMBERS}
     for page in sorted(members):
-        answer = client.get(page)
-        for node in LexborHTMLParser("" if answer.streaming else answer.content.decode()).css("form"):
+        response = client.get(page)
+        for node in LexborHTMLParser("" if response.streaming else response.content.decode()).css("form"):
             if (node.attributes.get("method") or "").lower() != "post":
                 continue
             address = urljoin(page, node.attributes.get("action") or page)
@@ -190,53 +190,55 @@ def _filled(form: LexborNode) -> Iterator[tuple[str, str]]:
             yield name, node.attributes.get("value") or WRITTEN.get(name, "")
 
 
-def ids_of(world: World) -> set[str]:
-    return {str(row.pk) for row in world.rows()}
+def ids_of(tenant: Tenant) -> set[str]:
+    return {str(row.pk) for row in tenant.rows()}
 
 
-def test_forms_of_another_organisation_s_owner_change_nothing_here(stage: Stage) -> None:
-    sent = list({*forms(stage.world, stage.owner.client), *forms(stage.world, two_organisations(stage).client)})
+def test_forms_of_another_organisation_s_owner_change_nothing_here(callers: Callers) -> None:
+    sent = list(
+        {*forms(callers.tenant, callers.owner.client), *forms(callers.tenant, two_organisations(callers).client)}
+    )
     assert {form.address for form in sent} >= {f"/{route}" for route in POSTED - set(FORM_ELSEWHERE)}
-    assert [form for form in sent if ids_of(stage.world) & set(dict(form.fields).values())], "no form names a row"
-    before = digest()
-    clients = {f"the other's {role}": person.client for role, person in stage.other.items()}
-    clients |= {**stage.dead_sessions, "nobody": Client()}
+    assert [form for form in sent if ids_of(callers.tenant) & set(dict(form.fields).values())], "no form names a row"
+    before = snapshot()
+    clients = {f"the other's {role}": person.client for role, person in callers.other.items()}
+    clients |= {**callers.dead_sessions, "nobody": Client()}
     for name, client in clients.items():
         for form in sent:
-            answer = client.post(form.address, dict(form.fields))
-            assert (form, answer.status_code) != (form, 500)
-            assert not any(word in answer.content.decode() for word in stage.words)
-            assert changes(before, digest(), but={stage.other_id}) == [], (name, form)
+            response = client.post(form.address, dict(form.fields))
+            assert (form, response.status_code) != (form, 500)
+            assert not any(word in response.content.decode() for word in callers.words)
+            assert changes(before, snapshot(), but={callers.other_id}) == [], (name, form)
         # A form may choose what is shown next: still nothing of anybody else.
-        assert not any(word in client.get("/").content.decode() for word in stage.words), name
+        assert not any(word in client.get("/").content.decode() for word in callers.words), name
 
 
 @pytest.mark.parametrize("role", [Role.EDITOR, Role.VIEWER])
-def test_forms_that_a_role_is_not_shown_change_nothing(stage: Stage, role: Role) -> None:
-    client = stage.acme[role].client
-    own = set(forms(stage.world, client))
-    hidden = [form for form in forms(stage.world, stage.owner.client) if form not in own]
+def test_forms_that_a_role_is_not_shown_change_nothing(callers: Callers, role: Role) -> None:
+    client = callers.acme[role].client
+    own = set(forms(callers.tenant, client))
+    hidden = [form for form in forms(callers.tenant, callers.owner.client) if form not in own]
     assert hidden
-    before = digest()
+    before = snapshot()
     for form in hidden:
         client.post(form.address, dict(form.fields))
-        assert changes(before, digest()) == [], form
+        assert changes(before, snapshot()) == [], form
 
 
 @pytest.mark.django_db(transaction=True)
 def test_the_owner_s_own_forms_do_work(alice: Person) -> None:
     # Otherwise the forms above would prove nothing.
     worked = 0
-    for form in forms(world_make(alice, word="lighthouse"), alice.client):
-        before = digest()
+    for form in forms(tenant_make(alice, word="lighthouse"), alice.client):
+        before = snapshot()
         alice.client.post(form.address, dict(form.fields))
-        worked += changes(before, digest()) != []
+        worked += changes(before, snapshot()) != []
     assert worked >= 2
 
 
-def test_open_pages_name_nothing(stage: Stage) -> None:
+def test_open_pages_name_nothing(callers: Callers) -> None:
     for route, declared in page_policies().items():
-        # A token in an address is a permission: the world's own would open it.
+        # A token in an address is a permission: the tenant's own would open it.
         if declared.role is None and "token" not in route:
-            answer = Client().get(page_address(route, stage.world))
-            assert not any(word in answer.content.decode() for word in stage.words)
+            response = Client().get(page_address(route, callers.tenant))
+            assert not any(word in response.content.decode() for word in callers.words)

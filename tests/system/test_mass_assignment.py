@@ -13,10 +13,10 @@ from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 
 from app.accounts.auth import _callers
 from app.accounts.models import Membership, User
-from tests.digest import crossings, owned_models
-from tests.doors import DESCRIPTION, Door, Knock, Visitor, doors, knock_at, upload_file, value_of
+from tests.factories import Tenant, tenant_make
 from tests.people import PASSWORD, Person
-from tests.world import World, world_make
+from tests.routes import DESCRIPTION, Caller, RequestSpec, Route, request_for, routes, upload_file, value_of
+from tests.snapshot import foreign_references, owned_models
 
 OURS = [model for model in apps.get_models() if model.__module__.startswith("app.")]
 # Every column of every table of ours, and what other systems call such columns.
@@ -32,15 +32,15 @@ COLUMNS |= {
     "pk",
     "_state",
 }
-WRITING = [door for door in doors() if door.body() is not None]
+WRITING = [route for route in routes() if route.body() is not None]
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def world(alice: Person) -> World:
+def tenant(alice: Person) -> Tenant:
     _callers.clear()
-    return world_make(alice, word="lighthouse")
+    return tenant_make(alice, word="lighthouse")
 
 
 def held(text: str) -> Iterator[str]:
@@ -66,60 +66,64 @@ def test_the_columns_are_known() -> None:
     assert len(WRITING) >= 8
 
 
-@pytest.mark.parametrize("door", [door for door in WRITING if "json" in door.body()[0]], ids=lambda door: door.name)  # type: ignore[index]
+@pytest.mark.parametrize(
+    "route", [route for route in WRITING if "json" in route.body()[0]], ids=lambda route: route.name
+)  # type: ignore[index]
 async def test_a_json_body_with_another_column_is_refused(
-    door: Door, world: World, alice: Person, charlie: Person
+    route: Route, tenant: Tenant, alice: Person, charlie: Person
 ) -> None:
-    body = door.body()
+    body = route.body()
     assert body is not None
-    good = knock_at(door, world)
-    fields = {name: value_of(door, name, world) for name in body[1]}
-    visitor, poison, taken = Visitor("alice", session=alice.client), str(uuid4()), []
+    good = request_for(route, tenant)
+    fields = {name: value_of(route, name, tenant) for name in body[1]}
+    caller, poison, taken = Caller("alice", session=alice.client), str(uuid4()), []
     for name in sorted(COLUMNS - set(body[1])):
         value = str(charlie.organisation.pk) if name.startswith("organisation") else poison
         sent = json.dumps({**fields, name: value}).encode()
-        answer = await visitor.send(door.method, Knock(good.path, sent, "application/json", ()))
-        if answer.status != 422:
-            taken.append(f"{name}: {answer.status} {answer.text[:100]}")
+        response = await caller.send(route.method, RequestSpec(good.path, sent, "application/json", ()))
+        if response.status != 422:
+            taken.append(f"{name}: {response.status} {response.text[:100]}")
     assert taken == []
-    assert await sync_to_async(lambda: [*held(poison), *crossings()])() == []
+    assert await sync_to_async(lambda: [*held(poison), *foreign_references()])() == []
 
 
 def test_every_kind_of_body_is_tried() -> None:
-    kinds = {door.body()[0].split(";")[0] for door in WRITING}  # type: ignore[index]
+    kinds = {route.body()[0].split(";")[0] for route in WRITING}  # type: ignore[index]
     assert kinds <= {"application/json", "multipart/form-data", "application/x-www-form-urlencoded"}
     # The description says the same to those who read it.
-    for door in WRITING:
-        for described in door.schema["requestBody"]["content"].values():
+    for route in WRITING:
+        for described in route.schema["requestBody"]["content"].values():
             name = described["schema"].get("$ref", "").rpartition("/")[2]
             if name:
-                assert DESCRIPTION["components"]["schemas"][name].get("additionalProperties") is False, door.name
+                assert DESCRIPTION["components"]["schemas"][name].get("additionalProperties") is False, route.name
 
 
-@pytest.mark.parametrize("door", [door for door in WRITING if "json" not in door.body()[0]], ids=lambda door: door.name)  # type: ignore[index]
+@pytest.mark.parametrize(
+    "route", [route for route in WRITING if "json" not in route.body()[0]], ids=lambda route: route.name
+)  # type: ignore[index]
 async def test_a_form_s_other_fields_are_stored_nowhere(
-    door: Door, world: World, alice: Person, charlie: Person
+    route: Route, tenant: Tenant, alice: Person, charlie: Person
 ) -> None:
-    body = door.body()
+    body = route.body()
     assert body is not None
     poison = str(uuid4())
     fields = dict.fromkeys(COLUMNS - set(body[1]), poison)
     fields |= {name: str(charlie.organisation.pk) for name in ("organisation", "organisation_id")}
-    sent = encode_multipart(BOUNDARY, {**fields, **({"file": upload_file(world)} if "file" in body[1] else {})})
-    visitor = Visitor("alice", session=alice.client)
-    answer = await visitor.send(door.method, Knock(door.path, sent, MULTIPART_CONTENT, ()))
-    assert answer.status in (200, 201, 202, 422)
-    assert await sync_to_async(lambda: [*held(poison), *crossings()])() == []
-    if answer.status < 300:
-        made = json.loads(answer.text)["items"][0]
+    sent = encode_multipart(BOUNDARY, {**fields, **({"file": upload_file(tenant)} if "file" in body[1] else {})})
+    caller = Caller("alice", session=alice.client)
+    response = await caller.send(route.method, RequestSpec(route.path, sent, MULTIPART_CONTENT, ()))
+    assert response.status in (200, 201, 202, 422)
+    assert await sync_to_async(lambda: [*held(poison), *foreign_references()])() == []
+    if response.status < 300:
+        made = json.loads(response.text)["items"][0]
         assert (made["state"], made["name"]) == ("queued", "new.txt")
 
 
-def test_an_invitation_gives_what_it_says_whatever_is_sent_with_it(world: World, alice: Person) -> None:
+def test_an_invitation_gives_what_it_says_whatever_is_sent_with_it(tenant: Tenant, alice: Person) -> None:
     sent = {"name": "Dora", "password": PASSWORD, "role": "owner", "email": "dora@example.org", "is_operator": "1"}
     more = {"is_staff": "on", "is_superuser": "on", "organisation": "other", "user": str(alice.user.pk)}
-    assert Client().post(f"/accounts/invitations/{world.token}", {**sent, **more}).status_code == 302
-    made = Membership.objects.select_related("user").get(user__email=world.invitation.email)
-    assert (made.role, made.organisation_id) == (world.invitation.role, alice.organisation.pk)
+    assert Client().post(f"/accounts/invitations/{tenant.token}", {**sent, **more}).status_code == 302
+    made = Membership.objects.select_related("user").get(user__email=tenant.invitation.email)
+    assert (made.role, made.organisation_id) == (tenant.invitation.role, alice.organisation.pk)
     assert not made.user.is_operator
     assert not User.objects.filter(email="dora@example.org").exists()

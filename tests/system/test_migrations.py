@@ -18,7 +18,11 @@ from app.plans.services import SHIPPED
 from tests.engines import POSTGRES
 
 ROOT = Path(__file__).parents[2]
-RELEASED = Path(__file__).with_name("released_first.sql")
+# Databases of earlier versions, and which of their tables hold no row.
+RELEASED = {
+    "released_first.sql": {"auth_group", "auth_group_permissions", "django_admin_log", "django_session"},
+    "released_0_1_0.sql": {"auth_group", "auth_group_permissions", "django_admin_log"},
+}
 
 # Whatever `migrate` makes, a line each. The order of columns is left out, as PostgreSQL adds new ones at the end, and
 # so are the casts of an index's condition, of which a dump that is loaded has more.
@@ -40,8 +44,14 @@ FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', '
 
 Rows = dict[str, set[tuple[Any, ...]]]
 
-# Tables of the first release that another app has taken over since.
+# Tables that another app has taken over since.
 RENAMED = {
+    "accounts_auditdetail": "audit_auditdetail",
+    "accounts_auditentry": "audit_auditentry",
+    "accounts_audithead": "audit_audithead",
+    "accounts_plan": "plans_plan",
+    "usage_usageentry": "plans_usageentry",
+    "usage_usagetotal": "plans_usagetotal",
     "sources_source": "library_source",
     "sources_document": "library_document",
     "sources_documentversion": "library_documentversion",
@@ -50,6 +60,8 @@ RENAMED = {
     "ingest_embeddingcache": "library_embeddingcache",
     "ingest_job": "library_job",
 }
+# Columns whose values have moved to another table; a test of its own says where they are.
+MOVED = {"sources_document": {"bytes", "sha256"}}
 
 
 @contextmanager
@@ -85,30 +97,38 @@ def rows_read(address: str, columns: dict[str, str]) -> Rows:
 
 def columns_read(address: str) -> dict[str, str]:
     statement = """
-    SELECT table_name::text, 'ROW(' || string_agg(quote_ident(column_name), ',') || ')'
+    SELECT table_name::text, array_agg(column_name::text ORDER BY column_name)
     FROM information_schema.columns WHERE table_schema = 'public' GROUP BY 1
     """
-    return dict(seen(address, statement))
+    with psycopg.connect(address) as owner:
+        tables = owner.execute(statement.encode()).fetchall()
+    kept = {table: [name for name in names if name not in MOVED.get(table, ())] for table, names in tables}
+    return {table: f"ROW({','.join(chr(34) + name + chr(34) for name in names)})" for table, names in kept.items()}
 
 
 @dataclass
 class Upgraded:
-    """A box of the first release after today's `migrate`, and what the columns that it had held before."""
+    """A box of an earlier version after today's `migrate`, and what the columns that it had held before."""
 
+    release: str
     address: str
     columns: dict[str, str]
     before: Rows
+    # Of the documents: id, name, bytes, sha256, created.
+    documents: set[tuple[Any, ...]]
 
 
-@pytest.fixture(scope="module")
-def upgraded(postgres: str) -> Iterator[Upgraded]:
+@pytest.fixture(scope="module", params=list(RELEASED))
+def upgraded(postgres: str, request: pytest.FixtureRequest) -> Iterator[Upgraded]:
+    path = Path(__file__).with_name(request.param)
     with database("released") as address:
-        load = [POSTGRES.program("psql"), "--quiet", "--set", "ON_ERROR_STOP=1", "--file", str(RELEASED), address]
+        load = [POSTGRES.program("psql"), "--quiet", "--set", "ON_ERROR_STOP=1", "--file", str(path), address]
         subprocess.run(load, check=True, capture_output=True, env=POSTGRES.environment)
         columns = columns_read(address)
         before = rows_read(address, columns)
+        documents = seen(address, "SELECT id, name, bytes, sha256, created FROM sources_document")
         migrate(address)
-        yield Upgraded(address, columns, before)
+        yield Upgraded(request.param, address, columns, before, documents)
 
 
 @pytest.mark.django_db
@@ -116,16 +136,39 @@ def test_every_change_of_a_model_has_its_migration() -> None:
     call_command("makemigrations", check=True, dry_run=True)
 
 
-def test_an_upgrade_from_the_first_release_loses_no_row_and_no_value(upgraded: Upgraded) -> None:
+def test_an_upgrade_loses_no_row_and_no_value(upgraded: Upgraded) -> None:
     before = {RENAMED.get(table, table): rows for table, rows in upgraded.before.items()}
     after = rows_read(upgraded.address, {RENAMED.get(table, table): names for table, names in upgraded.columns.items()})
-    unused = {"auth_group", "auth_group_permissions", "django_admin_log", "django_session"}
-    assert {table for table, rows in before.items() if not rows} == unused
+    assert {table for table, rows in before.items() if not rows} == RELEASED[upgraded.release]
     assert {table: rows - after[table] for table, rows in before.items()} == {table: set() for table in before}
     grown = {table for table in before if len(after[table]) > len(before[table])}
     assert grown == {"auth_permission", "django_content_type", "django_migrations"}
 
 
+def test_an_upgrade_gives_each_version_the_bytes_of_its_document(upgraded: Upgraded) -> None:
+    moved = seen(
+        upgraded.address,
+        "SELECT d.id, d.name, v.bytes, v.sha256, v.fetched FROM library_document d"
+        " JOIN library_documentversion v ON v.document_id = d.id",
+    )
+    assert moved == upgraded.documents
+    assert len(moved) > 1
+
+
+@pytest.mark.parametrize("upgraded", ["released_0_1_0.sql"], indirect=True)
+def test_an_upgrade_knows_documents_by_their_name_and_keeps_those_of_one_name_apart(upgraded: Upgraded) -> None:
+    documents = seen(upgraded.address, "SELECT id, source_id, name, external_id, created FROM library_document")
+    others = {(name, external_id) for _, _, name, external_id, _ in documents if name != "handbook.md"}
+    assert all(name == external_id for name, external_id in others)
+    handbooks: dict[Any, list[str]] = {}
+    for _, source, name, external_id, _ in sorted(documents, key=lambda row: row[-1]):
+        if name == "handbook.md":
+            handbooks.setdefault(source, []).append(external_id)
+    # "handbook.md (2)" is the name of another document.
+    assert list(handbooks.values()) == [["handbook.md", "handbook.md (3)", "handbook.md (4)"]] * 2
+
+
+@pytest.mark.parametrize("upgraded", ["released_first.sql"], indirect=True)
 def test_an_upgrade_from_the_first_release_fills_what_is_new(upgraded: Upgraded) -> None:
     address = upgraded.address
     assert seen(address, "SELECT name FROM plans_plan") == {(name,) for name in SHIPPED}

@@ -23,8 +23,8 @@ from app.accounts.models import Organisation
 from app.accounts.services import organisation_create
 from app.lib.ids import new_id
 from app.lib.tenancy import everything_visible, organisations_visible
-from app.library.choices import DocumentState, VersionState
-from app.library.models import Chunk, Document, DocumentVersion, Source
+from app.library.choices import DocumentState
+from app.library.models import Chunk, Source
 from app.llm.embeddings import embeddings_client, vector_numbers
 from app.plans.ledger import SEARCH_CHARGED
 from app.retrieval import index, search
@@ -32,17 +32,18 @@ from app.retrieval.index import Point
 from app.retrieval.index_loader import index_writer
 from app.retrieval.search import passages_search
 from app.retrieval.sparse import document_encode
-from tests.digest import changes, digest
-from tests.doors import doors, knocks_at
+from tests.callers import HASHER, Callers, callers, key_of, session_of
+from tests.documents import document_row
 from tests.people import person_make
-from tests.stage import HASHER, Stage, key_of, session_of, stage
+from tests.routes import requests_for, routes
+from tests.snapshot import changes, snapshot
 
-__all__ = ["stage"]  # a fixture
+__all__ = ["callers"]  # a fixture
 
 ORGANISATIONS = 50
 SEARCHES = 10_000
 AT_ONCE = 16
-SUBJECTS = ("pump", "boiler", "grinder", "valve", "sensor", "filter", "hose", "tray", "lid", "motor", "board", "door")
+SUBJECTS = ("pump", "boiler", "grinder", "valve", "sensor", "filter", "hose", "tray", "lid", "motor", "board", "route")
 FACTS = (
     "The {subject} is cleaned every 30 days with cold water and dried with a soft cloth. Reference {word}.",
     "A {subject} that leaks is replaced within 24 months from delivery, free of charge. Reference {word}.",
@@ -109,19 +110,9 @@ class Towns:
         source = Source.objects.create(organisation=organisation, name=f"{word} manuals")
         texts = texts_of(word)
         for place in range(0, len(texts), 6):
-            document = Document.objects.create(
-                organisation=organisation,
-                source=source,
-                name=f"{word} manual {place}.txt",
-                bytes=1,
-                sha256=f"{word}{place}",
-                state=DocumentState.READY,
-            )
+            document = document_row(source, f"{word} manual {place}.txt", answers=True, state=DocumentState.READY)
             self.documents.append(document.pk)
-            version = DocumentVersion.objects.create(
-                organisation=organisation, document=document, storage_key="none", state=VersionState.ACTIVE
-            )
-            Document.objects.filter(pk=document.pk).update(active_version=version)
+            version = document.versions.get()
             rows = [
                 Chunk(
                     id=new_id(),
@@ -142,7 +133,7 @@ class Towns:
 
 
 @pytest.fixture(scope="module")
-def towns(stage: Stage, qdrant: str, embedder: str) -> Towns:
+def towns(callers: Callers, qdrant: str, embedder: str) -> Towns:
     with override_settings(PASSWORD_HASHERS=[HASHER]):
         return Towns().build()
 
@@ -246,35 +237,35 @@ async def test_the_same_through_the_api(towns: Towns, monkeypatch: pytest.Monkey
             number = chance.randrange(ORGANISATIONS)
             headers = {"Authorization": f"Bearer {towns.keys[number]}"}
             sent = {"query": chance.choice(QUESTIONS), "limit": 20}
-            answers = [await client.post("/api/v1/search", sent, content_type="application/json", headers=headers)]
-            answers += [await client.get("/api/v1/documents?limit=200", headers=headers)]
+            responses = [await client.post("/api/v1/search", sent, content_type="application/json", headers=headers)]
+            responses += [await client.get("/api/v1/documents?limit=200", headers=headers)]
             document = chance.choice(towns.documents)
-            answers += [
+            responses += [
                 await client.get(f"/api/v1/documents/{document}{more}", headers=headers) for more in ("", "/chunks")
             ]
-            assert [answer.status_code for answer in answers[:2]] == [200, 200]
-            for answer in answers:
-                assert set(re.findall(r"zq\d{3}finch", answer.content.decode())) <= {word_of(number)}
+            assert [response.status_code for response in responses[:2]] == [200, 200]
+            for response in responses:
+                assert set(re.findall(r"zq\d{3}finch", response.content.decode())) <= {word_of(number)}
 
 
 async def test_without_the_orm_s_filters_no_door_shows_or_changes_a_foreign_row(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    callers: Callers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wrong: list[str] = []
-    visitors = [session_of("session", stage.other[Role.OWNER]), key_of("key", stage.other[Role.OWNER].key)]
-    before = await sync_to_async(digest)()
+    callers_tried = [session_of("session", callers.other[Role.OWNER]), key_of("key", callers.other[Role.OWNER].key)]
+    before = await sync_to_async(snapshot)()
     with rows_unfiltered(monkeypatch):
-        for visitor in visitors:
-            for door in doors():
-                for knock in knocks_at(door, stage.world):
-                    answer = await visitor.send(door.method, knock)
-                    wrong += [f"{door.name} leaks {word}" for word in stage.words if word in answer.text]
-                    after = await sync_to_async(digest)()
+        for caller in callers_tried:
+            for route in routes():
+                for request in requests_for(route, callers.tenant):
+                    response = await caller.send(route.method, request)
+                    wrong += [f"{route.name} leaks {word}" for word in callers.words if word in response.text]
+                    after = await sync_to_async(snapshot)()
                     wrong += [
-                        f"{door.name} as {visitor.name} changed {each}"
-                        for each in changes(before, after, but={stage.other_id})
+                        f"{route.name} as {caller.name} changed {each}"
+                        for each in changes(before, after, but={callers.other_id})
                     ]
                     before = after
-                    if "{" in door.path and not door.path.endswith("{n}") and answer.status < 400:
-                        wrong.append(f"{door.name}: {answer.status}")
+                    if "{" in route.path and not route.path.endswith("{n}") and response.status < 400:
+                        wrong.append(f"{route.name}: {response.status}")
     assert not wrong, "\n".join(wrong)

@@ -11,7 +11,7 @@ SOURCES = Path(__file__).parent
 
 @dataclass
 class Block:
-    """kind: heading, paragraph, bullet, numbered, table or figure. Tables carry rows, the first being the header."""
+    """A block. kind: heading, paragraph, bullet, numbered, table or figure. Tables have rows, the header first."""
 
     kind: str
     text: str = ""

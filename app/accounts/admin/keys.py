@@ -1,4 +1,4 @@
-"""API keys in Django admin: made, rotated, revoked; the key itself is shown once."""
+"""API keys in Django admin: create, rotate, revoke; the key itself is shown once."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from app.accounts.choices import Role, Scope
 from app.accounts.keys import api_key_create, api_key_revoke, api_key_rotate
 from app.accounts.models import ApiKey, scopes_all
 from app.admin_site.actions import object_action
-from app.admin_site.tenant_admin import ScopedAdmin, action, display, is_operator, person_of, role_in
+from app.admin_site.tenant_admin import ScopedAdmin, action, display, is_operator, request_user, role_in
 from app.errors import Invalid
 
 STATES = {"valid": "success", "expiring": "warning", "replaced": "info", "revoked": "danger", "expired": "danger"}
@@ -55,10 +55,10 @@ class ApiKeyAdmin(ScopedAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         if obj is not None:
-            made = ["prefix", "state", "created_by", "created", "last_used", "revoked", "replaced_by"]
-            return ["organisation", "name", "role", "scopes_shown", "plan", "expires", *made]
-        shown = ["organisation", "name", "role", "scopes", *(["plan"] if is_operator(request) else []), "expires"]
-        return [name for name in shown if name not in self.get_exclude(request, obj)]
+            fixed = ["prefix", "state", "created_by", "created", "last_used", "revoked", "replaced_by"]
+            return ["organisation", "name", "role", "scopes_shown", "plan", "expires", *fixed]
+        names = ["organisation", "name", "role", "scopes", *(["plan"] if is_operator(request) else []), "expires"]
+        return [name for name in names if name not in self.get_exclude(request, obj)]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return [*super().get_readonly_fields(request, obj), "scopes_shown", "state", "replaced_by"]
@@ -73,24 +73,24 @@ class ApiKeyAdmin(ScopedAdmin):
 
     def object_save(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
         organisation = self.organisation_for(request, obj)
-        made, obj.new_key = api_key_create(
+        row, obj.new_key = api_key_create(
             organisation=organisation,
             name=obj.name,
             role=Role(obj.role),
             scopes=[Scope(name) for name in obj.scopes],
             plan=obj.plan_id if is_operator(request) else None,
-            created_by=person_of(request),
+            created_by=request_user(request),
             creator_role=role_in(request, organisation.pk),
             expires=obj.expires,
         )
-        obj.pk, obj.prefix = made.pk, made.prefix
+        obj.pk, obj.prefix = row.pk, row.prefix
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
-        return self._shown_once(request, obj, obj.new_key)
+        return self._show_once(request, obj, obj.new_key)
 
-    def _shown_once(self, request: HttpRequest, row: ApiKey, key: str) -> HttpResponse:
-        words = f"The key “{row.name}”. Send it as Authorization: Bearer, and keep it like a password."
-        return self.secret_page(request, row, heading="API key", secret=key, words=words)
+    def _show_once(self, request: HttpRequest, row: ApiKey, key: str) -> HttpResponse:
+        text = f"The key “{row.name}”. Send it as Authorization: Bearer, and keep it like a password."
+        return self.secret_page(request, row, heading="API key", secret=key, words=text)
 
     def _revoke(self, request: HttpRequest, key: ApiKey) -> None:
         actor_role = role_in(request, key.organisation_id)
@@ -118,14 +118,14 @@ class ApiKeyAdmin(ScopedAdmin):
         overlap = request.POST.get("overlap", "")
         if overlap not in dict(OVERLAPS):
             raise Invalid(message="Choose when the old key stops working.")
-        made, key = api_key_rotate(
+        row, key = api_key_rotate(
             organisation=obj.organisation_id,
             api_key=obj.pk,
             overlap_days=int(overlap),
-            actor=person_of(request),
+            actor=request_user(request),
             actor_role=role_in(request, obj.organisation_id),
         )
-        return self._shown_once(request, made, key)
+        return self._show_once(request, row, key)
 
     @object_action(
         description="Revoke",

@@ -1,4 +1,4 @@
-"""Organisations in Django admin: what each has chosen for itself, and what operators decide about it."""
+"""Organisations in Django admin: the settings that each chooses, and those that operators decide."""
 
 from typing import Any
 
@@ -19,8 +19,8 @@ from app.admin_site.actions import object_action
 from app.admin_site.organisation_switcher import PARAMETER
 from app.admin_site.tenant_admin import ScopedAdmin, display, is_operator
 
-# The lamp's green: what the portal shows while no accent is chosen. A colour field cannot be empty.
-USUAL_ACCENT = "#0d6a4b"
+# The green that the portal shows while no accent is chosen. A colour field cannot be empty.
+DEFAULT_ACCENT = "#0d6a4b"
 STATES = {"open": "success", "suspended": "danger"}
 
 
@@ -28,9 +28,9 @@ class OrganisationForm(forms.ModelForm):  # type: ignore[type-arg]
     accent = forms.CharField(
         required=False,
         max_length=7,
-        initial=USUAL_ACCENT,
+        initial=DEFAULT_ACCENT,
         widget=UnfoldAdminColorInputWidget,
-        help_text="Of buttons, links and citations in the portal. Made darker or lighter where it could not be read.",
+        help_text="Buttons, links and citations in the portal. Made darker or lighter where it is hard to read.",
     )
     scheme = forms.ChoiceField(
         choices=Scheme.choices,
@@ -47,8 +47,8 @@ class OrganisationForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Organisation
-        own = ("accent", "scheme", "welcome", "retention_days", "chunk_tokens", "chunk_overlap")
-        fields = ("name", "slug", "plan", *own)
+        settings = ("accent", "scheme", "welcome", "retention_days", "chunk_tokens", "chunk_overlap")
+        fields = ("name", "slug", "plan", *settings)
         labels = {
             "retention_days": "Keep conversations for",
             "chunk_tokens": "Length of passages",
@@ -67,11 +67,11 @@ class OrganisationForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if not self.initial.get("accent"):
-            self.initial["accent"] = USUAL_ACCENT
+            self.initial["accent"] = DEFAULT_ACCENT
 
     def clean_accent(self) -> str:
-        chosen = str(self.cleaned_data["accent"]).lower()
-        return "" if chosen == USUAL_ACCENT else chosen
+        accent = str(self.cleaned_data["accent"]).lower()
+        return "" if accent == DEFAULT_ACCENT else accent
 
 
 @admin.register(Organisation)
@@ -90,7 +90,7 @@ class OrganisationAdmin(ScopedAdmin):
         (None, {"fields": ("name", "slug", "plan", "state")}),
         ("Conversations", {"fields": ("retention_days",)}),
         ("Reading documents", {"fields": ("chunk_tokens", "chunk_overlap")}),
-        # Last: how it will look stands below.
+        # Last, because the preview of the theme stands below it.
         ("Portal", {"fields": ("accent", "scheme", "welcome")}),
     )
 

@@ -23,10 +23,9 @@ from app.accounts.services import (
     user_create,
     user_update,
 )
-from app.accounts.session_ends import member_sessions_end, user_sessions_end
-from app.accounts.user_sessions import sign_in_list
+from app.accounts.user_sessions import member_sign_out, user_session_list, user_sign_out
 from app.admin_site.actions import object_action
-from app.admin_site.tenant_admin import ScopedAdmin, action, display, is_operator, person_of, role_in, roles_of
+from app.admin_site.tenant_admin import ScopedAdmin, action, admin_roles, display, is_operator, request_user, role_in
 from app.errors import Conflict, Invalid
 
 # Roles are memberships here; groups would be a second, unscoped vocabulary.
@@ -35,7 +34,10 @@ admin.site.unregister(Group)
 
 @admin.register(User)
 class UserAdmin(ScopedAdmin):
-    """People of the person's organisations, to look at. An account can be in several: only operators change it."""
+    """People of the organisations that the signed-in person administers, to look at.
+
+    An account can be in several organisations, so only operators change it.
+    """
 
     may_add = may_change = True
     operator_only = frozenset({"add", "change"})
@@ -51,30 +53,30 @@ class UserAdmin(ScopedAdmin):
         if is_operator(request):
             # People of no organisation are found with none chosen.
             return rows.filter(memberships__organisation=chosen) if chosen is not None else rows
-        members = Membership.objects.filter(organisation__in=[chosen.pk] if chosen else list(roles_of(request)))
+        members = Membership.objects.filter(organisation__in=[chosen.pk] if chosen else list(admin_roles(request)))
         return rows.filter(pk__in=members.values("user"))
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         if obj is None:
             return ["email", "name", "is_operator"]
-        own = ["email", "name", "is_active"]
-        return [*own, "is_operator", "created", "last_login", "sessions"] if is_operator(request) else own
+        names = ["email", "name", "is_active"]
+        return [*names, "is_operator", "created", "last_login", "sessions"] if is_operator(request) else names
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return [*super().get_readonly_fields(request, obj), "created", "last_login", "sessions"]
 
     @display(description="Open sessions")
     def sessions(self, obj: User) -> int:
-        return sign_in_list(user=obj.pk).count()
+        return user_session_list(user=obj.pk).count()
 
     def object_save(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
         if not change:
             obj.new_password = secret_make()[:20]
-            made = user_create(email=obj.email, name=obj.name, password=obj.new_password, is_operator=obj.is_operator)
-            obj.pk = made.pk
+            user = user_create(email=obj.email, name=obj.name, password=obj.new_password, is_operator=obj.is_operator)
+            obj.pk = user.pk
             return
-        own = person_of(request).pk == obj.pk
-        if own and not (obj.is_active and obj.is_operator):
+        is_self = request_user(request).pk == obj.pk
+        if is_self and not (obj.is_active and obj.is_operator):
             raise Conflict(message="You cannot take your own way in.")
         user_update(user=obj.pk, values={name: getattr(obj, name) for name in form.changed_data})
 
@@ -82,15 +84,15 @@ class UserAdmin(ScopedAdmin):
         return self._password_page(request, obj, obj.new_password)
 
     def _password_page(self, request: HttpRequest, user: User, password: str) -> HttpResponse:
-        words = f"Give this password to {user.email}. It can be changed after signing in."
-        return self.secret_page(request, user, heading="New password", secret=password, words=words)
+        text = f"Give this password to {user.email}. It can be changed after signing in."
+        return self.secret_page(request, user, heading="New password", secret=password, words=text)
 
     @action(description="Make a new password for one person", permissions=["change"])
     def password_new(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
-        people = list(queryset[:2])
-        if len(people) != 1:
+        users = list(queryset[:2])
+        if len(users) != 1:
             raise Invalid(message="Choose exactly one person.")
-        return self._password_page(request, people[0], password_reset(user=people[0]))
+        return self._password_page(request, users[0], password_reset(user=users[0]))
 
     @object_action(
         description="Make a reset link",
@@ -100,9 +102,9 @@ class UserAdmin(ScopedAdmin):
         applies=lambda row: row.is_active,
     )
     def password_link(self, request: HttpRequest, obj: User) -> HttpResponse:
-        words = f"Give this link to {obj.email} and to nobody else. It works once, for an hour."
+        text = f"Give this link to {obj.email} and to nobody else. It works once, for an hour."
         link = reset_link_hand_out(user=obj)
-        return self.secret_page(request, obj, heading="Reset link", secret=link, words=words)
+        return self.secret_page(request, obj, heading="Reset link", secret=link, words=text)
 
     @object_action(
         description="Make a new password",
@@ -119,7 +121,7 @@ class UserAdmin(ScopedAdmin):
         danger=True,
     )
     def sign_out(self, request: HttpRequest, obj: User) -> str:
-        return f"Sessions ended: {user_sessions_end(user=obj.pk)}."
+        return f"Sessions ended: {user_sign_out(user=obj.pk)}."
 
 
 @admin.register(Membership)
@@ -166,7 +168,7 @@ class MembershipAdmin(ScopedAdmin):
 
     @display(description="Open sessions")
     def sessions(self, obj: Membership) -> int:
-        return sign_in_list(user=obj.user_id).count()
+        return user_session_list(user=obj.user_id).count()
 
     @object_action(
         description="Sign out everywhere",
@@ -176,15 +178,15 @@ class MembershipAdmin(ScopedAdmin):
         danger=True,
     )
     def sign_out(self, request: HttpRequest, obj: Membership) -> str:
-        ended = member_sessions_end(
+        count = member_sign_out(
             organisation=obj.organisation_id, membership=obj.pk, actor_role=role_in(request, obj.organisation_id)
         )
-        return f"Sessions ended: {ended}."
+        return f"Sessions ended: {count}."
 
     def object_save(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
         if not change:
-            made = membership_create(organisation=obj.organisation, user=obj.user, role=Role(obj.role))
-            obj.pk = made.pk
+            row = membership_create(organisation=obj.organisation, user=obj.user, role=Role(obj.role))
+            obj.pk = row.pk
             return
         membership_role_set(
             organisation=obj.organisation_id,
@@ -198,7 +200,7 @@ class MembershipAdmin(ScopedAdmin):
             organisation=obj.organisation_id,
             membership=obj.pk,
             actor_role=role_in(request, obj.organisation_id),
-            actor=person_of(request),
+            actor=request_user(request),
         )
 
 
@@ -228,10 +230,10 @@ class InvitationAdmin(ScopedAdmin):
         return f"The invitation of {obj.email} is withdrawn."
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        shown = ["organisation", "email", "role"]
+        names = ["organisation", "email", "role"]
         if obj is not None:
-            return [*shown, "invited_by", "created", "expires", "accepted"]
-        return [name for name in shown if name not in self.get_exclude(request, obj)]
+            return [*names, "invited_by", "created", "expires", "accepted"]
+        return [name for name in names if name not in self.get_exclude(request, obj)]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Invitation]:
         return invitations_with_works(super().get_queryset(request))
@@ -245,15 +247,15 @@ class InvitationAdmin(ScopedAdmin):
 
     def object_save(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
         organisation = self.organisation_for(request, obj)
-        made, obj.link_token = invitation_create(
+        row, obj.link_token = invitation_create(
             organisation=organisation,
             email=obj.email,
             role=Role(obj.role),
-            invited_by=person_of(request),
+            invited_by=request_user(request),
             inviter_role=role_in(request, organisation.pk),
         )
-        obj.pk = made.pk
-        obj.mailed = invitation_mail(invitation=made, token=obj.link_token)
+        obj.pk = row.pk
+        obj.mailed = invitation_mail(invitation=row)
 
     def object_delete(self, request: HttpRequest, obj: Any) -> None:
         if obj.accepted is not None:
@@ -262,6 +264,8 @@ class InvitationAdmin(ScopedAdmin):
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
         link = invitation_link(token=obj.link_token)
-        sent = f"This link is on its way to {obj.email} by mail." if obj.mailed else f"Send this link to {obj.email}."
-        words = f"{sent} It works once, for seven days."
-        return self.secret_page(request, obj, heading="Invitation", secret=link, words=words)
+        delivery = (
+            f"This link is on its way to {obj.email} by mail." if obj.mailed else f"Send this link to {obj.email}."
+        )
+        text = f"{delivery} It works once, for seven days."
+        return self.secret_page(request, obj, heading="Invitation", secret=link, words=text)

@@ -1,4 +1,4 @@
-"""A real SMTP server for tests, on a free port; keeps what it is given."""
+"""A real SMTP server for tests, on a free port; it stores the mails that it receives."""
 
 import email
 import time
@@ -16,13 +16,14 @@ from app.embedded.ports import port_find
 
 
 class MailServer:
-    """`refuse`: how many of the next mails it answers with 451, come again later."""
+    """`refuse`: how many of the next mails it answers with 451, come again later; `never`: it takes nobody's mail."""
 
     def __init__(self, login: tuple[str, str] | None = None, host: str = "127.0.0.1") -> None:
         self.mails: list[EmailMessage] = []
         self.refuse = 0
+        self.never = False
         self._login = login
-        # Of a server on this machine, for a test.
+        # The server is on this machine, for a test.
         warnings.filterwarnings("ignore", "Requiring AUTH while not requiring TLS")
         self._controller = Controller(
             self,
@@ -39,9 +40,17 @@ class MailServer:
         return f"smtp://{login}{self._controller.hostname}:{self._controller.port}"
 
     def _authenticate(self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
-        right = isinstance(data, LoginPassword) and self._login is not None
-        given = (data.login.decode(), data.password.decode())
-        return AuthResult(success=right and given == self._login)
+        is_login = isinstance(data, LoginPassword) and self._login is not None
+        login = (data.login.decode(), data.password.decode())
+        return AuthResult(success=is_login and login == self._login)
+
+    async def handle_RCPT(  # noqa: N802 (aiosmtpd's name)
+        self, server: Any, session: Any, envelope: Any, address: str, options: Any
+    ) -> str:
+        if self.never:
+            return "550 nobody of that name"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 (aiosmtpd's name)
         if self.refuse:
@@ -51,7 +60,7 @@ class MailServer:
         return "250 OK"
 
     def wait(self, count: int, *, within_s: float = 20) -> list[EmailMessage]:
-        """All mails, once there are `count`."""
+        """Return all mails once there are `count`."""
         end = time.monotonic() + within_s
         while len(self.mails) < count:
             assert time.monotonic() < end, f"{len(self.mails)} of {count} mails came"

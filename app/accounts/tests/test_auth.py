@@ -31,27 +31,27 @@ def me(key: str, **headers: str) -> Any:
 
 
 def test_a_key_says_who_it_is_and_for_which_organisation(alice: Person) -> None:
-    answer = me(alice.key)
-    assert answer.status_code == 200
-    shown = answer.json()
-    assert (shown["organisation"]["slug"], shown["role"], shown["api_key"]) == ("acme", "owner", "alice")
-    assert shown["user"] is None
+    response = me(alice.key)
+    assert response.status_code == 200
+    me_payload = response.json()
+    assert (me_payload["organisation"]["slug"], me_payload["role"], me_payload["api_key"]) == ("acme", "owner", "alice")
+    assert me_payload["user"] is None
 
 
-def test_nobody_is_asked_to_sign_in_by_the_one_error_shape() -> None:
-    answer = Client().get("/api/v1/me")
-    assert answer.status_code == 401
-    error = answer.json()["error"]
+def test_nobody_is_asked_to_sign_in_by_the_one_error_payload() -> None:
+    response = Client().get("/api/v1/me")
+    assert response.status_code == 401
+    error = response.json()["error"]
     assert error["code"] == "not_signed_in"
-    assert error["request_id"] == answer["X-Request-ID"]
+    assert error["request_id"] == response["X-Request-ID"]
 
 
 @pytest.mark.parametrize(
     "header", ["Bearer", "Bearer ", "Bearer rk_", "bearer rk_wrong", "Bearer sk-1", "Bearer \u00e9"]
 )
 def test_what_is_no_key_is_refused(db: Any, header: str) -> None:
-    answer = Client().get("/api/v1/me", headers={"Authorization": header})
-    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "bad_api_key")
+    response = Client().get("/api/v1/me", headers={"Authorization": header})
+    assert (response.status_code, response.json()["error"]["code"]) == (401, "bad_api_key")
 
 
 def test_a_key_in_the_address_is_no_key(alice: Person) -> None:
@@ -62,10 +62,10 @@ def test_a_key_in_the_address_is_no_key(alice: Person) -> None:
 def test_a_revoked_key_is_refused_within_two_seconds(acme: Organisation) -> None:
     row, key = api_key_create(organisation=acme, name="program", role=Role.VIEWER)
     assert me(key).status_code == 200
-    begun = time.monotonic()
+    started = time.monotonic()
     api_key_revoke(organisation=acme.pk, api_key=row.pk)
     while me(key).status_code == 200:
-        assert time.monotonic() - begun < 10  # two seconds, and what a busy machine adds
+        assert time.monotonic() - started < 10  # two seconds, and what a busy machine adds
         time.sleep(0.05)
     assert me(key).json()["error"]["code"] == "bad_api_key"
 
@@ -102,15 +102,19 @@ def test_remembered_callers_have_a_limit(acme: Organisation, monkeypatch: pytest
 def test_a_person_in_two_organisations_says_which(bob: Person, other: Organisation) -> None:
     membership_create(organisation=other, user=bob.user, role=Role.EDITOR)
     for slug, role in (("acme", "viewer"), ("other", "editor")):
-        shown = bob.client.get("/api/v1/me", headers={"X-Organisation": slug}).json()
-        assert (shown["organisation"]["slug"], shown["role"], shown["user"]["email"]) == (slug, role, bob.user.email)
+        me_payload = bob.client.get("/api/v1/me", headers={"X-Organisation": slug}).json()
+        assert (me_payload["organisation"]["slug"], me_payload["role"], me_payload["user"]["email"]) == (
+            slug,
+            role,
+            bob.user.email,
+        )
     assert bob.client.get("/api/v1/me").json()["organisation"]["slug"] == "acme"
 
 
 def test_a_foreign_and_an_unknown_organisation_look_the_same(bob: Person, charlie: Person) -> None:
-    answers = [bob.client.get("/api/v1/me", headers={"X-Organisation": slug}) for slug in ("other", "nowhere")]
-    assert [answer.status_code for answer in answers] == [404, 404]
-    first, second = (answer.json()["error"] for answer in answers)
+    responses = [bob.client.get("/api/v1/me", headers={"X-Organisation": slug}) for slug in ("other", "nowhere")]
+    assert [response.status_code for response in responses] == [404, 404]
+    first, second = (response.json()["error"] for response in responses)
     assert first["message"] == second["message"]
 
 
@@ -139,8 +143,8 @@ def test_a_stream_can_ask_whether_its_reader_may_still_read(alice: Person, bob: 
     assert not caller_is_current(program)
 
 
-def stream_of(person: Person) -> ApiRequest:
-    """What a stream of a signed-in person's browser keeps of its request."""
+def stream_request(person: Person) -> ApiRequest:
+    """Return the request of a stream that a signed-in person's browser reads."""
     request = ApiRequest()
     request.session = SessionStore(person.client.cookies[settings.SESSION_COOKIE_NAME].value)
     request.caller = Caller(person.organisation.pk, person.organisation.slug, person.role, user_id=person.user.pk)
@@ -149,7 +153,7 @@ def stream_of(person: Person) -> ApiRequest:
 
 @pytest.mark.django_db(transaction=True)
 def test_signing_out_and_a_new_password_end_the_streams_of_a_session(alice: Person, bob: Person) -> None:
-    signed_in, other = stream_of(alice), stream_of(bob)
+    signed_in, other = stream_request(alice), stream_request(bob)
     allowed = async_to_sync(stream_allowed)
     assert (allowed(signed_in), allowed(other)) == (True, True)
     alice.client.post("/accounts/sign-out")

@@ -56,13 +56,13 @@ def test_used_expired_replaced_empty_null_and_made_up_links_make_nobody(
     replaced, expired = link_made(capsys), link_made(capsys)
     OneTimeToken.objects.update(expires=timezone.now() - timedelta(seconds=1))
     for link in (replaced, expired, "/setup/", "/setup/null", "/setup/None", "/setup/%00", "/setup/undefined"):
-        answer = Client().post(link, FORM)
-        assert answer.status_code in (404, 410), link
+        response = Client().post(link, FORM)
+        assert response.status_code in (404, 410), link
     assert not User.objects.exists()
     used = link_made(capsys)
     Client().post(used, FORM)
-    answer = Client().post(used, {**FORM, "email": "second@example.org"})
-    assert answer.status_code == 410
+    response = Client().post(used, {**FORM, "email": "second@example.org"})
+    assert response.status_code == 410
     assert User.objects.count() == 1
 
 
@@ -96,9 +96,9 @@ def test_a_wrong_form_leaves_the_link_open(
 ) -> None:
     dora = user_create(email="dora@example.org", password=PASSWORD)
     link = link_made(capsys)
-    answer = Client().post(link, {**FORM, **wrong})
-    assert answer.status_code == status
-    assert b"Begin" in answer.content
+    response = Client().post(link, {**FORM, **wrong})
+    assert response.status_code == status
+    assert b"Begin" in response.content
     dora.refresh_from_db()
     assert (dora.check_password(PASSWORD), dora.is_operator) == (True, False)
     assert Client().post(link, FORM).status_code == 302
@@ -116,10 +116,10 @@ def test_a_start_by_link_shows_a_link_and_no_password(
 ) -> None:
     monkeypatch.setenv("REFDESK_SAMPLES", "0")
     call_command("first_start", "--admin-link")
-    shown = capsys.readouterr().out
-    assert "password" not in shown
+    output = capsys.readouterr().out
+    assert "password" not in output
     assert not User.objects.exists()
-    link = shown.split()[-1].removeprefix(settings.PUBLIC_URL)
+    link = output.split()[-1].removeprefix(settings.PUBLIC_URL)
     assert Client().post(link, FORM).status_code == 302
     call_command("first_start", "--admin-link")
     assert capsys.readouterr().out == ""

@@ -27,7 +27,7 @@ def _nobody_remembered() -> None:
     auth._callers.clear()
 
 
-def status_of(key: str) -> int:
+def me_status(key: str) -> int:
     auth._callers.clear()
     return Client().get("/api/v1/me", headers={"Authorization": f"Bearer {key}"}).status_code
 
@@ -54,9 +54,9 @@ def test_me_names_the_scopes_of_the_key(acme: Organisation) -> None:
 
 def test_a_route_outside_the_scopes_is_refused_with_the_scope_it_wants(acme: Organisation) -> None:
     _, key = admin_key(acme, Scope.CHAT)
-    answer = call("GET", "/api-keys", key)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "scope_missing")
-    assert answer.json()["error"]["details"]["scope"] == "admin"
+    response = call("GET", "/api-keys", key)
+    assert (response.status_code, response.json()["error"]["code"]) == (403, "scope_missing")
+    assert response.json()["error"]["details"]["scope"] == "admin"
 
 
 def test_the_role_limits_a_key_with_every_scope(acme: Organisation) -> None:
@@ -66,30 +66,30 @@ def test_the_role_limits_a_key_with_every_scope(acme: Organisation) -> None:
 
 def test_a_key_is_made_listed_rotated_and_revoked_by_the_api(acme: Organisation) -> None:
     _, key = admin_key(acme)
-    asked = {"name": "Website", "role": "viewer", "scopes": ["chat", "search"], "plan": None}
-    answer = call("POST", "/api-keys", key, asked)
-    assert answer.status_code == 201
-    made = answer.json()
-    assert made["key"].startswith(made["prefix"])
-    assert {name: made[name] for name in asked} == asked
-    assert status_of(made["key"]) == 200
-    shown = call("GET", f"/api-keys/{made['id']}", key).json()
-    assert "key" not in shown
-    assert shown["last_used"] is not None
-    assert made["key"] not in call("GET", "/api-keys", key).content.decode()
-    turned = call("POST", f"/api-keys/{made['id']}/rotate", key, {"overlap_days": 2}).json()
-    assert {name: turned[name] for name in asked} == asked
-    assert (status_of(made["key"]), status_of(turned["key"])) == (200, 200)
-    old = call("GET", f"/api-keys/{made['id']}", key).json()
-    assert (old["state"], old["replaced_by"]) == ("expiring", turned["id"])
-    assert call("DELETE", f"/api-keys/{turned['id']}", key).status_code == 204
-    assert (status_of(made["key"]), status_of(turned["key"])) == (200, 401)
-    states = {row["id"]: row["state"] for row in call("GET", "/api-keys", key).json()["items"]}
-    assert (states[made["id"]], states[turned["id"]]) == ("expiring", "revoked")
+    body = {"name": "Website", "role": "viewer", "scopes": ["chat", "search"], "plan": None}
+    response = call("POST", "/api-keys", key, body)
+    assert response.status_code == 201
+    new = response.json()
+    assert new["key"].startswith(new["prefix"])
+    assert {name: new[name] for name in body} == body
+    assert me_status(new["key"]) == 200
+    row = call("GET", f"/api-keys/{new['id']}", key).json()
+    assert "key" not in row
+    assert row["last_used"] is not None
+    assert new["key"] not in call("GET", "/api-keys", key).content.decode()
+    rotated = call("POST", f"/api-keys/{new['id']}/rotate", key, {"overlap_days": 2}).json()
+    assert {name: rotated[name] for name in body} == body
+    assert (me_status(new["key"]), me_status(rotated["key"])) == (200, 200)
+    old = call("GET", f"/api-keys/{new['id']}", key).json()
+    assert (old["state"], old["replaced_by"]) == ("expiring", rotated["id"])
+    assert call("DELETE", f"/api-keys/{rotated['id']}", key).status_code == 204
+    assert (me_status(new["key"]), me_status(rotated["key"])) == (200, 401)
+    states = {item["id"]: item["state"] for item in call("GET", "/api-keys", key).json()["items"]}
+    assert (states[new["id"]], states[rotated["id"]]) == ("expiring", "revoked")
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "body",
     [
         {},
         {"name": ""},
@@ -103,16 +103,16 @@ def test_a_key_is_made_listed_rotated_and_revoked_by_the_api(acme: Organisation)
         {"name": "x", "revoked": None},
     ],
 )
-def test_what_makes_no_key_is_said(acme: Organisation, asked: dict[str, Any]) -> None:
+def test_a_body_that_makes_no_key_is_refused(acme: Organisation, body: dict[str, Any]) -> None:
     _, key = admin_key(acme)
-    assert call("POST", "/api-keys", key, asked).status_code == 422
+    assert call("POST", "/api-keys", key, body).status_code == 422
     assert ApiKey.objects.count() == 1
 
 
 def test_a_key_makes_none_with_more_than_it_has(acme: Organisation) -> None:
     _, key = admin_key(acme, Scope.ADMIN, Scope.CHAT)
-    for asked in ({"name": "x", "role": "owner", "scopes": ["chat"]}, {"name": "x", "scopes": ["chat", "search"]}):
-        assert call("POST", "/api-keys", key, asked).status_code == 403
+    for body in ({"name": "x", "role": "owner", "scopes": ["chat"]}, {"name": "x", "scopes": ["chat", "search"]}):
+        assert call("POST", "/api-keys", key, body).status_code == 403
     assert call("POST", "/api-keys", key, {"name": "x"}).status_code == 403  # all scopes when none is named
     assert call("POST", "/api-keys", key, {"name": "x", "scopes": ["chat"]}).status_code == 201
 
@@ -124,7 +124,7 @@ def test_a_key_neither_copies_nor_ends_one_that_may_do_more(acme: Organisation, 
     target, secret = api_key_create(organisation=acme, name="above", **{"scopes": [Scope.CHAT], **above})
     assert call("POST", f"/api-keys/{target.pk}/rotate", key, {}).status_code == 403
     assert call("DELETE", f"/api-keys/{target.pk}", key).status_code == 403
-    assert status_of(secret) == 200
+    assert me_status(secret) == 200
 
 
 def test_a_person_s_session_makes_keys_too(alice: Person, bob: Person) -> None:
@@ -135,23 +135,27 @@ def test_a_person_s_session_makes_keys_too(alice: Person, bob: Person) -> None:
 
 
 def test_a_plan_is_the_operator_s_to_give_and_stays_with_a_rotation(alice: Person) -> None:
-    asked = {"path": "/api/v1/api-keys", "data": {"name": "x", "plan": "free"}, "content_type": "application/json"}
-    assert alice.client.post(**asked).status_code == 403
+    request: dict[str, Any] = {
+        "path": "/api/v1/api-keys",
+        "data": {"name": "x", "plan": "free"},
+        "content_type": "application/json",
+    }
+    assert alice.client.post(**request).status_code == 403
     alice.user.is_operator = True
     alice.user.save()
-    made = alice.client.post(**asked)
-    assert (made.status_code, made.json()["plan"]) == (201, "free")
-    assert alice.client.post(**{**asked, "data": {"name": "x", "plan": "gold"}}).status_code == 422
-    turned = alice.client.post(f"/api/v1/api-keys/{made.json()['id']}/rotate", {}, content_type="application/json")
-    assert turned.json()["plan"] == "free"
+    response = alice.client.post(**request)
+    assert (response.status_code, response.json()["plan"]) == (201, "free")
+    assert alice.client.post(**{**request, "data": {"name": "x", "plan": "gold"}}).status_code == 422
+    rotated = alice.client.post(f"/api/v1/api-keys/{response.json()['id']}/rotate", {}, content_type="application/json")
+    assert rotated.json()["plan"] == "free"
 
 
 def test_rotation_without_overlap_ends_the_old_key_at_once(acme: Organisation) -> None:
     row, old = admin_key(acme)
-    made, new = api_key_rotate(organisation=acme.pk, api_key=row.pk)
+    replacement, new = api_key_rotate(organisation=acme.pk, api_key=row.pk)
     row.refresh_from_db()
-    assert (status_of(old), status_of(new)) == (401, 200)
-    assert (row.state, row.replaced_by) == ("expired", made)
+    assert (me_status(old), me_status(new)) == (401, 200)
+    assert (row.state, row.replaced_by) == ("expired", replacement)
 
 
 def test_a_rotated_key_lives_as_long_again_and_the_old_one_no_longer_than_before(acme: Organisation) -> None:
@@ -159,11 +163,11 @@ def test_a_rotated_key_lives_as_long_again_and_the_old_one_no_longer_than_before
     ApiKey.objects.filter(pk=row.pk).update(created=timezone.now() - timedelta(days=20))
     row.refresh_from_db()
     end = row.expires
-    made, _ = api_key_rotate(organisation=acme.pk, api_key=row.pk, overlap_days=30)
+    replacement, _ = api_key_rotate(organisation=acme.pk, api_key=row.pk, overlap_days=30)
     row.refresh_from_db()
     assert row.expires == end
-    assert made.expires is not None
-    assert abs(made.expires - timezone.now() - timedelta(days=30)) < timedelta(minutes=1)
+    assert replacement.expires is not None
+    assert abs(replacement.expires - timezone.now() - timedelta(days=30)) < timedelta(minutes=1)
 
 
 def test_what_is_over_or_replaced_is_not_rotated(acme: Organisation, other: Organisation) -> None:
@@ -205,11 +209,11 @@ def test_ten_rotations_at_once_make_one_key(acme: Organisation) -> None:
 
 def test_states_say_what_to_do_next(acme: Organisation) -> None:
     row, _ = admin_key(acme)
-    seen = []
+    states = []
     for days in (None, 8, 6, -1):
         row.expires = None if days is None else timezone.now() + timedelta(days=days)
-        seen.append(row.state)
-    assert seen == ["valid", "valid", "expiring", "expired"]
+        states.append(row.state)
+    assert states == ["valid", "valid", "expiring", "expired"]
 
 
 # Where a key may stand: the header, and nowhere else.
@@ -237,7 +241,7 @@ def test_a_key_elsewhere_is_no_key_and_stands_in_no_log(
 
 def test_the_key_is_nowhere_in_the_database(acme: Organisation) -> None:
     _, key = admin_key(acme)
-    assert status_of(key) == 200
+    assert me_status(key) == 200
     with connection.cursor() as cursor:
         cursor.execute("SELECT accounts_apikey::text FROM accounts_apikey")
         text = str(cursor.fetchall())
@@ -251,12 +255,12 @@ def test_the_key_is_nowhere_in_the_database(acme: Organisation) -> None:
 
 def test_the_keys_of_a_suspended_organisation_are_refused_until_it_is_opened(acme: Organisation) -> None:
     _, key = admin_key(acme)
-    assert status_of(key) == 200
+    assert me_status(key) == 200
     organisation_suspend(organisation=acme, suspended=True)
-    answer = call("GET", "/me", key)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "organisation_suspended")
+    response = call("GET", "/me", key)
+    assert (response.status_code, response.json()["error"]["code"]) == (403, "organisation_suspended")
     organisation_suspend(organisation=acme, suspended=False)
-    assert status_of(key) == 200
+    assert me_status(key) == 200
 
 
 def test_a_process_that_remembers_a_key_notices_a_suspension_within_two_seconds(acme: Organisation) -> None:
@@ -264,9 +268,9 @@ def test_a_process_that_remembers_a_key_notices_a_suspension_within_two_seconds(
     headers = {"Authorization": f"Bearer {key}"}
     assert Client().get("/api/v1/me", headers=headers).status_code == 200
     organisation_suspend(organisation=acme, suspended=True)
-    begun = time.monotonic()
+    started = time.monotonic()
     while Client().get("/api/v1/me", headers=headers).status_code == 200:
-        assert time.monotonic() - begun < 10  # two seconds, and what a busy machine adds
+        assert time.monotonic() - started < 10  # two seconds, and what a busy machine adds
         time.sleep(0.05)
 
 
@@ -279,8 +283,19 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 
 def test_a_command_makes_a_narrow_key(acme: Organisation, capsys: pytest.CaptureFixture[str]) -> None:
-    made = ("api_key_create", "--organisation", "acme", "--name", "x", "--scope", "chat", "search", "--scope", "admin")
-    key = printed(capsys, *made, "--plan", "free", "--expires", "90d", "--role", "viewer").strip()
+    command = (
+        "api_key_create",
+        "--organisation",
+        "acme",
+        "--name",
+        "x",
+        "--scope",
+        "chat",
+        "search",
+        "--scope",
+        "admin",
+    )
+    key = printed(capsys, *command, "--plan", "free", "--expires", "90d", "--role", "viewer").strip()
     row = ApiKey.objects.get(key_hash=secret_hash(key))
     assert (row.scopes, row.plan_id, row.role) == (["chat", "search", "admin"], "free", "viewer")
     assert row.expires is not None
@@ -290,15 +305,15 @@ def test_a_command_makes_a_narrow_key(acme: Organisation, capsys: pytest.Capture
 def test_a_command_rotates_and_revokes_by_prefix_or_id(acme: Organisation, capsys: pytest.CaptureFixture[str]) -> None:
     row, old = admin_key(acme)
     new = printed(capsys, "api_key_rotate", row.prefix, "--organisation", "acme", "--overlap", "3").strip()
-    assert (status_of(old), status_of(new)) == (200, 200)
+    assert (me_status(old), me_status(new)) == (200, 200)
     assert "Revoked" in printed(capsys, "api_key_revoke", str(row.pk), "--organisation", "acme")
-    assert (status_of(old), status_of(new)) == (401, 200)
+    assert (me_status(old), me_status(new)) == (401, 200)
 
 
 def test_commands_on_keys_say_plainly_what_is_wrong(acme: Organisation, other: Organisation) -> None:
     row, _ = admin_key(acme)
     make = ("api_key_create", "--organisation", "acme", "--name", "x")
-    for arguments, words in (
+    for arguments, message in (
         ((*make, "--scope", "everything"), "invalid choice"),
         ((*make, "--plan", "gold"), "no plan 'gold'"),
         ((*make, "--expires", "soon"), "is no time"),
@@ -307,7 +322,7 @@ def test_commands_on_keys_say_plainly_what_is_wrong(acme: Organisation, other: O
         (("api_key_revoke", "", "--organisation", "acme"), "no key"),
         (("api_key_rotate", row.prefix, "--organisation", "acme", "--overlap", "31"), "0 to 30"),
     ):
-        with pytest.raises(CommandError, match=words):
+        with pytest.raises(CommandError, match=message):
             call_command(*arguments)
     assert ApiKey.objects.count() == 1
 

@@ -14,7 +14,7 @@ from app.accounts.lockout import (
     SLOW_S,
     attempt_wait,
     device_mark,
-    device_of,
+    device_read,
 )
 from tests.people import PASSWORD, Person
 
@@ -56,29 +56,29 @@ def test_a_person_gets_in_between_the_guesses_of_strangers(alice: Person, monkey
 
 
 def test_a_browser_of_the_person_s_is_not_slowed_down(alice: Person) -> None:
-    own = Client()
-    assert sign_in(ALICE, PASSWORD, "203.0.113.9", own).status_code == 302
-    own.post("/accounts/sign-out")
+    browser = Client()
+    assert sign_in(ALICE, PASSWORD, "203.0.113.9", browser).status_code == 302
+    browser.post("/accounts/sign-out")
     guess_from_everywhere(ACCOUNT_ATTEMPTS + 10)
     assert sign_in(ALICE, PASSWORD, "203.0.113.9").status_code == 429
-    assert sign_in(ALICE, PASSWORD, "203.0.113.9", own).status_code == 302
+    assert sign_in(ALICE, PASSWORD, "203.0.113.9", browser).status_code == 302
 
 
 def test_the_mark_of_a_browser_is_for_one_person_and_has_five_tries(alice: Person, bob: Person) -> None:
-    own = Client()
-    sign_in(ALICE, PASSWORD, "203.0.113.9", own)
-    own.post("/accounts/sign-out")
-    mark = own.cookies[settings.DEVICE_COOKIE_NAME].value
+    browser = Client()
+    sign_in(ALICE, PASSWORD, "203.0.113.9", browser)
+    browser.post("/accounts/sign-out")
+    mark = browser.cookies[settings.DEVICE_COOKIE_NAME].value
     assert ALICE not in mark
-    assert device_of(mark=mark, email=ALICE)
-    assert not device_of(mark=mark, email="bob@example.org")
-    tries = [sign_in(ALICE, WRONG, "203.0.113.9", own).status_code for _ in range(ATTEMPTS + 1)]
+    assert device_read(mark=mark, email=ALICE)
+    assert not device_read(mark=mark, email="bob@example.org")
+    tries = [sign_in(ALICE, WRONG, "203.0.113.9", browser).status_code for _ in range(ATTEMPTS + 1)]
     assert tries == [401] * ATTEMPTS + [429]
 
 
 @pytest.mark.parametrize("mark", ["", "x", "a:b:c", "\0", "🦉", device_mark(email=ALICE)[:-1] + "_"])
 def test_a_mark_that_was_not_given_is_none(mark: str) -> None:
-    assert device_of(mark=mark, email=ALICE) == ""
+    assert device_read(mark=mark, email=ALICE) == ""
 
 
 def test_a_mark_opens_nothing_by_itself(alice: Person) -> None:

@@ -3,17 +3,23 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from typing import Any
 
 import pytest
+from django.db import connection
 
+from app.accounts.choices import Role
+from app.accounts.invitation_mail import invitation_mail
+from app.accounts.models import Invitation
+from app.accounts.services import invitation_create
 from app.accounts.tests.mail_server import mail_server
 from app.env import EnvError, read
-from app.lib import outbox as outbox_module
+from app.jobs.models import Job
+from app.jobs.tests.running import jobs_run
 from app.lib.mail import Mail, MailFailed, mail_is_set, mail_send
-from app.lib.outbox import Outbox
+from tests.people import Person
 
+pytestmark = pytest.mark.django_db(transaction=True)
 MAIL = Mail(to="dora@example.org", subject="Hello", text="Words that nobody logs")
 
 
@@ -23,13 +29,13 @@ def _sender(settings: Any) -> None:
 
 
 def test_both_settings_are_needed(settings: Any) -> None:
-    for url, sender, said in (("smtp://x", "a@b.c", True), ("smtp://x", "", False), ("", "a@b.c", False)):
+    for url, sender, expected in (("smtp://x", "a@b.c", True), ("smtp://x", "", False), ("", "a@b.c", False)):
         settings.SMTP_URL, settings.MAIL_FROM = url, sender
-        assert mail_is_set() is said
+        assert mail_is_set() is expected
 
 
 def test_a_password_is_not_sent_in_clear_to_another_machine(settings: Any) -> None:
-    # An address of this machine that does not say so.
+    # An address of this machine other than 127.0.0.1.
     with mail_server(login=("desk", "s3cret"), host="127.0.0.2") as server:
         settings.SMTP_URL = server.url
         with pytest.raises(MailFailed, match="SMTPNotSupportedError"):
@@ -57,41 +63,80 @@ def test_a_server_without_tls_gets_nothing_by_smtps(settings: Any) -> None:
         assert server.mails == []
 
 
-def test_a_mail_that_cannot_be_sent_is_given_up_without_its_words_in_the_log(
-    settings: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def closed_address() -> str:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
-        settings.SMTP_URL = f"smtp://desk:s3cret@127.0.0.1:{closed.getsockname()[1]}"
-    monkeypatch.setattr(outbox_module, "RETRIES_S", (0.01, 0.01))
-    Outbox().put(lambda: MAIL, delay_s=0)
-    end = time.monotonic() + 10
-    while "given up" not in caplog.text:
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    assert not [word for word in ("s3cret", "dora", "Words") if word in caplog.text]
+        return f"smtp://desk:s3cret@127.0.0.1:{closed.getsockname()[1]}"
 
 
-def test_one_mail_that_cannot_be_written_does_not_stop_the_next(settings: Any) -> None:
-    def broken() -> Mail:
-        raise RuntimeError("dora@example.org")
+@pytest.fixture
+def invitation(alice: Person) -> tuple[Invitation, str]:
+    return invitation_create(
+        organisation=alice.organisation,
+        email="dora@example.org",
+        role=Role.VIEWER,
+        invited_by=alice.user,
+        inviter_role=Role.OWNER,
+    )
 
-    box = Outbox()
+
+def test_a_mail_survives_a_server_that_is_away_and_its_words_are_nowhere(
+    settings: Any, invitation: tuple[Invitation, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    row, token = invitation
+    settings.SMTP_URL = closed_address()
+    assert invitation_mail(invitation=row)
+    jobs_run()
+    job = Job.objects.get()
+    assert (job.state, job.error_code, job.organisation) == ("queued", "mail_unavailable", row.organisation)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT jobs_job::text FROM jobs_job")
+        stored = str(cursor.fetchall())
+    assert not [word for word in (token, "dora", "http") if word in stored]
+    assert not [word for word in ("s3cret", "dora", token) if word in caplog.text]
+    Job.objects.update(not_before=None)
     with mail_server() as server:
         settings.SMTP_URL = server.url
-        box.put(broken, delay_s=0)
-        box.put(lambda: MAIL, delay_s=0.05)
-        server.wait(1)
+        jobs_run()
+        [mail] = server.wait(1)
+    assert token in mail.get_content()
+    job.refresh_from_db()
+    assert (job.state, job.payload) == ("done", {})
 
 
-def test_what_waits_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox_module, "MOST_WAITING", 3)
-    box = Outbox()
-    for _ in range(10):
-        box.put(lambda: None, delay_s=60)
-    assert len(box._waiting) == 3
-    box.drop()
-    assert box._waiting == []
+def test_an_invitation_that_was_withdrawn_meanwhile_is_not_sent(
+    settings: Any, invitation: tuple[Invitation, str]
+) -> None:
+    with mail_server() as server:
+        settings.SMTP_URL = server.url
+        invitation_mail(invitation=invitation[0])
+        Invitation.objects.all().delete()
+        jobs_run()
+        assert Job.objects.get().state == "done"
+        assert server.mails == []
+
+
+def test_an_address_that_the_server_will_never_take_is_not_tried_again(
+    settings: Any, invitation: tuple[Invitation, str]
+) -> None:
+    with mail_server() as server:
+        settings.SMTP_URL = server.url
+        server.never = True
+        invitation_mail(invitation=invitation[0])
+        jobs_run()
+    job = Job.objects.get()
+    assert (job.state, job.error_code, job.payload) == ("failed", "mail_unavailable", {})
+
+
+def test_a_mail_has_the_headers_that_it_needs_and_none_of_a_name_s_line_breaks(settings: Any) -> None:
+    with mail_server() as server:
+        settings.SMTP_URL = server.url
+        mail_send(Mail(to=MAIL.to, subject="Hello\r\nBcc: eve@example.org", text=MAIL.text))
+        [mail] = server.wait(1)
+    assert mail["Subject"] == "Hello Bcc: eve@example.org"
+    assert (mail["Bcc"], mail["Auto-Submitted"]) == (None, "auto-generated")
+    assert mail["Message-ID"].endswith("@localhost>")
+    assert mail["Date"]
 
 
 @pytest.mark.parametrize("value", ["mail.example.org", "http://mail.example.org", "smtp://", "smtp://host/path"])

@@ -15,14 +15,15 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from app.accounts import lockout
+from app.accounts import lockout, password_reset
 from app.accounts.models import OneTimeToken, SignIn, User
 from app.accounts.password_reset import MAILS_AN_ACCOUNT, MAILS_AN_ADDRESS, reset_finish, reset_link
 from app.accounts.services import password_set, user_create, user_deactivate, user_update
 from app.accounts.tests.mail_server import MailServer, mail_server
 from app.audit.models import AuditEntry
 from app.errors import RefdeskError
-from app.lib import outbox as outbox_module
+from app.jobs import leases
+from app.jobs.tests.running import worker_threads
 from tests.people import PASSWORD, Person
 
 NEW = "quite another long sentence"
@@ -38,11 +39,10 @@ def _no_attempts(db: Any) -> None:
 @pytest.fixture
 def mails(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[MailServer]:
     # The seam of the clock: a second's delay in each of these tests would only be waited for.
-    monkeypatch.setattr(outbox_module.Outbox.put, "__kwdefaults__", {"delay_s": 0.0, "tries": 0})
-    with mail_server() as server:
+    monkeypatch.setattr(password_reset, "DELAY", timedelta())
+    with mail_server() as server, worker_threads():
         settings.SMTP_URL, settings.MAIL_FROM = server.url, "Reference desk <desk@example.org>"
         yield server
-        outbox_module.outbox.drop()
 
 
 def ask(email: str, **extra: Any) -> Any:
@@ -50,12 +50,12 @@ def ask(email: str, **extra: Any) -> Any:
 
 
 def link_in(mail: Any) -> str:
-    found = re.search(r"http://localhost:8000(/accounts/reset/\S+)", mail.get_content())
-    assert found is not None
-    return found[1]
+    match = re.search(r"http://localhost:8000(/accounts/reset/\S+)", mail.get_content())
+    assert match is not None
+    return match[1]
 
 
-def link_of(user: User) -> str:
+def link_make(user: User) -> str:
     return reset_link(user=user).removeprefix("http://localhost:8000")
 
 
@@ -81,7 +81,7 @@ def test_a_link_by_mail_gives_a_new_password_once_and_ends_every_session(alice: 
 
 
 def test_expired_replaced_used_null_and_made_up_links_change_nothing(alice: Person) -> None:
-    replaced, expired = link_of(alice.user), link_of(alice.user)
+    replaced, expired = link_make(alice.user), link_make(alice.user)
     OneTimeToken.objects.update(expires=timezone.now() - timedelta(seconds=1))
     for link in (replaced, expired, "/accounts/reset/", "/accounts/reset/null", "/accounts/reset/%00"):
         assert Client().post(link, {"password": NEW}).status_code in (404, 410), link
@@ -89,18 +89,18 @@ def test_expired_replaced_used_null_and_made_up_links_change_nothing(alice: Pers
 
 
 def test_a_link_is_for_one_person_and_one_purpose(alice: Person, bob: Person) -> None:
-    theirs, other = link_of(alice.user), link_of(bob.user)
+    theirs, other = link_make(alice.user), link_make(bob.user)
     token = theirs.rpartition("/")[2]
     assert Client().post(f"/setup/{token}", {"email": "x@example.org", "password": NEW}).status_code == 410
     assert Client().get(f"/accounts/invitations/{token}").status_code == 410
-    # What a form adds names nobody else.
+    # Further fields of a form change nobody else.
     Client().post(theirs, {"password": NEW, "email": "bob@example.org", "user": str(bob.user.pk)})
     assert (sign_in("alice@example.org", NEW), sign_in("bob@example.org", NEW)) == (302, 401)
     assert Client().get(other).status_code == 200
 
 
 def test_the_token_is_kept_as_a_hash_only(alice: Person) -> None:
-    token = link_of(alice.user).rpartition("/")[2]
+    token = link_make(alice.user).rpartition("/")[2]
     with connection.cursor() as cursor:
         cursor.execute("SELECT accounts_onetimetoken::text FROM accounts_onetimetoken")
         assert token not in str(cursor.fetchall())
@@ -108,13 +108,13 @@ def test_the_token_is_kept_as_a_hash_only(alice: Person) -> None:
 
 
 def test_a_weak_password_leaves_the_link_open(alice: Person) -> None:
-    link = link_of(alice.user)
+    link = link_make(alice.user)
     assert Client().post(link, {"password": "short"}).status_code == 422
     assert Client().post(link, {"password": NEW}).status_code == 200
 
 
 def test_twenty_uses_at_once_of_a_link_count_once(alice: Person) -> None:
-    token = link_of(alice.user).rpartition("/")[2]
+    token = link_make(alice.user).rpartition("/")[2]
 
     def use(number: int) -> str:
         try:
@@ -130,7 +130,7 @@ def test_twenty_uses_at_once_of_a_link_count_once(alice: Person) -> None:
 
 
 def test_a_deactivated_person_gets_no_link_and_uses_none(alice: Person, bob: Person, mails: MailServer) -> None:
-    link = link_of(alice.user)
+    link = link_make(alice.user)
     user_deactivate(user=alice.user)
     assert Client().post(link, {"password": NEW}).status_code == 410
     ask("alice@example.org")
@@ -148,13 +148,13 @@ def test_a_link_ends_with_another_password_another_address_and_a_deactivation(al
         lambda: (change(is_active=False), change(is_active=True)),
     ]
     for step in steps:
-        link = link_of(alice.user)
+        link = link_make(alice.user)
         assert Client().get(link).status_code == 200
         step()
         assert Client().post(link, {"password": "a third long sentence"}).status_code == 410
-    kept = link_of(alice.user)
+    link = link_make(alice.user)
     change(name="Alice B.")
-    assert Client().get(kept).status_code == 200
+    assert Client().get(link).status_code == 200
 
 
 def test_who_has_no_password_here_gets_none_by_mail(alice: Person, bob: Person, mails: MailServer) -> None:
@@ -169,7 +169,7 @@ def test_a_link_lifts_a_lock(alice: Person) -> None:
     for _ in range(6):
         sign_in("alice@example.org", "not the right password")
     assert sign_in("alice@example.org", PASSWORD) == 429
-    Client().post(link_of(alice.user), {"password": NEW})
+    Client().post(link_make(alice.user), {"password": NEW})
     assert sign_in("alice@example.org", NEW) == 302
 
 
@@ -193,34 +193,34 @@ FORGED = [
 
 def test_thirty_forged_hosts_never_stand_in_a_mail(alice: Person, mails: MailServer) -> None:
     assert len(FORGED) >= 30
-    taken = 0
+    accepted = 0
     for forged in FORGED:
         cache.clear()
-        taken += ask("alice@example.org", **forged).status_code == 200
-    assert taken >= 10
-    for mail in mails.wait(taken):
+        accepted += ask("alice@example.org", **forged).status_code == 200
+    assert accepted >= 10
+    for mail in mails.wait(accepted):
         assert "evil" not in mail.as_string()
         assert re.findall(r"https?://[^/\s]+", mail.get_content()) == ["http://localhost:8000"] * 2
 
 
 def fifth_fastest(client: Client, emails: list[str], bodies: set[bytes]) -> list[float]:
-    """What the fastest fifth of 100 requests for each takes at most; the rest is what a busy machine adds."""
-    taken: dict[str, list[float]] = {email: [] for email in emails}
+    """Return the longest of the fastest fifth of 100 requests for each address; the rest is a busy machine's noise."""
+    seconds: dict[str, list[float]] = {email: [] for email in emails}
     for _ in range(100):
         for email in random.sample(emails, len(emails)):
             cache.clear()
-            begun = time.perf_counter()
-            answer = client.post("/accounts/forgot", {"email": email})
-            taken[email].append(time.perf_counter() - begun)
-            bodies.add(re.sub(rb'value="[^"]{64}"', b"", answer.content))
-            assert email.encode() not in answer.content
-    return [statistics.quantiles(taken[email], n=5)[0] for email in emails]
+            started = time.perf_counter()
+            response = client.post("/accounts/forgot", {"email": email})
+            seconds[email].append(time.perf_counter() - started)
+            bodies.add(re.sub(rb'value="[^"]{64}"', b"", response.content))
+            assert email.encode() not in response.content
+    return [statistics.quantiles(seconds[email], n=5)[0] for email in emails]
 
 
 def test_a_known_and_an_unknown_address_get_the_same_answer_in_the_same_time(
     alice: Person, mails: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox_module.Outbox.put, "__kwdefaults__", {"delay_s": 1.0, "tries": 0})
+    monkeypatch.setattr(password_reset, "DELAY", timedelta(seconds=1))
     client, bodies = Client(), set[bytes]()
     client.get("/accounts/forgot")
     # Three tries against noise: a look-up, a token and a mail in the request would make a known one twice as slow.
@@ -235,8 +235,8 @@ def test_a_known_and_an_unknown_address_get_the_same_answer_in_the_same_time(
 
 
 def test_an_account_gets_a_few_mails_an_hour_and_the_answer_stays_the_same(alice: Person, mails: MailServer) -> None:
-    answers = [ask("alice@example.org") for _ in range(MAILS_AN_ACCOUNT + 3)]
-    assert {answer.status_code for answer in answers} == {200}
+    responses = [ask("alice@example.org") for _ in range(MAILS_AN_ACCOUNT + 3)]
+    assert {response.status_code for response in responses} == {200}
     user_create(email="last@example.org", password=PASSWORD)
     ask("last@example.org")
     tos = [mail["To"] for mail in mails.wait(MAILS_AN_ACCOUNT + 1)]
@@ -265,7 +265,7 @@ def test_a_box_without_mail_says_so_and_sends_nothing(alice: Person) -> None:
 def test_a_mail_server_that_is_busy_is_tried_again(
     alice: Person, mails: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox_module, "RETRIES_S", (0.1, 0.1))
+    monkeypatch.setattr(leases, "WAIT_SHORTEST_S", 0.1)
     mails.refuse = 2
     ask("alice@example.org")
     [mail] = mails.wait(1)
@@ -289,9 +289,9 @@ def test_the_command_prints_a_link_alone(alice: Person, capsys: pytest.CaptureFi
 def test_an_invitation_is_mailed_and_its_link_shown(alice: Person, mails: MailServer) -> None:
     page = alice.client.post("/account", {"do": "invite", "email": "dora@example.org", "role": "viewer"})
     [mail] = mails.wait(1)
-    found = re.search(r"http://localhost:8000/accounts/invitations/\S+", mail.get_content())
-    assert found is not None
-    assert found[0] in page.content.decode()
+    match = re.search(r"http://localhost:8000/accounts/invitations/\S+", mail.get_content())
+    assert match is not None
+    assert match[0] in page.content.decode()
     assert (mail["To"], mail["Subject"]) == ("dora@example.org", "Invitation to Acme")
 
 
@@ -312,10 +312,10 @@ def test_an_operator_hands_out_a_link_and_an_owner_does_not(alice: Person, bob: 
     alice.user.save()
     assert alice.client.get(address).status_code == 200
     assert not OneTimeToken.objects.exists()  # it asks first
-    found = re.search(r"http://localhost:8000(/accounts/reset/[\w-]+)", alice.client.post(address).content.decode())
-    assert found is not None
+    match = re.search(r"http://localhost:8000(/accounts/reset/[\w-]+)", alice.client.post(address).content.decode())
+    assert match is not None
     assert AuditEntry.objects.filter(action="user.reset_link", actor=alice.user.pk).count() == 1
-    Client().post(found[1], {"password": NEW})
+    Client().post(match[1], {"password": NEW})
     assert sign_in("bob@example.org", NEW) == 302
 
 

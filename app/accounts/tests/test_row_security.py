@@ -1,4 +1,4 @@
-"""The database's own wall between organisations: roles, grants, policies and scopes."""
+"""Row-level security between organisations: roles, grants, policies and scopes."""
 
 import asyncio
 from threading import Thread
@@ -18,7 +18,8 @@ from app.lib.ids import new_id
 from app.lib.tenancy import ROLE, everything_visible, organisations_visible, scope_now
 from app.library.models import Source
 from app.library.services.sources import source_create
-from tests.people import Person, as_superuser
+from tests.database import as_superuser
+from tests.people import Person
 
 # Tables of the whole box, with the reason why no organisation owns their rows.
 SHARED = {
@@ -43,7 +44,7 @@ def two(acme: Organisation, other: Organisation) -> tuple[Organisation, Organisa
     return acme, other
 
 
-def seen() -> set[UUID]:
+def owners_visible() -> set[UUID]:
     return set(Source.objects.values_list("organisation_id", flat=True))
 
 
@@ -86,15 +87,15 @@ def test_no_row_is_visible_without_a_scope(two: Any, db: Any) -> None:
 def test_a_scope_shows_its_organisations_and_no_other(two: tuple[Organisation, Organisation]) -> None:
     acme, other = two
     with organisations_visible(acme.pk):
-        assert seen() == {acme.pk}
+        assert owners_visible() == {acme.pk}
         assert not Organisation.objects.filter(pk=other.pk).exists()
         with organisations_visible(other.pk):
-            assert seen() == {other.pk}
-        assert seen() == {acme.pk}
+            assert owners_visible() == {other.pk}
+        assert owners_visible() == {acme.pk}
     with organisations_visible(acme.pk, other.pk):
-        assert seen() == {acme.pk, other.pk}
+        assert owners_visible() == {acme.pk, other.pk}
     with organisations_visible(new_id()):
-        assert seen() == set()
+        assert owners_visible() == set()
 
 
 def test_a_scope_changes_inside_a_transaction_and_after_an_error(two: tuple[Organisation, Organisation]) -> None:
@@ -102,9 +103,9 @@ def test_a_scope_changes_inside_a_transaction_and_after_an_error(two: tuple[Orga
     with transaction.atomic(), organisations_visible(acme.pk):
         with pytest.raises(DatabaseError), transaction.atomic():
             rows("SELECT 1 / 0")
-        assert seen() == {acme.pk}
+        assert owners_visible() == {acme.pk}
     with organisations_visible(other.pk):
-        assert seen() == {other.pk}
+        assert owners_visible() == {other.pk}
 
 
 def test_nothing_is_written_outside_the_scope(two: tuple[Organisation, Organisation]) -> None:
@@ -114,26 +115,26 @@ def test_nothing_is_written_outside_the_scope(two: tuple[Organisation, Organisat
         assert Source.objects.filter(organisation=other).delete()[0] == 0
         with pytest.raises(DatabaseError, match="row-level security"), transaction.atomic():
             Source.objects.create(organisation=other, name="planted")
-        own = Source.objects.get(organisation=acme)
+        row = Source.objects.get(organisation=acme)
         with pytest.raises(DatabaseError, match="row-level security"), transaction.atomic():
-            Source.objects.filter(pk=own.pk).update(organisation=other)
+            Source.objects.filter(pk=row.pk).update(organisation=other)
     assert set(Source.objects.values_list("name", flat=True)) == {"Uploads"}
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_new_thread_sees_nothing_until_it_says_what(two: tuple[Organisation, Organisation]) -> None:
-    found: list[Any] = []
+    visible: list[Any] = []
 
     def look() -> None:
-        found.append((scope_now(), seen()))
+        visible.append((scope_now(), owners_visible()))
         with everything_visible():
-            found.append(len(seen()))
+            visible.append(len(owners_visible()))
         connection.close()
 
     thread = Thread(target=look)
     thread.start()
     thread.join()
-    assert found == [("", set()), 2]
+    assert visible == [("", set()), 2]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -143,8 +144,8 @@ async def test_plain_statements_keep_to_the_scope_of_their_task(two: tuple[Organ
             return {row[0] for row in await fetch("SELECT organisation_id FROM library_source", {})}
 
     # Many at once over few connections: none may use what another one set.
-    answers = await asyncio.gather(*(owners(two[turn % 2]) for turn in range(100)))
-    assert answers == [{two[turn % 2].pk} for turn in range(100)]
+    results = await asyncio.gather(*(owners(two[turn % 2]) for turn in range(100)))
+    assert results == [{two[turn % 2].pk} for turn in range(100)]
     with organisations_visible():
         assert await fetch("SELECT organisation_id FROM library_source", {}) == []
     await database_close()
@@ -170,15 +171,15 @@ def test_the_schema_is_not_the_application_s(db: Any) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_torn_down_wall_is_built_again_by_the_next_start(two: tuple[Organisation, Organisation]) -> None:
+def test_a_dropped_policy_is_built_again_by_the_next_start(two: tuple[Organisation, Organisation]) -> None:
     as_superuser("DROP POLICY tenant_1 ON library_source")
     as_superuser("ALTER TABLE library_source NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY")
     as_superuser(f"GRANT UPDATE ON audit_auditentry TO {ROLE}")
     with organisations_visible(two[0].pk):
-        assert len(seen()) == 2
+        assert len(owners_visible()) == 2
     call_command("migrate", verbosity=0)
     with organisations_visible(two[0].pk):
-        assert seen() == {two[0].pk}
+        assert owners_visible() == {two[0].pk}
     with pytest.raises(DatabaseError, match="permission denied"), transaction.atomic():
         rows("UPDATE audit_auditentry SET id = id")
 
@@ -186,8 +187,8 @@ def test_a_torn_down_wall_is_built_again_by_the_next_start(two: tuple[Organisati
 @pytest.mark.django_db(transaction=True)
 async def test_a_request_begins_with_nothing_and_leaves_nothing(alice: Person, charlie: Person) -> None:
     for person in (alice, charlie, alice):
-        answer = await sync_to_async(person.client.get)("/api/v1/sources", headers=person.headers)
-        assert answer.status_code == 200
+        response = await sync_to_async(person.client.get)("/api/v1/sources", headers=person.headers)
+        assert response.status_code == 200
         assert scope_now() == "all"  # of this test itself
 
 

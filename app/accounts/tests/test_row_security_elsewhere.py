@@ -1,4 +1,4 @@
-"""A PostgreSQL of somebody's own, on which nobody has made Refdesk's role yet."""
+"""A PostgreSQL server on which Refdesk's role does not exist yet."""
 
 import os
 import subprocess
@@ -38,21 +38,21 @@ def migrate(address: str) -> "subprocess.CompletedProcess[str]":
 
 
 def test_a_superusers_login_makes_the_role_by_itself(elsewhere: Postgres) -> None:
-    done = migrate(elsewhere.url(role="postgres"))
-    assert done.returncode == 0, done.stderr
+    result = migrate(elsewhere.url(role="postgres"))
+    assert result.returncode == 0, result.stderr
     with psycopg.connect(elsewhere.url(role="postgres"), options=f"-c role={ROLE}") as application:
         row = application.execute("SELECT count(*) FROM accounts_organisation").fetchone()
     assert row == (0,)
 
 
 def test_another_login_is_told_what_to_do_before_anything_is_changed(elsewhere: Postgres) -> None:
-    refused = migrate(elsewhere.url())
-    assert refused.returncode != 0
-    assert f"CREATE ROLE {ROLE} NOLOGIN; GRANT {ROLE} TO refdesk;" in refused.stderr
+    result = migrate(elsewhere.url())
+    assert result.returncode != 0
+    assert f"CREATE ROLE {ROLE} NOLOGIN; GRANT {ROLE} TO refdesk;" in result.stderr
     with psycopg.connect(elsewhere.url(role="postgres"), autocommit=True) as superuser:
         tables = superuser.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone()
         assert tables == (0,)
         superuser.execute(f"CREATE ROLE {ROLE} NOLOGIN")
         superuser.execute(f"GRANT {ROLE} TO refdesk")
-    done = migrate(elsewhere.url())
-    assert done.returncode == 0, done.stderr
+    result = migrate(elsewhere.url())
+    assert result.returncode == 0, result.stderr

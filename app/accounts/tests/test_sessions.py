@@ -71,11 +71,11 @@ def test_unknown_wrong_and_deactivated_get_the_same_answer(alice: Person) -> Non
     dora = user_create(email="dora@example.org", password=PASSWORD)
     user_deactivate(user=dora)
     tried = [("alice@example.org", WRONG), ("nobody@example.org", WRONG), ("dora@example.org", PASSWORD)]
-    answers = [try_sign_in(Client(), email, password) for email, password in tried]
-    assert [answer.status_code for answer in answers] == [401, 401, 401]
+    responses = [try_sign_in(Client(), email, password) for email, password in tried]
+    assert [response.status_code for response in responses] == [401, 401, 401]
     bodies = {
-        answer.content.decode().replace(email, "").replace(str(answer.context["csrf_token"]), "")
-        for (email, _), answer in zip(tried, answers, strict=True)
+        response.content.decode().replace(email, "").replace(str(response.context["csrf_token"]), "")
+        for (email, _), response in zip(tried, responses, strict=True)
     }
     assert len(bodies) == 1
 
@@ -85,13 +85,15 @@ def test_an_unknown_address_takes_as_long_as_a_known_one(alice: Person, settings
     alice.user.set_password(PASSWORD)
     alice.user.save()
 
-    def taken(email: str) -> float:
-        begun = time.process_time()
+    def seconds(email: str) -> float:
+        started = time.process_time()
         try_sign_in(Client(), email, WRONG)
-        return time.process_time() - begun
+        return time.process_time() - started
 
-    known, unknown = (min(taken(email) for _ in range(2)) for email in ("alice@example.org", "nobody@example.org"))
-    assert 0.5 < known / unknown < 2
+    seconds_known, seconds_unknown = (
+        min(seconds(email) for _ in range(2)) for email in ("alice@example.org", "nobody@example.org")
+    )
+    assert 0.5 < seconds_known / seconds_unknown < 2
 
 
 @pytest.mark.parametrize("email", ["alice@example.org", "nobody@example.org"])
@@ -99,9 +101,9 @@ def test_five_wrong_passwords_lock_the_address_for_that_caller(alice: Person, em
     client = Client()
     statuses = [try_sign_in(client, email, WRONG).status_code for _ in range(ATTEMPTS + 1)]
     assert statuses == [401] * ATTEMPTS + [429]
-    answer = try_sign_in(client, email, PASSWORD)
-    assert answer.status_code == 429
-    assert "Too many wrong passwords" in answer.content.decode()
+    response = try_sign_in(client, email, PASSWORD)
+    assert response.status_code == 429
+    assert "Too many wrong passwords" in response.content.decode()
     # Somebody elsewhere cannot be kept out by it.
     elsewhere = try_sign_in(Client(), email, PASSWORD, REMOTE_ADDR="203.0.113.9")
     assert elsewhere.status_code == (302 if email == "alice@example.org" else 401)
@@ -125,8 +127,8 @@ def test_attempts_at_the_same_time_are_all_counted() -> None:
 def test_without_valkey_sign_in_works_and_counts_in_the_process(alice: Person, settings: Any) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
-        gone = f"redis://127.0.0.1:{closed.getsockname()[1]}/0"
-    settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": gone}}
+        address = f"redis://127.0.0.1:{closed.getsockname()[1]}/0"
+    settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": address}}
     client = Client()
     for _ in range(ATTEMPTS - 1):
         assert try_sign_in(client, "alice@example.org", WRONG).status_code == 401

@@ -15,7 +15,7 @@ from app.accounts.auth import ApiRequest, Caller, stream_allowed
 from app.accounts.choices import Role
 from app.accounts.models import ApiKey, Invitation, Organisation, SignIn, User
 from app.accounts.services import invitation_create, membership_create, organisation_suspend, user_deactivate
-from app.accounts.user_sessions import agent_words, sign_ins_clean, sign_ins_end_at_provider
+from app.accounts.user_sessions import browser_name, user_sessions_end_at_provider, user_sessions_purge
 from tests.people import PASSWORD, Person
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -38,56 +38,56 @@ def is_in(client: Client) -> bool:
     return client.get("/api/v1/me").status_code == 200
 
 
-def row_of(client: Client) -> SignIn:
+def session_row(client: Client) -> SignIn:
     return SignIn.objects.get(session_key=client.cookies[settings.SESSION_COOKIE_NAME].value)
 
 
 def test_the_account_page_says_where_a_person_is_signed_in(alice: Person, bob: Person) -> None:
-    here, phone = browser(), browser(agent=SAFARI, address="203.0.113.9")
+    laptop, phone = browser(), browser(agent=SAFARI, address="203.0.113.9")
     browser("bob@example.org", address="192.0.2.77")
-    page = here.get("/account").content.decode()
+    page = laptop.get("/account").content.decode()
     assert "Firefox on Linux" in page
     assert "Safari on iPhone" in page
     assert "203.0.113.9" in page
     assert "192.0.2.77" not in page
-    assert str(row_of(phone).pk) in page
-    assert str(row_of(here).pk) not in page  # this one has the usual way out
+    assert str(session_row(phone).pk) in page
+    assert str(session_row(laptop).pk) not in page  # this one has the usual way out
 
 
 def test_one_device_is_signed_out_from_another(alice: Person) -> None:
-    here, phone = browser(), browser(agent=SAFARI)
-    assert here.post("/account", {"do": "session", "session": str(row_of(phone).pk)}).status_code == 200
-    assert (is_in(here), is_in(phone)) == (True, False)
+    laptop, phone = browser(), browser(agent=SAFARI)
+    assert laptop.post("/account", {"do": "session", "session": str(session_row(phone).pk)}).status_code == 200
+    assert (is_in(laptop), is_in(phone)) == (True, False)
     assert SignIn.objects.count() == 1
 
 
 def test_signing_out_everywhere_leaves_no_session(alice: Person, bob: Person) -> None:
-    here, phone, bobs = browser(), browser(agent=SAFARI), browser("bob@example.org")
-    answer = here.post("/account", {"do": "sessions"})
-    assert (answer.status_code, answer["Location"]) == (302, "/accounts/sign-in")
-    assert [is_in(client) for client in (here, phone, bobs)] == [False, False, True]
+    laptop, phone, bobs = browser(), browser(agent=SAFARI), browser("bob@example.org")
+    response = laptop.post("/account", {"do": "sessions"})
+    assert (response.status_code, response["Location"]) == (302, "/accounts/sign-in")
+    assert [is_in(client) for client in (laptop, phone, bobs)] == [False, False, True]
     assert SignIn.objects.get().user == bob.user
 
 
 @pytest.mark.parametrize("named", ["", "null", "0", "\0"])
 def test_a_session_that_is_not_theirs_is_not_there(alice: Person, bob: Person, named: str) -> None:
-    here, bobs = browser(), browser("bob@example.org")
-    for session in (named, str(row_of(bobs).pk)):
-        assert here.post("/account", {"do": "session", "session": session}).status_code == 404
+    laptop, bobs = browser(), browser("bob@example.org")
+    for session in (named, str(session_row(bobs).pk)):
+        assert laptop.post("/account", {"do": "session", "session": session}).status_code == 404
     assert is_in(bobs)
 
 
 def test_a_new_password_ends_the_other_sessions_and_keeps_this_one(alice: Person) -> None:
-    here, phone = browser(), browser(agent=SAFARI)
-    changed = here.post("/account", {"do": "password", "current": PASSWORD, "new": "quite another long sentence"})
+    laptop, phone = browser(), browser(agent=SAFARI)
+    changed = laptop.post("/account", {"do": "password", "current": PASSWORD, "new": "quite another long sentence"})
     assert changed.status_code == 200
-    assert (is_in(here), is_in(phone)) == (True, False)
-    assert SignIn.objects.get() == row_of(here)
-    assert "Firefox on Linux" in here.get("/account").content.decode()
+    assert (is_in(laptop), is_in(phone)) == (True, False)
+    assert SignIn.objects.get() == session_row(laptop)
+    assert "Firefox on Linux" in laptop.get("/account").content.decode()
 
 
 def test_a_deactivated_person_s_sessions_are_gone_from_the_server(alice: Person) -> None:
-    key = row_of(browser()).session_key
+    key = session_row(browser()).session_key
     user_deactivate(user=alice.user)
     assert not Session.objects.filter(pk=key).exists()
     assert not SignIn.objects.exists()
@@ -95,7 +95,7 @@ def test_a_deactivated_person_s_sessions_are_gone_from_the_server(alice: Person)
 
 def test_signing_out_takes_the_row_and_the_session(alice: Person) -> None:
     client = browser()
-    key = row_of(client).session_key
+    key = session_row(client).session_key
     client.post("/accounts/sign-out")
     assert not SignIn.objects.exists()
     assert not Session.objects.filter(pk=key).exists()
@@ -103,35 +103,35 @@ def test_signing_out_takes_the_row_and_the_session(alice: Person) -> None:
 
 def test_rows_of_dead_sessions_go(alice: Person, bob: Person) -> None:
     dead, expired, live = browser(), browser(agent=SAFARI), browser("bob@example.org")
-    Session.objects.filter(pk=row_of(dead).session_key).delete()
-    Session.objects.filter(pk=row_of(expired).session_key).update(expire_date=timezone.now() - timedelta(days=1))
+    Session.objects.filter(pk=session_row(dead).session_key).delete()
+    Session.objects.filter(pk=session_row(expired).session_key).update(expire_date=timezone.now() - timedelta(days=1))
     assert "Firefox" not in alice.client.get("/account").content.decode()
-    assert sign_ins_clean() == 2
-    assert SignIn.objects.get() == row_of(live)
+    assert user_sessions_purge() == 2
+    assert SignIn.objects.get() == session_row(live)
 
 
 def test_signing_in_again_removes_one_s_own_dead_rows(alice: Person) -> None:
-    Session.objects.filter(pk=row_of(browser()).session_key).delete()
+    Session.objects.filter(pk=session_row(browser()).session_key).delete()
     assert SignIn.objects.get() is not None
-    again = browser()
-    assert SignIn.objects.get() == row_of(again)
+    client = browser()
+    assert SignIn.objects.get() == session_row(client)
 
 
 def test_a_provider_ends_the_sessions_that_it_vouched_for(alice: Person) -> None:
     vouched, other, local = browser(), browser(agent=SAFARI), browser()
     for client, session in ((vouched, "one"), (other, "two")):
-        SignIn.objects.filter(pk=row_of(client).pk).update(issuer="https://id.example", provider_session=session)
-    assert sign_ins_end_at_provider(issuer="https://id.example") == 0
-    assert sign_ins_end_at_provider(issuer="https://else.example", provider_session="one") == 0
-    assert sign_ins_end_at_provider(issuer="https://id.example", provider_session="one") == 1
+        SignIn.objects.filter(pk=session_row(client).pk).update(issuer="https://id.example", provider_session=session)
+    assert user_sessions_end_at_provider(issuer="https://id.example") == 0
+    assert user_sessions_end_at_provider(issuer="https://else.example", provider_session="one") == 0
+    assert user_sessions_end_at_provider(issuer="https://id.example", provider_session="one") == 1
     assert [is_in(client) for client in (vouched, other, local)] == [False, True, True]
-    assert sign_ins_end_at_provider(issuer="https://id.example", user=alice.user.pk) == 1
+    assert user_sessions_end_at_provider(issuer="https://id.example", user=alice.user.pk) == 1
     assert [is_in(client) for client in (other, local)] == [False, True]
 
 
 @pytest.mark.parametrize(("agent", "words"), [(FIREFOX, "Firefox on Linux"), ("curl/8.5", "curl/8.5"), ("", "Unknown")])
 def test_a_browser_is_named_as_people_know_it(agent: str, words: str) -> None:
-    assert agent_words(agent).startswith(words)
+    assert browser_name(agent).startswith(words)
 
 
 def test_what_a_browser_says_of_itself_is_text(alice: Person) -> None:
@@ -155,8 +155,8 @@ def test_a_person_in_two_organisations_switches_and_stays(alice: Person, other: 
     assert 'value="other"' in client.get("/").content.decode()
     assert client.get("/api/v1/me").json()["organisation"]["slug"] == "acme"
     assert client.post("/accounts/organisation", {"organisation": "other"}).status_code == 302
-    shown = client.get("/api/v1/me").json()
-    assert (shown["organisation"]["slug"], shown["role"]) == ("other", "editor")
+    payload = client.get("/api/v1/me").json()
+    assert (payload["organisation"]["slug"], payload["role"]) == ("other", "editor")
     assert 'data-organisation="other"' in client.get("/documents").content.decode()
     # A page that was opened before says for which organisation it calls.
     assert client.get("/api/v1/me", headers={"X-Organisation": "acme"}).json()["organisation"]["slug"] == "acme"
@@ -248,9 +248,9 @@ def test_invitations_are_listed_as_what_their_links_do(alice: Person, bob: Perso
     page = " ".join(alice.client.get("/account").content.decode().split())
     for name, words in (("open", "Open until"), ("expired", "Expired on"), ("void", "No longer valid")):
         assert re.search(rf"{name}@example.org</td><td>Viewer</td><td>{words}", page), name
-    listed = alice.client.get("/admin/accounts/invitation/").content.decode()
+    page = alice.client.get("/admin/accounts/invitation/").content.decode()
     states = ("Open", "Expired", "No longer valid")
-    assert [len(re.findall(rf">\s*{state}\s*<", listed)) for state in states] == [1, 1, 1]
+    assert [len(re.findall(rf">\s*{state}\s*<", page)) for state in states] == [1, 1, 1]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -265,7 +265,7 @@ def test_a_stream_of_a_session_ends_when_the_session_or_its_organisation_does(al
     if how == "suspended":
         organisation_suspend(organisation=alice.organisation, suspended=True)
     elif how == "ended":
-        browser().post("/account", {"do": "session", "session": str(row_of(client).pk)})
+        browser().post("/account", {"do": "session", "session": str(session_row(client).pk)})
     else:
         browser().post("/account", {"do": "sessions"})
     assert not allowed(request)

@@ -10,5 +10,5 @@ LABEL = re.compile(r'(?<=data-label=")\w')
 
 @register.filter
 def capital_labels(table: SafeString) -> SafeString:
-    """Unfold gives its heads a capital, but not the labels that stand for them on a phone."""
+    """Capitalise the labels that replace column heads on a phone, as Unfold capitalises the heads."""
     return SafeString(LABEL.sub(lambda letter: letter[0].upper(), table))

@@ -9,15 +9,15 @@ from django.urls import reverse
 
 from app.accounts.choices import Role
 from app.admin_site.organisation_switcher import organisation_chosen, organisations_offered, organisations_shown
-from app.admin_site.roles import is_operator, roles_of
+from app.admin_site.roles import admin_roles, is_operator
 from app.analytics.attention import Notice, notice_list
-from app.analytics.charts import ANSWER_CHARTS, documents_chart, tiles_of
+from app.analytics.charts import ANSWER_CHARTS, dashboard_tiles, documents_chart
 from app.analytics.selectors import answer_figures, document_figures, unanswered_list
 from app.analytics.usage_tables import tokens_chart
 from app.plans.selectors import today, usage_days
 
 PERIODS = (7, 30, 90)
-USUAL = 30
+DEFAULT_PERIOD = 30
 PAGES = {
     "documents": "library_document",
     "messages": "chat_message",
@@ -29,39 +29,40 @@ PAGES = {
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """What templates/analytics/dashboard.html shows; named by UNFOLD in the settings."""
+    """Return the context of templates/analytics/dashboard.html; the UNFOLD setting names this function."""
     days = _days(request)
-    shown = organisations_shown(request)
-    answers = answer_figures(organisations=shown, days=days)
-    documents = document_figures(organisations=shown)
+    organisations = organisations_shown(request)
+    responses = answer_figures(organisations=organisations, days=days)
+    documents = document_figures(organisations=organisations)
     words = f"in {days} days"
-    charts = [make(answers, words=words) for make in ANSWER_CHARTS]
+    charts = [make(responses, words=words) for make in ANSWER_CHARTS]
     charts.insert(2, documents_chart(documents))
-    used = usage_days(organisations=shown, first=today() - timedelta(days=days - 1), last=today())
+    used = usage_days(organisations=organisations, first=today() - timedelta(days=days - 1), last=today())
     charts.append(tokens_chart(used, words=words))
-    # The words of conversations are for owners and operators (docs/administration.md).
-    private = shown if is_operator(request) else [each for each in shown if each in roles_of(request, least=Role.OWNER)]
+    # Texts of conversations are for owners and operators only (docs/administration.md).
+    owned = admin_roles(request, least=Role.OWNER)
+    private = organisations if is_operator(request) else [row for row in organisations if row in owned]
     chosen = organisation_chosen(request)
-    notices = [(notice, _link(notice, private=bool(private))) for notice in notice_list(organisations=shown)]
+    notices = [(notice, _link(notice, private=bool(private))) for notice in notice_list(organisations=organisations)]
     return {
         **context,
         "chosen": chosen,
         "is_wide": chosen is None and len(organisations_offered(request)) > 1,
         "days": days,
-        "periods": [(each, f"?{urlencode({'days': each})}", each == days) for each in PERIODS],
-        "tiles": tiles_of(answers.whole, documents),
+        "periods": [(period, f"?{urlencode({'days': period})}", period == days) for period in PERIODS],
+        "tiles": dashboard_tiles(responses.total, documents),
         "charts": charts,
         "drawings": {chart.id: chart.drawing for chart in charts if not chart.is_empty},
         "notices": notices,
         "unanswered": unanswered_list(organisations=private, days=days) if private else [],
-        "unanswered_count": answers.whole.refused + answers.whole.failed,
+        "unanswered_count": responses.total.refused + responses.total.failed,
         "is_new": documents.all == 0,
     }
 
 
 def _days(request: HttpRequest) -> int:
-    wanted = request.GET.get("days", "")
-    return next((days for days in PERIODS if str(days) == wanted), USUAL)
+    text = request.GET.get("days", "")
+    return next((days for days in PERIODS if str(days) == text), DEFAULT_PERIOD)
 
 
 def _link(notice: Notice, *, private: bool) -> str:

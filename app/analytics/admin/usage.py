@@ -1,4 +1,4 @@
-"""The page Usage: what the ledger has of a period, and how the month stands against the plan's caps."""
+"""The page Usage: the ledger's sums of a period, and the month's use against the plan's caps."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ from app.plans.report import Report, usage_report
 from app.plans.selectors import Used, today
 
 SUMS = ("requests", "tokens_in", "tokens_out", "tokens_embedded")
-# The table of all organisations; the file has every one.
+# Rows of the table of organisations; the file has all of them.
 ORGANISATIONS = 100
 
 
@@ -39,67 +39,67 @@ class UsageAdmin(ReadOnlyAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         self._check(request)
-        chosen = choice_take(request)
-        if chosen is not None:
-            return chosen
-        shown, period = organisations_shown(request), period_read(request.GET, today=today())
-        report = usage_report(organisations=shown, first=period.first, last=period.last)
-        standings = standings_list(organisations=shown)
-        one = organisation_chosen(request)
+        redirect = choice_take(request)
+        if redirect is not None:
+            return redirect
+        organisations, period = organisations_shown(request), period_read(request.GET, today=today())
+        report = usage_report(organisations=organisations, first=period.first, last=period.last)
+        standings = standings_list(organisations=organisations)
+        organisation = organisation_chosen(request)
         charts = usage_charts(report, words=f"from {period.words}")
         context = {
             **self.admin_site.each_context(request),
             "title": "Usage",
-            "chosen": one,
-            "is_wide": one is None and len(organisations_offered(request)) > 1,
+            "chosen": organisation,
+            "is_wide": organisation is None and len(organisations_offered(request)) > 1,
             "is_operator": is_operator(request),
             "period": period,
             "periods": periods_offered(period, today=today()),
             "report": report,
-            "tiles": _tiles(report.whole),
+            "tiles": _tiles(report.total),
             "charts": charts,
             "drawings": {chart.id: chart.drawing for chart in charts if not chart.is_empty},
-            "tables": usage_tables(report, organisations=shown),
-            "standing": standings[0] if one is not None and standings else None,
-            "caps": _caps(standings[0]) if one is not None and standings else [],
-            "has_cap": standings[0].standing.is_capped if one is not None and standings else False,
-            "organisations": _organisations(report, standings) if one is None else [],
+            "tables": usage_tables(report, organisations=organisations),
+            "standing": standings[0] if organisation is not None and standings else None,
+            "caps": _caps(standings[0]) if organisation is not None and standings else [],
+            "has_cap": standings[0].standing.is_capped if organisation is not None and standings else False,
+            "organisations": _organisations(report, standings) if organisation is None else [],
             "organisations_left": max(0, len(standings) - ORGANISATIONS),
             "today": today(),
         }
         return TemplateResponse(request, "analytics/usage.html", context)
 
     def file_view(self, request: HttpRequest) -> HttpResponse:
-        """One table of the page with all its rows, in the columns of the API."""
+        """Return a table of the page as a file with all its rows, in the columns of the API."""
         self._check(request)
-        shown, period = organisations_shown(request), period_read(request.GET, today=today())
-        wanted = request.GET.get("by", "day")
-        by = next((each for each in UsageBy if each.name.lower() == wanted), UsageBy.DAY)
-        report = usage_report(organisations=shown, first=period.first, last=period.last)
+        organisations, period = organisations_shown(request), period_read(request.GET, today=today())
+        text = request.GET.get("by", "day")
+        by = next((item for item in UsageBy if item.name.lower() == text), UsageBy.DAY)
+        report = usage_report(organisations=organisations, first=period.first, last=period.last)
         used = report.days if by is UsageBy.DAY else report.groups[by]
-        names = usage_names(organisations=shown, by=by, used=used)
+        names = usage_names(organisations=organisations, by=by, used=used)
         rows = ([row.key, names.get(row.key, ""), *(getattr(row, name) for name in SUMS)] for row in used)
-        answer = HttpResponse(csv_table(("key", "name", *SUMS), rows), content_type="text/csv; charset=utf-8")
+        response = HttpResponse(csv_table(("key", "name", *SUMS), rows), content_type="text/csv; charset=utf-8")
         name = f"usage-{by.name.lower()}-{period.first}-{period.last}.csv"
-        answer["Content-Disposition"] = f'attachment; filename="{name}"'
-        return answer
+        response["Content-Disposition"] = f'attachment; filename="{name}"'
+        return response
 
     def _check(self, request: HttpRequest) -> None:
         if not self.has_view_permission(request):
             raise PermissionDenied
 
 
-def _tiles(whole: Used) -> list[tuple[str, str, str]]:
+def _tiles(total: Used) -> list[tuple[str, str, str]]:
     return [
-        ("Questions and searches", f"{whole.requests:,}", ""),
-        ("Tokens read", f"{whole.tokens_in:,}", "by language models"),
-        ("Tokens written", f"{whole.tokens_out:,}", "by language models"),
-        ("Tokens embedded", f"{whole.tokens_embedded:,}", "of documents, under no cap"),
+        ("Questions and searches", f"{total.requests:,}", ""),
+        ("Tokens read", f"{total.tokens_in:,}", "by language models"),
+        ("Tokens written", f"{total.tokens_out:,}", "by language models"),
+        ("Tokens embedded", f"{total.tokens_embedded:,}", "of documents, under no cap"),
     ]
 
 
 def _caps(row: OrganisationStanding) -> list[tuple[str, int, int | None, int, str]]:
-    """Name, used, most, percent, tone of each bar."""
+    """Return name, used, most, percent and tone of each bar."""
     standing = row.standing
     pairs = (
         ("Questions and searches", standing.requests, standing.requests_most),
@@ -116,9 +116,9 @@ def _caps(row: OrganisationStanding) -> list[tuple[str, int, int | None, int, st
 def _organisations(
     report: Report, standings: list[OrganisationStanding]
 ) -> list[tuple[OrganisationStanding, Used, bool]]:
-    """Each organisation with its use of the period and whether its plan has a cap, the most tokens first."""
+    """Return the organisations with their use of the period and whether their plan has a cap, the most tokens first."""
     used = {row.key: row for row in report.groups[UsageBy.ORGANISATION]}
     rows = []
     for row in standings:
         rows.append((row, used.get(str(row.id), Used(str(row.id))), row.standing.is_capped))
-    return sorted(rows, key=lambda each: (-each[1].tokens, -each[1].requests))[:ORGANISATIONS]
+    return sorted(rows, key=lambda row: (-row[1].tokens, -row[1].requests))[:ORGANISATIONS]

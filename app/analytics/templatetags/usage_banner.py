@@ -5,20 +5,20 @@ from django.template import Context
 
 from app.admin_site.organisation_switcher import organisation_chosen, organisations_shown
 from app.admin_site.roles import is_operator
-from app.plans.caps import standing_words, standings_low
+from app.plans.caps import standing_text, standings_low
 
 register = template.Library()
-# Beyond that many, a number says more than their names.
+# Above this number, a count is clearer than names.
 NAMED = 2
 
 
 @register.inclusion_tag("analytics/usage_banner.html", takes_context=True)
 def usage_banner(context: Context) -> dict[str, Any]:
-    """Months that may not be enough, of the organisations that the person's admin pages are about."""
+    """Return the notices of months that may not be enough, of the organisations that the admin pages show."""
     request = context.get("request")
     if request is None or not context.get("has_permission"):
         return {"lines": []}
-    everything = is_operator(request) and organisation_chosen(request) is None
-    low = standings_low(organisations=None if everything else organisations_shown(request))
-    lines = [(standing_words(row), row.standing.is_full) for row in low[:NAMED]]
+    is_whole_box = is_operator(request) and organisation_chosen(request) is None
+    low = standings_low(organisations=None if is_whole_box else organisations_shown(request))
+    lines = [(standing_text(row), row.standing.is_full) for row in low[:NAMED]]
     return {"lines": lines, "more": len(low) - len(lines), "operator": is_operator(request)}

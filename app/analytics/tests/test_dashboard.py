@@ -15,15 +15,15 @@ from app.accounts.choices import Role
 from app.accounts.models import ApiKey, Organisation
 from app.accounts.services import membership_create, organisation_create, user_create
 from app.analytics.attention import notice_list
-from app.analytics.selectors import answer_figures, document_figures, since_of, unanswered_list
+from app.analytics.selectors import answer_figures, document_figures, period_start, unanswered_list
 from app.bots.models import Bot
 from app.bots.services import bot_create, bot_pause
 from app.chat.models import Conversation, Message
 from app.library.models import Document
 from app.plans.models import Plan, UsageEntry, UsageTotal
 from app.plans.selectors import today
+from tests.factories import tenant_make
 from tests.people import PASSWORD, Person
-from tests.world import world_make
 
 QUERIES = 20
 
@@ -34,12 +34,12 @@ def bot(alice: Person) -> Bot:
 
 
 def answer_make(bot: Bot, *, question: str = "How?", at: datetime | None = None, **values: Any) -> Message:
-    """A question of its own conversation, and its answer."""
+    """Write a question in a conversation of its own, and its answer."""
     conversation = Conversation.objects.create(organisation=bot.organisation, bot=bot, title=question)
     shared = {"organisation": bot.organisation, "conversation": conversation}
-    asked = Message.objects.create(**shared, role="user", content=question)
+    question_row = Message.objects.create(**shared, role="user", content=question)
     values = {"mode": "extractive", "state": "done", **values}
-    answer = Message.objects.create(**shared, role="assistant", reply_to=asked, content="So.", **values)
+    answer = Message.objects.create(**shared, role="assistant", reply_to=question_row, content="So.", **values)
     if at is not None:
         Message.objects.filter(conversation=conversation).update(created=at)
     return answer
@@ -56,31 +56,31 @@ def test_answers_are_counted_by_day_and_by_how_they_were_made(alice: Person, bot
     answer_make(bot, mode="refused", rating=-1)
     answer_make(bot, mode="model", state="failed", error_code="model_timeout")
     answer_make(bot, at=yesterday)
-    answer_make(bot, at=since_of(7) - timedelta(seconds=1))
+    answer_make(bot, at=period_start(7) - timedelta(seconds=1))
     figures = answer_figures(organisations=[alice.organisation.pk], days=7)
     assert [day.questions for day in figures.days] == [0, 0, 0, 0, 0, 1, 3]
-    today, whole = figures.days[-1], figures.whole
+    today, total = figures.days[-1], figures.total
     assert (today.by_model, today.extractive, today.refused, today.failed) == (1, 0, 1, 1)
-    assert (whole.questions, whole.extractive, whole.thumbs_up, whole.thumbs_down) == (4, 1, 1, 1)
+    assert (total.questions, total.extractive, total.thumbs_up, total.thumbs_down) == (4, 1, 1, 1)
 
 
 def test_latency_is_the_median_and_the_95th_of_100(alice: Person, bot: Bot) -> None:
     for number in range(101):
         answer_make(bot, timings={"first_token_s": number / 100, "total_s": number / 10})
     answer_make(bot, timings={"first_token_s": None})
-    whole = answer_figures(organisations=[alice.organisation.pk], days=7).whole
-    shown = [whole.first_median, whole.first_slow, whole.total_median, whole.total_slow]
+    total = answer_figures(organisations=[alice.organisation.pk], days=7).total
+    shown = [total.first_median, total.first_slow, total.total_median, total.total_slow]
     assert [round(value or 0, 6) for value in shown] == [0.5, 0.95, 5.0, 9.5]
 
 
 def test_figures_are_of_the_named_organisations_only(alice: Person, charlie: Person) -> None:
-    world_make(alice, word="lighthouse")
-    world_make(charlie, word="submarine")
-    for organisations, wanted in (([], 0), ([alice.organisation.pk], 1), ([charlie.organisation.pk], 1)):
-        assert answer_figures(organisations=organisations, days=30).whole.questions == wanted
-        assert document_figures(organisations=organisations).all == wanted
+    tenant_make(alice, word="lighthouse")
+    tenant_make(charlie, word="submarine")
+    for organisations, count in (([], 0), ([alice.organisation.pk], 1), ([charlie.organisation.pk], 1)):
+        assert answer_figures(organisations=organisations, days=30).total.questions == count
+        assert document_figures(organisations=organisations).all == count
     both = [alice.organisation.pk, charlie.organisation.pk]
-    assert answer_figures(organisations=both, days=30).whole.questions == 2
+    assert answer_figures(organisations=both, days=30).total.questions == 2
 
 
 def test_unanswered_questions_are_grouped_and_the_most_asked_come_first(alice: Person, bot: Bot) -> None:
@@ -89,17 +89,17 @@ def test_unanswered_questions_are_grouped_and_the_most_asked_come_first(alice: P
         answer_make(bot, question=words, mode="refused")
     answer_make(bot, question="When?", mode="model", state="failed", error_code="model_timeout")
     answer_make(bot, question="Answered?")
-    found = unanswered_list(organisations=[alice.organisation.pk], days=7)
-    assert [(row.question.strip().lower(), row.times) for row in found] == [
+    rows = unanswered_list(organisations=[alice.organisation.pk], days=7)
+    assert [(row.question.strip().lower(), row.times) for row in rows] == [
         ("who pays?", 3),
         ("when?", 1),
         ("where is the key?", 1),
     ]
-    assert found[1].error_code == "model_timeout"
+    assert rows[1].error_code == "model_timeout"
 
 
 def test_what_needs_attention_is_named_with_what_to_do(alice: Person, bot: Bot) -> None:
-    mine = world_make(alice, word="lighthouse")
+    mine = tenant_make(alice, word="lighthouse")
     organisations = [alice.organisation.pk]
     assert notice_list(organisations=organisations) == []
     Document.objects.filter(pk=mine.document.pk).update(state="failed", error_code="encrypted_file")
@@ -107,22 +107,22 @@ def test_what_needs_attention_is_named_with_what_to_do(alice: Person, bot: Bot) 
     bot_pause(organisation=alice.organisation.pk, bot=bot.pk)
     answer_make(bot, state="failed", error_code="model_timeout")
     Organisation.objects.filter(pk=alice.organisation.pk).update(suspended=timezone.now())
-    found = notice_list(organisations=organisations)
-    assert [notice.kind for notice in found] == ["organisation", "messages", "documents", "key", "bot"]
-    assert found[2].title == "A document could not be read: The file is protected by a password."
-    assert found[2].words == "Save a copy without the password."
+    notices = notice_list(organisations=organisations)
+    assert [notice.kind for notice in notices] == ["organisation", "messages", "documents", "key", "bot"]
+    assert notices[2].title == "A document could not be read: The file is protected by a password."
+    assert notices[2].words == "Save a copy without the password."
     assert notice_list(organisations=[]) == []
 
 
-@pytest.mark.parametrize(("used", "said"), [(79, None), (80, False), (100, True)])
-def test_a_month_that_may_not_be_enough_is_said(alice: Person, used: int, said: bool | None) -> None:
+@pytest.mark.parametrize(("used", "heavy"), [(79, None), (80, False), (100, True)])
+def test_a_month_that_may_not_be_enough_makes_a_notice(alice: Person, used: int, heavy: bool | None) -> None:
     plan = Plan.objects.create(name="small", title="Small", requests_per_month=100, soft_percent=80)
     Organisation.objects.filter(pk=alice.organisation.pk).update(plan=plan)
     month = timezone.now().date().replace(day=1)
     UsageTotal.objects.create(organisation=alice.organisation, month=month, requests=used)
-    found = notice_list(organisations=[alice.organisation.pk])
-    assert [(notice.title, notice.heavy) for notice in found] == (
-        [] if said is None else [(f"Acme has used {used}% of its month", said)]
+    notices = notice_list(organisations=[alice.organisation.pk])
+    assert [(notice.title, notice.heavy) for notice in notices] == (
+        [] if heavy is None else [(f"Acme has used {used}% of its month", heavy)]
     )
 
 
@@ -167,8 +167,8 @@ def test_hostile_words_are_shown_as_they_are_written(alice: Person) -> None:
 
 
 def test_an_admin_of_several_looks_at_one_or_at_all_of_their_own(alice: Person, charlie: Person) -> None:
-    world_make(alice, word="lighthouse")
-    world_make(charlie, word="submarine")
+    tenant_make(alice, word="lighthouse")
+    tenant_make(charlie, word="submarine")
     organisation_create(slug="third", name="Third party")
     page = alice.client.get("/admin/").content.decode()
     assert "All organisations" not in page
@@ -192,7 +192,7 @@ def _questions(client: Client) -> str:
 
 
 def test_a_choice_ends_with_the_role_that_made_it(alice: Person, charlie: Person) -> None:
-    world_make(charlie, word="submarine")
+    tenant_make(charlie, word="submarine")
     member = membership_create(organisation=charlie.organisation, user=alice.user, role=Role.ADMIN)
     alice.client.get("/admin/?organisation=other")
     assert _questions(alice.client) == "1"
@@ -201,8 +201,8 @@ def test_a_choice_ends_with_the_role_that_made_it(alice: Person, charlie: Person
 
 
 def test_an_operator_chooses_among_all(alice: Person, charlie: Person, db: Any) -> None:
-    world_make(alice, word="lighthouse")
-    world_make(charlie, word="submarine")
+    tenant_make(alice, word="lighthouse")
+    tenant_make(charlie, word="submarine")
     operator = Client()
     operator.force_login(user_create(email="operator@example.org", password=PASSWORD, is_operator=True))
     assert _questions(operator) == "2"
@@ -242,7 +242,7 @@ def test_a_hundred_thousand_messages_cost_under_a_second(alice: Person, charlie:
     _fill([bot, other, third], 33_334)
     for shown in ([alice.organisation.pk], [alice.organisation.pk, charlie.organisation.pk]):
         with CaptureQueriesContext(connection) as queries:
-            assert answer_figures(organisations=shown, days=30).whole.questions > 5000 * len(shown)
+            assert answer_figures(organisations=shown, days=30).total.questions > 5000 * len(shown)
             assert len(unanswered_list(organisations=shown, days=30)) == 10
         assert sum(float(query["time"]) for query in queries) < 1
     with CaptureQueriesContext(connection) as queries:

@@ -25,9 +25,9 @@ def entry(organisation: Organisation, day: date = DAY, **more: Any) -> UsageEntr
 
 
 def usage(person: Person, **query: Any) -> Any:
-    answer = Client().get("/api/v1/usage", query, headers=person.headers)
-    assert answer.status_code == 200, answer.content
-    return answer.json()
+    response = Client().get("/api/v1/usage", query, headers=person.headers)
+    assert response.status_code == 200, response.content
+    return response.json()
 
 
 @pytest.fixture
@@ -81,36 +81,36 @@ def used(organisation: Organisation, requests: int, tokens: int = 0, api_key: UU
     )
 
 
-def test_what_is_left_of_the_plan_is_told(alice: Person, acme: Organisation) -> None:
+def test_the_rest_of_the_plan_is_in_the_response(alice: Person, acme: Organisation) -> None:
     plan = Plan.objects.create(
         name="small", title="Small", requests_per_month=100, tokens_per_month=1000, requests_per_minute=60
     )
     Organisation.objects.filter(pk=acme.pk).update(plan=plan)
     used(acme, 30, 900)
-    told = usage(alice)["plan"]
-    assert (told["name"], told["requests_left"], told["tokens_left"]) == ("small", 70, 100)
-    assert (told["percent"], told["low"], told["requests_per_minute"]) == (90, True, 60)
-    assert told["renews"].endswith("-01T00:00:00.000Z")
+    plan = usage(alice)["plan"]
+    assert (plan["name"], plan["requests_left"], plan["tokens_left"]) == ("small", 70, 100)
+    assert (plan["percent"], plan["low"], plan["requests_per_minute"]) == (90, True, 60)
+    assert plan["renews"].endswith("-01T00:00:00.000Z")
 
 
 def test_an_unlimited_plan_has_nothing_left_to_tell(alice: Person) -> None:
-    told = usage(alice)["plan"]
-    assert (told["requests_left"], told["tokens_left"], told["percent"], told["low"]) == (None, None, 0, False)
+    plan = usage(alice)["plan"]
+    assert (plan["requests_left"], plan["tokens_left"], plan["percent"], plan["low"]) == (None, None, 0, False)
 
 
 @pytest.mark.parametrize("query", [{"from": "2026-04-01", "to": "2026-03-01"}, {"from": "2020-01-01"}, {"from": "x"}])
 def test_a_period_that_cannot_be_summed_is_refused(alice: Person, query: dict[str, str]) -> None:
-    answer = Client().get("/api/v1/usage", query, headers=alice.headers)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid_request")
+    response = Client().get("/api/v1/usage", query, headers=alice.headers)
+    assert (response.status_code, response.json()["error"]["code"]) == (422, "invalid_request")
 
 
 def test_the_file_holds_no_formula(alice: Person, acme: Organisation, bot: Bot) -> None:
     entry(acme, bot=bot.pk, tokens_in=-5)
     for query, headers in (({"format": "csv"}, {}), ({}, {"Accept": "text/csv"})):
-        answer = Client().get("/api/v1/usage", {"by": "bot", **MARCH, **query}, headers={**alice.headers, **headers})
-        assert answer["Content-Type"].startswith("text/csv")
-        assert "attachment" in answer["Content-Disposition"]
-        lines = answer.content.decode("utf-8-sig").splitlines()
+        response = Client().get("/api/v1/usage", {"by": "bot", **MARCH, **query}, headers={**alice.headers, **headers})
+        assert response["Content-Type"].startswith("text/csv")
+        assert "attachment" in response["Content-Disposition"]
+        lines = response.content.decode("utf-8-sig").splitlines()
         assert lines == ["key,name,requests,tokens_in,tokens_out,tokens_embedded", f"{bot.pk},'=Desk,1,-5,10,0"]
 
 

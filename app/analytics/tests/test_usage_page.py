@@ -44,7 +44,7 @@ def line(organisation: Organisation, *, ago: int = 0, **values: Any) -> UsageEnt
 
 
 def lines_make(person: Person, count: int, seed: int) -> None:
-    """A ledger as 40 days leave it: turns reserved and settled, searches, documents, removed bots, keys and people."""
+    """Write a ledger of 40 days: turns reserved and settled, searches, documents, removed bots, keys and people."""
     chance = random.Random(seed)
     organisation = person.organisation
     bots = [bot_create(organisation=organisation, slug=f"bot-{n}", name=f"Bot {n}").pk for n in range(2)]
@@ -70,12 +70,12 @@ def lines_make(person: Person, count: int, seed: int) -> None:
             line(organisation, **shared, kind="ingest", requests=0, tokens_embedded=chance.randint(1, 9000))
 
 
-def sums_of(rows: Any) -> list[int]:
+def sums_read(rows: Any) -> list[int]:
     return [sum(int(row[name]) for row in rows) for name in SUMS]
 
 
 def shown_by(client: Client, query: dict[str, Any]) -> Iterator[tuple[str, list[int]]]:
-    """What the page and each of its files say was used."""
+    """Return the usage that the page and each of its files show."""
     context = client.get(PAGE, query).context
     yield "tiles", [int(value.replace(",", "")) for _, value, _ in context["tiles"]]
     drawings = context["drawings"]
@@ -88,9 +88,9 @@ def shown_by(client: Client, query: dict[str, Any]) -> Iterator[tuple[str, list[
         ],
     )
     for by in ("day", "bot", "key", "user", "model", "organisation"):
-        answer = client.get(f"{PAGE}file/", {**query, "by": by})
-        rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
-        yield by, sums_of(rows)
+        response = client.get(f"{PAGE}file/", {**query, "by": by})
+        rows = list(csv.DictReader(io.StringIO(response.content.decode("utf-8-sig"))))
+        yield by, sums_read(rows)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -104,7 +104,7 @@ def test_ledger_api_page_files_and_dashboard_say_the_same(alice: Person, charlie
     assert all(ledger)
     for by in ("day", "bot", "key", "user", "model"):
         items = Client().get("/api/v1/usage", {**query, "by": by}, headers=alice.headers).json()["items"]
-        assert (by, sums_of(items)) == (by, ledger)
+        assert (by, sums_read(items)) == (by, ledger)
     for place, sums in shown_by(alice.client, query):
         assert (place, sums) == (place, ledger)
     tokens = alice.client.get("/admin/?days=30").context["drawings"]["tokens"]
@@ -130,7 +130,7 @@ def test_the_page_names_what_was_used_and_says_what_is_gone(alice: Person) -> No
 def test_a_period_is_chosen_by_days_and_one_that_cannot_be_shown_says_why(alice: Person) -> None:
     line(alice.organisation, ago=50)
     used_then = {"from": str(today() - timedelta(days=60)), "to": str(today() - timedelta(days=40))}
-    assert alice.client.get(PAGE, used_then).context["report"].whole.requests == 1
+    assert alice.client.get(PAGE, used_then).context["report"].total.requests == 1
     assert "Nothing was used in this period" in alice.client.get(PAGE).content.decode()
     for wrong, words in (
         ({"from": "yesterday"}, "Write days as"),
@@ -138,8 +138,8 @@ def test_a_period_is_chosen_by_days_and_one_that_cannot_be_shown_says_why(alice:
         ({"from": "0001-01-01", "to": "9999-12-31"}, "must not be after the last"),
         ({"to": "\0"}, "Write days as"),
     ):
-        answer = alice.client.get(PAGE, wrong)
-        assert (answer.status_code, words in answer.content.decode()) == (200, True)
+        response = alice.client.get(PAGE, wrong)
+        assert (response.status_code, words in response.content.decode()) == (200, True)
         assert alice.client.get(f"{PAGE}file/", {**wrong, "by": "nothing"}).status_code == 200
 
 
@@ -176,11 +176,11 @@ def test_every_admin_page_says_that_a_month_may_not_be_enough(
     alice: Person, charlie: Person, operator: Client, used: dict[str, int], words: str, banner: bool
 ) -> None:
     capped(alice.organisation, **used, requests_per_month=100, tokens_per_month=500)
-    for client, told in ((alice.client, banner), (operator, banner), (charlie.client, False)):
+    for client, is_shown in ((alice.client, banner), (operator, banner), (charlie.client, False)):
         for address in ("/admin/", PAGE, "/admin/bots/bot/", "/admin/bots/bot/add/"):
             page = client.get(address).content.decode()
-            assert ('class="desk desk-banner"' in page) is told, address
-            assert not told or words in page
+            assert ('class="desk desk-banner"' in page) is is_shown, address
+            assert not is_shown or words in page
 
 
 def test_nothing_of_another_organisation_is_counted_or_named(alice: Person, charlie: Person) -> None:
@@ -189,11 +189,11 @@ def test_nothing_of_another_organisation_is_counted_or_named(alice: Person, char
     # Not even by an entry of hers that bears its id.
     line(alice.organisation, bot=theirs.pk)
     for address in (PAGE, f"{PAGE}?organisation=other", f"{PAGE}file/?by=bot", f"{PAGE}file/?by=organisation"):
-        told = alice.client.get(address, follow=True).content.decode()
-        assert "Secret desk" not in told
+        page = alice.client.get(address, follow=True).content.decode()
+        assert "Secret desk" not in page
         # As a number: an id may hold these digits.
-        assert not re.search(r"\b777\b", told)
-        assert "Other" not in told
+        assert not re.search(r"\b777\b", page)
+        assert "Other" not in page
 
 
 def test_who_is_admin_of_several_and_an_operator_compare_them_and_choose_one(
@@ -207,11 +207,11 @@ def test_who_is_admin_of_several_and_an_operator_compare_them_and_choose_one(
     assert rows == ["Other", "Acme"]
     rows = [row.name for row, _, _ in operator.get(PAGE).context["organisations"]]
     assert rows == ["Third party", "Other", "Acme"]
-    assert operator.get(PAGE).context["report"].whole.tokens_in == 600
-    answer = operator.get(f"{PAGE}?organisation=third")
-    assert (answer.status_code, answer["Location"]) == (302, PAGE)
+    assert operator.get(PAGE).context["report"].total.tokens_in == 600
+    response = operator.get(f"{PAGE}?organisation=third")
+    assert (response.status_code, response["Location"]) == (302, PAGE)
     context = operator.get(PAGE).context
-    assert (context["chosen"], context["report"].whole.tokens_in) == (third, 300)
+    assert (context["chosen"], context["report"].total.tokens_in) == (third, 300)
 
 
 def test_editors_and_viewers_do_not_see_it(acme: Organisation, bob: Person) -> None:
@@ -236,7 +236,7 @@ def test_it_costs_twenty_queries_at_most_and_under_a_second_over_a_large_ledger(
     query = {"from": str(today() - timedelta(days=40))}
     for client in (alice.client, operator):
         with CaptureQueriesContext(connection) as queries:
-            assert client.get(PAGE, query).context["report"].whole.requests == 100_000
+            assert client.get(PAGE, query).context["report"].total.requests == 100_000
         assert len(queries) <= QUERIES
         assert sum(float(each["time"]) for each in queries) < 1
 

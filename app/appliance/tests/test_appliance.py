@@ -19,13 +19,11 @@ from django.core.management.base import SystemCheckError
 
 from app.accounts.choices import Role
 from app.accounts.models import ClaimRule, Organisation, User
-from app.accounts.services import organisation_create
 from app.appliance.secrets_files import APP, DATA, MADE, Served, shares, vault_fill
 from app.errors import RefdeskError
-from app.library.pipeline.worker import Worker
+from app.jobs.models import Job
+from app.jobs.worker import Worker
 from app.oidc.discovery import provider_forget, provider_get
-from app.privacy.choices import WorkState
-from app.privacy.exports.services import export_create
 from tests.engines import ROOT
 
 ISSUER = "https://desk.example.org/auth/realms/refdesk"
@@ -64,9 +62,7 @@ def test_migrate_refuses_a_key_that_can_be_guessed(settings: Any) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_beat_makes_exports_and_says_that_it_lives(tmp_path: Path, valkey: str, qdrant: str, embedder: str) -> None:
-    organisation = organisation_create(slug="acme")
-    export = export_create(organisation=organisation.id, role=Role.OWNER)
+def test_beat_makes_the_jobs_of_the_clock_and_says_that_it_lives(tmp_path: Path) -> None:
     alive = tmp_path / "alive"
     database = settings.DATABASES["default"]["NAME"]
     url = os.environ["REFDESK_DATABASE_URL"].rpartition("/")[0] + f"/{database}"
@@ -74,10 +70,9 @@ def test_beat_makes_exports_and_says_that_it_lives(tmp_path: Path, valkey: str, 
     with subprocess.Popen([sys.executable, "manage.py", "beat"], cwd=ROOT, env=environment) as beat:
         try:
             deadline = time.monotonic() + WITHIN_S
-            while not (alive.exists() and export.state == WorkState.DONE) and time.monotonic() < deadline:
+            while not (alive.exists() and Job.objects.exists()) and time.monotonic() < deadline:
                 time.sleep(0.2)
-                export.refresh_from_db()
-            assert export.state == WorkState.DONE
+            assert {"reconcile", "retention"} <= set(Job.objects.filter(state="queued").values_list("kind", flat=True))
             assert alive.exists()
         finally:
             beat.send_signal(signal.SIGTERM)
@@ -89,14 +84,14 @@ def test_beat_makes_exports_and_says_that_it_lives(tmp_path: Path, valkey: str, 
 def test_a_worker_leaves_the_clock_to_a_beat(settings: Any, beats: bool, qdrant: str) -> None:
     settings.WORKER_BEATS = beats
     before = set(threading.enumerate())
-    worker = Worker(send=lambda job: None)
+    worker = Worker(send=lambda message: None)
     worker.start()
     started = {thread.name for thread in set(threading.enumerate()) - before}
     # Not `worker.stop()`: it ends every lease of this process for good, and the tests after this one read documents.
-    for part in (worker._dispatcher, worker._reconciling):
+    for part in (worker._dispatcher, worker._clock):
         if part is not None:
             part.stop()
-    assert ("reconciler" in started) is beats
+    assert ("clock" in started) is beats
     assert "dispatcher" in started
 
 

@@ -94,7 +94,7 @@ def test_odd_values_come_back_from_the_database_as_they_were_hashed(acme: Organi
 
 
 def test_not_even_the_tables_owner_changes_or_removes_an_entry(acme: Organisation) -> None:
-    """What the application's role may do is said by test_walls.py."""
+    """Check the owner of the tables; test_row_security.py checks the application's role."""
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL ROLE none")
     audit_record(organisation=acme.pk, action="x", after={"name": "value"})

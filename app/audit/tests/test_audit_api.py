@@ -1,4 +1,4 @@
-"""`GET /audit` and the admin page: who sees which entries, and how they are found."""
+"""`GET /audit` and the admin page: who sees which entries, and how they are page."""
 
 import csv
 import io
@@ -23,10 +23,10 @@ def ask(person: Person, **query: Any) -> Any:
 
 
 def items(person: Person, **query: Any) -> list[dict[str, Any]]:
-    answer = ask(person, **query)
-    assert answer.status_code == 200, answer.content
-    found: list[dict[str, Any]] = answer.json()["items"]
-    return found
+    response = ask(person, **query)
+    assert response.status_code == 200, response.content
+    page: list[dict[str, Any]] = response.json()["items"]
+    return page
 
 
 @pytest.fixture
@@ -60,9 +60,9 @@ def test_an_entry_tells_who_what_when_and_from_where(trail: Organisation, alice:
 def test_pages_are_newest_first_and_lose_nothing(trail: Organisation, alice: Person) -> None:
     numbers, cursor = [], ""
     while cursor is not None:
-        answer = ask(alice, limit=2, cursor=cursor).json()
-        numbers += [item["number"] for item in answer["items"]]
-        cursor = answer["next"]
+        response = ask(alice, limit=2, cursor=cursor).json()
+        numbers += [item["number"] for item in response["items"]]
+        cursor = response["next"]
     assert numbers == list(range(AuditEntry.objects.filter(organisation=trail).count(), 0, -1))
 
 
@@ -96,10 +96,10 @@ def test_only_admins_see_the_trail_and_only_their_own(trail: Organisation, bob: 
 def test_csv_has_every_row_and_no_formulas(trail: Organisation, alice: Person) -> None:
     for start in ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"):
         audit_record(organisation=trail.pk, action="csv.tried", target_name=start, target=start)
-    answer = ask(alice, format="csv")
-    assert answer["Content-Type"].startswith("text/csv")
-    assert 'filename="audit-acme.csv"' in answer["Content-Disposition"]
-    rows = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"), newline="")))
+    response = ask(alice, format="csv")
+    assert response["Content-Type"].startswith("text/csv")
+    assert 'filename="audit-acme.csv"' in response["Content-Disposition"]
+    rows = list(csv.reader(io.StringIO(response.content.decode("utf-8-sig"), newline="")))
     assert len(rows) == 1 + AuditEntry.objects.filter(organisation=trail).count()
     cells = [cell for row in rows for cell in row]
     assert len([cell for cell in cells if cell.startswith("'")]) == 14
@@ -121,14 +121,14 @@ def test_the_admin_page_shows_both_sides_and_lets_nothing_change(trail: Organisa
     page = alice.client.get(address).content.decode()
     assert "<td>old</td><td>new 4</td>" in page
     assert "203.0.113.9" in page
-    for answer in (
+    for response in (
         alice.client.post(address, {"action": "other"}),
         alice.client.post(reverse("admin:audit_auditentry_delete", args=[entry.pk]), {"post": "yes"}),
         alice.client.get(reverse("admin:audit_auditentry_add")),
     ):
-        assert answer.status_code == 403
-    found = alice.client.get(reverse("admin:audit_auditentry_changelist") + "?q=bob%40example.org")
-    assert "Bot 4" in found.content.decode()
+        assert response.status_code == 403
+    results = alice.client.get(reverse("admin:audit_auditentry_changelist") + "?q=bob%40example.org")
+    assert "Bot 4" in results.content.decode()
 
 
 def test_the_box_s_own_entries_are_for_operators(trail: Organisation, alice: Person) -> None:

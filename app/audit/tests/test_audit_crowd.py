@@ -1,4 +1,4 @@
-"""Many writers on one chain: no gap, no fork, and nobody waits long."""
+"""Many writers on one chain: no gap, no fork, and no writer waits long."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -18,38 +18,38 @@ WRITERS, EACH = 50, 10
 
 
 def write(organisation: UUID, writer: int) -> list[float]:
-    """Seconds that each entry's own transaction took. Every third one is undone, after it had its number."""
-    spent = []
+    """Write entries, of which every third is rolled back, and return the seconds of each transaction."""
+    seconds = []
     try:
         for number in range(EACH):
-            begun = time.perf_counter()
+            started = time.perf_counter()
             with transaction.atomic():
                 audit_record(organisation=organisation, action="test.done", target=f"{writer}-{number}")
                 if number % 3 == 2:
                     transaction.set_rollback(True)
-            spent.append(time.perf_counter() - begun)
+            seconds.append(time.perf_counter() - started)
     finally:
         connections.close_all()
-    return spent
+    return seconds
 
 
 @pytest.mark.django_db(transaction=True)
 def test_fifty_writers_at_once_make_one_chain() -> None:
     organisation: Organisation = organisation_create(slug="crowd")
     with ThreadPoolExecutor(WRITERS) as pool:
-        spent = list(chain.from_iterable(pool.map(lambda writer: write(organisation.pk, writer), range(WRITERS))))
-    kept = [number for number in range(EACH) if number % 3 != 2]
-    made = AuditEntry.objects.filter(organisation=organisation, action="test.done")
-    wanted = {f"{writer}-{number}" for writer in range(WRITERS) for number in kept}
-    assert sorted(made.values_list("target", flat=True)) == sorted(wanted)
+        seconds = list(chain.from_iterable(pool.map(lambda writer: write(organisation.pk, writer), range(WRITERS))))
+    numbers = [number for number in range(EACH) if number % 3 != 2]
+    rows = AuditEntry.objects.filter(organisation=organisation, action="test.done")
+    targets = {f"{writer}-{number}" for writer in range(WRITERS) for number in numbers}
+    assert sorted(rows.values_list("target", flat=True)) == sorted(targets)
     report = audit_verify(organisation=organisation.pk)
-    assert (report.whole, report.number) == (True, 1 + len(wanted))
+    assert (report.is_whole, report.number) == (True, 1 + len(targets))
     # 50 wait in one line: 500 entries in line take about two seconds on two busy cores.
-    assert max(spent) < 30
+    assert max(seconds) < 30
 
 
 @pytest.mark.django_db(transaction=True)
 def test_the_first_entries_of_a_chain_are_written_by_several_at_once() -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda writer: write(UUID(int=7), writer), range(8)))
-    assert audit_verify(organisation=UUID(int=7)).whole
+    assert audit_verify(organisation=UUID(int=7)).is_whole

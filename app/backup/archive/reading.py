@@ -1,4 +1,4 @@
-"""A backup's file while it is read: nothing in it is believed before every byte of it was compared with its digest.
+"""Reads a backup's file: nothing in it is used before every byte of it was compared with its digest.
 
 Without Django: a restore reads it before there is anything to connect to.
 """
@@ -35,7 +35,7 @@ Progress = Callable[[int, int], None]
 
 
 class Unusable(Exception):
-    """The archive cannot be restored; the text says why, for the person who asked."""
+    """Raised for an archive that cannot be restored; the text tells a person why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +46,21 @@ class Member:
 
 
 class Archive:
-    """A whole backup. `manifest` is what it says of itself."""
+    """A whole backup with its `manifest`."""
 
     def __init__(self, path: Path, manifest: dict[str, Any], members: dict[str, Member]) -> None:
         self.path, self.manifest, self._members = path, manifest, members
 
     @property
     def sha256(self) -> str:
-        """Of the manifest, which holds the digests of all else: names this backup."""
+        """Return the SHA-256 of the manifest, which holds all other digests and so names this backup."""
         return str(self.manifest["seal"])
 
     def holds(self, name: str) -> bool:
         return name in self._members
 
     def read(self, name: str) -> bytes:
-        """A small member."""
+        """Read a small member."""
         member = self._members[name]
         if member.bytes > LARGEST_TEXT:
             raise Unusable(f"{name} in {self.path.name} is far too large.")
@@ -70,7 +70,7 @@ class Archive:
 
     @contextmanager
     def opened(self, name: str) -> Iterator[tuple[BinaryIO, int]]:
-        """A file that stands at the member's first byte, and its bytes."""
+        """Open a member: yield a file at its first byte, and its size."""
         member = self._members[name]
         with self.path.open("rb") as file:
             file.seek(member.offset)
@@ -151,7 +151,7 @@ def _read_all(
 
 
 def _digest(tar: tarfile.TarFile, member: tarfile.TarInfo, progress: Callable[[int], None]) -> str:
-    """Raises Unusable."""
+    """Compute the SHA-256 of a member. Raises Unusable."""
     data = tar.extractfile(member)
     assert data is not None
     digest, size = hashlib.sha256(), 0

@@ -1,4 +1,4 @@
-"""A backup's file while it is written: a tar that is there under its name only when it is whole.
+"""Writes a backup's file: a tar that gets its name only when it is whole.
 
 Members are written one after the other and hashed on the way, so that memory does not grow with them. What is in them
 is compressed already (documents, the database's dump), so that the tar is not.
@@ -24,11 +24,11 @@ DRAFT = ".part"
 
 
 class Unwritable(Exception):
-    """The file cannot be made there; the text says why, for the person who asked."""
+    """Raised when the file cannot be made; the text tells a person why."""
 
 
 class ArchiveWriter:
-    """`members`: size and SHA-256 of what was added by `add`, for the manifest."""
+    """A writer. `members`: size and SHA-256 of each member that `add` wrote, for the manifest."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -39,7 +39,7 @@ class ArchiveWriter:
         return self._file.tell()
 
     def add(self, name: str, write: Callable[[Callable[[bytes], object]], object]) -> None:
-        """A member of unknown length: `write` is given a function that takes its bytes."""
+        """Add a member of unknown length: `write` gets a function that takes its bytes."""
         sha256, size = self._member(name, write)
         self.members[name] = {"bytes": size, "sha256": sha256}
 
@@ -47,7 +47,7 @@ class ArchiveWriter:
         self.add(name, lambda put: put(data))
 
     def add_object(self, name: str, source: BinaryIO, *, sha256: str) -> int | None:
-        """A stored file, whose name says its hash; its size, or None (and nothing written) when it is damaged."""
+        """Add a stored file, named by its hash; return its size, or None (and write nothing) when it is damaged."""
 
         def write(put: Callable[[bytes], object]) -> None:
             while data := source.read(READ_BYTES):
@@ -81,7 +81,7 @@ class ArchiveWriter:
         return digest.hexdigest(), size
 
     def end(self, facts: Mapping[str, Any]) -> None:
-        """The manifest, with its own hash after it."""
+        """Write the manifest, followed by its own hash."""
         text = orjson.dumps({**facts, "members": self.members}, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
         self._member(MANIFEST, lambda put: put(text))
         self._member(SEAL, lambda put: put(hashlib.sha256(text).hexdigest().encode() + b"\n"))
@@ -96,7 +96,7 @@ def _header(name: str, size: int) -> bytes:
 
 @contextmanager
 def archive_written(path: Path) -> Iterator[ArchiveWriter]:
-    """A writer; at the end of the `with` the file is on the disk and gets its name, or after an error is gone.
+    """Open a writer; at the end of the `with` the file is on the disk and gets its name, or after an error is removed.
 
     Raises Unwritable.
     """
@@ -122,7 +122,7 @@ def archive_written(path: Path) -> Iterator[ArchiveWriter]:
 
 
 def _name_give(draft: Path, path: Path) -> None:
-    """A link and not a renaming: that would replace a file of this name that came meanwhile."""
+    """Name the file by a link: renaming would replace a file of this name that was made meanwhile."""
     try:
         path.hardlink_to(draft)
     except FileExistsError:

@@ -12,14 +12,14 @@ pytestmark = pytest.mark.django_db
 
 
 def call(person: Person, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-    answer = person.client.generic(
+    response = person.client.generic(
         method,
         f"/api/v1{path}",
         json.dumps(body) if body is not None else "",
         content_type="application/json",
         headers=person.headers,
     )
-    return answer.status_code, json.loads(answer.content) if answer.content else None
+    return response.status_code, json.loads(response.content) if response.content else None
 
 
 @pytest.fixture
@@ -28,9 +28,9 @@ def bot(alice: Person) -> Bot:
 
 
 def test_a_bot_is_made_read_and_listed_with_its_settings(alice: Person, bob: Person, bot: Bot) -> None:
-    status, made = call(alice, "POST", "/bots", {"slug": "hr", "name": "HR", "retriever_k": 7})
-    assert (status, made["revision"], made["retriever_k"], made["temperature"]) == (201, 1, 7, 0.2)
-    assert call(bob, "GET", "/bots/hr") == (200, made)
+    status, new = call(alice, "POST", "/bots", {"slug": "hr", "name": "HR", "retriever_k": 7})
+    assert (status, new["revision"], new["retriever_k"], new["temperature"]) == (201, 1, 7, 0.2)
+    assert call(bob, "GET", "/bots/hr") == (200, new)
     status, page = call(bob, "GET", "/bots")
     assert [one["slug"] for one in page["items"]] == ["default", "hr"]
 

@@ -4,12 +4,13 @@ import hashlib
 from uuid import UUID, uuid4
 
 from app.accounts.models import Organisation
-from app.library.choices import DocumentState, VersionState
+from app.library.choices import DocumentState
 from app.library.models import Chunk, Document, DocumentVersion, Source
 from app.llm.embeddings import embeddings_client, vector_numbers
 from app.retrieval.index import Point
 from app.retrieval.index_loader import index_writer
 from app.retrieval.sparse import document_encode
+from tests.documents import document_row
 
 WARRANTY = "The warranty of the Vale 3 is 24 months from delivery. It does not cover damage by limescale."
 HOLIDAY = "After five full years with the company you have 28 days of holiday. Holiday must be taken by 31 March."
@@ -21,19 +22,9 @@ def document_index(
 ) -> Document:
     """A ready document whose chunks are the passages."""
     source = source or Source.objects.get_or_create(organisation=organisation, name="Uploads")[0]
-    document = Document.objects.create(
-        organisation=organisation,
-        source=source,
-        name=name,
-        bytes=1,
-        sha256=hashlib.sha256(f"{organisation.pk}{name}{passages}".encode()).hexdigest(),
-        state=DocumentState.READY,
-    )
-    version = DocumentVersion.objects.create(
-        organisation=organisation, document=document, storage_key="none", state=VersionState.ACTIVE
-    )
-    document.active_version = version
-    document.save()
+    digest = hashlib.sha256(f"{organisation.pk}{name}{passages}".encode()).hexdigest()
+    document = document_row(source, name, answers=True, external_id=f"{name} {digest}", state=DocumentState.READY)
+    version = document.versions.get()
     chunks = [_chunk(organisation, document, version, position, text, kind) for position, text in enumerate(passages)]
     client = embeddings_client()
     vectors = client.embed_documents(passages)

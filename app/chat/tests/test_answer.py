@@ -9,6 +9,7 @@ from app.chat.models import Citation, Message
 from app.chat.tests.conftest import Desk, text_of
 from app.library.models import Document, Source
 from app.llm.tests.fake_llm import Script, ScriptedModel
+from tests.documents import document_row
 from tests.people import Person
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -181,9 +182,7 @@ async def test_a_question_on_another_subject_is_refused_before_the_model_is_aske
 
 def document_being_read(organisation: Organisation, state: str, source: Source | None = None) -> Document:
     source = source or Source.objects.get_or_create(organisation=organisation, name="Uploads")[0]
-    return Document.objects.create(
-        organisation=organisation, source=source, name="new.pdf", bytes=1, sha256=uuid4().hex, state=state
-    )
+    return document_row(source, "new.pdf", external_id=uuid4().hex, state=state)
 
 
 async def test_a_refusal_says_how_many_documents_are_still_being_read(

@@ -7,8 +7,9 @@ from django.core.management import CommandError, call_command
 
 from app.accounts.models import Organisation
 from app.bots.models import Bot
-from app.library.models import Document, Source
+from app.library.models import Source
 from app.llm.tests.fake_llm import Script, ScriptedModel
+from tests.documents import document_row
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -49,6 +50,6 @@ def test_a_bot_that_is_not_there_is_said(library: Bot, valkey: str) -> None:
 
 def test_a_refusal_says_that_documents_are_being_read(library: Bot, acme: Organisation, valkey: str) -> None:
     source = Source.objects.get(organisation=acme)
-    Document.objects.create(organisation=acme, source=source, name="new.pdf", bytes=1, sha256="0" * 64, state="queued")
+    document_row(source, "new.pdf", state="queued")
     printed = ask("default", "Who won the football world cup in 1998?")
     assert "One document is still being read. Ask again in a moment." in printed

@@ -52,20 +52,22 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("text", "clean", "numbers"), CASES)
-def test_markers_become_citations_and_nothing_else_does(text: str, clean: str, numbers: list[int]) -> None:
-    given, citations = resolve(text)
-    assert given == clean
-    assert [citation.n for citation in citations] == numbers
-    assert all(given[: citation.end].endswith(f"[{citation.n}]") for citation in citations)
+def test_markers_become_citations_and_nothing_else_does(subtests: pytest.Subtests) -> None:
+    for text, clean, numbers in CASES:
+        with subtests.test(text=text, clean=clean):
+            given, citations = resolve(text)
+            assert given == clean
+            assert [citation.n for citation in citations] == numbers
+            assert all(given[: citation.end].endswith(f"[{citation.n}]") for citation in citations)
 
 
-@pytest.mark.parametrize(("text", "clean", "numbers"), CASES)
-def test_every_single_cut_and_every_character_apart_give_the_same(text: str, clean: str, numbers: list[int]) -> None:
-    whole = resolve(text)
-    assert resolve(text, cuts=list(range(1, len(text)))) == whole
-    for cut in range(len(text)):
-        assert resolve(text, cuts=[cut]) == whole
+def test_every_single_cut_and_every_character_apart_give_the_same(subtests: pytest.Subtests) -> None:
+    for text, _, _ in CASES:
+        with subtests.test(text=text):
+            whole = resolve(text)
+            assert resolve(text, cuts=list(range(1, len(text)))) == whole
+            for cut in range(len(text)):
+                assert resolve(text, cuts=[cut]) == whole
 
 
 def test_any_split_of_any_text_gives_the_same() -> None:
@@ -93,10 +95,11 @@ SPANS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "spans"), SPANS)
-def test_a_span_is_the_sentence_up_to_its_marker(text: str, spans: list[str]) -> None:
-    given, citations = resolve(text)
-    assert [given[citation.start : citation.end] for citation in citations] == spans
+def test_a_span_is_the_sentence_up_to_its_marker(subtests: pytest.Subtests) -> None:
+    for text, spans in SPANS:
+        with subtests.test(text=text, spans=spans):
+            given, citations = resolve(text)
+            assert [given[citation.start : citation.end] for citation in citations] == spans
 
 
 def test_text_that_cannot_be_a_marker_is_not_held_back() -> None:

@@ -17,6 +17,7 @@ from app.chat.models import Citation, Conversation, Message
 from app.library.choices import DocumentState
 from app.library.models import Document, Source
 from tests.chromium import browser, needs_browser
+from tests.documents import document_row
 from tests.people import Person
 
 __all__ = ["browser"]  # a fixture
@@ -74,7 +75,7 @@ def library(alice: Person, acme: Organisation, uploads: Uploads) -> Conversation
     bot = bot_create(
         organisation=acme, slug="default", name="Reference desk", settings={"starters": ["How much leave?"]}
     )
-    document_make(uploads(acme), "handbook.pdf", state=DocumentState.READY, pages=3, chunks=9)
+    document_row(uploads(acme), "handbook.pdf", state=DocumentState.READY, pages=3, chunks=9)
     conversation = Conversation.objects.create(organisation=acme, bot=bot, user=alice.user, title="Leave")
     answer_make(
         conversation,
@@ -84,13 +85,6 @@ def library(alice: Person, acme: Organisation, uploads: Uploads) -> Conversation
         "old handbook.pdf",
     )
     return conversation
-
-
-def document_make(source: Source, name: str, **more: Any) -> Document:
-    sha256 = f"{Document.objects.count():064d}"
-    return Document.objects.create(
-        organisation=source.organisation, source=source, name=name, bytes=1000, sha256=sha256, **more
-    )
 
 
 def answer_make(conversation: Conversation, question: str, text: str, quote: str, document: str) -> None:
@@ -154,7 +148,7 @@ def test_nothing_in_an_attack_list_runs_loads_or_leaves_the_page(
     )
     conversation = Conversation.objects.create(organisation=acme, bot=bot, user=alice.user, title=ATTACKS[1])
     for name in ATTACKS:
-        document_make(source, name, state=DocumentState.FAILED, error_code="no_text", error_message=name)
+        document_row(source, name, state=DocumentState.FAILED, error_code="no_text", error_message=name)
         answer_make(conversation, name, f"{name} [1]", name, name)
     for start in range(0, len(everything), 400):
         text = "\n\n".join(everything[start : start + 400])

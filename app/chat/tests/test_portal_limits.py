@@ -61,7 +61,7 @@ def test_too_many_requests_say_how_long_to_wait(
     page.goto(address)
     plan = Plan.objects.create(name="small", title="Small", requests_per_minute=1)
     Organisation.objects.filter(pk=acme.pk).update(plan=plan)
-    limits._known.clear()
+    limits._cache.clear()
     alice.client.get("/api/v1/me")
     box = page.get_by_role("textbox", name="Your question")
     box.fill("How long is the warranty?")
@@ -74,5 +74,5 @@ def test_too_many_requests_say_how_long_to_wait(
 
 @pytest.fixture(autouse=True)
 def _nothing_is_remembered() -> None:
-    limits._known.clear()
+    limits._cache.clear()
     caps._refused.clear()

@@ -106,21 +106,22 @@ def test_the_newest_turns_are_kept_and_their_old_numbers_are_not() -> None:
     assert [message.text for message in prompt.messages[3:-1]] == ["Second?", "So it is."]
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        REFUSAL,
-        "I could not find this in the documents, sorry!",
-        "The passages do not mention a price.",
-        "There is no information about that in the documents.",
-        "Die Dokumente enthalten dazu nichts.",
-        "文档中没有提到价格。",
-        "Eso no se encuentra en los documentos.",
-        "",
-    ],
-)
-def test_a_model_s_own_refusal_is_seen(answer: str) -> None:
-    assert is_refusal(answer=answer, refusal_text=REFUSAL)
+REFUSALS = [
+    REFUSAL,
+    "I could not find this in the documents, sorry!",
+    "The passages do not mention a price.",
+    "There is no information about that in the documents.",
+    "Die Dokumente enthalten dazu nichts.",
+    "文档中没有提到价格。",
+    "Eso no se encuentra en los documentos.",
+    "",
+]
+
+
+def test_a_model_s_own_refusal_is_seen(subtests: pytest.Subtests) -> None:
+    for answer in REFUSALS:
+        with subtests.test(answer=answer):
+            assert is_refusal(answer=answer, refusal_text=REFUSAL)
 
 
 @pytest.mark.parametrize(

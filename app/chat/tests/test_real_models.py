@@ -1,6 +1,5 @@
 """Whole turns with real model servers behind them. What they write is nonsense; how they are asked is not."""
 
-import os
 import time
 from collections.abc import Iterator
 
@@ -17,7 +16,7 @@ from app.llm.endpoint import Endpoint
 from app.llm.messages import ChatMessage
 from app.llm.providers import provider_of
 from app.llm.routing import endpoints_forget
-from app.llm.tests.real_servers import server_named, tiny_ollama
+from app.llm.tests.real_servers import needs_ollama, needs_vllm, tiny_ollama, vllm_endpoint
 from tests.people import Person
 
 QUESTION = "How long is the warranty of the Vale 3?"
@@ -32,13 +31,10 @@ def tiny() -> Iterator[Endpoint]:
         yield server.endpoint
 
 
-@pytest.fixture(params=["ollama", "vllm"])
+@pytest.fixture(params=[pytest.param("ollama", marks=needs_ollama), pytest.param("vllm", marks=needs_vllm)])
 def real_model(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Endpoint]:
     """The deployment has this model server."""
-    if request.param == "ollama":
-        endpoint = request.getfixturevalue("tiny")
-    else:
-        endpoint = Endpoint(f"{server_named('VLLM')}/v1", os.environ["REFDESK_TEST_VLLM_MODEL"])
+    endpoint = request.getfixturevalue("tiny") if request.param == "ollama" else vllm_endpoint()
     settings.LLM_URL, settings.LLM_MODEL = endpoint.url, endpoint.model
     endpoints_forget()
     yield endpoint

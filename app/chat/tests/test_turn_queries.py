@@ -10,7 +10,8 @@ from app.bots.models import Bot
 from app.chat.tests.conftest import Desk
 from app.lib.async_sql import MOST_CONNECTIONS, fetch
 from app.llm.tests.fake_llm import Script, ScriptedModel
-from tests.people import Person, as_superuser
+from tests.database import as_superuser
+from tests.people import Person
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -3,7 +3,7 @@ import pytest
 
 from app.chat.payloads import Passage
 from app.chat.turns.state import codes_stand_in, texts_with_headings
-from app.retrieval.answerability import is_off_subject
+from app.retrieval.answerability import is_out_of_domain
 
 MANUAL = ["Error codes\nE-17 | Flow too low. Clean the filter TV-4105.", "The Vale 3 weighs 18.4 kg."]
 
@@ -31,5 +31,5 @@ def test_a_word_that_stands_only_in_the_heading_keeps_a_passage_on_the_subject()
     }
     (text,) = texts_with_headings([Passage(1, row, orjson.Fragment(b"{}"))])
     question, cosine = "How heavy is the Vale 3?", 0.33
-    assert not is_off_subject(question=question, passage=text, cosine=cosine, known=True)
-    assert is_off_subject(question=question, passage=table, cosine=cosine, known=True)
+    assert not is_out_of_domain(question=question, passage=text, cosine=cosine, known=True)
+    assert is_out_of_domain(question=question, passage=table, cosine=cosine, known=True)

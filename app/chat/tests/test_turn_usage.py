@@ -19,7 +19,8 @@ from app.llm.tests.fake_llm import Script, ScriptedModel
 from app.plans import caps
 from app.plans import rate_limits as limits
 from app.plans.models import Plan, UsageEntry, UsageTotal
-from tests.people import Person, as_superuser
+from tests.database import as_superuser
+from tests.people import Person
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -28,7 +29,7 @@ TOKENS = ("tokens_in", "tokens_out")
 
 @pytest.fixture(autouse=True)
 def _nothing_is_remembered() -> None:
-    limits._known.clear()
+    limits._cache.clear()
     caps._refused.clear()
 
 

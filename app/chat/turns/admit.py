@@ -7,7 +7,7 @@ from app.chat.turns.repository import TokenReservation
 from app.chat.turns.state import ModelChoice, Step, TurnContext
 from app.errors import Upstream
 from app.llm.queue import queue_of
-from app.llm.routing import endpoint_default, model_info
+from app.llm.routing import endpoint_choose, model_info
 from app.plans.rate_limits import tokens_take
 
 PASSAGE_TOKENS = 600  # of a passage of the usual length, with room
@@ -30,10 +30,13 @@ async def admit(turn: TurnContext) -> None:
 
 async def _choose(turn: TurnContext) -> ModelChoice:
     """Return the bot's model with a place in line. A server that is down is no obstacle: the answer is extractive."""
-    endpoint = endpoint_default(turn.bot.settings.llm_model)
-    if endpoint is None:
-        return ModelChoice()
+    endpoint = None
     try:
+        endpoint = await endpoint_choose(
+            organisation=turn.request.owner.organisation, wanted=turn.bot.settings.llm_model
+        )
+        if endpoint is None:
+            return ModelChoice()
         info = await model_info(endpoint)
     except Upstream as error:
         return ModelChoice(endpoint, error=error)

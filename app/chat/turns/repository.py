@@ -146,12 +146,11 @@ async def turn_open(
 ) -> OpenedTurn:
     """Check the conversation and the bot, write question and answer, reserve tokens, read history and passages.
 
-    One statement. new: make the conversation.
+    All in one statement. new: make the conversation.
 
     Raises:
         NotFound: the conversation is not the owner's with this bot.
-        DuplicateTurn, BotChanged: see there.
-        Conflict: the key belongs to another question.
+        DuplicateTurn, BotChanged, Conflict (the key belongs to another question).
         RefdeskError: quota_used_up, database_unavailable.
     """
     parameters = {

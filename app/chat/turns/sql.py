@@ -107,7 +107,7 @@ WITH bot AS (
   WHERE m.conversation_id IN (SELECT id FROM owned) AND m.content <> ''
   ORDER BY m.id DESC LIMIT %(history)s
 ), passage AS (
-  SELECT c.id, c.text, c.place, c.document_id, d.name, v.number, v.created AS as_of
+  SELECT c.id, c.text, c.place, c.document_id, d.name, v.number, v.fetched AS as_of
   FROM (SELECT * FROM library_chunk WHERE id = ANY(%(chunks)s::uuid[]) OFFSET 0) c
   JOIN library_document d ON d.id = c.document_id AND d.active_version_id = c.version_id
   JOIN library_documentversion v ON v.id = c.version_id

@@ -17,8 +17,8 @@ from app.errors import RefdeskError
 from app.lib.sse import Event
 from app.llm.endpoint import Endpoint, ModelInfo
 from app.llm.queue import Ticket
-from app.retrieval.search import SUPPORTED_FROM, Found
-from app.retrieval.sparse import words_of
+from app.retrieval.search import SUPPORTED_FROM, CandidateHits
+from app.retrieval.sparse import words_split
 
 CODE_FROM = 0.1  # support that is enough when the question's codes stand in a passage
 
@@ -77,7 +77,7 @@ class TurnContext:
     model: ModelChoice = field(default_factory=ModelChoice)  # admit
     reservation: TokenReservation = field(default_factory=TokenReservation)  # admit
     tokens_taken: int = 0  # admit: from the minute's limit, given back at the end but for what was used
-    found: Found = field(init=False)  # retrieve
+    found: CandidateHits = field(init=False)  # retrieve
     chunks: Sequence[str] = ()  # retrieve: ids of the candidate passages, best first
     opened: OpenedTurn = field(init=False)  # run: what the statement that made the rows has read
     passages: list[Passage] = field(default_factory=list)  # select
@@ -223,5 +223,5 @@ def codes_stand_in(question: str, texts: Sequence[str]) -> bool:
 
     A vector says little about a code, but where it stands there is what is known of it.
     """
-    codes = {word for word in words_of(question) if not word.isalpha() and not word.isdigit()}
-    return bool(codes) and any(codes <= set(words_of(text)) for text in texts)
+    codes = {word for word in words_split(question) if not word.isalpha() and not word.isdigit()}
+    return bool(codes) and any(codes <= set(words_split(text)) for text in texts)

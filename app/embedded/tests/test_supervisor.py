@@ -14,32 +14,32 @@ import pytest
 from app import env
 from app.embedded.process import start_time
 from app.lib.version import project_version
-from tests.box.boxes import BoxUnderTest, all_gone
+from tests.box.box_process import BoxProcess, all_gone
 from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
-def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BoxUnderTest]:
+def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BoxProcess]:
     """One data folder for the whole file: its cluster is made once; a test leaves it stopped or running."""
-    box = BoxUnderTest(tmp_path_factory.mktemp("boxes with space") / "data")
+    box = BoxProcess(tmp_path_factory.mktemp("boxes with space") / "data")
     yield box
     box.stop()
 
 
 @pytest.fixture
-def running(box: BoxUnderTest) -> BoxUnderTest:
+def running(box: BoxProcess) -> BoxProcess:
     if box.child is None or box.child.poll() is not None:
         box.start()
     return box
 
 
-def test_a_first_start_says_its_address_and_serves_there(running: BoxUnderTest) -> None:
+def test_a_first_start_says_its_address_and_serves_there(running: BoxProcess) -> None:
     assert f"ready at http://localhost:{running.port}" in running.said()
     assert running.answers()
     assert (running.folder / "version").read_text().strip() == project_version()
 
 
-def test_what_holds_a_secret_is_for_its_owner_alone(running: BoxUnderTest) -> None:
+def test_what_holds_a_secret_is_for_its_owner_alone(running: BoxProcess) -> None:
     files = [
         running.folder / "run" / "environment.json",
         running.folder / "secrets" / "secret_key",
@@ -51,14 +51,14 @@ def test_what_holds_a_secret_is_for_its_owner_alone(running: BoxUnderTest) -> No
     assert stat.S_IMODE(running.folder.stat().st_mode) == 0o700
 
 
-def test_the_key_that_is_made_is_as_long_as_the_deployment_checks_ask_for(running: BoxUnderTest) -> None:
+def test_the_key_that_is_made_is_as_long_as_the_deployment_checks_ask_for(running: BoxProcess) -> None:
     assert len((running.folder / "secrets" / "secret_key").read_text().strip()) >= 50
     assert running.record("environment")["REFDESK_SECRETS_KEYS"] == (
         (running.folder / "secrets" / "secrets_keys").read_text().strip()
     )
 
 
-def test_the_supervisor_and_the_stores_are_small_when_idle(running: BoxUnderTest) -> None:
+def test_the_supervisor_and_the_stores_are_small_when_idle(running: BoxProcess) -> None:
     def proportional_kb(pid: int) -> int:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
@@ -69,7 +69,7 @@ def test_the_supervisor_and_the_stores_are_small_when_idle(running: BoxUnderTest
 
 
 @pytest.mark.parametrize("name", ["web", "valkey", "postgres"])
-def test_a_process_that_dies_is_restarted_and_the_log_says_so(running: BoxUnderTest, name: str) -> None:
+def test_a_process_that_dies_is_restarted_and_the_log_says_so(running: BoxProcess, name: str) -> None:
     before = running.pid(name)
     os.kill(before, signal.SIGKILL)
     line = f"{name} died (signal 9), restarted"
@@ -79,7 +79,7 @@ def test_a_process_that_dies_is_restarted_and_the_log_says_so(running: BoxUnderT
     wait_until(running.database_answers)
 
 
-def test_a_second_start_says_who_runs_already(running: BoxUnderTest) -> None:
+def test_a_second_start_says_who_runs_already(running: BoxProcess) -> None:
     second = running.call()
     assert second.returncode == 1
     assert f"already runs on {running.folder} (pid {running.process.pid})" in second.stderr
@@ -87,14 +87,14 @@ def test_a_second_start_says_who_runs_already(running: BoxUnderTest) -> None:
     assert running.answers()
 
 
-def test_children_end_with_a_supervisor_that_is_killed(running: BoxUnderTest) -> None:
+def test_children_end_with_a_supervisor_that_is_killed(running: BoxProcess) -> None:
     pids = running.pids()
     running.process.kill()
     running.process.wait()
     wait_until(lambda: all_gone(pids))
 
 
-def test_a_start_after_kill_of_everything_recovers_and_keeps_the_data(running: BoxUnderTest) -> None:
+def test_a_start_after_kill_of_everything_recovers_and_keeps_the_data(running: BoxProcess) -> None:
     running.sql("CREATE TABLE kept AS SELECT 42 AS n")
     pids = running.pids()
     for pid in (running.process.pid, *pids.values()):
@@ -105,7 +105,7 @@ def test_a_start_after_kill_of_everything_recovers_and_keeps_the_data(running: B
     running.sql("DROP TABLE kept")
 
 
-def test_a_process_that_outlived_a_killed_supervisor_is_stopped_by_the_next_start(box: BoxUnderTest) -> None:
+def test_a_process_that_outlived_a_killed_supervisor_is_stopped_by_the_next_start(box: BoxProcess) -> None:
     box.stop()
     box.start(BOX_WEB="deaf")
     web = box.pid("web")
@@ -119,7 +119,7 @@ def test_a_process_that_outlived_a_killed_supervisor_is_stopped_by_the_next_star
     assert box.answers()
 
 
-def test_steps_run_once_and_again_only_when_the_code_changed(running: BoxUnderTest) -> None:
+def test_steps_run_once_and_again_only_when_the_code_changed(running: BoxProcess) -> None:
     running.stop()
     running.start()
     assert (running.folder / "steps").read_text() == "ran\n"
@@ -129,7 +129,7 @@ def test_steps_run_once_and_again_only_when_the_code_changed(running: BoxUnderTe
     assert (running.folder / "steps").read_text() == "ran\nran\n"
 
 
-def test_stop_ends_every_process_and_says_so(running: BoxUnderTest) -> None:
+def test_stop_ends_every_process_and_says_so(running: BoxProcess) -> None:
     pids = running.pids()
     began = time.monotonic()
     stopped = running.call("--stop")
@@ -141,7 +141,7 @@ def test_stop_ends_every_process_and_says_so(running: BoxUnderTest) -> None:
     assert running.call("--stop").stdout == f"Refdesk is not running on {running.folder}.\n"
 
 
-def test_a_web_process_that_hangs_is_ended_at_the_second_ctrl_c(box: BoxUnderTest) -> None:
+def test_a_web_process_that_hangs_is_ended_at_the_second_ctrl_c(box: BoxProcess) -> None:
     box.stop()
     box.start(BOX_WEB="deaf")
     pids = box.pids()
@@ -157,7 +157,7 @@ def test_a_web_process_that_hangs_is_ended_at_the_second_ctrl_c(box: BoxUnderTes
     assert "web did not stop when asked and was ended" in box.said()
 
 
-def test_a_program_that_keeps_dying_stops_the_start_with_the_end_of_its_log(box: BoxUnderTest) -> None:
+def test_a_program_that_keeps_dying_stops_the_start_with_the_end_of_its_log(box: BoxProcess) -> None:
     box.stop()
     started = box.call(BOX_WEB="broken")
     assert started.returncode == 1
@@ -166,7 +166,7 @@ def test_a_program_that_keeps_dying_stops_the_start_with_the_end_of_its_log(box:
     assert box.call("--stop").stdout.startswith("Refdesk is not running")
 
 
-def test_a_step_that_fails_stops_the_start_and_is_tried_again(box: BoxUnderTest) -> None:
+def test_a_step_that_fails_stops_the_start_and_is_tried_again(box: BoxProcess) -> None:
     box.stop()
     (box.folder / "postgres" / "prepared").unlink()
     for _ in range(2):
@@ -176,7 +176,7 @@ def test_a_step_that_fails_stops_the_start_and_is_tried_again(box: BoxUnderTest)
         assert "no tables today" in started.stderr
 
 
-def test_a_taken_port_is_named_with_the_setting_that_changes_it(box: BoxUnderTest) -> None:
+def test_a_taken_port_is_named_with_the_setting_that_changes_it(box: BoxProcess) -> None:
     box.stop()
     with socket.create_server(("127.0.0.1", box.port)):
         started = box.call()
@@ -185,7 +185,7 @@ def test_a_taken_port_is_named_with_the_setting_that_changes_it(box: BoxUnderTes
     assert "REFDESK_PORT=" in started.stderr
 
 
-def test_data_of_a_newer_version_is_left_alone(box: BoxUnderTest) -> None:
+def test_data_of_a_newer_version_is_left_alone(box: BoxProcess) -> None:
     box.stop()
     (box.folder / "version").write_text("99.1.0\n")
     started = box.call()
@@ -194,7 +194,7 @@ def test_data_of_a_newer_version_is_left_alone(box: BoxUnderTest) -> None:
     assert f"written by Refdesk 99.1.0, and this is {project_version()}" in started.stderr
 
 
-def test_a_data_folder_that_cannot_be_made_is_named(box: BoxUnderTest, tmp_path: Path) -> None:
+def test_a_data_folder_that_cannot_be_made_is_named(box: BoxProcess, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     started = box.call(REFDESK_DATA=str(tmp_path / "file"))
     assert started.returncode == 1
@@ -202,7 +202,7 @@ def test_a_data_folder_that_cannot_be_made_is_named(box: BoxUnderTest, tmp_path:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can write another user's folder")
-def test_root_does_not_start_the_box_of_another_user(box: BoxUnderTest) -> None:
+def test_root_does_not_start_the_box_of_another_user(box: BoxProcess) -> None:
     box.stop()
     os.chown(box.folder, 12345, -1)
     started = box.call()
@@ -212,16 +212,16 @@ def test_root_does_not_start_the_box_of_another_user(box: BoxUnderTest) -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), [("REFDESK_PROT", "80"), ("REFDESK_PORT", "eighty")])
-def test_a_wrong_setting_stops_the_start_with_one_line(box: BoxUnderTest, name: str, value: str) -> None:
+def test_a_wrong_setting_stops_the_start_with_one_line(box: BoxProcess, name: str, value: str) -> None:
     started = box.call(**{name: value})
     assert started.returncode == 1
     assert started.stderr.count("\n") == 1
     assert name in started.stderr
 
 
-def test_two_data_folders_are_two_boxes_side_by_side(running: BoxUnderTest, tmp_path: Path) -> None:
+def test_two_data_folders_are_two_boxes_side_by_side(running: BoxProcess, tmp_path: Path) -> None:
     # Also a path longer than the 107 bytes that a Unix socket's may have.
-    second = BoxUnderTest(tmp_path / ("long " * 20) / "data")
+    second = BoxProcess(tmp_path / ("long " * 20) / "data")
     second.folder.parent.mkdir()
     try:
         second.start()
@@ -236,7 +236,7 @@ def test_two_data_folders_are_two_boxes_side_by_side(running: BoxUnderTest, tmp_
         second.stop()
 
 
-def test_an_engine_whose_address_is_given_is_not_started(box: BoxUnderTest) -> None:
+def test_an_engine_whose_address_is_given_is_not_started(box: BoxProcess) -> None:
     box.stop()
     box.start(REFDESK_VALKEY_URL="redis://127.0.0.1:9")
     assert sorted(box.pids()) == ["postgres", "web"]
@@ -244,7 +244,7 @@ def test_an_engine_whose_address_is_given_is_not_started(box: BoxUnderTest) -> N
 
 
 def test_a_command_in_another_shell_works_with_what_the_start_was_given(
-    box: BoxUnderTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    box: BoxProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     box.stop()
     (tmp_path / "key").write_text("of the model server")
@@ -268,7 +268,7 @@ def test_a_command_in_another_shell_works_with_what_the_start_was_given(
     ("host", "url", "address"),
     [("127.0.0.2", "", "http://127.0.0.2:{port}"), ("0.0.0.0", "https://desk.example.org", "https://desk.example.org")],
 )
-def test_the_address_said_is_the_one_that_people_can_open(box: BoxUnderTest, host: str, url: str, address: str) -> None:
+def test_the_address_said_is_the_one_that_people_can_open(box: BoxProcess, host: str, url: str, address: str) -> None:
     box.stop()
     box.start(REFDESK_HOST=host, REFDESK_URL=url)
     assert f"ready at {address.format(port=box.port)} " in box.said()
@@ -276,7 +276,7 @@ def test_the_address_said_is_the_one_that_people_can_open(box: BoxUnderTest, hos
     box.stop()
 
 
-def test_a_setting_from_a_file_that_the_start_passes_on_is_not_set_twice(box: BoxUnderTest, tmp_path: Path) -> None:
+def test_a_setting_from_a_file_that_the_start_passes_on_is_not_set_twice(box: BoxProcess, tmp_path: Path) -> None:
     box.stop()
     (tmp_path / "url").write_text("https://desk.example.org\n")
     box.start(REFDESK_URL_FILE=str(tmp_path / "url"))
@@ -287,7 +287,7 @@ def test_a_setting_from_a_file_that_the_start_passes_on_is_not_set_twice(box: Bo
     box.stop()
 
 
-def test_ports_are_remembered_and_a_taken_one_is_replaced(box: BoxUnderTest) -> None:
+def test_ports_are_remembered_and_a_taken_one_is_replaced(box: BoxProcess) -> None:
     box.stop()
     kept = json.loads((box.folder / "run" / "ports.json").read_text())
     with socket.create_server(("127.0.0.1", kept["valkey"])):

@@ -1,12 +1,10 @@
-"""A request's body while it arrives, and the files in it: bounded, on the disk of the stored files, none lost by its
-name.
+"""Receive a request's body: bounded, and on the disk of the stored files.
 
-Django would take any number of bytes from anybody into /tmp (which is memory on many systems), and without a
+Django would accept any number of bytes from anybody into /tmp (which is memory on many systems), and without a
 Content-Length it would see no files and no limit.
 """
 
 import asyncio
-import errno
 import os
 import shutil
 import tempfile
@@ -17,17 +15,12 @@ from typing import IO, Any, cast
 
 from django.conf import settings
 from django.core.exceptions import RequestAborted, RequestDataTooBig
-from django.core.files.uploadedfile import UploadedFile
-from django.core.files.uploadhandler import FileUploadHandler
 from django.core.handlers.asgi import ASGIRequest
-from django.http.multipartparser import MultiPartParser
 from django.utils.datastructures import ImmutableList
 
 from app.errors import RefdeskError
-from app.lib.storage import KEEP_FREE_BYTES
-
-IN_MEMORY_BYTES = 64 * 1024
-UNNAMED = "file"
+from app.lib.asgi.form import Form, form_parse
+from app.lib.storage.staging import IN_MEMORY_BYTES, KEEP_FREE_BYTES, disk_full_named
 
 
 def folder_incoming() -> Path:
@@ -37,25 +30,21 @@ def folder_incoming() -> Path:
 
 
 @contextmanager
-def _room_kept(size: int) -> Iterator[None]:
-    """Raises RefdeskError: disk_full, when what is on the disk leaves too little."""
-    try:
+def _disk_reserve_kept(size: int) -> Iterator[None]:
+    """Keep the disk's reserve free. Raises RefdeskError: disk_full, when too little room is left."""
+    with disk_full_named():
         if size > IN_MEMORY_BYTES and shutil.disk_usage(folder_incoming()).free < KEEP_FREE_BYTES:
             raise RefdeskError("disk_full")
         yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise RefdeskError("disk_full") from error
-        raise
 
 
 def _temporary() -> IO[bytes]:
-    """Without a name on the disk: a killed process leaves nothing."""
+    """Open a temporary file without a name on the disk, so that a killed process leaves nothing."""
     return tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES, dir=str(folder_incoming()))
 
 
-class Refused:
-    """In the place of a body that was not taken: who reads it is told why, after the checks of who calls."""
+class RefusedBody:
+    """A refused body: reading it raises the error, after the caller has been authenticated."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error
@@ -66,15 +55,18 @@ class Refused:
     readline = read
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: nothing is open."""
 
 
-class Arriving:
-    """ASGI's `receive` of one request. After a refusal the rest of the body is taken and dropped."""
+class BodyReceiver:
+    """ASGI's `receive` of one request. After a refusal the rest of the body is taken and dropped.
 
-    def __init__(self, receive: Callable[[], Awaitable[Any]], most: int) -> None:
+    form: the content type of a form that may bring files, else empty.
+    """
+
+    def __init__(self, receive: Callable[[], Awaitable[Any]], most: int, *, form: str = "") -> None:
         self._receive = receive
-        self.most = most
+        self.most, self.form = most, form
         self.refused = False
         self.dropped = False
 
@@ -83,42 +75,77 @@ class Arriving:
         while self.refused and message["type"] == "http.request":
             message = await self._receive()
         if self.dropped:
-            # Who listened has ended without the rest of its request, and an end of it would be nobody's to notice.
+            # The request was cancelled before its end, so nobody waits for a message: never return one.
             await asyncio.get_running_loop().create_future()
         return message
 
 
-async def body_read(arriving: Arriving) -> IO[bytes] | Refused:
-    """Raises RequestAborted when the sender leaves first."""
+async def body_read(receiver: BodyReceiver) -> IO[bytes] | RefusedBody | Form:
+    """Return the body; one of a form with files, when it is more than a little, as its parts.
+
+    Raises RequestAborted when the sender leaves first.
+    """
     body = _temporary()
     size, more = 0, True
     while more:
-        message = await arriving()
-        if message["type"] == "http.disconnect":
-            body.close()
-            raise RequestAborted
-        data = message.get("body", b"")
+        data, more = await _next(receiver, body)
         size += len(data)
-        more = message.get("more_body", False)
         try:
-            if size > arriving.most:
+            if size > receiver.most:
                 raise RequestDataTooBig(size)
-            with _room_kept(size):
+            if receiver.form and size > IN_MEMORY_BYTES:
+                body.seek(0)
+                start = body.read() + data
+                body.close()
+                return await _form_read(receiver, start, more=more)
+            with _disk_reserve_kept(size):
                 body.write(data)
         except (RequestDataTooBig, RefdeskError) as error:
             body.close()
-            arriving.refused = True
-            return Refused(error)
+            receiver.refused = True
+            return RefusedBody(error)
     body.seek(0)
     return body
 
 
-class BodyRequest(ASGIRequest):
-    """A request whose CONTENT_LENGTH is what arrived, sent in chunks or not."""
+async def _form_read(receiver: BodyReceiver, data: bytes, *, more: bool) -> Form | RefusedBody:
+    form, size, aborted = Form(receiver.form), len(data), True
+    try:
+        await form.feed(data)
+        while more and not form.ended:
+            data, more = await _next(receiver)
+            size += len(data)
+            if size > receiver.most:
+                receiver.refused = True
+                return RefusedBody(RequestDataTooBig(size))
+            await form.feed(data)
+        # Ended before the last byte, the rest is taken and dropped.
+        receiver.refused = more
+        aborted = False
+    finally:
+        await form.finish(aborted=aborted)
+        if aborted:
+            form.close()
+    return form
 
-    def __init__(self, scope: Any, body_file: IO[bytes] | Refused) -> None:
+
+async def _next(receiver: BodyReceiver, body: IO[bytes] | None = None) -> tuple[bytes, bool]:
+    """Return the next data, and whether more will come. Raises RequestAborted."""
+    message = await receiver()
+    if message["type"] == "http.disconnect":
+        if body is not None:
+            body.close()
+        raise RequestAborted
+    return message.get("body", b""), message.get("more_body", False)
+
+
+class BodyRequest(ASGIRequest):
+    """A request whose CONTENT_LENGTH is the received size, sent in chunks or not."""
+
+    def __init__(self, scope: Any, body_file: IO[bytes] | RefusedBody | Form) -> None:
         super().__init__(scope, cast("IO[bytes]", body_file))
-        if isinstance(body_file, Refused):
+        self._form = body_file if isinstance(body_file, Form) else None
+        if isinstance(body_file, RefusedBody | Form):
             self.META["CONTENT_LENGTH"] = "1"
         else:
             size = body_file.seek(0, os.SEEK_END)
@@ -128,31 +155,6 @@ class BodyRequest(ASGIRequest):
 
     def parse_file_upload(self, META: Any, post_data: Any) -> Any:  # noqa: N803 (Django's)
         self.upload_handlers = ImmutableList(self.upload_handlers, warning="The files have been read.")
-        return FilesParser(META, post_data, self.upload_handlers, self.encoding).parse()
-
-
-class FilesParser(MultiPartParser):
-    """Django leaves out a file named `..`, and takes from names what emoji and several scripts are joined with."""
-
-    def sanitize_file_name(self, file_name: str) -> str:
-        name = file_name.replace("\\", "/").rpartition("/")[2]
-        return name if name.strip(". ") else UNNAMED
-
-
-class UploadHandler(FileUploadHandler):
-    """Each file beside the stored ones until it is stored; of one that is too large only the proof of it."""
-
-    _file: IO[bytes]
-
-    def new_file(self, *args: Any, **kwargs: Any) -> None:
-        super().new_file(*args, **kwargs)
-        self._file = _temporary()
-
-    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
-        if start <= settings.UPLOAD_MAX_BYTES:
-            with _room_kept(start + len(raw_data)):
-                self._file.write(raw_data)
-
-    def file_complete(self, file_size: int) -> "UploadedFile[Any]":
-        self._file.seek(0)
-        return UploadedFile(self._file, self.file_name, self.content_type, file_size, self.charset)
+        if self._form is not None:
+            return self._form.parts()
+        return form_parse(META, post_data, self.upload_handlers, self.encoding)

@@ -1,8 +1,8 @@
-"""Threads for Django's synchronous code, used again by request after request.
+"""Django's ASGI handler with threads that serve request after request.
 
-Django gives each request a thread of its own, made when it is first needed and ended with the request; three of its
-own steps need it in every request. Making threads was a quarter of a turn's CPU (docs/benchmarks.md). A request still
-has one thread to itself, so what is bound to a thread (a database connection) is never shared.
+Django starts a thread for each request's synchronous code and ends it with the request; three of its own steps need it
+in every request. Starting threads was a quarter of a turn's CPU (docs/benchmarks.md). A request still has one thread to
+itself, so a database connection, which is bound to a thread, is never shared.
 """
 
 import asyncio
@@ -17,32 +17,32 @@ from django.core.handlers.asgi import ASGIHandler
 from django.db import connections
 from django.db.backends.signals import connection_created
 
-from app.lib.asgi.body import Arriving, BodyRequest, body_read
+from app.lib.asgi.body import BodyReceiver, BodyRequest, body_read
 
-MOST_KEPT = 32
-# Of the running request: one entry for each connection to the database that was opened for it.
+IDLE_THREADS = 32
+# One entry for each database connection that was opened for the running request.
 _opened: ContextVar[list[bool] | None] = ContextVar("database_opened", default=None)
-# Room beside the data for the frame of a form.
+# Bytes of a form besides its files.
 FRAME_BYTES = 64 * 1024
 
 
-def connection_noted(**_: Any) -> None:
-    """For Django's signal `connection_created`."""
+def connection_record(**_: Any) -> None:
+    """Record an opened connection: a receiver of Django's signal `connection_created`."""
     opened = _opened.get()
     if opened is not None:
         opened.append(True)
 
 
 async def connections_give_back() -> None:
-    """Close the running request's connections. A request that opened none is spared the way to its thread."""
+    """Close the running request's connections. A request without any skips the hop to its thread."""
     if _opened.get() != []:
         await sync_to_async(connections.close_all)()
 
 
-class RequestThreads(ASGIHandler):
-    """Django's ASGI application. `django.setup()` has been called.
+class ThreadReusingHandler(ASGIHandler):
+    """Django's ASGI application, to be made after `django.setup()`.
 
-    files_at: the paths that take files, with the bytes that one request may bring there.
+    files_at: the paths that accept files, with the most bytes of one request there.
     """
 
     request_class = BodyRequest
@@ -51,30 +51,38 @@ class RequestThreads(ASGIHandler):
         super().__init__()
         self._files_at = dict(files_at or {})
         self._free: list[ThreadPoolExecutor] = []
-        connection_created.connect(connection_noted)
+        connection_created.connect(connection_record)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         _opened.set([])
         thread = self._free.pop() if self._free else ThreadPoolExecutor(1, thread_name_prefix="request")
-        arriving = Arriving(receive, self._most(scope))
+        receiver = BodyReceiver(receive, self._body_limit(scope), form=self._form(scope))
         try:
             async with ThreadSensitiveContext(executor=thread):
-                await self.handle(scope, arriving, send)
+                await self.handle(scope, receiver, send)
         except asyncio.CancelledError:
-            # The process ends and the server waits no longer for a stream. Raised, it would be logged as our failure.
-            arriving.dropped = True
+            # The process ends and the server no longer waits for a stream. If raised, it would be logged as our
+            # failure.
+            receiver.dropped = True
         finally:
-            # What a request left running (its reader has gone) keeps its thread busy: the next request waits for it.
-            if len(self._free) < MOST_KEPT:
+            # Code that a request left running (its client has gone) keeps its thread busy: the next request waits for
+            # it.
+            if len(self._free) < IDLE_THREADS:
                 self._free.append(thread)
             else:
                 thread.shutdown(wait=False)
 
-    def _most(self, scope: Any) -> int:
-        """Bytes that a request's body may have; 0 for one that announces more."""
+    def _body_limit(self, scope: Any) -> int:
+        """Return the most bytes of a request's body; 0 for a request that announces more."""
         most = self._files_at.get(scope["path"], settings.DATA_UPLOAD_MAX_MEMORY_SIZE + FRAME_BYTES)
         announced = dict(scope["headers"]).get(b"content-length", b"0")
         return most if announced.isdigit() and int(announced[:20]) <= most else 0
+
+    def _form(self, scope: Any) -> str:
+        """Return the content type of a form to a path that takes files, else an empty one."""
+        content_type = dict(scope["headers"]).get(b"content-type", b"").decode("latin-1")
+        is_form = scope["method"] == "POST" and content_type.lower().startswith("multipart/form-data")
+        return content_type if is_form and scope["path"] in self._files_at else ""
 
     async def read_body(self, receive: Any) -> Any:
         return await body_read(receive)

@@ -1,4 +1,4 @@
-"""What the web process opens once per event loop (pools, HTTP sessions) and closes at its end."""
+"""Resources of the web process, opened once per event loop (pools, HTTP sessions) and closed at its end."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

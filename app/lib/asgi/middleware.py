@@ -1,8 +1,8 @@
 """Django's own middleware without a hop to a thread for each step.
 
 Django runs the synchronous halves of its middleware in a thread, two hops each: 1.2 ms of CPU a request, a quarter of
-a whole chat turn (docs/benchmarks.md). They only read and set headers; what may reach the database (a session that was
-changed, messages that were shown) still goes to the thread.
+a whole chat turn (docs/benchmarks.md). They only read and set headers; steps that may reach the database (a changed
+session, shown messages) still run in the thread.
 """
 
 from collections.abc import Awaitable, Callable
@@ -18,7 +18,7 @@ from django.utils.deprecation import MiddlewareMixin
 
 
 class _Direct(MiddlewareMixin):
-    """Runs `process_request` and `process_response` in the event loop."""
+    """Middleware that runs `process_request` and `process_response` in the event loop."""
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         before: Any = getattr(self, "process_request", None)
@@ -34,7 +34,7 @@ class _Direct(MiddlewareMixin):
         return cast("HttpResponseBase", after(request, response))
 
     def needs_thread(self, request: HttpRequest) -> bool:
-        """Whether `process_response` may reach the database."""
+        """Return whether `process_response` may reach the database."""
         return False
 
 
@@ -51,7 +51,7 @@ class XFrameOptionsMiddleware(_Direct, clickjacking.XFrameOptionsMiddleware):
 
 
 class AuthenticationMiddleware(_Direct, auth.AuthenticationMiddleware):
-    """`request.user` is read from the database when it is first used, not here."""
+    """Authentication, which reads `request.user` from the database when it is first used, not here."""
 
 
 class SessionMiddleware(_Direct, sessions.SessionMiddleware):

@@ -1,4 +1,4 @@
-"""Our own middleware is a function of a request and its response, in the event loop as in a thread."""
+"""Middleware from a function of a request and its response, in the event loop as in a thread."""
 
 from collections.abc import Awaitable, Callable
 from typing import cast
@@ -14,22 +14,22 @@ Finish = Callable[[HttpRequest, HttpResponseBase], HttpResponseBase]
 def middleware(
     finish: Finish, *, begin: Callable[[HttpRequest], None] = lambda request: None
 ) -> Callable[[Next], Next]:
-    """Django's middleware that calls `begin` before a view and `finish` after it. Neither may wait for anything."""
+    """Make a middleware that calls `begin` before a view and `finish` after it. Neither may block."""
 
     @sync_and_async_middleware
     def make(get_response: Next) -> Next:
         if iscoroutinefunction(get_response):
 
-            async def answer_async(request: HttpRequest) -> HttpResponseBase:
+            async def respond_async(request: HttpRequest) -> HttpResponseBase:
                 begin(request)
                 return finish(request, await cast("Awaitable[HttpResponseBase]", get_response(request)))
 
-            return answer_async
+            return respond_async
 
-        def answer(request: HttpRequest) -> HttpResponseBase:
+        def respond(request: HttpRequest) -> HttpResponseBase:
             begin(request)
             return finish(request, cast("HttpResponseBase", get_response(request)))
 
-        return answer
+        return respond
 
     return make

@@ -19,14 +19,15 @@ import pytest
 from minio import Minio
 
 from app.errors import Upstream
-from app.lib.s3_client import Place
-from app.lib.s3_storage import S3Storage
-from app.lib.storage import FolderStorage
+from app.lib.storage.folder import FolderStorage
+from app.lib.storage.s3 import S3Storage
+from app.lib.storage.s3_client import Place
+from tests.servers import server_url
 
-URL = os.environ.get("REFDESK_TEST_S3_URL", "")
+URL = server_url("S3")
 ACCESS_KEY = os.environ.get("REFDESK_TEST_S3_ACCESS_KEY", "")
 SECRET_KEY = os.environ.get("REFDESK_TEST_S3_SECRET_KEY", "")
-needs_s3 = pytest.mark.skipif(not URL, reason="no S3 store: REFDESK_TEST_S3_URL is not set")
+needs_s3 = pytest.mark.server("S3")
 
 CACHE = Path(os.environ.get("SERVICES_CACHE") or Path.home() / ".cache" / "services")
 PROGRAM = CACHE / "bin" / "minio" if (CACHE / "bin" / "minio").exists() else shutil.which("minio")

@@ -1,5 +1,10 @@
+import asyncio
+import hashlib
+import os
+import threading
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from asgiref.testing import ApplicationCommunicator
@@ -9,31 +14,45 @@ from django.urls import path
 
 from app.errors import RefdeskError
 from app.lib.asgi import body as request_body
-from app.lib.asgi.handler import FRAME_BYTES, RequestThreads
+from app.lib.asgi.handler import FRAME_BYTES, ThreadReusingHandler
+from app.lib.storage import staging, storage
+from tests.waiting import wait_until
 
 MOST = 300_000
+ORGANISATION = uuid4()
 BOUNDARY = "b0undary"
 
 
 def files(request: HttpRequest) -> JsonResponse:
     try:
-        found = [[file.name, len(file.read())] for file in request.FILES.getlist("file")]
+        uploads = request.FILES.getlist("file")
     except RefdeskError as error:
         return JsonResponse({"code": error.code}, status=error.status)
-    return JsonResponse({"files": found})
+    sizes = [[each.name, "too large" if each.file.too_large else len(each.read())] for each in uploads]
+    return JsonResponse({"files": sizes, **request.POST.dict()})
+
+
+def store(request: HttpRequest) -> JsonResponse:
+    """Stores the files as the API does."""
+    keys = []
+    for each in request.FILES.getlist("file"):
+        with storage().stage(each.file, organisation=ORGANISATION, limit=MOST) as upload:
+            upload.commit()
+            keys.append(upload.key)
+    return JsonResponse({"keys": keys})
 
 
 def body(request: HttpRequest) -> HttpResponse:
     return HttpResponse(str(len(request.body)))
 
 
-urlpatterns = [path("files", files), path("body", body)]
+urlpatterns = [path("files", files), path("store", store), path("body", body)]
 
 
 @pytest.fixture(autouse=True)
-def application(settings: Settings, tmp_path: Path) -> RequestThreads:
+def application(settings: Settings, tmp_path: Path) -> ThreadReusingHandler:
     settings.ROOT_URLCONF, settings.MIDDLEWARE, settings.DATA = __name__, [], tmp_path
-    return RequestThreads({"/files": MOST})
+    return ThreadReusingHandler({"/files": MOST, "/store": 50_000_000})
 
 
 def form(*given: tuple[str, bytes]) -> bytes:
@@ -46,8 +65,10 @@ def form(*given: tuple[str, bytes]) -> bytes:
     return b"".join(parts) + f"--{BOUNDARY}--\r\n".encode()
 
 
-async def post(application: RequestThreads, where: str, data: bytes, *, announced: bool = False) -> tuple[int, bytes]:
-    """Sent in chunks, without a Content-Length unless `announced`."""
+async def post(
+    application: ThreadReusingHandler, where: str, data: bytes, *, announced: bool = False
+) -> tuple[int, bytes]:
+    """Post in chunks, without a Content-Length unless `announced`."""
     headers = [(b"content-type", f"multipart/form-data; boundary={BOUNDARY}".encode())]
     if announced:
         headers.append((b"content-length", str(len(data)).encode()))
@@ -58,14 +79,14 @@ async def post(application: RequestThreads, where: str, data: bytes, *, announce
         await talk.send_input({"type": "http.request", "body": data[start : start + 60_000], "more_body": True})
     await talk.send_input({"type": "http.request", "body": b"", "more_body": False})
     head = await talk.receive_output(5)
-    answer: dict[str, Any] = await talk.receive_output(5)
+    response: dict[str, Any] = await talk.receive_output(5)
     await talk.wait(5)
-    return head["status"], bytes(answer["body"])
+    return head["status"], bytes(response["body"])
 
 
-async def test_a_body_in_chunks_without_a_length_keeps_its_files(application: RequestThreads) -> None:
-    status, answer = await post(application, "/files", form(("a.txt", b"x" * 100_000)))
-    assert (status, answer) == (200, b'{"files": [["a.txt", 100000]]}')
+async def test_a_body_in_chunks_without_a_length_keeps_its_files(application: ThreadReusingHandler) -> None:
+    status, response = await post(application, "/files", form(("a.txt", b"x" * 100_000)))
+    assert (status, response) == (200, b'{"files": [["a.txt", 100000]]}')
 
 
 @pytest.mark.parametrize(
@@ -79,36 +100,91 @@ async def test_a_body_in_chunks_without_a_length_keeps_its_files(application: Re
         ("flag \U0001f3f3\ufe0f\u200d\U0001f308.md", "flag \U0001f3f3\ufe0f\u200d\U0001f308.md"),
     ],
 )
-async def test_no_file_is_lost_by_its_name(application: RequestThreads, name: str, kept: str) -> None:
-    status, answer = await post(application, "/files", form((name, b"x" * 100_000), ("b.txt", b"y")))
-    assert (status, JsonResponse({"files": [[kept, 100_000], ["b.txt", 1]]}).content) == (200, answer)
+async def test_no_file_is_lost_by_its_name(application: ThreadReusingHandler, name: str, kept: str) -> None:
+    status, response = await post(application, "/files", form((name, b"x" * 100_000), ("b.txt", b"y")))
+    assert (status, JsonResponse({"files": [[kept, 100_000], ["b.txt", 1]]}).content) == (200, response)
 
 
 @pytest.mark.parametrize("announced", [True, False])
 @pytest.mark.parametrize(("where", "most"), [("/files", MOST), ("/body", 2 * 1024 * 1024 + FRAME_BYTES)])
 async def test_more_than_a_path_takes_is_refused_and_not_kept(
-    application: RequestThreads, where: str, most: int, announced: bool
+    application: ThreadReusingHandler, where: str, most: int, announced: bool
 ) -> None:
     status, _ = await post(application, where, form(("a.txt", b"x" * most)), announced=announced)
     assert status == 400  # the API answers 413; this is Django's own page
     assert list(request_body.folder_incoming().iterdir()) == []
 
 
-async def test_nobody_is_told_about_a_body_before_it_is_known_who_calls(application: RequestThreads) -> None:
+async def test_nobody_is_told_about_a_body_before_it_is_known_who_calls(application: ThreadReusingHandler) -> None:
     assert (await post(application, "/nothing", b"x" * 5_000_000))[0] == 404
 
 
-async def test_a_disk_without_room_is_named(application: RequestThreads, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request_body, "KEEP_FREE_BYTES", 2**60)
+def written() -> int:
+    """Return the bytes that this process has handed to write calls so far."""
+    return int(Path("/proc/self/io").read_text().split("wchar: ")[1].split()[0])
+
+
+async def test_an_upload_is_written_to_the_disk_once(
+    application: ThreadReusingHandler, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "MOST", 50_000_000)
+    data = os.urandom(20_000_000)
+    before = written()
+    status, answer = await post(application, "/store", form(("a.bin", data)))
+    assert 1 <= (written() - before) / len(data) < 1.05
+    digest = hashlib.sha256(data).hexdigest()
+    key = f"{ORGANISATION}/{digest[:2]}/{digest}"
+    assert (status, answer) == (200, JsonResponse({"keys": [key]}).content)
+    assert (settings.DATA / "objects" / key).read_bytes() == data
+    assert list(request_body.folder_incoming().iterdir()) == []
+
+
+async def test_fields_beside_a_large_file_are_kept(application: ThreadReusingHandler) -> None:
+    field = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="source"\r\n\r\nPrices\r\n'.encode()
+    status, answer = await post(application, "/files", field + form(("a.txt", b"x" * 200_000)))
+    assert (status, answer) == (200, b'{"files": [["a.txt", 200000]], "source": "Prices"}')
+
+
+def request_threads() -> int:
+    return sum(thread.name.startswith("request") for thread in threading.enumerate())
+
+
+async def test_a_sender_who_leaves_leaves_no_file_and_no_thread(application: ThreadReusingHandler) -> None:
+    headers = [(b"content-type", f"multipart/form-data; boundary={BOUNDARY}".encode())]
+    scope = {"type": "http", "method": "POST", "path": "/files", "headers": headers, "query_string": b"",
+             "http_version": "1.1"}  # fmt: skip
+    before = request_threads()
+    for _ in range(3):
+        talk = ApplicationCommunicator(application, scope)
+        start = form(("a.txt", b"x" * 200_000))[:150_000]
+        await talk.send_input({"type": "http.request", "body": start, "more_body": True})
+        await asyncio.to_thread(wait_until, lambda: any(request_body.folder_incoming().iterdir()))
+        await talk.send_input({"type": "http.disconnect"})
+        await talk.wait(5)
+        assert list(request_body.folder_incoming().iterdir()) == []
+    # The same thread served all three.
+    assert (await post(application, "/files", form(("b.txt", b"y" * 100_000))))[0] == 200
+    assert request_threads() <= before + 1
+
+
+async def test_a_form_that_breaks_off_is_a_bad_request(application: ThreadReusingHandler) -> None:
+    broken = form(("a.txt", b"x" * 200_000)).replace(b'name="file"', b'name="file\x00', 1)
+    status, _ = await post(application, "/files", broken[:-20])
+    assert status in (200, 400)
+    assert list(request_body.folder_incoming().iterdir()) == []
+
+
+async def test_a_disk_without_room_is_named(application: ThreadReusingHandler, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(staging.StagedFile.__init__, "__kwdefaults__", {"limit": None, "keep_free_bytes": 2**60})
     status, answer = await post(application, "/files", form(("a.txt", b"x" * 100_000)))
     assert (status, answer) == (507, b'{"code": "disk_full"}')
     assert (await post(application, "/files", form(("a.txt", b"small"))))[0] == 200
 
 
 async def test_a_file_beyond_the_limit_is_cut_where_the_limit_is_seen(
-    application: RequestThreads, settings: Settings
+    application: ThreadReusingHandler, settings: Settings
 ) -> None:
     settings.UPLOAD_MAX_BYTES = 100_000
-    _, answer = await post(application, "/files", form(("a.txt", b"x" * 290_000)))
-    size = int(answer.split(b", ")[1].strip(b"]}"))
-    assert 100_000 < size < 290_000
+    status, answer = await post(application, "/files", form(("a.txt", b"x" * 290_000), ("b.txt", b"y")))
+    assert (status, answer) == (200, b'{"files": [["a.txt", "too large"], ["b.txt", 1]]}')
+    assert list(request_body.folder_incoming().iterdir()) == []

@@ -15,7 +15,7 @@ from django.conf import Settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import path
 
-from app.lib.asgi.handler import RequestThreads
+from app.lib.asgi.handler import ThreadReusingHandler
 from app.lib.sse import Event, sse
 
 together = threading.Barrier(2, timeout=5)
@@ -26,7 +26,7 @@ async def name(request: HttpRequest) -> HttpResponse:
 
 
 async def meet(request: HttpRequest) -> HttpResponse:
-    """Answers only when another request is in its thread at the same time."""
+    """Respond only when another request is in its thread at the same time."""
     await sync_to_async(together.wait)()
     return HttpResponse("met")
 
@@ -42,7 +42,7 @@ async def endless(request: HttpRequest) -> HttpResponseBase:
 urlpatterns = [path(view.__name__, view) for view in (name, meet, endless)]
 
 
-async def get(application: RequestThreads, where: str) -> bytes:
+async def get(application: ThreadReusingHandler, where: str) -> bytes:
     scope = {"type": "http", "method": "GET", "path": where, "headers": [], "query_string": b"", "http_version": "1.1"}
     communicator = ApplicationCommunicator(application, scope)
     await communicator.send_input({"type": "http.request"})
@@ -54,13 +54,13 @@ async def get(application: RequestThreads, where: str) -> bytes:
 
 async def test_a_thread_is_used_again_by_the_next_request(settings: Settings) -> None:
     settings.ROOT_URLCONF, settings.MIDDLEWARE = __name__, []
-    application = RequestThreads()
+    application = ThreadReusingHandler()
     assert len({await get(application, "/name") for _ in range(5)}) == 1
 
 
 async def test_requests_at_the_same_time_have_a_thread_each(settings: Settings) -> None:
     settings.ROOT_URLCONF, settings.MIDDLEWARE = __name__, []
-    application = RequestThreads()
+    application = ThreadReusingHandler()
     assert await asyncio.gather(get(application, "/meet"), get(application, "/meet")) == [b"met", b"met"]
 
 
@@ -71,14 +71,14 @@ async def test_a_stream_that_is_open_when_the_process_ends_is_no_failure(
     caplog.set_level(logging.WARNING)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(RequestThreads(), lifespan="off", log_config=None, timeout_graceful_shutdown=1)
+        config = uvicorn.Config(ThreadReusingHandler(), lifespan="off", log_config=None, timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started:  # noqa: ASYNC110 (uvicorn has no event for it)
             await asyncio.sleep(0.01)
         address = f"http://127.0.0.1:{listener.getsockname()[1]}/endless"
-        async with aiohttp.ClientSession() as session, session.get(address) as answer:
-            assert b"start" in await answer.content.readuntil(b"\n\n")
+        async with aiohttp.ClientSession() as session, session.get(address) as response:
+            assert b"start" in await response.content.readuntil(b"\n\n")
             server.should_exit = True
             await serving
     await asyncio.sleep(0.1)

@@ -47,17 +47,17 @@ async def test_a_request_that_touches_no_session_uses_no_thread(monkeypatch: pyt
         return await hop(self, *args, **kwargs)
 
     monkeypatch.setattr(SyncToAsync, "__call__", counted)
-    answer = await AsyncClient().get("/plain")
-    assert answer.status_code == 200
+    response = await AsyncClient().get("/plain")
+    assert response.status_code == 200
     # The test client closes its connections itself.
     assert [one for one in hops if "middleware" in getattr(one, "__module__", "")] == []
 
 
 async def test_the_headers_are_django_s() -> None:
-    answer = await AsyncClient().get("/plain")
+    response = await AsyncClient().get("/plain")
     same = await sync_to_async(Client().get)("/plain")
     for header in ("X-Frame-Options", "X-Content-Type-Options", "Referrer-Policy", "Content-Length"):
-        assert answer[header] == same[header]
+        assert response[header] == same[header]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -10,11 +10,15 @@ HARD = ["#ffffff", "#000000", "#ffff00", "#00ff00", "#808080", "#0000ff", "#ff00
 DRAWN = [f"#{random.Random(seed).randrange(1 << 24):06x}" for seed in range(300)]
 
 
-@pytest.mark.parametrize("accent", HARD + DRAWN)
-def test_every_colour_becomes_readable_on_every_ground(accent: str) -> None:
-    for tone, grounds in zip(tones(accent), (LIGHT_GROUNDS, DARK_GROUNDS), strict=True):
-        for ground in (*grounds, tone.wash):
-            assert contrast(colour_read(tone.ink), colour_read(ground)) >= 4.5
+def test_every_colour_becomes_readable_on_every_ground() -> None:
+    unreadable = [
+        f"{accent} as {tone.ink} on {ground}"
+        for accent in HARD + DRAWN
+        for tone, grounds in zip(tones(accent), (LIGHT_GROUNDS, DARK_GROUNDS), strict=True)
+        for ground in (*grounds, tone.wash)
+        if contrast(colour_read(tone.ink), colour_read(ground)) < 4.5
+    ]
+    assert unreadable == []
 
 
 def test_a_colour_that_is_readable_stays_as_it_was_chosen() -> None:

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[3]
 @pytest.fixture(autouse=True)
 def _valkey_is_there(valkey: str, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.VALKEY_URL = valkey
-    monkeypatch.setattr(gcra, "_rests_until", 0.0)
+    monkeypatch.setattr(gcra, "_paused_until", 0.0)
 
 
 def limit(most: int, name: str = "organisation") -> Limit:
@@ -50,7 +50,7 @@ print(sum(found))
 
 
 def crowd(limits: list[Limit], *, processes: int, checks: int, valkey: str) -> tuple[int, float]:
-    """How many of all checks, made at once, were admitted, and in how many seconds."""
+    """Return how many simultaneous checks were admitted, and in how many seconds."""
     environment = {
         "PATH": "/usr/bin",
         "DJANGO_SETTINGS_MODULE": "app.settings",
@@ -97,16 +97,16 @@ def test_no_sequence_passes_a_limit_and_a_refusal_takes_nothing(most: list[int],
     limits = [limit(one) for one in most]
     taken, began = [0] * len(most), time.monotonic()
     for cost in costs:
-        verdict = limits_take_in_thread(limits, cost=cost)
+        result = limits_take_in_thread(limits, cost=cost)
         # A cost above a whole limit takes the whole limit.
         wanted = [before + min(cost, one) for before, one in zip(taken, most, strict=True)]
-        if verdict.admitted:
+        if result.admitted:
             taken = wanted
             share = (time.monotonic() - began + 1e-3) / WINDOW_S
             assert all(now <= one * (1 + share) for now, one in zip(taken, most, strict=True))
-            assert 0 <= verdict.remaining <= verdict.limit.most
+            assert 0 <= result.remaining <= result.limit.most
         else:
-            assert 0 < verdict.retry_s <= WINDOW_S
+            assert 0 < result.retry_s <= WINDOW_S
             assert any(now > one for now, one in zip(wanted, most, strict=True))
 
 

@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import time
+import tracemalloc
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -23,9 +24,10 @@ from minio.minioadmin import MinioAdmin
 from minio.versioningconfig import VersioningConfig
 
 from app.errors import RefdeskError
-from app.lib.s3_client import Place
-from app.lib.s3_storage import S3Storage
-from app.lib.storage import FolderStorage, ObjectMissing, Storage
+from app.lib.storage import ObjectMissing, Storage
+from app.lib.storage.folder import FolderStorage
+from app.lib.storage.s3 import PART_BYTES, S3Storage
+from app.lib.storage.s3_client import Place
 from app.lib.tests.minio import (
     BadNetwork,
     admin,
@@ -34,7 +36,7 @@ from app.lib.tests.minio import (
     said_unavailable,
     store_at,
 )
-from app.lib.tests.test_storage import LARGE, ORGANISATION, put
+from app.lib.tests.test_storage import LARGE, ORGANISATION, left_in, put
 
 pytestmark = needs_s3
 
@@ -53,15 +55,14 @@ def store(place: Place, tmp_path: Path) -> S3Storage:
 def calls_of(store: Storage, key: str) -> dict[str, Callable[[], Any]]:
     """Each thing that is asked of a store."""
     return {
-        "receive": lambda: put(store, os.urandom(100)),
-        "receive_large": lambda: put(store, os.urandom(LARGE)),
+        "stage": lambda: put(store, os.urandom(100)),
+        "stage_large": lambda: put(store, os.urandom(LARGE)),
         "open": lambda: store.open(key),
         "local_path": lambda: store.local_path(key).__enter__(),
         "exists": lambda: store.exists(key),
         "delete": lambda: store.delete(key),
         "objects": lambda: list(store.objects()),
         "organisation_clear": lambda: store.organisation_clear(uuid4()),
-        "incoming_clear": lambda: store.incoming_clear(older_than_s=0),
         "check": lambda: store.check(),
     }
 
@@ -74,10 +75,10 @@ def test_a_store_where_nothing_listens_is_unavailable(place: Place, tmp_path: Pa
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     away = store_at(replace(place, url=f"http://127.0.0.1:{port}"), tmp_path)
-    begun = time.monotonic()
+    started = time.monotonic()
     with said_unavailable():
         calls_of(away, f"{ORGANISATION}/aa/{'a' * 64}")[call]()
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - started < 10
 
 
 @pytest.mark.parametrize("call", calls_of(None, ""))  # type: ignore[arg-type]
@@ -100,10 +101,10 @@ def test_a_store_that_hangs_is_unavailable_in_time(place: Place, tmp_path: Path)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent_place = replace(place, url=f"http://127.0.0.1:{silent.getsockname()[1]}")
         hanging = S3Storage(silent_place, prefix="objects", scratch=FolderStorage(tmp_path), answer_s=1)
-        begun = time.monotonic()
+        started = time.monotonic()
         with said_unavailable():
             hanging.exists(f"{ORGANISATION}/aa/{'a' * 64}")
-    assert 1 < time.monotonic() - begun < 5
+    assert 1 < time.monotonic() - started < 5
 
 
 # The bucket
@@ -128,7 +129,7 @@ def test_the_bucket_is_made_with_the_first_large_object(store: S3Storage, place:
 
 def test_a_new_store_is_empty_and_not_broken(store: S3Storage) -> None:
     assert list(store.objects()) == []
-    assert store.incoming_clear(older_than_s=0) == 0
+    assert store.purge_staging(older_than_s=0) == 0
     assert store.organisation_clear(ORGANISATION) == 0
 
 
@@ -171,9 +172,6 @@ def test_the_documented_rights_are_enough(narrow: Place, place: Place, tmp_path:
         assert [one.key for one in store.objects(organisation=ORGANISATION)] == [key]
         store.delete(key)
         assert not store.exists(key)
-    upload = store.client.upload_begin("objects/unfinished")
-    assert upload
-    assert store.incoming_clear(older_than_s=-1) == 1
     assert store.organisation_clear(ORGANISATION) == 0
     store.check()
 
@@ -226,8 +224,7 @@ def test_an_upload_that_is_cut_off_leaves_nothing_visible(
         put(store_at(replace(place, url=network.url), tmp_path), os.urandom(size))
     assert network.cuts
     assert [one.key for one in store.objects()] == [key]
-    # The store could be told over the same network, a small call, to forget what had come.
-    assert store.incoming_clear(older_than_s=-1) == 0
+    assert left_in(tmp_path) == []
 
 
 def test_a_download_that_is_cut_off_goes_on_where_it_was(
@@ -257,17 +254,27 @@ def test_a_damaged_object_is_not_handed_out(store: S3Storage, place: Place) -> N
         assert path.read_bytes() == b"as it was"
 
 
-def test_parts_of_a_killed_process_are_cleared_when_they_are_old(
-    store: S3Storage, place: Place, tmp_path: Path
+@pytest.mark.parametrize("size", [10, LARGE])
+def test_the_bytes_are_there_before_the_transaction_and_again_if_they_went_meanwhile(
+    store: S3Storage, size: int
 ) -> None:
-    key = put(store, b"whole")
-    store.client.part_put(name := store.name(key), store.client.upload_begin(name), 1, b"x" * 5_300_000)
-    other = store_at(place, tmp_path, prefix="exports")
-    assert store.incoming_clear(older_than_s=3600) == 0
-    assert other.incoming_clear(older_than_s=-1) == 0
-    assert store.incoming_clear(older_than_s=-1) == 1
-    assert list(store.client.uploads_unfinished()) == []
-    assert [one.key for one in store.objects()] == [key]
+    with store.stage(io.BytesIO(b"n" * size), organisation=ORGANISATION) as upload:
+        assert [(one.key, one.bytes) for one in store.objects()] == [(upload.key, size)]
+        store.delete(upload.key)
+        upload.commit()
+        upload.commit()
+    with store.open(upload.key) as file:
+        assert file.read() == b"n" * size
+
+
+def test_an_upload_takes_one_part_of_memory_at_a_time(store: S3Storage) -> None:
+    put(store, b"the client is loaded")
+    tracemalloc.start()
+    put(store, os.urandom(LARGE * 2))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # The bytes themselves, made here, and two parts: the one that is read and the one that is sent.
+    assert peak < LARGE * 2 + 3 * PART_BYTES
 
 
 def test_documents_and_exports_do_not_see_each_other(store: S3Storage, place: Place, tmp_path: Path) -> None:
@@ -305,10 +312,10 @@ def test_a_signed_address_gives_the_file_as_an_attachment_for_a_minute(place: Pl
     assert address.startswith(public.public_url)
     assert "X-Amz-Expires=60&" in address
     assert place.secret_key not in address
-    with urllib.request.urlopen(address) as answer:
-        assert answer.read() == b"the file"
-        assert answer.headers["Content-Disposition"] == 'attachment; filename="a b.txt"'
-        assert answer.headers["Content-Type"] == "text/plain"
+    with urllib.request.urlopen(address) as response:
+        assert response.read() == b"the file"
+        assert response.headers["Content-Disposition"] == 'attachment; filename="a b.txt"'
+        assert response.headers["Content-Type"] == "text/plain"
     for changed in (address.replace("attachment", "inline"), address.replace("X-Amz-Expires=60", "X-Amz-Expires=600")):
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(changed)

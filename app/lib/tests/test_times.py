@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.lib.times import time_shape
+from app.lib.times import time_text
 
 
 @pytest.mark.parametrize(
@@ -15,8 +15,8 @@ from app.lib.times import time_shape
     ],
 )
 def test_the_same_time_is_said_in_the_same_way(moment: datetime | str) -> None:
-    assert time_shape(moment) == "2026-11-21T14:08:58.470Z"
+    assert time_text(moment) == "2026-11-21T14:08:58.470Z"
 
 
 def test_a_whole_second_has_milliseconds_too() -> None:
-    assert time_shape("2026-11-21T14:08:58+00:00") == "2026-11-21T14:08:58.000Z"
+    assert time_text("2026-11-21T14:08:58+00:00") == "2026-11-21T14:08:58.000Z"

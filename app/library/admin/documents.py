@@ -13,6 +13,7 @@ from app.admin_site.actions import object_action
 from app.admin_site.tenant_admin import ReadOnlyAdmin, ReadOnlyInline, ScopedAdmin, action, display
 from app.errors import CODES, RefdeskError
 from app.library.models import Document, DocumentVersion, Source
+from app.library.selectors.documents import documents_describe
 from app.library.services.documents import ENDED, document_cancel, document_delete, document_retry, source_delete
 from app.library.services.sources import source_create, source_rename
 
@@ -55,7 +56,9 @@ class SourceAdmin(ScopedAdmin):
 class VersionInline(ReadOnlyInline):
     model = DocumentVersion
     fk_name = "document"
-    fields = readonly_fields = ("number", "state", "pages", "chunks", "language", "embedding_model", "created")
+    fields = readonly_fields = (
+        "number", "state", "bytes", "pages", "chunks", "language", "embedding_model", "fetched", "retired"
+    )  # fmt: skip
 
 
 @admin.register(Document)
@@ -69,14 +72,34 @@ class DocumentAdmin(ReadOnlyAdmin):
     list_display = ("name", "organisation", "source", "state_shown", "progress", "pages", "chunks", "size", "updated")
     list_select_related = ("organisation", "source")
     list_filter = ("organisation", "state", "source", "error_code")
-    search_fields = ("name", "sha256")
+    search_fields = ("name", "external_id", "versions__sha256")
     ordering = ("-created",)
     inlines = (VersionInline,)
     fieldsets = (
-        (None, {"fields": ("organisation", "source", "name", "media_type", "size", "fingerprint", "uploaded_by")}),
+        (
+            None,
+            {
+                "fields": (
+                    "organisation",
+                    "source",
+                    "external_id",
+                    "name",
+                    "url",
+                    "media_type",
+                    "size",
+                    "fingerprint",
+                    "uploaded_by",
+                    "metadata",
+                )
+            },
+        ),
         ("State", {"fields": ("state_shown", "progress", "failure", "hint", "version", "pages", "chunks", "portal")}),
         ("Times", {"fields": ("created", "updated")}),
     )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = documents_describe(super().get_queryset(request))
+        return rows
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         own = ["state_shown", "progress", "size", "fingerprint", "failure", "hint", "portal"]
@@ -92,13 +115,13 @@ class DocumentAdmin(ReadOnlyAdmin):
             return obj.error_message or obj.error_code
         return f"{obj.get_step_display()} {obj.percent}%" if obj.step and obj.state == "running" else ""
 
-    @display(description="Size", ordering="bytes")
-    def size(self, obj: Document) -> str:
-        return filesizeformat(obj.bytes)
+    @display(description="Size", ordering="newest__bytes")
+    def size(self, obj: Any) -> str:
+        return filesizeformat(obj.bytes or 0)
 
     @display(description="SHA-256")
-    def fingerprint(self, obj: Document) -> str:
-        return f"{obj.sha256[:16]}…"
+    def fingerprint(self, obj: Any) -> str:
+        return f"{obj.sha256[:16]}…" if obj.sha256 else ""
 
     @display(description="Error")
     def failure(self, obj: Document) -> str:

@@ -1,4 +1,4 @@
-"""What a parser makes of a file, what the chunker makes of that, and their stored form.
+"""Blocks of a parsed file, chunk drafts of the chunker, and their stored form.
 
 The text of a version is `full_text(blocks)`; `start` and `end` of a chunk are offsets into it, and the text of a
 chunk is exactly that slice.
@@ -16,7 +16,7 @@ BlockKind = Literal["heading", "paragraph", "list_item", "table_row", "code"]
 PlaceKind = Literal["page", "heading", "row", "slide", "time", "text"]
 Box = tuple[float, float, float, float]
 
-# Lists, tables and listings read as one thing: their blocks stand on lines of their own, everything else apart.
+# Blocks of a list, table or listing are separated by one line end, all others by two.
 _TIGHT: frozenset[str] = frozenset({"list_item", "table_row", "code"})
 _KIND_TO_LETTER = {"heading": "h", "paragraph": "p", "list_item": "l", "table_row": "r", "code": "c"}
 _LETTER_TO_KIND = {letter: kind for kind, letter in _KIND_TO_LETTER.items()}
@@ -25,7 +25,7 @@ _BOX_SCALE = 10_000
 
 
 class ParseError(IngestFailed):
-    """A file that cannot be read; `detail` says what was seen, never text of the document."""
+    """The error of a file that cannot be read; `detail` describes the cause, never text of the document."""
 
     def __init__(self, code: str, detail: str = "") -> None:
         super().__init__(code, details={"seen": detail} if detail else None)
@@ -34,12 +34,12 @@ class ParseError(IngestFailed):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One heading, paragraph, item, row or listing.
+    """A heading, paragraph, item, row or listing.
 
     level: 1 to 6 for a heading, depth from 1 for a list item, else 0.
     heading: titles of the sections around it, outermost first; a heading's own title is the last.
     page: from 1. boxes: (x0, y0, x1, y1) per line, fractions of the shown page from its top left.
-    line_starts: for each box, where its line begins in `text`.
+    line_starts: for each box, the offset of its line in `text`.
     rows: first and last row as a spreadsheet counts them (the header is row 1).
     """
 
@@ -55,7 +55,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """warnings: codes such as `pages_without_text`, each with what it concerns after a colon."""
+    """A parsed file. warnings: codes such as `pages_without_text`, each with its subject after a colon."""
 
     blocks: tuple[Block, ...]
     media_type: str
@@ -66,7 +66,7 @@ class Parsed:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a passage stands in its document, in the shape of the API; what does not apply is left out."""
+    """The place of a passage in its document, as in the API; fields that do not apply are left out."""
 
     kind: PlaceKind
     page: int | None = None
@@ -80,18 +80,18 @@ class Place:
     url: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        found: dict[str, Any] = {"kind": self.kind}
+        place: dict[str, Any] = {"kind": self.kind}
         for name in ("page", "sheet", "slide", "start_s", "end_s", "url"):
             value = getattr(self, name)
             if value is not None:
-                found[name] = value
+                place[name] = value
         if self.boxes:
-            found["boxes"] = [list(box) for box in self.boxes]
+            place["boxes"] = [list(box) for box in self.boxes]
         if self.heading:
-            found["heading"] = list(self.heading)
+            place["heading"] = list(self.heading)
         if self.rows:
-            found["rows"] = list(self.rows)
-        return found
+            place["rows"] = list(self.rows)
+        return place
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Place":
@@ -123,7 +123,7 @@ class ChunkDraft:
 
     @property
     def embed_text(self) -> str:
-        """What is embedded and indexed: the sections it stands in, then its text."""
+        """Return the text that is embedded and indexed: the titles of its sections, then its text."""
         return embed_text(self.context, self.text)
 
 
@@ -136,7 +136,7 @@ def separator(before: Block, after: Block) -> str:
 
 
 def full_text(blocks: Sequence[Block]) -> str:
-    """The text of a version: blocks in order, parted by one line end within a list, table or listing, else by two."""
+    """Return the text of a version: blocks in order, one line end apart within a list, table or listing, else two."""
     parts: list[str] = []
     for number, block in enumerate(blocks):
         if number:
@@ -146,7 +146,7 @@ def full_text(blocks: Sequence[Block]) -> str:
 
 
 def block_starts(blocks: Sequence[Block]) -> list[int]:
-    """For each block, where it begins in `full_text(blocks)`."""
+    """Return the offset of each block in `full_text(blocks)`."""
     starts: list[int] = []
     at = 0
     for number, block in enumerate(blocks):
@@ -158,7 +158,7 @@ def block_starts(blocks: Sequence[Block]) -> list[int]:
 
 
 def blocks_to_json(parsed: Parsed) -> bytes:
-    """Compact form: heading paths once, boxes as whole numbers, what is empty left out."""
+    """Encode compactly: heading paths once, boxes as whole numbers, no empty fields."""
     paths: dict[tuple[str, ...], int] = {}
     rows: list[dict[str, Any]] = []
     for block in parsed.blocks:

@@ -1,4 +1,4 @@
-"""CSV and its relatives: rows counted as a spreadsheet does, the first one naming the columns."""
+"""Parser of CSV and its relatives: rows numbered as in a spreadsheet, the first one naming the columns."""
 
 import csv
 import math
@@ -23,9 +23,9 @@ Rows = Iterator[tuple[int, list[str]]]
 
 
 def parse(path: Path, limits: Limits) -> Parsed:
-    """Errors: file_too_complex; empty_file."""
+    """Parse a file. Errors: file_too_complex; empty_file."""
     text = clean(decode(path.read_bytes()))
-    # The module's own limit of 128 kB a cell would refuse an honest long text.
+    # The module's own limit of 128 kB a cell would refuse a genuine long text.
     csv.field_size_limit(limits.text_chars)
     delimiter, quoted = _dialect(text)
     outline = Outline(limits)
@@ -45,7 +45,7 @@ def parse(path: Path, limits: Limits) -> Parsed:
 
 
 def _rows(text: str, delimiter: str, quoted: bool) -> Rows:
-    """(row, cells) of rows that are not blank."""
+    """Yield (row, cells) of rows that are not blank."""
     reader = csv.reader(
         StringIO(text, newline=""),
         delimiter=delimiter,
@@ -54,15 +54,15 @@ def _rows(text: str, delimiter: str, quoted: bool) -> Rows:
     )
     try:
         for number, cells in enumerate(reader, 1):
-            found = [" ".join(cell.split()) for cell in cells]
-            if any(found):
-                yield number, found
+            texts = [" ".join(cell.split()) for cell in cells]
+            if any(texts):
+                yield number, texts
     except csv.Error as error:
         raise ParseError("broken_file", f"row {reader.line_num}: {error}") from error
 
 
 def _dialect(text: str) -> tuple[str, bool]:
-    """The delimiter, and whether quotation marks quote."""
+    """Return the delimiter, and whether quotation marks quote."""
     sample = text[:_SAMPLE_CHARS]
     if len(text) > _SAMPLE_CHARS:
         sample = sample[: sample.rfind("\n") + 1] or sample
@@ -74,7 +74,7 @@ def _dialect(text: str) -> tuple[str, bool]:
 
 
 def _score(sample: str, delimiter: str) -> float:
-    """How many columns most rows have, times how many rows have just these."""
+    """Return a score: the columns of most rows, times the share of rows that have just these."""
     reader = csv.reader(StringIO(sample, newline=""), delimiter=delimiter, skipinitialspace=True)
     widths = Counter(len(cells) for cells, _ in zip((row for row in reader if row), range(_SAMPLE_ROWS), strict=False))
     if not widths:
@@ -82,13 +82,13 @@ def _score(sample: str, delimiter: str) -> float:
     width, rows = max(widths.items(), key=lambda item: (item[1] * (item[0] > 1), item[0]))
     if width < 2:
         return 0.0
-    # Ordinary text has commas and colons too: what decides is that every row has as many, not how many they are.
+    # Ordinary text has commas and colons too: the equal number in every row decides, not the number itself.
     agreement = rows / widths.total()
     return agreement * agreement * math.sqrt(min(width, 10)) * (0.5 if delimiter in ":^" else 1.0)
 
 
 def _is_swallowed(text: str, delimiter: str) -> bool:
-    """Whether a quotation mark that is never closed made rows into one cell."""
+    """Return whether an unclosed quotation mark turned rows into one cell."""
     if '"' not in text:
         return False
     reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
@@ -103,7 +103,7 @@ def _holds_rows(cell: str, delimiter: str) -> bool:
 
 
 def _header(rows: Sequence[tuple[int, list[str]]]) -> tuple[int, list[str]] | None:
-    """(row, names of the columns): the first row as wide as most, when it holds names and not values."""
+    """Return (row, names of the columns): the first row as wide as most, when it contains names and not values."""
     if len(rows) < 1:
         return None
     width = Counter(_width(cells) for _, cells in rows).most_common(1)[0][0]

@@ -1,4 +1,4 @@
-"""What a file is, by its content; the name only chooses among kinds of text."""
+"""Detection of a file's media type by its content; the name only chooses among kinds of text."""
 
 import re
 import zipfile
@@ -9,7 +9,7 @@ from app.library.parsers.encoding import decode, wide_encoding
 from app.library.parsers.media import CSV, DOCX, HTML, MARKDOWN, PDF, TEXT
 
 _HEAD = 64 * 1024
-# Readers accept a header anywhere in the first kilobyte, after whatever a mail program or a script put before it.
+# PDF readers accept a header anywhere in the first kilobyte, after bytes that a mail program or a script added.
 _PDF_WITHIN = 1024
 _MAX_CONTENT_TYPES = 1024 * 1024
 _OLE = bytes.fromhex("d0cf11e0a1b11ae1")
@@ -36,7 +36,7 @@ _FOREIGN = (
     (b"fLaC", "a sound file"),
     (b"RIFF", "a sound, picture or video file"),
 )
-# "BM", "MZ", "ID3" and the like also begin words: only with binary content behind them are they signatures.
+# "BM", "MZ", "ID3" and the like also begin words: they are signatures only before binary content.
 _TEXTUAL = frozenset({b"{\\rtf", b"%!PS"})
 _HTML_START = re.compile(
     r"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,4000}?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S
@@ -49,7 +49,10 @@ _TEXT_CONTROLS = frozenset(b"\t\n\r\f\x08\x1a\x0e\x0f\x1b")
 
 
 def detect_media_type(path: Path, name: str) -> str:
-    """One of the six media types of `media`. Errors: empty_file, unsupported_type, broken_file, encrypted_file."""
+    """Return one of the six media types of `media`.
+
+    Errors: empty_file, unsupported_type, broken_file, encrypted_file.
+    """
     with path.open("rb") as file:
         head = file.read(_HEAD)
     if not head:
@@ -67,9 +70,9 @@ def detect_media_type(path: Path, name: str) -> str:
 def _refuse_foreign(head: bytes) -> None:
     wide = head.startswith((b"\xff\xfe", b"\xfe\xff")) or wide_encoding(head) is not None
     binary = not wide and _is_binary(head)
-    for signature, what in _FOREIGN:
+    for signature, label in _FOREIGN:
         if head.startswith(signature) and (binary or signature in _TEXTUAL):
-            raise ParseError("unsupported_type", what)
+            raise ParseError("unsupported_type", label)
     if head[4:8] == b"ftyp":
         raise ParseError("unsupported_type", "a video or picture file")
     if binary:
@@ -93,9 +96,9 @@ def _zip_type(path: Path) -> str:
                 types = file.read(_MAX_CONTENT_TYPES)
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise ParseError("broken_file", "a damaged zip container") from error
-    for mark, what in ((b"spreadsheetml", "an Excel workbook"), (b"presentationml", "a PowerPoint presentation")):
+    for mark, label in ((b"spreadsheetml", "an Excel workbook"), (b"presentationml", "a PowerPoint presentation")):
         if mark in types and b"wordprocessingml.document.main" not in types:
-            raise ParseError("unsupported_type", what)
+            raise ParseError("unsupported_type", label)
     if b"wordprocessingml" in types or b"ms-word" in types:
         return DOCX
     raise ParseError("unsupported_type", "an Office file of another kind")

@@ -1,6 +1,6 @@
-"""DOCX: headings by style, lists, tables as rows with the names of their columns, footnotes at the end.
+"""Parser of DOCX: headings by style, lists, tables as rows with the names of their columns, footnotes at the end.
 
-Read as it streams from the package, one paragraph or table at a time. Headers, footers, comments, deleted and hidden
+The file is read as a stream, one paragraph or table at a time. Headers, footers, comments, deleted and hidden
 text are left out.
 """
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from lxml import etree
 
 from app.library.parsers.blocks import Parsed, ParseError
-from app.library.parsers.docx_styles import PLAIN, Style, W, item_of, level_of, styles_of
+from app.library.parsers.docx_styles import PLAIN, Style, W, heading_level, list_depth, styles_read
 from app.library.parsers.encoding import clean, one_line
 from app.library.parsers.limits import Limits
 from app.library.parsers.media import DOCX
@@ -22,7 +22,7 @@ from app.library.parsers.rows import are_names, row_texts
 _MATH = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
 _MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 _RELATIONS = "{http://schemas.openxmlformats.org/package/2006/relationships}Relationship"
-_SPOKEN = {f"{W}t", f"{_MATH}t"}
+_TEXT_TAGS = {f"{W}t", f"{_MATH}t"}
 _SPACES = {f"{W}tab", f"{W}br", f"{W}cr", f"{W}ptab"}
 _SKIPPED = {
     *(f"{W}{name}" for name in ("pPr", "rPr", "tblPr", "tcPr", "del", "moveFrom", "instrText", "delText", "sectPr")),
@@ -34,12 +34,12 @@ _CONTAINERS |= {f"{_MC}Choice", f"{W}txbxContent"}
 
 
 def parse(path: Path, limits: Limits) -> Parsed:
-    """Errors: broken_file, encrypted_file, no_text, file_too_complex."""
+    """Parse a file. Errors: broken_file, encrypted_file, no_text, file_too_complex."""
     outline = Outline(limits)
     with open_package(path, limits) as package:
         main = _main_part(package)
         folder = posixpath.dirname(main)
-        walk = _Walk(outline, styles_of(package.tree(f"{folder}/styles.xml")))
+        walk = _Walk(outline, styles_read(package.tree(f"{folder}/styles.xml")))
         for element in _body(package, main, limits):
             walk.block(element)
         notes = package.tree(f"{folder}/footnotes.xml")
@@ -63,7 +63,7 @@ def _main_part(package: Package) -> str:
 
 
 def _body(package: Package, name: str, limits: Limits) -> Iterator[etree._Element]:
-    """What stands directly in the body, each forgotten once it was used."""
+    """Yield the elements directly in the body, each removed from memory after its use."""
     depth = 0
     for event, element in package.elements(name):
         if event == "start":
@@ -75,7 +75,7 @@ def _body(package: Package, name: str, limits: Limits) -> Iterator[etree._Elemen
         if depth == 2:
             yield element
             element.clear()
-            # An emptied element still counts: a million of them are 100 MB.
+            # An emptied element still uses memory: a million of them take 100 MB.
             parent = element.getparent()
             while parent is not None and element.getprevious() is not None:
                 del parent[0]
@@ -105,7 +105,7 @@ class _Walk:
             self.title = text
             self.outline.heading(1, text)
         elif style.level:
-            # Below the title, when there is one.
+            # One level below the title, when there is one.
             self.outline.heading(min(style.level + (self.title is not None), 6), text)
         elif style.item:
             self.outline.add("list_item", text, level=style.item)
@@ -121,9 +121,9 @@ class _Walk:
         properties = paragraph.find(f"{W}pPr")
         if properties is None:
             return PLAIN
-        named = properties.find(f"{W}pStyle")
-        style = self.styles.get(named.get(f"{W}val", ""), PLAIN) if named is not None else PLAIN
-        level, item = level_of(properties), item_of(properties)
+        reference = properties.find(f"{W}pStyle")
+        style = self.styles.get(reference.get(f"{W}val", ""), PLAIN) if reference is not None else PLAIN
+        level, item = heading_level(properties), list_depth(properties)
         return Style(level or style.level, style.item if item is None else item, style.title, style.code)
 
     def table(self, table: etree._Element) -> None:
@@ -149,7 +149,7 @@ class _Walk:
 
 
 def _text(element: etree._Element, boxes: list[etree._Element]) -> str:
-    """What a paragraph shows. boxes: text boxes found in it, for later."""
+    """Return the shown text of a paragraph. boxes: collects its text boxes, for later."""
     parts: list[str] = []
     _collect(element, parts, boxes)
     return "".join(parts)
@@ -158,7 +158,7 @@ def _text(element: etree._Element, boxes: list[etree._Element]) -> str:
 def _collect(element: etree._Element, parts: list[str], boxes: list[etree._Element]) -> None:
     for child in element:
         tag = child.tag
-        if tag in _SPOKEN:
+        if tag in _TEXT_TAGS:
             parts.append(child.text or "")
         elif tag in _SPACES:
             parts.append("\n" if tag != f"{W}tab" else " ")
@@ -172,12 +172,12 @@ def _collect(element: etree._Element, parts: list[str], boxes: list[etree._Eleme
 
 def _is_hidden(run: etree._Element) -> bool:
     properties = run.find(f"{W}rPr")
-    found = properties.find(f"{W}vanish") if properties is not None else None
-    return found is not None and found.get(f"{W}val", "1") not in ("0", "false", "off")
+    vanish = properties.find(f"{W}vanish") if properties is not None else None
+    return vanish is not None and vanish.get(f"{W}val", "1") not in ("0", "false", "off")
 
 
 def _within(element: etree._Element, tag: str) -> Iterator[etree._Element]:
-    """Rows of a table or cells of a row, also inside content controls."""
+    """Yield rows of a table or cells of a row, also inside content controls."""
     for child in element:
         if child.tag == tag:
             yield child
@@ -186,17 +186,17 @@ def _within(element: etree._Element, tag: str) -> Iterator[etree._Element]:
 
 
 def _cells(row: etree._Element) -> list[tuple[bool, etree._Element]]:
-    """(whether the cell begins here, cell): one that continues the cell above is not read again."""
-    found: list[tuple[bool, etree._Element]] = []
+    """Return (whether the cell begins here, cell): the continuation of a cell above or beside is not read again."""
+    cells: list[tuple[bool, etree._Element]] = []
     for cell in _within(row, f"{W}tc"):
         properties = cell.find(f"{W}tcPr")
         merged = properties.find(f"{W}vMerge") if properties is not None else None
         span = properties.find(f"{W}gridSpan") if properties is not None else None
         new = merged is None or merged.get(f"{W}val") == "restart"
-        found.append((new, cell))
+        cells.append((new, cell))
         across = span.get(f"{W}val", "1") if span is not None else "1"
-        found.extend([(False, cell)] * (min(int(across), 100) - 1 if across.isdecimal() else 0))
-    return found
+        cells.extend([(False, cell)] * (min(int(across), 100) - 1 if across.isdecimal() else 0))
+    return cells
 
 
 def _holds_blocks(cell: etree._Element) -> bool:

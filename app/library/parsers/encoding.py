@@ -1,4 +1,4 @@
-"""From bytes to clean characters: encodings, and what no text may hold."""
+"""Decoding of bytes into clean text: encodings, and characters that no text may contain."""
 
 import codecs
 import re
@@ -6,7 +6,7 @@ import re
 from charset_normalizer import from_bytes
 
 # Controls, lone surrogates, non-characters, zero-width fillers, soft hyphens and marks that reverse the shown order
-# (used to disguise text): none of them is text, and PostgreSQL refuses the first.
+# (used to disguise text): none of them is text, and PostgreSQL refuses NUL.
 _REFUSED = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u200b\u2028\u2029\u202a-\u202e\u2060-\u2069"
     "\ud800-\udfff\ufdd0-\ufdef\ufeff\ufff9-\uffff]"
@@ -19,14 +19,14 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _ESCAPES = ((b"\x1b$)C", "iso2022_kr"), (b"\x1b$", "iso2022_jp_2"), (b"\x1b(J", "iso2022_jp_2"))
-# Enough to tell an encoding by; the detector's time grows with it.
+# Enough to detect an encoding; the detector's time grows with it.
 _SAMPLE = 48_000
-# High characters that Western European texts are written with.
+# Non-ASCII characters of Western European texts.
 _WESTERN = frozenset("äöüßÄÖÜàâçéèêëîïôùûœÀÂÇÉÈÊËÎÏÔÙÛŒáíñóúÁÍÑÓÚìòÌÒãõÃÕåøæÅØÆ€£§°´’‘“”„«»–—…·•©®²³½¼¾µ×±¡¿º ")
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ufffd]")
 _HIGH = re.compile(rb"[\x80-\xff]")
 _C1 = re.compile(rb"[\x80-\x9f]")
-# Rare relatives of these only ever win by accident.
+# Rare variants of these would only win by accident.
 _EAST_ASIAN = ["cp932", "gb18030", "big5hkscs", "euc_jp", "cp949"]
 _IN_USE = [
     *_EAST_ASIAN,
@@ -46,19 +46,19 @@ _LETTER_SYMBOL_LETTER = re.compile(r"[A-Za-z][£§°„«»…·•©®²³½¼�
 
 
 def clean(text: str) -> str:
-    """Without what no text may hold; line ends as `\\n`."""
+    """Remove characters that no text may contain; write line ends as `\\n`."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return _REFUSED.sub("", text) if _REFUSED.search(text) else text
 
 
 def one_line(text: str) -> str:
-    """Clean, with every run of white space as one space."""
+    """Clean a text, with every run of white space as one space."""
     return " ".join(clean(text).split())
 
 
 def decode(data: bytes, declared: str | None = None) -> str:
-    """Text of a file in any usual encoding; never fails. declared: what it says of itself, believed if it fits."""
+    """Decode a file in any usual encoding; never fails. declared: its own declaration, used if it fits."""
     for bom, encoding in _BOMS:
         if data.startswith(bom):
             return data[len(bom) :].decode(encoding, "replace")
@@ -77,7 +77,7 @@ def decode(data: bytes, declared: str | None = None) -> str:
 
 
 def wide_encoding(data: bytes) -> str | None:
-    """UTF-16 or UTF-32 without a mark, told by where its zero bytes stand."""
+    """Return UTF-16 or UTF-32 without a byte order mark, detected by the positions of zero bytes."""
     head = data[:4096]
     if len(head) < 4 or b"\x00" not in head:
         return None
@@ -87,16 +87,16 @@ def wide_encoding(data: bytes) -> str | None:
     if zeros[0] > 0.9 and zeros[1] > 0.9 and zeros[3] < 0.1:
         return "utf-32-be"
     even, odd = (zeros[0] + zeros[2]) / 2, (zeros[1] + zeros[3]) / 2
-    enough = 0.2 if len(head) > 200 else 0.35
-    if odd > enough and even < 0.02 and _is_plausible(head, "utf-16-le"):
+    least = 0.2 if len(head) > 200 else 0.35
+    if odd > least and even < 0.02 and _is_plausible(head, "utf-16-le"):
         return "utf-16-le"
-    if even > enough and odd < 0.02 and _is_plausible(head, "utf-16-be"):
+    if even > least and odd < 0.02 and _is_plausible(head, "utf-16-be"):
         return "utf-16-be"
     return None
 
 
 def _is_plausible(head: bytes, encoding: str) -> bool:
-    """Binary data has zero bytes in every second place too, but controls between them."""
+    """Return whether the decoded text looks like text: binary data has zero bytes too, but controls between them."""
     text = head[: len(head) // 2 * 2].decode(encoding, "replace")
     return len(text) > 3 and not _CONTROL.search(text) and sum(map(str.isalnum, text)) * 3 > len(text)
 
@@ -105,7 +105,7 @@ def _strictly(data: bytes, encoding: str | None) -> str | None:
     if not encoding:
         return None
     try:
-        # A page that says ISO-8859-1 means Windows-1252, as browsers read it.
+        # A page declared as ISO-8859-1 is in Windows-1252, as browsers read it.
         name = "cp1252" if codecs.lookup(encoding).name in ("iso8859-1", "ascii") else encoding
         return data.decode(name)
     except (LookupError, UnicodeDecodeError, ValueError):
@@ -113,15 +113,15 @@ def _strictly(data: bytes, encoding: str | None) -> str | None:
 
 
 def _sample(data: bytes) -> bytes:
-    """Text around high bytes: an English file with one name in it is decided by the name."""
+    """Return the text around non-ASCII bytes: in an English file with one foreign name the name decides."""
     if len(data) <= _SAMPLE:
         return data
     parts: list[bytes] = []
     at, size = 0, 0
-    for found in _HIGH.finditer(data):
-        if found.start() >= at:
-            at = found.start() + 400
-            part = data[max(0, found.start() - 200) : at]
+    for match in _HIGH.finditer(data):
+        if match.start() >= at:
+            at = match.start() + 400
+            part = data[max(0, match.start() - 200) : at]
             parts.append(part)
             size += len(part)
             if size >= _SAMPLE:
@@ -130,7 +130,7 @@ def _sample(data: bytes) -> bytes:
 
 
 def _nearly_utf8(sample: bytes) -> bool:
-    """A UTF-8 file with a few broken bytes, as left by cutting or pasting."""
+    """Return whether it is UTF-8 with a few broken bytes, as cutting or pasting leaves them."""
     text = sample.decode("utf-8", "ignore")
     high = sum(1 for char in text if char > "\x7f")
     return high > 0 and len(sample) - len(text.encode()) < high / 10
@@ -150,7 +150,7 @@ def _detected(sample: bytes) -> str:
 
 
 def _least_broken(sample: bytes) -> str:
-    """The East Asian encoding with the fewest errors, for a file with some damage; else Windows-1252."""
+    """Return the East Asian encoding with the fewest errors, for a slightly damaged file; else Windows-1252."""
     errors = {encoding: sample.decode(encoding, "replace").count("\ufffd") for encoding in _EAST_ASIAN}
     best = min(errors, key=errors.__getitem__)
     high = len(_HIGH.findall(sample))
@@ -160,13 +160,13 @@ def _least_broken(sample: bytes) -> str:
 def _looks_western(sample: bytes) -> bool:
     text = sample.decode("cp1252", "replace")
     high = [char for char in text if char > "\x7f"]
-    found = set(high)
-    if not found <= _WESTERN or (found & set("õû") and found & set("öüó") and not found & set("ãçêèñà")):
+    letters = set(high)
+    if not letters <= _WESTERN or (letters & set("õû") and letters & set("öüó") and not letters & set("ãçêèñà")):
         return False
     ascii_letters = sum(1 for char in text if char.isascii() and char.isalpha())
     return len(high) * 3 < ascii_letters + 4 and not _LETTER_SYMBOL_LETTER.search(text)
 
 
 def _looks_turkish(sample: bytes) -> bool:
-    found = set(sample.decode("cp1252", "replace"))
-    return len(found & set("ýþð")) > 1 and bool(found & set("üöç")) and not found & set("æá")
+    letters = set(sample.decode("cp1252", "replace"))
+    return len(letters & set("ýþð")) > 1 and bool(letters & set("üöç")) and not letters & set("æá")

@@ -1,4 +1,4 @@
-"""HTML: the main content under its headings, without what surrounds it or is not shown."""
+"""Parser of HTML: the main content under its headings, without its surroundings and hidden parts."""
 
 import re
 from pathlib import Path
@@ -33,18 +33,18 @@ _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _CHARSET = re.compile(rb"<meta[^>]{1,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{2,40})", re.I)
 _XML_ENCODING = re.compile(rb"<\?xml[^>]{1,100}?encoding\s*=\s*[\"']([A-Za-z0-9_:.-]{2,40})", re.I)
 _CHARSET_WITHIN = 4096
-# The main part is believed when it holds this share of the text; else the page is built in another way.
+# The main element is used when it contains this share of the text; else the page has another structure.
 _MAIN_SHARE = 0.3
 
 
 def parse(path: Path, limits: Limits) -> Parsed:
-    """Errors: no_text, file_too_complex."""
+    """Parse a file. Errors: no_text, file_too_complex."""
     text = clean(decode(data := path.read_bytes(), _declared(data)))
     tree = _tree(text)
     outline = Outline(limits)
     _Walk(outline).run(_content(tree))
     if not outline.blocks and tree.body is not None:
-        # Better the menu of a page than nothing of it.
+        # The menu of a page is better than nothing.
         _Walk(outline, shown=_SHOWN_AT_LEAST).run(tree.body)
     if not outline.blocks:
         raise ParseError("no_text", "a page without text")
@@ -53,7 +53,7 @@ def parse(path: Path, limits: Limits) -> Parsed:
 
 
 def parse_fragment(html: str, outline: Outline) -> None:
-    """Adds what a piece of HTML inside another format shows."""
+    """Add the shown text of a piece of HTML inside another format."""
     tree = _tree(html)
     if tree.body is not None:
         _Walk(outline).run(tree.body)
@@ -63,14 +63,14 @@ def _tree(text: str) -> LexborHTMLParser:
     try:
         return LexborHTMLParser(text)
     except SelectolaxError as error:
-        # HTML cannot be wrong, so the only way to fail is to find no room for the tree.
+        # No HTML is invalid, so the only cause of failure is a lack of memory for the tree.
         raise MemoryError from error
 
 
 def _declared(data: bytes) -> str | None:
-    found = _XML_ENCODING.search(data, 0, 200) or _CHARSET.search(data, 0, _CHARSET_WITHIN)
-    name = found.group(1).decode("ascii") if found else None
-    # A page that could be read so far to find this is not in UTF-16, whatever it says.
+    match = _XML_ENCODING.search(data, 0, 200) or _CHARSET.search(data, 0, _CHARSET_WITHIN)
+    name = match.group(1).decode("ascii") if match else None
+    # A page whose declaration could be read as ASCII is not in UTF-16, whatever it declares.
     return None if name is None or name.lower().startswith("utf-16") else name
 
 
@@ -97,10 +97,10 @@ def _in_script(node: LexborNode) -> bool:
 
 
 class _Walk:
-    """Depth first without recursion: pages nest deeper than a stack is."""
+    """A depth-first walk without recursion: pages nest deeper than the stack allows."""
 
     def __init__(self, outline: Outline, shown: frozenset[str] = frozenset()) -> None:
-        """shown: tags that are usually dropped and are not here."""
+        """Begin a walk. shown: tags that are usually dropped but kept here."""
         self.outline = outline
         self.shown = shown
         self.inline: list[str] = []
@@ -127,7 +127,7 @@ class _Walk:
         self.flush()
 
     def enter(self, node: LexborNode) -> LexborNode | None:
-        """The first child to visit, if any."""
+        """Visit a node and return its first child to visit, if any."""
         tag = node.tag
         if tag == "-text":
             self.inline.append(node.text(deep=False))

@@ -13,7 +13,7 @@ _MAX_COLUMNS = 1000
 
 
 def is_data_table(table: LexborNode) -> bool:
-    """Not one that only lays out a page: those hold headings, lists or further tables, or a single column."""
+    """Return whether it is a data table: a layout table has headings, lists, further tables, or a single column."""
     if (table.attributes.get("role") or "") in ("presentation", "none"):
         return False
     if table.css_first("table table, h1, h2, h3, h4, form, pre") is not None:
@@ -37,7 +37,7 @@ def table_rows(table: LexborNode) -> Iterator[str]:
 
 
 def _names(rows: list[list[str]]) -> list[str] | None:
-    """Names of the columns; a heading over several columns stands before each of theirs."""
+    """Return the names of the columns; a heading over several columns is prepended to each of theirs."""
     if not rows:
         return None
     names: list[str] = []
@@ -48,16 +48,18 @@ def _names(rows: list[list[str]]) -> list[str] | None:
 
 
 def _grid(table: LexborNode) -> Iterator[tuple[bool, list[str]]]:
-    """(whether it names columns, cells) per row. A cell over several columns fills them only in such a row;
-    a cell over several rows is repeated, so that each row can be read alone.
+    """Yield (whether it names columns, cells) per row.
+
+    A cell over several columns fills them only in a row of names; a cell over several rows is repeated, so that each
+    row can be read alone.
     """
     down: dict[int, tuple[int, str]] = {}
     for row in table.css("tr"):
-        found = list(row.css("td, th"))
+        elements = list(row.css("td, th"))
         in_head = row.parent is not None and row.parent.tag == "thead"
-        naming = bool(found) and (in_head or all(cell.tag == "th" for cell in found))
+        naming = bool(elements) and (in_head or all(cell.tag == "th" for cell in elements))
         cells: list[str] = []
-        for cell in found:
+        for cell in elements:
             _fill_down(cells, down)
             text = one_line(cell.text(separator=" "))
             across, rows = _span(cell, "colspan"), _span(cell, "rowspan")
@@ -74,9 +76,9 @@ def _grid(table: LexborNode) -> Iterator[tuple[bool, list[str]]]:
 def _fill_down(cells: list[str], down: dict[int, tuple[int, str]]) -> None:
     while len(cells) in down:
         column = len(cells)
-        left, text = down.pop(column)
-        if left > 1:
-            down[column] = (left - 1, text)
+        remaining, text = down.pop(column)
+        if remaining > 1:
+            down[column] = (remaining - 1, text)
             cells.append(text)
             continue
         cells.append(text)

@@ -1,4 +1,4 @@
-"""What reading one file may cost."""
+"""Limits on the cost of reading one file."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,11 @@ MEBIBYTE = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """memory_bytes: address space of the child that reads the file, libraries included.
+    """Limits for one file.
+
+    memory_bytes: address space of the child that reads the file, libraries included.
     expanded_bytes: of everything inside a compressed file together. expanded_ratio: of one part to its packed size,
-    looked at only above a mebibyte. text_chars: of the text found. blocks, depth: pieces, and nesting of elements.
+    checked only above a mebibyte. text_chars: of the text found. blocks, depth: pieces, and nesting of elements.
     """
 
     memory_bytes: int = 480 * MEBIBYTE

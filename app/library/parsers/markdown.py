@@ -1,4 +1,4 @@
-"""Markdown: headings, lists, code, tables; what is only markup is left out."""
+"""Parser of Markdown: headings, lists, code, tables; markup without text is left out."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -21,18 +21,18 @@ _TAG = re.compile(r"<[^<>]{0,1000}>")
 # Tokens take a hundred times the memory of the text, so a long file is read in parts that begin with a heading.
 _PART_CHARS = 500_000
 _FENCE = re.compile(r" {0,3}(?:```|~~~)")
-# Each level of a list is two; the reader calls itself for each.
+# Each level of a list counts twice; the parser recurses for each.
 _NESTING = 60
 
 
 def parse(path: Path, limits: Limits) -> Parsed:
-    """Errors: empty_file, file_too_complex."""
+    """Parse a file. Errors: empty_file, file_too_complex."""
     text = clean(decode(path.read_bytes()))
     front = _FRONT_MATTER.match(text)
     title = None
     if front:
-        named = _FRONT_TITLE.search(front.group())
-        title = named.group(1) if named else None
+        match = _FRONT_TITLE.search(front.group())
+        title = match.group(1) if match else None
         text = text[front.end() :]
     outline = Outline(limits)
     reader = MarkdownIt("commonmark", {"maxNesting": _NESTING}).enable("table")
@@ -85,7 +85,7 @@ class _Walk:
                 self.heading = 0
             elif kind == "list_item_open":
                 self.depth += 1
-                # The number of an ordered item is part of what it says: "step 3".
+                # The number of an ordered item is part of its text: "step 3".
                 self.number = f"{token.info}{token.markup} " if token.info else ""
             elif kind == "list_item_close":
                 self.depth -= 1

@@ -1,4 +1,4 @@
-"""Media types that can be read."""
+"""Media types that the parsers can read."""
 
 PDF = "application/pdf"
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
@@ -6,4 +6,12 @@ HTML = "text/html"
 MARKDOWN = "text/markdown"
 CSV = "text/csv"
 TEXT = "text/plain"
+# What a text is, only its name or its source can tell.
+_SUFFIXES = {HTML: (".html", ".htm", ".xhtml"), MARKDOWN: (".md", ".markdown", ".mdown"), CSV: (".csv", ".tsv", ".tab")}
 MEDIA_TYPES = (PDF, DOCX, HTML, MARKDOWN, CSV, TEXT)
+
+
+def name_hint(name: str, media_type: str) -> str:
+    """Return the name by which a file is read: with a suffix of its media type, where its source names one."""
+    suffixes = _SUFFIXES.get(media_type.partition(";")[0].strip().lower(), ())
+    return name if not suffixes or name.lower().endswith(suffixes) else name + suffixes[0]

@@ -1,4 +1,4 @@
-"""Parts of an Office package (a zip of XML), read with limits on what they expand to; nothing outside is loaded."""
+"""Parts of an Office package (a zip of XML), read with limits on their expanded size; nothing external is loaded."""
 
 import zipfile
 import zlib
@@ -13,7 +13,7 @@ from lxml import etree
 from app.library.parsers.blocks import ParseError
 from app.library.parsers.limits import MEBIBYTE, Limits
 
-# A document type is forbidden in these packages; it is what entity bombs and outside references need.
+# These packages forbid a document type, which entity bombs and external references need.
 _DOCTYPES = tuple("<!DOCTYPE".encode(encoding) for encoding in ("utf-8", "utf-16-le", "utf-16-be"))
 _DOCTYPE_WITHIN = 4096
 # The strict form of the standard differs in the names of its namespaces only.
@@ -31,38 +31,38 @@ _DAMAGE = (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, OSError, EOFErr
 
 
 class Package:
-    """Errors of all: broken_file, encrypted_file, file_too_complex."""
+    """An open package. Errors of all methods: broken_file, encrypted_file, file_too_complex."""
 
     def __init__(self, archive: zipfile.ZipFile, limits: Limits) -> None:
         self._archive = archive
         self._limits = limits
-        self._left = limits.expanded_bytes
+        self._remaining = limits.expanded_bytes
         self._parts = {info.filename: info for info in archive.infolist()}
 
     def __contains__(self, name: str) -> bool:
         return name in self._parts
 
     def tree(self, name: str) -> etree._Element | None:
-        """The root of a small part, or None when the package has no such part."""
+        """Return the root of a small part, or None when the package has no such part."""
         if name not in self._parts:
             return None
-        with damage_told(), self._open(name) as file:
+        with damage_reported(), self._open(name) as file:
             return etree.parse(BytesIO(file.read()), etree.XMLParser(**_SAFE)).getroot()
 
     def elements(self, name: str) -> Iterator[tuple[str, etree._Element]]:
-        """("start" or "end", element) of a part, as they come."""
-        with damage_told(), self._open(name) as file:
+        """Yield ("start" or "end", element) of a part, as they are read."""
+        with damage_reported(), self._open(name) as file:
             yield from etree.iterparse(file, events=("start", "end"), **_SAFE)
 
     def _open(self, name: str) -> IO[bytes]:
         info = self._parts[name]
         if info.flag_bits & 1:
             raise ParseError("encrypted_file", "an encrypted part")
-        self._left -= info.file_size
+        self._remaining -= info.file_size
         ratio = info.file_size / max(1, info.compress_size)
-        if self._left < 0 or (info.file_size > MEBIBYTE and ratio > self._limits.expanded_ratio):
+        if self._remaining < 0 or (info.file_size > MEBIBYTE and ratio > self._limits.expanded_ratio):
             raise ParseError("file_too_complex", f"a part of {info.file_size / MEBIBYTE:,.0f} MiB")
-        # The size in the directory may lie, but nothing beyond it is ever read.
+        # The size in the directory may be false, but nothing beyond it is ever read.
         with self._archive.open(info) as file:
             head = file.read(_DOCTYPE_WITHIN)
         if any(mark in head for mark in _DOCTYPES):
@@ -73,7 +73,7 @@ class Package:
 
 
 @contextmanager
-def damage_told() -> Iterator[None]:
+def damage_reported() -> Iterator[None]:
     try:
         yield
     except etree.XMLSyntaxError as error:
@@ -87,5 +87,5 @@ def damage_told() -> Iterator[None]:
 
 @contextmanager
 def open_package(path: Path, limits: Limits) -> Iterator[Package]:
-    with damage_told(), zipfile.ZipFile(path) as archive:
+    with damage_reported(), zipfile.ZipFile(path) as archive:
         yield Package(archive, limits)

@@ -1,4 +1,4 @@
-"""Collects blocks in reading order and knows under which headings each stands."""
+"""Collection of blocks in reading order, each with the headings above it."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ _HEADING_CHARS = 300
 
 
 class Where(NamedTuple):
-    """As in `Block`."""
+    """The position of a block, with the fields of `Block`."""
 
     page: int | None = None
     boxes: tuple[Box, ...] = ()
@@ -22,7 +22,10 @@ NOWHERE = Where()
 
 
 class Outline:
-    """Errors: file_too_complex when there are more blocks or characters than the limits allow."""
+    """A collection of blocks.
+
+    Errors: file_too_complex when there are more blocks or characters than the limits allow.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self.blocks: list[Block] = []
@@ -44,7 +47,7 @@ class Outline:
         self.add("heading", text, where, level=level)
 
     def add(self, kind: BlockKind, text: str, where: Where = NOWHERE, *, level: int = 0) -> None:
-        """Blank text is left out."""
+        """Add a block, unless its text is blank."""
         if not text or text.isspace():
             return
         self._chars += len(text)

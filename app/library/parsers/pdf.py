@@ -1,7 +1,7 @@
-"""PDF by PDFium: lines, paragraphs with a box for each line, headings by outline, size and weight.
+"""Parser of PDF by PDFium: lines, paragraphs with a box for each line, headings by outline, size and weight.
 
-What stands at the top or bottom of many pages alike is dropped. Pictures of text are not read: a document of nothing
-else is told so, and pages of nothing else are named in the warnings.
+Lines that are alike at the top or bottom of many pages are dropped. Pictures of text are not read: a document of
+nothing else is refused, and the warnings name pages of nothing else.
 """
 
 import re
@@ -25,11 +25,11 @@ from app.library.parsers.pdf_paragraphs import Group, groups, joined
 
 _LIGATURES = {"\ufb00": "ff", "\ufb01": "fi", "\ufb02": "fl", "\ufb03": "ffi", "\ufb04": "ffl", "\ufb05": "st"}
 _LIGATURE = re.compile("[\ufb00-\ufb05]")
-# A sign of a currency belongs to the amount after it, however far away it is set.
+# A currency sign belongs to the amount after it, at any distance.
 _SIGN_LEFT_BEHIND = re.compile(r" ([$€£¥]) \| ")
 _DIGITS = re.compile(r"\d+")
 _WORD = re.compile(r"[^\W\d_]{3,}")
-# The first and last lines of a page are its furniture when they stand alike on this share of the pages.
+# The first and last lines of a page are running headers or footers when they are alike on this share of the pages.
 _REPEATED_SHARE = 0.4
 _REPEATED_PAGES = 3
 _EDGE_LINES = 3
@@ -39,7 +39,7 @@ _PAGE_NUMBER = re.compile(
 
 
 def parse(path: Path, limits: Limits) -> Parsed:
-    """Errors: encrypted_file, broken_file, no_text, file_too_complex."""
+    """Parse a file. Errors: encrypted_file, broken_file, no_text, file_too_complex."""
     document = _open(path)
     try:
         count = len(document)
@@ -55,7 +55,7 @@ def parse(path: Path, limits: Limits) -> Parsed:
     if not any(page.lines for page in pages):
         raise ParseError("no_text", f"{len(pictured)} pages of pictures" if pictured else "no text on any page")
     outline = Outline(limits)
-    _drop_furniture(pages)
+    _drop_running_lines(pages)
     known = _words(pages)
     for page in pages:
         for group in headings.merged(groups(in_reading_order(page))):
@@ -76,7 +76,7 @@ def _open(path: Path) -> Any:
 
 
 def _read(document: Any, count: int) -> tuple[list[Page], list[int]]:
-    """The pages, and the numbers of those that show pictures only. A page that cannot be read is empty."""
+    """Return the pages, and the numbers of those with pictures only. A page that cannot be read is empty."""
     reader = LineReader()
     pages: list[Page] = []
     pictured: list[int] = []
@@ -93,7 +93,7 @@ def _read(document: Any, count: int) -> tuple[list[Page], list[int]]:
 
 
 def _bookmarks(document: Any) -> Iterator[tuple[int, int, str]]:
-    """(page from 1, level from 1, title) of the document's own table of contents."""
+    """Yield (page from 1, level from 1, title) of the document's own table of contents."""
     for number, bookmark in enumerate(document.get_toc(max_depth=6)):
         if number >= 5_000:
             return
@@ -103,8 +103,8 @@ def _bookmarks(document: Any) -> Iterator[tuple[int, int, str]]:
             yield index + 1, bookmark.level + 1, bookmark.get_title()
 
 
-def _drop_furniture(pages: Sequence[Page]) -> None:
-    """Lines at the edges that stand on many pages alike, or alike but for the number of the page."""
+def _drop_running_lines(pages: Sequence[Page]) -> None:
+    """Drop lines at the edges that are the same on many pages, or the same except for the page's number."""
     same: Counter[str] = Counter()
     numbered: dict[str, Counter[tuple[int, int]]] = defaultdict(Counter)
     for page in pages:
@@ -114,18 +114,18 @@ def _drop_furniture(pages: Sequence[Page]) -> None:
                 if len(value) < 6:
                     numbered[_DIGITS.sub("#", line.text)][place, int(value) - page.number] += 1
     needed = max(_REPEATED_PAGES, _REPEATED_SHARE * sum(1 for page in pages if page.lines))
-    furniture = {text for text, count in same.items() if count >= needed}
+    repeated = {text for text, count in same.items() if count >= needed}
     counting = {key for key, counts in numbered.items() if max(counts.values()) >= needed}
-    kept = [_kept(page, furniture, counting, len(pages) > 1) for page in pages]
-    # Pages that are all alike are no furniture.
-    if any(kept):
-        for page, lines in zip(pages, kept, strict=True):
+    lines_by_page = [_body_lines(page, repeated, counting, len(pages) > 1) for page in pages]
+    # If all lines of all pages repeat, they are the content.
+    if any(lines_by_page):
+        for page, lines in zip(pages, lines_by_page, strict=True):
             page.lines = lines
 
 
-def _kept(page: Page, furniture: Set[str], counting: Set[str], numbered: bool) -> list[Line]:
+def _body_lines(page: Page, repeated: Set[str], counting: Set[str], numbered: bool) -> list[Line]:
     edges = _edge_lines(page)
-    dropped = [line for line in edges if line.text in furniture or _DIGITS.sub("#", line.text) in counting]
+    dropped = [line for line in edges if line.text in repeated or _DIGITS.sub("#", line.text) in counting]
     if numbered:
         dropped += [line for line in edges[:1] + edges[-1:] if _PAGE_NUMBER.match(line.text)]
     return [line for line in page.lines if line not in dropped] if dropped else page.lines
@@ -139,18 +139,18 @@ def _edge_lines(page: Page) -> list[Line]:
 
 
 def _words(pages: Sequence[Page]) -> set[str]:
-    """Words of the document, when words are broken in it."""
+    """Return the words of the document, when it has words broken at line ends."""
     if not any(BREAK in line.text for page in pages for line in page.lines):
         return set()
-    found: set[str] = set()
+    vocabulary: set[str] = set()
     for page in pages:
         broken = False
         for line in page.lines:
             words = _WORD.findall(line.text)
-            # The halves of a broken word are no words.
-            found.update(word.lower() for word in words[broken : len(words) - line.text.endswith(BREAK)])
+            # The halves of a broken word do not count as words.
+            vocabulary.update(word.lower() for word in words[broken : len(words) - line.text.endswith(BREAK)])
             broken = line.text.endswith(BREAK)
-    return found
+    return vocabulary
 
 
 def _add(outline: Outline, headings: Headings, page: Page, group: Group, known: set[str]) -> None:
@@ -176,7 +176,7 @@ def _row(line: Line) -> tuple[str, tuple[int, ...]]:
 
 
 def _plain(text: str) -> str:
-    return clean(_LIGATURE.sub(lambda found: _LIGATURES[found.group()], text)).replace("\n", " ").replace("\t", " ")
+    return clean(_LIGATURE.sub(lambda match: _LIGATURES[match.group()], text)).replace("\n", " ").replace("\t", " ")
 
 
 def _box(page: Page, line: Line) -> Box:
@@ -186,7 +186,7 @@ def _box(page: Page, line: Line) -> Box:
 
 
 def _ranges(numbers: Sequence[int]) -> str:
-    """`3,5-9`."""
+    """Return numbers as `3,5-9`."""
     parts: list[list[int]] = []
     for number in numbers:
         if parts and parts[-1][1] == number - 1:

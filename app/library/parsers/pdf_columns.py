@@ -1,7 +1,7 @@
-"""The order in which the lines of a page are read.
+"""The reading order of the lines of a page.
 
-PDFium gives lines as the file draws them, which is nearly always the order of reading. Two cases are put right: two
-columns of text drawn as one line each, and columns drawn in turns.
+PDFium returns lines as the file draws them, which is nearly always the reading order. Two cases are corrected: two
+columns of text drawn as one line each, and columns drawn alternately.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ def in_reading_order(page: Page) -> list[Line]:
     gutter = _gutter(lines, page.width)
     if gutter is not None and _drawn_in_turns(lines, gutter):
         lines = _by_columns(lines, gutter)
-    return _rows_joined(lines)
+    return _join_rows(lines)
 
 
 def _split_joined(lines: list[Line], width: float) -> list[Line]:
@@ -35,19 +35,19 @@ def _split_joined(lines: list[Line], width: float) -> list[Line]:
     chars = [min(cell[1] - cell[0] for cell in line.cells) for line in alike]
     if len(alike) < 0.7 * len(joined) or median(chars) < _COLUMN_CHARS or not 0.3 * width < middle < 0.7 * width:
         return lines
-    found: list[Line] = []
+    ordered: list[Line] = []
     for line in lines:
         if line in alike:
-            found += [
+            ordered += [
                 replace(line, text=line.text[start:end], x0=x0, x1=x1, cells=()) for start, end, x0, x1 in line.cells
             ]
         else:
-            found.append(line)
-    return found
+            ordered.append(line)
+    return ordered
 
 
 def _gutter(lines: Sequence[Line], width: float) -> float | None:
-    """Where the space between two columns of text is, if the page has two."""
+    """Return the position of the space between two columns of text, if the page has two."""
     narrow = [line for line in lines if line.x1 - line.x0 < 0.6 * width]
     if len(narrow) < 2 * _MIN_LINES:
         return None
@@ -66,30 +66,30 @@ def _drawn_in_turns(lines: Sequence[Line], gutter: float) -> bool:
 
 
 def _by_columns(lines: Sequence[Line], gutter: float) -> list[Line]:
-    """Lines over both columns part the page into bands; in each, the left column comes before the right one."""
-    found: list[Line] = []
+    """Order by columns: lines over both split the page into bands, with the left column before the right in each."""
+    ordered: list[Line] = []
     left: list[Line] = []
     right: list[Line] = []
-    for line in sorted(lines, key=lambda one: (one.y0, one.x0)):
+    for line in sorted(lines, key=lambda row: (row.y0, row.x0)):
         if line.x0 > gutter:
             right.append(line)
         elif line.x1 <= gutter + 2:
             left.append(line)
         else:
-            found += [*left, *right, line]
+            ordered += [*left, *right, line]
             left, right = [], []
-    return found + left + right
+    return ordered + left + right
 
 
-def _rows_joined(lines: Sequence[Line]) -> list[Line]:
-    """Rows of a table that were drawn as several lines of one height, as one."""
-    found: list[Line] = []
+def _join_rows(lines: Sequence[Line]) -> list[Line]:
+    """Join rows of a table that were drawn as several lines of one height."""
+    ordered: list[Line] = []
     for line in lines:
-        last = found[-1] if found else None
+        last = ordered[-1] if ordered else None
         if last is not None and _is_one_row(last, line):
             offset = len(last.text) + 1
             right = line.cells or ((0, len(line.text), line.x0, line.x1),)
-            found[-1] = replace(
+            ordered[-1] = replace(
                 last,
                 text=f"{last.text} {line.text}",
                 y0=min(last.y0, line.y0),
@@ -101,8 +101,8 @@ def _rows_joined(lines: Sequence[Line]) -> list[Line]:
                 ),
             )
         else:
-            found.append(line)
-    return found
+            ordered.append(line)
+    return ordered
 
 
 def _is_one_row(left: Line, right: Line) -> bool:

@@ -1,4 +1,4 @@
-"""Which lines of a PDF are headings: those its bookmarks name, then those in larger or bold type."""
+"""Headings among the lines of a PDF: those that its bookmarks name, then those in larger or bold type."""
 
 import re
 from collections import Counter
@@ -14,7 +14,7 @@ _SIZES = 4
 _LETTERS = re.compile(r"[^\W\d_]")
 _NOT_WORD = re.compile(r"[\W_]+")
 _OPEN_ENDS = tuple(".,;:")
-# Bookmarks are believed alone when at least this many are found on their pages.
+# Bookmarks alone are used when at least this many occur on their pages.
 _ENOUGH_BOOKMARKS = 3
 
 
@@ -29,17 +29,17 @@ class Headings:
                 bold, plain = bold + len(line.text) * line.bold, plain + len(line.text) * (not line.bold)
         self._body = sizes.most_common(1)[0][0] if sizes else 0.0
         total = sizes.total()
-        # Type that much of the text is set in is body text of its own, however large.
+        # A size that much of the text has is body text, however large.
         larger = [size for size, chars in sizes.items() if size >= self._body * _LARGER and chars < 0.2 * total]
         self._levels = {size: min(rank, _SIZES) for rank, size in enumerate(sorted(larger, reverse=True), 1)}
-        self._bold_tells = bold < 0.3 * plain
+        self._bold_is_rare = bold < 0.3 * plain
         self._deepest = max(self._levels.values(), default=0)
         self._below = max(self._bookmarks.values(), default=0) if len(self._bookmarks) >= _ENOUGH_BOOKMARKS else 0
 
-    def merged(self, found: Iterable[Group]) -> Iterator[Group]:
-        """Groups, those of one heading over several lines as one."""
+    def merged(self, groups: Iterable[Group]) -> Iterator[Group]:
+        """Yield the groups, with a heading over several lines merged into one."""
         last: Group | None = None
-        for group in found:
+        for group in groups:
             if last is not None and self._one_heading(last, group):
                 last.lines += group.lines
                 continue
@@ -59,7 +59,7 @@ class Headings:
         )
 
     def level(self, page: Page, group: Group, text: str) -> int:
-        """From 1, or 0 when it is none."""
+        """Return the level of a heading from 1, or 0 for other text."""
         if len(text) > _HEADING_CHARS or len(group.lines) > _HEADING_LINES:
             return 0
         named = self._bookmarks.get((page.number, _key(text)))
@@ -77,7 +77,7 @@ class Headings:
 
     def _is_bold_heading(self, group: Group, text: str) -> bool:
         return (
-            self._bold_tells
+            self._bold_is_rare
             and group.bold
             and len(group.lines) <= 2
             and not text.endswith(_OPEN_ENDS)
@@ -87,7 +87,7 @@ class Headings:
 
 
 def _has_bold_beside(page: Page, group: Group) -> bool:
-    """Names of a table's columns stand beside each other; a heading stands alone."""
+    """Return whether bold text is beside the group, as with a table's column names; a heading has none."""
     top, bottom = group.lines[0].y0, group.lines[-1].y1
     return any(
         line.bold and line.y0 < bottom - 1 and line.y1 > top + 1 and line not in group.lines for line in page.lines

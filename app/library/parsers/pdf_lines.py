@@ -1,7 +1,7 @@
 """Lines of text of a PDF page with their boxes, by PDFium.
 
-PDFium finds characters, words and lines itself and gives the text of a page in one call; asking it once a line for
-boxes and font costs a tenth of what asking once a character does.
+PDFium finds characters, words and lines itself and returns the text of a page in one call; one call per line for
+boxes and font costs a tenth of one call per character.
 """
 
 import ctypes
@@ -12,13 +12,13 @@ from typing import Any
 
 import pypdfium2.raw as pdfium
 
-# PDFium's mark for a hyphen at a line's end, which it takes for the break of a word.
+# PDFium's mark for a hyphen at a line's end, which it treats as a word break.
 BREAK = "\ufffe"
 _LINE = re.compile(r"[^\r\n\ufffe]+\ufffe?|\ufffe")
-# Gaps wider than this many line heights stand between columns of a table or of the page.
+# Gaps wider than this many line heights separate columns of a table or of the page.
 _WIDE_GAP = 1.4
 _FONT_NAME_BYTES = 128
-# As fonts call it, those of TeX included.
+# Words for bold in font names, those of TeX included.
 _BOLD = re.compile(rb"bold|black|heavy|-bd|-medi|demi|cmbx|sfbx|ptmb|phvb")
 # Lines of which each character takes more than this share of the line's height on average may have such gaps: words
 # in proportional type take 0.35 to 0.5.
@@ -33,7 +33,7 @@ Cell = tuple[int, int, float, float]
 
 @dataclass(slots=True)
 class Line:
-    """In points of the page as it is shown, from its top left. size: height of its font's box.
+    """A line, in points of the shown page from its top left. size: height of its font's box.
     cells: (start, end, x0, x1) of the parts of `text` between wide gaps, when there are any.
     """
 
@@ -56,7 +56,7 @@ class Page:
 
 
 class LineReader:
-    """Reads pages of one document; holds the buffers that all calls share."""
+    """A reader of one document's pages, with the buffers that all calls share."""
 
     def __init__(self) -> None:
         self._text = ctypes.create_string_buffer(2 * 20_000)
@@ -65,7 +65,7 @@ class LineReader:
         self._box = pdfium.FS_RECTF()
 
     def read(self, page: Any, number: int) -> Page:
-        """page: PDFium's raw handle. number: from 1."""
+        """Read a page. page: PDFium's raw handle. number: from 1."""
         frame = _Frame(page, self._box)
         text_page = pdfium.FPDFText_LoadPage(page)
         if not text_page:
@@ -77,21 +77,21 @@ class LineReader:
 
     def _lines(self, text_page: Any, frame: "_Frame") -> Iterator[Line]:
         text, direct = self._page_text(text_page)
-        for found in _LINE.finditer(text):
-            shown = found.group().strip()
-            if not shown:
+        for match in _LINE.finditer(text):
+            content = match.group().strip()
+            if not content:
                 continue
-            start = found.start() + found.group().index(shown[0])
-            end = start + len(shown)
+            start = match.start() + match.group().index(content[0])
+            end = start + len(content)
             if not direct:
                 start = _char_index(text_page, text, start)
                 end = _char_index(text_page, text, end - 1) + 1
-            line = self._line(text_page, frame, shown, start, end - start)
+            line = self._line(text_page, frame, content, start, end - start)
             if line is not None:
                 yield line
 
     def _page_text(self, text_page: Any) -> tuple[str, bool]:
-        """The text, and whether its positions are PDFium's own."""
+        """Return the text, and whether its positions are PDFium's own."""
         count = pdfium.FPDFText_CountChars(text_page)
         if count <= 0:
             return "", True
@@ -104,14 +104,14 @@ class LineReader:
         return text, units - 1 == count == len(text)
 
     def _line(self, text_page: Any, frame: "_Frame", text: str, start: int, count: int) -> Line | None:
-        """From the boxes of its first and last character: PDFium's own rectangles are one a word in many files."""
+        """Return a line with the boxes of its first and last character: PDFium's rectangles are often one a word."""
         first = self._char(text_page, frame, start)
         last = self._char(text_page, frame, start + count - 1)
         if first is None or last is None:
             return None
         x0, y0 = min(first[0], last[0]), min(first[1], last[1])
         x1, y1 = max(first[2], last[2]), max(first[3], last[3])
-        # What lies outside the page is not shown to any reader.
+        # Text outside the page is not shown.
         if x1 <= 0 or y1 <= 0 or x0 >= frame.width or y0 >= frame.height or x1 - x0 <= 0:
             return None
         middle = start + count // 2
@@ -139,12 +139,12 @@ class LineReader:
         cells: list[Cell] = []
         at = 0
         for space in _SPACE.finditer(text):
-            # PDFium's own spaces stand for gaps; those of the file are as wide as a space.
+            # PDFium's generated spaces mark gaps; those of the file are as wide as a space.
             if not pdfium.FPDFText_IsGenerated(text_page, start + space.start()):
                 continue
             before = self._char(text_page, frame, start + space.start() - 1)
             after = self._char(text_page, frame, start + space.end())
-            # A sign of a currency stands apart from its amount in many tables.
+            # In many tables a currency sign is set apart from its amount.
             if before is None or after is None or text[at : space.start()] in _CURRENCIES:
                 continue
             if after[0] - before[2] > size * _WIDE_GAP:
@@ -154,7 +154,7 @@ class LineReader:
 
 
 class _Frame:
-    """From the page's own coordinates to those of the page as it is shown: cropped, turned, from the top left."""
+    """The transformation from the page's own coordinates to the shown page: cropped, turned, from the top left."""
 
     def __init__(self, page: Any, box: Any) -> None:
         if not pdfium.FPDF_GetPageBoundingBox(page, box):
@@ -166,7 +166,7 @@ class _Frame:
         self.width, self.height = (up, across) if self._turns % 2 else (across, up)
 
     def shown(self, x0: float, y0: float, x1: float, y1: float) -> Box:
-        """(left, top, right, bottom) of a box given by its lower left and upper right."""
+        """Return (left, top, right, bottom) of a box given by its lower left and upper right."""
         if self._turns == 0:
             return x0 - self._left, self._top - y1, x1 - self._left, self._top - y0
         if self._turns == 1:

@@ -12,14 +12,14 @@ _ITEM = re.compile(r"(?:[•▪◦‣●○■□➢✓❑]|[-–—*](?=\s)|\(?
 _ENDS = tuple('.!?:;。！？”"')
 _NUMBER = re.compile(r"[\d$€£(%]")
 _WORD = re.compile(r"\w+")
-# Lines further apart than this many times the usual distance are of different paragraphs.
+# Lines further apart than this many times the usual distance belong to different paragraphs.
 _APART = 1.3
 _SAME_SIZE = 0.08
 
 
 @dataclass(slots=True)
 class Group:
-    """Lines that read as one. kind: paragraph, list_item or table_row."""
+    """Lines that form a block. kind: paragraph, list_item or table_row."""
 
     kind: str
     lines: list[Line]
@@ -50,13 +50,13 @@ def groups(lines: Sequence[Line]) -> Iterator[Group]:
 
 
 def _usual_pitch(lines: Sequence[Line]) -> float:
-    """Distance of lines in a paragraph, in line heights."""
-    found = [
+    """Return the distance of lines in a paragraph, in line heights."""
+    distances = [
         (after.y0 - before.y0) / before.size
         for before, after in pairwise(lines)
         if before.size and 0.7 < (after.y0 - before.y0) / before.size < 2.2 and len(before.text) > 30
     ]
-    return median(found) if found else 1.2
+    return median(distances) if distances else 1.2
 
 
 def _is_row(lines: Sequence[Line], number: int) -> bool:
@@ -70,7 +70,7 @@ def _is_row(lines: Sequence[Line], number: int) -> bool:
         return True
     # One gap alone may be the loose setting of a justified line.
     around = (*lines[max(0, number - 1) : number], *lines[number + 1 : number + 2])
-    return any(one.cells for one in around)
+    return any(neighbour.cells for neighbour in around)
 
 
 def _continues(group: Group, line: Line, pitch: float) -> bool:
@@ -81,35 +81,35 @@ def _continues(group: Group, line: Line, pitch: float) -> bool:
     if abs(line.size - last.size) > _SAME_SIZE * last.size or line.bold != last.bold:
         return False
     if down < 0 or line.x0 > last.x1 + last.size:
-        # A new column: the sentence runs on, or it does not.
+        # In a new column the paragraph continues only with its sentence.
         return not last.text.endswith(_ENDS) and line.text[:1].islower()
     if down > _APART * pitch * last.size or _ITEM.match(line.text):
         return False
     ended = last.text.endswith(_ENDS)
     indented = line.x0 > last.x0 + 0.8 * last.size and group.kind != "list_item"
-    widest = max(one.x1 for one in group.lines)
+    widest = max(member.x1 for member in group.lines)
     short = last.x1 < widest - 0.2 * (widest - last.x0) or last.x1 < line.x1 - 0.35 * (line.x1 - line.x0)
     outdented = len(group.lines) > 1 and line.x0 < last.x0 - 0.8 * last.size
     return not (ended and (indented or short or outdented))
 
 
 def joined(lines: Sequence[Line], known: Set[str]) -> tuple[str, tuple[int, ...]]:
-    """Text of a paragraph, and where each of its lines begins in it.
+    """Return the text of a paragraph, and the offset of each of its lines in it.
 
-    known: words of the document, to tell a word broken at a line's end from one with a hyphen.
+    known: words of the document, to distinguish a word broken at a line's end from one with a hyphen.
     """
     text = ""
     starts: list[int] = []
     for line in lines:
-        own = line.text
+        addition = line.text
         if text.endswith(BREAK):
             text = text[:-1]
-            if _keeps_hyphen(text, own, known):
+            if _keeps_hyphen(text, addition, known):
                 text += "-"
         elif text:
             text += " "
         starts.append(len(text))
-        text += own
+        text += addition
     return text.replace(BREAK, "-"), tuple(starts)
 
 

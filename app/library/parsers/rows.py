@@ -1,9 +1,9 @@
-"""A table's row as a line of text that can be read alone: each cell after the name of its column."""
+"""Rows of tables as lines of text that can be read alone: each cell after the name of its column."""
 
 import re
 from collections.abc import Iterator, Sequence
 
-# A row of many columns is told in parts of about this many characters, each beginning with the first cell.
+# A row of many columns is split into parts of about this many characters, each beginning with the first cell.
 _ROW_CHARS = 700
 _FIRST_CELL_CHARS = 80
 _VALUE = re.compile(r"[-+(]?[$€£]?\s*\d[\d\s.,:/'-]*\s*[%€$£)]?\Z")
@@ -12,15 +12,15 @@ _NAME_CHARS = 100
 
 
 def row_texts(header: Sequence[str] | None, cells: Sequence[str]) -> Iterator[str]:
-    """`Name: value; Name: value` with a header, else `value | value`; empty cells are left out."""
-    named = [_named(header, number, cell) for number, cell in enumerate(cells) if cell]
+    """Yield `Name: value; Name: value` with a header, else `value | value`; empty cells are left out."""
+    pieces = [_with_name(header, number, cell) for number, cell in enumerate(cells) if cell]
     mark = "; " if header else " | "
     part: list[str] = []
     size = 0
-    for piece in named:
+    for piece in pieces:
         if part and size + len(piece) > _ROW_CHARS:
             yield mark.join(part)
-            part = [named[0]] if len(named[0]) <= _FIRST_CELL_CHARS else []
+            part = [pieces[0]] if len(pieces[0]) <= _FIRST_CELL_CHARS else []
             size = sum(map(len, part))
         part.append(piece)
         size += len(piece) + len(mark)
@@ -28,14 +28,14 @@ def row_texts(header: Sequence[str] | None, cells: Sequence[str]) -> Iterator[st
         yield mark.join(part)
 
 
-def _named(header: Sequence[str] | None, number: int, cell: str) -> str:
+def _with_name(header: Sequence[str] | None, number: int, cell: str) -> str:
     if header and number < len(header) and header[number]:
         return f"{header[number]}: {cell}"
     return cell
 
 
 def are_names(cells: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
-    """Whether a first row names columns and holds no values, judged with the rows below it."""
+    """Return whether a first row contains names of columns and no values, judged with the rows below it."""
     filled = [cell for cell in cells if cell]
     if any(len(cell) > _NAME_CHARS for cell in filled) or len(set(filled)) < len(filled) * 0.9:
         return False

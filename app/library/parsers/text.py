@@ -1,4 +1,4 @@
-"""Plain text: paragraphs at blank lines, lines that were wrapped joined again, plain headings and lists seen."""
+"""Parser of plain text: paragraphs at blank lines, wrapped lines joined, plain headings and lists detected."""
 
 import re
 from collections.abc import Iterator
@@ -18,12 +18,12 @@ _HEADING = re.compile(
 )
 _HEADING_CHARS = 80
 _UNDERLINE = re.compile(r"[=\-~*#^]{3,}\s*\Z")
-# Lines of a wrapped paragraph are of about one length; shorter ones are verses, addresses, listings.
+# Lines of a wrapped paragraph have about the same length; shorter ones are verses, addresses, listings.
 _WRAPPED_FROM, _WRAPPED_TO = 45, 130
 
 
 def parse(path: Path, limits: Limits) -> Parsed:
-    """Errors: empty_file, file_too_complex."""
+    """Parse a file. Errors: empty_file, file_too_complex."""
     text = clean(decode(path.read_bytes()))
     outline = Outline(limits)
     for paragraph in _paragraphs(text):
@@ -65,7 +65,7 @@ def _is_heading(line: str) -> bool:
 
 
 def _items(lines: list[str]) -> Iterator[tuple[bool, list[str]]]:
-    """(is an item, its lines): lines after an item's first belong to it."""
+    """Yield (is an item, its lines): lines after an item's first belong to it."""
     item = False
     group: list[str] = []
     for line in lines:

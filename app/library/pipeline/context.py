@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from app.jobs.active_job import ActiveJob
+from app.jobs.leases import LeaseLost
 from app.library.models import Document, DocumentVersion
-from app.library.pipeline.jobs import LeaseLost
-from app.library.pipeline.lease_renewal import ActiveJob
 from app.library.pipeline.sandbox import ParsedChunks
 from app.llm.embeddings import EmbeddingSpace
 
@@ -21,10 +21,6 @@ SPECIAL_TOKENS = 2
 USUAL_MAX_TOKENS = 512
 
 
-class Stopped(Exception):
-    """The job must not go on: a person cancelled it, or this worker stops."""
-
-
 @dataclass(slots=True)
 class StoredChunk:
     """A row of library_chunk, as far as indexing needs it."""
@@ -35,13 +31,13 @@ class StoredChunk:
 
 
 @dataclass(slots=True)
-class Work:
+class IngestContext:
     """One version on its way. `chunks` are those just cut, None when an earlier worker had cut them.
 
     row: as it was when the work began, with its document and organisation; `row.chunks` and `row.language` follow.
     """
 
-    held: ActiveJob
+    job: ActiveJob
     row: DocumentVersion
     space: EmbeddingSpace
     writer: "IndexWriter"
@@ -69,14 +65,13 @@ class Work:
 
     def check(self) -> None:
         """Raises Stopped."""
-        if self.held.stop.is_set():
-            raise Stopped
+        self.job.check()
 
 
-def work_load(held: ActiveJob, space: EmbeddingSpace, writer: "IndexWriter") -> Work:
-    """Raises LeaseLost when the version is gone."""
+def context_load(job: ActiveJob, space: EmbeddingSpace, writer: "IndexWriter") -> IngestContext:
+    """Read the version that a job is about. Raises LeaseLost when it is gone."""
     versions = DocumentVersion.objects.select_related("document__source", "organisation")
-    row = versions.filter(pk=held.lease.version).first() if held.lease.version else None
+    row = versions.filter(pk=job.payload["version"]).first()
     if row is None:
         raise LeaseLost
-    return Work(held, row, space, writer)
+    return IngestContext(job, row, space, writer)

@@ -1,8 +1,9 @@
-"""The process that forks a child for each file to be read (`sandbox.py` starts it and speaks to it).
+"""The process that forks children to read files (`sandbox.py` starts it and speaks to it).
 
 It has one thread, has loaded the parsers and never looks into a file itself. A request is one message with a socket:
-the child writes its answer there, and when that socket is hung up its child is killed. When the control socket ends,
-because the program that started it ended in whatever way, it kills its children and ends.
+the child writes its answer there, and when that socket is hung up its child is killed. With a second socket the child
+reads further files, whose requests come there. When the control socket ends, because the program that started it ended
+in whatever way, it kills its children and ends.
 """
 
 import ctypes
@@ -34,6 +35,10 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_NO_NEW_PRIVS = 38
 _FILES_OPEN = 32
+# A child reads so many files at most, of one organisation, while each next one comes soon: forking costs more than a
+# small file does.
+FILES_OF_A_CHILD = 32
+NEXT_FILE_S = 2.0
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -43,7 +48,7 @@ def main(control_fd: int) -> None:
     # Ctrl-C goes to the whole group of a terminal; the program that started this one decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _load()
-    _Zygote(control).run()
+    _ForkServer(control).run()
 
 
 def _load() -> None:
@@ -56,7 +61,7 @@ def _load() -> None:
     gc.freeze()
 
 
-class _Zygote:
+class _ForkServer:
     def __init__(self, control: socket.socket) -> None:
         self.control = control
         self.selector = selectors.DefaultSelector()
@@ -78,14 +83,17 @@ class _Zygote:
                 return
 
     def accept(self) -> bool:
-        message, fds, _, _ = socket.recv_fds(self.control, MESSAGE_BYTES, 1)
+        message, fds, _, _ = socket.recv_fds(self.control, MESSAGE_BYTES, 2)
         if not message or not fds:
             return False
         answer = socket.socket(fileno=fds[0])
-        zygote = os.getpid()
+        further = socket.socket(fileno=fds[1]) if len(fds) > 1 else None
+        server = os.getpid()
         pid = os.fork()
         if pid == 0:
-            _run_child(answer, orjson.loads(message), self.inherited(), zygote)
+            _run_child(answer, further, orjson.loads(message), self.inherited(), server)
+        if further is not None:
+            further.close()
         pidfd = os.pidfd_open(pid)
         self.children[pidfd] = (pid, pidfd, answer)
         self.selector.register(pidfd, selectors.EVENT_READ, pidfd)
@@ -94,11 +102,11 @@ class _Zygote:
         return True
 
     def inherited(self) -> list[int]:
-        """What a child must not keep: a brother's socket would stay open, and the selector is ours."""
-        held = [self.control.fileno(), self.selector.fileno()]
+        """Return what a child must not keep: a brother's socket would stay open, and the selector is ours."""
+        descriptors = [self.control.fileno(), self.selector.fileno()]
         for _, pidfd, answer in self.children.values():
-            held += [pidfd, answer.fileno()]
-        return held
+            descriptors += [pidfd, answer.fileno()]
+        return descriptors
 
     def attend(self, fd: int, pidfd: int) -> None:
         if pidfd not in self.children:
@@ -121,8 +129,12 @@ class _Zygote:
             os.kill(pid, signal.SIGKILL)
 
 
-def _run_child(answer: socket.socket, request: dict[str, Any], inherited: list[int], zygote: int) -> NoReturn:
-    """Reads the file and writes `J` + length + JSON; the process ends here, without anything of its parent's."""
+def _run_child(
+    answer: socket.socket, further: socket.socket | None, request: dict[str, Any], inherited: list[int], server: int
+) -> NoReturn:
+    """Read a file and write `J` + length + JSON, and further files as they come; the process ends here, without
+    anything of its parent's.
+    """
     code = 1
     # A large file makes millions of objects and few cycles: the usual threshold costs a third of the time.
     gc.set_threshold(100_000, 20, 20)
@@ -130,9 +142,15 @@ def _run_child(answer: socket.socket, request: dict[str, Any], inherited: list[i
         for fd in inherited:
             os.close(fd)
         limits = Limits(**request["limits"])
-        _confine(limits, zygote)
-        body = _answer(request, limits)
-        answer.sendall(b"J" + len(body).to_bytes(8, "little") + body)
+        _confine(limits, server, files=FILES_OF_A_CHILD if further is not None else 1)
+        while True:
+            body = _answer(request, Limits(**request["limits"]))
+            answer.sendall(b"J" + len(body).to_bytes(8, "little") + body)
+            following = _next_request(further) if further is not None else None
+            if following is None:
+                break
+            request = following
+            _cpu_limit(limits)
         code = 0
     except MemoryError:
         os.write(answer.fileno(), b"M")
@@ -140,9 +158,28 @@ def _run_child(answer: socket.socket, request: dict[str, Any], inherited: list[i
         os._exit(code)
 
 
-def _confine(limits: Limits, zygote: int) -> None:
+def _next_request(further: socket.socket) -> dict[str, Any] | None:
+    """Wait for another file; None when there is none soon, or nobody who would send one."""
+    further.settimeout(NEXT_FILE_S)
+    try:
+        message = further.recv(MESSAGE_BYTES)
+    except (TimeoutError, OSError):
+        return None
+    request: dict[str, Any] | None = orjson.loads(message) if message else None
+    return request
+
+
+def _cpu_limit(limits: Limits) -> None:
+    """Give the next file as much processor time as the first had."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    soft = int(used.ru_utime + used.ru_stime) + limits.cpu_s
+    resource.setrlimit(resource.RLIMIT_CPU, (min(soft, hard), hard))
+
+
+def _confine(limits: Limits, server: int, *, files: int) -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != zygote:
+    if os.getppid() != server:
         os._exit(1)
     # When the machine runs out of memory, this process is the one to lose.
     with suppress(OSError):
@@ -151,7 +188,7 @@ def _confine(limits: Limits, zygote: int) -> None:
     _libc.prctl(_PR_SET_DUMPABLE, 0)
     for what, soft, hard in (
         (resource.RLIMIT_AS, limits.memory_bytes, limits.memory_bytes),
-        (resource.RLIMIT_CPU, limits.cpu_s, limits.cpu_s + 1),
+        (resource.RLIMIT_CPU, limits.cpu_s, limits.cpu_s * files + 1),
         (resource.RLIMIT_CORE, 0, 0),
         (resource.RLIMIT_FSIZE, 0, 0),
         (resource.RLIMIT_NOFILE, _FILES_OPEN, _FILES_OPEN),

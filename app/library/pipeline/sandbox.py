@@ -1,8 +1,10 @@
 """Read a file in a child process that may use little memory and time.
 
-The children are forked by a small process without threads that has the parsers loaded (`zygote.py`): forking a worker
-with threads is not safe, and loading the parsers for each file costs 0.3 s of CPU instead of milliseconds. It is
-started when the first file comes and ends a minute after the last.
+A child reads one file, or several small ones of one organisation that come one after the other: what a file does to
+its child can reach files of the same organisation only. The children are forked by a small process without threads
+that has the parsers loaded (`fork_server.py`): forking a worker with threads is not safe, and loading the parsers for
+each file costs 0.3 s of CPU instead of milliseconds. It is started when the first file comes and ends a minute after
+the last.
 """
 
 import os
@@ -13,10 +15,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import orjson
 
@@ -29,6 +33,12 @@ _READ_BYTES = 1024 * 1024
 # The boxes, places and repeated text of a document take less than this per character of its text.
 _ANSWER_BYTES_PER_CHAR = 16
 _ATTEMPTS = 3
+# Larger files are worth a child of their own.
+SMALL_BYTES = 1024 * 1024
+IDLE_AT_MOST = 8
+# As app/library/pipeline/fork_server.py has them, which this process does not load: the parsers come with it.
+FILES_OF_A_CHILD = 32
+NEXT_FILE_S = 2.0
 # A child that died with this share of its memory in use died of it.
 _MEMORY_SHARE = 0.6
 
@@ -50,11 +60,11 @@ class ParsedChunks:
         return blocks_from_json(self.blocks_json)
 
 
-class _ZygoteGone(Exception):
+class _ForkServerGone(Exception):
     """It ended, for being idle or killed, before it took the request."""
 
 
-class _Zygote:
+class _ForkServer:
     """The one of this process, started when needed. Safe from any thread."""
 
     def __init__(self) -> None:
@@ -63,17 +73,18 @@ class _Zygote:
         self._control: socket.socket | None = None
         self._owner = 0
 
-    def send(self, message: bytes, answer: socket.socket) -> None:
+    def send(self, message: bytes, *sockets: socket.socket) -> None:
+        """Have a child forked that has these sockets."""
         with self._lock:
             # A process forked from ours must not speak over our socket.
             if self._control is None or self._owner != os.getpid():
                 self._start()
             assert self._control is not None
             try:
-                socket.send_fds(self._control, [message], [answer.fileno()])
+                socket.send_fds(self._control, [message], [each.fileno() for each in sockets])
             except OSError as error:
                 self._forget()
-                raise _ZygoteGone from error
+                raise _ForkServerGone from error
 
     def forget(self, process: subprocess.Popen[bytes] | None) -> None:
         with self._lock:
@@ -112,7 +123,55 @@ class _Zygote:
             self._process = None
 
 
-_zygote = _Zygote()
+@dataclass(slots=True)
+class _Child:
+    """Closing its sockets is how the fork server learns that it is no longer wanted."""
+
+    answer: socket.socket
+    further: socket.socket | None
+    files: int = 0
+    idle_since: float = 0.0
+
+    def close(self) -> None:
+        self.answer.close()
+        if self.further is not None:
+            self.further.close()
+
+
+class IdleChildren:
+    """Children that have read a file and could read another one of the same organisation. Safe from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._children: list[tuple[UUID, int, _Child]] = []
+
+    def take(self, organisation: UUID) -> _Child | None:
+        with self._lock:
+            self._drop_old()
+            for entry in reversed(self._children):
+                # A process forked from ours must not speak over our sockets.
+                if entry[0] == organisation and entry[1] == os.getpid():
+                    self._children.remove(entry)
+                    return entry[2]
+        return None
+
+    def give(self, organisation: UUID, child: _Child) -> None:
+        child.idle_since = time.monotonic()
+        with self._lock:
+            self._children.append((organisation, os.getpid(), child))
+            self._drop_old()
+
+    def _drop_old(self) -> None:
+        oldest = time.monotonic() - NEXT_FILE_S
+        kept = [entry for entry in self._children if entry[2].idle_since > oldest][-IDLE_AT_MOST:]
+        for entry in self._children:
+            if entry not in kept:
+                entry[2].close()
+        self._children = kept
+
+
+_fork_server = _ForkServer()
+idle_children = IdleChildren()
 
 
 def parse_and_chunk(
@@ -125,11 +184,13 @@ def parse_and_chunk(
     counter: str = "all-MiniLM-L6-v2",
     limits: Limits = DEFAULT,
     should_stop: Callable[[], bool] | None = None,
+    organisation: UUID | None = None,
 ) -> ParsedChunks:
     """Safe from any thread. Errors: ParseError with any code of docs/parsers.md, or `cancelled` by should_stop,
     which is asked about five times a second.
 
-    counter: name of the embedding model whose tokens count (see `tokens.counter_for`).
+    counter: name of the embedding model whose tokens count (see `tokens.counter_for`). organisation: whose other small
+    files may be read by the same child; None: the child reads this file alone.
     """
     request = {
         "path": str(path),
@@ -142,25 +203,79 @@ def parse_and_chunk(
     }
     message = orjson.dumps(request)
     deadline = time.monotonic() + limits.wall_s
+
+    def ask(child: _Child) -> bytearray:
+        return _receive(child.answer, deadline, limits, should_stop)
+
+    if organisation is None or path.stat().st_size > SMALL_BYTES or limits != DEFAULT:
+        return _result(_ask(message, ask, None), limits)
+    child = idle_children.take(organisation)
+    if child is not None:
+        with suppress(_ForkServerGone, OSError):
+            received = _ask_again(child, message, ask, organisation)
+            if _is_whole(received):
+                return _result(received, limits)
+        # It ended for being idle, or this file was too much for what the others had left it: a new one decides.
+    return _result(_ask(message, ask, organisation), limits)
+
+
+def _ask(message: bytes, ask: "Callable[[_Child], bytearray]", organisation: UUID | None) -> bytearray:
+    """Have a new child read a file; with an organisation it stays for another one."""
     for _ in range(_ATTEMPTS):
-        process = _zygote.process
+        process = _fork_server.process
         try:
-            received = _ask(message, deadline, limits, should_stop)
-        except _ZygoteGone:
-            _zygote.forget(process)
-            continue
-        return _result(received, limits)
+            child = _child_start(message, stays=organisation is not None)
+            return _with(child, ask, organisation)
+        except _ForkServerGone:
+            _fork_server.forget(process)
     raise ParseError("parse_crashed", "the reading process does not start")
 
 
-def _ask(message: bytes, deadline: float, limits: Limits, should_stop: Callable[[], bool] | None) -> bytearray:
+def _ask_again(child: "_Child", message: bytes, ask: "Callable[[_Child], bytearray]", organisation: UUID) -> bytearray:
+    assert child.further is not None
+    try:
+        child.further.send(message)
+    except OSError:
+        child.close()
+        raise
+    return _with(child, ask, organisation)
+
+
+def _with(child: "_Child", ask: "Callable[[_Child], bytearray]", organisation: UUID | None) -> bytearray:
+    """Return a child's answer; it stays when that was whole, and is killed otherwise."""
+    stays = False
+    try:
+        received = ask(child)
+        child.files += 1
+        stays = organisation is not None and child.files < FILES_OF_A_CHILD and _is_whole(received)
+        if stays and organisation is not None:
+            idle_children.give(organisation, child)
+        return received
+    finally:
+        if not stays:
+            child.close()
+
+
+def _child_start(message: bytes, *, stays: bool) -> "_Child":
     ours, theirs = socket.socketpair()
-    # Closing our end is how the zygote learns that the child is no longer wanted.
-    with ours:
+    further, requests = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) if stays else (None, None)
+    child = _Child(ours, further)
+    try:
         with theirs:
-            _zygote.send(message, theirs)
+            _fork_server.send(message, *(each for each in (theirs, requests) if each is not None))
         ours.settimeout(_POLL_S)
-        return _receive(ours, deadline, limits, should_stop)
+    except BaseException:
+        child.close()
+        raise
+    finally:
+        if requests is not None:
+            requests.close()
+    return child
+
+
+def _is_whole(received: bytearray) -> bool:
+    """Whether an answer is a whole `J` and nothing else."""
+    return received[:1] == b"J" and len(received) == 9 + int.from_bytes(received[1:9], "little")
 
 
 def _receive(
@@ -174,12 +289,14 @@ def _receive(
         except TimeoutError:
             part = None
         except ConnectionResetError as error:
-            raise _ZygoteGone from error
+            raise _ForkServerGone from error
         if part == b"":
             if not received:
-                raise _ZygoteGone
+                raise _ForkServerGone
             return received
         received += part or b""
+        if _is_whole(received):
+            return received
         if len(received) > limits.text_chars * _ANSWER_BYTES_PER_CHAR:
             raise ParseError("file_too_complex", "more text and places than can be kept")
         now = time.monotonic()

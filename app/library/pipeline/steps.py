@@ -9,18 +9,21 @@ from collections.abc import Callable, Iterator, Sequence
 from uuid import UUID, uuid5
 
 from django.db import connection, transaction
+from django.db.models.functions import Now
 
 from app.errors import IngestFailed, Upstream
 from app.lib.storage import ObjectMissing, storage
 from app.library.choices import Step, VersionState
-from app.library.models import Chunk, DocumentVersion, VersionText
+from app.library.models import Chunk, DocumentVersion
+from app.library.parsers.media import name_hint
 from app.library.pipeline.chunk_store import chunks_keep, version_activate
-from app.library.pipeline.context import StoredChunk, Work
-from app.library.pipeline.jobs import delete_job_create, fenced
+from app.library.pipeline.context import IngestContext, StoredChunk
 from app.library.pipeline.sandbox import parse_and_chunk
+from app.library.services.jobs import delete_job_create
+from app.library.services.versions import version_follow
 from app.llm.embeddings import embeddings_client, vector_numbers
 from app.retrieval.index import Point
-from app.retrieval.language import language_of
+from app.retrieval.language import language_detect
 from app.retrieval.sparse import document_encode
 
 CHUNK_IDS = UUID("0f6dbd6a-6d0c-5d9b-8f0e-2c1f6d0c7a11")
@@ -38,59 +41,62 @@ def chunk_id(*, organisation: UUID, version: UUID, position: int, model: str) ->
     return uuid5(CHUNK_IDS, f"{organisation}:{version}:{position}:{model}")
 
 
-def fetch(work: Work) -> None:
+def fetch(context: IngestContext) -> None:
     """The stored file, whole."""
     try:
-        work.path = work.files.enter_context(storage().local_path(work.row.storage_key))
-        with work.path.open("rb") as file:
+        context.path = context.files.enter_context(storage().local_path(context.row.storage_key))
+        with context.path.open("rb") as file:
             digest = hashlib.sha256()
             while data := file.read(HASH_BYTES):
                 digest.update(data)
     except (ObjectMissing, FileNotFoundError) as error:
         raise IngestFailed("file_missing") from error
-    if digest.hexdigest() != work.document.sha256:
+    if digest.hexdigest() != context.row.sha256:
         raise IngestFailed("file_missing")
 
 
-def parse(work: Work) -> None:
+def parse(context: IngestContext) -> None:
     """Read and cut in one go, in a child process, so that the text crosses between processes once."""
-    assert work.path is not None
-    work.parsed = parse_and_chunk(
-        work.path,
-        work.document.name,
-        target_tokens=work.row.organisation.chunk_tokens,
-        overlap_tokens=work.row.organisation.chunk_overlap,
-        max_tokens=work.max_tokens,
-        counter=work.space.model,
-        should_stop=work.held.stop.is_set,
+    assert context.path is not None
+    context.parsed = parse_and_chunk(
+        context.path,
+        name_hint(context.document.name, context.row.media_type),
+        target_tokens=context.row.organisation.chunk_tokens,
+        overlap_tokens=context.row.organisation.chunk_overlap,
+        max_tokens=context.max_tokens,
+        counter=context.space.model,
+        should_stop=context.job.stop.is_set,
+        organisation=context.organisation,
     )
-    work.files.close()
-    if not work.parsed.drafts:
+    context.files.close()
+    if not context.parsed.drafts:
         raise IngestFailed("no_text")
 
 
-def chunk(work: Work) -> None:
+def chunk(context: IngestContext) -> None:
     """Keep the passages and the text: from here on a worker that takes over needs the file no more."""
-    parsed = work.parsed
+    parsed = context.parsed
     assert parsed is not None
     drafts = parsed.drafts
     texts = [draft.embed_text for draft in drafts]
-    work.chunks = [
+    context.chunks = [
         StoredChunk(
-            chunk_id(organisation=work.organisation, version=work.version, position=position, model=work.space.model),
+            chunk_id(
+                organisation=context.organisation, version=context.version, position=position, model=context.space.model
+            ),
             text,
             hashlib.sha256(text.encode()).digest(),
         )
         for position, text in enumerate(texts)
     ]
-    stored_before = work.row.chunks
-    work.row.language = language_of(_sample(texts))
-    work.row.chunks = len(drafts)
+    stored_before = context.row.chunks
+    context.row.language = language_detect(_sample(texts))
+    context.row.chunks = len(drafts)
     if stored_before:
-        with fenced(work.held.lease):
-            Chunk.objects.filter(version=work.version).delete()
-    chunks_keep(work, parsed, work.chunks)
-    work.parsed = None
+        with context.job.fenced():
+            Chunk.objects.filter(version=context.version).delete()
+    chunks_keep(context, parsed, context.chunks)
+    context.parsed = None
 
 
 def _sample(texts: Sequence[str]) -> str:
@@ -102,16 +108,16 @@ def _sample(texts: Sequence[str]) -> str:
     return sample
 
 
-def chunk_batches(work: Work) -> Iterator[list[StoredChunk]]:
+def chunk_batches(context: IngestContext) -> Iterator[list[StoredChunk]]:
     """The version's passages, a request's worth at a time, from memory or from their rows."""
-    if work.chunks is not None:
-        for first in range(0, len(work.chunks), BATCH):
-            yield work.chunks[first : first + BATCH]
+    if context.chunks is not None:
+        for first in range(0, len(context.chunks), BATCH):
+            yield context.chunks[first : first + BATCH]
         return
     after = -1
     while True:
         rows = list(
-            Chunk.objects.filter(version=work.version, position__gt=after)
+            Chunk.objects.filter(version=context.version, position__gt=after)
             .order_by("position")
             .values_list("id", "embed_text", "position")[:BATCH]
         )
@@ -121,88 +127,93 @@ def chunk_batches(work: Work) -> Iterator[list[StoredChunk]]:
         yield [StoredChunk(key, text, hashlib.sha256(text.encode()).digest()) for key, text, _ in rows]
 
 
-def vectors_cached(work: Work, batch: Sequence[StoredChunk]) -> dict[bytes, bytes]:
+def vectors_cached(context: IngestContext, batch: Sequence[StoredChunk]) -> dict[bytes, bytes]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT content_hash, vector FROM library_embeddingcache"
             " WHERE organisation_id = %s AND model = %s AND content_hash = ANY(%s)",
-            [work.organisation, work.space.model, list({one.content_hash for one in batch})],
+            [context.organisation, context.space.model, list({one.content_hash for one in batch})],
         )
         return {bytes(content_hash): bytes(vector) for content_hash, vector in cursor.fetchall()}
 
 
-def embed(work: Work) -> None:
+def embed(context: IngestContext) -> None:
     """A vector in the cache for every passage."""
-    done, keep = 0, work.row.chunks <= VECTORS_KEPT
-    for batch in chunk_batches(work):
-        work.check()
-        known = vectors_cached(work, batch)
+    done, keep = 0, context.row.chunks <= VECTORS_KEPT
+    for batch in chunk_batches(context):
+        context.check()
+        known = vectors_cached(context, batch)
         missing = {one.content_hash: one.embed_text for one in batch if one.content_hash not in known}
         if missing:
             vectors = embeddings_client().embed_documents(list(missing.values()))
             fresh = dict(zip(missing, vectors, strict=True))
-            _vectors_keep(work, fresh)
+            _vectors_keep(context, fresh)
             known |= fresh
         if keep:
-            work.vectors |= known
+            context.vectors |= known
         done += len(batch)
-        work.held.progress(Step.EMBED, done / max(1, work.row.chunks))
+        context.job.progress(Step.EMBED, done / max(1, context.row.chunks))
 
 
-def _vectors_keep(work: Work, vectors: dict[bytes, bytes]) -> None:
+def _vectors_keep(context: IngestContext, vectors: dict[bytes, bytes]) -> None:
     """Into the cache, and the job is alive: deaths before this one do not count any more."""
-    lease = work.held.lease
+    lease = context.job.lease
     with connection.cursor() as cursor:
         cursor.execute(
-            "WITH held AS (UPDATE library_job SET deaths = 0, waiting_since = NULL"
+            "WITH lease AS (UPDATE jobs_job SET deaths = 0, waiting_since = NULL"
             " WHERE id = %s AND fence = %s AND state = 'running')"
             " INSERT INTO library_embeddingcache (id, organisation_id, model, content_hash, vector)"
             " SELECT gen_random_uuid(), %s, %s, hash, vector FROM unnest(%s::bytea[], %s::bytea[]) AS v (hash, vector)"
             " ON CONFLICT DO NOTHING",
-            [lease.job, lease.fence, work.organisation, work.space.model, list(vectors), list(vectors.values())],
+            [lease.job, lease.fence, context.organisation, context.space.model, list(vectors), list(vectors.values())],
         )
 
 
-def index(work: Work) -> None:
+def index(context: IngestContext) -> None:
     """Points written and compared, then the version answers; the one before it stops in the same transaction."""
     wanted: set[str] = set()
-    for batch in chunk_batches(work):
-        work.check()
-        vectors = work.vectors or vectors_cached(work, batch)
-        work.writer.points_upsert(_points(work, batch, vectors))
+    for batch in chunk_batches(context):
+        context.check()
+        vectors = context.vectors or vectors_cached(context, batch)
+        context.writer.points_upsert(_points(context, batch, vectors))
         wanted.update(str(one.id) for one in batch)
-        work.held.progress(Step.INDEX, len(wanted) / max(1, work.row.chunks))
-    found = set(work.writer.point_ids(organisation=str(work.organisation), version=str(work.version)))
+        context.job.progress(Step.INDEX, len(wanted) / max(1, context.row.chunks))
+    found = set(context.writer.point_ids(organisation=str(context.organisation), version=str(context.version)))
     if wanted - found:
         raise Upstream("search_unavailable", "Search did not keep all passages.")
     # Of the same version cut otherwise, by a worker that died.
-    work.writer.points_delete(found - wanted)
-    _activate(work)
+    context.writer.points_delete(found - wanted)
+    _activate(context)
 
 
-def _points(work: Work, batch: Sequence[StoredChunk], vectors: dict[bytes, bytes]) -> Iterator[Point]:
-    organisation, source = str(work.organisation), str(work.document.source_id)
-    document, version = str(work.document.id), str(work.version)
+def _points(context: IngestContext, batch: Sequence[StoredChunk], vectors: dict[bytes, bytes]) -> Iterator[Point]:
+    organisation, source = str(context.organisation), str(context.document.source_id)
+    document, version = str(context.document.id), str(context.version)
     for one in batch:
-        words = document_encode(one.embed_text, language=work.row.language)
+        words = document_encode(one.embed_text, language=context.row.language)
         dense = vector_numbers(vectors[one.content_hash])
         yield Point(str(one.id), organisation, source, document, version, dense, words)
 
 
-def _activate(work: Work) -> None:
-    old = work.document.active_version_id
-    if old is None or old == work.version:
-        version_activate(work)
-        return
-    with transaction.atomic():
-        version_activate(work)
-        DocumentVersion.objects.filter(pk=old).update(state=VersionState.RETIRED)
-        Chunk.objects.filter(version=old).delete()
-        VersionText.objects.filter(version=old).delete()
-        delete_job_create(organisation=work.organisation, versions=[old], objects=[])
+def _activate(context: IngestContext) -> None:
+    """Let the version answer, and queue the one that arrived meanwhile.
+
+    The text and the passages of the one before stay: answers cite them (app/privacy/retention).
+    """
+    old = context.document.active_version_id
+    if old is None or old == context.version:
+        newer = version_activate(context)
+    else:
+        with transaction.atomic():
+            newer = version_activate(context)
+            DocumentVersion.objects.filter(pk=old).update(state=VersionState.RETIRED, retired=Now())
+            delete_job_create(organisation=context.organisation, versions=[old], objects=[])
+    # Left undone by a crash just here, the reconciler does it: the document is queued without a job.
+    if newer:
+        version_follow(organisation=context.organisation, document=context.document.id, number=context.row.number)
 
 
-STEPS: tuple[tuple[Step, Callable[[Work], None]], ...] = (
+STEPS: tuple[tuple[Step, Callable[[IngestContext], None]], ...] = (
     (Step.FETCH, fetch),
     (Step.PARSE, parse),
     (Step.CHUNK, chunk),

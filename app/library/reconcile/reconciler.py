@@ -5,24 +5,24 @@ went meanwhile can be told by its job and is left alone.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.db import IntegrityError, connection, transaction
-from django.db.models import Exists, OuterRef
-from django.db.models.functions import Now
+from django.db import connection
+from django.db.models import Exists, OuterRef, TextField
+from django.db.models.functions import Cast, Now
 
+from app.jobs.selectors import jobs_open
 from app.lib.advisory_lock import RECONCILER, lock_for_transaction, lock_try
 from app.lib.storage import storage
 from app.library.choices import DocumentState, Step, VersionState
-from app.library.models import Chunk, Document, DocumentVersion, Job
-from app.library.pipeline.job_choices import JobKind, JobState
-from app.library.pipeline.jobs import OPEN, ingest_job_create
-from app.library.pipeline.run import object_delete_unnamed
+from app.library.models import Document, DocumentVersion
+from app.library.pipeline.deletion import object_delete_unnamed
+from app.library.services.jobs import INGEST, ingest_job_create
 from app.llm.embeddings import EmbeddingSpace, embeddings_client
 from app.retrieval.index_loader import index_writer
 
@@ -33,8 +33,8 @@ log = logging.getLogger(__name__)
 
 # An object may be older than its row by as long as an upload takes.
 OBJECT_AGE_S = 3600
-JOBS_KEPT = timedelta(days=7)
 SHOWN = 20
+STEPS = ("vectors", "files", "documents", "tidy")
 
 
 @dataclass(slots=True)
@@ -74,8 +74,10 @@ class Report:
         return {"clean": self.clean, **asdict(self)}
 
 
-def reconcile(*, repair: bool, object_age_s: float = OBJECT_AGE_S) -> Report | None:
-    """Compare all organisations; None when another process is doing that now.
+def reconcile(
+    *, repair: bool, object_age_s: float = OBJECT_AGE_S, on_step: Callable[[str], None] = lambda step: None
+) -> Report | None:
+    """Compare all organisations; None when another process is doing that now. on_step: hears where it is (STEPS).
 
     Raises:
         Upstream: search, the embeddings server or the file store does not answer.
@@ -84,11 +86,15 @@ def reconcile(*, repair: bool, object_age_s: float = OBJECT_AGE_S) -> Report | N
         if not alone:
             return None
         report = Report(repaired=repair)
+        on_step("vectors")
         space = embeddings_client().space()
         _points_compare(report, space, index_writer(space), repair=repair)
+        on_step("files")
         _objects_compare(report, repair=repair, age_s=object_age_s)
+        on_step("documents")
         _documents_compare(report, repair=repair)
         if repair:
+            on_step("tidy")
             _tidy()
     if not report.clean:
         log.warning("reconciler: %s", {name: one.count for name, one in report.findings().items() if one.count})
@@ -125,8 +131,8 @@ def _ids(sql: str, parameters: dict[str, Any]) -> list[Any]:
         return [row[0] for row in cursor.fetchall()]
 
 
-_DELETED = """EXISTS (SELECT 1 FROM library_job d WHERE d.kind = 'delete'
-    AND (d.state IN ('queued', 'running') OR d.updated >= %(begun)s) AND d.targets->'{kind}' ? {value})"""
+_DELETED = """EXISTS (SELECT 1 FROM jobs_job d WHERE d.kind = 'document_delete'
+    AND (d.state IN ('queued', 'running') OR d.updated >= %(begun)s) AND d.payload->'{kind}' ? {value})"""
 
 _ORPHANS = f"""
 SELECT p.id FROM store_points p
@@ -134,7 +140,8 @@ LEFT JOIN library_chunk c ON c.id::text = p.id AND c.organisation_id::text = p.o
     AND c.version_id::text = p.version
 LEFT JOIN library_documentversion v ON v.id = c.version_id
 WHERE NOT coalesce(v.state = 'active' OR EXISTS (
-        SELECT 1 FROM library_job j WHERE j.version_id = v.id AND j.state IN ('queued', 'running')), false)
+        SELECT 1 FROM jobs_job j WHERE j.kind = 'ingest' AND j.payload->>'version' = v.id::text
+          AND j.state IN ('queued', 'running')), false)
   AND NOT {_DELETED.format(kind="versions", value="p.version")}
 """  # noqa: S608 (no part comes from outside)
 
@@ -143,7 +150,7 @@ SELECT c.id, c.version_id FROM library_chunk c JOIN library_documentversion v ON
 LEFT JOIN store_points p ON p.id = c.id::text AND p.organisation = c.organisation_id::text
     AND p.version = c.version_id::text
 WHERE v.state = 'active' AND v.embedding_model = %(model)s AND p.id IS NULL
-  AND NOT EXISTS (SELECT 1 FROM library_job j WHERE j.version_id = v.id
+  AND NOT EXISTS (SELECT 1 FROM jobs_job j WHERE j.kind = 'ingest' AND j.payload->>'version' = v.id::text
                   AND (j.state IN ('queued', 'running') OR j.updated >= %(begun)s))
 """
 
@@ -169,13 +176,8 @@ def _points_compare(report: Report, space: EmbeddingSpace, writer: "IndexWriter"
 
 def _job_again(version: UUID, step: Step | None) -> None:
     row = DocumentVersion.objects.select_related("document").filter(pk=version).first()
-    if row is None:
-        return
-    try:
-        with transaction.atomic():
-            ingest_job_create(organisation=row.organisation_id, document=row.document, version=row, step=step)
-    except IntegrityError:
-        log.info("reconciler: version %s is being worked on already", version)
+    if row is not None:
+        ingest_job_create(organisation=row.organisation_id, document=row.document, version=row, step=step)
 
 
 _MISSING_OBJECTS = """
@@ -202,7 +204,7 @@ def _objects_compare(report: Report, *, repair: bool, age_s: float) -> None:
 
 
 def _documents_compare(report: Report, *, repair: bool) -> None:
-    open_jobs = Job.objects.filter(document=OuterRef("pk"), kind=JobKind.INGEST, state__in=OPEN)
+    open_jobs = jobs_open(kind=INGEST).filter(unique_key=Cast(OuterRef("pk"), TextField()))
     at_work = (DocumentState.QUEUED, DocumentState.RUNNING)
     stuck = list(Document.objects.filter(~Exists(open_jobs), state__in=at_work))
     report.stuck_documents = Finding.of([document.id for document in stuck])
@@ -221,7 +223,4 @@ def _documents_compare(report: Report, *, repair: bool) -> None:
 
 def _tidy() -> None:
     """What nothing needs any more."""
-    ended = Job.objects.filter(updated__lt=Now() - JOBS_KEPT).exclude(state__in=OPEN)
-    ended.filter(state__in=[JobState.DONE, JobState.FAILED, JobState.CANCELLED]).delete()
-    Chunk.objects.filter(version__state=VersionState.RETIRED).delete()
-    storage().incoming_clear(older_than_s=OBJECT_AGE_S)
+    storage().purge_staging(older_than_s=OBJECT_AGE_S)

@@ -2,16 +2,16 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Count, QuerySet
+from django.db.models import Count, F, FilteredRelation, Q, QuerySet
 
 from app.errors import CODES, NotFound, RefdeskError
-from app.lib.times import time_shape
+from app.lib.times import time_text
 from app.library.choices import DocumentState
 from app.library.models import Document, DocumentVersion, Source
 
 
 def source_list(*, organisation: UUID) -> QuerySet[Source]:
-    """With `documents_count`."""
+    """Return sources with `documents_count`."""
     return Source.objects.filter(organisation=organisation).annotate(documents_count=Count("documents"))
 
 
@@ -24,7 +24,7 @@ def source_get(*, organisation: UUID, source: UUID) -> Source:
 
 
 def source_named(*, organisation: UUID, name: str) -> Source | None:
-    """The source with this id or name."""
+    """Return the source with this id or name."""
     sources = Source.objects.filter(organisation=organisation)
     try:
         return sources.filter(pk=UUID(name)).first() or sources.filter(name=name).first()
@@ -32,11 +32,19 @@ def source_named(*, organisation: UUID, name: str) -> Source | None:
         return sources.filter(name=name).first()
 
 
+def documents_describe(documents: QuerySet[Document]) -> QuerySet[Document]:
+    """Add to documents their source, `bytes` and `sha256` of the newest version, and the number `answering`."""
+    newest = FilteredRelation("versions", condition=Q(versions__number=F("version")))
+    return documents.select_related("source").annotate(
+        newest=newest, bytes=F("newest__bytes"), sha256=F("newest__sha256"), answering=F("active_version__number")
+    )
+
+
 def document_list(
     *, organisation: UUID, state: str | None = None, source: Source | None = None, q: str = ""
 ) -> QuerySet[Document]:
-    """Newest first."""
-    documents = Document.objects.filter(organisation=organisation).select_related("source").order_by("-created", "-id")
+    """Return documents with what `document_payload` needs, newest first."""
+    documents = documents_describe(Document.objects.filter(organisation=organisation)).order_by("-created", "-id")
     if state:
         documents = documents.filter(state=state)
     if source is not None:
@@ -54,20 +62,23 @@ def document_get(*, organisation: UUID, document: UUID) -> Document:
     return found
 
 
-def version_shown(*, organisation: UUID, document: UUID) -> DocumentVersion:
-    """The version that answers; until there is one, the newest.
+def version_shown(*, organisation: UUID, document: UUID, number: int | None = None) -> DocumentVersion:
+    """Return the version that answers, or the newest until there is one; or the one of a number.
 
     Raises:
-        NotFound: no such document here.
+        NotFound: no such document or version here.
     """
     versions = DocumentVersion.objects.filter(organisation=organisation, document=document)
-    found = versions.order_by("state", "-number").first()  # active comes before building and retired
-    if found is None:
-        raise NotFound
-    return found
+    if number is None:
+        version = versions.order_by("state", "-number").first()  # active comes before building and retired
+    else:
+        version = versions.filter(number=number).first() if 0 < number < 2**31 else None
+    if version is None:
+        raise NotFound(message="" if number is None else "There is no such version of this document any more.")
+    return version
 
 
-def error_shape(code: str, message: str = "") -> dict[str, Any]:
+def error_payload(code: str, message: str = "") -> dict[str, Any]:
     entry = CODES.get(code, CODES["internal"])
     return {"code": code, "message": message or entry.message, "hint": entry.hint}
 
@@ -77,45 +88,51 @@ def document_url(document: UUID | str) -> str:
     return f"{settings.PUBLIC_URL}/documents/{document}"
 
 
-def document_shape(document: Document) -> dict[str, Any]:
-    """A Document of the API; `document.source` is loaded."""
+def document_payload(document: Document) -> dict[str, Any]:
+    """Return a Document of the API. It went through `documents_describe`."""
+    row: Any = document
     return {
         "id": str(document.id),
         "name": document.name,
         "source": {"id": str(document.source_id), "name": document.source.name},
+        "external_id": document.external_id,
+        "url": document.url or None,
+        "metadata": document.metadata,
         "media_type": document.media_type,
-        "bytes": document.bytes,
-        "sha256": document.sha256,
+        "bytes": row.bytes or 0,
+        "sha256": row.sha256 or "",
         "state": document.state,
         "step": document.step,
         "percent": document.percent,
         "chunks": document.chunks,
         "pages": document.pages,
         "version": document.version,
-        "error": error_shape(document.error_code, document.error_message) if document.error_code else None,
-        "created": time_shape(document.created),
-        "updated": time_shape(document.updated),
+        "active_version": row.answering,
+        "error": error_payload(document.error_code, document.error_message) if document.error_code else None,
+        "created": time_text(document.created),
+        "updated": time_text(document.updated),
     }
 
 
-def refused_shape(name: str, error: RefdeskError) -> dict[str, Any]:
-    """What stands for a file that became no document: its name, and why."""
+def refused_payload(name: str, error: RefdeskError) -> dict[str, Any]:
+    """Return what stands for a file that became no document: its name, and why."""
     return {
-        **dict.fromkeys(("id", "source", "step", "pages", "created", "updated")),
-        **dict.fromkeys(("media_type", "sha256"), ""),
+        **dict.fromkeys(("id", "source", "url", "step", "pages", "active_version", "outcome", "created", "updated")),
+        **dict.fromkeys(("external_id", "media_type", "sha256"), ""),
         **dict.fromkeys(("bytes", "percent", "chunks", "version"), 0),
+        "metadata": {},
         "name": name,
         "state": DocumentState.FAILED,
-        "error": error_shape(error.code, error.message),
+        "error": error_payload(error.code, error.message),
     }
 
 
-def source_shape(source: Source) -> dict[str, Any]:
-    """A source of `source_list`."""
+def source_payload(source: Source) -> dict[str, Any]:
+    """Return a Source of the API. It is one of `source_list`."""
     return {
         "id": str(source.id),
         "name": source.name,
         "kind": source.kind,
         "documents": source.documents_count,  # type: ignore[attr-defined]  # annotated by source_list
-        "created": time_shape(source.created),
+        "created": time_text(source.created),
     }

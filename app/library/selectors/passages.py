@@ -5,11 +5,12 @@ from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from app.errors import NotFound
-from app.lib.times import time_shape
-from app.library.models import Chunk, Document, VersionText
+from app.lib.times import time_text
+from app.library.choices import VersionState
+from app.library.models import Chunk, Document, DocumentVersion, VersionText
 from app.library.parsers.blocks import Block, block_starts, blocks_from_json
 from app.library.selectors.documents import document_url, version_shown
 
@@ -19,15 +20,15 @@ BLOCKS_PER_PAGE = 200
 
 
 def chunk_list(*, organisation: UUID, document: UUID) -> QuerySet[Chunk]:
-    """Passages of the version that is shown, in order. Raises NotFound."""
+    """Return the passages of the version that is shown, in order. Raises NotFound."""
     version = version_shown(organisation=organisation, document=document)
     return (
         Chunk.objects.filter(organisation=organisation, version=version).select_related("version").order_by("position")
     )
 
 
-def passage_shape(chunk: Chunk, document: Document) -> dict[str, Any]:
-    """A Passage of the API; its version is loaded."""
+def passage_payload(chunk: Chunk, document: Document) -> dict[str, Any]:
+    """Return a Passage of the API; its version is loaded."""
     return {
         "id": str(chunk.id),
         "n": chunk.position + 1,
@@ -36,50 +37,67 @@ def passage_shape(chunk: Chunk, document: Document) -> dict[str, Any]:
         "text": chunk.text,
         "place": chunk.place,
         "score": None,
-        "as_of": time_shape(chunk.version.created),
+        "as_of": time_text(chunk.version.fetched),
     }
 
 
 def text_read(
     *, organisation: UUID, document: UUID, around: UUID | None = None, first: int = 0, limit: int = BLOCKS_PER_PAGE
 ) -> dict[str, Any]:
-    """Blocks of the text that is shown: those around a passage, or `limit` from number `first` on.
+    """Return blocks of a document's text: those around a passage, or `limit` from number `first` on.
+
+    The text is that of the version that is shown; around a passage it is that of the passage's own version, which an
+    answer may cite long after another one has taken its place.
 
     Raises:
         NotFound: no such document or passage here, or no text yet.
     """
     version = version_shown(organisation=organisation, document=document)
+    chunk: Chunk | None = None
+    if around is not None:
+        chunk = _passage_get(version, around)
+        version = chunk.version
     stored = VersionText.objects.filter(organisation=organisation, version=version).first()
     if stored is None:
         raise NotFound(message="This document has no text yet.")
     blocks = blocks_from_json(zlib.decompress(stored.blocks)).blocks
     starts = block_starts(blocks)
     mark: list[int] | None = None
-    if around is not None:
-        chunk = Chunk.objects.filter(organisation=organisation, version=version, pk=around).first()
-        if chunk is None:
-            raise NotFound(message="This passage is not in the document any more.")
+    if chunk is not None:
         mark = [chunk.start, chunk.end]
         first, end = _around(starts, chunk.start, chunk.end)
     else:
         end = min(len(blocks), first + limit)
-    shown = [_block_shape(blocks[number], starts[number], mark) for number in range(first, end)]
+    shown = [_block_payload(blocks[number], starts[number], mark) for number in range(first, end)]
     return {
         "blocks": shown,
         "mark": mark,
         "first": first,
         "total": len(blocks),
         "next": end if end < len(blocks) else None,
+        "version": version.number,
+        "media_type": version.media_type,
+        "pages": version.pages,
     }
 
 
+def _passage_get(shown: DocumentVersion, passage: UUID) -> Chunk:
+    """Return a passage of the version that is shown, or of one that answered before it."""
+    versions = Q(version=shown) | Q(version__state=VersionState.RETIRED)
+    rows = Chunk.objects.filter(versions, organisation=shown.organisation_id, document=shown.document_id)
+    chunk = rows.select_related("version").filter(pk=passage).first()
+    if chunk is None:
+        raise NotFound(message="This passage is not in the document any more.")
+    return chunk
+
+
 def _around(starts: Sequence[int], start: int, end: int) -> tuple[int, int]:
-    """Blocks from and up to, with as many characters around a passage on either side."""
+    """Return the first block and the one after the last, with as many characters on either side of a passage."""
     first = bisect_right(starts, max(0, start - AROUND_CHARS)) - 1
     return max(0, first), bisect_right(starts, end + AROUND_CHARS)
 
 
-def _block_shape(block: Block, start: int, mark: Sequence[int] | None) -> dict[str, Any]:
+def _block_payload(block: Block, start: int, mark: Sequence[int] | None) -> dict[str, Any]:
     end = start + len(block.text)
     return {
         "kind": block.kind,

@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
 from app.accounts.models import Organisation
-from app.library.models import Chunk, Document, EmbeddingCache, Job
-from app.library.pipeline.jobs import OPEN
+from app.jobs.choices import OPEN
+from app.jobs.models import Job
+from app.jobs.tests.probes import leases_age as leases_age
+from app.library.connectors.protocol import Content
+from app.library.connectors.uploads import file_item
+from app.library.models import Chunk, Document, EmbeddingCache, Source
 from app.library.pipeline.sandbox import parse_and_chunk
 from app.library.reconcile.reconciler import Report, reconcile
-from app.library.services.documents import document_upload
+from app.library.services.intake import document_put
 from app.library.services.sources import source_for_uploads
 from app.llm.embeddings import embeddings_client
 from app.privacy.exports.run import exports_tidy
@@ -22,9 +24,10 @@ from app.retrieval.index_writer import IndexWriter
 from tests.waiting import wait_until
 
 
-def upload(organisation: Organisation, name: str, data: bytes) -> Document:
-    source = source_for_uploads(organisation=organisation)
-    return document_upload(organisation=organisation.id, source=source, stream=io.BytesIO(data), name=name)
+def upload(organisation: Organisation, name: str, data: bytes, source: Source | None = None) -> Document:
+    source = source or source_for_uploads(organisation=organisation)
+    content = Content(io.BytesIO(data))
+    return document_put(organisation=organisation.id, source=source, item=file_item(name), content=content).document
 
 
 def long_text(sections: int, word: str = "parcel") -> bytes:
@@ -38,13 +41,6 @@ def stores_empty() -> None:
     """The database of a test begins empty; so do the other stores, which know nothing of tests."""
     reconcile(repair=True, object_age_s=-1)
     exports_tidy(older_than_s=-1)
-
-
-def leases_age() -> None:
-    """As if a minute had passed: every lease that nobody renews has run out, every lost message is lost for sure."""
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE library_job SET lease_until = now() - interval '1 second' WHERE state = 'running'")
-        cursor.execute("UPDATE library_job SET sent = NULL WHERE state IN ('queued', 'running')")
 
 
 def writer() -> IndexWriter:
@@ -98,4 +94,4 @@ def cache_fill(organisation: Organisation, path: Path) -> int:
 
 
 def job_of(document: Document) -> Any:
-    return Job.objects.filter(document=document).order_by("-created").first()
+    return Job.objects.filter(kind="ingest", subject=str(document.pk)).order_by("-created").first()

@@ -10,13 +10,14 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection, connections
 from django.test import Client
 
+from app.jobs.models import Job
 from app.lib.storage import storage
-from app.library.models import Document, DocumentVersion, Job
+from app.library.models import Document, DocumentVersion
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def send(person: Any, *files: tuple[str, bytes], **form: str) -> Any:
+def send(person: Any, *files: tuple[str, bytes], **form: str | list[str]) -> Any:
     sent = [SimpleUploadedFile(name, data) for name, data in files]
     return person.client.post("/api/v1/documents", {"file": sent, **form})
 
@@ -34,18 +35,46 @@ def test_an_upload_makes_a_document_a_version_a_job_and_an_object(alice: Any) ->
     assert item["sha256"] == hashlib.sha256(b"hello").hexdigest()
     assert item["source"]["name"] == "Uploads"
     job = Job.objects.get()
-    assert (str(job.document_id), job.state, job.organisation_id) == (item["id"], "queued", alice.organisation.id)
+    assert (job.subject, job.state, job.organisation_id) == (item["id"], "queued", alice.organisation.id)
     version = DocumentVersion.objects.get()
     with storage().open(version.storage_key) as file:
         assert file.read() == b"hello"
 
 
-def test_the_same_bytes_again_answer_the_document_that_is_there(alice: Any) -> None:
+def test_the_same_bytes_under_the_same_name_answer_the_document_that_is_there(alice: Any) -> None:
     first = item_of(send(alice, ("one.txt", b"same")))
-    again = item_of(send(alice, ("two.txt", b"same")))
-    assert again["id"] == first["id"]
-    assert again["name"] == "one.txt"
+    again = item_of(send(alice, ("one.txt", b"same")))
+    assert (first["outcome"], again["outcome"]) == ("created", "unchanged")
+    assert {**again, "outcome": "created"} == first
     assert Job.objects.count() == 1
+
+
+def test_the_same_bytes_under_two_names_are_two_documents_and_one_object(alice: Any) -> None:
+    one, two = (item_of(send(alice, (name, b"same"))) for name in ("one.txt", "two.txt"))
+    assert one["id"] != two["id"]
+    assert (one["external_id"], two["external_id"]) == ("one.txt", "two.txt")
+    assert one["sha256"] == two["sha256"]
+    assert len(set(DocumentVersion.objects.values_list("storage_key", flat=True))) == 1
+
+
+def test_a_file_has_the_id_that_the_caller_gives_it(alice: Any) -> None:
+    files = (("a.txt", b"a"), ("b.txt", b"b"))
+    items = send(alice, *files, external_id=["first", "second"]).json()["items"]
+    assert [(item["external_id"], item["name"]) for item in items] == [("first", "a.txt"), ("second", "b.txt")]
+    renamed = item_of(send(alice, ("c.txt", b"a"), external_id="first"))
+    assert (renamed["id"], renamed["name"], renamed["outcome"]) == (items[0]["id"], "c.txt", "unchanged")
+    assert get(alice, "?q=c.txt")[0]["external_id"] == "first"
+
+
+def test_ids_are_given_for_each_file_or_for_none(alice: Any) -> None:
+    answer = send(alice, ("a.txt", b"a"), ("b.txt", b"b"), external_id=["first"])
+    assert answer.status_code == 422
+    assert "2 files and 1 external_ids" in answer.json()["error"]["message"]
+    for bad in ("a\x00b", "a\nb", "x" * 2001, "\u00e4" * 1001):
+        item = item_of(send(alice, ("a.txt", b"a"), external_id=bad))
+        assert (item["id"], item["error"]["code"]) == (None, "invalid_request"), bad
+    assert item_of(send(alice, ("a.txt", b"a"), external_id="\u00e4" * 1000))["state"] == "queued"
+    assert Document.objects.count() == 1
 
 
 def test_the_same_bytes_in_another_organisation_are_another_document(alice: Any, charlie: Any) -> None:
@@ -74,9 +103,9 @@ def test_50_mb_are_taken_and_one_byte_more_is_not(alice: Any, settings: Any, tmp
         with path.open("rb") as file:
             item = item_of(alice.client.post("/api/v1/documents", {"file": file}))
         assert (item["error"] and item["error"]["code"]) == code
-    document = Document.objects.get()
-    assert document.bytes == limit
-    storage().delete(DocumentVersion.objects.get().storage_key)
+    version = DocumentVersion.objects.get()
+    assert version.bytes == limit
+    storage().delete(version.storage_key)
 
 
 def test_no_file_says_so(alice: Any) -> None:
@@ -121,12 +150,12 @@ def test_the_same_bytes_sent_16_times_at_once_are_one_document(alice: Any) -> No
     def one(number: int) -> Any:
         client = Client(headers={"Authorization": f"Bearer {alice.key}"})
         try:
-            return item_of(client_post(client, number))["id"]
+            return item_of(client_post(client))["id"]
         finally:
             connections.close_all()
 
-    def client_post(client: Client, number: int) -> Any:
-        return client.post("/api/v1/documents", {"file": SimpleUploadedFile(f"{number}.txt", b"the same bytes")})
+    def client_post(client: Client) -> Any:
+        return client.post("/api/v1/documents", {"file": SimpleUploadedFile("same.txt", b"the same bytes")})
 
     with ThreadPoolExecutor(16) as threads:
         assert len(set(threads.map(one, range(16)))) == 1
@@ -148,9 +177,9 @@ def test_deleting_removes_the_rows_and_leaves_a_job_for_the_rest(alice: Any) -> 
     version = DocumentVersion.objects.get()
     assert alice.client.delete(f"/api/v1/documents/{item['id']}").status_code == 204
     assert not Document.objects.exists()
-    job = Job.objects.get()
-    assert job.kind == "delete"
-    assert job.targets == {"versions": [str(version.id)], "objects": [version.storage_key]}
+    job = Job.objects.get(state="queued")
+    assert job.kind == "document_delete"
+    assert job.payload == {"versions": [str(version.id)], "objects": [version.storage_key]}
     assert alice.client.delete(f"/api/v1/documents/{item['id']}").status_code == 404
 
 
@@ -206,35 +235,37 @@ def test_the_original_is_a_download_that_no_browser_runs(alice: Any) -> None:
     assert "script-src" not in answer["Content-Security-Policy"]
 
 
-@pytest.mark.parametrize(
-    ("asked", "status", "first", "last"),
-    [
-        ("bytes=0-0", 206, 0, 0),
-        ("bytes=3-6", 206, 3, 6),
-        ("bytes=3-", 206, 3, 9),
-        ("bytes=-4", 206, 6, 9),
-        ("bytes=-400", 206, 0, 9),
-        ("bytes=5-999999999", 206, 5, 9),
-        # What makes no sense, or asks for several, is answered with the whole file.
-        ("bytes=10-", 200, 0, 9),
-        ("bytes=6-3", 200, 0, 9),
-        ("bytes=-0", 200, 0, 9),
-        ("bytes=-", 200, 0, 9),
-        ("bytes=0-1,4-5", 200, 0, 9),
-        ("bytes=1-99999999999999999999999999", 200, 0, 9),
-        ("pages=1-2", 200, 0, 9),
-    ],
-)
-def test_a_range_of_the_original_is_that_range(alice: Any, asked: str, status: int, first: int, last: int) -> None:
+RANGES = [
+    ("bytes=0-0", 206, 0, 0),
+    ("bytes=3-6", 206, 3, 6),
+    ("bytes=3-", 206, 3, 9),
+    ("bytes=-4", 206, 6, 9),
+    ("bytes=-400", 206, 0, 9),
+    ("bytes=5-999999999", 206, 5, 9),
+    # What makes no sense, or asks for several, is answered with the whole file.
+    ("bytes=10-", 200, 0, 9),
+    ("bytes=6-3", 200, 0, 9),
+    ("bytes=-0", 200, 0, 9),
+    ("bytes=-", 200, 0, 9),
+    ("bytes=0-1,4-5", 200, 0, 9),
+    ("bytes=1-99999999999999999999999999", 200, 0, 9),
+    ("pages=1-2", 200, 0, 9),
+]
+
+
+def test_a_range_of_the_original_is_that_range(alice: Any, subtests: pytest.Subtests) -> None:
     address = f"/api/v1/documents/{item_of(send(alice, ('x.txt', b'0123456789')))['id']}/content"
-    answer = alice.client.get(address, headers={"Range": asked})
-    with pytest.warns(Warning, match="asynchronous iterators"):
-        assert (answer.status_code, b"".join(answer)) == (status, b"0123456789"[first : last + 1])
-    assert answer["Content-Length"] == str(last - first + 1)
-    assert answer.get("Content-Range") == (f"bytes {first}-{last}/10" if status == 206 else None)
-    assert (answer["Accept-Ranges"], answer["X-Content-Type-Options"]) == ("bytes", "nosniff")
-    for tag, expected in ((answer["ETag"], status), ('"of another file"', 200)):
-        assert alice.client.get(address, headers={"Range": asked, "If-Range": tag}).status_code == expected
+    for asked, status, first, last in RANGES:
+        with subtests.test(asked=asked, status=status):
+            response = alice.client.get(address, headers={"Range": asked})
+            with pytest.warns(Warning, match="asynchronous iterators"):
+                assert (response.status_code, b"".join(response)) == (status, b"0123456789"[first : last + 1])
+            assert response["Content-Length"] == str(last - first + 1)
+            assert response.get("Content-Range") == (f"bytes {first}-{last}/10" if status == 206 else None)
+            assert (response["Accept-Ranges"], response["X-Content-Type-Options"]) == ("bytes", "nosniff")
+            for tag, expected in ((response["ETag"], status), ('"of another file"', 200)):
+                headers = {"Range": asked, "If-Range": tag}
+                assert alice.client.get(address, headers=headers).status_code == expected
 
 
 def test_a_lost_object_is_said(alice: Any) -> None:
@@ -303,6 +334,6 @@ def digest() -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT d::text FROM library_document d UNION ALL SELECT s::text FROM library_source s"
-            " UNION ALL SELECT j::text FROM library_job j ORDER BY 1"
+            " UNION ALL SELECT j::text FROM jobs_job j ORDER BY 1"
         )
         return cursor.fetchall()

@@ -20,15 +20,15 @@ from django.test import Client
 
 from app.asgi import application
 from app.errors import Upstream
-from app.lib.s3_client import Place
+from app.jobs.tests.running import jobs_run
 from app.lib.storage import storage
+from app.lib.storage.s3_client import Place
 from app.lib.tests.minio import OwnMinio, admin, needs_minio, needs_s3, new_place, settings_use
-from app.library.models import Document, DocumentVersion, Job
-from app.library.pipeline.run import job_run
+from app.library.models import Document, DocumentVersion
 from app.library.reconcile.reconciler import reconcile
 from app.library.tests.stores import long_text, stores_agree, stores_empty, wait_jobs
 from app.library.tests.workers import worker
-from app.privacy.exports.run import export_run_next, exports_expire, exports_tidy
+from app.privacy.exports.run import exports_expire, exports_tidy
 from app.privacy.exports.services import export_delete
 from app.privacy.models import Export
 from tests.people import Person
@@ -70,8 +70,7 @@ def id_of(answer: Any) -> str:
 
 
 def jobs_do() -> None:
-    for job in Job.objects.filter(state="queued").values_list("id", flat=True):
-        assert job_run(job=job)
+    assert jobs_run()
 
 
 def content(person: Person, address: str, **headers: str) -> Any:
@@ -108,8 +107,8 @@ def test_a_document_lives_in_the_bucket_from_its_upload_to_its_deletion(alice: P
 def test_the_reconciler_knows_the_bucket(alice: Person, place: Place) -> None:
     document = id_of(send(alice))
     jobs_do()
-    with storage().receive(io.BytesIO(b"left over"), organisation=alice.organisation.pk) as received:
-        received.keep()
+    with storage().stage(io.BytesIO(b"left over"), organisation=alice.organisation.pk) as received:
+        received.commit()
     report = reconcile(repair=True, object_age_s=-1)
     assert report is not None
     assert (report.orphan_objects.first, report.missing_objects.count) == ([received.key], 0)
@@ -141,7 +140,7 @@ def test_browsers_are_sent_to_the_store_only_after_our_own_checks(
 def test_an_export_lies_beside_the_documents_and_goes_when_it_expires(alice: Person, place: Place) -> None:
     id_of(send(alice))
     made = alice.client.post("/api/v1/exports", {}, content_type="application/json").json()
-    assert export_run_next()
+    assert jobs_run("export")
     export = Export.objects.get(pk=made["id"])
     assert f"exports/{export.storage_key}" in names_in(place)
     answer = content(alice, f"/api/v1/exports/{made['id']}/content")
@@ -164,7 +163,7 @@ def test_while_the_store_is_away_everybody_is_told_and_nothing_is_lost(
     answer = alice.client.get(f"/api/v1/documents/{document}/content")
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "storage_unavailable")
     made = alice.client.post("/api/v1/exports", {}, content_type="application/json").json()
-    assert export_run_next()
+    assert jobs_run("export")
     export = Export.objects.get(pk=made["id"])
     assert (export.state, export.error_code) == ("queued", "storage_unavailable")
     with pytest.raises(Upstream):
@@ -184,7 +183,7 @@ def test_while_the_store_is_away_everybody_is_told_and_nothing_is_lost(
         wait_jobs()
     assert "Traceback" not in (tmp_path / "worker.log").read_text()
     Export.objects.update(not_before=None)
-    export_run_next()
+    jobs_run("export")
     assert Export.objects.get().state == "done"
     assert stores_agree().objects == 1
 
@@ -231,8 +230,7 @@ async def test_a_download_whose_store_dies_breaks_off_without_a_trace_in_the_log
 @needs_minio
 def test_an_export_deleted_while_the_store_is_away_goes_with_the_next_tidying(alice: Person, own: OwnMinio) -> None:
     made = [alice.client.post("/api/v1/exports", {}, content_type="application/json").json()["id"] for _ in range(2)]
-    while export_run_next():
-        pass
+    jobs_run("export")
     assert len(names_in(own.place)) == 2
     own.kill()
     answer = alice.client.get(f"/api/v1/exports/{made[0]}/content")

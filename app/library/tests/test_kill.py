@@ -14,7 +14,8 @@ import redis
 from django.conf import settings
 
 from app.celery import celery
-from app.library.models import Chunk, Document, EmbeddingCache, Job
+from app.jobs.models import Job
+from app.library.models import Chunk, Document, EmbeddingCache
 from app.library.services.documents import document_cancel, document_delete
 from app.library.tests.stores import (
     cache_fill,
@@ -149,7 +150,7 @@ def test_a_worker_that_is_asked_to_stop_gives_its_work_back_at_once(acme: Any, l
 def test_messages_lost_by_the_broker_are_sent_again(acme: Any, log: Path) -> None:
     documents = [upload(acme, f"{number}.txt", b"Parcel %d waits." % number) for number in range(30)]
     broker = redis.Redis.from_url(settings.VALKEY_URL)
-    with worker(log, concurrency=1):
+    with worker(log):
         wait_until(lambda: Job.objects.filter(state="done").exists())
         broker.flushall()
         leases_age()
@@ -162,8 +163,8 @@ def test_a_message_that_comes_ten_times_has_its_effect_once(acme: Any, log: Path
     document = upload(acme, "once.md", long_text(5))
     job = job_of(document)
     for _ in range(10):
-        celery.send_task("ingest.job_run", args=[str(job.id)])
-    with worker(log, concurrency=4):
+        celery.send_task("jobs.run", args=[str(job.id), "ingest"], queue="jobs.cpu")
+    with worker(log):
         wait_ready(document)
         wait_jobs()
         stores_agree()
@@ -175,15 +176,15 @@ def test_a_message_that_comes_ten_times_has_its_effect_once(acme: Any, log: Path
 def test_cancelling_stops_the_work_soon_and_leaves_no_vector(acme: Any, log: Path) -> None:
     document = upload(acme, "long.md", long_text(300))
     short = upload(acme, "short.txt", b"A parcel waits.")
-    with worker(log, concurrency=1):
+    with worker(log):
         wait_until(lambda: EmbeddingCache.objects.count() > 64)
         document_cancel(organisation=acme.id, document=document.id)
         begun = time.monotonic()
-        # The one thread of the worker is free for another file.
+        # Its thread is free for another file.
         third = upload(acme, "third.txt", b"Another parcel waits.")
         wait_ready(short, third)
         assert time.monotonic() - begun < 40
-        Job.objects.filter(kind="delete").update(not_before=None)
+        Job.objects.filter(kind="document_delete").update(not_before=None)
         wait_jobs()
         stores_agree()
     assert state_of(document) == "cancelled"
@@ -194,7 +195,7 @@ def test_deleting_at_work_leaves_nothing(acme: Any, log: Path) -> None:
     with worker(log):
         wait_until(lambda: EmbeddingCache.objects.exists())
         document_delete(organisation=acme.id, document=document.id)
-        Job.objects.filter(kind="delete").update(not_before=None)
+        Job.objects.filter(kind="document_delete").update(not_before=None)
         wait_jobs()
         wait_until(lambda: not points_of(acme.id))
         report = stores_agree()

@@ -7,18 +7,12 @@ import pytest
 
 from app.accounts.models import Organisation
 from app.library.choices import DocumentState
-from app.library.models import Document, Source
+from app.library.models import Source
 from app.library.places import place_label
+from tests.documents import document_row
 from tests.people import Person
 
 Uploads = Callable[[Organisation], Source]
-
-
-def document_make(source: Source, name: str, **more: Any) -> Document:
-    count = Document.objects.count()
-    return Document.objects.create(
-        organisation=source.organisation, source=source, name=name, bytes=1000, sha256=f"{count:064d}", **more
-    )
 
 
 def page_data(html: str, name: str) -> Any:
@@ -35,8 +29,8 @@ def test_documents_are_listed_with_their_state_newest_first(
     alice: Person, acme: Organisation, uploads: Uploads
 ) -> None:
     source = uploads(acme)
-    document_make(source, "old.pdf", state=DocumentState.READY, pages=12, chunks=40)
-    document_make(source, "broken.pdf", state=DocumentState.FAILED, error_code="encrypted_file")
+    document_row(source, "old.pdf", state=DocumentState.READY, pages=12, chunks=40)
+    document_row(source, "broken.pdf", state=DocumentState.FAILED, error_code="encrypted_file")
     html = alice.client.get("/documents").content.decode()
     assert names(html) == ["broken.pdf", "old.pdf"]
     assert page_data(html, "documents-page")["documents"][0]["error"]["hint"] == "Save a copy without the password."
@@ -44,9 +38,9 @@ def test_documents_are_listed_with_their_state_newest_first(
 
 def test_filters_are_in_the_address(alice: Person, acme: Organisation, uploads: Uploads) -> None:
     source = uploads(acme)
-    document_make(source, "handbook.pdf", state=DocumentState.READY)
-    document_make(source, "handbook old.pdf", state=DocumentState.FAILED)
-    document_make(source, "prices.csv", state=DocumentState.READY)
+    document_row(source, "handbook.pdf", state=DocumentState.READY)
+    document_row(source, "handbook old.pdf", state=DocumentState.FAILED)
+    document_row(source, "prices.csv", state=DocumentState.READY)
     assert names(alice.client.get("/documents?q=handbook&state=ready").content.decode()) == ["handbook.pdf"]
     assert names(alice.client.get("/documents?state=nonsense").content.decode())[0] == "prices.csv"
     empty = alice.client.get("/documents?q=nothing-like-this").content.decode()
@@ -63,7 +57,7 @@ def test_the_empty_list_teaches_editors_and_explains_to_viewers(alice: Person, b
 def test_a_long_list_has_pages(alice: Person, acme: Organisation, uploads: Uploads) -> None:
     source = uploads(acme)
     for number in range(105):
-        document_make(source, f"{number}.txt")
+        document_row(source, f"{number}.txt")
     assert len(names(alice.client.get("/documents").content.decode())) == 100
     assert names(alice.client.get("/documents?page=2&state=queued").content.decode())[-1] == "0.txt"
 
@@ -71,7 +65,7 @@ def test_a_long_list_has_pages(alice: Person, acme: Organisation, uploads: Uploa
 def test_another_organisation_sees_nothing(
     alice: Person, charlie: Person, acme: Organisation, uploads: Uploads
 ) -> None:
-    document = document_make(uploads(acme), "secret.pdf")
+    document = document_row(uploads(acme), "secret.pdf")
     assert names(charlie.client.get("/documents").content.decode()) == []
     assert alice.client.get(f"/documents/{document.id}").status_code == 200
     assert charlie.client.get(f"/documents/{document.id}").status_code == 404
@@ -79,14 +73,14 @@ def test_another_organisation_sees_nothing(
 
 def test_a_hostile_name_stays_text(alice: Person, acme: Organisation, uploads: Uploads) -> None:
     evil = '</script><img src=x onerror="alert(1)">.pdf'
-    document = document_make(uploads(acme), evil)
+    document = document_row(uploads(acme), evil)
     for path in ("/documents", f"/documents/{document.id}"):
         html = alice.client.get(path).content.decode()
         assert "<img src=x" not in html
 
 
 def test_a_document_s_page_says_why_it_failed(alice: Person, acme: Organisation, uploads: Uploads) -> None:
-    document = document_make(uploads(acme), "scan.pdf", state=DocumentState.FAILED, error_code="no_text")
+    document = document_row(uploads(acme), "scan.pdf", state=DocumentState.FAILED, error_code="no_text")
     shown = page_data(alice.client.get(f"/documents/{document.id}").content.decode(), "document-page")
     assert shown["document"]["error"]["code"] == "no_text"
     assert shown["words"]["states"]["failed"] == "Failed"

@@ -16,7 +16,8 @@ from django.test import AsyncClient
 from reportlab.lib.pdfencrypt import StandardEncryption
 from reportlab.pdfgen.canvas import Canvas
 
-from app.library.models import Chunk, Document, DocumentVersion, Job
+from app.jobs.models import Job
+from app.library.models import Chunk, Document, DocumentVersion
 from app.library.tests.stores import long_text, points_of, stores_agree, stores_empty, upload, wait_jobs, wait_ready
 from app.library.tests.workers import worker
 from app.plans.models import UsageEntry
@@ -173,7 +174,7 @@ def test_a_document_waits_while_search_is_away_and_says_so(alice: Any, tmp_path:
     Job.objects.update(not_before=None)
     with worker(tmp_path / "back.log"):
         wait_ready(document)
-    assert Job.objects.get().deaths == 0
+    assert Job.objects.get(kind="ingest").deaths == 0
     assert Document.objects.get().error_code == ""
 
 

@@ -10,9 +10,10 @@ from django.core.management import call_command
 from django.db import connection
 
 from app.accounts.models import Organisation
+from app.jobs.models import Job
 from app.lib.advisory_lock import RECONCILER, lock_try
 from app.lib.storage import storage
-from app.library.models import Chunk, Document, DocumentVersion, EmbeddingCache, Job
+from app.library.models import Chunk, Document, DocumentVersion, EmbeddingCache
 from app.library.reconcile.reconciler import reconcile
 from app.library.services.documents import document_delete
 from app.library.tests.stores import (
@@ -120,8 +121,8 @@ def test_a_file_that_is_gone_is_reported(ready: Document) -> None:
 
 
 def test_a_file_that_no_document_names_is_removed_when_it_is_old(ready: Document, acme: Organisation) -> None:
-    with storage().receive(io.BytesIO(b"upload that broke off"), organisation=acme.id) as received:
-        received.keep()
+    with storage().stage(io.BytesIO(b"upload that broke off"), organisation=acme.id) as received:
+        received.commit()
     key = received.key
     report = reconcile(repair=True)
     assert report is not None

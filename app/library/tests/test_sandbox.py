@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from uuid import UUID, uuid4
 
 import psutil
 import pytest
@@ -17,6 +18,7 @@ from app.library.parsers import parse
 from app.library.parsers.blocks import ParseError, blocks_to_json
 from app.library.parsers.detect import detect_media_type
 from app.library.parsers.limits import DEFAULT, MEBIBYTE, Limits
+from app.library.pipeline import fork_server as fork_server_module
 from app.library.pipeline import sandbox
 from app.library.pipeline.sandbox import ParsedChunks, parse_and_chunk
 from tests.waiting import wait_until
@@ -35,8 +37,8 @@ def failure(path: Path, limits: Limits = DEFAULT, should_stop: Callable[[], bool
     return caught.value
 
 
-def zygote() -> psutil.Process:
-    process = sandbox._zygote.process
+def fork_server() -> psutil.Process:
+    process = sandbox._fork_server.process
     assert process is not None
     return psutil.Process(process.pid)
 
@@ -84,7 +86,7 @@ def test_a_child_that_is_killed_is_told_and_others_live(tmp_path: Path) -> None:
     read(written(tmp_path, "b.txt", "warm"))
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(failure, path)
-        child = _first_child(zygote())
+        child = _first_child(fork_server())
         child.send_signal(signal.SIGKILL)
         assert waiting.result(timeout=60).code in ("parse_crashed", "parse_memory")
 
@@ -98,16 +100,16 @@ def test_stopping_kills_the_child_at_once(tmp_path: Path) -> None:
     begin = time.monotonic()
     assert failure(path, should_stop=lambda: time.monotonic() - begin > 0.5).code == "cancelled"
     assert time.monotonic() - begin < 6  # a tenth of what the file would take
-    wait_until(lambda: not zygote().children(), limit_s=30)
+    wait_until(lambda: not fork_server().children(), limit_s=30)
 
 
-def test_a_dead_zygote_is_replaced(tmp_path: Path) -> None:
+def test_a_dead_fork_server_is_replaced(tmp_path: Path) -> None:
     path = written(tmp_path, "a.txt", "some words")
     read(path)
-    before = zygote()
+    before = fork_server()
     before.send_signal(signal.SIGKILL)
     assert read(path).text_chars == 10
-    assert zygote().pid != before.pid
+    assert fork_server().pid != before.pid
 
 
 def test_four_threads_at_once_get_each_their_own_file(tmp_path: Path) -> None:
@@ -116,8 +118,64 @@ def test_four_threads_at_once_get_each_their_own_file(tmp_path: Path) -> None:
         results = list(pool.map(read, paths))
     for number, result in enumerate(results):
         assert result.drafts[0].text.startswith(f"file number {number} ".strip())
-    zygotes = [child for child in psutil.Process().children() if "app.library.pipeline.fork_server" in child.cmdline()]
-    assert zygotes == [zygote()]
+    servers = [child for child in psutil.Process().children() if "app.library.pipeline.fork_server" in child.cmdline()]
+    assert servers == [fork_server()]
+
+
+def child_of(path: Path, organisation: UUID) -> psutil.Process:
+    """Read a file of an organisation; the child that did: a new one, or the newest that was there."""
+    result = parse_and_chunk(path, path.name, max_tokens=254, organisation=organisation)
+    assert path.read_text().startswith(result.drafts[0].text)
+    return max(fork_server().children(), key=lambda child: child.create_time())
+
+
+def test_small_files_of_one_organisation_are_read_by_one_child(tmp_path: Path) -> None:
+    read(written(tmp_path, "warm.txt", "warm"))
+    ours, theirs = uuid4(), uuid4()
+    pids = [child_of(written(tmp_path, f"{number}.txt", f"words {number}"), ours).pid for number in range(3)]
+    assert len(set(pids)) == 1
+    assert child_of(written(tmp_path, "other.txt", "other words"), theirs).pid != pids[0]
+
+
+def test_a_child_reads_so_many_files_and_no_more(tmp_path: Path) -> None:
+    read(written(tmp_path, "warm.txt", "warm"))
+    path, ours = written(tmp_path, "a.txt", "words"), uuid4()
+    pids = [child_of(path, ours).pid for _ in range(sandbox.FILES_OF_A_CHILD - 1)]
+    assert len(set(pids)) == 1
+    parse_and_chunk(path, path.name, max_tokens=254, organisation=ours)
+    assert child_of(path, ours).pid != pids[0]
+
+
+def test_an_idle_child_ends_soon_and_the_next_file_is_read_all_the_same(tmp_path: Path) -> None:
+    read(written(tmp_path, "warm.txt", "warm"))
+    path, ours = written(tmp_path, "a.txt", "words"), uuid4()
+    first = child_of(path, ours)
+    first.send_signal(signal.SIGKILL)
+    second = child_of(path, ours)
+    assert second.pid != first.pid
+    wait_until(lambda: not second.is_running(), limit_s=30, what="the idle child ends")
+    assert child_of(path, ours).pid != second.pid
+
+
+def test_what_a_file_does_to_a_child_that_stays_is_told_and_ends_it(tmp_path: Path) -> None:
+    read(written(tmp_path, "warm.txt", "warm"))
+    good, ours = written(tmp_path, "good.txt", "words"), uuid4()
+    first = child_of(good, ours)
+    slow = written(tmp_path, "slow.html", SLOW)
+    assert slow.stat().st_size < sandbox.SMALL_BYTES
+    begin = time.monotonic()
+    with pytest.raises(ParseError) as caught:
+        parse_and_chunk(
+            slow, "slow.html", max_tokens=254, organisation=ours, should_stop=lambda: time.monotonic() - begin > 0.5
+        )
+    assert caught.value.code == "cancelled"
+    wait_until(lambda: not first.is_running() or first.status() == psutil.STATUS_ZOMBIE, limit_s=30)
+    assert child_of(good, ours).pid != first.pid
+
+
+def test_the_numbers_of_both_sides_are_the_same() -> None:
+    names = ("FILES_OF_A_CHILD", "NEXT_FILE_S")
+    assert [getattr(sandbox, name) for name in names] == [getattr(fork_server_module, name) for name in names]
 
 
 def test_a_bomb_is_refused_by_name_in_little_memory(tmp_path: Path) -> None:
@@ -134,18 +192,18 @@ def test_a_bomb_is_refused_by_name_in_little_memory(tmp_path: Path) -> None:
 
 def test_the_child_knows_no_environment_of_its_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REFDESK_SECRET_OF_THE_TEST", "canary")
-    if sandbox._zygote.process is not None:
-        sandbox._zygote.forget(sandbox._zygote.process)
+    if sandbox._fork_server.process is not None:
+        sandbox._fork_server.forget(sandbox._fork_server.process)
     read(written(tmp_path, "a.txt", "words"))
-    assert "canary" not in str(zygote().environ())
+    assert "canary" not in str(fork_server().environ())
 
 
-def test_the_zygote_ends_with_its_parent(tmp_path: Path) -> None:
+def test_the_fork_server_ends_with_its_parent(tmp_path: Path) -> None:
     path = written(tmp_path, "a.txt", "words")
     program = (
         "import os, sys; from pathlib import Path; from app.library.pipeline import sandbox;"
         f"sandbox.parse_and_chunk(Path({str(path)!r}), 'a.txt', max_tokens=254);"
-        "print(sandbox._zygote.process.pid, flush=True); os.kill(os.getpid(), 9)"
+        "print(sandbox._fork_server.process.pid, flush=True); os.kill(os.getpid(), 9)"
     )
     environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     found = subprocess.run(
@@ -153,13 +211,13 @@ def test_the_zygote_ends_with_its_parent(tmp_path: Path) -> None:
     )
     assert found.returncode == -signal.SIGKILL
     pid = int(found.stdout)
-    wait_until(lambda: start_time(pid) is None, limit_s=30, what="the zygote ends with its parent")
+    wait_until(lambda: start_time(pid) is None, limit_s=30, what="the fork server ends with its parent")
 
 
 def test_a_small_file_costs_little(tmp_path: Path) -> None:
     path = written(tmp_path, "a.md", "# Title\n\n" + "Some words of a paragraph, and some more.\n\n" * 40)
     read(path)
-    process = zygote()
+    process = fork_server()
     before = process.cpu_times()
     for _ in range(50):
         read(path)

@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from app.library.models import Document, Job, Source
+from app.jobs.models import Job
+from app.library.models import Document, Source
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ADDRESS = "/api/v1/sources"
@@ -48,7 +49,7 @@ def test_deleting_a_source_deletes_its_documents_with_all_they_have(alice: Any) 
     assert alice.client.delete(f"{ADDRESS}/{source['id']}").status_code == 204
     assert not Document.objects.exists()
     assert not Source.objects.filter(pk=source["id"]).exists()
-    assert list(Job.objects.values_list("kind", flat=True)) == ["delete"] * 3
+    assert list(Job.objects.values_list("kind", flat=True)) == ["document_delete"] * 3
 
 
 def test_a_field_that_nobody_may_set_changes_nothing(alice: Any, other: Any) -> None:

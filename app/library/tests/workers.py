@@ -24,14 +24,20 @@ def test_database_url() -> str:
 test_database_url.__test__ = False  # type: ignore[attr-defined]
 
 
-def worker_start(log: Path, *, concurrency: int = 2, **environment: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "celery", "-A", "app.celery", "worker", "--pool", "threads"]
-    command += ["--concurrency", str(concurrency), "--without-gossip", "--without-mingle", "--without-heartbeat"]
+def worker_start(log: Path, **environment: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "celery", "-A", "app.celery", "worker", "--pool", "solo"]
+    command += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     with log.open("ab") as output:
         return subprocess.Popen(
             command,
             cwd=ROOT,
-            env={**os.environ, "REFDESK_DATABASE_URL": test_database_url(), **environment},
+            # Without the schedule, whose jobs would come between those of a test.
+            env={
+                **os.environ,
+                "REFDESK_DATABASE_URL": test_database_url(),
+                "REFDESK_WORKER_BEATS": "0",
+                **environment,
+            },
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

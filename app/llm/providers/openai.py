@@ -15,8 +15,8 @@ from app.llm.deltas import Delta, FinishReason, ToolCallFragment, Usage
 from app.llm.endpoint import Endpoint, ModelInfo
 from app.llm.exchange import Exchange, ExchangeFailed, WireRequest, content_of
 from app.llm.messages import ChatMessage, ImagePart, Part, ToolCall, ToolDefinition
-from app.llm.providers.protocol import MAX_TOKENS, PATIENCE, TEMPERATURE, Patience, RankedDocument, ServedModel
-from app.llm.providers.served import info_exchange, models_exchange
+from app.llm.providers.protocol import MAX_TOKENS, TEMPERATURE, TIMEOUTS, RankedDocument, ServedModel, Timeouts
+from app.llm.providers.server_info import info_exchange, models_exchange
 from app.llm.providers.streaming import ChatRequest, HttpChatStream
 
 # How vLLM, llama.cpp and OpenAI say that a prompt does not fit. Ollama says nothing: it cuts.
@@ -44,7 +44,7 @@ class OpenAIProvider:
         tools: Sequence[ToolDefinition] = (),
         max_tokens: int = MAX_TOKENS,
         temperature: float = TEMPERATURE,
-        patience: Patience = PATIENCE,
+        timeouts: Timeouts = TIMEOUTS,
     ) -> HttpChatStream:
         body: dict[str, Any] = {
             "model": model,
@@ -64,7 +64,7 @@ class OpenAIProvider:
             decoder=OpenAIDecoder,
             refused=self._refused,
         )
-        return HttpChatStream(request, patience)
+        return HttpChatStream(request, timeouts)
 
     def _refused(self, status: int, content: bytes) -> str:
         """Return the code of a refusal; what was known of the models is asked anew where it seems to be wrong."""

@@ -15,15 +15,15 @@ TEMPERATURE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How long to wait, in seconds. A local model reads a full prompt at about 100 tokens a second."""
+class Timeouts:
+    """How long a stream waits, in seconds. A local model reads a full prompt at about 100 tokens a second."""
 
     first_token_s: float = 120.0
     between_s: float = 30.0
     total_s: float = 600.0
 
 
-PATIENCE = Patience()
+TIMEOUTS = Timeouts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,8 @@ class ChatStream(Protocol):
     are given out before it is raised.
 
     Raises:
-        Upstream: on entering model_unavailable, model_missing, prompt_too_long, model_busy or model_timeout; while
-            reading model_timeout or model_dropped.
+        Upstream: on entering address_refused, model_unavailable, model_missing, prompt_too_long, model_busy or
+            model_timeout; while reading model_timeout or model_dropped.
     """
 
     async def __aenter__(self) -> Self: ...
@@ -87,7 +87,7 @@ class Provider(Protocol):
         tools: Sequence[ToolDefinition] = (),
         max_tokens: int = MAX_TOKENS,
         temperature: float = TEMPERATURE,
-        patience: Patience = PATIENCE,
+        timeouts: Timeouts = TIMEOUTS,
     ) -> ChatStream:
         """Return the stream of the model's reply; nothing is sent before it is entered."""
         ...

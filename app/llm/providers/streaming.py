@@ -12,7 +12,7 @@ from app.errors import Upstream
 from app.lib.http import http_session
 from app.llm.deltas import Delta, FinishReason
 from app.llm.endpoint import Endpoint
-from app.llm.providers.protocol import Patience
+from app.llm.providers.protocol import Timeouts
 
 DRAIN_S = 0.05  # how long to wait for the end of a finished reply, so that the connection can be used again
 REFUSAL_BYTES, REFUSAL_S = 4096, 1.0  # of a refusal, to tell what it is about
@@ -57,9 +57,9 @@ class ChatRequest:
 class HttpChatStream:
     """A ChatStream (see the protocol) over aiohttp."""
 
-    def __init__(self, request: ChatRequest, patience: Patience) -> None:
+    def __init__(self, request: ChatRequest, timeouts: Timeouts) -> None:
         self.request = request
-        self._patience = patience
+        self._timeouts = timeouts
         self._characters_left = request.max_tokens * CHARACTERS_PER_TOKEN
         self._response: aiohttp.ClientResponse | None = None
         self._decoder: Decoder | None = None
@@ -68,8 +68,8 @@ class HttpChatStream:
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        self._deadline = loop.time() + self._patience.first_token_s
-        self._give_up = loop.time() + self._patience.total_s
+        self._deadline = loop.time() + self._timeouts.first_token_s
+        self._give_up = loop.time() + self._timeouts.total_s
         try:
             async with asyncio.timeout_at(self._deadline):
                 response = self._response = await self._post()
@@ -85,7 +85,8 @@ class HttpChatStream:
         return self
 
     async def _post(self) -> aiohttp.ClientResponse:
-        request, post = self.request, http_session().post
+        request = self.request
+        post = http_session(guarded=request.endpoint.guarded).post
         headers = {**request.endpoint.headers, "Accept": "text/event-stream"}
         try:
             return await post(request.url, data=request.body, headers=headers, allow_redirects=False)
@@ -101,7 +102,8 @@ class HttpChatStream:
                 content = await response.content.read(REFUSAL_BYTES)
         except (TimeoutError, aiohttp.ClientError, OSError):
             content = b""
-        response.close()
+        finally:
+            response.close()
         retry_after = response.headers.get("Retry-After", "")
         refusal = ModelRefused(
             self.request.refused(response.status, content),
@@ -150,7 +152,7 @@ class HttpChatStream:
                 raise Upstream("model_dropped", details={"reason": type(error).__name__}) from error
             delta = decoder.read(data)
             if delta is not None:
-                self._deadline = asyncio.get_running_loop().time() + self._patience.between_s
+                self._deadline = asyncio.get_running_loop().time() + self._timeouts.between_s
                 return self._bounded(delta, decoder)
 
     def _bounded(self, delta: Delta, decoder: Decoder) -> Delta:

@@ -19,14 +19,13 @@ import pytest
 
 from app.llm.endpoint import Endpoint
 from app.llm.tests.tiny_model import tiny_model_write
+from tests.servers import server_url
+
+needs_ollama, needs_vllm = pytest.mark.server("OLLAMA"), pytest.mark.server("VLLM")
 
 
-def server_named(name: str) -> str:
-    """Return the address in REFDESK_TEST_<name>_URL; skip the test where it is not set."""
-    url = os.environ.get(f"REFDESK_TEST_{name}_URL", "")
-    if not url:
-        pytest.skip(f"REFDESK_TEST_{name}_URL is not set: no real {name.title()} to test against")
-    return url.rstrip("/")
+def vllm_endpoint() -> Endpoint:
+    return Endpoint(f"{server_url('VLLM')}/v1", os.environ.get("REFDESK_TEST_VLLM_MODEL", ""))
 
 
 async def wait_until(condition: Callable[[], bool], *, within_s: float) -> bool:
@@ -88,7 +87,9 @@ class TinyOllama:
 
 @contextlib.contextmanager
 def tiny_ollama() -> Iterator[TinyOllama]:
-    url = server_named("OLLAMA")
+    url = server_url("OLLAMA")
+    if not url:
+        pytest.skip("REFDESK_TEST_OLLAMA_URL is not set")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "tiny.gguf"
         tiny_model_write(file)

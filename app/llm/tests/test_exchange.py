@@ -9,9 +9,9 @@ from app.embedded.ports import port_find
 from app.lib.http import http_session_close
 from app.llm.endpoint import Endpoint
 from app.llm.exchange import (
-    Effort,
     Exchange,
     ExchangeFailed,
+    RequestPolicy,
     WireRequest,
     content_of,
     exchange_run,
@@ -19,7 +19,7 @@ from app.llm.exchange import (
 )
 from app.llm.tests.fake_server import FakeServer, serving
 
-QUICK = Effort(attempts=1, within_s=5.0, headers={"X-Priority": "question"})
+QUICK = RequestPolicy(attempts=1, timeout_s=5.0, headers={"X-Priority": "question"})
 
 
 def sum_of(endpoint: Endpoint, numbers: list[int]) -> Exchange[list[Any]]:
@@ -42,11 +42,11 @@ def run(request: pytest.FixtureRequest) -> Iterator[Any]:
 
     def run_sync(exchange: Exchange[Any], endpoint: Endpoint) -> Any:
         with urllib3.PoolManager(retries=False) as pool:
-            return exchange_run(exchange, endpoint=endpoint, effort=QUICK, pool=pool)
+            return exchange_run(exchange, endpoint=endpoint, policy=QUICK, pool=pool)
 
     async def run_async(exchange: Exchange[Any], endpoint: Endpoint) -> Any:
         try:
-            return await exchange_run_async(exchange, endpoint=endpoint, effort=QUICK)
+            return await exchange_run_async(exchange, endpoint=endpoint, policy=QUICK)
         finally:
             await http_session_close()
 

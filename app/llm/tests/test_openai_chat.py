@@ -10,7 +10,7 @@ from app.llm.deltas import FinishReason, Reply
 from app.llm.endpoint import Endpoint
 from app.llm.messages import ChatMessage, ToolCall, ToolDefinition, ToolResult
 from app.llm.providers import provider_of
-from app.llm.providers.protocol import ChatStream, Patience
+from app.llm.providers.protocol import ChatStream, Timeouts
 from app.llm.providers.streaming import ModelRefused
 from app.llm.routing import model_info
 from app.llm.tests.fake_llm import SOON_S, Script, ScriptedModel
@@ -104,7 +104,7 @@ async def test_what_a_server_refuses_is_told_apart_and_its_models_are_asked_anew
 async def test_no_first_token_is_model_timeout_and_frees_the_model(model: ScriptedModel, fault: str) -> None:
     model.script(Script(fault=fault))
     with pytest.raises(Upstream) as caught:
-        await read(stream_of(model, patience=Patience(first_token_s=0.2)))
+        await read(stream_of(model, timeouts=Timeouts(first_token_s=0.2)))
     assert caught.value.code == "model_timeout"
     await model.reader_left()
 
@@ -113,7 +113,7 @@ async def test_a_pause_between_tokens_is_model_timeout(model: ScriptedModel) -> 
     model.script(Script(tokens=["a", "b"], between_s=30))
     reply = Reply()
     with pytest.raises(Upstream) as caught:
-        await collect(stream_of(model, patience=Patience(between_s=0.2)), reply)
+        await collect(stream_of(model, timeouts=Timeouts(between_s=0.2)), reply)
     assert reply.text == "a"
     assert caught.value.code == "model_timeout"
     await model.reader_left()
@@ -185,7 +185,7 @@ async def test_the_result_of_a_tool_is_sent_after_its_call(model: ScriptedModel)
 async def test_thinking_and_tool_calls_are_signs_of_life(model: ScriptedModel) -> None:
     deltas = [{"reasoning": "Hm. "}, {"tool_calls": [{"index": 0, "function": {"name": "clock"}}]}] * 4
     model.script(Script(deltas=deltas, between_s=0.1))
-    reply = await read(stream_of(model, patience=Patience(first_token_s=0.6, between_s=0.6)))
+    reply = await read(stream_of(model, timeouts=Timeouts(first_token_s=0.6, between_s=0.6)))
     assert reply.thinking == "Hm. " * 4
 
 

@@ -11,8 +11,8 @@ import pytest
 from django.conf import Settings
 
 from app.errors import Upstream
-from app.lib.http import Answer
-from app.llm.endpoint import UNSURE_S, Endpoint, ModelInfo
+from app.lib.http import ServerResponse
+from app.llm.endpoint import UNCERTAIN_INFO_S, Endpoint, ModelInfo
 from app.llm.exchange import Exchange, ExchangeFailed
 from app.llm.providers import PROVIDERS, provider_of
 from app.llm.providers.protocol import NoModelServed, ServedModel
@@ -46,7 +46,7 @@ def run(exchange: Exchange[Any], contents: dict[str, Any]) -> tuple[Any, list[st
             content = contents.get(path)
             status = 404 if content is None else 200
             body = content if isinstance(content, bytes) else json.dumps(content).encode()
-            request = exchange.send(Answer(status, body))
+            request = exchange.send(ServerResponse(status, body))
     except StopIteration as end:
         return end.value, paths
 
@@ -144,7 +144,7 @@ def test_an_unsure_context_is_asked_for_again_soon(monkeypatch: pytest.MonkeyPat
     learnt.info_keep("sure", ModelInfo("sure"))
     learnt.info_keep("unsure", ModelInfo("unsure", context_known=False))
     now = time.monotonic()
-    monkeypatch.setattr("app.llm.endpoint.time.monotonic", lambda: now + UNSURE_S + 1)
+    monkeypatch.setattr("app.llm.endpoint.time.monotonic", lambda: now + UNCERTAIN_INFO_S + 1)
     assert learnt.info("unsure") is None
     assert learnt.info("sure") == ModelInfo("sure")
     monkeypatch.setattr("app.llm.endpoint.time.monotonic", lambda: now + 301)

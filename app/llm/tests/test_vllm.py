@@ -1,7 +1,6 @@
 """The contract with a real vLLM: what Refdesk relies on, and what is refused."""
 
 import asyncio
-import os
 import re
 import urllib.request
 from collections.abc import AsyncIterator
@@ -16,8 +15,9 @@ from app.llm.messages import ChatMessage
 from app.llm.providers import provider_of
 from app.llm.providers.protocol import ChatStream
 from app.llm.routing import model_info
-from app.llm.tests.real_servers import server_named, wait_until
+from app.llm.tests.real_servers import needs_vllm, vllm_endpoint, wait_until
 
+pytestmark = needs_vllm
 QUESTION = [ChatMessage.user("Do cats purr?")]
 CONTEXT = 2048  # what the tests' server is started with
 LONG = 2000  # tokens: some seconds
@@ -25,7 +25,7 @@ LONG = 2000  # tokens: some seconds
 
 @pytest.fixture
 async def vllm() -> AsyncIterator[Endpoint]:
-    yield Endpoint(f"{server_named('VLLM')}/v1", os.environ.get("REFDESK_TEST_VLLM_MODEL", ""))
+    yield vllm_endpoint()
     await http_session_close()
 
 

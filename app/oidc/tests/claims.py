@@ -1,4 +1,4 @@
-"""What Ada's provider claims of her, and what rules make of it."""
+"""Claims of the provider about Ada, and rules for them."""
 
 import time
 from typing import Any
@@ -8,7 +8,7 @@ from django.test import Client
 
 from app.accounts.choices import Role
 from app.accounts.models import ClaimRule, Membership, Organisation
-from app.oidc.tests.certified import (
+from app.oidc.tests.oidc_provider import (
     CLIENT_ID,
 )
 from app.oidc.tokens import LOGOUT_EVENT

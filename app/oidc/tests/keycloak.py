@@ -1,4 +1,4 @@
-"""A realm of our own file on a real Keycloak, for as long as a test module needs it."""
+"""A realm from our own file on a real Keycloak, for as long as a test module needs it."""
 
 import json
 import os
@@ -11,19 +11,21 @@ from uuid import uuid4
 import pytest
 import requests
 
+from tests.servers import server_url
+
 REALM_FILE = Path(__file__).resolve().parents[3] / "compose" / "keycloak" / "realm.json"
 SECRET = "a secret of this realm alone"
 PASSWORD = "a long password at Keycloak"
-URL = os.environ.get("REFDESK_TEST_KEYCLOAK_URL", "")
+URL = server_url("KEYCLOAK")
 
-needs_keycloak = pytest.mark.skipif(not URL, reason="no Keycloak: REFDESK_TEST_KEYCLOAK_URL is not set")
+needs_keycloak = pytest.mark.server("KEYCLOAK")
 
 
 def placeholders_filled(text: str, values: Mapping[str, str]) -> str:
-    """As Keycloak does when it imports a file: `${NAME}` and `${NAME:default}`."""
+    """Fill `${NAME}` and `${NAME:default}`, as Keycloak does when it imports a file."""
 
-    def value(found: re.Match[str]) -> str:
-        name, _, default = found[1].partition(":")
+    def value(match: re.Match[str]) -> str:
+        name, _, default = match[1].partition(":")
         return values.get(name) or default
 
     return re.sub(r"\$\{([^}]+)\}", value, text)
@@ -45,7 +47,7 @@ class Realm:
         self._call("DELETE", self._at(""))
 
     def user_add(self, name: str, *groups: str, verified: bool = True) -> str:
-        """A person with the address NAME@example.org; gives their id."""
+        """Add a person with the address NAME@example.org and return their id."""
         row = {
             "username": name, "email": f"{name}@example.org", "emailVerified": verified, "enabled": True,
             "firstName": name.title(), "lastName": "Person", "groups": [f"/{group}" for group in groups],
@@ -55,16 +57,16 @@ class Realm:
         return place.rsplit("/", 1)[1]
 
     def group_leave(self, user: str, group: str) -> None:
-        found = self._call("GET", self._at(f"/users/{user}/groups")).json()
-        held = next(each["id"] for each in found if each["name"] == group)
-        self._call("DELETE", self._at(f"/users/{user}/groups/{held}"))
+        groups = self._call("GET", self._at(f"/users/{user}/groups")).json()
+        group_id = next(row["id"] for row in groups if row["name"] == group)
+        self._call("DELETE", self._at(f"/users/{user}/groups/{group_id}"))
 
     def sign_out(self, user: str) -> None:
-        """An administrator ends a person's sessions."""
+        """End a person's sessions as an administrator."""
         self._call("POST", self._at(f"/users/{user}/logout"))
 
     def program_add(self, name: str, *, for_refdesk: bool) -> None:
-        """A client of a program that signs people in by itself; `for_refdesk`: its tokens name our audience."""
+        """Add a client for a program that signs people in by itself; `for_refdesk`: its tokens name our audience."""
         mapper = {
             "name": "audience", "protocol": "openid-connect", "protocolMapper": "oidc-audience-mapper",
             "config": {"included.client.audience": "refdesk", "access.token.claim": "true"},
@@ -79,28 +81,28 @@ class Realm:
         form = {
             "grant_type": "password", "client_id": program, "username": user, "password": PASSWORD, "scope": "openid"
         }  # fmt: skip
-        answer = requests.post(f"{self.issuer}/protocol/openid-connect/token", data=form, timeout=60)
-        answer.raise_for_status()
-        return str(answer.json()["access_token"])
+        response = requests.post(f"{self.issuer}/protocol/openid-connect/token", data=form, timeout=60)
+        response.raise_for_status()
+        return str(response.json()["access_token"])
 
     def _at(self, path: str) -> str:
         return f"/admin/realms/{self.name}{path}"
 
     def _call(self, method: str, path: str, body: Any = None) -> requests.Response:
-        answer = requests.request(
+        response = requests.request(
             method, URL + path, json=body, headers={"Authorization": f"Bearer {_admin_token()}"}, timeout=60
         )
-        assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text}"
-        return answer
+        assert response.ok, f"{method} {path}: {response.status_code} {response.text}"
+        return response
 
 
 def _admin_token() -> str:
-    # Lives a minute: asked for anew each time.
+    # Valid for a minute, so requested anew each time.
     form = {
         "grant_type": "password", "client_id": "admin-cli",
         "username": os.environ["REFDESK_TEST_KEYCLOAK_ADMIN"],
         "password": os.environ["REFDESK_TEST_KEYCLOAK_PASSWORD"],
     }  # fmt: skip
-    answer = requests.post(f"{URL}/realms/master/protocol/openid-connect/token", data=form, timeout=60)
-    answer.raise_for_status()
-    return str(answer.json()["access_token"])
+    response = requests.post(f"{URL}/realms/master/protocol/openid-connect/token", data=form, timeout=60)
+    response.raise_for_status()
+    return str(response.json()["access_token"])

@@ -15,22 +15,22 @@ from app.accounts.models import Identity, Invitation, Membership, Organisation, 
 from app.accounts.password_reset import reset_link
 from app.accounts.services import invitation_create, user_deactivate
 from app.audit.models import AuditEntry
-from app.oidc.tests.certified import (
+from app.oidc.tests.claims import ask_me, logout_claims, roles, rule
+from app.oidc.tests.oidc_provider import (
     ADA,
     PUBLIC,
-    CertifiedProvider,
+    OidcProvider,
     begin,
     certified,
     finish,
     is_in,
     needs_node,
     provider,
-    query_of,
+    query_read,
     sign_in,
     visitor,
     walk,
 )
-from app.oidc.tests.claims import ask_me, logout_claims, roles, rule
 from app.oidc.tokens import LOGOUT_EVENT
 from tests.people import PASSWORD, Person
 
@@ -41,7 +41,7 @@ pytestmark = [needs_node, pytest.mark.django_db]
 # People
 
 
-def test_the_sign_in_page_offers_the_provider_and_keeps_the_local_form(provider: CertifiedProvider) -> None:
+def test_the_sign_in_page_offers_the_provider_and_keeps_the_local_form(provider: OidcProvider) -> None:
     page = visitor().get("/accounts/sign-in?next=/documents").content.decode()
     assert "Sign in with 127.0.0.1" in page
     assert "/accounts/oidc/sign-in?next=/documents" in page
@@ -57,8 +57,8 @@ def test_without_oidc_nothing_of_it_is_there(db: Any) -> None:
     assert ask_me("a.b.c").json()["error"]["code"] == "bad_api_key"
 
 
-def test_a_login_asks_with_state_nonce_and_s256(provider: CertifiedProvider) -> None:
-    first, second = (query_of(begin(visitor())) for _ in range(2))
+def test_a_login_asks_with_state_nonce_and_s256(provider: OidcProvider) -> None:
+    first, second = (query_read(begin(visitor())) for _ in range(2))
     assert first["code_challenge_method"] == "S256"
     assert first["redirect_uri"] == f"{PUBLIC}/accounts/oidc/callback"
     for name in ("state", "nonce", "code_challenge"):
@@ -66,24 +66,24 @@ def test_a_login_asks_with_state_nonce_and_s256(provider: CertifiedProvider) -> 
         assert first[name] != second[name]
 
 
-def test_a_login_begun_at_another_host_goes_to_the_public_address_first(provider: CertifiedProvider) -> None:
-    answer = Client(headers={"Host": "127.0.0.1:8000"}).get("/accounts/oidc/sign-in?next=/documents")
-    assert answer["Location"] == f"{PUBLIC}/accounts/oidc/sign-in?next=/documents"
+def test_a_login_begun_at_another_host_goes_to_the_public_address_first(provider: OidcProvider) -> None:
+    response = Client(headers={"Host": "127.0.0.1:8000"}).get("/accounts/oidc/sign-in?next=/documents")
+    assert response["Location"] == f"{PUBLIC}/accounts/oidc/sign-in?next=/documents"
 
 
 @pytest.mark.parametrize(
     "target", ["https://evil.example.org/", "//evil.example.org", "javascript:alert(1)", "/\\evil"]
 )
 def test_nobody_is_sent_to_another_site_after_signing_in(
-    provider: CertifiedProvider, acme: Organisation, target: str
+    provider: OidcProvider, acme: Organisation, target: str
 ) -> None:
     rule(acme, "staff", Role.VIEWER)
     client = visitor()
-    answer = client.get("/accounts/oidc/sign-in", {"next": target})
-    assert finish(client, walk(answer["Location"]))["Location"] == "/"
+    response = client.get("/accounts/oidc/sign-in", {"next": target})
+    assert finish(client, walk(response["Location"]))["Location"] == "/"
 
 
-def test_a_verified_address_takes_its_invitation(provider: CertifiedProvider, alice: Person) -> None:
+def test_a_verified_address_takes_its_invitation(provider: OidcProvider, alice: Person) -> None:
     invitation_create(
         organisation=alice.organisation, email="ada@example.org", role=Role.EDITOR, invited_by=alice.user,
         inviter_role=Role.OWNER,
@@ -94,7 +94,7 @@ def test_a_verified_address_takes_its_invitation(provider: CertifiedProvider, al
     assert Invitation.objects.get().accepted is not None
 
 
-def test_an_expired_invitation_opens_nothing(provider: CertifiedProvider, alice: Person) -> None:
+def test_an_expired_invitation_opens_nothing(provider: OidcProvider, alice: Person) -> None:
     invitation_create(
         organisation=alice.organisation, email="ada@example.org", role=Role.EDITOR, invited_by=alice.user,
         inviter_role=Role.OWNER,
@@ -104,14 +104,14 @@ def test_an_expired_invitation_opens_nothing(provider: CertifiedProvider, alice:
     assert not User.objects.filter(email="ada@example.org").exists()
 
 
-def test_a_person_without_an_organisation_reads_whom_to_ask(provider: CertifiedProvider, acme: Organisation) -> None:
-    answer = sign_in(visitor())
-    assert answer.status_code == 403
-    assert "Ask an owner or admin of your organisation to invite that address" in answer.content.decode()
+def test_a_person_without_an_organisation_reads_whom_to_ask(provider: OidcProvider, acme: Organisation) -> None:
+    response = sign_in(visitor())
+    assert response.status_code == 403
+    assert "Ask an owner or admin of your organisation to invite that address" in response.content.decode()
     assert not User.objects.exists()
 
 
-def test_the_account_is_the_subjects_when_the_address_changes(provider: CertifiedProvider, acme: Organisation) -> None:
+def test_the_account_is_the_subjects_when_the_address_changes(provider: OidcProvider, acme: Organisation) -> None:
     rule(acme, "staff", Role.VIEWER)
     sign_in(visitor())
     user = User.objects.get()
@@ -122,7 +122,7 @@ def test_the_account_is_the_subjects_when_the_address_changes(provider: Certifie
     assert Identity.objects.get().user == user
 
 
-def test_an_unverified_change_of_address_is_not_taken_over(provider: CertifiedProvider, acme: Organisation) -> None:
+def test_an_unverified_change_of_address_is_not_taken_over(provider: OidcProvider, acme: Organisation) -> None:
     rule(acme, "staff", Role.VIEWER)
     sign_in(visitor())
     provider.control(person={**ADA, "email": "lovelace@example.org", "email_verified": False})
@@ -130,25 +130,25 @@ def test_an_unverified_change_of_address_is_not_taken_over(provider: CertifiedPr
     assert User.objects.get().email == "ada@example.org"
 
 
-def test_a_deactivated_person_is_refused(provider: CertifiedProvider, acme: Organisation) -> None:
+def test_a_deactivated_person_is_refused(provider: OidcProvider, acme: Organisation) -> None:
     rule(acme, "staff", Role.VIEWER)
     sign_in(visitor())
     user_deactivate(user=User.objects.get())
-    answer = sign_in(client := visitor())
-    assert (answer.status_code, is_in(client)) == (403, False)
+    response = sign_in(client := visitor())
+    assert (response.status_code, is_in(client)) == (403, False)
 
 
-def test_an_account_of_the_provider_has_no_local_password(provider: CertifiedProvider, acme: Organisation) -> None:
+def test_an_account_of_the_provider_has_no_local_password(provider: OidcProvider, acme: Organisation) -> None:
     rule(acme, "staff", Role.VIEWER)
     sign_in(visitor())
     assert not User.objects.get().has_usable_password()
     for password in ("", "!", PASSWORD):
-        answer = Client().post("/accounts/sign-in", {"email": "ada@example.org", "password": password})
-        assert answer.status_code in (401, 429)
+        response = Client().post("/accounts/sign-in", {"email": "ada@example.org", "password": password})
+        assert response.status_code in (401, 429)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_first_sign_ins_at_once_make_one_account(provider: CertifiedProvider, acme: Organisation) -> None:
+def test_two_first_sign_ins_at_once_make_one_account(provider: OidcProvider, acme: Organisation) -> None:
     rule(acme, "staff", Role.VIEWER)
     clients = [visitor() for _ in range(8)]
     ways = [walk(begin(client)) for client in clients]
@@ -164,28 +164,26 @@ def test_two_first_sign_ins_at_once_make_one_account(provider: CertifiedProvider
     assert (User.objects.count(), Identity.objects.count(), Membership.objects.count()) == (1, 1, 1)
 
 
-def test_who_was_refused_can_sign_in_as_somebody_else(provider: CertifiedProvider, acme: Organisation) -> None:
+def test_who_was_refused_can_sign_in_as_somebody_else(provider: OidcProvider, acme: Organisation) -> None:
     rule(acme, "staff", Role.VIEWER)
     provider.control(person={**ADA, "groups": []})
     client = visitor()
     assert "/accounts/oidc/sign-in?as=another" in sign_in(client).content.decode()
-    assert query_of(begin(client, "/accounts/oidc/sign-in?as=another"))["prompt"] == "login"
-    assert "prompt" not in query_of(begin(client))
+    assert query_read(begin(client, "/accounts/oidc/sign-in?as=another"))["prompt"] == "login"
+    assert "prompt" not in query_read(begin(client))
 
 
 # Linking
 
 
-def test_a_person_with_a_local_account_links_it_and_signs_in_by_either(
-    provider: CertifiedProvider, alice: Person
-) -> None:
+def test_a_person_with_a_local_account_links_it_and_signs_in_by_either(provider: OidcProvider, alice: Person) -> None:
     client = visitor()
     client.force_login(alice.user)
     assert "Link this account" in client.get("/account").content.decode()
     leaving = client.post("/accounts/oidc/link")
     assert leaving.status_code == 200
-    answer = finish(client, walk(leaving.context["address"]))
-    assert (answer.status_code, answer["Location"]) == (302, "/account")
+    response = finish(client, walk(leaving.context["address"]))
+    assert (response.status_code, response["Location"]) == (302, "/account")
     assert Identity.objects.get().user == alice.user
     assert sign_in(fresh := visitor()).status_code == 302
     assert fresh.get("/api/v1/me").json()["user"]["email"] == "alice@example.org"
@@ -220,16 +218,16 @@ def test_a_new_password_says_which_sign_ins_stay_linked(alice: Person, bob: Pers
     assert "login.example.org" in client.get("/account").content.decode()
 
 
-def test_an_identity_belongs_to_one_account(provider: CertifiedProvider, alice: Person, bob: Person) -> None:
+def test_an_identity_belongs_to_one_account(provider: OidcProvider, alice: Person, bob: Person) -> None:
     for person in (alice, bob):
         client = visitor()
         client.force_login(person.user)
-        answer = finish(client, walk(client.post("/accounts/oidc/link").context["address"]))
-    assert answer.status_code == 403
+        response = finish(client, walk(client.post("/accounts/oidc/link").context["address"]))
+    assert response.status_code == 403
     assert Identity.objects.get().user == alice.user
 
 
-def test_linking_needs_the_person_who_asked(provider: CertifiedProvider, alice: Person, bob: Person) -> None:
+def test_linking_needs_the_person_who_asked(provider: OidcProvider, alice: Person, bob: Person) -> None:
     assert visitor().post("/accounts/oidc/link").status_code == 302
     strict = Client(enforce_csrf_checks=True, headers={"Host": "localhost:8000"})
     strict.force_login(alice.user)
@@ -246,7 +244,7 @@ def test_linking_needs_the_person_who_asked(provider: CertifiedProvider, alice: 
     assert not Identity.objects.exists()
 
 
-def test_the_only_way_in_is_not_unlinked(provider: CertifiedProvider, acme: Organisation) -> None:
+def test_the_only_way_in_is_not_unlinked(provider: OidcProvider, acme: Organisation) -> None:
     rule(acme, "staff", Role.VIEWER)
     sign_in(client := visitor())
     assert client.post("/accounts/oidc/unlink", {"identity": str(Identity.objects.get().pk)}).status_code == 409
@@ -256,22 +254,22 @@ def test_the_only_way_in_is_not_unlinked(provider: CertifiedProvider, acme: Orga
 # Signing out
 
 
-@pytest.mark.parametrize("door", ["/accounts/sign-out", "/admin/logout/"])
+@pytest.mark.parametrize("path", ["/accounts/sign-out", "/admin/logout/"])
 def test_signing_out_goes_to_the_provider_with_the_id_token(
-    provider: CertifiedProvider, acme: Organisation, door: str
+    provider: OidcProvider, acme: Organisation, path: str
 ) -> None:
     rule(acme, "staff", Role.ADMIN)
     sign_in(client := visitor())
-    answer = client.post(door)
-    address = answer.context["address"]
+    response = client.post(path)
+    address = response.context["address"]
     assert urlsplit(address).path == "/session/end"
-    query = query_of(address)
+    query = query_read(address)
     assert query["post_logout_redirect_uri"] == f"{PUBLIC}/accounts/sign-in"
     assert query["id_token_hint"].count(".") == 2
     assert (is_in(client), SignIn.objects.count()) == (False, 0)
 
 
-def test_the_provider_ends_one_session_or_all_of_a_person(provider: CertifiedProvider, acme: Organisation) -> None:
+def test_the_provider_ends_one_session_or_all_of_a_person(provider: OidcProvider, acme: Organisation) -> None:
     rule(acme, "staff", Role.VIEWER)
     clients = [visitor() for _ in range(3)]
     for client in clients:
@@ -304,19 +302,17 @@ BAD_LOGOUTS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("name", BAD_LOGOUTS)
-def test_a_logout_that_is_not_the_providers_ends_nothing(
-    provider: CertifiedProvider, acme: Organisation, name: str
-) -> None:
+def test_a_logout_that_is_not_the_providers_ends_nothing(provider: OidcProvider, acme: Organisation, name: str) -> None:
     rule(acme, "staff", Role.VIEWER)
     sign_in(client := visitor())
     changes, key = BAD_LOGOUTS[name]
     token = provider.mint(logout_claims(**changes), key=key)
-    answer = visitor().post("/accounts/oidc/logout", {"logout_token": token})
-    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+    response = visitor().post("/accounts/oidc/logout", {"logout_token": token})
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
     assert is_in(client)
 
 
-def test_a_logout_without_a_token_is_refused(provider: CertifiedProvider) -> None:
+def test_a_logout_without_a_token_is_refused(provider: OidcProvider) -> None:
     for token in ("", "a", "a.b.c", "ü.ü.ü", "\0"):
         assert visitor().post("/accounts/oidc/logout", {"logout_token": token}).status_code == 400
     assert visitor().get("/accounts/oidc/logout").status_code == 405

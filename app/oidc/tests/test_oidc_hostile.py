@@ -1,4 +1,4 @@
-"""A certified provider that misbehaves: nobody gets in, nothing changes, and the answer is a plain page in seconds."""
+"""A certified provider that misbehaves: nobody is signed in, nothing changes, and a plain page comes within seconds."""
 
 import time
 from collections.abc import Callable
@@ -12,9 +12,9 @@ from django.test import Client
 from app.accounts.choices import Role
 from app.accounts.models import ClaimRule, Identity, Invitation, Membership, Organisation, SignIn, User
 from app.accounts.services import invitation_create
-from app.oidc.tests.certified import (
+from app.oidc.tests.oidc_provider import (
     ADA,
-    CertifiedProvider,
+    OidcProvider,
     begin,
     certified,
     changed,
@@ -34,18 +34,18 @@ pytestmark = [needs_node, pytest.mark.django_db]
 DISCOVERY = "/.well-known/openid-configuration"
 JWKS, TOKEN, USERINFO = "/jwks", "/token", "/me"
 HOUR = 3600
-# A hanging provider is given 5 s; a busy machine needs some more for the rest.
+# The limit for a hanging provider is 5 s; a busy machine needs some more for the rest.
 LIMIT_S = 15
 
 
 @dataclass(frozen=True)
 class Login:
-    """A login that must be refused. `control`: the provider's orders, or a function of the moment that gives them."""
+    """A login that must be refused. `control`: a function that returns the provider's behaviour."""
 
     control: Callable[[], dict[str, Any]] = dict
-    way_there: Callable[[str], str] = field(default=lambda address: address)
-    way_back: Callable[[str], str] = field(default=lambda address: address)
-    before: Callable[[CertifiedProvider, Client], None] = field(default=lambda provider, client: None)
+    redirect: Callable[[str], str] = field(default=lambda address: address)
+    callback: Callable[[str], str] = field(default=lambda address: address)
+    before: Callable[[OidcProvider, Client], None] = field(default=lambda provider, client: None)
 
 
 def claims(**changes: Any) -> Callable[[], dict[str, Any]]:
@@ -61,23 +61,23 @@ def signed(key: str, **header: Any) -> Callable[[], dict[str, Any]]:
 
 
 def person(**changes: Any) -> Callable[[], dict[str, Any]]:
-    told = {name: value for name, value in {**ADA, **changes}.items() if value is not None}
-    return lambda: {"person": told}
+    attributes = {name: value for name, value in {**ADA, **changes}.items() if value is not None}
+    return lambda: {"person": attributes}
 
 
-def answers(path: str, **answer: Any) -> Callable[[], dict[str, Any]]:
-    return lambda: {"answers": {path: answer}}
+def responses(path: str, **response: Any) -> Callable[[], dict[str, Any]]:
+    return lambda: {"answers": {path: response}}
 
 
 def hangs(path: str) -> Callable[[], dict[str, Any]]:
     return lambda: {"hang": [path]}
 
 
-def way_back(**changes: str | None) -> Callable[[str], str]:
+def callback(**changes: str | None) -> Callable[[str], str]:
     return lambda address: changed(address, **changes)
 
 
-def known_as_ada(provider: CertifiedProvider, client: Client) -> None:
+def known_as_ada(provider: OidcProvider, client: Client) -> None:
     assert sign_in(visitor()).status_code == 302
 
 
@@ -92,17 +92,17 @@ LOGINS = {
     "another nonce": Login(claims(nonce="guessed")),
     "no nonce": Login(claims(nonce=None)),
     "a nonce that is a list": Login(claims(nonce=["guessed"])),
-    "another state": Login(way_back=way_back(state="guessed")),
-    "no state": Login(way_back=way_back(state=None)),
-    "no code": Login(way_back=way_back(code=None)),
-    "another code": Login(way_back=way_back(code="guessed")),
-    "a code with NUL": Login(way_back=way_back(code="a\0b")),
-    "an answer of another provider": Login(way_back=way_back(iss="https://evil.example.org")),
-    "an error instead of a code": Login(way_back=way_back(code=None, error="server_error")),
+    "another state": Login(callback=callback(state="guessed")),
+    "no state": Login(callback=callback(state=None)),
+    "no code": Login(callback=callback(code=None)),
+    "another code": Login(callback=callback(code="guessed")),
+    "a code with NUL": Login(callback=callback(code="a\0b")),
+    "an answer of another provider": Login(callback=callback(iss="https://evil.example.org")),
+    "an error instead of a code": Login(callback=callback(code=None, error="server_error")),
     "no PKCE at the provider": Login(
-        lambda: {"pkce": False}, way_there=lambda there: changed(there, code_challenge=None, code_challenge_method=None)
+        lambda: {"pkce": False}, redirect=lambda there: changed(there, code_challenge=None, code_challenge_method=None)
     ),
-    "another PKCE challenge": Login(way_there=lambda there: changed(there, code_challenge="A" * 43)),
+    "another PKCE challenge": Login(redirect=lambda there: changed(there, code_challenge="A" * 43)),
     "alg none": Login(signed("none")),
     "alg none in capitals": Login(signed("none", alg="NONE")),
     "no signature": Login(signed("signature-cut")),
@@ -121,7 +121,7 @@ LOGINS = {
     "a subject that is too long": Login(claims(sub="a" * 256)),
     "an at_hash of another access token": Login(claims(at_hash="AAAAAAAAAAAAAAAAAAAAAA")),
     "userinfo about somebody else": Login(lambda: {"userinfo": {"sub": "bea"}}),
-    "userinfo about nobody": Login(answers(USERINFO, body="{}")),
+    "userinfo about nobody": Login(responses(USERINFO, body="{}")),
     "an address that is not verified": Login(person(email_verified=False)),
     "an address of which nobody says whether it is verified": Login(person(email_verified=None)),
     "verified with a word": Login(person(email_verified="yes")),
@@ -136,36 +136,36 @@ LOGINS = {
     "JWKS that hang": Login(hangs(JWKS)),
     "a token endpoint that hangs": Login(hangs(TOKEN)),
     "userinfo that hangs": Login(hangs(USERINFO)),
-    "JWKS that are garbage": Login(answers(JWKS, body="<html>")),
-    "JWKS that are another shape": Login(answers(JWKS, body='{"keys": [1, {"kty": "RSA", "kid": "signing"}]}')),
-    "no JWKS": Login(answers(JWKS, status=500)),
-    "a token answer that is garbage": Login(answers(TOKEN, body="garbage")),
-    "a token answer that is a list": Login(answers(TOKEN, body="[]")),
-    "a token answer without tokens": Login(answers(TOKEN, body="{}")),
+    "JWKS that are garbage": Login(responses(JWKS, body="<html>")),
+    "JWKS that are another shape": Login(responses(JWKS, body='{"keys": [1, {"kty": "RSA", "kid": "signing"}]}')),
+    "no JWKS": Login(responses(JWKS, status=500)),
+    "a token answer that is garbage": Login(responses(TOKEN, body="garbage")),
+    "a token answer that is a list": Login(responses(TOKEN, body="[]")),
+    "a token answer without tokens": Login(responses(TOKEN, body="{}")),
     "an ID token that is none": Login(
-        answers(TOKEN, body='{"access_token": "a", "token_type": "Bearer", "id_token": "a.b.c"}')
+        responses(TOKEN, body='{"access_token": "a", "token_type": "Bearer", "id_token": "a.b.c"}')
     ),
     "an ID token that is a number": Login(
-        answers(TOKEN, body='{"access_token": "a", "token_type": "Bearer", "id_token": 7}')
+        responses(TOKEN, body='{"access_token": "a", "token_type": "Bearer", "id_token": 7}')
     ),
-    "a token endpoint that fails": Login(answers(TOKEN, status=500, body="")),
+    "a token endpoint that fails": Login(responses(TOKEN, status=500, body="")),
     "a token endpoint that leads elsewhere": Login(
-        answers(TOKEN, status=307, headers={"Location": "http://127.0.0.1:9/steal"})
+        responses(TOKEN, status=307, headers={"Location": "http://127.0.0.1:9/steal"})
     ),
-    "a huge token answer": Login(answers(TOKEN, bytes=50_000_000)),
-    "huge JWKS": Login(answers(JWKS, bytes=50_000_000)),
-    "huge userinfo": Login(answers(USERINFO, bytes=50_000_000)),
+    "a huge token answer": Login(responses(TOKEN, bytes=50_000_000)),
+    "huge JWKS": Login(responses(JWKS, bytes=50_000_000)),
+    "huge userinfo": Login(responses(USERINFO, bytes=50_000_000)),
 }
 
 
 @pytest.fixture
 def staff(acme: Organisation) -> ClaimRule:
-    """What lets Ada in."""
+    """Make the rule that admits Ada."""
     return ClaimRule.objects.create(organisation=acme, claim="groups", value="staff", role=Role.VIEWER)
 
 
 def accounts() -> list[list[tuple[Any, ...]]]:
-    """Every row that says who somebody is and what they may do."""
+    """Return every row that identifies a person or gives them a right."""
     tables: list[tuple[Any, list[str]]] = [
         (User, ["pk", "email", "password", "is_active"]),
         (Identity, ["pk", "user", "issuer", "subject"]),
@@ -176,15 +176,15 @@ def accounts() -> list[list[tuple[Any, ...]]]:
     return [sorted(model.objects.values_list(*names), key=str) for model, names in tables]
 
 
-def check_refused(answer: Any) -> None:
-    assert 400 <= answer.status_code < 500, answer.content.decode()
-    assert answer["Content-Type"].startswith("text/html")
-    words = answer.content.decode()
-    assert "Signing in did not work" in words or "You cannot sign in here yet" in words
-    assert "Back to signing in" in words
+def check_refused(response: Any) -> None:
+    assert 400 <= response.status_code < 500, response.content.decode()
+    assert response["Content-Type"].startswith("text/html")
+    page = response.content.decode()
+    assert "Signing in did not work" in page or "You cannot sign in here yet" in page
+    assert "Back to signing in" in page
 
 
-def test_an_honest_login_succeeds(provider: CertifiedProvider, staff: ClaimRule) -> None:
+def test_an_honest_login_succeeds(provider: OidcProvider, staff: ClaimRule) -> None:
     client = visitor()
     assert sign_in(client, "/accounts/oidc/sign-in?next=/documents")["Location"] == "/documents"
     assert is_in(client)
@@ -194,16 +194,16 @@ def test_an_honest_login_succeeds(provider: CertifiedProvider, staff: ClaimRule)
 
 
 @pytest.mark.parametrize("name", LOGINS)
-def test_a_hostile_login_is_refused(provider: CertifiedProvider, staff: ClaimRule, alice: Person, name: str) -> None:
+def test_a_hostile_login_is_refused(provider: OidcProvider, staff: ClaimRule, alice: Person, name: str) -> None:
     login, client = LOGINS[name], visitor()
     login.before(provider, client)
     before = accounts()
     provider.control(**login.control())
-    address = login.way_back(walk(login.way_there(begin(client))))
-    asked_at = time.monotonic()
-    answer = finish(client, address)
-    assert time.monotonic() - asked_at < LIMIT_S
-    check_refused(answer)
+    address = login.callback(walk(login.redirect(begin(client))))
+    started = time.monotonic()
+    response = finish(client, address)
+    assert time.monotonic() - started < LIMIT_S
+    check_refused(response)
     assert SESSION_KEY not in client.session
     assert not is_in(client)
     assert accounts() == before
@@ -211,46 +211,46 @@ def test_a_hostile_login_is_refused(provider: CertifiedProvider, staff: ClaimRul
 
 BROKEN_BEGINNINGS = {
     "discovery that hangs": hangs(DISCOVERY),
-    "discovery that is garbage": answers(DISCOVERY, body="<html>no</html>"),
-    "discovery that is a list": answers(DISCOVERY, body="[]"),
-    "discovery of another issuer": answers(DISCOVERY, body='{"issuer": "https://evil.example.org"}'),
+    "discovery that is garbage": responses(DISCOVERY, body="<html>no</html>"),
+    "discovery that is a list": responses(DISCOVERY, body="[]"),
+    "discovery of another issuer": responses(DISCOVERY, body='{"issuer": "https://evil.example.org"}'),
     "discovery without addresses": lambda: {"issuer_only": True},
-    "huge discovery": answers(DISCOVERY, bytes=50_000_000),
-    "discovery that leads elsewhere": answers(DISCOVERY, status=302, headers={"Location": "http://127.0.0.1:9/"}),
-    "discovery that fails": answers(DISCOVERY, status=503),
+    "huge discovery": responses(DISCOVERY, bytes=50_000_000),
+    "discovery that leads elsewhere": responses(DISCOVERY, status=302, headers={"Location": "http://127.0.0.1:9/"}),
+    "discovery that fails": responses(DISCOVERY, status=503),
 }
 
 
 @pytest.mark.parametrize("name", BROKEN_BEGINNINGS)
-def test_a_sign_in_that_cannot_begin_is_a_plain_page(provider: CertifiedProvider, name: str) -> None:
-    orders = BROKEN_BEGINNINGS[name]()
-    if orders.pop("issuer_only", False):
-        orders["answers"] = {DISCOVERY: {"body": f'{{"issuer": "{provider.issuer}", "jwks_uri": "javascript:1"}}'}}
-    provider.control(**orders)
-    asked_at = time.monotonic()
+def test_a_sign_in_that_cannot_begin_is_a_plain_page(provider: OidcProvider, name: str) -> None:
+    behaviour = BROKEN_BEGINNINGS[name]()
+    if behaviour.pop("issuer_only", False):
+        behaviour["answers"] = {DISCOVERY: {"body": f'{{"issuer": "{provider.issuer}", "jwks_uri": "javascript:1"}}'}}
+    provider.control(**behaviour)
+    started = time.monotonic()
     check_refused(visitor().get("/accounts/oidc/sign-in"))
-    assert time.monotonic() - asked_at < LIMIT_S
+    assert time.monotonic() - started < LIMIT_S
 
 
-def test_an_answer_is_taken_once(provider: CertifiedProvider, staff: ClaimRule) -> None:
+def test_an_answer_is_taken_once(provider: OidcProvider, staff: ClaimRule) -> None:
     client = visitor()
-    way = walk(begin(client))
-    assert finish(client, way).status_code == 302
+    address = walk(begin(client))
+    assert finish(client, address).status_code == 302
     before = accounts()
-    check_refused(finish(client, way))
-    check_refused(finish(visitor(), way))
+    check_refused(finish(client, address))
+    check_refused(finish(visitor(), address))
     assert accounts() == before
 
 
-def test_an_answer_is_taken_by_the_browser_that_asked(provider: CertifiedProvider, staff: ClaimRule) -> None:
-    way = walk(begin(visitor()))
+def test_an_answer_is_taken_by_the_browser_that_asked(provider: OidcProvider, staff: ClaimRule) -> None:
+    address = walk(begin(visitor()))
     victim = visitor()
     begin(victim)
-    check_refused(finish(victim, way))
+    check_refused(finish(victim, address))
     assert not is_in(victim)
 
 
-def test_an_invitation_does_not_open_somebody_elses_account(provider: CertifiedProvider, alice: Person) -> None:
+def test_an_invitation_does_not_open_somebody_elses_account(provider: OidcProvider, alice: Person) -> None:
     invitation_create(
         organisation=alice.organisation,
         email="alice@example.org",
@@ -264,10 +264,10 @@ def test_an_invitation_does_not_open_somebody_elses_account(provider: CertifiedP
     assert accounts() == before
 
 
-def test_a_provider_that_hangs_is_not_asked_again_at_once(provider: CertifiedProvider, staff: ClaimRule) -> None:
+def test_a_provider_that_hangs_is_not_asked_again_at_once(provider: OidcProvider, staff: ClaimRule) -> None:
     provider.control(hang=[DISCOVERY])
     check_refused(visitor().get("/accounts/oidc/sign-in"))
-    asked_at = time.monotonic()
+    started = time.monotonic()
     check_refused(visitor().get("/accounts/oidc/sign-in"))
-    assert time.monotonic() - asked_at < 2
-    assert provider.asked()[DISCOVERY] == 1
+    assert time.monotonic() - started < 2
+    assert provider.request_counts()[DISCOVERY] == 1

@@ -27,24 +27,24 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeBox]:
     box.realm = Realm(box.address)  # type: ignore[attr-defined]
     try:
         box.start(
-            REFDESK_OIDC_ISSUER=realm_of(box).issuer,
+            REFDESK_OIDC_ISSUER=realm_get(box).issuer,
             REFDESK_OIDC_CLIENT_ID="refdesk",
             REFDESK_OIDC_CLIENT_SECRET=SECRET,
         )
         yield box
     finally:
         box.stop()
-        realm_of(box).remove()
+        realm_get(box).remove()
 
 
-def realm_of(box: WholeBox) -> Realm:
+def realm_get(box: WholeBox) -> Realm:
     realm: Realm = box.realm  # type: ignore[attr-defined]
     return realm
 
 
 @pytest.fixture(scope="module")
 def rules(box: WholeBox, browser: Browser) -> None:
-    """The owner, who has the local account, says in the admin which groups are let in."""
+    """Make the rules that admit groups, in the admin, as the owner with the local account."""
     page = browser.new_page()
     page.goto(box.address)
     page.get_by_text("Local account").click()
@@ -78,7 +78,7 @@ def provider_sign_in(page: Page, box: WholeBox, name: str) -> None:
 
 
 def sign_out(page: Page) -> None:
-    """Out here, then at Keycloak, and back."""
+    """Sign out here, then at Keycloak, and follow the redirect back."""
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
 
@@ -94,8 +94,8 @@ def me(page: Page) -> Any:
 def status_with(box: WholeBox, token: str, path: str = "/api/v1/me") -> int:
     request = urllib.request.Request(box.address + path, headers={"Authorization": f"Bearer {token}"})
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return int(answer.status)
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return int(response.status)
     except urllib.error.HTTPError as error:
         return error.code
 
@@ -112,7 +112,7 @@ def test_the_realm_file_has_no_people_and_no_secret() -> None:
 @needs_keycloak
 @needs_browser
 def test_a_person_signs_in_out_and_in_again(box: WholeBox, rules: None, context: BrowserContext) -> None:
-    realm_of(box).user_add("erin", "refdesk-editors")
+    realm_get(box).user_add("erin", "refdesk-editors")
     page = context.new_page()
     provider_sign_in(page, box, "erin")
     signed_in(page)
@@ -130,7 +130,7 @@ def test_a_person_signs_in_out_and_in_again(box: WholeBox, rules: None, context:
 @needs_keycloak
 @needs_browser
 def test_keycloak_ends_a_session_and_its_stream(box: WholeBox, rules: None, context: BrowserContext) -> None:
-    user = realm_of(box).user_add("frank", "refdesk-viewers")
+    user = realm_get(box).user_add("frank", "refdesk-viewers")
     page = context.new_page()
     provider_sign_in(page, box, "frank")
     signed_in(page)
@@ -146,7 +146,7 @@ def test_keycloak_ends_a_session_and_its_stream(box: WholeBox, rules: None, cont
         }"""
     )
     page.wait_for_function("() => window.stream === 200")
-    realm_of(box).sign_out(user)
+    realm_get(box).sign_out(user)
     told_at = time.monotonic()
     assert me(page)["error"]["code"] == "not_signed_in"
     page.wait_for_function("() => window.stream === 'ended'", timeout=30_000)
@@ -160,17 +160,17 @@ def test_keycloak_ends_a_session_and_its_stream(box: WholeBox, rules: None, cont
 def test_a_group_that_is_taken_away_takes_the_membership(
     box: WholeBox, rules: None, browser: Browser, context: BrowserContext
 ) -> None:
-    user = realm_of(box).user_add("grace", "refdesk-editors", "refdesk-viewers")
+    user = realm_get(box).user_add("grace", "refdesk-editors", "refdesk-viewers")
     page = context.new_page()
     provider_sign_in(page, box, "grace")
     signed_in(page)
     assert me(page)["role"] == "editor"
-    realm_of(box).group_leave(user, "refdesk-editors")
+    realm_get(box).group_leave(user, "refdesk-editors")
     sign_out(page)
     provider_sign_in(page, box, "grace")
     signed_in(page)
     assert me(page)["role"] == "viewer"
-    realm_of(box).group_leave(user, "refdesk-viewers")
+    realm_get(box).group_leave(user, "refdesk-viewers")
     sign_out(page)
     provider_sign_in(page, box, "grace")
     expect(page.get_by_role("heading", name="You cannot sign in here yet")).to_be_visible()
@@ -181,7 +181,7 @@ def test_a_group_that_is_taken_away_takes_the_membership(
 @needs_keycloak
 @needs_browser
 def test_the_api_takes_an_access_token_made_for_refdesk(box: WholeBox, rules: None, context: BrowserContext) -> None:
-    realm = realm_of(box)
+    realm = realm_get(box)
     realm.user_add("heidi", "refdesk-viewers")
     realm.program_add("notebook", for_refdesk=True)
     realm.program_add("elsewhere", for_refdesk=False)
@@ -200,7 +200,7 @@ def test_the_api_takes_an_access_token_made_for_refdesk(box: WholeBox, rules: No
 def test_an_address_that_keycloak_does_not_vouch_for_opens_nothing(
     box: WholeBox, rules: None, context: BrowserContext
 ) -> None:
-    realm_of(box).user_add("ivan", "refdesk-viewers", verified=False)
+    realm_get(box).user_add("ivan", "refdesk-viewers", verified=False)
     page = context.new_page()
     provider_sign_in(page, box, "ivan")
     expect(page.get_by_role("heading", name="You cannot sign in here yet")).to_be_visible()

@@ -1,7 +1,5 @@
 """Claim rules: which roles a certified provider gives, in which organisations."""
 
-from typing import Any
-
 import pytest
 
 from app.accounts.choices import Role
@@ -9,9 +7,10 @@ from app.accounts.models import ClaimRule, Membership, Organisation, User
 from app.accounts.services import membership_create
 from app.audit.models import AuditEntry
 from app.oidc.claim_rules import claim_fits
-from app.oidc.tests.certified import (
+from app.oidc.tests.claims import roles, rule
+from app.oidc.tests.oidc_provider import (
     ADA,
-    CertifiedProvider,
+    OidcProvider,
     certified,
     is_in,
     needs_node,
@@ -19,35 +18,35 @@ from app.oidc.tests.certified import (
     sign_in,
     visitor,
 )
-from app.oidc.tests.claims import roles, rule
 
 __all__ = ["certified", "provider"]  # fixtures
 pytestmark = [needs_node, pytest.mark.django_db]
 
 
-@pytest.mark.parametrize(
-    ("claims", "claim", "value", "fits"),
-    [
-        ({"groups": ["a", "b"]}, "groups", "b", True),
-        ({"groups": ["a", "b"]}, "groups", "B", False),
-        ({"groups": "b"}, "groups", "b", True),
-        ({"groups": "bb"}, "groups", "b", False),
-        ({"realm_access": {"roles": ["x"]}}, "realm_access.roles", "x", True),
-        ({"https://example.org/roles": ["x"]}, "https://example.org/roles", "x", True),
-        ({"https://example.org/app": {"roles": ["x"]}}, "https://example.org/app.roles", "x", True),
-        ({"level": 3, "staff": True}, "level", "3", True),
-        ({"level": 3, "staff": True}, "staff", "true", True),
-        ({"groups": {"b": 1}}, "groups", "b", False),
-        ({"groups": [["b"], None, {"b": 1}]}, "groups", "b", False),
-        ({}, "groups", "None", False),
-    ],
-)
-def test_a_rule_fits_a_value_at_a_path(claims: Any, claim: str, value: str, fits: bool) -> None:
-    assert claim_fits(claims, claim=claim, value=value) is fits
+VALUES = [
+    ({"groups": ["a", "b"]}, "groups", "b", True),
+    ({"groups": ["a", "b"]}, "groups", "B", False),
+    ({"groups": "b"}, "groups", "b", True),
+    ({"groups": "bb"}, "groups", "b", False),
+    ({"realm_access": {"roles": ["x"]}}, "realm_access.roles", "x", True),
+    ({"https://example.org/roles": ["x"]}, "https://example.org/roles", "x", True),
+    ({"https://example.org/app": {"roles": ["x"]}}, "https://example.org/app.roles", "x", True),
+    ({"level": 3, "staff": True}, "level", "3", True),
+    ({"level": 3, "staff": True}, "staff", "true", True),
+    ({"groups": {"b": 1}}, "groups", "b", False),
+    ({"groups": [["b"], None, {"b": 1}]}, "groups", "b", False),
+    ({}, "groups", "None", False),
+]
+
+
+def test_a_rule_fits_a_value_at_a_path(subtests: pytest.Subtests) -> None:
+    for claims, claim, value, fits in VALUES:
+        with subtests.test(claims=claims, claim=claim):
+            assert claim_fits(claims, claim=claim, value=value) is fits
 
 
 def test_rules_give_the_highest_role_in_each_organisation(
-    provider: CertifiedProvider, acme: Organisation, other: Organisation
+    provider: OidcProvider, acme: Organisation, other: Organisation
 ) -> None:
     rule(acme, "staff", Role.VIEWER)
     rule(acme, "chiefs", Role.ADMIN)
@@ -58,7 +57,7 @@ def test_rules_give_the_highest_role_in_each_organisation(
 
 
 def test_an_address_that_the_provider_does_not_vouch_for_fits_no_rule(
-    provider: CertifiedProvider, acme: Organisation, other: Organisation
+    provider: OidcProvider, acme: Organisation, other: Organisation
 ) -> None:
     rule(acme, "staff", Role.VIEWER)
     rule(other, "boss@example.org", Role.OWNER, claim="email")
@@ -75,7 +74,7 @@ def test_an_address_that_the_provider_does_not_vouch_for_fits_no_rule(
 
 
 def test_what_a_rule_gave_changes_and_goes_with_the_claim(
-    provider: CertifiedProvider, acme: Organisation, other: Organisation
+    provider: OidcProvider, acme: Organisation, other: Organisation
 ) -> None:
     rule(acme, "staff", Role.VIEWER)
     rule(acme, "chiefs", Role.ADMIN)
@@ -89,15 +88,15 @@ def test_what_a_rule_gave_changes_and_goes_with_the_claim(
     sign_in(visitor())
     assert roles() == {"acme": ("viewer", True)}
     provider.control(person={**ADA, "groups": []})
-    answer = sign_in(client := visitor())
-    assert (answer.status_code, is_in(client), roles()) == (403, False, {})
-    told = AuditEntry.objects.filter(organisation=acme.pk, actor_kind="provider").order_by("number")
-    assert list(told.values_list("action", flat=True)) == [
+    response = sign_in(client := visitor())
+    assert (response.status_code, is_in(client), roles()) == (403, False, {})
+    entries = AuditEntry.objects.filter(organisation=acme.pk, actor_kind="provider").order_by("number")
+    assert list(entries.values_list("action", flat=True)) == [
         "user.create", "membership.create", "membership.update", "membership.delete"
     ]  # fmt: skip
 
 
-def test_what_a_person_gave_is_not_the_rules_to_take(provider: CertifiedProvider, acme: Organisation) -> None:
+def test_what_a_person_gave_is_not_the_rules_to_take(provider: OidcProvider, acme: Organisation) -> None:
     rule(acme, "staff", Role.VIEWER)
     sign_in(visitor())
     membership_create(organisation=acme, user=User.objects.get(), role=Role.EDITOR)
@@ -108,7 +107,7 @@ def test_what_a_person_gave_is_not_the_rules_to_take(provider: CertifiedProvider
     assert roles() == {"acme": ("editor", False)}
 
 
-def test_the_last_owner_stays(provider: CertifiedProvider, acme: Organisation) -> None:
+def test_the_last_owner_stays(provider: OidcProvider, acme: Organisation) -> None:
     rule(acme, "staff", Role.OWNER)
     sign_in(visitor())
     provider.control(person={**ADA, "groups": []})

@@ -29,7 +29,7 @@ def run(checks: Mapping[str, Check]) -> Iterator[Finding]:
 
 
 def services() -> Iterator[Finding]:
-    """Those of the running box, or why they cannot be asked."""
+    """Return the findings of the running box, or the reason why it cannot be asked."""
     running = Box(Path(env.read("REFDESK_DATA"))).running()
     if running is None and env.read("REFDESK_DATABASE_URL") is None:
         yield warning("refdesk", "is not running here: its engines were not asked", "scripts/start starts it.")
@@ -76,7 +76,7 @@ def look(asked: argparse.Namespace) -> Iterator[Finding]:
 
 
 def show(findings: Iterator[Finding]) -> bool:
-    """As they come; whether there is a problem."""
+    """Print findings as they come; return whether there is a problem."""
     worst = False
     for one in findings:
         todo = f". {one.todo}" if one.todo else ""

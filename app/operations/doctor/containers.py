@@ -71,7 +71,7 @@ def services_check() -> Iterator[Finding]:
 
 
 def gpu_check() -> Iterator[Finding]:
-    """Only where a profile asks for one."""
+    """Check the GPU, where a profile asks for one."""
     _, profiles = _ask("docker", "compose", "config", "--format", "json")
     if not re.search(r'"(capabilities|devices)"\s*:\s*\[[^\]]*(gpu|/dev/kfd)', profiles):
         return
@@ -97,7 +97,7 @@ def gpu_check() -> Iterator[Finding]:
 
 
 def inside_check() -> Iterator[Finding]:
-    """What the web container sees of the other services."""
+    """Check the other services from inside the web container."""
     command = [
         "docker",
         "compose",
@@ -122,7 +122,7 @@ def inside_check() -> Iterator[Finding]:
 
 
 def stack_runs() -> bool:
-    """Whether the appliance of this folder is there; another folder's has the same name."""
+    """Return whether the appliance of this folder is there; another folder's has the same name."""
     here = f"label=com.docker.compose.project.working_dir={ROOT}"
     status, said = _ask("docker", "ps", "--all", "--quiet", "--filter", here)
     return status == 0 and bool(said)

@@ -1,4 +1,4 @@
-"""What the doctor says: one line for each thing it looked at. Standard library only, for a machine without packages."""
+"""Findings of the doctor: one line for each check. Standard library only, for a machine without packages."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """todo: what to do about it; empty when all is well."""
+    """A result of a check. todo: the advice; empty when all is well."""
 
     name: str
     state: State
@@ -37,7 +37,7 @@ Check = Callable[[], Iterable[Finding]]
 
 
 def found(name: str, check: Check) -> Iterator[Finding]:
-    """A check's findings; one that breaks is a finding too, and the others still run."""
+    """Run a check and yield its findings; a check that breaks is a finding too, and the others still run."""
     try:
         yield from check()
     except Exception as error:

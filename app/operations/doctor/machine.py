@@ -1,4 +1,4 @@
-"""What a machine must have, whether or not Refdesk is installed on it: standard library only."""
+"""Checks of a machine, whether or not Refdesk is installed on it: standard library only."""
 
 import ctypes
 import os
@@ -91,7 +91,7 @@ def memory_check() -> Iterator[Finding]:
 
 
 def memory_here() -> tuple[int, int]:
-    """Bytes in all and free, of the machine or of the container if that has less."""
+    """Return total and free bytes of memory, of the machine or of the container if that has less."""
     facts = {}
     for line in Path("/proc/meminfo").read_text().splitlines():
         name, _, rest = line.partition(":")
@@ -167,7 +167,7 @@ def folder_check() -> Iterator[Finding]:
 
 
 def _open_secrets(folder: Path) -> Path | None:
-    """A secret that others on this machine can read."""
+    """Check for secrets that other users of this machine can read."""
     if folder.stat().st_mode & stat.S_IXOTH == 0 == folder.stat().st_mode & stat.S_IXGRP:
         return None
     secrets = [*folder.glob("secrets/*"), *folder.glob("postgres/*.password"), folder / "run" / "environment.json"]
@@ -192,7 +192,7 @@ def clock_check() -> Iterator[Finding]:
 
 
 def _clock_state() -> int:
-    """What the kernel says of its clock: 5 when nobody disciplines it, below 0 when it does not tell."""
+    """Return the kernel's state of its clock: 5 when nothing synchronises it, below 0 when it does not tell."""
     # struct timex, its first field 0: only asked.
     return int(ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.create_string_buffer(256)))
 
@@ -220,7 +220,7 @@ def port_check() -> Iterator[Finding]:
 
 
 def programs_check() -> Iterator[Finding]:
-    """The engines' own code, tried in a process that may die of it."""
+    """Try the engines' own code in a process that may die of it."""
     code = "import numpy, onnxruntime, qdrant_edge, psycopg, django"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     if done.returncode < 0:

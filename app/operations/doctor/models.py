@@ -7,7 +7,7 @@ from app.errors import RefdeskError, Upstream
 from app.lib.http import http_session_close
 from app.llm.endpoint import Endpoint, ModelInfo
 from app.llm.ollama import InstalledModel, OllamaServer
-from app.llm.providers.served import same_model
+from app.llm.providers.server_info import same_model
 from app.llm.routing import endpoint_default, model_info
 from app.operations.doctor.findings import Finding, ok, warning
 

@@ -1,4 +1,4 @@
-"""What Refdesk talks to, asked by the same doors that it uses itself. Needs Django's settings."""
+"""Checks of the services that Refdesk uses, by the same clients. Needs Django's settings."""
 
 import contextlib
 import socket
@@ -120,7 +120,9 @@ def mail_server_check() -> Iterator[Finding]:
     try:
         mail_check()
     except MailFailed as error:
-        yield problem("mail", str(error), "Correct REFDESK_SMTP_URL: host, port, and user:password@ if it wants them.")
+        yield problem(
+            "mail", error.message, "Correct REFDESK_SMTP_URL: host, port, and user:password@ if it wants them."
+        )
     else:
         yield ok("mail", "the server takes us")
 
@@ -146,7 +148,7 @@ def oidc_check() -> Iterator[Finding]:
 
 
 def address_check() -> Iterator[Finding]:
-    """The public address, as a browser sees it from here."""
+    """Check the public address as a browser on this machine sees it."""
     parts = urlsplit(settings.PUBLIC_URL)
     host = parts.hostname or ""
     try:
@@ -189,7 +191,7 @@ def address_check() -> Iterator[Finding]:
 
 
 def outside_clock_check() -> Iterator[Finding]:
-    """The clocks of those that compare times with ours."""
+    """Compare our clock with those of the services that compare times with ours."""
     for name, address in (("the sign-in provider", settings.OIDC_ISSUER), ("the file store", settings.S3_URL)):
         if not address:
             continue

@@ -1,4 +1,4 @@
-"""`scripts/smoke`: what a person does with the appliance, done on the one that runs, and nothing left behind."""
+"""`scripts/smoke`: uses the running appliance as a person does, and leaves nothing behind."""
 
 import argparse
 import os
@@ -54,7 +54,7 @@ def main() -> int:
 
 
 def attempt(run: Run) -> None:
-    """With a browser and a folder of its own."""
+    """Run the steps with a browser and a folder of their own."""
     with (
         tempfile.TemporaryDirectory(prefix="refdesk-smoke-") as folder,
         sync_playwright() as playwright,

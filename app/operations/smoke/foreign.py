@@ -1,4 +1,4 @@
-"""Whether a stack may be erased: it holds nothing of anybody's."""
+"""Checks that a stack holds nobody's data before it is erased."""
 
 import json
 
@@ -8,7 +8,7 @@ from app.operations.smoke.steps import Failed
 
 
 def foreign_refuse(stack: Stack, keycloak: Keycloak) -> None:
-    """Raises Failed when the stack holds what neither the first start nor smoke made: that would be erased."""
+    """Check that the stack holds only what the first start and smoke made. Raises Failed."""
     found = [f"{number} {name}" for name, number in json.loads(stack.manage("smoke_traces", "--foreign")).items()]
     people = keycloak.others()
     found += [f"{len(people)} people in Keycloak"] if people else []

@@ -1,4 +1,4 @@
-"""A person of the stack's Keycloak, made and removed by its admin API, through the proxy like everybody else."""
+"""Makes and removes a person of the stack's Keycloak by its admin API, through the proxy."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ PATIENCE_S = 30.0
 
 
 class Keycloak:
-    """The realm `refdesk`; `address` is Refdesk's public one."""
+    """The realm `refdesk`; `address` is the public address of Refdesk."""
 
     def __init__(self, address: str, admin: str, password: str, *, insecure: bool) -> None:
         self.base, self._admin, self._password = f"{address}/auth", admin, password

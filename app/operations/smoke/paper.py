@@ -1,4 +1,4 @@
-"""The document that smoke uploads: a PDF of one page about a thing that no other document knows."""
+"""The document that smoke uploads: a PDF of one page about a thing that is in no other document."""
 
 import io
 import secrets
@@ -20,7 +20,7 @@ class Paper:
 
 
 def paper_make(word: str) -> Paper:
-    """`word` is this run's: letters and digits that are in no other document."""
+    """Make the PDF. word: letters and digits of this run, in no other document."""
     thing = f"Zarvo{word}"
     number = f"{secrets.randbelow(9000) + 1000}"
     lines = [

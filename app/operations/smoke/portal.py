@@ -47,7 +47,7 @@ def chromium(playwright: Playwright, *, root: bool) -> Iterator[Browser]:
 
 
 class Portal:
-    """One browser of one person, who is signed in or not. `address` is Refdesk's."""
+    """The browser of one person, signed in or not. `address` is the address of Refdesk."""
 
     def __init__(self, browser: Browser, address: str, *, insecure: bool) -> None:
         self.address = address
@@ -76,7 +76,7 @@ class Portal:
             raise Failed(f"somebody else is signed in: {email}")
 
     def upload(self, paper: Paper, folder: Path) -> str:
-        """By the page's own button; gives the document's id once the page says that it is ready."""
+        """Upload with the page's button; return the document's id once the page shows that it is ready."""
         file = folder / paper.name
         file.write_bytes(paper.content)
         page = self.page
@@ -136,7 +136,7 @@ class Portal:
         raise Failed("no citation is of the document that was uploaded")
 
     def original(self, document: str) -> bytes:
-        """By the link of the document's page."""
+        """Download by the link of the document's page."""
         page = self.page
         page.goto(f"{self.address}/documents/{document}")
         with page.expect_download() as waiting:
@@ -155,6 +155,6 @@ class Portal:
         expect(page.locator("#password")).to_be_visible(timeout=PATIENCE_MS)
 
     def call(self, method: str, path: str) -> tuple[int, Any]:
-        """The REST API as the person who is signed in."""
+        """Call the REST API as the signed-in person."""
         status, text = self.page.evaluate(CALL, [method, path])
         return int(status), json.loads(text) if text else None

@@ -37,7 +37,7 @@ class Run:
 
     @contextmanager
     def browser_open(self, playwright: Playwright, *, root: bool) -> Iterator[None]:
-        """A picture of it is taken when a step fails inside."""
+        """Use a page; when a step fails, a picture of it is taken."""
         with chromium(playwright, root=root) as self._browser:
             try:
                 yield
@@ -134,7 +134,7 @@ class Run:
             self.picture = path
 
     def remove(self) -> bool:
-        """What this run made, without the browser: that may be what ended. False when something stays."""
+        """Remove what this run made, without the browser, which may have crashed. False when something stays."""
         if self._keycloak is None:
             return True
         left = []

@@ -22,7 +22,7 @@ class Stack:
         return self._run("docker", "compose", *arguments, limit_s=limit_s)
 
     def script(self, name: str, *arguments: str, limit_s: float = UP_S) -> str:
-        """One of scripts/, as a person would call it."""
+        """Run one of scripts/, as a person would."""
         return self._run(f"scripts/{name}", *arguments, limit_s=limit_s)
 
     def inside(self, service: str, *command: str, limit_s: float = COMMAND_S) -> str:
@@ -32,7 +32,7 @@ class Stack:
         return self.inside("web", "python", "manage.py", *arguments, limit_s=limit_s)
 
     def address(self) -> str:
-        """The public one, which a browser uses; checks that the parts are there at all."""
+        """Return the public address, which a browser uses; checks that the services run."""
         running = set(self.compose("ps", "--services", "--status", "running").split())
         missing = [name for name in NEEDED if name not in running]
         if missing:

@@ -1,4 +1,4 @@
-"""What smoke says while it works, and how a step fails: its name, the reason, and what to look at."""
+"""Output of smoke, and failures of its steps: the name, the reason, and where to look."""
 
 import sys
 import time
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 class Failed(Exception):
-    """A step that did not come out as it should. `look` says where a person goes on."""
+    """Raised by a step that failed. `look` says where a person goes on."""
 
     def __init__(self, what: str, look: str = "") -> None:
         super().__init__(what)
@@ -15,7 +15,7 @@ class Failed(Exception):
 
 
 class StepFailed(Exception):
-    """A step's name, what went wrong in it, and where to look."""
+    """Run a step; print its name, and on failure the reason and where to look."""
 
     def __init__(self, step: str, what: str, look: str) -> None:
         super().__init__(f"{step}: {what}")
@@ -42,6 +42,6 @@ def step(name: str, look: str) -> Iterator[None]:
 
 
 def _first_lines(error: Exception) -> str:
-    """Of Playwright's long call logs the first three lines say what it waited for."""
+    """Return the first three lines of Playwright's call log, which say what it waited for."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return " ".join(lines[:3]) or type(error).__name__

@@ -1,4 +1,4 @@
-"""Inside the appliance: what a run of smoke made, to remove it, and what others made, so that no run erases it."""
+"""Traces of smoke inside the appliance: finds and removes its own, and counts what others made."""
 
 import hashlib
 
@@ -13,7 +13,7 @@ from app.operations.smoke.names import DOMAIN, PAPER, paper_name
 
 @everything_visible()
 def papers_delete(*, word: str) -> int:
-    """The documents of one run; how many."""
+    """Delete the documents of one run; return their number."""
     rows = list(Document.objects.filter(name=paper_name(word)).values_list("organisation_id", "id"))
     for organisation, document in rows:
         document_delete(organisation=organisation, document=document)
@@ -22,12 +22,12 @@ def papers_delete(*, word: str) -> int:
 
 @everything_visible()
 def foreign_count() -> dict[str, int]:
-    """How many things there are that neither the first start nor smoke made; only kinds that have some."""
+    """Count what neither the first start nor smoke made, by kind; kinds without any are left out."""
     samples = [hashlib.sha256(path.read_bytes()).hexdigest() for path in sample_paths()]
     counts = {
         "organisations": max(0, Organisation.objects.count() - 1),
         "people": User.objects.exclude(email__endswith=f"@{DOMAIN}").count(),
-        "documents": Document.objects.exclude(sha256__in=samples).exclude(name__startswith=PAPER).count(),
+        "documents": Document.objects.exclude(versions__sha256__in=samples).exclude(name__startswith=PAPER).count(),
         "conversations": Conversation.objects.exclude(user__email__endswith=f"@{DOMAIN}").count(),
         "API keys": ApiKey.objects.count(),
         "invitations": Invitation.objects.count(),

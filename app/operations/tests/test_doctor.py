@@ -24,7 +24,7 @@ from app.llm.tests.fake_llm import Script, ScriptedModel
 from app.llm.tests.real_servers import tiny_ollama
 from app.operations.doctor import services
 from app.operations.doctor.findings import Finding, State, found
-from tests.box.boxes import ELSEWHERE
+from tests.box.box_process import ELSEWHERE
 from tests.box.real_box import ROOT, WholeBox
 
 NOBODY = "http://127.0.0.1:9"

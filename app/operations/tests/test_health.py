@@ -13,10 +13,12 @@ def test_health_says_version_and_queues_and_nothing_of_anybody(acme: Any) -> Non
     upload(acme, "secret name.txt", b"secret text")
     answer = Client().get("/health")
     assert answer.status_code == 200
+    lanes = {lane: {"queued": 0, "running": 0} for lane in ("interactive", "cpu", "network", "slow")}
+    lanes["cpu"]["queued"] = 1
     assert answer.json() == {
         "status": "ok",
         "version": VERSION,
-        "queues": {"queued": 1, "running": 0, "answers": 0},
+        "queues": {"queued": 1, "running": 0, "answers": 0, "lanes": lanes},
     }
 
 

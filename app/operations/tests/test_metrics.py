@@ -22,7 +22,7 @@ from app.chat.tests.conftest import (
     library,
     model,
 )
-from app.chat.turn_counts import WHOLE
+from app.chat.turns.metrics import WHOLE
 from app.embedded.app_programs import web_command
 from app.library.tests.stores import upload
 from app.llm.tests.fake_llm import Script, ScriptedModel
@@ -161,8 +161,8 @@ def test_documents_and_the_queue_are_counted_by_state(acme: Organisation) -> Non
     upload(acme, "secret name.txt", b"secret text")
     after = numbers()
     assert grown(before, after, "documents", state="queued") == 1
-    assert grown(before, after, "ingest_jobs", state="queued") == 1
-    assert ("ingest_oldest_seconds", frozenset({("state", "queued")})) in after
+    assert grown(before, after, "jobs", lane="cpu", state="queued") == 1
+    assert ("jobs_oldest_seconds", frozenset({("lane", "cpu"), ("state", "queued")})) in after
     assert after["process_resident_memory_bytes", frozenset()] > 50e6
 
 

@@ -23,7 +23,7 @@ THREADS = 12
 
 
 def charge(organisation: UUID, api_key: UUID | None) -> bool:
-    """One search; whether the caps let it."""
+    """Charge one search and return whether the caps allow it."""
     values = {"entry": new_id(), "organisation": organisation, "bot": None, "api_key": api_key, "user": None}
     try:
         with connection.cursor() as cursor:
@@ -36,7 +36,7 @@ def charge(organisation: UUID, api_key: UUID | None) -> bool:
 
 
 def at_once(work: Callable[[int], bool], count: int) -> int:
-    """How many of so many calls, spread over threads with a connection each, said yes."""
+    """Return how many of the calls, spread over threads with a connection each, succeeded."""
 
     def share(first: int) -> int:
         try:
@@ -72,11 +72,11 @@ def test_two_keys_and_their_organisation_keep_their_caps_side_by_side(
     callers: list[Any] = [keys["alice"], keys["bob"], None]
     # All in all 200; of these no more than 60 by bob's key, and what a key was refused took nothing from the others.
     assert at_once(lambda n: charge(acme.pk, callers[n % 3]), 900) == 200
-    found = totals()
-    assert found[None] == 200
-    assert found[keys["bob"]] <= 60
+    sums_by_key = totals()
+    assert sums_by_key[None] == 200
+    assert sums_by_key[keys["bob"]] <= 60
     sums = dict(UsageEntry.objects.values_list("api_key").annotate(Sum("requests")))
-    assert [found[key] for key in keys.values()] == [sums[key] for key in keys.values()]
+    assert [sums_by_key[key] for key in keys.values()] == [sums[key] for key in keys.values()]
     assert UsageEntry.objects.count() == 200
 
 

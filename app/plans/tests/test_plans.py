@@ -80,8 +80,8 @@ def test_operators_change_plans_and_give_them(operator: Client, acme: Organisati
     assert Organisation.objects.get(pk=acme.pk).plan_id == "large"
 
 
-def _form(answer: Any) -> dict[str, Any]:
-    form = answer.context["adminform"].form
+def _form(response: Any) -> dict[str, Any]:
+    form = response.context["adminform"].form
     return {name: "" if form[name].value() is None else form[name].value() for name in form.fields}
 
 

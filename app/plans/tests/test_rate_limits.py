@@ -24,12 +24,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def _plans_are_read_anew() -> None:
-    limits._known.clear()
+    limits._cache.clear()
 
 
 @pytest.fixture
 async def connections() -> AsyncIterator[None]:
-    """Those that the test's loop opens are closed before the loop ends."""
+    """Close the connections that the test's loop opened before the loop ends."""
     yield
     await valkey_close()
     await database_close()
@@ -47,13 +47,13 @@ def get(person: Person, path: str = "/api/v1/me") -> Any:
 
 def test_a_request_above_the_plan_is_refused_and_says_when_to_come_back(alice: Person, acme: Organisation) -> None:
     plan(acme, requests_per_minute=3)
-    answers = [get(alice) for _ in range(4)]
-    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
-    assert [answer["RateLimit-Remaining"] for answer in answers] == ["2", "1", "0", "0"]
-    assert {answer["RateLimit-Limit"] for answer in answers} == {"3"}
+    responses = [get(alice) for _ in range(4)]
+    assert [response.status_code for response in responses] == [200, 200, 200, 429]
+    assert [response["RateLimit-Remaining"] for response in responses] == ["2", "1", "0", "0"]
+    assert {response["RateLimit-Limit"] for response in responses} == {"3"}
     # One more each 20 seconds; full again a minute after the last.
-    assert [int(answer["RateLimit-Reset"]) for answer in answers] == [20, 40, 60, 60]
-    refused = answers[-1]
+    assert [int(response["RateLimit-Reset"]) for response in responses] == [20, 40, 60, 60]
+    refused = responses[-1]
     assert 18 <= int(refused["Retry-After"]) <= 20
     error = refused.json()["error"]
     assert error["code"] == "too_many_requests"
@@ -63,13 +63,13 @@ def test_a_request_above_the_plan_is_refused_and_says_when_to_come_back(alice: P
 
 def test_an_unlimited_plan_asks_valkey_nothing_and_sends_no_headers(alice: Person, valkey: str) -> None:
     def scripts() -> int:
-        found = Redis.from_url(valkey).info("commandstats")
-        return sum(found.get(name, {}).get("calls", 0) for name in ("cmdstat_evalsha", "cmdstat_eval"))
+        statistics = Redis.from_url(valkey).info("commandstats")
+        return sum(statistics.get(name, {}).get("calls", 0) for name in ("cmdstat_evalsha", "cmdstat_eval"))
 
     before = scripts()
-    answer = get(alice)
-    assert answer.status_code == 200
-    assert "RateLimit-Limit" not in answer
+    response = get(alice)
+    assert response.status_code == 200
+    assert "RateLimit-Limit" not in response
     assert scripts() == before
 
 
@@ -83,9 +83,9 @@ def test_a_keys_own_plan_holds_besides_its_organisations(alice: Person, bob: Per
     plan(acme, requests_per_minute=5)
     own = Plan.objects.create(name="own", title="Own", requests_per_minute=2)
     ApiKey.objects.filter(name="bob").update(plan=own)
-    answers = [get(bob) for _ in range(3)]
-    assert [answer.status_code for answer in answers] == [200, 200, 429]
-    assert answers[-1].json()["error"]["details"]["limit"] == "key"
+    responses = [get(bob) for _ in range(3)]
+    assert [response.status_code for response in responses] == [200, 200, 429]
+    assert responses[-1].json()["error"]["details"]["limit"] == "key"
     # A refused request took nothing from the organisation: three are left.
     assert [get(alice).status_code for _ in range(4)] == [200, 200, 200, 429]
 
@@ -104,9 +104,9 @@ def test_one_person_cannot_use_up_what_all_have(alice: Person, bob: Person, acme
 def test_other_organisations_do_not_notice(alice: Person, charlie: Person, acme: Organisation) -> None:
     plan(acme, requests_per_minute=1)
     assert [get(alice).status_code for _ in range(2)] == [200, 429]
-    answer = get(charlie)
-    assert answer.status_code == 200
-    assert "RateLimit-Limit" not in answer
+    response = get(charlie)
+    assert response.status_code == 200
+    assert "RateLimit-Limit" not in response
 
 
 def test_a_changed_plan_holds_within_two_seconds(
@@ -125,10 +125,10 @@ def test_without_valkey_each_process_counts_for_itself(
 ) -> None:
     plan(acme, requests_per_minute=3)
     settings.VALKEY_URL = "redis://127.0.0.1:9"
-    monkeypatch.setattr(gcra, "_rests_until", 0.0)
-    answers = [get(alice) for _ in range(5)]
-    assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
-    assert answers[0]["RateLimit-Remaining"] == "2"
+    monkeypatch.setattr(gcra, "_paused_until", 0.0)
+    responses = [get(alice) for _ in range(5)]
+    assert [response.status_code for response in responses] == [200, 200, 200, 429, 429]
+    assert responses[0]["RateLimit-Remaining"] == "2"
     warned = [record for record in caplog.records if "limits are counted" in record.message]
     assert len(warned) == 1
 
@@ -158,11 +158,11 @@ def test_a_door_is_limited_by_address(db: Any, settings: Settings) -> None:
     settings.DOOR_REQUESTS_PER_MINUTE = 3
     form = {"email": "nobody@example.org", "password": "wrong"}
 
-    def knock(address: str) -> int:
+    def sign_in_status(address: str) -> int:
         return Client(REMOTE_ADDR=address).post("/accounts/sign-in", form).status_code
 
-    assert [knock(f"2001:db8:1:2::{n}") for n in range(4)] == [401, 401, 401, 429]
-    assert knock("2001:db8:1:3::1") == 401
+    assert [sign_in_status(f"2001:db8:1:2::{n}") for n in range(4)] == [401, 401, 401, 429]
+    assert sign_in_status("2001:db8:1:3::1") == 401
     # Looking at the page costs nothing.
     assert Client(REMOTE_ADDR="2001:db8:1:2::9").get("/accounts/sign-in").status_code == 200
 

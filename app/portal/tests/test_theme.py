@@ -24,8 +24,8 @@ def page(alice: Person) -> str:
 
 
 def test_settings_are_saved_and_the_portal_follows(alice: Person, charlie: Person, page: str) -> None:
-    answer = alice.client.post(page, {**SETTINGS, **NUMBERS})
-    assert answer.status_code == 302, answer.context["errors"]
+    response = alice.client.post(page, {**SETTINGS, **NUMBERS})
+    assert response.status_code == 302, response.context["errors"]
     row = Organisation.objects.get(pk=alice.organisation.pk)
     assert (row.accent, row.scheme, row.welcome, row.retention_days) == ("#aa3300", "dark", "Ask <b>us</b>", 90)
     assert (row.chunk_tokens, row.chunk_overlap) == (400, 40)
@@ -65,11 +65,11 @@ def test_the_usual_colour_is_no_choice(alice: Person, page: str) -> None:
         {"chunk_overlap": "390"},
     ],
 )
-def test_what_cannot_be_used_comes_back_with_words(alice: Person, page: str, wrong: dict[str, str]) -> None:
+def test_what_cannot_be_used_comes_back_with_a_message(alice: Person, page: str, wrong: dict[str, str]) -> None:
     before = Organisation.objects.values().get(pk=alice.organisation.pk)
-    answer = alice.client.post(page, {**SETTINGS, **NUMBERS, **wrong}, follow=True)
+    response = alice.client.post(page, {**SETTINGS, **NUMBERS, **wrong}, follow=True)
     assert Organisation.objects.values().get(pk=alice.organisation.pk) == before
-    assert re.search(r"correct the error|at most half", answer.content.decode())
+    assert re.search(r"correct the error|at most half", response.content.decode())
 
 
 def test_plan_and_slug_are_not_an_admin_s_to_change(alice: Person, page: str) -> None:
@@ -87,10 +87,10 @@ def test_the_stylesheet_takes_nothing_but_a_colour(db: Any, colour: str) -> None
 
 
 def test_the_stylesheet_may_be_kept(db: Any) -> None:
-    answer = Client().get("/theme/aa3300.css")
-    assert answer["Content-Type"] == "text/css; charset=utf-8"
-    assert "max-age" in answer["Cache-Control"]
-    assert "--lamp:light-dark(#aa3300," in answer.content.decode()
+    response = Client().get("/theme/aa3300.css")
+    assert response["Content-Type"] == "text/css; charset=utf-8"
+    assert "max-age" in response["Cache-Control"]
+    assert "--lamp:light-dark(#aa3300," in response.content.decode()
 
 
 def test_a_paused_bot_is_not_the_first_one_shown(alice: Person, acme: Organisation) -> None:

@@ -19,6 +19,8 @@ from app.chat.models import Citation, Conversation, Message
 from app.lib.columns import Use, column_names
 from app.library.choices import VersionState
 from app.library.models import Chunk, Document, DocumentVersion, Source, VersionText
+from app.library.selectors.documents import documents_describe
+from app.llm.models import ModelEndpoint
 from app.privacy.archive.writing import ArchiveWriter, file_part
 
 PAGE = 500
@@ -27,9 +29,10 @@ Rows = Iterator[dict[str, Any]]
 
 
 def _values(rows: "QuerySet[Any]", *names: str, **named: str) -> Rows:
-    """Columns; `source_id` is called `source`. named: what is found at the end of a path, under another name."""
+    """Yield columns; `source_id` is called `source`. named: what is found at the end of a path, under another name."""
+    columns = {name: name if name == "external_id" else name.removesuffix("_id") for name in (*names, *named)}
     for row in _paged(rows.values(*names, **{name: F(path) for name, path in named.items()})):
-        yield {name.removesuffix("_id"): value for name, value in row.items()}
+        yield {columns[name]: value for name, value in row.items()}
 
 
 def _declared(rows: "QuerySet[Any]") -> Rows:
@@ -61,6 +64,7 @@ def organisation_pieces(writer: ArchiveWriter, organisation: UUID, *, conversati
     yield from writer.table("api_keys", _values(ApiKey.objects.filter(**of), *key))
     invitation = ("email", "role", "expires", "accepted", "created")
     yield from writer.table("invitations", _values(Invitation.objects.filter(**of), *invitation))
+    yield from writer.table("endpoints", _endpoints(organisation))
     yield from writer.table("sources", _values(Source.objects.filter(**of), "id", "name", "kind", "created"))
     yield from writer.table("documents", _documents(organisation))
     yield from writer.table("versions", _versions(organisation))
@@ -92,33 +96,44 @@ def people(organisation: UUID) -> Rows:
     return _values(users, "id", "email", "name", "role", "since")
 
 
-def documents_with_files(organisation: UUID) -> Iterator[tuple[str, str, str]]:
-    """SHA-256, name and storage key of each document."""
-    key = DocumentVersion.objects.filter(document=OuterRef("pk")).order_by("-number").values("storage_key")[:1]
-    rows = Document.objects.filter(organisation=organisation).annotate(key=Subquery(key))
-    for row in _paged(rows.values("sha256", "name", "key")):
-        yield row["sha256"], row["name"], row["key"]
+def files_of(organisation: UUID) -> Iterator[tuple[str, str]]:
+    """Yield the part and the storage key of each file, once where several versions have the same bytes."""
+    rows, seen = DocumentVersion.objects.filter(_kept(), organisation=organisation), set()
+    for row in _paged(rows.values("sha256", "document__name", "storage_key")):
+        part = file_part(row["sha256"], row["document__name"])
+        if part not in seen:
+            seen.add(part)
+            yield part, row["storage_key"]
 
 
 def _documents(organisation: UUID) -> Rows:
-    names = ("id", "source_id", "name", "media_type", "bytes", "sha256", "state", "error_code", "error_message",
-             "pages", "uploaded_by_id", "created")  # fmt: skip
-    for row in _values(Document.objects.filter(organisation=organisation), *names):
-        yield {**row, "file": file_part(row["sha256"], row["name"])}
+    names = ("id", "source_id", "external_id", "name", "url", "metadata", "media_type", "state", "error_code",
+             "error_message", "pages", "uploaded_by_id", "created")  # fmt: skip
+    return _values(Document.objects.filter(organisation=organisation), *names)
+
+
+def _endpoints(organisation: UUID) -> Rows:
+    """Model servers, and whether each has a key."""
+    names = ("name", "kind", "url", "served_models", "defaults", "is_default", "created", "credential_id")
+    for row in _values(ModelEndpoint.objects.filter(organisation=organisation), *names):
+        models, credential = row.pop("served_models"), row.pop("credential")
+        yield {**row, "models": models, "api_key_set": credential is not None}
 
 
 def _kept() -> Q:
-    """A retired version has neither passages nor text any more."""
+    """Leave out retired versions: what answers quote from them stands in the citations."""
     return ~Q(state=VersionState.RETIRED)
 
 
 def _versions(organisation: UUID) -> Rows:
-    names = ("id", "document_id", "number", "state", "media_type", "title", "language", "pages", "chunks",
-             "embedding_model", "warnings", "created", "text__pk")  # fmt: skip
+    names = ("id", "document_id", "number", "state", "bytes", "sha256", "fetched", "etag", "last_modified",
+             "media_type", "title", "language", "pages", "chunks", "embedding_model", "warnings", "created",
+             "text__pk", "document__name")  # fmt: skip
     rows = DocumentVersion.objects.filter(_kept(), organisation=organisation)
     for row in _values(rows, *names):
-        state, text = row.pop("state"), row.pop("text__pk")
-        yield {**row, "active": state == VersionState.ACTIVE, "text": text_part(row["id"]) if text else None}
+        state, text, name = row.pop("state"), row.pop("text__pk"), row.pop("document__name")
+        parts = {"file": file_part(row["sha256"], name), "text": text_part(row["id"]) if text else None}
+        yield {**row, "active": state == VersionState.ACTIVE, **parts}
 
 
 def _chunks(organisation: UUID) -> Rows:
@@ -179,8 +194,8 @@ def person_pieces(
         yield from writer.table("identities", _values(identities, "issuer", "subject", "last_used", "created"))
         sign_ins = SignIn.objects.filter(user=user)
         yield from writer.table("sign_ins", _values(sign_ins, "issuer", "address", "agent", "created"))
-    uploads = Document.objects.filter(uploaded_by=user, **here)
-    names = ("id", "name", "media_type", "bytes", "sha256", "created")
+    uploads = documents_describe(Document.objects.filter(uploaded_by=user, **here))
+    names = ("id", "external_id", "name", "media_type", "bytes", "sha256", "created")
     yield from writer.table("uploads", _values(uploads, *names, **slug))
     threads = Conversation.objects.filter(user=user, **here)
     yield from conversation_pieces(writer, threads if conversations else threads.none())

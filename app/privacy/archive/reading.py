@@ -15,7 +15,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.errors import RefdeskError
-from app.privacy.archive.rows import ORGANISATION_TABLES, Row
+from app.privacy.archive.rows import LATER_TABLES, ORGANISATION_TABLES, Row
 from app.privacy.archive.writing import MANIFEST, SCHEMA
 
 READ_BYTES = 256 * 1024
@@ -114,7 +114,7 @@ class ArchiveReader:
         if set(names) - {MANIFEST} != set(self.manifest.parts):
             raise refused("its parts are not those that its manifest lists.")
         tables = {f"{table}.jsonl" for table in ORGANISATION_TABLES}
-        if lacking := tables - set(names):
+        if lacking := tables - {f"{table}.jsonl" for table in LATER_TABLES} - set(names):
             raise refused(f"it lacks {min(lacking)}.")
         if extra := {name for name in names if name.endswith(".jsonl")} - tables:
             raise refused(f"it has a table that this version does not know: {min(extra)}.")

@@ -14,6 +14,7 @@ from app.chat.choices import MessageState
 from app.chat.models import Citation, Conversation, Message
 from app.lib.columns import Use, with_columns
 from app.library.choices import DocumentState, SourceKind
+from app.library.models import EXTERNAL_ID_BYTES, URL_LENGTH, VALIDATOR_LENGTH
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
@@ -77,6 +78,19 @@ class InvitationRow(Row):
     created: datetime
 
 
+class EndpointRow(Row):
+    """To look at: where it is may be another network, and its key is in no archive."""
+
+    name: str
+    kind: str
+    url: str
+    api_key_set: bool
+    models: list[dict[str, Any]]
+    defaults: dict[str, Any]
+    is_default: bool
+    created: datetime
+
+
 class SourceRow(Row):
     id: Id
     name: str = Field(max_length=200, min_length=1)
@@ -85,30 +99,47 @@ class SourceRow(Row):
 
 
 class DocumentRow(Row):
-    """`file`: its part of the archive, None when the object was missing. version: the one that answers."""
+    """A document of a source.
+
+    `bytes`, `sha256` and `file` stood here in archives of before versions had bytes of their own, and so do now only in
+    those; `external_id` was not there.
+    """
 
     id: Id
     source: Id
+    external_id: str = Field("", max_length=EXTERNAL_ID_BYTES)
     name: str = Field(max_length=255)
+    url: str = Field("", max_length=URL_LENGTH)
+    metadata: dict[str, Any] = Field(default_factory=dict)
     media_type: str = Field(max_length=100)
-    bytes: int = Field(ge=0)
-    sha256: Sha256
+    bytes: int | None = Field(None, ge=0)
+    sha256: Sha256 | None = None
     state: DocumentState
     error_code: str = Field(max_length=40)
     error_message: str = Field(max_length=500)
     pages: Count | None
     uploaded_by: Id | None
     created: datetime
-    file: str | None
+    file: str | None = None
 
 
 class VersionRow(Row):
-    """What was read from a document: the version that answers, or one that is being built. `text`: its part."""
+    """The bytes of a document at one time: of the version that answers, or of one that is being read.
+
+    `file` and `text` are parts of the archive. An archive of before versions had bytes of their own has neither `file`
+    nor what describes it.
+    """
 
     id: Id
     document: Id
     number: int = Field(ge=1, le=2**31 - 1)
     active: bool
+    bytes: int | None = Field(None, ge=0)
+    sha256: Sha256 | None = None
+    fetched: datetime | None = None
+    etag: str = Field("", max_length=VALIDATOR_LENGTH)
+    last_modified: str = Field("", max_length=VALIDATOR_LENGTH)
+    file: str | None = None
     media_type: str = Field(max_length=100)
     title: str = Field(max_length=500)
     language: str = Field(max_length=10)
@@ -199,6 +230,7 @@ ORGANISATION_TABLES: dict[str, type[Row]] = {
     "claim_rules": ClaimRuleRow,
     "api_keys": ApiKeyRow,
     "invitations": InvitationRow,
+    "endpoints": EndpointRow,
     "sources": SourceRow,
     "documents": DocumentRow,
     "versions": VersionRow,
@@ -210,3 +242,5 @@ ORGANISATION_TABLES: dict[str, type[Row]] = {
     "citations": CitationRow,
     "audit": AuditRow,
 }
+# Not in an archive of a Refdesk that had no such rows yet.
+LATER_TABLES = frozenset({"endpoints"})

@@ -7,7 +7,7 @@ import orjson
 from django.utils.crypto import salted_hmac
 
 from app.audit.chain import canonical
-from app.lib.times import time_shape
+from app.lib.times import time_text
 from app.privacy.models import Erasure
 
 SCHEMA = "refdesk.receipt/1"
@@ -45,8 +45,8 @@ def receipt_make(erasure: Erasure, *, before: dict[str, Any], after: dict[str, A
         "organisation": str(erasure.organisation_id) if erasure.organisation_id else None,
         "person_fingerprint": fingerprint(erasure.targets["email"]) if erasure.targets.get("email") else None,
         "asked_by": {"kind": erasure.asked_by_kind, "id": str(erasure.asked_by) if erasure.asked_by else None},
-        "asked": time_shape(erasure.created),
-        "finished": time_shape(finished),
+        "asked": time_text(erasure.created),
+        "finished": time_text(finished),
         "stores": stores,
         "kept": [*KEPT, *([] if whole else [KEPT_OF_PERSON])],
         "later": LATER,

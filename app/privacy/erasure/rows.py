@@ -11,19 +11,23 @@ from django.apps import apps
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.models import Session
 from django.db import connection
-from django.db.models import F, ForeignKey, Model, Q, QuerySet
+from django.db.models import ForeignKey, Model, Q, QuerySet
 
 from app.accounts.choices import Role
 from app.accounts.models import ApiKey, Identity, Invitation, Membership, OneTimeToken, Organisation, SignIn, User
+from app.accounts.password_reset import RESET_MAIL
 from app.audit.models import AuditDetail
 from app.audit.trail import audit_details_erase
 from app.bots.models import BotRevision
 from app.chat.models import Citation, Conversation, Message
 from app.errors import RefdeskError
+from app.jobs.models import Job
+from app.jobs.selectors import jobs_open
+from app.jobs.services import job_restart, jobs_cancel
 from app.lib.storage import exports_storage
 from app.library.models import Document
-from app.privacy.choices import ExportKind, WorkState
-from app.privacy.duties import OPEN
+from app.privacy.choices import OPEN, ExportKind
+from app.privacy.exports.services import EXPORT
 from app.privacy.models import Export
 from app.privacy.retention.run import conversations_remove
 
@@ -106,6 +110,7 @@ def person_rows(person: dict[str, Any], organisation: UUID | None) -> dict[str, 
             "identities": Identity.objects.filter(user=user),
             "sign_ins": SignIn.objects.filter(user=user),
             "one_time_tokens": OneTimeToken.objects.filter(user=user),
+            "mails_waiting": Job.objects.filter(kind=RESET_MAIL, payload__email=person["email"]),
         }
     return rows
 
@@ -156,6 +161,8 @@ def person_rows_erase(person: dict[str, Any], organisation: UUID | None) -> None
     rows_of = person_rows(person, organisation)
     for name in ("invitations", "memberships"):
         rows_of[name].delete()
+    if organisation is None:
+        rows_of["mails_waiting"].delete()
     if organisation is None and person["id"]:
         Session.objects.filter(pk__in=sessions_of({person["id"]})).delete()
         # With identities, sign-ins, tokens and what else hangs on the account.
@@ -198,11 +205,12 @@ def exports_erase(organisations: Iterable[UUID], person: UUID | None) -> None:
     """Exports that may hold a person's data: finished ones go with their files, one that is being made begins anew."""
     concerned = Q(kind=ExportKind.ORGANISATION) | (Q(person=person) if person else Q(pk=None))
     rows = Export.objects.filter(concerned, Q(organisation__in=list(organisations)) | Q(person=person))
-    rows.filter(kind=ExportKind.ORGANISATION, state__in=OPEN).update(
-        state=WorkState.QUEUED, fence=F("fence") + 1, lease_until=None, percent=0
-    )
+    for pk in list(rows.filter(kind=ExportKind.ORGANISATION, state__in=OPEN).values_list("pk", flat=True)):
+        for job in jobs_open(kind=EXPORT).filter(unique_key=str(pk)).values_list("pk", flat=True):
+            job_restart(job=job)
     ended = rows.exclude(kind=ExportKind.ORGANISATION, state__in=OPEN)
-    for pk, key in list(ended.values_list("pk", "storage_key")):
+    for pk, organisation, key in list(ended.values_list("pk", "organisation_id", "storage_key")):
+        jobs_cancel(organisation=organisation, kind=EXPORT, key=str(pk))
         if key:
             exports_storage().delete(key)
         Export.objects.filter(pk=pk).delete()

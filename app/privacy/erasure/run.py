@@ -2,22 +2,20 @@
 first step is kept in the row, and the receipt is written when nothing is left in any store.
 """
 
-import contextlib
 import logging
-import time
 from typing import Any
 from uuid import UUID
 
 import redis
-from django.db import transaction
 from django.utils import timezone
 
 from app.audit.trail import audit_record
 from app.chat.models import Conversation, Message
-from app.errors import RefdeskError, Upstream
-from app.library.pipeline.jobs import LeaseLost
-from app.privacy.choices import ErasureKind, WorkState
-from app.privacy.duties import ActiveJob, fenced, holding, work_fail, work_take, work_wait
+from app.jobs.active_job import ActiveJob
+from app.jobs.execution import job_see_through
+from app.jobs.leases import LeaseLost
+from app.jobs.models import Job
+from app.privacy.choices import ErasureKind
 from app.privacy.erasure.receipts import receipt_make
 from app.privacy.erasure.rows import (
     exports_count,
@@ -31,6 +29,7 @@ from app.privacy.erasure.rows import (
     person_rows_erase,
     sessions_of,
 )
+from app.privacy.erasure.services import ERASURE
 from app.privacy.erasure.stores import (
     attempts_clear,
     attempts_count,
@@ -50,65 +49,47 @@ log = logging.getLogger(__name__)
 # notices at its next checkpoint: after so long it is looked again.
 SETTLE_S, SETTLE_WORKER_S = 3.0, 15.0
 ROUNDS = 4
-WAIT_S = 30.0
-# An erasure is not given up for a few dead workers: somebody has a right to it.
-DEATHS = 20
 
 Stores = dict[str, dict[str, int]]
 
 
-def erasure_run_next() -> bool:
-    """Do the next erasure; False when none waits."""
-    row = work_take(Erasure)
+class StillWritten(Exception):
+    """Something of what is being erased is still written: it is looked again later."""
+
+
+def erasure_do(job: ActiveJob) -> None:
+    """Erase what a job is about from every store, and write the receipt.
+
+    Raises:
+        LeaseLost, Stopped: the job goes on elsewhere.
+        StillWritten, Upstream: it is tried again.
+        RefdeskError: last_owner.
+    """
+    row = Erasure.objects.filter(pk=job.subject).first()
     if row is None:
-        return False
-    with holding(row) as held:
-        try:
-            if row.deaths >= DEATHS:
-                work_fail(row, "worker_died")
-            else:
-                _erase(row, held)
-        except LeaseLost:
-            log.info("erasure %s is not ours any more", row.pk)
-        except Exception as error:  # the boundary of a piece of work: whatever it is, the row says so
-            with contextlib.suppress(LeaseLost):
-                _ended(row, error)
-    return True
-
-
-def _ended(row: Erasure, error: Exception) -> None:
-    if isinstance(error, RefdeskError) and not isinstance(error, Upstream):
-        work_fail(row, error.code)
-    elif isinstance(error, Upstream):
-        work_wait(row, error.code, WAIT_S)
-    else:
-        # The text of an unexpected error may hold what is being erased: only its kind goes to the log.
-        log.warning("erasure %s: %s", row.pk, type(error).__name__)
-        work_wait(row, "internal", WAIT_S)
-
-
-def _erase(row: Erasure, held: ActiveJob) -> None:
+        raise LeaseLost
+    job.progress("count")
     if "before" not in row.targets:
         before = {**_counted(row), **_described(row)}
-        with fenced(row, targets=row.targets | before):
-            row.targets |= before
-    held.percent = 10
-    _rows_erase(row)
-    held.percent = 50
+        row.targets |= before
+        with job.fenced():
+            Erasure.objects.filter(pk=row.pk).update(targets=row.targets)
+    job.progress("rows")
+    _rows_erase(row, job)
+    job.progress("stores")
     after: Stores = {}
     for number in range(ROUNDS):
-        held.check()
+        job.check()
         _stores_clear(row)
-        held.percent = 60 + 5 * number
-        held.lost.wait(SETTLE_WORKER_S if row.targets.get("worker_busy") and not number else SETTLE_S)
-        held.check()
+        job.progress("stores", number / ROUNDS)
+        job.sleep(SETTLE_WORKER_S if row.targets.get("worker_busy") and not number else SETTLE_S)
         _stores_clear(row)
         after = _counted(row)["before"]
         if not _left(after):
-            _finish(row, after)
+            _finish(row, job, after)
             return
     log.warning("erasure %s: something is still written: %s", row.pk, _left(after))
-    work_wait(row, "internal", WAIT_S)
+    raise StillWritten
 
 
 def _left(counts: Stores) -> dict[str, int]:
@@ -188,9 +169,9 @@ def _valkey_ids(row: Erasure, people: list[dict[str, Any]]) -> list[str]:
     return []
 
 
-def _rows_erase(row: Erasure) -> None:
+def _rows_erase(row: Erasure, job: ActiveJob) -> None:
     if row.kind == ErasureKind.ORGANISATION:
-        with fenced(row):
+        with job.fenced():
             organisation_rows_erase(row.subject)
             for person in _people(row):
                 person_rows_erase(person, None)
@@ -200,7 +181,7 @@ def _rows_erase(row: Erasure) -> None:
         return
     person = row.targets["person"]
     person_conversations_erase(person, row.organisation_id)
-    with fenced(row):
+    with job.fenced():
         person_rows_erase(person, row.organisation_id)
         exports_erase(_organisations(row), _uuid(person["id"]))
 
@@ -217,13 +198,15 @@ def _stores_clear(row: Erasure) -> None:
         raise valkey_trouble(error) from error
 
 
-def _finish(row: Erasure, after: Stores) -> None:
+def _finish(row: Erasure, job: ActiveJob, after: Stores) -> None:
+    job.progress("receipt")
     finished = timezone.now()
     before: Stores = row.targets["before"]
     receipt = receipt_make(row, before=before, after=after, finished=finished)
-    receipt_row = {"receipt": receipt, "finished": finished, "targets": {}, "error_code": ""}
+    receipt_row: dict[str, Any] = {"receipt": receipt, "finished": finished, "targets": {}}
     chain = None if row.kind in (ErasureKind.ORGANISATION, ErasureKind.ACCOUNT) else row.organisation_id
-    with transaction.atomic(), fenced(row, state=WorkState.DONE, percent=100, lease_until=None, **receipt_row):
+    with job.done():
+        Erasure.objects.filter(pk=row.pk).update(**receipt_row)
         audit_record(organisation=chain, action="erasure.done", target_kind=row.kind, target=str(row.subject))
     if row.kind in (ErasureKind.ORGANISATION, ErasureKind.ACCOUNT):
         tables_vacuum()
@@ -235,12 +218,8 @@ def erasure_see_through(*, erasure: UUID) -> dict[str, Any]:
     Raises:
         RefdeskError: it failed.
     """
-    while True:
-        row = Erasure.objects.get(pk=erasure)
-        if row.state == WorkState.FAILED:
-            raise RefdeskError(row.error_code)
-        if row.receipt is not None:
-            found: dict[str, Any] = row.receipt
-            return found
-        if not erasure_run_next():
-            time.sleep(1)
+    job = Job.objects.filter(kind=ERASURE, subject=str(erasure)).latest("created")
+    job_see_through(job=job.pk)
+    receipt: dict[str, Any] | None = Erasure.objects.get(pk=erasure).receipt
+    assert receipt is not None
+    return receipt

@@ -4,8 +4,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from app.accounts.choices import Role
@@ -15,19 +13,16 @@ from app.audit.actors import actor_now
 from app.audit.trail import audit_record
 from app.chat.models import Conversation
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
+from app.jobs.services import job_create, jobs_cancel
 from app.lib.ids import new_id
 from app.lib.tenancy import everything_visible, organisations_visible
-from app.library.models import Job
-from app.library.pipeline.job_choices import JobState
-from app.library.pipeline.jobs import OPEN as OPEN_JOBS
-from app.library.pipeline.jobs import STOP, notify
-from app.privacy.choices import ErasureKind
-from app.privacy.duties import OPEN, work_notify
+from app.privacy.choices import OPEN, ErasureKind, RequestState
 from app.privacy.erasure.rows import is_elsewhere, last_owner_check, person_described
 from app.privacy.models import Erasure
 from app.privacy.selectors import PersonHere, person_here
 
 Targets = dict[str, Any]
+ERASURE = "erasure"
 
 
 @everything_visible()
@@ -50,19 +45,7 @@ def organisation_erase(*, organisation: UUID, confirm: str, role: Role) -> Erasu
     if known is not None:
         return known
     organisation_suspend(organisation=row, suspended=True)
-    return _queue(ErasureKind.ORGANISATION, row.pk, row.pk, {"worker_busy": _jobs_end(row.pk)})
-
-
-def _jobs_end(organisation: UUID) -> bool:
-    """Nothing is written for it any more; whether a worker was at it."""
-    open_jobs = Job.objects.select_for_update().filter(organisation=organisation, state__in=OPEN_JOBS)
-    running = [job.pk for job in open_jobs if job.state == JobState.RUNNING]
-    Job.objects.filter(organisation=organisation, state__in=OPEN_JOBS).update(
-        state=JobState.CANCELLED, fence=F("fence") + 1, lease_until=None, error_code="cancelled", updated=Now()
-    )
-    for job in running:
-        notify(f"{STOP} {job}")
-    return bool(running)
+    return _queue(ErasureKind.ORGANISATION, row.pk, row.pk, {"worker_busy": bool(jobs_cancel(organisation=row.pk))})
 
 
 # Where else a person is decides how much of them goes.
@@ -175,16 +158,21 @@ def _queue(kind: ErasureKind, organisation: UUID | None, subject: UUID, targets:
         target_kind=kind.value,
         target=str(subject),
     )
-    work_notify()
+    _job_create(erasure)
     return erasure
+
+
+def _job_create(erasure: Erasure) -> None:
+    # The box's own: it goes on when the organisation is gone, and the organisation's jobs with it.
+    job_create(kind=ERASURE, subject=erasure.pk, key=str(erasure.pk))
 
 
 @everything_visible()
 @transaction.atomic
 def erasure_retry(*, erasure: Erasure) -> None:
     """Queue one that failed again. Raises Conflict."""
-    changed = Erasure.objects.filter(pk=erasure.pk, state="failed").update(
-        state="queued", deaths=0, error_code="", not_before=None, updated=timezone.now()
+    changed = Erasure.objects.filter(pk=erasure.pk, state=RequestState.FAILED).update(
+        state=RequestState.QUEUED, error_code="", updated=timezone.now()
     )
     if not changed:
         raise Conflict(message="It has not failed.")
@@ -194,7 +182,7 @@ def erasure_retry(*, erasure: Erasure) -> None:
         target_kind=erasure.kind,
         target=str(erasure.subject),
     )
-    work_notify()
+    _job_create(erasure)
 
 
 def erasure_asked(

@@ -1,7 +1,7 @@
 from django.http import HttpRequest, HttpResponseBase
 
 from app.errors import RefdeskError
-from app.lib.file_response import stored_answer
+from app.lib.file_response import stored_file_response
 from app.lib.storage import ObjectMissing, exports_storage
 from app.privacy.exports.services import export_check_ready
 from app.privacy.models import Export
@@ -12,7 +12,7 @@ def export_answer(request: HttpRequest, export: Export) -> HttpResponseBase:
     export_check_ready(export)
     name = f"refdesk-{export.kind}-{export.created:%Y-%m-%d}.zip"
     try:
-        return stored_answer(
+        return stored_file_response(
             request, exports_storage(), export.storage_key, name=name, media_type="application/zip", size=export.bytes
         )
     except ObjectMissing as error:

@@ -1,11 +1,10 @@
-"""Exports: made by a worker in one go, straight into the store, and there only when whole."""
+"""Make exports in one go, straight into the store: they are there only when whole."""
 
-import contextlib
 import logging
 import os
 import time
 from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 from uuid import UUID
@@ -15,23 +14,21 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from app.accounts.models import User
-from app.errors import RefdeskError, Upstream
+from app.errors import Upstream
+from app.jobs.active_job import ActiveJob
+from app.jobs.leases import LeaseLost
 from app.lib.storage import ObjectMissing, exports_storage, storage
+from app.lib.tenancy import everything_visible
 from app.library.models import Document
-from app.library.pipeline.jobs import DEATHS, LeaseLost
-from app.privacy.archive.contents import documents_with_files, organisation_pieces, person_pieces
-from app.privacy.archive.writing import ArchiveWriter, PulledStream, file_part
-from app.privacy.choices import ExportKind, WorkState
-from app.privacy.duties import ActiveJob, fenced, holding, work_fail, work_take, work_wait
+from app.privacy.archive.contents import files_of, organisation_pieces, person_pieces
+from app.privacy.archive.writing import ArchiveWriter, PulledStream
+from app.privacy.choices import ExportKind, RequestState
 from app.privacy.models import Export
 
 log = logging.getLogger(__name__)
 
 Counts = dict[str, int]
 
-WAIT_S = 30.0
-# An hour of a store that does not answer.
-STORE_ATTEMPTS = 120
 # A file in the store that no row names may be one that is just being made; beyond an hour it is left over.
 LEFT_OVER_S = 3600.0
 
@@ -45,23 +42,23 @@ def snapshot() -> Iterator[None]:
 
 
 def organisation_archive(
-    organisation: UUID, *, conversations: bool, held: ActiveJob | None = None, counts: Counts | None = None
+    organisation: UUID, *, conversations: bool, job: ActiveJob | None = None, counts: Counts | None = None
 ) -> Iterator[bytes]:
     """The bytes of an organisation's archive: rows first, then files. counts: is given the rows of each table."""
     writer = ArchiveWriter(kind="organisation", version=settings.VERSION, counts=counts)
     pieces = organisation_pieces(writer, organisation, conversations=conversations)
-    yield from _counted(pieces, held, first=0, last=30)
+    yield from _counted(pieces, job)
     total = Document.objects.filter(organisation=organisation).count()
     missing = []
-    for number, (sha256, name, key) in enumerate(documents_with_files(organisation)):
-        if held is not None:
-            held.check()
-            held.percent = 30 + 69 * number // max(1, total)
+    for number, (part, key) in enumerate(files_of(organisation)):
+        if job is not None:
+            job.check()
+            job.progress("files", number / max(1, total))
         try:
             with storage().open(key) as file:
-                yield from writer.file(file_part(sha256, name), file)
+                yield from writer.file(part, file)
         except ObjectMissing:
-            missing.append(file_part(sha256, name))
+            missing.append(part)
     yield from writer.end(conversations=conversations, missing_files=missing)
 
 
@@ -70,18 +67,18 @@ def person_archive(
     organisation: UUID | None,
     *,
     conversations: bool,
-    held: ActiveJob | None = None,
+    job: ActiveJob | None = None,
     counts: Counts | None = None,
 ) -> Iterator[bytes]:
     """The bytes of a person's archive: what one organisation holds of them, or the whole box."""
     writer = ArchiveWriter(kind="person", version=settings.VERSION, counts=counts)
     pieces = person_pieces(writer, user, organisation, conversations=conversations)
-    yield from _counted(pieces, held, first=0, last=95)
+    yield from _counted(pieces, job)
     yield from writer.end(conversations=conversations)
 
 
-def archive_of(export: Export, held: ActiveJob, counts: Counts) -> Iterator[bytes]:
-    shared: dict[str, Any] = {"conversations": export.conversations, "held": held, "counts": counts}
+def archive_of(export: Export, job: ActiveJob, counts: Counts) -> Iterator[bytes]:
+    shared: dict[str, Any] = {"conversations": export.conversations, "job": job, "counts": counts}
     if export.kind == ExportKind.ORGANISATION:
         return organisation_archive(export.organisation_id, **shared)
     assert export.person is not None
@@ -89,64 +86,40 @@ def archive_of(export: Export, held: ActiveJob, counts: Counts) -> Iterator[byte
     return person_archive(export.person, within, **shared)
 
 
-def _counted(pieces: Iterator[bytes], held: ActiveJob | None, *, first: int, last: int) -> Iterator[bytes]:
+def _counted(pieces: Iterator[bytes], job: ActiveJob | None) -> Iterator[bytes]:
     """How many pieces there will be is not known: each tenth of what is left of the way takes as long as the last."""
     done = 0.0
     for piece in pieces:
-        if held is not None:
-            held.check()
+        if job is not None:
+            job.check()
+            job.progress("rows", done)
             done += (1 - done) * min(1.0, len(piece) / 10_000_000)
-            held.percent = first + int((last - first) * done)
         yield piece
 
 
-def export_run_next() -> bool:
-    """Make the next export; False when none waits."""
-    row = work_take(Export)
+def export_make(job: ActiveJob) -> None:
+    """Make the export that a job is about, straight into the store.
+
+    Raises:
+        LeaseLost, Stopped: the job goes on elsewhere, or not at all.
+        RefdeskError: disk_full, storage_unavailable.
+    """
+    row = Export.objects.select_related("person").filter(pk=job.subject).first()
     if row is None:
-        return False
-    if row.deaths >= DEATHS:
-        with contextlib.suppress(LeaseLost):
-            work_fail(row, "worker_died")
-        return True
-    with holding(row) as held:
-        try:
-            _make(row, held)
-        except LeaseLost:
-            log.info("export %s is not ours any more", row.pk)
-        except Exception as error:  # the boundary of a piece of work: whatever it is, the row says so
-            with contextlib.suppress(LeaseLost):
-                _ended(row, error)
-    return True
-
-
-def _ended(row: Export, error: Exception) -> None:
-    if isinstance(error, RefdeskError) and error.code == "disk_full":
-        work_fail(row, error.code)
-    elif isinstance(error, Upstream) and row.attempt < STORE_ATTEMPTS:
-        work_wait(row, error.code, WAIT_S)
-    elif isinstance(error, Upstream):
-        work_fail(row, error.code)
-    elif row.attempt < DEATHS:
-        # The text of an unexpected error may hold a document's words: only its kind goes to the log.
-        log.warning("export %s: %s", row.pk, type(error).__name__)
-        work_wait(row, "internal", WAIT_S)
-    else:
-        work_fail(row, "internal")
-
-
-def _make(row: Export, held: ActiveJob) -> None:
-    row = Export.objects.select_related("person").get(pk=row.pk)
+        raise LeaseLost
     counts: Counts = {}
-    with closing(in_snapshot(archive_of(row, held, counts))) as pieces:
+    # A person's own account is in other organisations too; every other export sees its organisation alone.
+    seen = everything_visible() if row.kind == ExportKind.ACCOUNT else nullcontext()
+    with seen, closing(in_snapshot(archive_of(row, job, counts))) as pieces:
         stream = cast(BinaryIO, PulledStream(pieces))
-        with exports_storage().receive(stream, organisation=row.organisation_id) as received:
-            held.check()
+        with exports_storage().stage(stream, organisation=row.organisation_id) as received:
+            job.check()
+            job.progress("keep")
             whole: dict[str, Any] = {"storage_key": received.key, "bytes": received.bytes, "sha256": received.sha256}
-            whole["counts"] = counts
             # The file is there before the row says so. Killed in between, it goes with the next tidying.
-            with fenced(row, state=WorkState.DONE, percent=100, error_code="", lease_until=None, **whole):
-                received.keep()
+            with job.done():
+                Export.objects.filter(pk=row.pk).update(**whole, counts=counts)
+                received.commit()
 
 
 def in_snapshot(pieces: Iterator[bytes]) -> Generator[bytes, None, None]:
@@ -180,9 +153,9 @@ def exports_tidy(*, older_than_s: float = LEFT_OVER_S) -> dict[str, int]:
     for key in left:
         exports_storage().delete(key)
     missing = exports_missing()
-    ready = Export.objects.filter(pk__in=missing, state=WorkState.DONE)
-    ready.update(state=WorkState.FAILED, error_code="file_missing", updated=Now())
-    exports_storage().incoming_clear(older_than_s=older_than_s)
+    ready = Export.objects.filter(pk__in=missing, state=RequestState.DONE)
+    ready.update(state=RequestState.FAILED, error_code="file_missing", updated=Now())
+    exports_storage().purge_staging(older_than_s=older_than_s)
     return {"exports_left_over": len(left), "exports_missing": len(missing)}
 
 
@@ -195,7 +168,7 @@ def exports_left_over(*, older_than_s: float = LEFT_OVER_S) -> list[str]:
 
 def exports_missing() -> list[UUID]:
     """Ids of exports that are said to be there and whose file is not."""
-    rows = Export.objects.filter(state=WorkState.DONE, expires__gt=Now()).values_list("pk", "storage_key")
+    rows = Export.objects.filter(state=RequestState.DONE, expires__gt=Now()).values_list("pk", "storage_key")
     return [pk for pk, key in rows if not exports_storage().exists(key)]
 
 

@@ -10,12 +10,13 @@ from app.accounts.choices import Role
 from app.accounts.models import Organisation, User
 from app.audit.trail import audit_record
 from app.errors import NotAllowed, NotFound, RefdeskError
-from app.privacy.choices import ExportKind, WorkState
-from app.privacy.duties import OPEN, work_notify
+from app.jobs.services import job_create, jobs_cancel
+from app.privacy.choices import OPEN, ExportKind, RequestState
 from app.privacy.exports.run import export_file_forget
 from app.privacy.models import Export
 from app.privacy.selectors import person_here
 
+EXPORT = "export"
 EXPORT_LIFETIME = timedelta(days=7)
 EXPORTS_OPEN = 5
 
@@ -76,7 +77,7 @@ def _queue(
         requested_by_id=requested_by,
         expires=timezone.now() + EXPORT_LIFETIME,
     )
-    work_notify()
+    job_create(kind=EXPORT, organisation=organisation, subject=export.pk, key=str(export.pk))
     after = {"kind": kind.value, "person": str(user.pk) if user else None, "conversations": conversations}
     audit_record(
         organisation=organisation, action="export.create", target_kind="export", target=str(export.pk), after=after
@@ -87,6 +88,7 @@ def _queue(
 @transaction.atomic
 def export_delete(*, organisation: UUID, export: Export) -> None:
     """Remove an export and its file; one that is being made is not finished."""
+    jobs_cancel(organisation=organisation, kind=EXPORT, key=str(export.pk))
     Export.objects.filter(organisation=organisation, pk=export.pk).delete()
     audit_record(organisation=organisation, action="export.delete", target_kind="export", target=str(export.pk))
     if export.storage_key:
@@ -95,7 +97,7 @@ def export_delete(*, organisation: UUID, export: Export) -> None:
 
 def export_check_ready(export: Export) -> None:
     """Raises RefdeskError: export_not_ready, export_expired."""
-    if export.state != WorkState.DONE:
+    if export.state != RequestState.DONE:
         raise RefdeskError("export_not_ready", details={"state": export.state})
     if not export.is_ready:
         raise RefdeskError("export_expired")

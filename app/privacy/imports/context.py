@@ -1,4 +1,4 @@
-"""An organisation on its way in from an archive: ids there and here, and what all of the import shares."""
+"""What the steps of an import share: ids there and here, and what was read of the archive."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
@@ -21,14 +21,25 @@ Say = Callable[[str], None]
 
 
 @dataclass(slots=True)
-class Coming:
-    """`people`: ids here by ids there. `versions`: by document, the one that is read here."""
+class ImportContext:
+    """Share what an import knows between its steps.
+
+    Attributes:
+        people: ids here by ids there.
+        versions: of each document, those that come along, the lowest number first.
+        external_ids: of the documents.
+        stored: parts whose file is stored.
+        unread: parts of versions that do not come along.
+    """
 
     reader: ArchiveReader
     organisation: Organisation
     people: dict[UUID, UUID] = field(default_factory=dict)
     documents: dict[UUID, DocumentRow] = field(default_factory=dict)
-    versions: dict[UUID, VersionRow] = field(default_factory=dict)
+    versions: dict[UUID, list[VersionRow]] = field(default_factory=dict)
+    external_ids: dict[UUID, str] = field(default_factory=dict)
+    stored: set[str] = field(default_factory=set)
+    unread: set[str] = field(default_factory=set)
     counts: dict[str, int] = field(default_factory=dict)
 
     def new(self, old: UUID) -> UUID:
@@ -45,9 +56,9 @@ class Coming:
             self.counts[table] = self.counts.get(table, 0) + 1
             yield row
 
-    def is_lost(self, document: DocumentRow) -> bool:
+    def is_lost(self, version: VersionRow) -> bool:
         """Whether its file was missing already when the archive was made."""
-        return document.file is None or document.file in self.reader.manifest.missing_files
+        return version.file is None or version.file in self.reader.manifest.missing_files
 
 
 def id_moved(organisation: UUID, old: UUID) -> UUID:

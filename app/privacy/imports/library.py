@@ -1,4 +1,4 @@
-"""The library of an archive: files first, then sources, documents, versions and passages, then the jobs."""
+"""Import the library of an archive: files first, then documents, versions and passages, then the jobs."""
 
 import zlib
 
@@ -9,101 +9,148 @@ from app.lib.storage import TooLarge, object_key, storage
 from app.library.choices import DocumentState, Step, VersionState
 from app.library.models import Chunk, Document, DocumentVersion, Source, VersionText
 from app.library.parsers.blocks import blocks_from_json
-from app.library.pipeline.jobs import ingest_job_create
 from app.library.pipeline.steps import chunk_id
-from app.library.uploads import name_clean
+from app.library.services.jobs import ingest_job_create
+from app.library.uploads import external_id_check, name_clean
 from app.privacy.archive.reading import refused
 from app.privacy.archive.rows import ChunkRow, DocumentRow, VersionRow
-from app.privacy.imports.context import Coming, Say, backdate, batched, create
+from app.privacy.imports.context import ImportContext, Say, backdate, batched, create
 
 # Of one text in JSON. The longest of a file of 50 MB is a few times that.
 TEXT_BYTES = 512 * 1024 * 1024
 
 
-def library_make(coming: Coming, say: Say) -> None:
-    of = {"organisation": coming.organisation}
-    sources = {row.id: row for row in coming.rows("sources")}
-    create(Source, (Source(id=coming.new(row.id), name=row.name, kind=row.kind, **of) for row in sources.values()))
-    backdate(Source, ((coming.new(row.id), row.created, None) for row in sources.values()))
-    for number, row in enumerate(coming.rows("documents"), 1):
-        _file_store(coming, row)
-        coming.documents[row.id] = row
+def library_make(context: ImportContext, say: Say) -> None:
+    of = {"organisation": context.organisation}
+    sources = {row.id: row for row in context.rows("sources")}
+    create(Source, (Source(id=context.new(row.id), name=row.name, kind=row.kind, **of) for row in sources.values()))
+    backdate(Source, ((context.new(row.id), row.created, None) for row in sources.values()))
+    context.documents = {row.id: row for row in context.rows("documents")}
+    _identify(context)
+    _versions_read(context)
+    versions = [version for each in context.versions.values() for version in each]
+    for number, version in enumerate(versions, 1):
+        _file_store(context, version)
         if number % 100 == 0:
             say(f"{number} files stored")
-    files = {name for name in coming.reader.manifest.parts if name.startswith("files/")}
-    if files - {row.file for row in coming.documents.values()}:
+    files = {name for name in context.reader.manifest.parts if name.startswith("files/")}
+    if files - context.stored - context.unread:
         raise refused("it holds a file that none of its documents names.")
-    for version in coming.rows("versions"):
-        known = coming.versions.get(version.document)
-        # Of a document that was read anew just then, the one that answered.
-        if known is None or (version.active, version.number) > (known.active, known.number):
-            coming.versions[version.document] = version
-    create(Document, (_document(coming, row) for row in coming.documents.values()))
-    backdate(Document, ((coming.new(row.id), row.created, None) for row in coming.documents.values()))
-    for row in coming.versions.values():
-        if row.document not in coming.documents:
-            raise refused("a version belongs to no document of it.")
-    create(DocumentVersion, (_version(coming, row) for row in coming.versions.values()))
-    backdate(DocumentVersion, ((coming.new(row.id), row.created, None) for row in coming.versions.values()))
-    for row in coming.versions.values():
-        if row.text is not None and not coming.is_lost(coming.documents[row.document]):
-            blocks = _packed(coming, row.text)
-            VersionText.objects.create(version_id=coming.new(row.id), blocks=blocks, **of)
+    create(Document, (_document(context, row) for row in context.documents.values()))
+    backdate(Document, ((context.new(row.id), row.created, None) for row in context.documents.values()))
+    create(DocumentVersion, (_version(context, row) for row in versions))
+    backdate(DocumentVersion, ((context.new(row.id), row.created, None) for row in versions))
+    for row in versions:
+        if row.text is not None and not context.is_lost(row):
+            blocks = _packed(context, row.text)
+            VersionText.objects.create(version_id=context.new(row.id), blocks=blocks, **of)
     with connection.cursor() as cursor:
         cursor.execute("CREATE TEMPORARY TABLE import_chunks (old uuid, new uuid) ON COMMIT DROP")
-    for batch in batched(coming.rows("chunks")):
-        _chunks(coming, batch)
+    for batch in batched(context.rows("chunks")):
+        _chunks(context, batch)
 
 
-def _file_store(coming: Coming, row: DocumentRow) -> None:
-    """The object is there before its row is."""
-    if coming.is_lost(row) or row.file is None:
+def _versions_read(context: ImportContext) -> None:
+    """Read which versions come along: the one that answers, and a newer one that was being read."""
+    for row in context.rows("versions"):
+        document = context.documents.get(row.document)
+        if document is None:
+            raise refused("a version belongs to no document of it.")
+        if row.sha256 is None:
+            row = row.model_copy(update={name: getattr(document, name) for name in ("bytes", "sha256", "file")})
+        if row.sha256 is None or row.bytes is None:
+            raise refused("a version has no bytes.")
+        context.versions.setdefault(row.document, []).append(row)
+    for identity, rows in context.versions.items():
+        rows.sort(key=lambda row: row.number)
+        answers = max((row for row in rows if row.active), key=lambda row: row.number, default=None)
+        wanted = context.documents[identity].state != DocumentState.READY
+        newer = [row for row in rows if answers is None or (wanted and row.number > answers.number)][-1:]
+        kept = [row for row in (answers, *newer) if row is not None]
+        context.unread |= {row.file for row in rows if row.file and row not in kept}
+        context.versions[identity] = kept
+
+
+def _file_store(context: ImportContext, row: VersionRow) -> None:
+    """Store a file. The object is there before its row is."""
+    if context.is_lost(row) or row.file is None or row.file in context.stored:
         return
-    organisation = coming.organisation.id
+    organisation = context.organisation.id
     try:
         with (
-            coming.reader.file(row.file) as stream,
-            storage().receive(stream, organisation=organisation, limit=settings.UPLOAD_MAX_BYTES) as received,
+            context.reader.file(row.file) as stream,
+            storage().stage(stream, organisation=organisation, limit=settings.UPLOAD_MAX_BYTES) as received,
         ):
             if received.sha256 != row.sha256 or received.bytes != row.bytes:
                 raise refused("a file is not the one that its document names.")
-            received.keep()
+            received.commit()
     except TooLarge as error:
         raise refused("a file is larger than what can be uploaded here.") from error
+    context.stored.add(row.file)
 
 
-def _document(coming: Coming, row: DocumentRow) -> Document:
+def _document(context: ImportContext, row: DocumentRow) -> Document:
     state, error_code, error_message = DocumentState.QUEUED, "", ""
-    if coming.is_lost(row):
+    versions = context.versions.get(row.id, [])
+    if all(context.is_lost(version) for version in versions):
         state, error_code = DocumentState.FAILED, "file_missing"
-    elif not _is_read(coming, row):
+    elif not _is_read(context, row):
         state, error_code, error_message = row.state, row.error_code, row.error_message
     return Document(
-        id=coming.new(row.id),
-        organisation=coming.organisation,
-        source_id=coming.new(row.source),
+        id=context.new(row.id),
+        organisation=context.organisation,
+        source_id=context.new(row.source),
+        external_id=context.external_ids[row.id],
         name=name_clean(row.name),
+        url=row.url,
+        metadata=row.metadata,
         media_type=row.media_type,
-        bytes=row.bytes,
-        sha256=row.sha256,
         state=state,
         error_code=error_code,
         error_message=error_message,
         pages=row.pages,
-        uploaded_by_id=coming.person(row.uploaded_by),
+        version=versions[-1].number if versions else 1,
+        uploaded_by_id=context.person(row.uploaded_by),
     )
 
 
-def _version(coming: Coming, row: VersionRow) -> DocumentVersion:
-    document = coming.documents[row.document]
+def _identify(context: ImportContext) -> None:
+    """Give each document its external id; those of an archive of before they had one as the migrations give them.
+
+    The oldest of a name is known by it, the next one by the first of "name (2)", "name (3)" … that is no other's.
+    """
+    taken, later = set(), []
+    for row in sorted(context.documents.values(), key=lambda row: (row.created, row.id)):
+        wanted = external_id_check(row.external_id or name_clean(row.name))
+        if (row.source, wanted) in taken and not row.external_id:
+            later.append((row, wanted))
+        else:
+            taken.add((row.source, wanted))
+            context.external_ids[row.id] = wanted
+    for row, wanted in later:
+        number = 2
+        while (row.source, f"{wanted} ({number})") in taken:
+            number += 1
+        taken.add((row.source, f"{wanted} ({number})"))
+        context.external_ids[row.id] = f"{wanted} ({number})"
+
+
+def _version(context: ImportContext, row: VersionRow) -> DocumentVersion:
+    assert row.sha256 is not None
+    assert row.bytes is not None
     return DocumentVersion(
-        id=coming.new(row.id),
-        organisation=coming.organisation,
-        document_id=coming.new(row.document),
+        id=context.new(row.id),
+        organisation=context.organisation,
+        document_id=context.new(row.document),
         number=row.number,
         # Nobody looks for the file of a retired one.
-        state=VersionState.RETIRED if coming.is_lost(document) else VersionState.BUILDING,
-        storage_key=object_key(coming.organisation.id, document.sha256),
+        state=VersionState.RETIRED if context.is_lost(row) else VersionState.BUILDING,
+        storage_key=object_key(context.organisation.id, row.sha256),
+        sha256=row.sha256,
+        bytes=row.bytes,
+        fetched=row.fetched or row.created,
+        etag=row.etag,
+        last_modified=row.last_modified,
         media_type=row.media_type,
         title=row.title,
         language=row.language,
@@ -114,15 +161,19 @@ def _version(coming: Coming, row: VersionRow) -> DocumentVersion:
     )
 
 
-def _is_read(coming: Coming, row: DocumentRow) -> bool:
+def _readable(context: ImportContext, row: DocumentRow) -> list[VersionRow]:
+    return [version for version in context.versions.get(row.id, []) if not context.is_lost(version)]
+
+
+def _is_read(context: ImportContext, row: DocumentRow) -> bool:
     """Whether it is read here: it could be found there, or was being read."""
-    if coming.is_lost(row) or row.id not in coming.versions:
-        return False
-    return coming.versions[row.id].active or row.state not in (DocumentState.FAILED, DocumentState.CANCELLED)
+    versions = _readable(context, row)
+    over = row.state in (DocumentState.FAILED, DocumentState.CANCELLED)
+    return any(version.active for version in versions) or (bool(versions) and not over)
 
 
-def _packed(coming: Coming, name: str) -> bytes:
-    with coming.reader.file(name) as stream:
+def _packed(context: ImportContext, name: str) -> bytes:
+    with context.reader.file(name) as stream:
         text = stream.read(TEXT_BYTES + 1)
     if len(text) > TEXT_BYTES:
         raise refused(f"{name} is too long.")
@@ -133,27 +184,27 @@ def _packed(coming: Coming, name: str) -> bytes:
     return zlib.compress(text, 6)
 
 
-def _chunks(coming: Coming, batch: list[ChunkRow]) -> None:
+def _chunks(context: ImportContext, batch: list[ChunkRow]) -> None:
     made, old = [], []
     for row in batch:
-        version = coming.versions.get(row.document)
-        if version is None:
+        if row.document not in context.versions:
             raise refused("a passage belongs to no document of it.")
-        if version.id != row.version or coming.is_lost(coming.documents[row.document]):
+        version = next((each for each in context.versions[row.document] if each.id == row.version), None)
+        if version is None or context.is_lost(version):
             continue
-        old.append(coming.new(row.id))
+        old.append(context.new(row.id))
         new = chunk_id(
-            organisation=coming.organisation.id,
-            version=coming.new(row.version),
+            organisation=context.organisation.id,
+            version=context.new(row.version),
             position=row.position,
             model=version.embedding_model,
         )
         made.append(
             Chunk(
                 id=new,
-                organisation=coming.organisation,
-                document_id=coming.new(row.document),
-                version_id=coming.new(row.version),
+                organisation=context.organisation,
+                document_id=context.new(row.document),
+                version_id=context.new(row.version),
                 **row.model_dump(include={"position", "text", "embed_text", "tokens", "start", "end", "place"}),
             )
         )
@@ -165,14 +216,17 @@ def _chunks(coming: Coming, batch: list[ChunkRow]) -> None:
         )
 
 
-def documents_queue(coming: Coming) -> None:
-    """A job for each document, from the passages on where they came along."""
-    documents = {row.id: row for row in Document.objects.filter(organisation=coming.organisation)}
-    versions = {row.document_id: row for row in DocumentVersion.objects.filter(organisation=coming.organisation)}
-    for old, row in coming.documents.items():
-        if not _is_read(coming, row):
+def documents_queue(context: ImportContext) -> None:
+    """Make a job for each document, from the passages on where they came along.
+
+    Of two versions the one that answered is read first; the newer one follows it (app/library/services/versions.py).
+    """
+    documents = {row.id: row for row in Document.objects.filter(organisation=context.organisation)}
+    versions = {row.id: row for row in DocumentVersion.objects.filter(organisation=context.organisation)}
+    for old, row in context.documents.items():
+        if not _is_read(context, row):
             continue
-        document = documents[coming.new(old)]
-        version = versions[document.id]
+        document = documents[context.new(old)]
+        version = versions[context.new(_readable(context, row)[0].id)]
         step = Step.EMBED if version.chunks else None
-        ingest_job_create(organisation=coming.organisation.id, document=document, version=version, step=step)
+        ingest_job_create(organisation=context.organisation.id, document=document, version=version, step=step)

@@ -23,7 +23,7 @@ from app.oidc.claim_rules import claim_rule_check
 from app.privacy.archive.reading import ArchiveReader, refused
 from app.privacy.archive.rows import ClaimRuleRow, OrganisationRow
 from app.privacy.imports.answers import bots_make, conversations_make
-from app.privacy.imports.context import Coming, Say, create
+from app.privacy.imports.context import ImportContext, Say, create
 from app.privacy.imports.library import documents_queue, library_make
 
 log = logging.getLogger(__name__)
@@ -72,22 +72,22 @@ def _make(reader: ArchiveReader, slug: str | None, say: Say) -> Organisation:
     for name in ("chunk_tokens", "chunk_overlap", "retention_days", "accent", "scheme", "welcome"):
         setattr(organisation, name, getattr(row, name))
     organisation.save()
-    coming = Coming(reader, organisation)
-    coming.counts["organisation"] = 1
-    _people(coming)
-    library_make(coming, say)
-    bots_make(coming)
-    conversations_make(coming)
-    documents_queue(coming)
+    context = ImportContext(reader, organisation)
+    context.counts["organisation"] = 1
+    _people(context)
+    library_make(context, say)
+    bots_make(context)
+    conversations_make(context)
+    documents_queue(context)
     audit_record(
         organisation=organisation.id,
         action="organisation.import",
         target_kind="organisation",
         target=str(organisation.id),
         target_name=organisation.name,
-        after=coming.counts,
+        after=context.counts,
     )
-    say(", ".join(f"{count} {name}" for name, count in coming.counts.items() if count))
+    say(", ".join(f"{count} {name}" for name, count in context.counts.items() if count))
     return organisation
 
 
@@ -99,19 +99,19 @@ def _only_row(reader: ArchiveReader) -> OrganisationRow:
     return found
 
 
-def _people(coming: Coming) -> None:
-    organisation = coming.organisation
-    for row in coming.rows("people"):
+def _people(context: ImportContext) -> None:
+    organisation = context.organisation
+    for row in context.rows("people"):
         email = email_clean(row.email)
         user = User.objects.filter(email=email).first()
         if user is None:
             user = User(email=email, name=row.name.replace("\0", ""))
             user.set_unusable_password()
             user.save()
-        coming.people[row.id] = user.id
+        context.people[row.id] = user.id
         if row.role is not None:
             Membership.objects.create(organisation=organisation, user=user, role=Role(row.role))
-    create(ClaimRule, (_rule(organisation, row) for row in coming.rows("claim_rules")))
+    create(ClaimRule, (_rule(organisation, row) for row in context.rows("claim_rules")))
 
 
 def _rule(organisation: Organisation, row: ClaimRuleRow) -> ClaimRule:

@@ -1,24 +1,28 @@
 """What is too old goes, once a UTC night: conversations by each organisation's own rule, and what has expired.
 
-A night is done for an organisation when it has a row of it, so that a night that a stopped box slept through is made
-up for at the next start. An advisory lock lets one worker do it.
+A night is done for an organisation when it has a row of it, so a job that begins again goes on where it was. An
+advisory lock lets one worker, or a command, do it.
 """
 
 import logging
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.contrib.sessions.models import Session
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from app.accounts.models import Invitation, OneTimeToken, Organisation
-from app.accounts.user_sessions import sign_ins_clean, sign_ins_over
+from app.accounts.user_sessions import user_sessions_expired, user_sessions_purge
 from app.audit.trail import audit_record
 from app.chat.models import Citation, Conversation, Message
 from app.lib.advisory_lock import RETENTION, lock_try
+from app.library.choices import VersionState
+from app.library.models import Chunk, DocumentVersion
+from app.library.services.versions import versions_forget
 from app.privacy.exports.run import exports_expire, exports_tidy
 from app.privacy.models import Export, RetentionRun
 
@@ -28,6 +32,7 @@ log = logging.getLogger(__name__)
 BEGINS = timedelta(hours=1)
 BATCH = 200
 RUNS_KEPT = timedelta(days=400)
+VERSIONS_KEPT = timedelta(days=1)
 
 Counts = dict[str, int]
 
@@ -36,18 +41,16 @@ def night_of(moment: datetime) -> date:
     return (moment.astimezone(UTC) - BEGINS).date()
 
 
-def retention_due(*, now: datetime | None = None) -> bool:
-    """Whether something has not had its night yet."""
-    done = RetentionRun.objects.filter(night__gte=night_of(now or timezone.now()))
-    if not done.filter(organisation=None).exists():
-        return True
-    return Organisation.objects.filter(~Exists(done.filter(organisation=OuterRef("pk")))).exists()
-
-
-def retention_run(*, organisation: UUID | None = None, dry_run: bool = False, again: bool = False) -> dict[str, Counts]:
+def retention_run(
+    *,
+    organisation: UUID | None = None,
+    dry_run: bool = False,
+    again: bool = False,
+    on_step: Callable[[str], None] = lambda step: None,
+) -> dict[str, Counts]:
     """Remove what is too old: of one organisation, or of all and of the box itself. What has had its night is left
     out, except with `again`. Counts by organisation's slug; nothing is removed with `dry_run`. Empty when another
-    process is at it.
+    process is at it. on_step: hears `organisations` before each of them, and `box`.
     """
     night, found = night_of(timezone.now()), {}
     with lock_try(RETENTION) as alone:
@@ -61,8 +64,10 @@ def retention_run(*, organisation: UUID | None = None, dry_run: bool = False, ag
         rows = Organisation.objects.order_by("pk")
         for row in rows.filter(pk=organisation) if organisation else rows:
             if row.pk not in done:
+                on_step("organisations")
                 found[row.slug] = _organisation_tidy(row, night, dry_run=dry_run)
         if organisation is None and None not in done:
+            on_step("box")
             found[""] = _box_tidy(night, dry_run=dry_run)
     return found
 
@@ -81,7 +86,7 @@ def _organisation_tidy(organisation: Organisation, night: date, *, dry_run: bool
     old, now = conversations_old(organisation), timezone.now()
     invitations = Invitation.objects.filter(organisation=organisation, expires__lt=now)
     exports = Export.objects.filter(organisation=organisation, expires__lte=now)
-    unused = _vectors_unused(organisation.pk)
+    uncited = versions_uncited(organisation.pk, now=now)
     if dry_run:
         return {
             "conversations": old.count(),
@@ -89,12 +94,14 @@ def _organisation_tidy(organisation: Organisation, night: date, *, dry_run: bool
             "citations": Citation.objects.filter(message__conversation__in=old).count(),
             "invitations": invitations.count(),
             "exports": exports.count(),
-            "cached_vectors": _vectors_forget(organisation.pk, count_only=True) if unused else 0,
+            "old_versions": uncited.count(),
+            "cached_vectors": _vectors_forget(organisation.pk, count_only=True),
         }
     counts = conversations_remove(old)
     counts["invitations"] = invitations.delete()[0]
     counts["exports"] = exports_expire(organisation=organisation.pk)
-    counts["cached_vectors"] = _vectors_forget(organisation.pk) if unused else 0
+    counts["old_versions"] = _versions_tidy(organisation.pk, uncited)
+    counts["cached_vectors"] = _vectors_forget(organisation.pk)
     with transaction.atomic():
         RetentionRun.objects.create(organisation=organisation, night=night, counts=counts)
         if any(counts.values()):
@@ -127,8 +134,31 @@ def _removed(rows: "QuerySet[Any]") -> int:
     return rows.delete()[0]
 
 
+def versions_uncited(organisation: UUID, *, now: datetime) -> "QuerySet[DocumentVersion]":
+    """Return the versions that others have taken the place of, and that no answer cites."""
+    cited = Citation.objects.filter(document=OuterRef("document"), version=OuterRef("number"))
+    retired = DocumentVersion.objects.filter(organisation=organisation, state=VersionState.RETIRED)
+    # Not those of today, which an answer that is being written may cite; nor the newest, which its document names.
+    old = retired.filter(Q(retired__lt=now - VERSIONS_KEPT) | Q(retired=None)).exclude(number=F("document__version"))
+    return old.filter(~Exists(cited))
+
+
+def _versions_tidy(organisation: UUID, uncited: "QuerySet[DocumentVersion]") -> int:
+    """Remove versions that no answer cites, and of the cited ones all passages but those; how many versions."""
+    removed = 0
+    while batch := list(uncited.order_by("pk").values_list("pk", flat=True)[:BATCH]):
+        removed += versions_forget(organisation=organisation, versions=batch)
+    cited = Citation.objects.filter(organisation=organisation, chunk_id=OuterRef("pk"))
+    cut = timezone.now() - VERSIONS_KEPT
+    passages = Chunk.objects.filter(
+        ~Exists(cited), organisation=organisation, version__state=VersionState.RETIRED, version__retired__lt=cut
+    )
+    passages.delete()
+    return removed
+
+
 def _vectors_unused(organisation: UUID) -> bool:
-    """Cheap, to spare most nights the look at every passage: more vectors are kept than there are passages."""
+    """Return whether more vectors are kept than there are passages: cheap, and spares most nights a longer look."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT (SELECT count(*) FROM library_embeddingcache WHERE organisation_id = %(of)s)"
@@ -140,7 +170,9 @@ def _vectors_unused(organisation: UUID) -> bool:
 
 
 def _vectors_forget(organisation: UUID, *, count_only: bool = False) -> int:
-    """Vectors of texts that no passage has any more: a deleted document's, mostly."""
+    """Forget vectors of texts that no passage has any more, a deleted document's mostly; return how many."""
+    if not _vectors_unused(organisation):
+        return 0
     unused = (
         "FROM library_embeddingcache e WHERE e.organisation_id = %(of)s AND NOT EXISTS (SELECT 1 FROM library_chunk c"
         " WHERE c.organisation_id = %(of)s AND sha256(convert_to(c.embed_text, 'UTF8')) = e.content_hash)"
@@ -155,9 +187,13 @@ def _box_tidy(night: date, *, dry_run: bool) -> Counts:
     tokens = OneTimeToken.objects.filter(expires__lt=now)
     sessions = Session.objects.filter(expire_date__lt=now)
     if dry_run:
-        return {"one_time_tokens": tokens.count(), "sessions": sessions.count(), "sign_ins": sign_ins_over().count()}
+        return {
+            "one_time_tokens": tokens.count(),
+            "sessions": sessions.count(),
+            "sign_ins": user_sessions_expired().count(),
+        }
     counts = {"one_time_tokens": tokens.delete()[0], "sessions": sessions.delete()[0]}
-    counts |= {"sign_ins": sign_ins_clean(), **exports_tidy()}
+    counts |= {"sign_ins": user_sessions_purge(), **exports_tidy()}
     RetentionRun.objects.filter(created__lt=now - RUNS_KEPT).delete()
     RetentionRun.objects.create(organisation=None, night=night, counts=counts)
     return counts

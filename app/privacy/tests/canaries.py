@@ -20,16 +20,15 @@ from app.accounts.models import (
 )
 from app.audit.trail import audit_record
 from app.bots.models import BotRevision
+from app.jobs.tests.running import jobs_run
 from app.lib.storage import exports_storage, storage
-from app.library.models import Document, Job
-from app.library.pipeline.run import job_run
+from app.library.models import DocumentVersion
 from app.library.tests.stores import points_of, stores_empty, upload, writer
 from app.privacy.erasure import run as erasing
-from app.privacy.erasure.run import erasure_run_next
 from app.privacy.models import Erasure
 from tests.engines import FOLDER, POSTGRES
+from tests.factories import Tenant, tenant_make
 from tests.people import Person
-from tests.world import World, world_make
 
 CANARY = "zanzibarquokka"
 
@@ -49,8 +48,7 @@ def valkey_client() -> "redis.Redis":
 
 
 def jobs_do() -> None:
-    for job in Job.objects.filter(state="queued").values_list("id", flat=True):
-        assert job_run(job=job)
+    assert jobs_run()
 
 
 def texts_fill(organisation: Organisation, word: str) -> list[str]:
@@ -103,9 +101,9 @@ def of_organisation(model: Any, organisation: Organisation) -> dict[str, Any]:
 
 
 @pytest.fixture
-def world(acme: Organisation, alice: Person) -> World:
+def tenant(acme: Organisation, alice: Person) -> Tenant:
     """Acme with the canary everywhere, in a document that was really read too."""
-    made = world_make(alice, word=CANARY)
+    made = tenant_make(alice, word=CANARY)
     upload(acme, f"{CANARY}.md", f"# {CANARY}\n\nThe {CANARY} travels to the depot.\n".encode())
     jobs_do()
     assert len(points_of(acme.id)) == 1
@@ -114,13 +112,13 @@ def world(acme: Organisation, alice: Person) -> World:
     BotRevision.objects.filter(organisation=acme).update(settings={"system_prompt": CANARY})
     audit_record(organisation=acme.id, action="bot.update", target_name=CANARY, after={"name": CANARY})
     filled = texts_fill(acme, CANARY)
-    assert {"chat.Message.content", "sources.Document.name", "accounts.Organisation.welcome"} <= set(filled)
+    assert {"chat.Message.content", "library.Document.name", "accounts.Organisation.welcome"} <= set(filled)
     User.objects.filter(pk=alice.user.pk).update(email=f"{CANARY}@example.org")
     Invitation.objects.filter(organisation=acme).update(email=f"{CANARY}@example.org")
     pictures = settings.DATA / "cache" / "pages"
     pictures.mkdir(parents=True, exist_ok=True)
-    document = Document.objects.filter(organisation=acme).exclude(pk=made.document.pk).get()
-    (pictures / f"{document.sha256}-1.png").write_bytes(CANARY.encode())
+    version = DocumentVersion.objects.filter(organisation=acme).exclude(document=made.document).get()
+    (pictures / f"{version.sha256}-1.png").write_bytes(CANARY.encode())
     valkey_client().rpush(f"refdesk:turn:{made.answer.pk}:events", CANARY)
     cache.set(f"of-{acme.id}", CANARY)
     cache.set(f"of-{alice.user.pk}", CANARY)
@@ -158,8 +156,7 @@ def erasure_of_acme() -> Erasure:
 
 
 def run_all() -> None:
-    while erasure_run_next():
-        pass
+    jobs_run("erasure")
 
 
 def leftovers(organisation: Organisation) -> list[str]:

@@ -18,22 +18,22 @@ from app.privacy.tests.canaries import (
     empty,
     hits,
     leftovers,
-    world,
+    tenant,
 )
-from tests.digest import changes, digest
 from tests.engines import FOLDER
+from tests.factories import Tenant, tenant_make
 from tests.people import Person
-from tests.world import World, world_make
+from tests.snapshot import changes, snapshot
 
-__all__ = ["empty", "world"]  # fixtures
+__all__ = ["empty", "tenant"]  # fixtures
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_an_organisation_is_erased_from_every_store(
-    world: World, acme: Organisation, alice: Person, charlie: Person
+    tenant: Tenant, acme: Organisation, alice: Person, charlie: Person
 ) -> None:
-    world_make(charlie, word="submarine")
-    other = digest()
+    tenant_make(charlie, word="submarine")
+    other = snapshot()
     call_command("organisation_export", "acme", str(FOLDER / "taken.zip"), stderr=io.StringIO())
     (FOLDER / "taken.zip").unlink()
     places = {hit.split()[0] for hit in hits(CANARY)}
@@ -42,7 +42,7 @@ def test_an_organisation_is_erased_from_every_store(
     call_command("organisation_erase", "acme", "--yes", stdout=out)
     assert hits(CANARY) == []
     assert leftovers(acme) == []
-    assert changes(other, digest(), but=[str(acme.pk), "box"]) == []
+    assert changes(other, snapshot(), but=[str(acme.pk), "box"]) == []
     receipt = json.loads(out.getvalue())
     assert receipt_is_ours(receipt)
     counts = {(store, what): count for store, found in receipt["stores"].items() for what, count in found.items()}
@@ -55,19 +55,19 @@ def test_an_organisation_is_erased_from_every_store(
     ):  # fmt: skip
         assert counts[place]["before"] > 0, place
     assert not User.objects.filter(pk=alice.user.pk).exists()
-    # The world's document, which was never indexed, would not agree.
+    # The tenant's document, which was never indexed, would not agree.
     Document.objects.filter(organisation=charlie.organisation).delete()
     stores_empty()
     stores_agree()
 
 
-def test_the_audit_trail_verifies_after_an_erasure(world: World, acme: Organisation) -> None:
+def test_the_audit_trail_verifies_after_an_erasure(tenant: Tenant, acme: Organisation) -> None:
     call_command("organisation_erase", "acme", "--yes", stdout=io.StringIO())
     assert AuditDetail.objects.filter(organisation=acme.pk).exists()
     call_command("audit_verify", stdout=io.StringIO())
 
 
-def test_a_receipt_that_somebody_changed_is_not_ours(world: World, tmp_path: Path) -> None:
+def test_a_receipt_that_somebody_changed_is_not_ours(tenant: Tenant, tmp_path: Path) -> None:
     out = io.StringIO()
     call_command("organisation_erase", "acme", "--yes", stdout=out)
     path = tmp_path / "receipt.json"
@@ -78,10 +78,10 @@ def test_a_receipt_that_somebody_changed_is_not_ours(world: World, tmp_path: Pat
         call_command("receipt_verify", str(path), stdout=io.StringIO())
 
 
-def test_without_yes_nothing_is_erased(world: World) -> None:
-    before = digest()
+def test_without_yes_nothing_is_erased(tenant: Tenant) -> None:
+    before = snapshot()
     with pytest.raises(CommandError, match="--yes"):
         call_command("organisation_erase", "acme", stdout=io.StringIO())
     with pytest.raises(CommandError, match="--yes"):
         call_command("person_erase", "alice@example.org", stdout=io.StringIO())
-    assert changes(before, digest()) == []
+    assert changes(before, snapshot()) == []

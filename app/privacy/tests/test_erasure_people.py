@@ -13,15 +13,15 @@ from app.accounts.models import (
 from app.accounts.services import membership_create
 from app.audit.trail import audit_details_erase, audit_record
 from app.chat.models import Conversation, Message
+from app.jobs.tests.running import jobs_run
 from app.lib.storage import exports_storage, storage
 from app.library.models import Document
 from app.privacy.erasure.receipts import fingerprint
-from app.privacy.exports.run import export_run_next
 from app.privacy.models import Erasure, Export
 from app.privacy.tests.canaries import CANARY, empty, erase, hits, receipt_of, run_all
-from tests.digest import changes, digest
+from tests.factories import tenant_make
 from tests.people import Person
-from tests.world import world_make
+from tests.snapshot import changes, snapshot
 
 __all__ = ["empty"]  # fixtures
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -30,21 +30,21 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def bob_here(acme: Organisation, alice: Person, bob: Person) -> Conversation:
     """Bob with the canary in all that is his."""
-    world = world_make(alice, word="lighthouse")
-    world_two = world_make(Person(bob.user, acme, Role.OWNER, bob.key), word=f"{CANARY}")
+    tenant = tenant_make(alice, word="lighthouse")
+    world_two = tenant_make(Person(bob.user, acme, Role.OWNER, bob.key), word=f"{CANARY}")
     Document.objects.filter(pk=world_two.document.pk).update(name="report.txt")
     world_two.document.delete()
     storage().delete(world_two.version.storage_key)
     world_two.source.delete()
-    world_two.bot.conversations.update(bot=world.bot)
+    world_two.bot.conversations.update(bot=tenant.bot)
     world_two.bot.delete()
     world_two.api_key.delete()
     world_two.claim_rule.delete()
-    Document.objects.filter(pk=world.document.pk).update(uploaded_by=bob.user)
+    Document.objects.filter(pk=tenant.document.pk).update(uploaded_by=bob.user)
     User.objects.filter(pk=bob.user.pk).update(email=f"{CANARY}@example.org", name=CANARY)
     Identity.objects.create(user=bob.user, issuer="https://id.example", subject=CANARY)
     SignIn.objects.create(user=bob.user, session_key=CANARY, agent=CANARY, address="192.0.2.7")
-    # What the trail tells of the world's own rows is not about Bob.
+    # What the trail tells of the tenant's own rows is not about Bob.
     audit_details_erase(organisation=acme.id)
     audit_record(
         organisation=acme.id, action="membership.create", target=str(bob.user.pk), target_name=f"{CANARY}@example.org"
@@ -72,9 +72,9 @@ def test_of_a_person_in_two_organisations_only_the_one_that_asks_loses_them(
     alice: Person, bob: Person, bob_here: Conversation, charlie: Person
 ) -> None:
     membership_create(organisation=charlie.organisation, user=bob.user, role=bob.role)
-    world_make(charlie, word="submarine")
+    tenant_make(charlie, word="submarine")
     Conversation.objects.filter(organisation=charlie.organisation).update(user=bob.user)
-    before = digest()
+    before = snapshot()
     asked = erase(alice, person=str(bob.user.pk))
     run_all()
     receipt = receipt_of(alice, asked.json()["id"])
@@ -82,7 +82,7 @@ def test_of_a_person_in_two_organisations_only_the_one_that_asks_loses_them(
     assert "accounts" not in receipt["stores"]["postgresql"]
     assert Erasure.objects.filter(kind="account").count() == 0
     mine = str(alice.organisation.pk)
-    assert changes(before, digest(), but=[mine, "box"]) == []
+    assert changes(before, snapshot(), but=[mine, "box"]) == []
     assert not Conversation.objects.filter(organisation=mine, user=bob.user).exists()
     assert Conversation.objects.filter(organisation=charlie.organisation, user=bob.user).exists()
     assert User.objects.get(pk=bob.user.pk).is_active
@@ -90,7 +90,7 @@ def test_of_a_person_in_two_organisations_only_the_one_that_asks_loses_them(
 
 def test_exports_that_hold_a_person_go_with_them(alice: Person, bob: Person, bob_here: Conversation) -> None:
     alice.client.post("/api/v1/exports", {}, content_type="application/json")
-    assert export_run_next()
+    assert jobs_run("export")
     done = Export.objects.get(conversations=True, requested_by=alice.user, counts__messages=4)
     assert exports_storage().exists(done.storage_key)
     erase(alice, person=str(bob.user.pk))
@@ -142,8 +142,8 @@ def test_erasing_twice_is_erasing_once(alice: Person, bob: Person, bob_here: Con
 
 
 def test_a_person_who_was_only_invited_is_forgotten(alice: Person) -> None:
-    world = world_make(alice, word=CANARY)
-    asked = erase(alice, person=world.invitation.email)
+    tenant = tenant_make(alice, word=CANARY)
+    asked = erase(alice, person=tenant.invitation.email)
     run_all()
     assert receipt_of(alice, asked.json()["id"])["stores"]["postgresql"]["invitations"] == {"before": 1, "after": 0}
     assert not Invitation.objects.exists()

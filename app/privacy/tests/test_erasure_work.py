@@ -7,23 +7,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from app.accounts.models import (
     Membership,
     Organisation,
 )
+from app.jobs.models import Job
+from app.jobs.tests.probes import leases_age
 from app.library.models import EmbeddingCache
-from app.library.tests.stores import leases_age, upload
+from app.library.tests.stores import upload
 from app.library.tests.workers import worker, worker_kill, worker_start
 from app.privacy.erasure.receipts import receipt_is_ours
-from app.privacy.models import Erasure
-from app.privacy.tests.canaries import CANARY, empty, erase, erasure_of_acme, hits, leftovers, run_all, world
+from app.privacy.tests.canaries import CANARY, empty, erase, erasure_of_acme, hits, leftovers, run_all, tenant
+from tests.factories import Tenant
 from tests.people import Person
 from tests.waiting import wait_until
-from tests.world import World
 
-__all__ = ["empty", "world"]  # fixtures
+__all__ = ["empty", "tenant"]  # fixtures
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -35,7 +35,7 @@ def log(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_killed_in_the_middle_an_erasure_is_finished_by_the_next_worker(
-    world: World, acme: Organisation, alice: Person, log: Path
+    tenant: Tenant, acme: Organisation, alice: Person, log: Path
 ) -> None:
     assert erase(alice, organisation="acme", confirm="acme").status_code == 202
     process = worker_start(log)
@@ -43,13 +43,11 @@ def test_killed_in_the_middle_an_erasure_is_finished_by_the_next_worker(
     wait_until(lambda: not Organisation.objects.filter(pk=acme.pk).exists(), what="rows gone")
     worker_kill(process, signal.SIGKILL)
     assert erasure_of_acme().state == "running"
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE privacy_erasure SET lease_until = now() - interval '1 second'")
     leases_age()
     with worker(log):
         wait_until(lambda: erasure_of_acme().state == "done", what="erasure done")
     erasure = erasure_of_acme()
-    assert erasure.attempt == 2
+    assert Job.objects.get(kind="erasure").attempt == 2
     assert erasure.receipt["stores"]["postgresql"]["chat_message"]["before"] == 2
     assert receipt_is_ours(erasure.receipt)
     assert CANARY not in log.read_text()
@@ -72,7 +70,7 @@ def test_an_organisation_is_erased_while_a_worker_reads_its_documents(
     assert CANARY not in log.read_text()
 
 
-def test_search_that_is_away_is_waited_for(world: World, alice: Person, settings: Any) -> None:
+def test_search_that_is_away_is_waited_for(tenant: Tenant, alice: Person, settings: Any) -> None:
     address = settings.QDRANT_URL
     settings.QDRANT_URL = "http://127.0.0.1:9"
     erase(alice, organisation="acme", confirm="acme")
@@ -80,7 +78,7 @@ def test_search_that_is_away_is_waited_for(world: World, alice: Person, settings
     row = erasure_of_acme()
     assert (row.state, row.error_code, row.receipt) == ("queued", "search_unavailable", None)
     settings.QDRANT_URL = address
-    Erasure.objects.update(not_before=None)
+    Job.objects.update(not_before=None)
     run_all()
     assert erasure_of_acme().state == "done"
     assert os.environ["REFDESK_QDRANT_URL"] == address

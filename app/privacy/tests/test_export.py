@@ -1,6 +1,7 @@
 """An export and its way back: complete, without secrets, there only when whole, and refused when it is not ours."""
 
 import asyncio
+import base64
 import hashlib
 import io
 import json
@@ -20,19 +21,22 @@ from app.accounts.models import ApiKey, ClaimRule, Invitation, Membership, Organ
 from app.bots.services import bot_create
 from app.chat.models import Citation, Conversation, Message
 from app.errors import RefdeskError
+from app.jobs.execution import job_run
+from app.jobs.models import Job
+from app.jobs.tests.running import jobs_run
 from app.lib.storage import exports_storage, storage
-from app.library.models import Chunk, Document, Job
-from app.library.pipeline.run import job_run
+from app.library.models import Chunk, Document, DocumentVersion
 from app.library.tests.stores import stores_agree, stores_empty, upload
 from app.operations.management.commands.check_store import exports_compare
 from app.privacy.archive.reading import ArchiveReader
 from app.privacy.archive.rows import ORGANISATION_TABLES
-from app.privacy.exports.run import export_run_next, exports_expire, exports_tidy
+from app.privacy.exports.run import exports_expire, exports_tidy
 from app.privacy.imports.run import organisation_import
 from app.privacy.models import Export
-from tests.digest import changes, crossings, digest
+from app.secrets.models import Secret
+from tests.factories import Tenant, tenant_make
 from tests.people import Person
-from tests.world import World, world_make
+from tests.snapshot import changes, foreign_references, snapshot
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HANDBOOK = b"# Holiday\n\nAfter five full years with the company you have 28 days of holiday.\n"
@@ -45,8 +49,7 @@ def empty(db: Any, qdrant: str, embedder: str, valkey: str) -> None:
 
 
 def jobs_do() -> None:
-    for job in Job.objects.filter(state="queued").values_list("id", flat=True):
-        assert job_run(job=job)
+    assert jobs_run()
 
 
 def ask(bot: str, organisation: str) -> Any:
@@ -62,16 +65,16 @@ def library(acme: Organisation, alice: Person) -> Organisation:
     upload(acme, "manual.md", MANUAL)
     jobs_do()
     bot_create(organisation=acme, slug="default", name="Desk", settings={"system_prompt": "Be brief."})
-    _conversation_keep(world_make(alice, word="lighthouse"))
+    _conversation_keep(tenant_make(alice, word="lighthouse"))
     return acme
 
 
-def _conversation_keep(world: World) -> None:
-    """The world's document was never indexed: its conversation cites a real one instead."""
+def _conversation_keep(tenant: Tenant) -> None:
+    """The tenant's document was never indexed: its conversation cites a real one instead."""
     chunk = Chunk.objects.get(text__contains="Vale 3")
-    Citation.objects.filter(pk=world.citation.pk).update(document=chunk.document_id, chunk_id=chunk.pk)
-    world.document.delete()
-    storage().delete(world.version.storage_key)
+    Citation.objects.filter(pk=tenant.citation.pk).update(document=chunk.document_id, chunk_id=chunk.pk)
+    tenant.document.delete()
+    storage().delete(tenant.version.storage_key)
 
 
 @pytest.fixture
@@ -110,9 +113,25 @@ def test_no_hash_of_a_secret_leaves(archive: Path, alice: Person) -> None:
     assert b"lighthouse answer" in everything
 
 
+def test_of_a_credential_an_archive_says_only_that_it_is_set(archive: Path) -> None:
+    [endpoint] = tables(archive)["endpoints"]
+    assert (endpoint["name"], endpoint["api_key_set"]) == ("lighthouse server", True)
+    with zipfile.ZipFile(archive) as file:
+        everything = b"".join(file.read(name) for name in file.namelist())
+    assert b"lighthouse key's value" not in everything
+    sealed = bytes(Secret.objects.get().sealed)
+    assert sealed not in everything
+    assert base64.b64encode(sealed) not in everything
+
+
+def test_an_archive_from_before_model_servers_is_imported(archive: Path) -> None:
+    made = organisation_import(path=changed(archive, lambda parts: parts.pop("endpoints.jsonl") and None), slug="copy")
+    assert Document.objects.filter(organisation=made).count() == 2
+
+
 def test_an_import_answers_the_same_and_counts_the_same(archive: Path, library: Organisation) -> None:
     answered = ask("default", "acme")
-    before = digest()
+    before = snapshot()
     assert answered["citations"], answered
     said = io.StringIO()
     call_command("organisation_import", str(archive), slug="again", stdout=io.StringIO(), stderr=said)
@@ -128,9 +147,9 @@ def test_an_import_answers_the_same_and_counts_the_same(archive: Path, library: 
     assert same["content"] == answered["content"]
     cited = [[each["passage"]["text"] for each in one["citations"]] for one in (answered, same)]
     assert cited[0] == cited[1] != []
-    assert list(crossings()) == []
+    assert list(foreign_references()) == []
     # Accounts belong to both now.
-    assert changes(before, digest(), but=[str(again.id)]) == []
+    assert changes(before, snapshot(), but=[str(again.id)]) == []
     stores_agree()
 
 
@@ -148,7 +167,7 @@ def test_what_an_import_exports_is_what_was_imported(archive: Path, tmp_path: Pa
     call_command("organisation_export", "again", str(tmp_path / "again.zip"), stderr=io.StringIO())
     own_ids = {"id", "slug", "live_revision", "chunk", "created_by", "hash"}
     one, two = tables(archive), tables(tmp_path / "again.zip")
-    for name in set(one) - {"organisation", "audit", "api_keys", "invitations", "people", "claim_rules"}:
+    for name in set(one) - {"organisation", "audit", "api_keys", "invitations", "people", "claim_rules", "endpoints"}:
         texts = [sorted(json.dumps(_plain(row, own_ids), sort_keys=True) for row in each[name]) for each in (one, two)]
         assert texts[0] == texts[1] != [], name
     assert made.slug == "again"
@@ -166,6 +185,43 @@ def _is_id(value: Any) -> bool:
         return bool(UUID(value.removeprefix("texts/").removesuffix(".json")))
     except (ValueError, AttributeError, TypeError):
         return False
+
+
+def test_an_archive_of_before_documents_had_ids_is_imported_with_their_names(acme: Organisation) -> None:
+    made = organisation_import(path=Path(__file__).with_name("archive_0_1_0.zip"), slug="again")
+    jobs_do()
+    documents = Document.objects.filter(organisation=made).order_by("created")
+    names = documents.filter(name="handbook.md").values_list("external_id", flat=True)
+    assert list(names) == ["handbook.md", "handbook.md (3)", "handbook.md (4)"]
+    states = dict(documents.values_list("name", "state"))
+    assert states == dict.fromkeys(states, "ready") | {"broken.pdf": "failed"}
+    assert len(states) == 6
+    for version in DocumentVersion.objects.filter(organisation=made):
+        with storage().open(version.storage_key) as file:
+            data = file.read()
+        assert (hashlib.sha256(data).hexdigest(), len(data)) == (version.sha256, version.bytes)
+    assert Citation.objects.filter(organisation=made, document__in=documents).count() == 4
+    stores_agree()
+
+
+def test_a_newer_version_that_was_being_read_comes_along(library: Organisation, tmp_path: Path) -> None:
+    newer = HANDBOOK.replace(b"28", b"30")
+    upload(library, "handbook.md", newer)
+    call_command("organisation_export", "acme", str(tmp_path / "acme.zip"), stderr=io.StringIO())
+    made = organisation_import(path=tmp_path / "acme.zip", slug="again")
+    job = Job.objects.get(
+        organisation=made, subject=str(Document.objects.get(organisation=made, name="handbook.md").pk)
+    )
+    assert job_run(job=job.pk)
+    document = Document.objects.get(organisation=made, external_id="handbook.md")
+    # The version that answered there is ready first, and the newer one is queued behind it.
+    assert (document.state, document.version) == ("queued", 2)
+    assert document.active_version is not None
+    assert document.active_version.number == 1
+    jobs_do()
+    document.refresh_from_db()
+    assert document.state == "ready"
+    assert document.active_version.document.versions.get(state="active").sha256 == hashlib.sha256(newer).hexdigest()
 
 
 def test_people_of_an_archive_get_no_password_and_no_power_over_the_box(archive: Path, alice: Person) -> None:
@@ -237,7 +293,7 @@ HOSTILE: dict[str, Callable[[dict[str, bytes]], None]] = {
     "two organisations": lambda parts: parts.update({"organisation.jsonl": parts["organisation.jsonl"] * 2}),
     "a bot's unknown setting": rows_changed("revisions", settings={"shell": "rm"}),
     "a bot's slug with a slash": rows_changed("bots", slug="a/b"),
-    "a document whose file is another": rows_changed("documents", sha256="2" * 64),
+    "a version whose file is another": rows_changed("versions", sha256="2" * 64),
     # Such a rule makes everybody at the provider an owner, or nobody.
     "a rule for a claim that everybody has": rule("aud", "refdesk"),
     "a rule for a part of such a claim": rule("iss.x", "https://login.example.org"),
@@ -247,14 +303,14 @@ HOSTILE: dict[str, Callable[[dict[str, bytes]], None]] = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_archive_is_refused_and_leaves_nothing(archive: Path, library: Organisation, name: str) -> None:
-    before, users = digest(), User.objects.count()
+    before, users = snapshot(), User.objects.count()
     path = changed(archive, HOSTILE[name])
     with pytest.raises(RefdeskError) as refused:
         organisation_import(path=path, slug="evil")
     assert refused.value.code in ("archive_refused", "invalid_request")
     assert not Organisation.objects.filter(slug="evil").exists()
     stores_empty()
-    assert (changes(before, digest()), User.objects.count()) == ([], users)
+    assert (changes(before, snapshot()), User.objects.count()) == ([], users)
     stores_agree()
 
 
@@ -300,7 +356,7 @@ def test_a_person_s_archive_is_not_an_organisation(library: Organisation, tmp_pa
 def exported(caller: Person, **body: Any) -> dict[str, Any]:
     answer = caller.client.post("/api/v1/exports", body, content_type="application/json")
     assert answer.status_code == 202, answer.content
-    assert export_run_next()
+    assert jobs_run("export")
     found: dict[str, Any] = caller.client.get(f"/api/v1/exports/{answer.json()['id']}").json()
     return found
 
@@ -360,8 +416,8 @@ def test_an_export_that_expired_goes_with_its_file(alice: Person, library: Organ
 
 
 def test_a_file_that_no_export_names_is_left_over(library: Organisation) -> None:
-    with exports_storage().receive(io.BytesIO(b"half"), organisation=library.pk) as received:
-        received.keep()
+    with exports_storage().stage(io.BytesIO(b"half"), organisation=library.pk) as received:
+        received.commit()
     exports_tidy()
     assert exports_storage().exists(received.key)
     assert exports_tidy(older_than_s=-1)["exports_left_over"] >= 1
@@ -382,8 +438,8 @@ def test_exports_and_their_files_are_compared_by_check_store(alice: Person, libr
     assert not any(finding.count for finding in exports_compare(repair=False).values())
     made = exported(alice)
     exports_storage().delete(Export.objects.get(pk=made["id"]).storage_key)
-    with exports_storage().receive(io.BytesIO(b"left over"), organisation=library.pk) as received:
-        received.keep()
+    with exports_storage().stage(io.BytesIO(b"left over"), organisation=library.pk) as received:
+        received.commit()
     os.utime(Path(settings.DATA) / "exports" / received.key, (0, 0))
     found = exports_compare(repair=True)
     assert (found["missing_exports"].first, found["orphan_exports"].first) == ([made["id"]], [received.key])

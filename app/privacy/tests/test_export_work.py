@@ -18,17 +18,18 @@ from django.db import connection
 from django.test import AsyncClient, Client
 
 from app.accounts.models import Membership, Organisation, User
+from app.jobs.models import Job
+from app.jobs.tests.probes import leases_age
+from app.jobs.tests.running import jobs_run
 from app.lib.storage import exports_storage, storage
 from app.library.models import Source
 from app.library.tests.stores import stores_empty
 from app.library.tests.workers import ROOT, test_database_url, worker, worker_kill, worker_start
-from app.privacy.erasure.run import erasure_run_next
-from app.privacy.exports.run import export_run_next
 from app.privacy.models import Erasure, Export
-from tests.digest import changes, digest
+from tests.factories import tenant_make
 from tests.people import Person
+from tests.snapshot import changes, snapshot
 from tests.waiting import wait_until
-from tests.world import world_make
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DOCUMENTS, CHUNKS = 1000, 20
@@ -41,16 +42,16 @@ def empty(db: Any, qdrant: str, embedder: str, valkey: str) -> None:
 
 _FILL = """
 WITH d AS (
-  INSERT INTO library_document (id, organisation_id, source_id, name, media_type, bytes, sha256, state, percent,
-    version, chunks, error_code, error_message, created, updated)
-  SELECT gen_random_uuid(), %(of)s, %(source)s, 'paper ' || n || '.md', 'text/markdown', length(h), h, 'ready', 100, 1,
+  INSERT INTO library_document (id, organisation_id, source_id, external_id, name, url, metadata, media_type, state,
+    percent, version, chunks, error_code, error_message, created, updated)
+  SELECT gen_random_uuid(), %(of)s, %(source)s, h, 'paper ' || n || '.md', '', '{}', 'text/markdown', 'ready', 100, 1,
     %(chunks)s, '', '', now(), now()
-  FROM unnest(%(hashes)s::text[]) WITH ORDINALITY AS t (h, n) RETURNING id, sha256
+  FROM unnest(%(hashes)s::text[]) WITH ORDINALITY AS t (h, n) RETURNING id, external_id AS sha256
 ), v AS (
-  INSERT INTO library_documentversion (id, organisation_id, document_id, number, state, storage_key, media_type, title,
-    language, chunks, embedding_model, warnings, created)
-  SELECT gen_random_uuid(), %(of)s, d.id, 1, 'active', %(of)s || '/' || left(d.sha256, 2) || '/' || d.sha256, '', '',
-    'en', %(chunks)s, 'other', '[]', now() FROM d RETURNING id, document_id
+  INSERT INTO library_documentversion (id, organisation_id, document_id, number, state, storage_key, sha256, bytes,
+    fetched, etag, last_modified, media_type, title, language, chunks, embedding_model, warnings, created)
+  SELECT gen_random_uuid(), %(of)s, d.id, 1, 'active', %(of)s || '/' || left(d.sha256, 2) || '/' || d.sha256, d.sha256,
+    60000, now(), '', '', '', '', 'en', %(chunks)s, 'other', '[]', now() FROM d RETURNING id, document_id
 )
 INSERT INTO library_chunk (id, organisation_id, document_id, version_id, position, text, embed_text, tokens, start,
   "end", place)
@@ -65,8 +66,8 @@ def large(acme: Organisation, alice: Person) -> Organisation:
     source, hashes = Source.objects.create(organisation=acme, name="Papers"), []
     for _ in range(DOCUMENTS):
         data = os.urandom(60_000)
-        with storage().receive(io.BytesIO(data), organisation=acme.id) as received:
-            received.keep()
+        with storage().stage(io.BytesIO(data), organisation=acme.id) as received:
+            received.commit()
         hashes.append(received.sha256)
     with connection.cursor() as cursor:
         values = {"of": str(acme.id), "source": source.id, "hashes": hashes, "chunks": CHUNKS}
@@ -126,21 +127,21 @@ def test_an_export_killed_in_the_middle_is_made_anew_and_nothing_is_half(
     row = Export.objects.get(requested_by=alice.user)
     assert (row.state, row.storage_key) == ("running", "")
     assert list(exports_storage().objects(organisation=large.id)) == []
-    Export.objects.update(lease_until=row.created)
+    leases_age()
     with worker(log):
         wait_until(lambda: Export.objects.get(pk=row.pk).state == "done", what="export done")
     row.refresh_from_db()
-    assert row.attempt == 2
+    assert Job.objects.get(kind="export").attempt == 2
     assert [each.key for each in exports_storage().objects(organisation=large.id)] == [row.storage_key]
     with exports_storage().local_path(row.storage_key) as path:
         assert zipfile.ZipFile(path).testzip() is None
-    exports_storage().incoming_clear(older_than_s=-1)
+    exports_storage().purge_staging(older_than_s=-1)
 
 
 def test_an_import_killed_in_the_middle_leaves_nothing_that_anybody_sees(large: Organisation, tmp_path: Path) -> None:
     path = tmp_path / "large.zip"
     call_command("organisation_export", "acme", str(path), stderr=io.StringIO())
-    before = digest()
+    before = snapshot()
     environment = {**os.environ, "REFDESK_DATABASE_URL": test_database_url()}
     command = [sys.executable, "manage.py", "organisation_import", str(path), "--slug", "again"]
     process = subprocess.Popen(
@@ -153,9 +154,9 @@ def test_an_import_killed_in_the_middle_leaves_nothing_that_anybody_sees(large: 
     process.kill()
     process.wait()
     assert not Organisation.objects.filter(slug="again").exists()
-    moved = [each for each in changes(before, digest()) if not each.startswith("files of ")]
+    moved = [each for each in changes(before, snapshot()) if not each.startswith("files of ")]
     assert moved == []
-    storage().incoming_clear(older_than_s=-1)
+    storage().purge_staging(older_than_s=-1)
 
 
 def own(client: Client, do: str, **more: str) -> Any:
@@ -174,13 +175,13 @@ def content(client: Client, address: str) -> bytes:
 
 
 def test_a_viewer_takes_their_own_data_away_and_nobody_else_does(alice: Person, bob: Person, charlie: Person) -> None:
-    world_make(alice, word="lighthouse")
+    tenant_make(alice, word="lighthouse")
     Membership.objects.create(organisation=charlie.organisation, user=bob.user)
     assert own(bob.client, "export").status_code == 302
     page = bob.client.get("/account/data")
     assert page["Refresh"] == "3"
     assert "Being made" in page.content.decode()
-    assert export_run_next()
+    assert jobs_run("export")
     made = Export.objects.get(kind="account")
     address = f"/account/exports/{made.pk}"
     assert address in bob.client.get("/account/data").content.decode()
@@ -199,7 +200,7 @@ def test_an_account_is_deleted_after_the_address_was_typed(alice: Person, bob: P
     assert own(bob.client, "erase", confirm="yes").status_code == 422
     assert own(bob.client, "erase", confirm="Bob@example.org ").status_code == 200
     assert bob.client.get("/account").status_code == 302
-    assert erasure_run_next()
+    assert jobs_run("erasure")
     assert not User.objects.filter(pk=bob.user.pk).exists()
     assert Erasure.objects.get().receipt["asked_by"] == {"kind": "person", "id": str(bob.user.pk)}
 
@@ -215,7 +216,7 @@ def test_the_last_owner_is_told_what_to_do(alice: Person) -> None:
 
 def test_the_admin_s_buttons_export_and_erase(alice: Person, bob: Person) -> None:
     alice.client.post("/admin/privacy/export/add/", {"who": ""})
-    assert export_run_next()
+    assert jobs_run("export")
     made = Export.objects.get(requested_by=alice.user)
     assert "Download" in alice.client.get("/admin/privacy/export/").content.decode()
     assert (
@@ -228,8 +229,7 @@ def test_the_admin_s_buttons_export_and_erase(alice: Person, bob: Person) -> Non
     assert not Erasure.objects.exists()
     alice.client.post(page, {"who": "bob@example.org", "confirm": "bob@example.org"})
     assert "Refresh" in alice.client.get("/admin/privacy/erasure/").headers
-    while erasure_run_next():
-        pass
+    jobs_run("erasure")
     assert not User.objects.filter(pk=bob.user.pk).exists()
     row = Erasure.objects.get(kind="person")
     assert str(row.pk) in alice.client.get(f"/admin/privacy/erasure/{row.pk}/change/").content.decode()

@@ -3,7 +3,7 @@
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -17,22 +17,25 @@ from app.accounts.choices import TokenPurpose
 from app.accounts.models import Invitation, OneTimeToken, Organisation
 from app.audit.models import AuditEntry
 from app.chat.models import Citation, Conversation, Message
+from app.jobs.dispatcher import connection_parameters
+from app.jobs.registry import kind_of
+from app.jobs.services import job_create
+from app.jobs.tests.running import jobs_run
 from app.lib.advisory_lock import RETENTION
 from app.library.models import Chunk, EmbeddingCache
 from app.privacy.models import Export, RetentionRun
-from app.privacy.retention.run import night_of, retention_due, retention_run
-from app.privacy.upkeep import listener_parameters
-from tests.digest import changes, digest
+from app.privacy.retention.run import night_of, retention_run
+from tests.factories import Tenant, tenant_make
 from tests.people import Person
-from tests.world import World, world_make
+from tests.snapshot import changes, snapshot
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def world(acme: Organisation, alice: Person) -> World:
+def tenant(acme: Organisation, alice: Person) -> Tenant:
     """Acme keeps conversations for 30 days; one is 31 days old, one 29."""
-    made = world_make(alice, word="lighthouse")
+    made = tenant_make(alice, word="lighthouse")
     RetentionRun.objects.all().delete()
     Organisation.objects.filter(pk=acme.pk).update(retention_days=30)
     young = Conversation.objects.create(organisation=acme, bot=made.bot, user=alice.user, title="young")
@@ -47,8 +50,8 @@ def age(conversation: Conversation, days: int) -> None:
     Conversation.objects.filter(pk=conversation.pk).update(updated=then)
 
 
-def test_only_conversations_that_are_too_old_go(world: World, charlie: Person) -> None:
-    foreign = world_make(charlie, word="submarine")
+def test_only_conversations_that_are_too_old_go(tenant: Tenant, charlie: Person) -> None:
+    foreign = tenant_make(charlie, word="submarine")
     age(foreign.conversation, 1000)
     found = retention_run()
     assert {name: found["acme"][name] for name in ("conversations", "messages", "citations")} == {
@@ -62,24 +65,22 @@ def test_only_conversations_that_are_too_old_go(world: World, charlie: Person) -
     assert Citation.objects.count() == 1
 
 
-def test_a_conversation_whose_last_turn_is_young_stays(world: World) -> None:
-    Message.objects.filter(pk=world.answer.pk).update(updated=timezone.now())
+def test_a_conversation_whose_last_turn_is_young_stays(tenant: Tenant) -> None:
+    Message.objects.filter(pk=tenant.answer.pk).update(updated=timezone.now())
     assert retention_run()["acme"]["conversations"] == 0
-    assert Conversation.objects.filter(pk=world.conversation.pk).exists()
+    assert Conversation.objects.filter(pk=tenant.conversation.pk).exists()
 
 
-def test_a_dry_run_counts_and_removes_nothing(world: World) -> None:
-    before = digest()
+def test_a_dry_run_counts_and_removes_nothing(tenant: Tenant) -> None:
+    before = snapshot()
     out = io.StringIO()
     call_command("retention_run", "--dry-run", stdout=out)
     assert "acme: 1 conversations, 2 messages, 1 citations" in out.getvalue()
-    assert changes(before, digest()) == []
+    assert changes(before, snapshot()) == []
 
 
-def test_a_night_is_done_once_and_is_recorded(world: World, acme: Organisation) -> None:
-    assert retention_due()
+def test_a_night_is_done_once_and_is_recorded(tenant: Tenant, acme: Organisation) -> None:
     assert set(retention_run()) == {"acme", ""}
-    assert not retention_due()
     assert retention_run() == {}
     row = RetentionRun.objects.get(organisation=acme)
     assert row.counts["conversations"] == 1
@@ -87,38 +88,42 @@ def test_a_night_is_done_once_and_is_recorded(world: World, acme: Organisation) 
     assert entry.actor_kind == "system"
 
 
-def test_the_next_night_is_due_from_one_o_clock_utc_and_a_missed_one_is_made_up_for(world: World) -> None:
-    retention_run()
-    night = night_of(timezone.now())
-    begins = datetime(night.year, night.month, night.day, 1, tzinfo=UTC)
-    assert not retention_due(now=begins + timedelta(hours=23, minutes=59))
-    assert retention_due(now=begins + timedelta(hours=24))
-    assert retention_due(now=begins + timedelta(days=5, hours=12))
+def test_a_night_begins_at_one_o_clock_utc_when_its_job_is_made(tenant: Tenant) -> None:
+    assert night_of(datetime(2027, 3, 1, 0, 59, tzinfo=UTC)) == date(2027, 2, 28)
+    assert night_of(datetime(2027, 3, 1, 1, 0, tzinfo=UTC)) == date(2027, 3, 1)
+    timetable = kind_of("retention").timetable
+    assert timetable is not None
+    assert timetable.cron == "0 1 * * *"
 
 
-def test_an_organisation_that_a_killed_worker_did_not_reach_is_due(world: World, other: Organisation) -> None:
+def test_the_night_s_job_does_it(tenant: Tenant, acme: Organisation) -> None:
+    job_create(kind="retention")
+    assert jobs_run("retention") == 1
+    assert RetentionRun.objects.filter(organisation=acme).exists()
+
+
+def test_an_organisation_that_a_killed_worker_did_not_reach_is_due(tenant: Tenant, other: Organisation) -> None:
     retention_run()
     RetentionRun.objects.filter(organisation=other).delete()
-    assert retention_due()
     assert set(retention_run()) == {"other"}
 
 
 @contextmanager
 def somebody_else() -> Iterator[None]:
-    with psycopg.connect(**listener_parameters()) as elsewhere:
+    with psycopg.connect(**connection_parameters()) as elsewhere:
         elsewhere.execute("SELECT pg_advisory_lock(%s)", [RETENTION])
         yield
 
 
-def test_two_workers_do_not_do_it_at_once(world: World) -> None:
+def test_two_workers_do_not_do_it_at_once(tenant: Tenant) -> None:
     with somebody_else():
         assert retention_run() == {}
         with pytest.raises(CommandError, match="at it just now"):
             call_command("retention_run", stdout=io.StringIO())
-    assert Conversation.objects.filter(pk=world.conversation.pk).exists()
+    assert Conversation.objects.filter(pk=tenant.conversation.pk).exists()
 
 
-def test_what_has_expired_goes(world: World, acme: Organisation, alice: Person) -> None:
+def test_what_has_expired_goes(tenant: Tenant, acme: Organisation, alice: Person) -> None:
     past = timezone.now() - timedelta(minutes=1)
     Invitation.objects.update(expires=past)
     Export.objects.update(expires=past)
@@ -135,7 +140,7 @@ def test_what_has_expired_goes(world: World, acme: Organisation, alice: Person) 
     assert OneTimeToken.objects.count() == 1
 
 
-def test_vectors_of_texts_that_are_gone_are_forgotten(world: World, acme: Organisation) -> None:
+def test_vectors_of_texts_that_are_gone_are_forgotten(tenant: Tenant, acme: Organisation) -> None:
     text = Chunk.objects.get(organisation=acme).embed_text
     with connection.cursor() as cursor:
         for each in (text, "a deleted document's passage"):
@@ -148,12 +153,12 @@ def test_vectors_of_texts_that_are_gone_are_forgotten(world: World, acme: Organi
     assert EmbeddingCache.objects.count() == 1
 
 
-def test_one_organisation_at_a_time(world: World, other: Organisation) -> None:
+def test_one_organisation_at_a_time(tenant: Tenant, other: Organisation) -> None:
     call_command("retention_run", "--organisation", "acme", stdout=io.StringIO())
     assert set(RetentionRun.objects.values_list("organisation__slug", flat=True)) == {"acme"}
 
 
-def test_the_admin_shows_what_a_night_removed(world: World, alice: Person) -> None:
+def test_the_admin_shows_what_a_night_removed(tenant: Tenant, alice: Person) -> None:
     retention_run()
     page: Any = alice.client.get("/admin/privacy/retentionrun/")
     text = page.content.decode()

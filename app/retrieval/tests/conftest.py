@@ -13,21 +13,19 @@ from app.llm.embeddings import EmbeddingSpace
 from app.retrieval.index import IndexReader, IndexServer, collection_name
 from app.retrieval.index_writer import IndexWriter
 from tests.engines import QDRANT_KEY
+from tests.servers import server_url
 
 
-@pytest.fixture(params=["edge", "named"])
+@pytest.fixture(params=["edge", pytest.param("named", marks=pytest.mark.server("QDRANT"))])
 def server(request: pytest.FixtureRequest) -> IndexServer:
     if request.param == "edge":
         return IndexServer(request.getfixturevalue("qdrant"), QDRANT_KEY)
-    url = os.environ.get("REFDESK_TEST_QDRANT_URL")
-    if not url:
-        pytest.skip("REFDESK_TEST_QDRANT_URL is not set: no other Qdrant to test against")
-    return IndexServer(url, os.environ.get("REFDESK_TEST_QDRANT_API_KEY", ""))
+    return IndexServer(server_url("QDRANT"), os.environ.get("REFDESK_TEST_QDRANT_API_KEY", ""))
 
 
 @pytest.fixture
 def oracle(server: IndexServer) -> Iterator[QdrantClient]:
-    """Qdrant's own client, to look at the store with other eyes than ours."""
+    """Return Qdrant's own client, to read the store independently of our code."""
     with warnings.catch_warnings():
         # It warns of a key over plain HTTP; this is loopback.
         warnings.simplefilter("ignore", UserWarning)
@@ -38,7 +36,7 @@ def oracle(server: IndexServer) -> Iterator[QdrantClient]:
 
 @pytest.fixture
 def space(oracle: QdrantClient) -> Iterator[EmbeddingSpace]:
-    """A model of 4 dimensions, its collections deleted at the end."""
+    """Make a model of 4 dimensions; its collections are deleted at the end."""
     made = EmbeddingSpace(f"test {uuid.uuid4()}", 4)
     yield made
     for collection in oracle.get_collections().collections:

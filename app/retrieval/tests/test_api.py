@@ -14,10 +14,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 async def search(person: Person, **body: Any) -> tuple[int, Any]:
     from django.test import AsyncClient
 
-    answer = await AsyncClient().post(
+    response = await AsyncClient().post(
         "/api/v1/search", json.dumps(body), content_type="application/json", headers=person.headers
     )
-    return answer.status_code, json.loads(answer.content)
+    return response.status_code, json.loads(response.content)
 
 
 @pytest.fixture
@@ -32,23 +32,23 @@ def sources(acme: Any, qdrant: str, embedder: str) -> tuple[Source, Source]:
 async def test_hits_come_in_rank_order_with_the_score_of_each_stage(
     bob: Person, sources: tuple[Source, Source]
 ) -> None:
-    status, found = await search(bob, query="How long is the warranty?")
+    status, hits = await search(bob, query="How long is the warranty?")
     assert status == 200
-    assert found["hits"][0]["text"] == WARRANTY
-    document = found["hits"][0]["document"]
+    assert hits["hits"][0]["text"] == WARRANTY
+    document = hits["hits"][0]["document"]
     assert document["name"] == "manual.pdf"
     assert document["url"] == f"http://localhost:8000/documents/{document['id']}"
-    assert [hit["n"] for hit in found["hits"]] == list(range(1, len(found["hits"]) + 1))
-    scores = [hit["score"] for hit in found["hits"]]
+    assert [hit["n"] for hit in hits["hits"]] == list(range(1, len(hits["hits"]) + 1))
+    scores = [hit["score"] for hit in hits["hits"]]
     assert scores == sorted(scores, reverse=True)
-    assert found["hits"][0]["scores"]["dense"] > 0.3
-    assert found["hits"][0]["scores"]["words"] > 0
-    assert found["support"] > 0.5
+    assert hits["hits"][0]["scores"]["dense"] > 0.3
+    assert hits["hits"][0]["scores"]["words"] > 0
+    assert hits["support"] > 0.5
 
 
 async def test_a_search_stays_in_the_sources_that_are_named(bob: Person, sources: tuple[Source, Source]) -> None:
-    _, found = await search(bob, query="warranty", sources=[str(sources[1].pk)])
-    assert {hit["document"]["name"] for hit in found["hits"]} == {"handbook.docx"}
+    _, hits = await search(bob, query="warranty", sources=[str(sources[1].pk)])
+    assert {hit["document"]["name"] for hit in hits["hits"]} == {"handbook.docx"}
     assert (await search(bob, query="warranty", limit=1))[1]["hits"][0]["text"] == WARRANTY
 
 
@@ -57,10 +57,10 @@ def test_a_search_stays_in_the_bot_s_sources(bob: Person, sources: tuple[Source,
 
     bot = bot_create(organisation=bob.organisation, slug="hr", name="HR")
     bot_update(organisation=bob.organisation.pk, bot=bot, sources=[sources[1].pk])
-    _, found = async_to_sync(search)(bob, query="warranty", bot="hr")
-    assert {hit["document"]["name"] for hit in found["hits"]} == {"handbook.docx"}
-    _, found = async_to_sync(search)(bob, query="warranty", bot="hr", sources=[str(sources[0].pk)])
-    assert found["hits"] == []
+    _, hits = async_to_sync(search)(bob, query="warranty", bot="hr")
+    assert {hit["document"]["name"] for hit in hits["hits"]} == {"handbook.docx"}
+    _, hits = async_to_sync(search)(bob, query="warranty", bot="hr", sources=[str(sources[0].pk)])
+    assert hits["hits"] == []
     assert async_to_sync(search)(bob, query="warranty", bot="none")[0] == 404
 
 

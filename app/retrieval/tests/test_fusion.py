@@ -8,8 +8,8 @@ def scored(**scores: float) -> list[Scored]:
 
 
 def test_a_passage_that_both_searches_like_comes_first() -> None:
-    found = Candidates(scored(a=0.6, b=0.58, c=0.2), scored(b=12, d=11))
-    assert [hit.id for hit in candidates_fuse(found, limit=10)] == ["b", "a", "d", "c"]
+    hits = Candidates(scored(a=0.6, b=0.58, c=0.2), scored(b=12, d=11))
+    assert [hit.id for hit in candidates_fuse(hits, limit=10)] == ["b", "a", "d", "c"]
 
 
 def test_a_hit_carries_the_score_of_each_stage() -> None:
@@ -20,19 +20,19 @@ def test_a_hit_carries_the_score_of_each_stage() -> None:
 
 
 def test_words_decide_where_the_model_cannot_tell_passages_apart() -> None:
-    found = Candidates(scored(a=0.31, b=0.30, c=0.30), scored(c=20, b=5))
-    assert [hit.id for hit in candidates_fuse(found, limit=3)] == ["c", "b", "a"]
+    hits = Candidates(scored(a=0.31, b=0.30, c=0.30), scored(c=20, b=5))
+    assert [hit.id for hit in candidates_fuse(hits, limit=3)] == ["c", "b", "a"]
 
 
 def test_a_clear_meaning_outweighs_words() -> None:
-    found = Candidates(scored(a=0.9, b=0.3), scored(b=20))
-    assert [hit.id for hit in candidates_fuse(found, limit=2)] == ["a", "b"]
+    hits = Candidates(scored(a=0.9, b=0.3), scored(b=20))
+    assert [hit.id for hit in candidates_fuse(hits, limit=2)] == ["a", "b"]
 
 
 def test_a_model_that_puts_everything_near_is_spread_out() -> None:
-    found = Candidates(scored(a=0.90, b=0.76), scored(b=20))
-    assert [hit.id for hit in candidates_fuse(found, limit=2)] == ["b", "a"]
-    assert [hit.id for hit in candidates_fuse(found, limit=2, unrelated=0.75)] == ["a", "b"]
+    hits = Candidates(scored(a=0.90, b=0.76), scored(b=20))
+    assert [hit.id for hit in candidates_fuse(hits, limit=2)] == ["b", "a"]
+    assert [hit.id for hit in candidates_fuse(hits, limit=2, unrelated=0.75)] == ["a", "b"]
 
 
 def test_one_search_alone_and_none_are_enough() -> None:

@@ -22,7 +22,7 @@ Sent = list[tuple[str, str, Any]]
 
 @pytest.fixture
 def sent() -> Iterator[tuple[IndexServer, Sent]]:
-    """A server that says yes to all and writes down what it was asked."""
+    """Run a server that accepts everything and records its requests."""
     asked: Sent = []
     answers: dict[str, Any] = {
         "/aliases": {"aliases": []},

@@ -131,7 +131,7 @@ def caller(server: IndexServer) -> Iterator[Caller]:
 
 
 def fits(expected: Any, result: Any) -> bool:
-    """Whether a result holds what is expected, and maybe other fields and what others have on the server."""
+    """Return whether a result contains the expected fields; it may have others, and other points on the server."""
     if isinstance(expected, dict):
         return isinstance(result, dict) and all(fits(value, result.get(key)) for key, value in expected.items())
     if isinstance(expected, list) and expected and isinstance(expected[0], dict):

@@ -48,7 +48,7 @@ def writer(qdrant: str, embedder: str) -> Iterator[IndexWriter]:
 
 @pytest.fixture
 def store(writer: IndexWriter) -> Store:
-    """Makes a document of one chunk, ready and indexed."""
+    """Make a document of one chunk, ready and indexed."""
 
     def make(organisation: Organisation, text: str, source: str = "Uploads") -> Chunk:
         place, _ = Source.objects.get_or_create(organisation=organisation, name=source)
@@ -59,23 +59,23 @@ def store(writer: IndexWriter) -> Store:
 
 
 async def texts(organisation: Organisation, query: str, sources: list[UUID] | None = None) -> list[str]:
-    found = await passages_search(organisation=organisation.id, query=query, sources=sources)
-    return [hit.text for hit in found.hits]
+    result = await passages_search(organisation=organisation.id, query=query, sources=sources)
+    return [hit.text for hit in result.hits]
 
 
 async def test_the_passage_that_answers_comes_first_with_its_scores_and_place(store: Store, acme: Organisation) -> None:
     stored = {text: await store(acme, text) for text in (EXPENSES, HOLIDAY, PRINTER)}
-    found = await passages_search(organisation=acme.id, query="How many days off do I get each year?")
-    best = found.hits[0]
+    result = await passages_search(organisation=acme.id, query="How many days off do I get each year?")
+    best = result.hits[0]
     chunk = stored[HOLIDAY]
     assert (best.text, best.id, best.document, best.version) == (HOLIDAY, chunk.id, chunk.document_id, chunk.version_id)
     assert (best.place, best.version_number, best.document_name) == ({"kind": "text"}, 1, f"{HOLIDAY[:20]}.txt")
     assert best.dense > 0.3
     assert best.words > 0
     assert best.as_of == chunk.version.created
-    assert [hit.score for hit in found.hits] == sorted((hit.score for hit in found.hits), reverse=True)
-    assert found.supported
-    assert set(found.timings) == {"embed_s", "search_s", "read_s"}
+    assert [hit.score for hit in result.hits] == sorted((hit.score for hit in result.hits), reverse=True)
+    assert result.supported
+    assert set(result.timings) == {"embed_s", "search_s", "read_s"}
 
 
 async def test_a_code_is_found_by_its_letters(store: Store, acme: Organisation) -> None:
@@ -87,9 +87,9 @@ async def test_a_code_is_found_by_its_letters(store: Store, acme: Organisation) 
 async def test_what_the_documents_do_not_hold_is_not_supported(store: Store, acme: Organisation) -> None:
     for text in (EXPENSES, HOLIDAY, PRINTER):
         await store(acme, text)
-    found = await passages_search(organisation=acme.id, query="Who won the chess world championship in 1972?")
-    assert not found.supported
-    assert found.support < 0.1
+    result = await passages_search(organisation=acme.id, query="Who won the chess world championship in 1972?")
+    assert not result.supported
+    assert result.support < 0.1
 
 
 async def test_nobody_finds_another_organisation_s_passages(
@@ -101,10 +101,10 @@ async def test_nobody_finds_another_organisation_s_passages(
     assert await texts(acme, EXPENSES, [theirs.document.source_id]) == []
 
 
-async def test_postgresql_is_the_second_wall(
+async def test_postgresql_is_the_second_check(
     store: Store, writer: IndexWriter, acme: Organisation, other: Organisation
 ) -> None:
-    """Points that claim to be acme's, or that nobody has a row for, never become passages."""
+    """Check that points which claim to be acme's, or have no row, never become passages."""
     mine, theirs = await store(acme, HOLIDAY), await store(other, EXPENSES)
     [vector] = await sync_to_async(embeddings_client().embed_documents)([EXPENSES])
     lies = [
@@ -120,15 +120,15 @@ async def test_postgresql_is_the_second_wall(
         for one in (theirs.id, uuid.uuid4())
     ]
     writer.points_upsert(lies)
-    found = await candidates_find(organisation=acme.id, query=EXPENSES)
-    assert {hit.id for hit in found.hits} == {str(mine.id), *(lie.id for lie in lies)}
+    result = await candidates_find(organisation=acme.id, query=EXPENSES)
+    assert {hit.id for hit in result.hits} == {str(mine.id), *(lie.id for lie in lies)}
     assert await texts(acme, EXPENSES) == [HOLIDAY]
 
 
 async def test_only_the_active_version_is_read(store: Store, acme: Organisation) -> None:
     chunk = await store(acme, HOLIDAY)
     newer = await DocumentVersion.objects.acreate(
-        organisation=acme, document_id=chunk.document_id, number=2, storage_key="y"
+        organisation=acme, document_id=chunk.document_id, number=2, storage_key="y", sha256="y", bytes=1
     )
     await Document.objects.filter(id=chunk.document_id).aupdate(active_version=newer)
     assert await texts(acme, HOLIDAY) == []
@@ -148,17 +148,17 @@ async def test_a_document_that_moved_to_another_source_is_not_read_for_the_old_o
 async def test_a_turn_can_read_the_passages_in_a_transaction_of_its_own(store: Store, acme: Organisation) -> None:
     for text in (EXPENSES, HOLIDAY, PRINTER):
         await store(acme, text)
-    found = await candidates_find(organisation=acme.id, query="toner error")
+    result = await candidates_find(organisation=acme.id, query="toner error")
     name = settings.DATABASES["default"]["NAME"]
     url = psycopg.conninfo.make_conninfo(settings.DATABASE_URL, dbname=name)
     async with await psycopg.AsyncConnection.connect(url) as database:
         await database.execute(f"SET {SETTING} = '{acme.id}'")
-        cursor = await database.execute(PASSAGES_SQL, passages_parameters(organisation=acme.id, found=found))
-        passages = passages_order(await cursor.fetchall(), found=found, limit=2)
+        cursor = await database.execute(PASSAGES_SQL, passages_parameters(organisation=acme.id, found=result))
+        passages = passages_order(await cursor.fetchall(), found=result, limit=2)
     assert passages[0].text == PRINTER
     assert passages[0].place == {"kind": "text"}
     assert len(passages) == 2
-    assert found.support([passage.text for passage in passages]) >= 0.5
+    assert result.support([passage.text for passage in passages]) >= 0.5
 
 
 async def test_words_alone_serve_while_the_embedding_model_is_down(
@@ -169,17 +169,17 @@ async def test_words_alone_serve_while_the_embedding_model_is_down(
     down = QuestionEmbedder(Endpoint(f"http://127.0.0.1:{port_find(None)}/v1"))
     down._space = replace(embeddings_client().space())
     monkeypatch.setattr(search, "question_embedder", lambda: down)
-    found = await candidates_find(organisation=acme.id, query="When are travel expenses reimbursed?")
-    assert not found.dense
-    assert [hit.dense for hit in found.hits] == [None] * len(found.hits)
+    result = await candidates_find(organisation=acme.id, query="When are travel expenses reimbursed?")
+    assert not result.dense
+    assert [hit.dense for hit in result.hits] == [None] * len(result.hits)
     passages = await passages_search(organisation=acme.id, query="When are travel expenses reimbursed?")
     assert passages.hits[0].text == EXPENSES
     assert passages.supported
 
 
 async def test_an_organisation_without_documents_finds_nothing(writer: IndexWriter, acme: Organisation) -> None:
-    found = await passages_search(organisation=acme.id, query="anything?")
-    assert (found.hits, found.support, found.supported) == ([], 0.0, False)
+    result = await passages_search(organisation=acme.id, query="anything?")
+    assert (result.hits, result.support, result.supported) == ([], 0.0, False)
 
 
 def test_one_client_serves_a_whole_process(writer: IndexWriter) -> None:

@@ -2,11 +2,11 @@ import time
 
 import pytest
 
-from app.retrieval.sparse import document_encode, query_encode, term_of, words_of
+from app.retrieval.sparse import document_encode, query_encode, term_number, words_split
 
 
 def shared(question: str, passage: str, **asked: list[str]) -> int:
-    """How many of the question's terms the passage has."""
+    """Return how many of the question's terms the passage has."""
     return len(set(query_encode(question, **asked).indices) & set(document_encode(passage).indices))
 
 
@@ -29,13 +29,13 @@ def test_a_question_in_one_language_finds_words_of_documents_in_another() -> Non
 
 
 def test_chinese_is_found_by_pairs_of_characters() -> None:
-    assert list(words_of("战国无双3")) == ["战国", "国无", "无双", "3"]
+    assert list(words_split("战国无双3")) == ["战国", "国无", "无双", "3"]
     assert shared("《战国无双3》是由哪两个公司合作开发的？", "《战国无双3》是由光荣和ω-force开发的游戏。") >= 6
 
 
 def test_hindi_and_thai_words_keep_their_vowel_signs() -> None:
-    assert list(words_of("हिन्दी में")) == ["हिन्दी", "में"]
-    assert "".join(pair[0] for pair in words_of("ภาษาไทย")) == "ภาษาไท"
+    assert list(words_split("हिन्दी में")) == ["हिन्दी", "में"]
+    assert "".join(pair[0] for pair in words_split("ภาษาไทย")) == "ภาษาไท"
 
 
 def test_accents_may_be_left_out() -> None:
@@ -47,8 +47,8 @@ def test_a_part_number_is_found_however_it_is_joined() -> None:
     passage = "The filter X-200.B fits all pumps of the series."
     for question in ("X-200.B", "x200b", "X 200"):
         assert shared(question, passage, languages=["en"]) >= 1
-    assert "200" in list(words_of("X-200.B"))
-    assert "lowdensity" not in list(words_of("low-density"))
+    assert "200" in list(words_split("X-200.B"))
+    assert "lowdensity" not in list(words_split("low-density"))
 
 
 def test_function_words_are_not_indexed() -> None:
@@ -59,7 +59,7 @@ def test_function_words_are_not_indexed() -> None:
 def test_more_occurrences_weigh_more_but_saturate() -> None:
     def weight(times: int) -> float:
         vector = document_encode("invoice " * times + "other words " * (50 - times), language="en")
-        return dict(zip(vector.indices, vector.values, strict=True))[term_of("invoice", "en")]
+        return dict(zip(vector.indices, vector.values, strict=True))[term_number("invoice", "en")]
 
     once, twice, often = weight(1), weight(2), weight(40)
     assert once < twice < often < 2.2
@@ -68,7 +68,7 @@ def test_more_occurrences_weigh_more_but_saturate() -> None:
 
 def test_a_longer_passage_weighs_a_word_less() -> None:
     short, long = (document_encode("invoice " + "filler " * n, language="en") for n in (20, 400))
-    term = term_of("invoice", "en")
+    term = term_number("invoice", "en")
     assert dict(zip(short.indices, short.values, strict=True))[term] > (
         2 * dict(zip(long.indices, long.values, strict=True))[term]
     )
@@ -76,12 +76,12 @@ def test_a_longer_passage_weighs_a_word_less() -> None:
 
 def test_a_question_s_terms_weigh_the_same_and_come_once() -> None:
     vector = query_encode("invoice invoices INVOICE", languages=["en"])
-    assert vector == ([term_of("invoice", "en")], [1.0])
+    assert vector == ([term_number("invoice", "en")], [1.0])
 
 
 def test_numbers_of_terms_stay_the_same_over_releases() -> None:
     """Stored vectors and questions must agree; a change here needs a new collection."""
-    assert term_of("invoices", "en") == 3579880780
+    assert term_number("invoices", "en") == 3579880780
     assert all(0 <= one < 2**32 for one in document_encode("any text of some words").indices)
 
 
@@ -98,10 +98,10 @@ def test_numbers_of_terms_stay_the_same_over_releases() -> None:
     ],
 )
 def test_hostile_text_takes_linear_time(text: str) -> None:
-    begun = time.process_time()
+    started = time.process_time()
     document_encode(text)
     query_encode(text)
-    assert time.process_time() - begun < 1.5
+    assert time.process_time() - started < 1.5
 
 
 @pytest.mark.parametrize("text", ["", "   ", "!?…", "\x00", "\ud800", "𝔘𝔫𝔦𝔠𝔬𝔡𝔢", "👩‍💻"])

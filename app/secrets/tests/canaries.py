@@ -15,12 +15,12 @@ from django.test import Client
 
 from app.accounts.models import User
 from app.privacy.tests.canaries import dump, valkey_client
-from tests.admin_doors import admin_doors
-from tests.doors import Visitor, doors
+from tests.admin_routes import admin_routes
 from tests.engines import FOLDER
+from tests.factories import Tenant
 from tests.people import Person
+from tests.routes import Caller, routes
 from tests.system.test_isolation_pages import MEMBERS, page_address
-from tests.world import World
 
 # Letters and digits alone, which no format writes otherwise.
 CANARY = "canary9f2c41d7credential"
@@ -60,25 +60,25 @@ def logs_kept() -> Iterator[list[str]]:
         root.setLevel(level)
 
 
-def api_responses(person: Person, world: World) -> Iterator[tuple[str, bytes]]:
+def api_responses(person: Person, tenant: Tenant) -> Iterator[tuple[str, bytes]]:
     """Yield every readable route of the API, and its description."""
-    visitor = Visitor(person.user.email, session=person.client)
-    for door in doors():
-        if not door.writes:
-            answer = async_to_sync(visitor.knock)(door, world)
-            yield door.name, f"{answer.text} {answer.headers}".encode()
+    caller = Caller(person.user.email, session=person.client)
+    for route in routes():
+        if not route.writes:
+            answer = async_to_sync(caller.request)(route, tenant)
+            yield route.name, f"{answer.text} {answer.headers}".encode()
     yield "the description of the API", person.client.get("/api/v1/openapi.json").content
 
 
-def admin_responses(client: Client, world: World) -> Iterator[tuple[str, bytes]]:
-    for door in admin_doors():
-        if door.route not in LEFT_OUT:
-            yield f"admin {door.route}", _whole(client.get(door.address(world)))
+def admin_responses(client: Client, tenant: Tenant) -> Iterator[tuple[str, bytes]]:
+    for route in admin_routes():
+        if route.pattern not in LEFT_OUT:
+            yield f"admin {route.pattern}", _whole(client.get(route.address(tenant)))
 
 
-def portal_responses(client: Client, world: World) -> Iterator[tuple[str, bytes]]:
+def portal_responses(client: Client, tenant: Tenant) -> Iterator[tuple[str, bytes]]:
     for route in MEMBERS:
-        yield f"portal {route}", _whole(client.get(page_address(route, world)))
+        yield f"portal {route}", _whole(client.get(page_address(route, tenant)))
 
 
 def error_responses(person: Person) -> Iterator[tuple[str, bytes]]:

@@ -13,6 +13,7 @@ from django.views.debug import ExceptionReporter
 from app.accounts.models import Organisation
 from app.errors import RefdeskError
 from app.library.tests.stores import stores_empty
+from app.llm.models import ModelEndpoint
 from app.secrets.models import Secret
 from app.secrets.services import secret_delete, secret_read, secret_set, secrets_rotate
 from app.secrets.tests.canaries import (
@@ -28,8 +29,8 @@ from app.secrets.tests.canaries import (
     spellings,
     store_content,
 )
+from tests.factories import Tenant, tenant_make
 from tests.people import Person
-from tests.world import World, world_make
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PURPOSE = "endpoint.api_key"
@@ -42,10 +43,10 @@ def lines() -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def world(lines: list[str], alice: Person, qdrant: str, embedder: str, valkey: str) -> World:
+def tenant(lines: list[str], alice: Person, qdrant: str, embedder: str, valkey: str) -> Tenant:
     """Acme and the deployment with canaries that were set, replaced, read, rotated, moved and deleted."""
     stores_empty()
-    made = world_make(alice, word="lighthouse")
+    made = tenant_make(alice, word="lighthouse")
     for organisation in (alice.organisation.pk, None):
         named = {"organisation": organisation, "purpose": PURPOSE}
         row = secret_set(**named, label="Main model", value=CANARY)
@@ -62,6 +63,36 @@ def world(lines: list[str], alice: Person, qdrant: str, embedder: str, valkey: s
     return made
 
 
+URL = "https://93.184.215.14/v1"
+WRONG: list[dict[str, Any]] = [
+    {"name": "a/b", "url": URL, "api_key": CANARY},
+    {"name": "x", "url": "http://127.0.0.1/v1", "api_key": CANARY},
+    {"name": "x", "url": URL, "api_key": [CANARY]},
+    {"name": "x", "url": URL, "api_key": CANARY * 4000},
+    {"name": "x", "url": URL, "apikey": CANARY},
+]
+
+
+def entered(alice: Person) -> Iterator[tuple[str, bytes]]:
+    """What is answered to somebody who enters credentials, rightly and wrongly, by the API and on an admin page."""
+    api, page = "/api/v1/endpoints", "/admin/llm/modelendpoint/add/"
+    made = alice.client.post(api, {"name": "Main", "url": URL, "api_key": CANARY}, content_type="application/json")
+    assert made.status_code == 201
+    yield "made", made.content
+    place = f"{api}/{made.json()['id']}"
+    for body in WRONG:
+        refused = alice.client.post(api, body, content_type="application/json")
+        yield f"refused {str(body)[:60]}", refused.content
+        yield "changed", alice.client.patch(place, body, content_type="application/json").content
+        form = {name: str(value) for name, value in body.items()} | {"kind": "openai", "name": "a/b"}
+        yield "form", alice.client.post(page, form).content
+    yield "broken JSON", alice.client.post(api, f'{{"api_key": "{CANARY}', content_type="application/json").content
+    # What it would be asked with stays inside: the address is an inner one by now.
+    ModelEndpoint.objects.update(url="http://127.0.0.1:9/v1")
+    yield "tested", alice.client.post(f"{place}/test").content
+    yield "models", alice.client.get(f"{place}/models").content
+
+
 def leaks(places: Iterator[tuple[str, bytes]]) -> list[str]:
     looked = 0
     found = []
@@ -73,26 +104,35 @@ def leaks(places: Iterator[tuple[str, bytes]]) -> list[str]:
     return found
 
 
-def test_no_page_no_answer_and_no_error_shows_a_credential(world: World, alice: Person, lines: list[str]) -> None:
+def test_no_page_no_answer_and_no_error_shows_a_credential(tenant: Tenant, alice: Person, lines: list[str]) -> None:
     client = operator_client(alice)
-    assert leaks(api_responses(alice, world)) == []
-    assert leaks(admin_responses(client, world)) == []
-    assert leaks(portal_responses(alice.client, world)) == []
+    assert leaks(api_responses(alice, tenant)) == []
+    assert leaks(admin_responses(client, tenant)) == []
+    assert leaks(portal_responses(alice.client, tenant)) == []
     assert leaks(error_responses(alice)) == []
     assert leaks((line, line.encode()) for line in lines) == []
 
 
-def test_no_export_holds_a_credential(world: World, lines: list[str]) -> None:
+def test_who_enters_a_credential_does_not_get_it_back(tenant: Tenant, alice: Person, lines: list[str]) -> None:
+    assert leaks(entered(alice)) == []
+    client = operator_client(alice)
+    assert leaks(api_responses(alice, tenant)) == []
+    assert leaks(admin_responses(client, tenant)) == []
+    assert leaks((line, line.encode()) for line in lines) == []
+    assert leaks(store_content()) == []
+
+
+def test_no_export_holds_a_credential(tenant: Tenant, lines: list[str]) -> None:
     assert leaks(export_content("acme")) == []
     assert leaks((line, line.encode()) for line in lines) == []
 
 
-def test_no_row_no_job_no_key_of_the_cache_and_no_file_holds_a_credential(world: World) -> None:
+def test_no_row_no_job_no_key_of_the_cache_and_no_file_holds_a_credential(tenant: Tenant) -> None:
     assert leaks(store_content()) == []
 
 
 def test_an_erasure_takes_the_credentials_and_its_receipt_counts_them(
-    world: World, acme: Organisation, lines: list[str]
+    tenant: Tenant, acme: Organisation, lines: list[str]
 ) -> None:
     before = Secret.objects.filter(organisation=acme).count()
     out = io.StringIO()
@@ -135,7 +175,7 @@ def test_a_canary_would_be_found_in_every_store(
     from app.privacy.tests.canaries import valkey_client
 
     stores_empty()
-    made = world_make(alice, word=CANARY)
+    made = tenant_make(alice, word=CANARY)
     valkey_client().set("found", CANARY)
     (settings.DATA / "found").write_text(CANARY)
     try:

@@ -16,6 +16,8 @@ export interface DocumentRow {
   percent: number;
   chunks: number | null;
   pages: number | null;
+  version: number;
+  active_version: number | null;
   error: DocumentError | null;
   created: string;
   updated: string;

@@ -7,7 +7,9 @@ export interface UploadOptions {
   url: string;
   headers: () => Record<string, string>;
   onDocument: (document: DocumentRow) => void;
-  /** What is said of a file that has arrived. */
+  /** Name or id of the source that the files go to; the server's own choice without it. */
+  source?: string;
+  /** What is said of a new file that has arrived. */
   received?: string;
   /** Where the list stands; hidden while it is empty. */
   host: HTMLElement;
@@ -69,12 +71,20 @@ export class Uploads {
     try {
       const document = await post(this.options, file, (percent) => entry.progress(percent));
       this.options.onDocument(document);
-      entry.succeed(this.options.received ?? "Received");
+      entry.succeed(outcomeText(document, this.options.received));
       setTimeout(() => this.remove(entry), 6000);
     } catch (error) {
       entry.fail(error instanceof Error ? error.message : String(error));
     }
   }
+}
+
+/** What has become of a file: a name that is known is the next version of its document. */
+export function outcomeText({ outcome, version, source }: UploadedRow, received = "Received"): string {
+  const where = typeof source === "string" ? source : source?.name;
+  if (outcome === "replaced") return `Replaces the file of this name in ${where}, as version ${version}`;
+  if (outcome === "unchanged") return `Is in ${where} already, unchanged`;
+  return received;
 }
 
 class Entry {
@@ -115,17 +125,20 @@ class Entry {
   }
 }
 
+type UploadedRow = DocumentRow & { outcome?: "created" | "replaced" | "unchanged" | null };
+
 interface UploadAnswer {
-  items?: (DocumentRow & { id?: string })[];
+  items?: (UploadedRow & { id?: string })[];
   error?: { message: string; details?: { hint?: string } };
 }
 
 /** fetch() does not tell how much has been sent, so this one call is the older kind. */
-function post(options: UploadOptions, file: File, onPercent: (percent: number) => void): Promise<DocumentRow> {
+function post(options: UploadOptions, file: File, onPercent: (percent: number) => void): Promise<UploadedRow> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     const form = new FormData();
     form.append("file", file, file.name);
+    if (options.source) form.append("source", options.source);
     request.open("POST", options.url);
     for (const [name, value] of Object.entries(options.headers())) request.setRequestHeader(name, value);
     request.upload.addEventListener("progress", (event) => event.lengthComputable && onPercent(Math.floor((100 * event.loaded) / event.total)));

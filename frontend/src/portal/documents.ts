@@ -14,6 +14,8 @@ interface DocumentsPage {
   canEdit: boolean;
   /** New documents belong to the top of this page: the first one, without filters. */
   takesNew: boolean;
+  /** The source that the list shows, to which uploads go; empty for all of them. */
+  source: string;
   documents: DocumentRow[];
 }
 
@@ -91,6 +93,7 @@ if (page.canEdit) {
   const uploads = new Uploads({
     url: client.url("/documents"),
     headers: csrfHeader,
+    source: page.source,
     onDocument: (uploaded) => show(uploaded, true),
     host: byId("uploads"),
   });
@@ -114,5 +117,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 followDocuments({ url: client.url("/documents/events"), onDocument: (changed) => show(changed), onDeleted: gone, onReturn: () => void refresh() });
-byId("filter-state").addEventListener("change", () => byId<HTMLFormElement>("filters").requestSubmit());
+for (const filter of document.querySelectorAll("#filters select")) {
+  filter.addEventListener("change", () => byId<HTMLFormElement>("filters").requestSubmit());
+}
 drawer();

@@ -11,6 +11,14 @@ interface DocumentFacts {
   name: string;
   media_type: string;
   pages: number | null;
+  /** Number of the version that answers now. */
+  active_version?: number | null;
+}
+
+/** The version that an answer quotes, and the one that has taken its place since. */
+interface OldVersion {
+  quoted: number;
+  now: number;
 }
 
 /** Below this width the panel lies over the conversation, below the second it is a full sheet. */
@@ -102,6 +110,11 @@ export class SourcePanel {
     const id = encodeURIComponent(passage.document.id);
     try {
       const facts = await this.client.get<DocumentFacts>(`/documents/${id}`, signal);
+      const old = oldVersion(passage, facts);
+      if (old) {
+        await this.fillOld(body, id, passage, old, quotes, signal);
+        return;
+      }
       if (passage.place?.kind === "page" && passage.place.page && facts.media_type === "application/pdf") {
         body.replaceChildren((await this.pages(id, passage, passage.place.page, facts.pages, quotes, signal)).element);
         return;
@@ -114,12 +127,28 @@ export class SourcePanel {
     }
   }
 
+  /** What the answer quoted, in the version that it quoted, above which stands that there is a newer one. */
+  private async fillOld(body: HTMLElement, id: string, passage: Passage, old: OldVersion, quotes: Promise<Span[]>, signal: AbortSignal): Promise<void> {
+    const version = `?version=${old.quoted}`;
+    try {
+      const view = await this.text(id, passage, signal);
+      const page = passage.place?.kind === "page" && view.media_type === "application/pdf" ? passage.place.page : null;
+      const drawn = page ? (await this.pages(id, passage, page, view.pages ?? null, quotes, signal, version)).element : drawText(view, inText(await quotes, view));
+      signal.throwIfAborted();
+      this.host.querySelector<HTMLAnchorElement>("a.button")?.setAttribute("href", this.client.url(`/documents/${id}/content${version}`));
+      body.replaceChildren(notice(oldWords(old)), drawn);
+      if (!page) scrollTo(body);
+    } catch (error) {
+      if (!signal.aborted) await this.instead(body, passage, quotes, error, signal, old);
+    }
+  }
+
   private text(id: string, passage: Passage, signal: AbortSignal): Promise<TextView> {
     return this.client.get<TextView>(`/documents/${id}/text?around=${encodeURIComponent(passage.id)}`, signal);
   }
 
-  private async pages(id: string, passage: Passage, page: number, pages: number | null, quotes: Promise<Span[]>, signal: AbortSignal): Promise<PageView> {
-    const address = (n: number) => this.client.url(`/documents/${id}/pages/${n}`);
+  private async pages(id: string, passage: Passage, page: number, pages: number | null, quotes: Promise<Span[]>, signal: AbortSignal, version = ""): Promise<PageView> {
+    const address = (n: number) => this.client.url(`/documents/${id}/pages/${n}${version}`);
     // The passage's own lines stand in the text; where that cannot be had, its place still tells them, without a quote.
     const [view, found] = await Promise.all([this.text(id, passage, signal).catch(() => null), quotes]);
     signal.throwIfAborted();
@@ -130,11 +159,14 @@ export class SourcePanel {
   }
 
   /** The document cannot be shown: why, and the passage as it was quoted. */
-  private async instead(body: HTMLElement, passage: Passage, quotes: Promise<Span[]>, error: unknown, signal: AbortSignal): Promise<void> {
+  private async instead(body: HTMLElement, passage: Passage, quotes: Promise<Span[]>, error: unknown, signal: AbortSignal, old: OldVersion | null = null): Promise<void> {
     const gone = error === null || (error instanceof ApiError && (error.status === 404 || error.status === 410));
-    const words = gone
-      ? "This document, or this version of it, has been deleted. This is what the answer quoted from it:"
-      : "The document could not be loaded. This is what the answer quoted from it:";
+    const quoted = "This is what the answer quoted from it:";
+    const words = !gone
+      ? `The document could not be loaded. ${quoted}`
+      : old
+        ? `${oldWords(old)} ${quoted}`
+        : `This document, or this version of it, has been deleted. ${quoted}`;
     const again = h("button", { class: "button small", type: "button" }, icon("retry"), "Try again");
     again.addEventListener("click", () => {
       body.replaceChildren(skeleton());
@@ -144,10 +176,23 @@ export class SourcePanel {
     if (signal.aborted) return;
     if (gone) this.host.querySelector("a.button")?.remove();
     body.replaceChildren(
-      h("div", { class: "notice warn", role: "status" }, icon("warn"), h("span", { class: "notice-words" }, words), gone ? null : again),
+      notice(words, gone ? null : again),
       h("blockquote", { class: "source-quote", dir: "auto" }, ...marked(passage.text, 0, found)),
     );
   }
+}
+
+/** The version that was quoted, where another one has taken its place. */
+function oldVersion({ version }: Passage, { active_version: now }: DocumentFacts): OldVersion | null {
+  return typeof version === "number" && typeof now === "number" && version < now ? { quoted: version, now } : null;
+}
+
+function oldWords({ quoted, now }: OldVersion): string {
+  return `This is version ${quoted}; the document is now version ${now}.`;
+}
+
+function notice(words: string, action: HTMLElement | null = null): HTMLElement {
+  return h("div", { class: "notice warn", role: "status" }, icon("warn"), h("span", { class: "notice-words" }, words), action);
 }
 
 /** Spans of the passage as spans of the document's text. */

@@ -22,6 +22,10 @@ export interface TextView {
   /** Characters of the passage; null when no passage was asked for. */
   mark: Span | null;
   total?: number | null;
+  /** The version whose text this is, and what that version is. */
+  version?: number;
+  media_type?: string;
+  pages?: number | null;
 }
 
 /** Whether characters of a piece of text are among those of a span. */

@@ -7,6 +7,6 @@ from app.accounts.row_security import as_owner
 
 class Command(flush.Command):
     def handle(self, **options: Any) -> None:
-        """As the owner: the application's role may not empty tables."""
+        """Empty the tables as their owner: the application's role may not."""
         with as_owner():
             super().handle(**options)

@@ -5,30 +5,32 @@ from typing import Any
 
 from django.core.management.commands import migrate
 
-from app.accounts.row_security import as_owner, role_make, walls_build
+from app.accounts.row_security import as_owner, role_create, row_security_build
 
 
 class Command(migrate.Command):
-    help = f"{migrate.Command.help} Then builds the walls between organisations (app/accounts/row_security.py)."
+    help = (
+        f"{migrate.Command.help} Then builds row-level security between organisations (app/accounts/row_security.py)."
+    )
 
     def execute(self, *args: Any, **options: Any) -> Any:
-        # The checks that come first ask the database too; on an empty one the application's role is not there yet.
-        with as_owner(), _old_objects_unread():
+        # The checks that run first query the database too; in an empty one the application's role does not exist yet.
+        with as_owner(), _garbage_frozen():
             return super().execute(*args, **options)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        looks_only = options["check_unapplied"] or options["plan"]
-        if not looks_only:
-            # Before anything is changed: with a login that may not make it, the older version can still go on.
-            role_make()
+        is_dry_run = options["check_unapplied"] or options["plan"]
+        if not is_dry_run:
+            # Before any change, so that with a login that may not create the role the older version can still run.
+            role_create()
         super().handle(*args, **options)
-        if not looks_only:
-            walls_build()
+        if not is_dry_run:
+            row_security_build()
 
 
 @contextmanager
-def _old_objects_unread() -> Iterator[None]:
-    """Migrations leave much garbage; looking for it among all that was loaded before took a tenth of the time."""
+def _garbage_frozen() -> Iterator[None]:
+    """Exempt the objects loaded before from garbage collection: scanning them took a tenth of the migrations' time."""
     gc.freeze()
     try:
         yield

@@ -11,7 +11,7 @@ from app.audit.trail import BREAK_ACCEPTED, audit_erasures_seal, audit_record
 from app.audit.verify import ChainReport, audit_chains, audit_verify
 from app.errors import RefdeskError
 
-Kept = dict[str, tuple[int, str]]
+Heads = dict[str, tuple[int, str]]
 
 
 class Command(BaseCommand):
@@ -29,28 +29,28 @@ class Command(BaseCommand):
             chains: list[UUID | None] = [organisation_get(slug=slug).pk] if slug else audit_chains()
         except RefdeskError as error:
             raise CommandError(error.message) from error
-        kept = _kept(options["against"])
+        earlier = _heads_read(options["against"])
         if not slug:
-            chains += [UUID(each) for each in kept if each and UUID(each) not in chains]
+            chains += [UUID(chain) for chain in earlier if chain and UUID(chain) not in chains]
         if options["accept"]:
             self._accept(chains, options["accept"])
-        reports = [audit_verify(organisation=each, kept=kept.get(str(each or ""))) for each in chains]
-        whole = all(report.whole for report in reports)
+        reports = [audit_verify(organisation=chain, earlier=earlier.get(str(chain or ""))) for chain in chains]
+        is_whole = all(report.is_whole for report in reports)
         if options["json"]:
-            found = {"whole": whole, "chains": [report.as_json() for report in reports]}
-            self.stdout.write(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
+            payload = {"whole": is_whole, "chains": [report.as_json() for report in reports]}
+            self.stdout.write(orjson.dumps(payload, option=orjson.OPT_INDENT_2).decode())
         else:
             self._show(reports)
-        if not whole:
+        if not is_whole:
             raise SystemExit(1)
 
     def _accept(self, chains: list[UUID | None], reason: str) -> None:
         for organisation in chains:
-            # A seal that is broken now is noted first, and this entry accepts the note.
-            if not audit_verify(organisation=organisation).whole:
+            # The trail records a broken seal first; this entry accepts that record.
+            if not audit_verify(organisation=organisation).is_whole:
                 emptied = audit_erasures_seal(organisation=organisation)
-                taken = {"reason": reason, "emptied details": emptied}
-                audit_record(organisation=organisation, action=BREAK_ACCEPTED, after=taken)
+                values = {"reason": reason, "emptied details": emptied}
+                audit_record(organisation=organisation, action=BREAK_ACCEPTED, after=values)
 
     def _show(self, reports: list[ChainReport]) -> None:
         slugs = dict(Organisation.objects.values_list("pk", "slug"))
@@ -67,8 +67,8 @@ class Command(BaseCommand):
                 self.stdout.write(f"{name}: {report.number} {entries}{erased}, whole.")
 
 
-def _kept(path: Path | None) -> Kept:
-    """Number and hash of the newest entry by organisation, blank for the box."""
+def _heads_read(path: Path | None) -> Heads:
+    """Read an earlier report: number and hash of the newest entry by organisation, blank for the box."""
     if path is None:
         return {}
     try:

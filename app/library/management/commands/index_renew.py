@@ -1,15 +1,10 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import transaction
 
-from app.audit.trail import audit_record
 from app.errors import RefdeskError
-from app.lib.advisory_lock import RECONCILER, lock_try
-from app.library.reconcile.reconciler import reconcile
-from app.llm.embeddings import embeddings_client
-from app.retrieval.index_loader import index_writer
-from app.retrieval.index_upkeep import index_renew
+from app.jobs.execution import job_see_through
+from app.jobs.services import job_create
 
 
 class Command(BaseCommand):
@@ -17,14 +12,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            with lock_try(RECONCILER) as alone:
-                if not alone:
-                    raise CommandError("The worker is comparing the stores just now. Try again in a moment.")
-                copied = index_renew(index_writer(embeddings_client().space()))
-            # What came or went while it was copied.
-            reconcile(repair=True)
+            # One at a time: a second call waits for the first.
+            done = job_see_through(job=job_create(kind="index_renew", key="index_renew"), patient=False)
         except RefdeskError as error:
+            if error.code == "conflict":
+                raise CommandError("The worker is comparing the stores just now. Try again in a moment.") from error
             raise CommandError(f"{error.message} {error.hint}") from error
-        with transaction.atomic():
-            audit_record(organisation=None, action="box.index_renewed", after={"points": copied})
-        self.stdout.write(f"{copied} vectors are in a new collection, which is searched from now on.")
+        self.stdout.write(f"{done.payload['points']} vectors are in a new collection, which is searched from now on.")

@@ -11,11 +11,13 @@ from tqdm import tqdm
 
 from app.accounts.models import Organisation
 from app.accounts.selectors import organisation_get
-from app.errors import RefdeskError
+from app.errors import Conflict, RefdeskError
 from app.library.choices import DocumentState
+from app.library.connectors.protocol import Content
+from app.library.connectors.uploads import file_item
 from app.library.models import Document, Source
-from app.library.selectors.documents import error_shape, source_named
-from app.library.services.documents import document_upload
+from app.library.selectors.documents import error_payload, source_named
+from app.library.services.intake import document_put
 from app.library.services.sources import source_create, source_for_uploads
 
 POLL_S = 0.3
@@ -38,7 +40,8 @@ class Command(BaseCommand):
         except RefdeskError as error:
             raise CommandError(error.message) from error
         self.failed = 0
-        files = list(self._files(options["paths"]))
+        self.taken: dict[str, Path] = {}
+        files = dict(self._files(options["paths"]))
         documents = self._upload(organisation.id, source, files)
         if options["wait"] and documents:
             self._wait(organisation.id, documents)
@@ -53,27 +56,37 @@ class Command(BaseCommand):
         found = source_named(organisation=organisation.id, name=name)
         return found or source_create(organisation=organisation, name=name)
 
-    def _files(self, paths: list[Path]) -> Iterator[Path]:
+    def _files(self, paths: list[Path]) -> Iterator[tuple[Path, str]]:
+        """Yield each file with its id: its path below the folder that was named, or its name."""
         for path in paths:
             if path.is_dir():
                 for folder, names, files in os.walk(path):
                     names[:] = sorted(name for name in names if not name.startswith("."))
-                    yield from (Path(folder, name) for name in sorted(files) if not name.startswith("."))
+                    below = (Path(folder, name) for name in sorted(files) if not name.startswith("."))
+                    yield from ((file, file.relative_to(path).as_posix()) for file in below)
             elif path.exists():
-                yield path
+                yield path, path.name
             else:
                 self._refuse(path, "There is no such file.")
 
-    def _upload(self, organisation: UUID, source: Source, files: list[Path]) -> dict[UUID, str]:
-        """Names of the documents by id."""
-        documents = {}
-        for path in tqdm(files, desc="Uploading", unit="file", disable=not sys.stderr.isatty()):
+    def _upload(self, organisation: UUID, source: Source, files: dict[Path, str]) -> dict[UUID, str]:
+        """Upload the files, and return their paths by the id of their document."""
+        documents: dict[UUID, str] = {}
+        for path, external_id in tqdm(files.items(), desc="Uploading", unit="file", disable=not sys.stderr.isatty()):
             try:
+                if external_id in self.taken:
+                    raise Conflict(message=f"{self.taken[external_id]} has the same name. Give it another --source.")
                 if not path.is_file():
                     raise RefdeskError("unsupported_type", "This is not a regular file.")
                 with path.open("rb") as stream:
-                    row = document_upload(organisation=organisation, source=source, stream=stream, name=path.name)
-                documents[row.id] = str(path)
+                    result = document_put(
+                        organisation=organisation,
+                        source=source,
+                        item=file_item(path.name, external_id),
+                        content=Content(stream),
+                    )
+                self.taken[external_id] = path
+                documents[result.document.id] = str(path)
             except RefdeskError as error:
                 self._refuse(path, f"{error.message} {error.hint}")
             except OSError as error:
@@ -95,7 +108,7 @@ class Command(BaseCommand):
                 if row is None:
                     self._refuse(Path(path), "It was deleted meanwhile.")
                 elif row.state != DocumentState.READY:
-                    error = error_shape(row.error_code or "cancelled", row.error_message)
+                    error = error_payload(row.error_code or "cancelled", row.error_message)
                     self._refuse(Path(path), f"{error['message']} {error['hint']}")
             if waiting:
                 time.sleep(POLL_S)

@@ -45,7 +45,7 @@ class Command(BaseCommand):
 
 
 def database_answers() -> str:
-    """What is wrong, or nothing."""
+    """Return the fault, or nothing."""
     parameters = connection.get_connection_params()
     wanted = {name: parameters[name] for name in ("host", "port", "dbname", "user", "password") if parameters.get(name)}
     try:
@@ -56,7 +56,7 @@ def database_answers() -> str:
 
 
 def store_answers() -> str:
-    """What is wrong, or nothing. A store that refuses has answered: the checks say why. Makes the bucket."""
+    """Make the bucket; return the fault, or nothing. A store that refuses has responded: the checks say why."""
     try:
         storage_ping(ANSWER_S, make=True)
     except Upstream as error:

@@ -70,7 +70,7 @@ class Command(BaseCommand):
         return lambda writer: {**APPLIANCE, **keycloak_dump(writer, keycloak)}
 
     def _send(self, path: Path) -> None:
-        """To standard output; from now on it has no name, so that it goes with this process."""
+        """Copy the file to standard output. It has no name from here on, so that it ends with this process."""
         with path.open("rb") as file:
             path.unlink()
             shutil.copyfileobj(file, sys.stdout.buffer, 1024 * 1024)

@@ -57,7 +57,7 @@ class Command(BaseCommand):
 
 
 def exports_compare(*, repair: bool) -> dict[str, Finding]:
-    """What did not agree before the repair."""
+    """Print what differed before the repair."""
     found = {
         "missing_exports": Finding.of(exports_missing()),
         "orphan_exports": Finding.of(exports_left_over(older_than_s=LEFT_OVER_S)),

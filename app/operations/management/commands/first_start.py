@@ -81,7 +81,7 @@ class Command(BaseCommand):
             )
 
     def _show_link(self) -> None:
-        """A log is read by more people, and longer, than a terminal: it gets a link for a day, not a password."""
+        """Print how to sign in. A log, which more people read, gets a link for a day and no password."""
         if not operator_exists():
             self.stdout.write(f"Open this link within a day to become the first admin:\n{first_admin_link()}")
             self.stdout.flush()

@@ -86,7 +86,7 @@ class Command(BaseCommand):
         return archive, done
 
     def _keycloak(self, archive: Archive, folder: Path | None) -> Keycloak | None:
-        """Where the backup's rows of Keycloak go; None: nowhere."""
+        """Find the Keycloak for the backup's rows; None when there is none."""
         keycloak = keycloak_find(folder) if folder else None
         if archive.holds(KEYCLOAK_DUMP):
             if keycloak is None:
@@ -109,7 +109,7 @@ class Command(BaseCommand):
             time.sleep(0.5)
 
     def _await_embeddings(self) -> None:
-        """The engines start together; this one reads its model first."""
+        """Wait for the embedding engine, which reads its model before it responds."""
         from app.llm.embeddings import embeddings_client
 
         deadline = time.monotonic() + WAIT_S
@@ -143,7 +143,7 @@ class Command(BaseCommand):
         self.stdout.write("Rows, vectors and files agree.")
 
     def _agrees(self, archive: Archive, done: Restored) -> bool:
-        """What was said before is not said again."""
+        """Print a line, unless it was the last one too."""
         if done.report is None:
             return False
         known = {"other_model"} | ({"missing_objects"} if archive.manifest["missing"] else set())

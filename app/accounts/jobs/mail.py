@@ -1,0 +1,58 @@
+"""What every mail has in common as a job: its words are written when it is sent, and are stored nowhere."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from app.accounts.invitation_mail import INVITATION_MAIL, invitation_mail_write
+from app.accounts.password_reset import RESET_MAIL, reset_mail_write
+from app.jobs.active_job import ActiveJob
+from app.jobs.choices import Lane
+from app.jobs.kinds import JobKind, register
+from app.lib.mail import Mail, MailFailed, mail_send
+
+
+class MailJob(JobKind):
+    """A kind of mail: derived from, with `write`. Its payload is emptied at any end."""
+
+    lane = Lane.INTERACTIVE
+    at_once = 2
+    steps = {"write": 0, "send": 50}
+    secret = True
+
+    def write(self, subject: str, payload: dict[str, Any]) -> Mail | None:
+        """Return the mail; None when there is nobody to send it to any more."""
+        raise NotImplementedError
+
+    def run(self, context: ActiveJob) -> None:
+        context.progress("write")
+        mail = self.write(context.lease.subject, context.payload)
+        if mail is not None:
+            context.check()
+            context.progress("send")
+            mail_send(mail)
+
+    def waits_for(self, error: Exception) -> str | None:
+        return "" if isinstance(error, MailFailed) and error.is_final else None
+
+
+@register
+class InvitationMail(MailJob):
+    kind = INVITATION_MAIL
+    title = "Mail an invitation"
+
+    def write(self, subject: str, payload: dict[str, Any]) -> Mail | None:
+        return invitation_mail_write(invitation=UUID(subject), salt=payload["salt"])
+
+
+@register
+class PasswordResetMail(MailJob):
+    """Looks up whether there is an account at all, so that no answer to a request tells it."""
+
+    kind = RESET_MAIL
+    title = "Mail a link for a new password"
+    # Whoever asked has asked again, or remembered.
+    wait_limit = timedelta(minutes=15)
+
+    def write(self, subject: str, payload: dict[str, Any]) -> Mail | None:
+        return reset_mail_write(email=payload["email"])

@@ -1,0 +1,223 @@
+"""Sends the ids of free jobs through the broker: woken by PostgreSQL, and by the clock where that was missed.
+
+Only a few of a kind are on their way at a time, so that the broker never holds what it could lose much of, and so that
+a job of one organisation never waits behind thousands of another: the next to go is from the organisation with the
+fewest in flight of that kind, its lightest job first. Kinds do not share their windows, so that none waits for another.
+"""
+
+import contextlib
+import logging
+import os
+import select
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from django.db import connection as django_connection
+
+from app.jobs.leases import CHANNEL, STOP
+from app.jobs.models import BOX
+from app.jobs.registry import RegisteredKind, kinds_all
+from app.lib.heartbeat_file import heartbeat_touch
+from app.lib.tenancy import EVERYTHING, SETTING
+
+log = logging.getLogger(__name__)
+
+POLL_S = 5.0
+# A message that nobody took for so long is taken for lost and sent again; a second one does no harm.
+RESEND_S = 20
+# Rounds are this far apart at least, so that thousands of small files cost few of them.
+ROUND_S = 0.05
+RECONNECT_S = 2.0
+# Each worker's dispatcher holds this advisory lock with others, so that the workers can be counted.
+WORKER_LOCK = 7_214_330_110
+
+# pairs: kinds and organisations that have queued jobs, found by leaps along the index, however many jobs there are.
+_NEXT = f"""
+WITH RECURSIVE pairs (kind, tenant) AS (
+    (SELECT kind, coalesce(organisation_id, '{BOX}'::uuid) FROM jobs_job WHERE state = 'queued' ORDER BY 1, 2 LIMIT 1)
+    UNION ALL
+    SELECT next.kind, next.tenant FROM pairs CROSS JOIN LATERAL (
+        SELECT kind, coalesce(organisation_id, '{BOX}'::uuid) AS tenant FROM jobs_job
+        WHERE state = 'queued' AND (kind, coalesce(organisation_id, '{BOX}'::uuid)) > (pairs.kind, pairs.tenant)
+        ORDER BY 1, 2 LIMIT 1
+    ) next
+), kinds AS (
+    SELECT * FROM unnest(%(kinds)s::text[], %(windows)s::int[], %(shares)s::int[]) AS k (kind, room, share)
+), flight AS (
+    SELECT kind, coalesce(organisation_id, '{BOX}'::uuid) AS tenant, count(*) AS jobs FROM jobs_job
+    WHERE sent IS NOT NULL AND state IN ('queued', 'running')
+      AND (sent > now() - %(resend)s * interval '1 second' OR (state = 'running' AND lease_until > now()))
+    GROUP BY 1, 2
+), free AS (
+    SELECT k.kind, lane.id, lane.rank + coalesce(f.jobs, 0) AS turn, lane.priority, lane.weight
+    FROM pairs p JOIN kinds k ON k.kind = p.kind LEFT JOIN flight f ON f.kind = p.kind AND f.tenant = p.tenant
+    CROSS JOIN LATERAL (
+        SELECT j.id, j.priority, j.weight, row_number() OVER (ORDER BY j.priority, j.weight, j.id) AS rank
+        FROM jobs_job j
+        WHERE j.kind = p.kind AND coalesce(j.organisation_id, '{BOX}'::uuid) = p.tenant AND j.state = 'queued'
+          AND (j.not_before IS NULL OR j.not_before <= now())
+          AND (j.sent IS NULL OR j.sent < now() - %(resend)s * interval '1 second')
+        ORDER BY j.priority, j.weight, j.id LIMIT least(k.room, k.share - coalesce(f.jobs, 0))
+    ) lane
+    UNION ALL
+    SELECT kind, id, 0, priority, weight FROM jobs_job
+    WHERE state = 'running' AND lease_until < now()
+      AND (sent IS NULL OR sent < now() - %(resend)s * interval '1 second')
+), chosen AS (
+    SELECT ranked.id FROM (
+        SELECT kind, id, row_number() OVER (PARTITION BY kind ORDER BY turn, priority, weight, id) AS rank FROM free
+    ) ranked JOIN kinds k ON k.kind = ranked.kind
+    WHERE rank <= k.room - (SELECT coalesce(sum(jobs), 0) FROM flight f WHERE f.kind = k.kind)
+), locked AS (
+    SELECT id FROM jobs_job WHERE id IN (SELECT id FROM chosen)
+      AND (sent IS NULL OR sent < now() - %(resend)s * interval '1 second')
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE jobs_job SET sent = now() WHERE id IN (SELECT id FROM locked) RETURNING id, kind, lane, priority, weight
+"""  # noqa: S608 (no part comes from outside)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What the broker carries for a job."""
+
+    job: UUID
+    kind: str
+    lane: str
+
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+def jobs_next(connection: Connection, *, kinds: Iterable[RegisteredKind], workers: int = 1) -> list[Message]:
+    """Mark the next jobs as sent, and return them; light ones first."""
+    known = list(kinds)
+    windows = [kind.window * workers for kind in known]
+    shares = [
+        window if kind.per_organisation is None else kind.per_organisation
+        for kind, window in zip(known, windows, strict=True)
+    ]
+    values = {"kinds": [kind.kind for kind in known], "windows": windows, "shares": shares, "resend": RESEND_S}
+    rows = connection.execute(_NEXT, values).fetchall()
+    rows.sort(key=lambda row: (row[3], row[4], row[0]))
+    return [Message(row[0], row[1], row[2]) for row in rows]
+
+
+def due_s(connection: Connection) -> float:
+    """Return how long to wait, in seconds: until a job that is not due yet is, and no longer than the poll."""
+    row = connection.execute(
+        "SELECT extract(epoch FROM min(not_before) - now()) FROM jobs_job"
+        " WHERE state = 'queued' AND not_before IS NOT NULL AND not_before > now()"
+    ).fetchone()
+    return POLL_S if row is None or row[0] is None else min(POLL_S, max(ROUND_S, float(row[0])))
+
+
+def connection_parameters() -> dict[str, Any]:
+    """Return how to reach the database outside Django's pool."""
+    parameters = django_connection.get_connection_params()
+    own = {name: value for name, value in parameters.items() if name not in ("cursor_factory", "context")}
+    # One statement again and again: planning it costs more than carrying it out.
+    return {**own, "autocommit": True, "prepare_threshold": 1}
+
+
+class Dispatcher:
+    """A thread. send: puts one job's id on the broker. on_stop: a job that may run in this process must stop."""
+
+    def __init__(self, *, send: Callable[[Message], None], on_stop: Callable[[UUID], None]) -> None:
+        self._send, self._on_stop = send, on_stop
+        self._ended = False
+        self._workers, self._counted = 1, 0.0
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._write, False)
+        self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look for jobs now: one has ended."""
+        # A full pipe wakes as well as one more byte would.
+        with contextlib.suppress(BlockingIOError, OSError):
+            os.write(self._write, b"w")
+
+    def stop(self) -> None:
+        self._ended = True
+        self.wake()
+
+    def _run(self) -> None:
+        while not self._ended:
+            # Without the database too: this process is not what is broken then.
+            heartbeat_touch()
+            try:
+                with psycopg.connect(**connection_parameters()) as connection:
+                    _prepare(connection)
+                    self._serve(connection)
+            except psycopg.Error as error:
+                log.warning("dispatcher: the database does not answer: %s", type(error).__name__)
+                time.sleep(RECONNECT_S)
+            except Exception:  # the boundary of a thread that must not end
+                log.exception("dispatcher")
+                time.sleep(RECONNECT_S)
+
+    def _serve(self, connection: Connection) -> None:
+        self._counted = 0.0
+        while not self._ended:
+            heartbeat_touch()
+            self._workers_count(connection)
+            messages = jobs_next(connection, kinds=kinds_all(), workers=self._workers)
+            self._send_all(messages)
+            begun = time.monotonic()
+            self._wait(connection, POLL_S if messages else due_s(connection))
+            rest = ROUND_S - (time.monotonic() - begun)
+            if rest > 0:
+                time.sleep(rest)
+
+    def _workers_count(self, connection: Connection) -> None:
+        """Count the workers that live, now and then: each has room for its own jobs."""
+        if time.monotonic() - self._counted < POLL_S and self._counted:
+            return
+        self._counted = time.monotonic()
+        row = connection.execute(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock' AND granted"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            " AND (classid::bigint << 32) + objid::bigint = %s",
+            [WORKER_LOCK],
+        ).fetchone()
+        self._workers = max(1, row[0] if row else 1)
+
+    def _send_all(self, messages: list[Message]) -> None:
+        try:
+            for message in messages:
+                self._send(message)
+        except Exception as error:  # whatever the broker's client raises: what was not sent is sent again later
+            log.warning("dispatcher: the broker does not answer: %s", type(error).__name__)
+            time.sleep(RECONNECT_S)
+
+    def _wait(self, connection: Connection, limit_s: float) -> None:
+        """Wait until there is news, a job has ended, or so many seconds are over. Jobs to stop are stopped at once."""
+        deadline = time.monotonic() + limit_s
+        woken = False
+        while not woken and not self._ended and (left := deadline - time.monotonic()) > 0:
+            ready, _, _ = select.select([connection.fileno(), self._read], [], [], left)
+            if self._read in ready:
+                os.read(self._read, 4096)
+                woken = True
+            for notice in connection.notifies(timeout=0):
+                if notice.payload.startswith(STOP):
+                    self._on_stop(UUID(notice.payload.removeprefix(STOP).strip()))
+                else:
+                    woken = True
+
+
+def _prepare(connection: Connection) -> None:
+    connection.execute(f"SET {SETTING} = '{EVERYTHING}'")
+    # A plan made while the table was empty would go on to read all of it when it is not.
+    connection.execute("SET enable_seqscan = off")
+    connection.execute("SET enable_bitmapscan = off")
+    connection.execute("SELECT pg_advisory_lock_shared(%s)", [WORKER_LOCK])
+    connection.execute(f"LISTEN {CHANNEL}")

@@ -1,0 +1,177 @@
+"""One job from its lease to its end, whatever happens on the way."""
+
+import errno
+import logging
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from uuid import UUID
+
+from django.db import InterfaceError, OperationalError, connection
+
+from app.errors import RefdeskError, Upstream
+from app.jobs.active_job import ActiveJob
+from app.jobs.choices import JobState
+from app.jobs.kinds import JobKind
+from app.jobs.lease_renewal import lease_renewal
+from app.jobs.leases import (
+    Lease,
+    LeaseLost,
+    Stopped,
+    job_done,
+    job_drop,
+    job_fail,
+    job_release,
+    job_wait,
+    lease_take,
+)
+from app.jobs.models import Job
+from app.jobs.services import jobs_cancel
+from app.lib.tenancy import everything_visible, organisations_visible
+
+log = logging.getLogger(__name__)
+
+# How long a worker keeps trying to write how a job ended while the database is away; then the lease runs out.
+END_S = 60.0
+
+
+def job_run(*, job: UUID) -> bool:
+    """Do a job if it is free; False when it is not, so that a message that comes twice does no harm."""
+    with everything_visible():
+        lease = lease_take(job=job)
+    if lease is None:
+        return False
+    with rows_visible(lease.organisation):
+        if lease.deaths >= lease.kind.deaths_allowed:
+            log.warning("job %s (%s) failed: the worker died %d times", lease.job, lease.kind.kind, lease.deaths)
+            _write(lambda: job_fail(lease, code="worker_died", message=_deaths(lease)))
+        else:
+            with lease_renewal.active(lease) as context:
+                _run(context)
+    return True
+
+
+def job_see_through(*, job: UUID, patient: bool = True) -> Job:
+    """Wait until a job has ended, doing it here when no worker does. patient: also while it waits for a server.
+
+    Raises:
+        RefdeskError: it failed, or waits and is not to; then it is cancelled.
+    """
+    while True:
+        row = Job.objects.get(pk=job)
+        waits = row.state == JobState.QUEUED and row.error_code != ""
+        if row.state in (JobState.FAILED, JobState.CANCELLED) or (waits and not patient):
+            jobs_cancel(organisation=row.organisation_id, job=job)
+            raise RefdeskError(row.error_code or "cancelled", row.error_message or None)
+        if row.state == JobState.DONE:
+            return row
+        if not job_run(job=job):
+            time.sleep(0.5)
+
+
+def rows_visible(organisation: UUID | None) -> AbstractContextManager[None]:
+    """Show a job the rows of its organisation; the box's own jobs see all."""
+    return everything_visible() if organisation is None else organisations_visible(organisation)
+
+
+def _run(context: ActiveJob) -> None:
+    lease = context.lease
+    try:
+        _kind(lease).run(context)
+        if not context.ended:
+            _write(lambda: _done(lease))
+    except LeaseLost:
+        _lease_lost(context)
+    except Stopped:
+        _stopped(context)
+    except Exception as error:  # the boundary of a job: whatever it is, the row says so
+        _failed(context, error)
+
+
+def _deaths(lease: Lease) -> str:
+    return "" if lease.deaths == 3 else f"The worker died {lease.deaths} times on this."
+
+
+def _kind(lease: Lease) -> JobKind:
+    assert isinstance(lease.kind, JobKind)
+    return lease.kind
+
+
+def _done(lease: Lease) -> None:
+    with job_done(lease):
+        pass
+
+
+def _failed(context: ActiveJob, error: Exception) -> None:
+    """Wait for a server that is away or a full disk; try again as the kind allows; end the job otherwise."""
+    lease, kind = context.lease, _kind(context.lease)
+    if isinstance(error, RefdeskError) and error.code == "cancelled":
+        _stopped(context)
+        return
+    awaited = kind.waits_for(error)
+    awaited = waits_for(error) if awaited is None else awaited
+    if awaited:
+        log.warning("job %s (%s) waits: %s", lease.job, kind.kind, awaited)
+        _write(lambda: job_wait(lease, code=awaited))
+    elif isinstance(error, RefdeskError):
+        code, message = error.code, error.message
+        _write(lambda: job_fail(lease, code=code, message=message))
+    elif kind.retries is None or lease.attempt <= kind.retries:
+        # The text of an unexpected error may hold what the job is about: only its kind goes to the log.
+        log.warning("job %s (%s) is tried again: %s", lease.job, kind.kind, type(error).__name__)
+        _write(lambda: job_wait(lease, code="internal"))
+    else:
+        _log_unexpected(lease, error)
+        _write(lambda: job_fail(lease, code="internal"))
+
+
+def _log_unexpected(lease: Lease, error: Exception) -> None:
+    if lease.kind.secret:
+        log.error("job %s (%s) failed: %s", lease.job, lease.kind.kind, type(error).__name__)
+    else:
+        log.error("job %s (%s) failed", lease.job, lease.kind.kind, exc_info=error)
+
+
+def waits_for(error: Exception) -> str:
+    """Return the code of what is worth waiting for after an error; "" when waiting cannot help."""
+    if isinstance(error, Upstream) or (isinstance(error, RefdeskError) and error.code == "disk_full"):
+        return error.code
+    if isinstance(error, OperationalError | InterfaceError):
+        return "database_unavailable"
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "disk_full"
+    return ""
+
+
+def _stopped(context: ActiveJob) -> None:
+    """Give the job back when this worker stops; when a person cancelled it, the row says so already."""
+    if context.released:
+        _write(lambda: job_release(context.lease))
+    else:
+        _lease_lost(context)
+
+
+def _lease_lost(context: ActiveJob) -> None:
+    lease = context.lease
+    log.info("job %s (%s) is not ours any more", lease.job, lease.kind.kind)
+    _write(lambda: job_drop(lease))
+    try:
+        _write(lambda: _kind(lease).on_lease_lost(context))
+    except Exception as error:  # the boundary of a job whose end is written already
+        log.error("job %s (%s) could not be cleaned up: %s", lease.job, lease.kind.kind, type(error).__name__)
+
+
+def _write(write: Callable[[], object]) -> None:
+    """Write how a job ended, trying again while the database is away."""
+    deadline = time.monotonic() + END_S
+    while True:
+        try:
+            write()
+            return
+        except LeaseLost:
+            return
+        except (OperationalError, InterfaceError):
+            connection.close()
+            if lease_renewal.stopping or time.monotonic() > deadline:
+                raise
+            time.sleep(1)

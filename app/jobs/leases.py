@@ -1,0 +1,208 @@
+"""Leases of jobs: who may do what, decided by PostgreSQL and its clock alone (design §3).
+
+A worker takes a lease, renews it, and writes only through `fenced`, so that one which was slow, or was thought dead,
+can no longer change anything. Rows are locked in one order, a job before its subject, so that none waits in a circle.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.db import connection, transaction
+from django.db.models.functions import Now
+
+from app.errors import CODES
+from app.jobs.choices import JobState
+from app.jobs.models import Job
+from app.jobs.registry import RegisteredKind, kind_of, kinds_all
+
+LEASE_S = 60
+HEARTBEAT_S = 10.0
+WAIT_SHORTEST_S, WAIT_LONGEST_S = 2, 60
+CHANNEL = "refdesk_jobs"
+NEW, STOP = "new", "stop"
+
+
+class LeaseLost(Exception):
+    """Another worker took the lease, a person cancelled the job, or what it was about is gone.
+
+    A kind raises it in the last case.
+    """
+
+
+class Stopped(Exception):
+    """The job must not go on: it was cancelled, its lease was lost, or this worker stops."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to do a job. step: where the last holder got to, empty at the beginning."""
+
+    job: UUID
+    fence: int
+    kind: RegisteredKind
+    organisation: UUID | None
+    subject: str
+    payload: dict[str, Any]
+    step: str
+    attempt: int
+    deaths: int
+
+    def as_job(self, state: JobState, code: str = "", message: str = "") -> Job:
+        """Return the job in a state, as `RegisteredKind.on_state` reads it."""
+        return Job(
+            id=self.job,
+            kind=self.kind.kind,
+            lane=self.kind.lane,
+            organisation_id=self.organisation,
+            subject=self.subject,
+            payload=self.payload,
+            state=state,
+            step=self.step,
+            error_code=code,
+            error_message=message,
+        )
+
+
+_TAKE = """
+UPDATE jobs_job
+SET state = 'running', attempt = attempt + 1, fence = fence + 1, deaths = deaths + (state = 'running')::int,
+    lease_until = now() + %(lease)s * interval '1 second', started = coalesce(started, now()), updated = now(),
+    error_code = '', error_message = ''
+WHERE id = %(job)s AND kind = ANY(%(kinds)s) AND (
+    (state = 'queued' AND (not_before IS NULL OR not_before <= now()))
+    OR (state = 'running' AND lease_until < now())
+)
+RETURNING id, fence, kind, organisation_id, subject, payload::text, step, attempt, deaths
+"""
+
+
+def lease_take(*, job: UUID) -> Lease | None:
+    """Take the lease of a job; None when it is done, not yet due, or another worker has it."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_TAKE, {"job": job, "lease": LEASE_S, "kinds": [kind.kind for kind in kinds_all()]})
+        row = cursor.fetchone()
+        if row is None:
+            return None
+        kind = kind_of(row[2])
+        lease = Lease(row[0], row[1], kind, row[3], row[4], orjson.loads(row[5]), row[6], row[7], row[8])
+        if kind.overrides("on_state"):
+            kind.on_state(lease.as_job(JobState.RUNNING))
+    return lease
+
+
+def leases_renew(*, leases: Sequence[Lease]) -> set[UUID]:
+    """Renew leases; return the jobs of those that are still ours."""
+    if not leases:
+        return set()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE jobs_job j SET lease_until = now() + %s * interval '1 second'"
+            " FROM unnest(%s::uuid[], %s::bigint[]) AS lease (id, fence)"
+            " WHERE j.id = lease.id AND j.fence = lease.fence AND j.state = 'running' RETURNING j.id",
+            [LEASE_S, [lease.job for lease in leases], [lease.fence for lease in leases]],
+        )
+        return {row[0] for row in cursor.fetchall()}
+
+
+def fenced_sql(changes: str) -> str:
+    """Return the beginning of a statement of one round trip: what follows sees a row of `lease` only while it is ours.
+
+    Parameters of the statement: job, fence. changes: assignments to columns of the job.
+    """
+    return f"""
+WITH lease AS (
+    UPDATE jobs_job SET {changes}, waiting_since = NULL, updated = now()
+    WHERE id = %(job)s AND fence = %(fence)s AND state = 'running' RETURNING id
+)"""  # noqa: S608 (no part comes from outside)
+
+
+# The assignments of `fenced_sql` that end a job as done.
+DONE_SQL = "state = 'done', percent = 100, lease_until = NULL, error_code = '', error_message = '', ended = now()"
+
+
+@contextmanager
+def fenced(lease: Lease, **changes: Any) -> Iterator[None]:
+    """Open a transaction that changes the job and, with it, whatever its body writes; or nothing.
+
+    Raises:
+        LeaseLost: the lease is not ours any more.
+    """
+    with transaction.atomic():
+        rows = Job.objects.filter(pk=lease.job, fence=lease.fence, state=JobState.RUNNING)
+        if rows.update(updated=Now(), **changes) != 1:
+            raise LeaseLost
+        yield
+
+
+@contextmanager
+def _changed(lease: Lease, state: JobState, code: str = "", message: str = "", **changes: Any) -> Iterator[None]:
+    """Move a job out of `running`, and tell its kind. Raises LeaseLost."""
+    text = message[:500]
+    with fenced(lease, state=state, lease_until=None, error_code=code, error_message=text, **changes):
+        yield
+        if lease.kind.overrides("on_state"):
+            lease.kind.on_state(lease.as_job(state, code, text))
+
+
+def notify(message: str) -> None:
+    """Wake the dispatchers and workers when this transaction commits."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, message])
+
+
+@contextmanager
+def job_done(lease: Lease, **changes: Any) -> Iterator[None]:
+    """End a job in one transaction with what the body writes. Raises LeaseLost."""
+    emptied: dict[str, Any] = {"payload": {}} if lease.kind.secret else {}
+    with _changed(lease, JobState.DONE, percent=100, ended=Now(), **emptied, **changes):
+        yield
+
+
+def job_fail(lease: Lease, *, code: str, message: str = "") -> None:
+    """End a job for good, with a reason. Raises LeaseLost."""
+    emptied: dict[str, Any] = {"payload": {}} if lease.kind.secret else {}
+    with _changed(lease, JobState.FAILED, code, message or CODES[code].message, ended=Now(), **emptied):
+        pass
+
+
+_WAIT = """
+UPDATE jobs_job SET waiting_since = coalesce(waiting_since, now()), sent = NULL, not_before = now()
+  + least(greatest(extract(epoch FROM now() - coalesce(waiting_since, now())) / 2, %s), %s) * interval '1 second'
+WHERE id = %s RETURNING extract(epoch FROM now() - waiting_since)
+"""
+
+
+def job_wait(lease: Lease, *, code: str, message: str = "") -> bool:
+    """Put a job back because a server is away; False when it has been away for too long and the job has failed.
+
+    The wait grows with the time that the server has been away, up to a minute. Raises LeaseLost.
+    """
+    limit = lease.kind.wait_limit
+    text = message or CODES[code].message
+    with transaction.atomic():
+        with fenced(lease), connection.cursor() as cursor:
+            cursor.execute(_WAIT, [WAIT_SHORTEST_S, WAIT_LONGEST_S, lease.job])
+            away_s = float(cursor.fetchone()[0])
+        if limit is not None and away_s > limit.total_seconds():
+            job_fail(lease, code=code, message=text)
+            return False
+        with _changed(lease, JobState.QUEUED, code, text):
+            pass
+    return True
+
+
+def job_drop(lease: Lease) -> None:
+    """Cancel a job whose subject is gone. Raises LeaseLost."""
+    emptied: dict[str, Any] = {"payload": {}} if lease.kind.secret else {}
+    with fenced(lease, state=JobState.CANCELLED, lease_until=None, error_code="cancelled", ended=Now(), **emptied):
+        pass
+
+
+def job_release(lease: Lease) -> None:
+    """Give a lease back unharmed, because this worker stops. Raises LeaseLost."""
+    with _changed(lease, JobState.QUEUED, sent=None):
+        notify(NEW)

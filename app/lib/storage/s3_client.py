@@ -1,0 +1,166 @@
+"""The S3 client as this project uses it: its public calls, bounded in time, with its errors in our words.
+
+Imported only where a store is configured: with what it needs it costs a process 14 MB.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import urllib3
+from minio import Minio, S3Error
+from minio.error import MinioException, ServerError
+from urllib3.exceptions import HTTPError
+
+from app.errors import RefdeskError, Upstream
+from app.lib.storage.interface import ObjectMissing
+
+log = logging.getLogger(__name__)
+
+CONNECT_S, ANSWER_S = 3.0, 15.0
+# Of a store that refuses; one that hangs is asked twice.
+TRIES = 3
+CONNECTIONS = 16
+BUSY = (500, 502, 503, 504)
+_GONE = ("NoSuchKey", "NoSuchVersion", "ResourceNotFound")
+_FULL = ("XMinioStorageFull", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "ServiceQuotaExceeded")
+# What an operator has to mend; each is logged with this sentence.
+_MEND = {
+    "NoSuchBucket": "the bucket of REFDESK_S3_BUCKET is not there",
+    "AccessDenied": "REFDESK_S3_ACCESS_KEY may not do this; docs/storage.md lists what it needs",
+    "InvalidAccessKeyId": "REFDESK_S3_ACCESS_KEY is not known there",
+    "SignatureDoesNotMatch": "REFDESK_S3_SECRET_KEY is wrong",
+    "RequestTimeTooSkewed": "the clocks of this machine and of the file store differ by more than 15 minutes",
+}
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the objects are. `public_url`: where browsers reach the same store; empty when they cannot."""
+
+    url: str
+    bucket: str
+    access_key: str
+    secret_key: str
+    public_url: str = ""
+
+
+def client_make(
+    place: Place, *, url: str = "", region: str | None = None, answer_s: float = ANSWER_S, tries: int = TRIES
+) -> Minio:
+    """Return a client of the place, or of the same store at another address."""
+    parts = urlsplit(url or place.url)
+    again = urllib3.Retry(
+        total=tries - 1,
+        read=min(1, tries - 1),
+        redirect=0,
+        raise_on_redirect=False,
+        backoff_factor=0.3,
+        status_forcelist=BUSY,
+        raise_on_status=False,
+        # A store that starts asks for two minutes.
+        respect_retry_after_header=False,
+    )
+    timeout = urllib3.Timeout(connect=min(CONNECT_S, answer_s), read=answer_s)
+    return Minio(
+        parts.netloc,
+        access_key=place.access_key,
+        secret_key=place.secret_key,
+        secure=parts.scheme == "https",
+        region=region,
+        http_client=urllib3.PoolManager(maxsize=CONNECTIONS, retries=again, timeout=timeout),
+    )
+
+
+@contextmanager
+def named(key: str = "") -> Iterator[None]:
+    """Errors of the store as ours.
+
+    Raises:
+        ObjectMissing: the store knows no such object.
+        Upstream: storage_unavailable; it may work later, or when somebody mends what the log says.
+        RefdeskError: disk_full.
+    """
+    try:
+        yield
+    except (MinioException, HTTPError) as error:
+        raise translated(error, key) from error
+
+
+def translated(error: Exception, key: str = "") -> Exception:
+    # After the last try: what that one met.
+    cause = getattr(error, "reason", None) or error
+    code = str(error.code) if isinstance(error, S3Error) else type(cause).__name__
+    if code in _GONE:
+        return ObjectMissing(key)
+    if code in _FULL or status_of(error) == 507:
+        return RefdeskError("disk_full", "There is no room left in the file store.")
+    if code in _MEND:
+        log.error("file store: %s (%s)", _MEND[code], code)
+    else:
+        log.warning("file store: %s", code)
+    return Upstream("storage_unavailable", details={"reason": code}, retry_after_s=5)
+
+
+def status_of(error: Exception) -> int:
+    """Return the HTTP status behind an error, 0 where the package does not say it."""
+    if isinstance(error, S3Error):
+        return error.response.status
+    return error.status_code if isinstance(error, ServerError) else 0
+
+
+def bucket_missing(error: Exception) -> bool:
+    return isinstance(error, S3Error) and error.code == "NoSuchBucket"
+
+
+class Bucket:
+    """The bucket of a place, made when it is missing."""
+
+    def __init__(self, place: Place, *, answer_s: float = ANSWER_S, tries: int = TRIES) -> None:
+        self.name = place.bucket
+        self.client = client_make(place, answer_s=answer_s, tries=tries)
+
+    def make(self) -> None:
+        """Make it. Harmless when another process was faster. Raises the package's errors."""
+        try:
+            self.client.make_bucket(self.name)
+            log.info("file store: made the bucket %s", self.name)
+        except S3Error as error:
+            if error.code in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
+                return
+            log.error(
+                "file store: there is no bucket %s, and it could not be made (%s): make it, or let"
+                " REFDESK_S3_ACCESS_KEY make it",
+                self.name,
+                error.code,
+            )
+            raise
+
+    def ensure(self) -> None:
+        """Make it if it is missing. Raises the package's errors."""
+        if not self.client.bucket_exists(self.name):
+            self.make()
+
+    def check(self, *, make: bool = False) -> None:
+        """Raises Upstream: storage_unavailable."""
+        with named():
+            there = self.client.bucket_exists(self.name)
+            if make and not there:
+                self.make()
+        if not there and not make:
+            log.error("file store: there is no bucket %s", self.name)
+            raise Upstream("storage_unavailable", details={"reason": "NoSuchBucket"}, retry_after_s=5)
+
+    def do(self, call: Callable[[], T]) -> T:
+        """Run a call; where there is no bucket yet, make it and run the call again. Raises the package's errors."""
+        try:
+            return call()
+        except S3Error as error:
+            if not bucket_missing(error):
+                raise
+        self.make()
+        return call()

@@ -1,0 +1,32 @@
+"""Remove from the other stores what no row names any more."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.db import transaction
+
+from app.lib.storage import storage
+from app.lib.tenancy import everything_visible
+from app.library.models import DocumentVersion
+from app.library.page_previews import pictures_forget
+from app.library.uploads import object_lock
+from app.llm.embeddings import embeddings_client
+from app.retrieval.index_loader import index_writer
+
+
+def versions_points_delete(*, organisation: UUID, versions: Iterable[str]) -> None:
+    writer = index_writer(embeddings_client().space())
+    for version in versions:
+        writer.points_delete_version(organisation=str(organisation), version=version)
+
+
+def object_delete_unnamed(*, key: str) -> bool:
+    """Delete an object unless a row names it; True when it was deleted."""
+    # The same bytes of another organisation are another object, but what a row names must stay whoever asks.
+    with everything_visible(), transaction.atomic():
+        object_lock(key)
+        if DocumentVersion.objects.filter(storage_key=key).exists():
+            return False
+        storage().delete(key)
+        pictures_forget({key.rpartition("/")[2]})
+        return True

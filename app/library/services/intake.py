@@ -1,0 +1,135 @@
+"""What arrives at a source becomes a document, a new version of one, or nothing where it is there already."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models.functions import Now
+
+from app.jobs.choices import JobState
+from app.lib.storage import StagedUpload
+from app.library.choices import DocumentState, VersionState
+from app.library.connectors.protocol import Content, Item
+from app.library.events import document_publish
+from app.library.models import URL_LENGTH, Document, DocumentVersion, Source
+from app.library.selectors.documents import document_get
+from app.library.services.documents import ENDED, document_audit, document_lock, document_retry
+from app.library.services.jobs import ingest_cancel, ingest_job_create, ingest_state
+from app.library.services.versions import version_create, version_newest, versions_retire
+from app.library.uploads import external_id_check, identity_lock, name_clean, object_lock, upload_receive
+
+
+class PutOutcome(StrEnum):
+    CREATED = "created"
+    REPLACED = "replaced"  # other bytes: a new version
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class PutResult:
+    """document: as `document_get` reads it."""
+
+    document: Document
+    outcome: PutOutcome
+
+
+def document_put(
+    *, organisation: UUID, source: Source, item: Item, content: Content, uploaded_by: UUID | None = None
+) -> PutResult:
+    """Store a document of a source and queue its ingest, unless these bytes are what the source has of it already.
+
+    Other bytes are a new version, and the old one answers until the new one is ready. A document whose ingest had
+    failed, or was cancelled, is tried again.
+
+    Raises:
+        Invalid: its external id cannot be used.
+        RefdeskError: file_too_large, empty_file or disk_full.
+    """
+    external_id = external_id_check(item.external_id)
+    if not connection.in_atomic_block:
+        # Receiving may take long, and a pool of connections is small.
+        connection.close()
+    with upload_receive(organisation=organisation, stream=content.stream) as received, transaction.atomic():
+        # The object is there before its row is. It is put again for a document that has it: it may have been lost.
+        object_lock(received.key)
+        received.commit()
+        identity_lock(source.id, external_id)
+        known = Document.objects.filter(organisation=organisation, source=source, external_id=external_id).first()
+        if known is None:
+            known, outcome = _create(source, external_id, item, content, received, uploaded_by), PutOutcome.CREATED
+        elif _replace(known, item, content, received, uploaded_by):
+            outcome = PutOutcome.REPLACED
+        else:
+            outcome = PutOutcome.UNCHANGED
+    document = document_get(organisation=organisation, document=known.id)
+    document_publish(document)
+    return PutResult(document, outcome)
+
+
+def _described(item: Item) -> dict[str, Any]:
+    """Return the columns that say what a document is called and where its original is."""
+    columns: dict[str, Any] = {"name": name_clean(item.name), "url": item.url[:URL_LENGTH]}
+    return columns if item.metadata is None else {**columns, "metadata": item.metadata}
+
+
+def _create(
+    source: Source, external_id: str, item: Item, content: Content, received: StagedUpload, uploaded_by: UUID | None
+) -> Document:
+    document = Document.objects.create(
+        organisation_id=source.organisation_id,
+        source=source,
+        external_id=external_id,
+        uploaded_by_id=uploaded_by,
+        **_described(item),
+    )
+    version = version_create(document=document, received=received, content=content)
+    ingest_job_create(organisation=source.organisation_id, document=document, version=version)
+    document_audit(document, "document.upload", after={"source": source.name, "bytes": version.bytes})
+    return document
+
+
+def _replace(known: Document, item: Item, content: Content, received: StagedUpload, uploaded_by: UUID | None) -> bool:
+    """Make a version of other bytes; False when the bytes are the same."""
+    organisation = known.organisation_id
+    # Jobs are locked before their documents, as everywhere.
+    locked = ingest_state(organisation=organisation, document=known.id, lock=True)
+    row = document_lock(organisation=organisation, document=known.id)
+    Document.objects.filter(pk=row.pk).update(**_described(item))
+    newest, open_job = version_newest(document=row), ingest_state(organisation=organisation, document=row.id)
+    if newest.sha256 == received.sha256:
+        _validators_keep(newest, content)
+        if open_job is None and newest.state != VersionState.ACTIVE and row.state in ENDED:
+            document_retry(organisation=organisation, document=row.id)
+        return False
+    version = version_create(document=row, received=received, content=content)
+    if locked == JobState.QUEUED:
+        ingest_cancel(organisation=organisation, document=row.id)
+        open_job = None
+    if open_job is None:
+        versions_retire(document=row, below=version.number)
+        ingest_job_create(organisation=organisation, document=row, version=version)
+        changes: dict[str, Any] = {
+            "state": DocumentState.QUEUED,
+            "step": None,
+            "percent": 0,
+            "error_code": "",
+            "error_message": "",
+        }
+    else:
+        # The version that a worker is reading is finished first, or a document that changes faster than it is read
+        # would never answer. `version_follow` queues this one then.
+        changes = {}
+    changes |= {"version": version.number, "uploaded_by": uploaded_by, "updated": Now()}
+    Document.objects.filter(pk=row.pk).update(**changes)
+    before, after = {"bytes": newest.bytes}, {"bytes": version.bytes, "version": version.number}
+    document_audit(row, "document.replace", before=before, after=after)
+    return True
+
+
+def _validators_keep(version: DocumentVersion, content: Content) -> None:
+    """A server may name the same bytes anew; asked by an old name it would send them again each time."""
+    if (version.etag, version.last_modified) != (content.etag, content.last_modified):
+        version.etag, version.last_modified = content.etag, content.last_modified
+        version.save(update_fields=["etag", "last_modified"])

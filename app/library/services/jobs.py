@@ -1,0 +1,65 @@
+"""Queue the work on documents, in the transaction that makes it necessary."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from uuid import UUID
+
+from app.jobs.choices import JobState
+from app.jobs.selectors import jobs_open
+from app.jobs.services import job_create, jobs_cancel
+from app.library.choices import Step
+from app.library.models import Document, DocumentVersion
+
+INGEST, DELETE = "ingest", "document_delete"
+
+
+def ingest_job_create(
+    *, organisation: UUID, document: Document, version: DocumentVersion, step: Step | None = None
+) -> UUID:
+    """Queue the ingest of a version, unless its document has an open one. step: where to begin.
+
+    In the transaction that made the version, so that none is without its job.
+    """
+    return job_create(
+        kind=INGEST,
+        organisation=organisation,
+        subject=document.id,
+        payload={"version": str(version.id)},
+        key=str(document.id),
+        step=step or "",
+        weight=version.bytes,
+    )
+
+
+def delete_job_create(
+    *, organisation: UUID, versions: Iterable[UUID], objects: Iterable[str], delay: timedelta | None = None
+) -> UUID:
+    """Queue the removal of the points of versions, and of objects unless a row names them.
+
+    In the transaction that removes the rows, which name these things no more.
+    """
+    return job_create(
+        kind=DELETE,
+        organisation=organisation,
+        payload={"versions": [str(version) for version in versions], "objects": list(objects)},
+        delay=delay,
+    )
+
+
+def ingest_is_open(*, organisation: UUID, document: UUID) -> bool:
+    return jobs_open(kind=INGEST).filter(organisation=organisation, unique_key=str(document)).exists()
+
+
+def ingest_state(*, organisation: UUID, document: UUID, lock: bool = False) -> JobState | None:
+    """Return the state of the open ingest of a document, if there is one. lock: before the document is locked."""
+    rows = jobs_open(kind=INGEST).filter(organisation=organisation, unique_key=str(document))
+    row = (rows.select_for_update() if lock else rows).first()
+    return JobState(row.state) if row else None
+
+
+def ingest_cancel(*, organisation: UUID, document: UUID) -> bool:
+    """Cancel the open ingest of a document; return whether a worker was at it.
+
+    That worker is told to stop, and cannot write any more.
+    """
+    return bool(jobs_cancel(organisation=organisation, kind=INGEST, key=str(document)))

@@ -1,0 +1,29 @@
+from django.db import models
+
+
+class EndpointKind(models.TextChoices):
+    """Who serves the models. A kind without a provider of its own (app/llm/providers) is asked as OpenAI is."""
+
+    OPENAI = "openai", "OpenAI"
+    AZURE = "azure", "Azure OpenAI"
+    ANTHROPIC = "anthropic", "Anthropic"
+    GEMINI = "gemini", "Google Gemini"
+    MISTRAL = "mistral", "Mistral"
+    GROQ = "groq", "Groq"
+    CEREBRAS = "cerebras", "Cerebras"
+    OPENROUTER = "openrouter", "OpenRouter"
+    OLLAMA = "ollama", "Ollama"
+    VLLM = "vllm", "vLLM"
+    LLAMACPP = "llamacpp", "llama.cpp"
+    OTHER = "other", "Another, compatible with OpenAI's API"
+
+
+class Ability(models.TextChoices):
+    """What a model can do besides writing text."""
+
+    TOOLS = "tools", "Calls tools"
+    VISION = "vision", "Reads images"
+    JSON = "json", "Writes by a schema"
+    THINKING = "thinking", "Thinks first"
+    EMBED = "embed", "Makes vectors"
+    RERANK = "rerank", "Ranks passages"

@@ -1,0 +1,23 @@
+from app.jobs.active_job import ActiveJob
+from app.jobs.choices import Lane
+from app.jobs.kinds import JobKind, nightly, register
+from app.privacy.retention.run import retention_run
+
+
+@register
+@nightly(hour=1)
+class Retention(JobKind):
+    """Removes what is too old. By one o'clock the day that has ended is over everywhere in Europe too."""
+
+    kind = "retention"
+    title = "Remove what is too old"
+    lane = Lane.SLOW
+    steps = {"organisations": 0, "box": 90}
+    retries = 2
+
+    def run(self, context: ActiveJob) -> None:
+        def on_step(step: str) -> None:
+            context.check()
+            context.progress(step)
+
+        retention_run(on_step=on_step)

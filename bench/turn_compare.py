@@ -137,7 +137,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--turns", type=int, default=100)
     arguments = parser.parse_args()
-    cases = [("1 stream", MARKED, 1), ("1 stream, no markers", UNMARKED, 1), ("32 streams", MARKED, 32)]
+    cases: list[tuple[str, dict[str, Any], int]] = [
+        ("1 stream", MARKED, 1),
+        ("1 stream, no markers", UNMARKED, 1),
+        ("32 streams", MARKED, 32),
+    ]
     rows: dict[str, dict[str, list[dict[str, float]]]] = {name: {} for name, *_ in cases}
     with ExitStack() as stack:
         sides = [stack.enter_context(side("before", arguments.checkout)), stack.enter_context(side("now", ROOT))]

@@ -29,7 +29,8 @@ from app.bots.api import router as bots
 from app.chat.api import router as chat
 from app.errors import CODES, RefdeskError, retry_after
 from app.lib.request_id import request_id_get
-from app.library.api import router as sources
+from app.library.api.documents import router as documents
+from app.library.api.sources import router as sources
 from app.llm.api import router as llm
 from app.operations.metrics import ERRORS
 from app.privacy.api import router as privacy
@@ -130,6 +131,7 @@ api = Surface(
 api.add_router("", accounts)
 api.add_router("", audit)
 api.add_router("", usage)
+api.add_router("", documents)
 api.add_router("", sources)
 api.add_router("", retrieval)
 api.add_router("", llm)
@@ -159,8 +161,9 @@ def _validation_error(request: HttpRequest, error: ValidationError) -> HttpRespo
 
 
 def _field(place: Sequence[Any]) -> str:
-    """`body.stream` of ("body", "turn", "stream"): what our code calls the body is nothing that was sent."""
-    parts = [*place[:1], *place[2:]] if place[0] == "body" and len(place) > 2 else place
+    """Return `body.stream` for ("body", "turn", "stream"): nobody sent the name of the group in the middle."""
+    grouped = len(place) > 2 and (place[0] == "body" or place[1] == "ninja_pagination")
+    parts = [*place[:1], *place[2:]] if grouped else place
     return ".".join(str(part) for part in parts)
 
 

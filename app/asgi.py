@@ -16,8 +16,10 @@ from starlette.staticfiles import StaticFiles
 
 from app.lib.asgi.handler import ThreadReusingHandler
 from app.lib.asgi.lifespan import run_lifespan
+from app.lib.error_reports import error_reports_start
 
 django.setup(set_prefix=False)
+error_reports_start("web")
 # Django reads the routes with the first request; what they register with the process's start would come too late.
 import_module(settings.ROOT_URLCONF)
 # Twenty of the largest files at once.

@@ -1,8 +1,10 @@
 """Celery carries job ids and nothing else. PostgreSQL owns the work (design §3); app/jobs/worker.py has the threads."""
 
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import worker_init
 from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "app.settings")
@@ -10,6 +12,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "app.settings")
 from django.conf import settings
 
 from app.jobs.choices import Lane
+from app.lib.error_reports import error_reports_start
 
 celery = Celery("refdesk", broker=settings.VALKEY_URL)
 celery.conf.update(
@@ -34,3 +37,10 @@ celery.conf.update(
     task_default_queue=Lane.CPU.queue,
 )
 celery.autodiscover_tasks()
+
+
+def _worker_start(**_: Any) -> None:
+    error_reports_start("worker")
+
+
+worker_init.connect(_worker_start)

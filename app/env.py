@@ -44,6 +44,13 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _dsn(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not parts.username or not parts.path.strip("/"):
+        raise ValueError("must be an address as http://key@host/number, as the error server shows it")
+    return value
+
+
 def _s3_url(value: str) -> str:
     address = _http_url(value)
     if urlsplit(address).path or urlsplit(address).query or urlsplit(address).username:
@@ -193,6 +200,9 @@ NAMES: dict[str, Name] = {
     ),
     "REFDESK_METRICS_TOKEN": Name(
         None, _token, "Bearer token for /metrics, 16 characters or more; without it that page is not there"
+    ),
+    "REFDESK_SENTRY_DSN": Name(
+        None, _dsn, "Where errors are reported to, by Sentry's protocol: kinds and places, no content"
     ),
     "REFDESK_ALIVE_FILE": Name(None, _text, "File that a worker or a beat touches while it lives"),
 }

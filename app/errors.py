@@ -86,6 +86,15 @@ CODES: dict[str, Entry] = {
         "A stored credential cannot be read.",
         "Enter it again, or give back the key that it was encrypted with (docs/secrets.md).",
     ),
+    # Sources
+    "nothing_to_read": Entry(
+        409, "There is nothing to read in this source.", "Its documents are brought to it: upload or push them."
+    ),
+    "source_empty": Entry(
+        409,
+        "The source named no document at all, so none was removed.",
+        "Check its settings. To remove its documents, delete the source.",
+    ),
     # Exports
     "archive_refused": Entry(422, "This archive cannot be imported.", "Make the export again, and copy it whole."),
     "export_not_ready": Entry(409, "This export is not ready.", "Wait until its state is done.", True),

@@ -58,6 +58,7 @@ try:
     OIDC_CLIENT_ID: str = read_deployment("REFDESK_OIDC_CLIENT_ID") or ""
     OIDC_CLIENT_SECRET: str = read_deployment("REFDESK_OIDC_CLIENT_SECRET") or ""
     OIDC_INTERNAL_URL: str = read_deployment("REFDESK_OIDC_INTERNAL_URL") or ""
+    SENTRY_DSN: str = read_deployment("REFDESK_SENTRY_DSN") or ""
     INTERNAL_HOST: str = read_deployment("REFDESK_INTERNAL_HOST") or ""
     WORKER_BEATS: bool = read_deployment("REFDESK_WORKER_BEATS")
     METRICS_TOKEN: str = read_deployment("REFDESK_METRICS_TOKEN") or ""

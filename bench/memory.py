@@ -31,8 +31,8 @@ def name_of(process: psutil.Process) -> str:
     for name, sign in (
         ("web", "uvicorn"),
         ("worker", "celery"),
-        ("embeddings", "engines.embeddings"),
-        ("vectors", "engines.qdrant"),
+        ("embeddings", "app.embedded.embeddings"),
+        ("vectors", "app.embedded.qdrant"),
         ("parsers", "app.library.pipeline.fork_server"),
         ("valkey", "valkey-server"),
         ("supervisor", "-m app.embedded"),

@@ -21,6 +21,7 @@ expect.set_options(timeout=30_000)
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt install chromium")
 
 
+# Not of the session: while Playwright's own loop runs in this thread, no asynchronous test can. A start takes 0.5 s.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:

@@ -34,9 +34,8 @@ class CleanDatabase:
         rows = self._connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
         self._tables = [table for (table,) in rows if table not in KEPT]
         assert self._tables
-        self._shipped = [table for table, _ in self._filled()]
-        copies = [f"CREATE TABLE shipped.{table} AS TABLE public.{table}" for table in self._shipped]
-        self._connection.execute("; ".join(["DROP SCHEMA IF EXISTS shipped CASCADE", "CREATE SCHEMA shipped", *copies]))
+        # What the migrations ship, such as plans.
+        self._shipped = {table: self._copy_out(table) for table, _ in self._filled()}
 
     def restore(self) -> None:
         self._await_writers()
@@ -44,11 +43,18 @@ class CleanDatabase:
             f"TRUNCATE {table} CASCADE" if size > TRUNCATED_FROM_BYTES else f"DELETE FROM {table}"
             for table, size in self._filled()
         ]
-        statements += [f"INSERT INTO {table} TABLE shipped.{table}" for table in self._shipped]
-        self._connection.execute("; ".join(statements))
+        if statements:
+            self._connection.execute("; ".join(statements))
+        for table, rows in self._shipped.items():
+            with self._connection.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN (FORMAT binary)") as copy:
+                copy.write(rows)
 
     def close(self) -> None:
         self._connection.close()
+
+    def _copy_out(self, table: str) -> bytes:
+        with self._connection.cursor() as cursor, cursor.copy(f"COPY {table} TO STDOUT (FORMAT binary)") as copy:
+            return b"".join(copy)
 
     def _filled(self) -> list[tuple[str, int]]:
         """The tables with rows, and their sizes in bytes."""

@@ -21,8 +21,8 @@ from app.jobs.models import Job, Schedule
 from app.jobs.schedule import schedule_set
 from app.lib.ids import new_id
 from app.lib.storage import exports_storage, storage
-from app.library.choices import DocumentState, VersionState
-from app.library.models import Chunk, Document, DocumentVersion, Source, VersionText
+from app.library.choices import DocumentState, Outcome, RunState, VersionState
+from app.library.models import Chunk, Document, DocumentVersion, Run, RunItem, Source, VersionText
 from app.library.parsers.blocks import Block, Parsed, blocks_to_json
 from app.library.services.sources import source_create
 from app.llm.models import ModelEndpoint
@@ -47,6 +47,8 @@ class Tenant:
     document: Document
     version: DocumentVersion
     chunk: Chunk
+    run: Run
+    run_item: RunItem
     job: Job
     schedule: Schedule
     bot: Bot
@@ -77,6 +79,7 @@ def tenant_make(person: Person, *, word: str) -> Tenant:
     organisation = person.organisation
     source = source_create(organisation=organisation, name=f"{word} source")
     document, version, chunk = _document(person, source, word)
+    run, run_item = _run(source, document)
     job = _job(document, version)
     schedule = schedule_set(
         name=f"source:{source.pk}", kind="ingest", organisation=organisation.pk, cron="0 4 * * *", time_zone="UTC"
@@ -98,6 +101,8 @@ def tenant_make(person: Person, *, word: str) -> Tenant:
         document=document,
         version=version,
         chunk=chunk,
+        run=run,
+        run_item=run_item,
         job=job,
         schedule=schedule,
         bot=bot,
@@ -179,6 +184,22 @@ def _job(document: Document, version: DocumentVersion) -> Job:
         state=JobState.DONE,
         ended=timezone.now(),
     )
+
+
+def _run(source: Source, document: Document) -> tuple[Run, RunItem]:
+    now = timezone.now()
+    run = Run.objects.create(
+        organisation=source.organisation, source=source, state=RunState.DONE, seen=1, read=1, started=now, ended=now
+    )
+    item = RunItem.objects.create(
+        organisation=source.organisation,
+        run=run,
+        external_id=document.external_id,
+        outcome=Outcome.READ,
+        document=document,
+        detail=f"{document.name} detail",
+    )
+    return run, item
 
 
 def _document(person: Person, source: Source, word: str) -> tuple[Document, DocumentVersion, Chunk]:

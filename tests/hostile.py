@@ -23,7 +23,7 @@ from app.chat.models import Citation, Conversation, Message
 from app.jobs.choices import JobState
 from app.jobs.models import Job, Schedule
 from app.lib.ids import new_id
-from app.library.models import Document, Source
+from app.library.models import Document, Run, RunItem, Source
 from app.library.services.sources import source_create
 from app.llm.models import ModelEndpoint
 from app.plans.models import UsageEntry
@@ -104,6 +104,7 @@ def hostile_make(slug: str = "default") -> None:
     for attack, document, bot in zip(ATTACKS, documents, bots, strict=True):
         _turn(attack, document, bot, owner)
         _use(attack, document, bot, owner)
+        _run(attack, document)
     _work(organisation, owner)
     organisation_update(
         organisation=organisation.pk, values={"name": FIRST, "welcome": "".join(ATTACKS)[:300], "plan": plan}
@@ -192,6 +193,16 @@ def _use(attack: str, document: Document, bot: Bot, owner: User) -> None:
         model=attack,
         requests=1,
     )
+
+
+def _run(attack: str, document: Document) -> None:
+    shared = {"organisation": document.organisation}
+    failure = {"state": "failed", "error_code": attack[:40], "error_message": attack}
+    run = Run.objects.create(**shared, source=document.source, seen=1, failed=1, **failure)
+    RunItem.objects.create(
+        **shared, run=run, document=document, external_id=attack, url=f"https://example.org/{attack}", outcome="http_error",
+        detail=attack,
+    )  # fmt: skip
 
 
 def _work(organisation: Organisation, owner: User) -> None:

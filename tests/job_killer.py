@@ -61,7 +61,8 @@ def _die_at(step: str) -> None:
 
     active_job.ActiveJob.progress = progress_or_die  # type: ignore[method-assign]
     if step == "done":
-        active_job.job_done = execution.job_done = done_or_die
+        active_job.job_done = done_or_die
+        execution.job_finish = lambda lease: _die()
         # Ends its job by a statement of its own.
         steps.version_activate = lambda context: _die()
 

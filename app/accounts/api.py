@@ -2,6 +2,7 @@ from typing import Any
 from uuid import UUID
 
 from ninja import Router, Status
+from ninja.pagination import paginate
 
 from app.accounts.auth import ApiRequest, Caller, policy
 from app.accounts.choices import Role, Scope
@@ -14,9 +15,9 @@ from app.accounts.keys import (
     api_key_rotate,
 )
 from app.accounts.models import ApiKey, Organisation, User
-from app.accounts.schemas import ApiKeyIn, ApiKeyOut, ApiKeyPageOut, MeOut, NewApiKeyOut, RotationIn
+from app.accounts.schemas import ApiKeyIn, ApiKeyOut, MeOut, NewApiKeyOut, RotationIn
 from app.errors import NotAllowed
-from app.lib.paging import Limit, page_read
+from app.lib.cursor_pagination import TimePagination
 
 router = Router(tags=["account"])
 
@@ -38,11 +39,11 @@ def _person(caller: Caller) -> User | None:
     return User.objects.filter(pk=caller.user_id).first() if caller.user_id else None
 
 
-@router.get("/api-keys", auth=policy(Role.ADMIN, Scope.ADMIN), response=ApiKeyPageOut)
-def list_api_keys(request: ApiRequest, limit: int = Limit, cursor: str = "") -> Any:
+@router.get("/api-keys", auth=policy(Role.ADMIN, Scope.ADMIN), response=list[ApiKeyOut])
+@paginate(TimePagination, payload=api_key_payload)
+def list_api_keys(request: ApiRequest) -> Any:
     """Return the organisation's keys, the newest first, revoked and expired ones too."""
-    rows, cursor_next = page_read(api_key_list(organisation=request.caller.organisation_id), cursor=cursor, limit=limit)
-    return {"items": [api_key_payload(row) for row in rows], "next": cursor_next}
+    return api_key_list(organisation=request.caller.organisation_id)
 
 
 @router.post("/api-keys", auth=policy(Role.ADMIN, Scope.ADMIN), response={201: NewApiKeyOut})

@@ -132,6 +132,8 @@ def _tables_present(cursor: Any) -> set[str]:
 
 def _table_policies(cursor: Any) -> dict[str, set[str]]:
     """Return the names of the policies of each table that is guarded from its owner too."""
+    # Not by the view pg_policies, which has no oid: its names cast to one fail where the planner does that to every
+    # relation of the database, some of which are in no schema of the search path.
     cursor.execute(
         "SELECT c.relname, p.polname FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid"
         " WHERE c.relnamespace = 'public'::regnamespace AND c.relrowsecurity AND c.relforcerowsecurity"

@@ -43,11 +43,6 @@ class ApiKeyOut(Schema):
     revoked: str | None
 
 
-class ApiKeyPageOut(Schema):
-    items: list[ApiKeyOut]
-    next: str | None
-
-
 class NewApiKeyOut(ApiKeyOut):
     """A new key: the only response that contains the key itself."""
 

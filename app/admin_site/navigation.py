@@ -17,6 +17,7 @@ GROUPS: tuple[Group, ...] = (
         (
             ("Documents", "library_document", "description"),
             ("Sources", "library_source", "folder"),
+            ("Runs of sources", "library_run", "sync"),
         ),
     ),
     (

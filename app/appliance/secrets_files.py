@@ -141,6 +141,7 @@ def shares(made: dict[str, str], served: Served) -> list[Share]:
         "oidc_internal_url": "" if env.read("REFDESK_OIDC_ISSUER") else KEYCLOAK,
         "metrics_token": metrics,
         "smtp_url": env.read("REFDESK_SMTP_URL") or "",
+        "sentry_dsn": env.read("REFDESK_SENTRY_DSN") or "",
         **model_server(served),
     }
     return [

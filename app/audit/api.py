@@ -6,13 +6,14 @@ from ninja import Query, Router, Schema
 from app.accounts.auth import ApiRequest, policy
 from app.accounts.choices import Role, Scope
 from app.audit.selectors import audit_csv, audit_list, audit_payload
+from app.lib.cursor_pagination import Limit, page_read
 from app.lib.openapi_responses import CSV, responses
-from app.lib.paging import Limit, page_read
 from app.lib.strict_types import Time
 
 router = Router(tags=["organisation"])
 # One CSV file; the cursor of the rest is in its header.
 CSV_ROWS = 10_000
+NEWEST = ("-at", "-id")
 FROM: Any = Query(None, alias="from")  # type: ignore[type-arg]
 TO: Any = Query(None, alias="to")  # type: ignore[type-arg]
 
@@ -75,9 +76,9 @@ def list_audit(
         until=until,
     )
     if format == "json":
-        page, cursor_next = page_read(rows, cursor=cursor, limit=limit, by="at")
+        page, cursor_next = page_read(rows, ordering=NEWEST, cursor=cursor, limit=limit)
         return {"items": [audit_payload(entry) for entry in page], "next": cursor_next}
-    entries, cursor_next = page_read(rows, cursor=cursor, limit=CSV_ROWS, by="at", most=CSV_ROWS)
+    entries, cursor_next = page_read(rows, ordering=NEWEST, cursor=cursor, limit=CSV_ROWS)
     response = HttpResponse(audit_csv(entries), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="audit-{request.caller.organisation_slug}.csv"'
     if cursor_next:

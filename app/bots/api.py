@@ -2,15 +2,16 @@ from typing import Any
 
 from django.db import transaction
 from ninja import Router, Status
+from ninja.pagination import paginate
 
 from app.accounts.auth import ApiRequest, Caller, policy
 from app.accounts.choices import Role, Scope
 from app.accounts.models import Organisation, User
 from app.bots.models import Bot
-from app.bots.schemas import BotIn, BotOut, BotPageOut, BotPatch, RestoreIn, RevisionOut, RevisionPageOut
+from app.bots.schemas import BotIn, BotOut, BotPatch, RestoreIn, RevisionOut
 from app.bots.selectors import bot_get, bot_list, bot_payload, revision_list, revision_payload
 from app.bots.services import bot_create, bot_delete, bot_update, revision_restore
-from app.lib.paging import Limit, page_read
+from app.lib.cursor_pagination import TimePagination
 
 router = Router(tags=["bots"])
 
@@ -23,12 +24,10 @@ def _person(caller: Caller) -> User | None:
     return User.objects.filter(pk=caller.user_id).first() if caller.user_id else None
 
 
-@router.get("/bots", auth=policy(Role.VIEWER, Scope.BOTS_READ), response=BotPageOut)
-def list_bots(request: ApiRequest, limit: int = Limit, cursor: str = "") -> Any:
-    rows, cursor_next = page_read(
-        bot_list(organisation=request.caller.organisation_id), cursor=cursor, limit=limit, descending=False
-    )
-    return {"items": [bot_payload(bot) for bot in rows], "next": cursor_next}
+@router.get("/bots", auth=policy(Role.VIEWER, Scope.BOTS_READ), response=list[BotOut])
+@paginate(TimePagination, ordering=("created", "id"), payload=bot_payload)
+def list_bots(request: ApiRequest) -> Any:
+    return bot_list(organisation=request.caller.organisation_id)
 
 
 @router.post("/bots", auth=policy(Role.ADMIN, Scope.BOTS_WRITE), response={201: BotOut})
@@ -67,12 +66,11 @@ def delete_bot(request: ApiRequest, slug: str) -> Any:
     return Status(204, None)
 
 
-@router.get("/bots/{slug}/revisions", auth=policy(Role.VIEWER, Scope.BOTS_READ), response=RevisionPageOut)
-def list_revisions(request: ApiRequest, slug: str, limit: int = Limit, cursor: str = "") -> Any:
+@router.get("/bots/{slug}/revisions", auth=policy(Role.VIEWER, Scope.BOTS_READ), response=list[RevisionOut])
+@paginate(TimePagination, payload=revision_payload)
+def list_revisions(request: ApiRequest, slug: str) -> Any:
     """Return the revisions of a bot, the newest first."""
-    rows = revision_list(organisation=request.caller.organisation_id, bot=_bot(request.caller, slug))
-    page, cursor_next = page_read(rows, cursor=cursor, limit=limit)
-    return {"items": [revision_payload(revision) for revision in page], "next": cursor_next}
+    return revision_list(organisation=request.caller.organisation_id, bot=_bot(request.caller, slug))
 
 
 @router.post("/bots/{slug}/restore", auth=policy(Role.ADMIN, Scope.BOTS_WRITE), response={201: RevisionOut})

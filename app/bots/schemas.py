@@ -56,18 +56,8 @@ class BotOut(BotSettings):
     sources: list[UUID]
 
 
-class BotPageOut(Schema):
-    items: list[BotOut]
-    next: str | None
-
-
 class RevisionOut(Schema):
     number: int
     settings: BotSettings
     created_by: str | None
     created: str
-
-
-class RevisionPageOut(Schema):
-    items: list[RevisionOut]
-    next: str | None

@@ -8,6 +8,7 @@ import orjson
 from asgiref.sync import sync_to_async
 from django.http import HttpResponse, HttpResponseBase
 from ninja import Router, Status
+from ninja.pagination import paginate
 
 from app.accounts.auth import ApiRequest, Caller, async_policy, policy, stream_allowed
 from app.accounts.choices import Role, Scope
@@ -16,11 +17,9 @@ from app.chat.models import Conversation, Message
 from app.chat.schemas import (
     ChatIn,
     ConversationOut,
-    ConversationPageOut,
     ConversationPatch,
     FeedbackIn,
     MessageOut,
-    MessagePageOut,
     TurnOut,
 )
 from app.chat.selectors import (
@@ -37,8 +36,8 @@ from app.chat.turns.repository import DuplicateTurn, Owner
 from app.chat.turns.run import turn_begin
 from app.chat.turns.state import TurnRequest
 from app.errors import NotAllowed, NotFound, RefdeskError
+from app.lib.cursor_pagination import TimePagination
 from app.lib.openapi_responses import EVENTS, responses
-from app.lib.paging import Limit, page_read
 from app.lib.request_id import request_id_get
 from app.lib.sse import ALLOWED_S, Event, sse
 
@@ -113,13 +112,13 @@ async def _whole(events: AsyncIterator[list[Event]], allowed: Callable[[], Await
     return HttpResponse(body, content_type="application/json")
 
 
-@router.get("/conversations", auth=policy(Role.VIEWER, Scope.CONVERSATIONS), response=ConversationPageOut)
-def list_conversations(request: ApiRequest, limit: int = Limit, cursor: str = "") -> Any:
+@router.get("/conversations", auth=policy(Role.VIEWER, Scope.CONVERSATIONS), response=list[ConversationOut])
+@paginate(TimePagination, ordering=("-updated", "-id"), payload=conversation_payload)
+def list_conversations(request: ApiRequest) -> Any:
     """The caller's own, the latest first."""
     caller = request.caller
     own = conversation_list(organisation=caller.organisation_id, user=caller.user_id, key_family=caller.key_family)
-    rows, following = page_read(own.select_related("bot"), cursor=cursor, limit=limit, by="updated")
-    return {"items": [conversation_payload(row) for row in rows], "next": following}
+    return own.select_related("bot")
 
 
 @router.get(
@@ -150,14 +149,13 @@ def delete_conversation(request: ApiRequest, conversation_id: UUID) -> Any:
 @router.get(
     "/conversations/{uuid:conversation_id}/messages",
     auth=policy(Role.VIEWER, Scope.CONVERSATIONS),
-    response=MessagePageOut,
+    response=list[MessageOut],
 )
-def list_messages(request: ApiRequest, conversation_id: UUID, limit: int = Limit, cursor: str = "") -> Any:
-    """Oldest first."""
+@paginate(TimePagination, ordering=("id",), payload=message_row_payload)
+def list_messages(request: ApiRequest, conversation_id: UUID) -> Any:
+    """Return the messages of a conversation, the oldest first: an id begins with its time."""
     conversation = _conversation(request.caller, conversation_id)
-    messages = message_list(organisation=request.caller.organisation_id, conversation=conversation)
-    rows, following = page_read(messages, cursor=cursor, limit=limit, by="id", descending=False)
-    return {"items": [message_row_payload(row) for row in rows], "next": following}
+    return message_list(organisation=request.caller.organisation_id, conversation=conversation)
 
 
 @router.get("/messages/{uuid:message_id}", auth=policy(Role.VIEWER, Scope.CONVERSATIONS), response=MessageOut)

@@ -41,11 +41,6 @@ class ConversationOut(Schema):
     bot: str  # its slug
 
 
-class ConversationPageOut(Schema):
-    items: list[ConversationOut]
-    next: str | None
-
-
 class CitedDocumentOut(Schema):
     id: UUID | None
     name: str
@@ -99,11 +94,6 @@ class MessageOut(Schema):
     usage: UsageOut
     error: ErrorOut | None
     notice: NoticeOut | None
-
-
-class MessagePageOut(Schema):
-    items: list[MessageOut]
-    next: str | None
 
 
 class TurnOut(Schema):

@@ -18,15 +18,16 @@ from app.jobs.leases import (
     Lease,
     LeaseLost,
     Stopped,
-    job_done,
     job_drop,
     job_fail,
+    job_finish,
     job_release,
     job_wait,
     lease_take,
 )
 from app.jobs.models import Job
 from app.jobs.services import jobs_cancel
+from app.lib.error_reports import error_report
 from app.lib.tenancy import everything_visible, organisations_visible
 
 log = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ def _run(context: ActiveJob) -> None:
     try:
         _kind(lease).run(context)
         if not context.ended:
-            _write(lambda: _done(lease))
+            _write(lambda: job_finish(lease))
     except LeaseLost:
         _lease_lost(context)
     except Stopped:
@@ -95,11 +96,6 @@ def _deaths(lease: Lease) -> str:
 def _kind(lease: Lease) -> JobKind:
     assert isinstance(lease.kind, JobKind)
     return lease.kind
-
-
-def _done(lease: Lease) -> None:
-    with job_done(lease):
-        pass
 
 
 def _failed(context: ActiveJob, error: Exception) -> None:
@@ -119,6 +115,7 @@ def _failed(context: ActiveJob, error: Exception) -> None:
     elif kind.retries is None or lease.attempt <= kind.retries:
         # The text of an unexpected error may hold what the job is about: only its kind goes to the log.
         log.warning("job %s (%s) is tried again: %s", lease.job, kind.kind, type(error).__name__)
+        error_report(error)
         _write(lambda: job_wait(lease, code="internal"))
     else:
         _log_unexpected(lease, error)
@@ -128,6 +125,7 @@ def _failed(context: ActiveJob, error: Exception) -> None:
 def _log_unexpected(lease: Lease, error: Exception) -> None:
     if lease.kind.secret:
         log.error("job %s (%s) failed: %s", lease.job, lease.kind.kind, type(error).__name__)
+        error_report(error)
     else:
         log.error("job %s (%s) failed", lease.job, lease.kind.kind, exc_info=error)
 

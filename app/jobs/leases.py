@@ -82,16 +82,12 @@ RETURNING id, fence, kind, organisation_id, subject, payload::text, step, attemp
 
 def lease_take(*, job: UUID) -> Lease | None:
     """Take the lease of a job; None when it is done, not yet due, or another worker has it."""
-    with transaction.atomic(), connection.cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(_TAKE, {"job": job, "lease": LEASE_S, "kinds": [kind.kind for kind in kinds_all()]})
         row = cursor.fetchone()
-        if row is None:
-            return None
-        kind = kind_of(row[2])
-        lease = Lease(row[0], row[1], kind, row[3], row[4], orjson.loads(row[5]), row[6], row[7], row[8])
-        if kind.overrides("on_state"):
-            kind.on_state(lease.as_job(JobState.RUNNING))
-    return lease
+    if row is None:
+        return None
+    return Lease(row[0], row[1], kind_of(row[2]), row[3], row[4], orjson.loads(row[5]), row[6], row[7], row[8])
 
 
 def leases_renew(*, leases: Sequence[Lease]) -> set[UUID]:
@@ -122,6 +118,8 @@ WITH lease AS (
 
 # The assignments of `fenced_sql` that end a job as done.
 DONE_SQL = "state = 'done', percent = 100, lease_until = NULL, error_code = '', error_message = '', ended = now()"
+
+_FINISH = f"{fenced_sql(DONE_SQL)} SELECT 1 FROM lease"  # noqa: S608 (no part comes from outside)
 
 
 @contextmanager
@@ -160,6 +158,18 @@ def job_done(lease: Lease, **changes: Any) -> Iterator[None]:
     emptied: dict[str, Any] = {"payload": {}} if lease.kind.secret else {}
     with _changed(lease, JobState.DONE, percent=100, ended=Now(), **emptied, **changes):
         yield
+
+
+def job_finish(lease: Lease) -> None:
+    """End a job that has nothing more to write. Raises LeaseLost."""
+    if lease.kind.secret or lease.kind.overrides("on_state"):
+        with job_done(lease):
+            return
+    # One round trip, where a transaction takes three.
+    with connection.cursor() as cursor:
+        cursor.execute(_FINISH, {"job": lease.job, "fence": lease.fence})
+        if cursor.fetchone() is None:
+            raise LeaseLost
 
 
 def job_fail(lease: Lease, *, code: str, message: str = "") -> None:

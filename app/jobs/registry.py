@@ -72,11 +72,12 @@ class RegisteredKind:
     def on_state(self, job: Job) -> None:
         """Copy a change of state to the rows that people look at, in the transaction of the change.
 
-        `job` has id, organisation_id, subject, payload, state, step, error_code and error_message; it is not saved.
+        That a job runs is shown with its progress, so that a quick one costs no write for it. `job` has id,
+        organisation_id, subject, payload, state, step, error_code and error_message; it is not saved.
         """
 
     def on_progress(self, changes: Sequence[Progress]) -> None:
-        """Copy the progress of running jobs to the rows that people look at, in the transaction of the change."""
+        """Show on the rows that people look at that jobs run and how far they are, in the transaction of the change."""
 
     def retry(self, job: Job) -> None:
         """Try a failed or cancelled job again, where the app has a service for it; the engine queues it otherwise."""

@@ -20,6 +20,7 @@ from app.jobs.cron import cron_next
 from app.jobs.models import Schedule
 from app.jobs.registry import kind_find, kinds_all
 from app.jobs.services import job_create
+from app.lib.error_reports import error_report
 from app.lib.heartbeat_file import heartbeat_touch
 from app.lib.tenancy import everything_visible, scope_enter_everything
 
@@ -154,6 +155,7 @@ class Clock:
                 pause = self._until_next()
             except Exception as error:  # the boundary of a thread that must not end
                 log.warning("schedule: %s", type(error).__name__)
+                error_report(error)
             finally:
                 with contextlib.suppress(DatabaseError):
                     connection.close()

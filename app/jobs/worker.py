@@ -20,6 +20,7 @@ from app.jobs.lease_renewal import lease_renewal
 from app.jobs.leases import LeaseLost, job_release
 from app.jobs.registry import kind_find
 from app.jobs.schedule import Clock
+from app.lib.error_reports import error_report
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +66,7 @@ class Worker:
                 self._dispatcher.wake()
         except Exception as error:  # the boundary of a thread: the lease runs out and the job goes on elsewhere
             log.error("job %s: its end could not be written (%s)", job, type(error).__name__)
+            error_report(error)
         finally:
             with contextlib.suppress(DatabaseError):
                 connection.close()

@@ -2,7 +2,72 @@ from django.db import models
 
 
 class SourceKind(models.TextChoices):
-    UPLOADS = "uploads", "Uploads"
+    """Each has a connector in app/library/connectors."""
+
+    UPLOADS = "uploads", "Uploads"  # files that people and programs send; a file's name is its id
+    PUSH = "push", "Push"  # documents that a program sends under ids of its own
+
+
+class SchedulePreset(models.TextChoices):
+    OFF = "off", "Never"  # only when somebody asks
+    HOURLY = "hourly", "Every hour"
+    DAILY = "daily", "Every day"
+    WEEKLY = "weekly", "Every week"
+    MONTHLY = "monthly", "Every month"
+    CRON = "cron", "As a cron expression says"
+
+
+class RunState(models.TextChoices):
+    QUEUED = "queued", "Queued"
+    RUNNING = "running", "Running"
+    DONE = "done", "Done"  # items that failed have outcomes of their own
+    FAILED = "failed", "Failed"  # the source itself could not be read; error_code says why
+    CANCELLED = "cancelled", "Cancelled"
+
+
+OPEN_RUNS = (RunState.QUEUED, RunState.RUNNING)
+
+
+class Outcome(models.TextChoices):
+    """What a run made of an item."""
+
+    READ = "read", "Read"  # new, or other bytes than before
+    UNCHANGED = "unchanged", "Unchanged"
+    REMOVED = "removed", "Removed"  # the source has it no more
+    # Left out on purpose.
+    ROBOTS = "robots", "Excluded by robots.txt"
+    PATTERN = "pattern", "Excluded by a pattern"
+    DEPTH = "depth", "Too deep"
+    LIMIT = "limit", "Beyond the limit of the source"
+    DUPLICATE = "duplicate", "A duplicate"
+    NOT_HTML = "not_html", "Not a kind that is read"
+    TRAP = "trap", "Part of an endless series"
+    # Could not be read.
+    HTTP_ERROR = "http_error", "Refused by its server"
+    TOO_LARGE = "too_large", "Too large"
+    TIMEOUT = "timeout", "Timed out"
+    BLOCKED_ADDRESS = "blocked_address", "At an address that may not be reached"
+    LOGIN_NEEDED = "login_needed", "Behind a sign-in"
+    FAILED = "failed", "Failed"  # `detail` says why
+
+
+SKIPPED = (
+    Outcome.ROBOTS,
+    Outcome.PATTERN,
+    Outcome.DEPTH,
+    Outcome.LIMIT,
+    Outcome.DUPLICATE,
+    Outcome.NOT_HTML,
+    Outcome.TRAP,
+)
+FAILURES = (
+    Outcome.HTTP_ERROR,
+    Outcome.TOO_LARGE,
+    Outcome.TIMEOUT,
+    Outcome.BLOCKED_ADDRESS,
+    Outcome.LOGIN_NEEDED,
+    Outcome.FAILED,
+)
 
 
 class DocumentState(models.TextChoices):
@@ -26,4 +91,4 @@ class Step(models.TextChoices):
 class VersionState(models.TextChoices):
     BUILDING = "building", "Building"  # being ingested; never searched
     ACTIVE = "active", "Active"  # the one version of its document that answers
-    RETIRED = "retired", "Retired"  # replaced; its vectors are deleted or about to be
+    RETIRED = "retired", "Retired"  # replaced or cancelled; without vectors, and kept while an answer cites it

@@ -1,12 +1,21 @@
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from app.accounts.models import Organisation, User
 from app.lib.ids import new_id
-from app.library.choices import DocumentState, SourceKind, Step, VersionState
+from app.library.choices import (
+    OPEN_RUNS,
+    DocumentState,
+    Outcome,
+    RunState,
+    SchedulePreset,
+    SourceKind,
+    Step,
+    VersionState,
+)
 
 # In UTF-8, so that it fits an index's entry (2,704 bytes) beside the source.
 EXTERNAL_ID_BYTES = 2000
@@ -15,12 +24,22 @@ VALIDATOR_LENGTH = 500
 
 
 class Source(models.Model):
-    """Where documents come from: uploads now; websites and connectors later."""
+    """A place that documents come from. Its kind names its connector (app/library/connectors)."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="sources")
     name = models.CharField(max_length=200)
     kind = models.CharField(max_length=20, choices=SourceKind.choices, default=SourceKind.UPLOADS)
+    settings = models.JSONField(default=dict, blank=True)  # the connector's `Settings`, checked by it
+    # What the connector reads the source with.
+    credential = models.ForeignKey(
+        "secrets.Secret", models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
+    )
+    # Where the last run that ended well got to, in the connector's own terms.
+    cursor = models.JSONField(null=True, blank=True, editable=False)
+    preset = models.CharField("read", max_length=10, choices=SchedulePreset.choices, default=SchedulePreset.OFF)
+    cron = models.CharField(max_length=100, blank=True)
+    time_zone = models.CharField(max_length=64, default="UTC")
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -29,6 +48,67 @@ class Source(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def schedule_name(self) -> str:
+        """Return the name of its row on the schedule (app/jobs/schedule.py)."""
+        return f"source:{self.pk}"
+
+
+class Run(models.Model):
+    """One reading of a source: what it found is compared with the documents that are there."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="+")
+    source = models.ForeignKey(Source, models.CASCADE, related_name="runs")
+    job = models.UUIDField(null=True, blank=True, editable=False)  # jobs are tidied away, runs stay longer
+    state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.QUEUED)
+    cursor = models.JSONField(null=True, blank=True, editable=False)  # everything before it has been dealt with
+    # Of its items: seen is all of them.
+    seen = models.PositiveIntegerField(default=0)
+    read = models.PositiveIntegerField(default=0)
+    unchanged = models.PositiveIntegerField(default=0)
+    removed = models.PositiveIntegerField(default=0)
+    skipped = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    error_code = models.CharField(max_length=40, blank=True)
+    error_message = models.CharField(max_length=500, blank=True)
+    started = models.DateTimeField(null=True, blank=True)
+    ended = models.DateTimeField(null=True, blank=True)
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["source", "-created"], name="run_by_source")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["source"], name="run_one_open", condition=Q(state__in=list(OPEN_RUNS))),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.state} {self.created:%Y-%m-%d %H:%M}"
+
+
+class RunItem(models.Model):
+    """What a run made of one item of its source."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="+")
+    run = models.ForeignKey(Run, models.CASCADE, related_name="items")
+    external_id = models.CharField(max_length=EXTERNAL_ID_BYTES)
+    url = models.CharField(max_length=URL_LENGTH, blank=True)
+    outcome = models.CharField(max_length=16, choices=Outcome.choices)
+    status = models.PositiveSmallIntegerField(null=True, blank=True)  # of HTTP, where it was asked for by it
+    document = models.ForeignKey("Document", models.SET_NULL, null=True, blank=True, related_name="+")
+    detail = models.CharField(max_length=500, blank=True)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            # A run that goes on after a crash finds what it has done.
+            models.UniqueConstraint(fields=["run", "external_id"], name="run_item_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.outcome} {self.external_id}"
 
 
 class Document(models.Model):

@@ -4,30 +4,126 @@ from uuid import UUID
 from ninja import Schema
 from pydantic import ConfigDict, Field
 
+from app.library.choices import Outcome, RunState, SchedulePreset, SourceKind
+from app.library.models import EXTERNAL_ID_BYTES, URL_LENGTH
 from app.library.services.intake import PutOutcome
+
+
+class DocumentErrorOut(Schema):
+    code: str
+    message: str
+    hint: str
+
+
+class ScheduleIn(Schema):
+    """When a source is read: a preset, or `cron` with a cron expression of five fields."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    preset: SchedulePreset = SchedulePreset.OFF
+    cron: str = Field("", max_length=100)
+    time_zone: str = Field("UTC", max_length=64)
+
+
+class ScheduleOut(Schema):
+    preset: SchedulePreset
+    cron: str | None
+    time_zone: str
+    next_run: str | None
 
 
 class SourceIn(Schema):
     model_config = ConfigDict(extra="forbid")
 
     name: str = Field(min_length=1, max_length=200)
+    kind: SourceKind = SourceKind.UPLOADS
+    settings: dict[str, Any] = Field(default_factory=dict)
+    schedule: ScheduleIn = ScheduleIn(preset=SchedulePreset.OFF, cron="", time_zone="UTC")
 
 
 class SourcePatch(Schema):
+    """What is left out stays. Of settings, those that are sent take the place of all."""
+
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(min_length=1, max_length=200)
+    name: str | None = Field(None, min_length=1, max_length=200)
+    settings: dict[str, Any] | None = None
+    schedule: ScheduleIn | None = None
+
+
+class RunCountsOut(Schema):
+    seen: int
+    read: int
+    unchanged: int
+    removed: int
+    skipped: int
+    failed: int
+
+
+class RunOut(Schema):
+    id: UUID
+    source: UUID
+    state: RunState
+    started: str | None
+    ended: str | None
+    counts: RunCountsOut
+    per_second: float | None
+    error: DocumentErrorOut | None
+    created: str
+
+
+class AddressOut(Schema):
+    """What a run made of an item of its source."""
+
+    external_id: str
+    url: str | None
+    outcome: Outcome
+    status: int | None
+    document: UUID | None
+    detail: str
+    at: str
+
+
+class PushIn(Schema):
+    """A document as a program pushes it. metadata: whatever it wants to keep with it, as an object of JSON."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    external_id: str = Field(min_length=1, max_length=EXTERNAL_ID_BYTES)
+    name: str = Field(min_length=1, max_length=255)
+    text: str = Field(min_length=1)
+    media_type: str = Field("", max_length=100)
+    url: str | None = Field(None, max_length=URL_LENGTH)
+    metadata: dict[str, Any] | None = None
+
+
+class PushFileIn(Schema):
+    """A document as a file, beside `file`. external_id and name: the file's name where they are not given.
+
+    metadata: an object of JSON, as text.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    external_id: str = Field("", max_length=EXTERNAL_ID_BYTES)
+    name: str = Field("", max_length=255)
+    media_type: str = Field("", max_length=100)
+    url: str = Field("", max_length=URL_LENGTH)
+    metadata: str = ""
 
 
 class SourceOut(Schema):
     id: UUID
     name: str
-    kind: str
+    kind: SourceKind
+    settings: dict[str, Any]
+    schedule: ScheduleOut
     documents: int
+    last_run: RunOut | None
     created: str
 
 
-class SourcesOut(Schema):
+class SourcePageOut(Schema):
     items: list[SourceOut]
     next: str | None
 
@@ -35,12 +131,6 @@ class SourcesOut(Schema):
 class SourceOfDocumentOut(Schema):
     id: UUID
     name: str
-
-
-class DocumentErrorOut(Schema):
-    code: str
-    message: str
-    hint: str
 
 
 class DocumentOut(Schema):
@@ -76,11 +166,6 @@ class DocumentPutOut(DocumentOut):
 
 class DocumentsPutOut(Schema):
     items: list[DocumentPutOut]
-
-
-class DocumentPageOut(Schema):
-    items: list[DocumentOut]
-    next: str | None
 
 
 class PassageDocumentOut(Schema):

@@ -13,13 +13,8 @@ from app.accounts.choices import Role
 from app.library.choices import DocumentState, Step
 from app.library.models import Chunk, Document
 from app.library.places import place_label
-from app.library.selectors.documents import (
-    document_get,
-    document_list,
-    document_payload,
-    source_list,
-    source_named,
-)
+from app.library.selectors.documents import document_get, document_list, document_payload
+from app.library.selectors.sources import source_list, source_named
 from app.portal.pages import page
 from app.portal.shell import shell_context
 

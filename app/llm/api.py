@@ -2,13 +2,14 @@ from typing import Any
 from uuid import UUID
 
 from ninja import Router, Status
+from ninja.pagination import paginate
 
 from app.accounts.auth import ApiRequest, policy
 from app.accounts.choices import Role, Scope
 from app.errors import NotAllowed, RefdeskError
-from app.lib.paging import Limit, page_read
+from app.lib.cursor_pagination import TimePagination
 from app.llm.models import ModelEndpoint
-from app.llm.schemas import EndpointIn, EndpointOut, EndpointPageOut, EndpointPatch, ServedModelsOut, TrialOut
+from app.llm.schemas import EndpointIn, EndpointOut, EndpointPatch, ServedModelsOut, TrialOut
 from app.llm.selectors import endpoint_get, endpoint_list, endpoint_read, models_merge
 from app.llm.services import endpoint_create, endpoint_delete, endpoint_trial_record, endpoint_update
 from app.llm.trial import Trial, endpoint_open, endpoint_try, failure_read, models_served
@@ -32,12 +33,11 @@ def _given(changes: EndpointIn | EndpointPatch, *, unset: bool) -> dict[str, Any
     return given
 
 
-@router.get("/endpoints", auth=policy(Role.ADMIN, Scope.ADMIN), response=EndpointPageOut)
-def list_endpoints(request: ApiRequest, limit: int = Limit, cursor: str = "") -> Any:
+@router.get("/endpoints", auth=policy(Role.ADMIN, Scope.ADMIN), response=list[EndpointOut])
+@paginate(TimePagination, ordering=("created", "id"), payload=endpoint_read)
+def list_endpoints(request: ApiRequest) -> Any:
     """The organisation's model servers, and those of the deployment."""
-    rows = endpoint_list(organisation=request.caller.organisation_id)
-    page, following = page_read(rows, cursor=cursor, limit=limit, descending=False)
-    return {"items": [endpoint_read(row) for row in page], "next": following}
+    return endpoint_list(organisation=request.caller.organisation_id)
 
 
 @router.post("/endpoints", auth=policy(Role.ADMIN, Scope.ADMIN), response={201: EndpointOut})

@@ -98,11 +98,6 @@ class EndpointOut(Schema):
     updated: str
 
 
-class EndpointPageOut(Schema):
-    items: list[EndpointOut]
-    next: str | None
-
-
 class FailureOut(Schema):
     code: str
     message: str

@@ -110,7 +110,7 @@ class ExportAdmin(RequestAdmin):
 
     def content_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         try:
-            export = self.get_queryset(request).filter(pk=UUID(object_id)).first() if self._enters(request) else None
+            export = self.get_queryset(request).filter(pk=UUID(object_id)).first() if self._may_enter(request) else None
         except ValueError:
             export = None
         if export is None:

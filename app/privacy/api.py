@@ -3,16 +3,17 @@ from uuid import UUID
 
 from django.http import HttpResponseBase
 from ninja import Router, Status
+from ninja.pagination import paginate
 
 from app.accounts.auth import ApiRequest, policy
 from app.accounts.choices import Role, Scope
+from app.lib.cursor_pagination import TimePagination
 from app.lib.openapi_responses import PART, ZIP, responses
-from app.lib.paging import Limit, page_read
 from app.privacy.erasure.services import erasure_asked
 from app.privacy.exports.downloads import export_answer
 from app.privacy.exports.services import export_create
 from app.privacy.models import Export
-from app.privacy.schemas import ErasureIn, ErasureOut, ErasurePageOut, ExportIn, ExportOut, ExportPageOut
+from app.privacy.schemas import ErasureIn, ErasureOut, ExportIn, ExportOut
 from app.privacy.selectors import erasure_get, erasure_list, erasure_shape, export_get, export_list, export_shape
 
 router = Router(tags=["exports"])
@@ -34,12 +35,11 @@ def create_export(request: ApiRequest, export: ExportIn) -> Any:
     return Status(202, export_shape(made))
 
 
-@router.get("/exports", auth=ADMIN, response=ExportPageOut)
-def list_exports(request: ApiRequest, limit: int = Limit, cursor: str = "") -> Any:
+@router.get("/exports", auth=ADMIN, response=list[ExportOut])
+@paginate(TimePagination, payload=export_shape)
+def list_exports(request: ApiRequest) -> Any:
     caller = request.caller
-    rows = export_list(organisation=caller.organisation_id, role=caller.role, user=caller.user_id)
-    items, following = page_read(rows, cursor=cursor, limit=limit)
-    return {"items": [export_shape(row) for row in items], "next": following}
+    return export_list(organisation=caller.organisation_id, role=caller.role, user=caller.user_id)
 
 
 @router.get("/exports/{export_id}", auth=ADMIN, response=ExportOut)
@@ -69,11 +69,10 @@ def create_erasure(request: ApiRequest, erasure: ErasureIn) -> Any:
     return Status(202, erasure_shape(made))
 
 
-@router.get("/erasures", auth=ADMIN, response=ErasurePageOut)
-def list_erasures(request: ApiRequest, limit: int = Limit, cursor: str = "") -> Any:
-    rows = erasure_list(organisation=request.caller.organisation_id)
-    items, following = page_read(rows, cursor=cursor, limit=limit)
-    return {"items": [erasure_shape(row) for row in items], "next": following}
+@router.get("/erasures", auth=ADMIN, response=list[ErasureOut])
+@paginate(TimePagination, payload=erasure_shape)
+def list_erasures(request: ApiRequest) -> Any:
+    return erasure_list(organisation=request.caller.organisation_id)
 
 
 @router.get("/erasures/{erasure_id}", auth=ADMIN, response=ErasureOut)

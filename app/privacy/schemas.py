@@ -27,11 +27,6 @@ class ExportOut(Schema):
     expires: str
 
 
-class ExportPageOut(Schema):
-    items: list[ExportOut]
-    next: str | None
-
-
 class ErasureIn(Schema):
     """One of: `person` (e-mail address or id), `conversation`, or `organisation` with the same slug in `confirm`."""
 
@@ -53,8 +48,3 @@ class ErasureOut(Schema):
     receipt: dict[str, Any] | None
     created: str
     finished: str | None
-
-
-class ErasurePageOut(Schema):
-    items: list[ErasureOut]
-    next: str | None

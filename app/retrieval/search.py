@@ -192,7 +192,7 @@ def passages_order(rows: Iterable[Sequence[Any]], *, found: CandidateHits, limit
 
 
 def passage_build(row: Sequence[Any], hit: Hit) -> PassageHit:
-    chunk, text, embed_text, place, document, name, source, version, number, created = row
+    chunk, text, embed_text, place, document, name, source, version, number, fetched = row
     return PassageHit(
         id=chunk,
         text=text,
@@ -203,7 +203,7 @@ def passage_build(row: Sequence[Any], hit: Hit) -> PassageHit:
         source=source,
         version=version,
         version_number=number,
-        as_of=created,
+        as_of=fetched,
         score=hit.score,
         dense=hit.dense,
         words=hit.words,

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import urllib.request
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,9 @@ class WholeBox(BoxProcess):
     def address(self) -> str:
         return f"http://localhost:{self.port}"
 
-    @property
+    @cached_property
     def password(self) -> str:
-        """The generated one, as the first start printed it."""
+        """Read the generated password from what the first start printed."""
         found = re.search(r"password\s+(\S+)", self.said())
         assert found, self.said()
         return found.group(1)

@@ -4,6 +4,7 @@ In real Chromium, with no model (answers are quoted) and with a scripted one.
 """
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from app.llm.tests.fake_llm import SOON_S, Script, ScriptedModel
 from tests.box.real_box import WholeBox
 from tests.chromium import browser, needs_browser, sign_in
+from tests.waiting import wait_until
 
 __all__ = ["browser"]  # a fixture
 SAMPLES = Path(__file__).resolve().parents[2] / "app" / "operations" / "samples"
@@ -61,47 +63,50 @@ def check_passage_shown(page: Page, words: str) -> None:
     assert words in page.locator(".answer").inner_text()
 
 
-def test_upload_ask_and_check_the_source_without_a_model(browser: Browser, tmp_path: Path) -> None:
-    box = WholeBox(tmp_path / "data")
+@pytest.fixture(scope="module")
+def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeBox]:
+    box = WholeBox(tmp_path_factory.mktemp("answers") / "data")
     try:
         box.start()
-        page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
-        trouble: list[str] = []
-        page.on("pageerror", lambda error: trouble.append(str(error)))
-        page.on("console", lambda said: trouble.append(said.text) if said.type == "error" else None)
-        sign_in(page, box)
-        upload(page, box, "product-manual.pdf")
-        ask(page, box, QUESTION)
-        expect(page.locator(".answer .mode")).to_have_text("Quoted from your documents, no model used")
-        check_passage_shown(page, "Pull the plug and call service at once")
-        ask(page, box, "Who won the football world cup in 1998?")
-        expect(page.locator(".answer")).to_contain_text("could not find this in the documents")
-        expect(page.locator(".answer .chip")).to_have_count(0)
-        assert trouble == []
+        assert box.password
+        yield box
     finally:
         box.stop()
 
 
-def test_upload_ask_and_check_the_source_with_a_model(browser: Browser, tmp_path: Path) -> None:
+def test_upload_ask_and_check_the_source_without_a_model(browser: Browser, box: WholeBox) -> None:
+    page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+    trouble: list[str] = []
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+    page.on("console", lambda message: trouble.append(message.text) if message.type == "error" else None)
+    sign_in(page, box)
+    upload(page, box, "product-manual.pdf")
+    ask(page, box, QUESTION)
+    expect(page.locator(".answer .mode")).to_have_text("Quoted from your documents, no model used")
+    check_passage_shown(page, "Pull the plug and call service at once")
+    ask(page, box, "Who won the football world cup in 1998?")
+    expect(page.locator(".answer")).to_contain_text("could not find this in the documents")
+    expect(page.locator(".answer .chip")).to_have_count(0)
+    assert trouble == []
+
+
+def test_ask_and_check_the_source_with_a_model(browser: Browser, box: WholeBox) -> None:
     tokens = ["Pull", " the", " plug", " and", " call", " service", " at", " once", " [", "1", "]", ".", " [9", "]"]
     with ScriptedModel() as model:
-        box = WholeBox(tmp_path / "data", REFDESK_LLM_URL=model.url)
-        try:
-            box.start()
-            page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
-            sign_in(page, box)
-            upload(page, box, "product-manual.pdf")
-            model.script(Script(tokens=tokens, between_s=0.05))
-            ask(page, box, QUESTION)
-            expect(page.locator(".answer .mode")).to_contain_text("scripted")
-            expect(page.locator(".answer .chip")).to_have_count(1)
-            check_passage_shown(page, "Pull the plug and call service at once")
-            assert "[9]" not in page.locator(".answer").inner_text()
-            page.reload()
-            expect(page.locator(".answer .chip")).to_have_count(1)
-            stop_frees_the_model(page, box, model)
-        finally:
-            box.stop()
+        box.stop()
+        box.start(REFDESK_LLM_URL=model.url)
+        page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+        sign_in(page, box)
+        upload(page, box, "price-list.csv")
+        model.script(Script(tokens=tokens, between_s=0.05))
+        ask(page, box, QUESTION)
+        expect(page.locator(".answer .mode")).to_contain_text("scripted")
+        expect(page.locator(".answer .chip")).to_have_count(1)
+        check_passage_shown(page, "Pull the plug and call service at once")
+        assert "[9]" not in page.locator(".answer").inner_text()
+        page.reload()
+        expect(page.locator(".answer .chip")).to_have_count(1)
+        stop_frees_the_model(page, box, model)
 
 
 def stop_frees_the_model(page: Page, box: WholeBox, model: ScriptedModel) -> None:
@@ -115,8 +120,7 @@ def stop_frees_the_model(page: Page, box: WholeBox, model: ScriptedModel) -> Non
         expect(page.locator(".answer .prose")).to_contain_text("word3", timeout=20_000)
         left = time.time()
         leave()
-        deadline = time.monotonic() + 30
-        while not (requests := model.requests()) or requests[0].get("left") is None:
-            assert time.monotonic() < deadline, requests
-            time.sleep(0.02)
+        wait_until(
+            lambda: [request for request in model.requests()[:1] if request.get("left")], what="the model is left"
+        )
         assert time.time() - left < SOON_S

@@ -49,6 +49,8 @@ NO_PAGE = (
     "(?P<url>",
     "<path:object_id>/",
 )
+# Of the admin, without `--all`: every list, and the form of a row of each table.
+SAMPLED = ("?all=", "/change/", "?s=ran")
 LISTEN = """
 document.addEventListener('securitypolicyviolation', event =>
   blocked(`${event.effectiveDirective} ${event.blockedURI} ${event.sample}`))
@@ -170,14 +172,18 @@ def leave(tab: Page, opened: str, ears: Ears) -> None:
         ears.heard.append(f"{opened} led to {tab.url}")
 
 
-def test_text_that_people_store_runs_on_no_page(browser: Browser, address: str, hostile: Person) -> None:
+def test_text_that_people_store_runs_on_no_page(
+    browser: Browser, address: str, hostile: Person, all_combinations: bool
+) -> None:
     context = signed_in(browser, address, hostile)
     ears = Ears(context, address)
-    statuses = read(context, address, [*portal_pages(hostile), *admin_pages()], ears)
+    admin = [page for page in admin_pages() if all_combinations or page.endswith(SAMPLED)]
+    statuses = read(context, address, [*portal_pages(hostile), *admin], ears)
     assert ears.heard == []
     # What an operator may not add or delete answers 403: a page of ours, too.
-    assert set(statuses) == {200, 403, 404}
-    assert statuses[200] > 120
+    assert {200, 404} <= set(statuses) <= {200, 403, 404}
+    assert (403 in statuses) is all_combinations
+    assert statuses[200] > (120 if all_combinations else 60)
     context.close()
 
 

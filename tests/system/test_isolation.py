@@ -33,7 +33,7 @@ LOWER = [Role.ADMIN, Role.EDITOR, Role.VIEWER]
 OPEN: dict[str, str] = {}
 # Names in a path that say which row, so that another organisation's must answer 404.
 ROW_NAMES = {"document_id", "source_id", "conversation_id", "message_id", "chunk_id", "api_key_id", "slug"}
-ROW_NAMES |= {"export_id", "erasure_id", "endpoint_id"}
+ROW_NAMES |= {"export_id", "erasure_id", "endpoint_id", "run_id", "external_id"}
 # Rows that belong to one person or key, not to everybody in the organisation.
 PERSONAL_NAMES = {"conversation_id", "message_id"}
 # Routes that answer 404 to the owner of the tenant too, with the reason.

@@ -61,9 +61,10 @@ def _actions(model: type[Model]) -> list[str]:
 
 
 def _filters(model: type[Model]) -> list[str]:
-    names = [each if isinstance(each, str) else each[0] for each in admin.site._registry[model].list_filter]
-    relations = {field.name for field in model._meta.fields if isinstance(field, ForeignKey)}
-    return [name for name in names if isinstance(name, str) and name in relations]
+    filters = admin.site._registry[model].list_filter
+    names = {each[0] if isinstance(each, tuple) else each for each in filters}
+    # A filter that is a class of its own has no column.
+    return [field.name for field in model._meta.fields if isinstance(field, ForeignKey) and field.name in names]
 
 
 def _related(tenant: Tenant, model: type[Model], name: str) -> Any:

@@ -58,10 +58,17 @@ RENAMED = {
     "sources_versiontext": "library_versiontext",
     "ingest_chunk": "library_chunk",
     "ingest_embeddingcache": "library_embeddingcache",
-    "ingest_job": "library_job",
 }
-# Columns whose values have moved to another table; a test of its own says where they are.
-MOVED = {"sources_document": {"bytes", "sha256"}}
+# Columns whose values have moved to another table, or all of a table's; a test of its own says where they are.
+LEASE = {"attempt", "deaths", "lease_until", "fence", "not_before"}
+MOVED = {"sources_document": {"bytes", "sha256"}, "privacy_export": LEASE, "privacy_erasure": LEASE}
+TABLES_MOVED = {"ingest_job"}
+
+# A document that a worker was reading when the version before was stopped.
+AT_WORK = """
+UPDATE ingest_job SET state = 'running', step = 'embed', attempt = 1, fence = 1, sent = now(),
+  lease_until = now() + interval '1 hour' WHERE id = (SELECT min(id::text)::uuid FROM ingest_job WHERE kind = 'ingest')
+"""
 
 
 @contextmanager
@@ -102,7 +109,11 @@ def columns_read(address: str) -> dict[str, str]:
     """
     with psycopg.connect(address) as owner:
         tables = owner.execute(statement.encode()).fetchall()
-    kept = {table: [name for name in names if name not in MOVED.get(table, ())] for table, names in tables}
+    kept = {
+        table: [name for name in names if name not in MOVED.get(table, ())]
+        for table, names in tables
+        if table not in TABLES_MOVED
+    }
     return {table: f"ROW({','.join(chr(34) + name + chr(34) for name in names)})" for table, names in kept.items()}
 
 
@@ -116,6 +127,8 @@ class Upgraded:
     before: Rows
     # Of the documents: id, name, bytes, sha256, created.
     documents: set[tuple[Any, ...]]
+    # Of the jobs: id, kind, state, step, document, version.
+    jobs: set[tuple[Any, ...]]
 
 
 @pytest.fixture(scope="module", params=list(RELEASED))
@@ -127,8 +140,11 @@ def upgraded(postgres: str, request: pytest.FixtureRequest) -> Iterator[Upgraded
         columns = columns_read(address)
         before = rows_read(address, columns)
         documents = seen(address, "SELECT id, name, bytes, sha256, created FROM sources_document")
+        with psycopg.connect(address, options="-c refdesk.scope=all", autocommit=True) as owner:
+            owner.execute(AT_WORK)
+        jobs = seen(address, "SELECT id, kind, state, step, document_id::text, version_id::text FROM ingest_job")
         migrate(address)
-        yield Upgraded(request.param, address, columns, before, documents)
+        yield Upgraded(request.param, address, columns, before, documents, jobs)
 
 
 @pytest.mark.django_db
@@ -143,6 +159,34 @@ def test_an_upgrade_loses_no_row_and_no_value(upgraded: Upgraded) -> None:
     assert {table: rows - after[table] for table, rows in before.items()} == {table: set() for table in before}
     grown = {table for table in before if len(after[table]) > len(before[table])}
     assert grown == {"auth_permission", "django_content_type", "django_migrations"}
+
+
+def test_an_upgrade_goes_on_with_the_document_that_was_read(upgraded: Upgraded) -> None:
+    jobs = seen(
+        upgraded.address,
+        "SELECT id, kind, state, nullif(step, ''), nullif(subject, ''), payload->>'version' FROM jobs_job"
+        " WHERE kind IN ('ingest', 'document_delete')",
+    )
+    kinds, states = {"ingest": "ingest", "delete": "document_delete"}, {"running": "queued"}
+    assert jobs == {(row[0], kinds[row[1]], states.get(row[2], row[2]), *row[3:]) for row in upgraded.jobs}
+    assert ("ingest", "queued", "embed") in {row[1:4] for row in jobs}
+    held = "SELECT count(*) FROM jobs_job WHERE lease_until IS NOT NULL OR sent IS NOT NULL"
+    assert seen(upgraded.address, held) == {(0,)}
+    keys = "SELECT count(*) FROM jobs_job WHERE kind = 'ingest' AND unique_key IS DISTINCT FROM subject"
+    assert seen(upgraded.address, keys) == {(0,)}
+
+
+@pytest.mark.parametrize("upgraded", ["released_0_1_0.sql"], indirect=True)
+@pytest.mark.parametrize(("kind", "organisation"), [("export", "organisation_id"), ("erasure", "NULL::uuid")])
+def test_an_upgrade_goes_on_with_open_exports_and_erasures(upgraded: Upgraded, kind: str, organisation: str) -> None:
+    # An erasure's job is the box's own: it outlives the organisation that it may erase.
+    rows = seen(
+        upgraded.address,
+        f"SELECT id::text, id::text, {organisation} FROM privacy_{kind} WHERE state = 'queued'",
+    )
+    statement = "SELECT subject, unique_key, organisation_id FROM jobs_job WHERE state = 'queued' AND kind = "
+    assert seen(upgraded.address, f"{statement}'{kind}'") == rows
+    assert rows
 
 
 def test_an_upgrade_gives_each_version_the_bytes_of_its_document(upgraded: Upgraded) -> None:

@@ -41,7 +41,8 @@ from tests.snapshot import changes, snapshot
 __all__ = ["callers"]  # a fixture
 
 ORGANISATIONS = 50
-SEARCHES = 10_000
+# With `--all` ten times as many.
+SEARCHES = 1_000
 AT_ONCE = 16
 SUBJECTS = ("pump", "boiler", "grinder", "valve", "sensor", "filter", "hose", "tray", "lid", "motor", "board", "route")
 FACTS = (
@@ -138,6 +139,11 @@ def towns(callers: Callers, qdrant: str, embedder: str) -> Towns:
         return Towns().build()
 
 
+@pytest.fixture
+def searches(all_combinations: bool) -> int:
+    return 10 * SEARCHES if all_combinations else SEARCHES
+
+
 # The walls, each taken away.
 
 
@@ -197,19 +203,19 @@ async def search_at_random(towns: Towns, times: int, seed: int, everything: bool
 
 
 async def test_without_the_filter_of_the_vectors_nothing_foreign_is_found(
-    towns: Towns, monkeypatch: pytest.MonkeyPatch
+    towns: Towns, monkeypatch: pytest.MonkeyPatch, searches: int
 ) -> None:
     with vectors_unfiltered(monkeypatch):
-        own, foreign = await search_at_random(towns, SEARCHES // 2, seed=1)
+        own, foreign = await search_at_random(towns, searches // 2, seed=1)
     assert foreign == []
     assert own > 0
 
 
 async def test_without_any_filter_of_ours_row_level_security_shows_nothing_foreign(
-    towns: Towns, monkeypatch: pytest.MonkeyPatch
+    towns: Towns, monkeypatch: pytest.MonkeyPatch, searches: int
 ) -> None:
     with vectors_unfiltered(monkeypatch), rows_unfiltered(monkeypatch):
-        own, foreign = await search_at_random(towns, SEARCHES // 2, seed=2)
+        own, foreign = await search_at_random(towns, searches // 2, seed=2)
     assert foreign == []
     assert own > 0
 

@@ -35,7 +35,7 @@ def test_a_job_runs_in_its_organisation_and_ends_done(job: UUID, probe: Probe, a
     row = job_get(job)
     assert (row.state, row.percent, row.lease_until, row.payload) == ("done", 100, None, {"a": 1})
     assert row.ended is not None
-    assert probe.states == [("running", ""), ("done", "")]
+    assert probe.states == [("done", "")]
     assert not job_run(job=job)
 
 

@@ -7,9 +7,10 @@ from typing import IO, Any, cast
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.core.exceptions import RequestAborted, RequestDataTooBig
+from django.core.exceptions import RequestAborted
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
+from django.http import RawPostDataException
 from django.http.multipartparser import MultiPartParser
 
 from app.lib.storage.interface import TooLarge
@@ -134,7 +135,8 @@ class Form:
         return self._parts
 
     def read(self, *_: Any) -> bytes:
-        raise RequestDataTooBig
+        """Refuse: the body is gone, its parts are here."""
+        raise RawPostDataException
 
     readline = read
 

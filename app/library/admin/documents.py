@@ -2,7 +2,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Count, QuerySet
+from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
@@ -10,47 +10,14 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from app.admin_site.actions import object_action
-from app.admin_site.tenant_admin import ReadOnlyAdmin, ReadOnlyInline, ScopedAdmin, action, display
+from app.admin_site.tenant_admin import ReadOnlyAdmin, ReadOnlyInline, action, display
 from app.errors import CODES, RefdeskError
-from app.library.models import Document, DocumentVersion, Source
+from app.library.models import Document, DocumentVersion
 from app.library.selectors.documents import documents_describe
-from app.library.services.documents import ENDED, document_cancel, document_delete, document_retry, source_delete
-from app.library.services.sources import source_create, source_rename
+from app.library.services.documents import ENDED, document_cancel, document_delete, document_retry
 
 Service = Callable[..., Any]
 STATES = {"ready": "success", "failed": "danger", "running": "info", "queued": "info", "cancelled": "warning"}
-
-
-@admin.register(Source)
-class SourceAdmin(ScopedAdmin):
-    when_empty = "A source is a place that documents come from. Add one, then upload to it in the portal."
-    when_deleted = "Its documents go with it: nobody can ask about them any more."
-    may_add = may_change = may_delete = True
-    list_display = ("name", "organisation", "kind", "documents_count", "created")
-    list_select_related = ("organisation",)
-    list_filter = ("organisation", "kind")
-    # Said here: rows that are counted by group lose the order of the model.
-    ordering = ("name", "pk")
-    search_fields = ("name",)
-    fields = ("organisation", "name")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows: QuerySet[Any] = super().get_queryset(request).annotate(documents_shown=Count("documents"))
-        return rows
-
-    @display(description="Documents", ordering="documents_shown")
-    def documents_count(self, obj: Any) -> int:
-        return int(obj.documents_shown)
-
-    def object_save(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
-        organisation = self.organisation_for(request, obj)
-        if not change:
-            obj.pk = source_create(organisation=organisation, name=obj.name).pk
-            return
-        source_rename(organisation=organisation, source=obj, name=obj.name)
-
-    def object_delete(self, request: HttpRequest, obj: Any) -> None:
-        source_delete(organisation=obj.organisation_id, source=obj)
 
 
 class VersionInline(ReadOnlyInline):

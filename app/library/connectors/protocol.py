@@ -1,7 +1,27 @@
-"""What every connector speaks of: items of a source, and their content."""
+"""What a connector is: a file of this folder that reads one kind of source.
 
+A connector has `Settings`, names the items of its source by `discover` and opens one by `fetch`. Runs, outcomes,
+versions and removals are not its own (app/library/connectors/reading.py). CONTRIBUTING.md has the recipe.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from app.library.choices import Outcome, SourceKind
+from app.library.models import Source
+
+Cursor = Any  # JSON, in the connector's own terms
+
+
+class SourceSettings(BaseModel):
+    """What an organisation chooses for a source of a kind; stored as JSON, without a credential."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +41,47 @@ class Item:
     metadata: dict[str, Any] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """An item that is named and not fetched. outcome: why."""
+
+    external_id: str
+    outcome: Outcome
+    url: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """An item that the source says it has no more."""
+
+    external_id: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Everything that was named before is dealt with: a run that is cut short goes on from this cursor."""
+
+    cursor: Cursor
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """The run has named all that the source has: documents that it did not name are removed."""
+
+
+Discovery = Item | Skipped | Gone | Checkpoint | Complete
+
+
+@dataclass(frozen=True, slots=True)
+class Validators:
+    """What the source's server named the newest bytes of an item by; empty for one that is new."""
+
+    etag: str = ""
+    last_modified: str = ""
+
+
 @dataclass(slots=True)
 class Content:
     """The bytes of an item.
@@ -34,3 +95,71 @@ class Content:
     media_type: str = ""
     etag: str = ""
     last_modified: str = ""
+
+
+class NotModified(Exception):
+    """The item's bytes are those that the validators name."""
+
+
+class ItemError(Exception):
+    """An item cannot be read, and the run goes on.
+
+    Args:
+        outcome: one of FAILURES or SKIPPED.
+        detail: for people.
+        status: of HTTP, where there is one.
+    """
+
+    def __init__(self, outcome: Outcome, detail: str = "", *, status: int | None = None) -> None:
+        self.outcome, self.detail, self.status = outcome, detail, status
+        super().__init__(f"{outcome}: {detail}")
+
+
+class Connector(ABC):
+    """Reads one source. An instance serves one run, so it may keep what it learns on the way.
+
+    Attributes:
+        kind: the source's kind.
+        about: what people read where they choose a kind.
+        discovers: whether there is anything to run; documents are brought to the others.
+    """
+
+    kind: ClassVar[SourceKind]
+    about: ClassVar[str]
+    Settings: ClassVar[type[SourceSettings]] = SourceSettings
+    discovers: ClassVar[bool] = True
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.settings = self.Settings.model_validate(source.settings)
+
+    @abstractmethod
+    def discover(self, cursor: Cursor | None) -> Iterator[Discovery]:
+        """Name the items of the source, one by one; each is fetched before the next is asked for.
+
+        cursor: of the last checkpoint of this run, or of the last run that ended well; None at the first.
+
+        Raises:
+            RefdeskError: the source as a whole cannot be read. The run fails; with Upstream it waits.
+        """
+
+    @abstractmethod
+    def fetch(self, item: Item, validators: Validators) -> AbstractContextManager[Content]:
+        """Open an item.
+
+        Raises:
+            NotModified: its bytes are those of the validators.
+            ItemError: it cannot be read.
+        """
+
+
+class BroughtConnector(Connector):
+    """A source whose documents are brought to it, by people or programs: there is nothing to discover."""
+
+    discovers: ClassVar[bool] = False
+
+    def discover(self, cursor: Cursor | None) -> Iterator[Discovery]:
+        return iter(())
+
+    def fetch(self, item: Item, validators: Validators) -> AbstractContextManager[Content]:
+        raise ItemError(Outcome.FAILED, "Only whoever brought this document can bring it again.")

@@ -1,7 +1,15 @@
-"""Files that people and programs upload. Their names are their ids, unless the caller gives others."""
-
-from app.library.connectors.protocol import Item
+from app.library.choices import SourceKind
+from app.library.connectors.protocol import BroughtConnector, Item
+from app.library.connectors.registry import register
 from app.library.uploads import name_clean
+
+
+@register
+class Uploads(BroughtConnector):
+    """Takes files that people and programs upload. Their names are their ids, unless the caller gives others."""
+
+    kind = SourceKind.UPLOADS
+    about = "Files that people drop on the Documents page or send by the API. A file's name is its id."
 
 
 def file_item(name: str, external_id: str = "") -> Item:

@@ -12,7 +12,7 @@ class DocumentDelete(JobKind):
     kind = DELETE
     title = "Remove a deleted document"
     lane = Lane.CPU
-    at_once = 2
+    at_once = 4
     steps = {"vectors": 0, "files": 50}
     # The rows are gone: nobody wants their vectors and files to stay.
     may_cancel = False

@@ -20,14 +20,14 @@ from app.library.services.versions import version_follow
 # `done` is written with the version that answers (app/library/pipeline/chunk_store.py).
 _SHOWN = {
     JobState.QUEUED: DocumentState.QUEUED,
-    JobState.RUNNING: DocumentState.RUNNING,
     JobState.FAILED: DocumentState.FAILED,
 }
 
 _PROGRESS = """
-UPDATE library_document d SET step = v.step, percent = v.percent, updated = now()
+UPDATE library_document d
+SET state = 'running', step = v.step, percent = v.percent, error_code = '', error_message = '', updated = now()
 FROM unnest(%s::uuid[], %s::text[], %s::int[]) AS v (document, step, percent)
-WHERE d.id = v.document AND d.state = 'running' RETURNING d.id
+WHERE d.id = v.document AND d.state IN ('queued', 'running') RETURNING d.id
 """
 
 
@@ -51,14 +51,12 @@ class Ingest(JobKind):
         if state is None:
             return
         document = UUID(job.subject)
-        changes = {"step": job.step or Step.FETCH} if state == DocumentState.RUNNING else {}
         Document.objects.filter(pk=document).update(
-            state=state, error_code=job.error_code, error_message=job.error_message, updated=Now(), **changes
+            state=state, error_code=job.error_code, error_message=job.error_message, updated=Now()
         )
         if state == DocumentState.FAILED:
             _failed_leave(job)
-        if state != DocumentState.RUNNING:
-            transaction.on_commit(lambda: documents_publish(documents=[document]))
+        transaction.on_commit(lambda: documents_publish(documents=[document]))
 
     def on_progress(self, changes: Sequence[Progress]) -> None:
         with connection.cursor() as cursor:

@@ -2,34 +2,12 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Count, F, FilteredRelation, Q, QuerySet
+from django.db.models import F, FilteredRelation, Q, QuerySet
 
 from app.errors import CODES, NotFound, RefdeskError
 from app.lib.times import time_text
 from app.library.choices import DocumentState
 from app.library.models import Document, DocumentVersion, Source
-
-
-def source_list(*, organisation: UUID) -> QuerySet[Source]:
-    """Return sources with `documents_count`."""
-    return Source.objects.filter(organisation=organisation).annotate(documents_count=Count("documents"))
-
-
-def source_get(*, organisation: UUID, source: UUID) -> Source:
-    """Raises NotFound."""
-    found = source_list(organisation=organisation).filter(pk=source).first()
-    if found is None:
-        raise NotFound
-    return found
-
-
-def source_named(*, organisation: UUID, name: str) -> Source | None:
-    """Return the source with this id or name."""
-    sources = Source.objects.filter(organisation=organisation)
-    try:
-        return sources.filter(pk=UUID(name)).first() or sources.filter(name=name).first()
-    except ValueError:
-        return sources.filter(name=name).first()
 
 
 def documents_describe(documents: QuerySet[Document]) -> QuerySet[Document]:
@@ -124,15 +102,4 @@ def refused_payload(name: str, error: RefdeskError) -> dict[str, Any]:
         "name": name,
         "state": DocumentState.FAILED,
         "error": error_payload(error.code, error.message),
-    }
-
-
-def source_payload(source: Source) -> dict[str, Any]:
-    """Return a Source of the API. It is one of `source_list`."""
-    return {
-        "id": str(source.id),
-        "name": source.name,
-        "kind": source.kind,
-        "documents": source.documents_count,  # type: ignore[attr-defined]  # annotated by source_list
-        "created": time_text(source.created),
     }

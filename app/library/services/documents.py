@@ -9,7 +9,7 @@ from app.audit.trail import audit_record
 from app.errors import Conflict, NotFound
 from app.library.choices import DocumentState, VersionState
 from app.library.events import document_publish_deleted, documents_publish
-from app.library.models import Document, DocumentVersion, Source
+from app.library.models import Document, DocumentVersion
 from app.library.selectors.documents import document_get
 from app.library.services.jobs import delete_job_create, ingest_cancel, ingest_is_open, ingest_job_create
 from app.library.services.versions import version_newest, version_repeat, versions_retire
@@ -110,28 +110,6 @@ def document_delete(*, organisation: UUID, document: UUID) -> None:
     )
     document_audit(kept, "document.delete", before=before)
     transaction.on_commit(lambda: document_publish_deleted(organisation=organisation, document=document))
-
-
-def source_delete(*, organisation: UUID, source: Source) -> int:
-    """Remove a source with its documents; how many there were."""
-    documents = list(Document.objects.filter(organisation=organisation, source=source).values_list("id", flat=True))
-    for document in documents:
-        document_delete(organisation=organisation, document=document)
-    # A document that was uploaded meanwhile keeps its source: deleting its row here would strand its vectors.
-    with transaction.atomic():
-        locked = Source.objects.select_for_update().get(pk=source.pk)
-        if Document.objects.filter(source=locked).exists():
-            raise Conflict(message="A document was added meanwhile. Try again.")
-        locked.delete()
-        audit_record(
-            organisation=organisation,
-            action="source.delete",
-            target_kind="source",
-            target=str(source.pk),
-            target_name=source.name,
-            before={"documents": len(documents)},
-        )
-    return len(documents)
 
 
 def document_lock(*, organisation: UUID, document: UUID) -> Document:

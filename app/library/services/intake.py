@@ -36,12 +36,18 @@ class PutResult:
 
 
 def document_put(
-    *, organisation: UUID, source: Source, item: Item, content: Content, uploaded_by: UUID | None = None
+    *,
+    organisation: UUID,
+    source: Source,
+    item: Item,
+    content: Content,
+    uploaded_by: UUID | None = None,
+    audited: bool = True,
 ) -> PutResult:
     """Store a document of a source and queue its ingest, unless these bytes are what the source has of it already.
 
     Other bytes are a new version, and the old one answers until the new one is ready. A document whose ingest had
-    failed, or was cancelled, is tried again.
+    failed, or was cancelled, is tried again. audited: not by a run, which is one entry of the trail by itself.
 
     Raises:
         Invalid: its external id cannot be used.
@@ -59,10 +65,10 @@ def document_put(
         known = Document.objects.filter(organisation=organisation, source=source, external_id=external_id).first()
         if known is None:
             known, outcome = _create(source, external_id, item, content, received, uploaded_by), PutOutcome.CREATED
-        elif _replace(known, item, content, received, uploaded_by):
-            outcome = PutOutcome.REPLACED
         else:
-            outcome = PutOutcome.UNCHANGED
+            outcome = _replace(known, item, content, received, uploaded_by)
+        if audited and outcome != PutOutcome.UNCHANGED:
+            _audit(known, source, outcome, received)
     document = document_get(organisation=organisation, document=known.id)
     document_publish(document)
     return PutResult(document, outcome)
@@ -86,12 +92,18 @@ def _create(
     )
     version = version_create(document=document, received=received, content=content)
     ingest_job_create(organisation=source.organisation_id, document=document, version=version)
-    document_audit(document, "document.upload", after={"source": source.name, "bytes": version.bytes})
     return document
 
 
-def _replace(known: Document, item: Item, content: Content, received: StagedUpload, uploaded_by: UUID | None) -> bool:
-    """Make a version of other bytes; False when the bytes are the same."""
+def _audit(document: Document, source: Source, outcome: PutOutcome, received: StagedUpload) -> None:
+    action = "document.upload" if outcome == PutOutcome.CREATED else "document.replace"
+    document_audit(document, action, after={"source": source.name, "bytes": received.bytes, "sha256": received.sha256})
+
+
+def _replace(
+    known: Document, item: Item, content: Content, received: StagedUpload, uploaded_by: UUID | None
+) -> PutOutcome:
+    """Make a version of other bytes, unless they are those that the document has."""
     organisation = known.organisation_id
     # Jobs are locked before their documents, as everywhere.
     locked = ingest_state(organisation=organisation, document=known.id, lock=True)
@@ -102,7 +114,7 @@ def _replace(known: Document, item: Item, content: Content, received: StagedUplo
         _validators_keep(newest, content)
         if open_job is None and newest.state != VersionState.ACTIVE and row.state in ENDED:
             document_retry(organisation=organisation, document=row.id)
-        return False
+        return PutOutcome.UNCHANGED
     version = version_create(document=row, received=received, content=content)
     if locked == JobState.QUEUED:
         ingest_cancel(organisation=organisation, document=row.id)
@@ -123,9 +135,7 @@ def _replace(known: Document, item: Item, content: Content, received: StagedUplo
         changes = {}
     changes |= {"version": version.number, "uploaded_by": uploaded_by, "updated": Now()}
     Document.objects.filter(pk=row.pk).update(**changes)
-    before, after = {"bytes": newest.bytes}, {"bytes": version.bytes, "version": version.number}
-    document_audit(row, "document.replace", before=before, after=after)
-    return True
+    return PutOutcome.REPLACED
 
 
 def _validators_keep(version: DocumentVersion, content: Content) -> None:

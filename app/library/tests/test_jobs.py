@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -12,8 +13,10 @@ from app.errors import Conflict
 from app.jobs.execution import job_run
 from app.jobs.leases import Lease, LeaseLost, fenced, job_fail, job_release, job_wait
 from app.jobs.models import Job
+from app.jobs.registry import Progress
 from app.jobs.services import job_cancel, job_retry
 from app.jobs.tests.probes import leases_age, next_jobs, take
+from app.library.choices import Step
 from app.library.models import Document, DocumentVersion
 from app.library.services.documents import document_cancel, document_delete
 from app.library.tests.stores import job_of, state_of, upload
@@ -37,10 +40,18 @@ def test_an_upload_queues_one_job_about_its_version(document: Document) -> None:
     assert job.payload == {"version": str(version.id)}
 
 
+def runs(lease: Lease, step: Step) -> None:
+    """What the thread that renews leases writes of a running job."""
+    assert lease.organisation is not None
+    percent = lease.kind.percent(step, 0)
+    with transaction.atomic():
+        lease.kind.on_progress([Progress(lease.job, lease.organisation, lease.subject, step, percent)])
+
+
 def test_the_document_runs_with_its_job(document: Document) -> None:
-    taken(document)
+    runs(taken(document), Step.PARSE)
     shown = Document.objects.get()
-    assert (shown.state, shown.step) == ("running", "fetch")
+    assert (shown.state, shown.step, shown.percent) == ("running", "parse", 1)
 
 
 def test_the_third_death_fails_the_document_with_a_reason(document: Document) -> None:
@@ -63,7 +74,7 @@ def test_waiting_for_a_server_is_shown_until_it_goes_on(document: Document) -> N
     shown = Document.objects.get()
     assert (shown.state, shown.error_code) == ("queued", "embeddings_unavailable")
     Job.objects.update(not_before=Now())
-    taken(document)
+    runs(taken(document), Step.FETCH)
     shown = Document.objects.get()
     assert (shown.state, shown.error_code, shown.error_message) == ("running", "", "")
 

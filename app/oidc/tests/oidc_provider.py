@@ -1,20 +1,16 @@
 """A certified OpenID provider in a process of its own, and a browser that walks through it by redirects."""
 
+import fcntl
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 import requests
-from django.core.cache import cache
 from django.test import Client
-
-from app.oidc.bearer import _callers
-from app.oidc.discovery import provider_forget
 
 FOLDER = Path(__file__).parent / "provider"
 CLIENT_ID, CLIENT_SECRET = "refdesk", "a secret of these tests alone"
@@ -29,11 +25,18 @@ needs_node = pytest.mark.skipif(
 )
 
 
+def packages_install() -> None:
+    """Install the provider's packages; the processes of a run take turns."""
+    # Not `npm ci`: it refuses a lock file without what other platforms need.
+    command = ["npm", "install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"]
+    with (FOLDER / "package.json").open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        subprocess.run(command, cwd=FOLDER, check=True, timeout=150)
+
+
 class OidcProvider:
     def __init__(self) -> None:
-        # Not `npm ci`: it refuses a lock file without what other platforms need.
-        install = ["npm", "install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"]
-        subprocess.run(install, cwd=FOLDER, check=True, timeout=150)
+        packages_install()
         self.process = subprocess.Popen(
             ["node", "server.mjs", CALLBACK, CLIENT_ID, CLIENT_SECRET],
             cwd=FOLDER,
@@ -61,26 +64,6 @@ class OidcProvider:
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(20)
-
-
-@pytest.fixture(scope="module")
-def certified() -> Iterator[OidcProvider]:
-    provider = OidcProvider()
-    yield provider
-    provider.stop()
-
-
-@pytest.fixture
-def provider(certified: OidcProvider, settings: Any, db: Any) -> OidcProvider:
-    """Configure the honest provider, with empty caches."""
-    certified.control()
-    settings.OIDC_ISSUER = certified.issuer
-    settings.OIDC_CLIENT_ID, settings.OIDC_CLIENT_SECRET = CLIENT_ID, CLIENT_SECRET
-    settings.PUBLIC_URL = PUBLIC
-    provider_forget()
-    cache.clear()
-    _callers.clear()
-    return certified
 
 
 def visitor() -> Client:

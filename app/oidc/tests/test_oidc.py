@@ -21,11 +21,9 @@ from app.oidc.tests.oidc_provider import (
     PUBLIC,
     OidcProvider,
     begin,
-    certified,
     finish,
     is_in,
     needs_node,
-    provider,
     query_read,
     sign_in,
     visitor,
@@ -34,7 +32,6 @@ from app.oidc.tests.oidc_provider import (
 from app.oidc.tokens import LOGOUT_EVENT
 from tests.people import PASSWORD, Person
 
-__all__ = ["certified", "provider"]  # fixtures
 pytestmark = [needs_node, pytest.mark.django_db]
 
 

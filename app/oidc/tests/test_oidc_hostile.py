@@ -16,19 +16,16 @@ from app.oidc.tests.oidc_provider import (
     ADA,
     OidcProvider,
     begin,
-    certified,
     changed,
     finish,
     is_in,
     needs_node,
-    provider,
     sign_in,
     visitor,
     walk,
 )
 from tests.people import Person
 
-__all__ = ["certified", "provider"]  # fixtures
 pytestmark = [needs_node, pytest.mark.django_db]
 
 DISCOVERY = "/.well-known/openid-configuration"

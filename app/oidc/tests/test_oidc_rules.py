@@ -11,15 +11,12 @@ from app.oidc.tests.claims import roles, rule
 from app.oidc.tests.oidc_provider import (
     ADA,
     OidcProvider,
-    certified,
     is_in,
     needs_node,
-    provider,
     sign_in,
     visitor,
 )
 
-__all__ = ["certified", "provider"]  # fixtures
 pytestmark = [needs_node, pytest.mark.django_db]
 
 

@@ -14,15 +14,12 @@ from app.oidc.tests.claims import ask_me, logout_claims, rule, token_claims
 from app.oidc.tests.oidc_provider import (
     PUBLIC,
     OidcProvider,
-    certified,
     needs_node,
-    provider,
     sign_in,
     visitor,
 )
 from app.oidc.tokens import LOGOUT_EVENT
 
-__all__ = ["certified", "provider"]  # fixtures
 pytestmark = [needs_node, pytest.mark.django_db]
 
 

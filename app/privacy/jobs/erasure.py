@@ -36,7 +36,9 @@ class Erase(JobKind):
 
     def on_progress(self, changes: Sequence[Progress]) -> None:
         for change in changes:
-            Erasure.objects.filter(pk=change.subject).update(percent=change.percent, updated=Now())
+            Erasure.objects.filter(pk=change.subject).update(
+                state=RequestState.RUNNING, percent=change.percent, error_code="", updated=Now()
+            )
 
     def retry(self, job: Job) -> None:
         erasure_retry(erasure=Erasure.objects.get(pk=job.subject))

@@ -42,7 +42,9 @@ class MakeExport(JobKind):
 
     def on_progress(self, changes: Sequence[Progress]) -> None:
         for change in changes:
-            Export.objects.filter(pk=change.subject).update(percent=change.percent, updated=Now())
+            Export.objects.filter(pk=change.subject).update(
+                state=RequestState.RUNNING, percent=change.percent, error_code="", updated=Now()
+            )
 
     def subject_name(self, job: Job) -> str:
         export = Export.objects.filter(pk=job.subject).first()

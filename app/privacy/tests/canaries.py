@@ -1,6 +1,5 @@
 """Canary words in every column and store of an organisation, and whether any of them is left."""
 
-import json
 import subprocess
 from typing import Any
 
@@ -136,8 +135,8 @@ def hits(word: str) -> list[str]:
     """Where a word still is, in whatever spelling a store may keep it."""
     spellings = [word.encode(), word.encode().hex().encode()]
     found = [f"dump: {line[:300]!r}" for line in dump().splitlines() if any(each in line for each in spellings)]
-    points = writer()._scroll({"with_payload": True})
-    found += [f"point {point}" for point in points if word in json.dumps(point)]
+    points = writer()._scroll(None, with_payload=True)
+    found += [f"point {point}" for point in points if word in str(point.payload)]
     client = valkey_client()
     for name in client.scan_iter():
         value = client.dump(name) or b""

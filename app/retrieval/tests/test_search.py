@@ -72,7 +72,7 @@ async def test_the_passage_that_answers_comes_first_with_its_scores_and_place(st
     assert (best.place, best.version_number, best.document_name) == ({"kind": "text"}, 1, f"{HOLIDAY[:20]}.txt")
     assert best.dense > 0.3
     assert best.words > 0
-    assert best.as_of == chunk.version.created
+    assert best.as_of == chunk.version.fetched
     assert [hit.score for hit in result.hits] == sorted((hit.score for hit in result.hits), reverse=True)
     assert result.supported
     assert set(result.timings) == {"embed_s", "search_s", "read_s"}

@@ -16,9 +16,10 @@ from app.library.choices import DocumentState
 from app.library.connectors.protocol import Content
 from app.library.connectors.uploads import file_item
 from app.library.models import Document, Source
-from app.library.selectors.documents import error_payload, source_named
+from app.library.selectors.documents import error_payload
+from app.library.selectors.sources import source_named
 from app.library.services.intake import document_put
-from app.library.services.sources import source_create, source_for_uploads
+from app.library.services.sources import source_bring_check, source_create, source_for_uploads
 
 POLL_S = 0.3
 OVER = (DocumentState.READY, DocumentState.FAILED, DocumentState.CANCELLED)
@@ -54,7 +55,10 @@ class Command(BaseCommand):
         if not name:
             return source_for_uploads(organisation=organisation)
         found = source_named(organisation=organisation.id, name=name)
-        return found or source_create(organisation=organisation, name=name)
+        if found is None:
+            return source_create(organisation=organisation, name=name)
+        source_bring_check(source=found)
+        return found
 
     def _files(self, paths: list[Path]) -> Iterator[tuple[Path, str]]:
         """Yield each file with its id: its path below the folder that was named, or its name."""

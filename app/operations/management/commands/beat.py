@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from app.jobs.schedule import Clock
+from app.lib.error_reports import error_reports_start
 from app.lib.heartbeat_file import heartbeat_touch
 
 LOOK_S = 5.0
@@ -17,6 +18,7 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        error_reports_start("beat")
         ended = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: ended.set())

@@ -6,15 +6,16 @@ from uuid import UUID
 from django.http import HttpResponse, HttpResponseBase
 from ninja import Router, Status
 from ninja.files import UploadedFile
+from ninja.pagination import paginate
 from ninja.params.functions import File, Form, Query
 
 from app.accounts.auth import ApiRequest, async_policy, policy, stream_allowed
 from app.accounts.choices import Role, Scope
 from app.accounts.models import Organisation
 from app.errors import Invalid, NotFound, RefdeskError
+from app.lib.cursor_pagination import Limit, TimePagination
 from app.lib.file_response import stored_file_response
 from app.lib.openapi_responses import ANY, EVENTS, PART, PNG, UNCHANGED, responses
-from app.lib.paging import Limit, page_read
 from app.lib.request_id import request_id_get
 from app.lib.sse import Event, sse
 from app.lib.storage import ObjectMissing, storage
@@ -26,13 +27,8 @@ from app.library.models import Source
 from app.library.page_previews import page_picture
 from app.library.schemas import (
     DocumentOut,
-    DocumentPageOut,
     DocumentsPutOut,
     PassagePageOut,
-    SourceIn,
-    SourceOut,
-    SourcePatch,
-    SourcesOut,
     TextOut,
 )
 from app.library.selectors.documents import (
@@ -40,21 +36,17 @@ from app.library.selectors.documents import (
     document_list,
     document_payload,
     refused_payload,
-    source_get,
-    source_list,
-    source_named,
-    source_payload,
     version_shown,
 )
 from app.library.selectors.passages import BLOCKS_PER_PAGE, chunk_list, passage_payload, text_read
+from app.library.selectors.sources import source_named
 from app.library.services.documents import (
     document_cancel,
     document_delete,
     document_retry,
-    source_delete,
 )
 from app.library.services.intake import document_put
-from app.library.services.sources import source_create, source_for_uploads, source_rename
+from app.library.services.sources import source_bring_check, source_for_uploads
 
 router = Router(tags=["documents"])
 Files = File(default=[])
@@ -88,6 +80,7 @@ def create_documents(
     if external_id and len(external_id) != len(file):
         raise Invalid(message=f"There are {len(file)} files and {len(external_id)} external_ids. Send one for each.")
     into = _source(request, source) if source else source_for_uploads(organisation=_organisation(request))
+    source_bring_check(source=into)
     given = external_id or [""] * len(file)
     items = [file_item(each.name or "", identity) for each, identity in zip(file, given, strict=True)]
     return Status(202, {"items": [_put(request, into, *pair) for pair in zip(items, file, strict=True)]})
@@ -107,25 +100,22 @@ def _put(request: ApiRequest, source: Source, item: Item, file: UploadedFile) ->
     return {**document_payload(result.document), "outcome": result.outcome}
 
 
-@router.get("/documents", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=DocumentPageOut)
+@router.get("/documents", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=list[DocumentOut])
+@paginate(TimePagination, payload=document_payload)
 def list_documents(
     request: ApiRequest,
     state: str = STATE,
     source: str = "",
     q: str = "",
-    limit: int = Limit,
-    cursor: str = "",
 ) -> Any:
     if state and state not in DocumentState.values:
         raise Invalid(message=f"state is one of {', '.join(DocumentState.values)}.")
-    rows = document_list(
+    return document_list(
         organisation=request.caller.organisation_id,
         state=state or None,
         source=_source(request, source) if source else None,
         q=q,
     )
-    items, following = page_read(rows, cursor=cursor, limit=limit)
-    return {"items": [document_payload(document) for document in items], "next": following}
 
 
 @router.get("/documents/events", auth=async_policy(Role.VIEWER, Scope.DOCUMENTS_READ), openapi_extra=responses(EVENTS))
@@ -236,36 +226,3 @@ def get_document_page(request: ApiRequest, document_id: UUID, n: int, version: i
     answer["ETag"] = tag
     answer["Cache-Control"] = "private, max-age=86400"
     return answer
-
-
-@router.get("/sources", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=SourcesOut)
-def list_sources(request: ApiRequest, limit: int = Limit, cursor: str = "") -> Any:
-    rows = source_list(organisation=request.caller.organisation_id).order_by("-created", "-id")
-    items, following = page_read(rows, cursor=cursor, limit=limit)
-    return {"items": [source_payload(source) for source in items], "next": following}
-
-
-@router.post("/sources", auth=policy(Role.EDITOR, Scope.DOCUMENTS_WRITE), response={201: SourceOut})
-def create_source(request: ApiRequest, source: SourceIn) -> Any:
-    made = source_create(organisation=_organisation(request), name=source.name)
-    return Status(201, source_payload(source_get(organisation=made.organisation_id, source=made.id)))
-
-
-@router.get("/sources/{source_id}", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=SourceOut)
-def get_source(request: ApiRequest, source_id: UUID) -> Any:
-    return source_payload(source_get(organisation=request.caller.organisation_id, source=source_id))
-
-
-@router.patch("/sources/{source_id}", auth=policy(Role.EDITOR, Scope.DOCUMENTS_WRITE), response=SourceOut)
-def update_source(request: ApiRequest, source_id: UUID, source: SourcePatch) -> Any:
-    found = source_get(organisation=request.caller.organisation_id, source=source_id)
-    source_rename(organisation=_organisation(request), source=found, name=source.name)
-    return source_payload(found)
-
-
-@router.delete("/sources/{source_id}", auth=policy(Role.EDITOR, Scope.DOCUMENTS_WRITE), response={204: None})
-def delete_source(request: ApiRequest, source_id: UUID) -> Any:
-    """With its documents."""
-    found = source_get(organisation=request.caller.organisation_id, source=source_id)
-    source_delete(organisation=request.caller.organisation_id, source=found)
-    return Status(204, None)

@@ -1,0 +1,80 @@
+from uuid import UUID
+
+from django.db import IntegrityError
+from django.db.models.functions import Coalesce, Now
+
+from app.jobs.active_job import ActiveJob
+from app.jobs.choices import JobState, Lane
+from app.jobs.kinds import JobKind, register
+from app.jobs.models import Job
+from app.library.choices import OPEN_RUNS, RunState
+from app.library.connectors.reading import READ, REMOVE, run_read
+from app.library.models import Run, Source
+from app.library.services.runs import SOURCE_RUN, run_cancel
+
+# `done` is written with the end of the reading.
+_STATES = {
+    JobState.QUEUED: RunState.QUEUED,
+    JobState.RUNNING: RunState.RUNNING,
+    JobState.FAILED: RunState.FAILED,
+    JobState.CANCELLED: RunState.CANCELLED,
+}
+
+
+@register
+class SourceRun(JobKind):
+    """Reads a source. The schedule makes these jobs too; their run is made when they begin."""
+
+    kind = SOURCE_RUN
+    title = "Read a source"
+    lane = Lane.NETWORK
+    at_once = 4
+    per_organisation = 2
+    steps = {READ: 0, REMOVE: 90}
+
+    def run(self, context: ActiveJob) -> None:
+        run = _run_of(context)
+        if run is not None:
+            run_read(run=run, job=context)
+
+    def on_state(self, job: Job) -> None:
+        state = _STATES.get(JobState(job.state))
+        if state is None:
+            return
+        changes: dict[str, object] = {"state": state, "error_code": job.error_code, "error_message": job.error_message}
+        if state == RunState.RUNNING:
+            changes["started"] = Coalesce("started", Now())
+        elif state not in OPEN_RUNS:
+            changes["ended"] = Now()
+        Run.objects.filter(job=job.id, state__in=OPEN_RUNS).update(**changes)
+
+    def cancel(self, job: Job) -> None:
+        run = Run.objects.filter(job=job.id, state__in=OPEN_RUNS).first()
+        if run is not None:
+            run_cancel(run=run)
+
+    def subject_name(self, job: Job) -> str:
+        return Source.objects.filter(pk=job.subject).values_list("name", flat=True).first() or ""
+
+
+def _run_of(context: ActiveJob) -> Run | None:
+    """Return the run of a job; None when the source is gone, or another run of it is open."""
+    runs = Run.objects.select_related("source")
+    run = runs.filter(job=context.job, state__in=OPEN_RUNS).first()
+    if run is not None:
+        return run
+    source = Source.objects.filter(organisation=context.organisation, pk=UUID(context.lease.subject)).first()
+    if source is None or Run.objects.filter(source=source, state__in=OPEN_RUNS).exists():
+        return None
+    try:
+        with context.fenced():
+            Run.objects.create(
+                organisation_id=source.organisation_id,
+                source=source,
+                job=context.job,
+                state=RunState.RUNNING,
+                started=Now(),
+            )
+    except IntegrityError:  # one was begun just now
+        return None
+    return runs.filter(job=context.job).first()

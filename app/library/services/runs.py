@@ -1,0 +1,56 @@
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from app.audit.trail import audit_record
+from app.errors import Conflict, RefdeskError
+from app.jobs.services import job_create, jobs_cancel
+from app.library.choices import OPEN_RUNS, RunState
+from app.library.connectors.registry import connector_class
+from app.library.models import Run, Source
+
+SOURCE_RUN = "source_run"
+
+
+@transaction.atomic
+def run_start(*, organisation: UUID, source: Source) -> Run:
+    """Queue a run of a source, and return it; while one is open, it is that one.
+
+    Raises:
+        RefdeskError: nothing_to_read, where documents are brought to the source.
+    """
+    if not connector_class(source.kind).discovers:
+        raise RefdeskError("nothing_to_read", details={"kind": source.kind})
+    # Held until the end: of two calls the second one finds the run of the first.
+    Source.objects.select_for_update(no_key=True).get(organisation=organisation, pk=source.pk)
+    run = Run.objects.filter(organisation=organisation, source=source, state__in=OPEN_RUNS).first()
+    if run is not None:
+        return run
+    run = Run.objects.create(organisation_id=organisation, source=source)
+    run.job = job_create(kind=SOURCE_RUN, organisation=organisation, subject=source.pk, key=str(run.pk))
+    run.save(update_fields=["job"])
+    return run
+
+
+@transaction.atomic
+def run_cancel(*, run: Run) -> None:
+    """Stop a run; what it has read stays.
+
+    Raises:
+        Conflict: it has ended.
+    """
+    if run.job is not None:
+        jobs_cancel(organisation=run.organisation_id, job=run.job)
+    changed = Run.objects.filter(pk=run.pk, state__in=OPEN_RUNS).update(
+        state=RunState.CANCELLED, error_code="cancelled", ended=Now()
+    )
+    if not changed:
+        raise Conflict(message="This run has ended.")
+    audit_record(
+        organisation=run.organisation_id,
+        action="source.run_cancel",
+        target_kind="source",
+        target=str(run.source_id),
+        target_name=run.source.name,
+    )

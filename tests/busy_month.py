@@ -97,7 +97,7 @@ def _answers(organisation: Organisation, people: list[User]) -> None:
 
 
 def _charged(chance: random.Random, bot: Bot, website: ApiKey, answer: Message, at: datetime) -> UsageEntry:
-    """Its line of the ledger: of a person in the portal, or of the website's key."""
+    """Return the ledger's entry of an answer: of a person in the portal, or of the website's key."""
     by_key = chance.random() < 0.3
     return UsageEntry(
         organisation=bot.organisation,
@@ -117,7 +117,7 @@ def _charged(chance: random.Random, bot: Bot, website: ApiKey, answer: Message, 
 
 
 def _month_total(organisation: Organisation) -> None:
-    """A plan of which most is used."""
+    """Give the organisation a plan of which most is used."""
     month = timezone.now().date().replace(day=1)
     sums = UsageEntry.objects.filter(organisation=organisation, day__gte=month).aggregate(
         requests=Sum("requests"), tokens_in=Sum("tokens_in"), tokens_out=Sum("tokens_out")

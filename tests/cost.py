@@ -29,6 +29,7 @@ STARTERS = {
     ("playwright.sync_api", "sync_playwright"): "browser",
     ("tests.box.box_process", "BoxProcess"): "box",
     ("app.llm.tests.real_servers", "tiny_ollama"): "stack",
+    ("app.library.pipeline.sandbox", "parse_and_chunk"): "engine",
     ("subprocess", "Popen"): "engine",
     ("subprocess", "run"): "engine",
     ("app.embedded.process_spec", "engine_start"): "engine",
@@ -118,7 +119,7 @@ def is_test_code(module: str) -> bool:
 
 
 def named_by(thing: Any) -> Iterator[tuple[Any, tuple[str, str]]]:
-    """The objects that the code of a function or class names, each with its module and name."""
+    """Yield the objects that the code of a function or class names, each with its module and name."""
     if isinstance(thing, type):
         for value in (*thing.__bases__, *vars(thing).values()):
             value = inspect.unwrap(getattr(value, "fget", None) or getattr(value, "__func__", value))

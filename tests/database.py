@@ -57,7 +57,7 @@ class CleanDatabase:
             return b"".join(copy)
 
     def _filled(self) -> list[tuple[str, int]]:
-        """The tables with rows, and their sizes in bytes."""
+        """Return the tables with rows, and their sizes in bytes."""
         parts = (
             f"SELECT '{table}', pg_relation_size('{table}') WHERE EXISTS (SELECT FROM {table})"
             for table in self._tables

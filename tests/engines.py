@@ -81,7 +81,7 @@ def _serve(module: str, arguments: list[str], reserved: ReservedPort, health: st
 
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[str]:
-    """Address of a running Valkey."""
+    """Start Valkey and yield its address."""
     VALKEY_PORT.release()
     VALKEY.start()
     yield VALKEY.url()
@@ -90,7 +90,7 @@ def valkey() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """Address of a running PostgreSQL."""
+    """Start PostgreSQL and yield its address."""
     POSTGRES.prepare()
     # Only a crash of the whole machine could tell, and that ends the tests too.
     with (POSTGRES.cluster / "postgresql.auto.conf").open("a") as settings:
@@ -103,11 +103,11 @@ def postgres() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def qdrant() -> Iterator[str]:
-    """Address of a running Edge process."""
+    """Start the Edge process and yield its address."""
     yield from _serve("app.embedded.qdrant", ["--folder", str(FOLDER / "qdrant")], QDRANT_PORT, "/readyz")
 
 
 @pytest.fixture(scope="session")
 def embedder() -> Iterator[str]:
-    """Address of the packaged embedding model."""
+    """Start the packaged embedding model and yield its address."""
     yield from _serve("app.embedded.embeddings", [], EMBEDDINGS_PORT, "/health")

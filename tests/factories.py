@@ -39,7 +39,7 @@ PLACE = {"kind": "text", "page": None, "boxes": [], "heading": [], "rows": None}
 
 @dataclass
 class Tenant:
-    """Rows of one organisation. Every text in them holds `word`, so that a leak is seen in any answer."""
+    """Rows of one organisation. Every text in them holds `word`, so that a leak is seen in any response."""
 
     word: str
     token: str
@@ -124,7 +124,7 @@ def tenant_make(person: Person, *, word: str) -> Tenant:
 
 
 def _work(person: Person) -> dict[str, Any]:
-    """An export that can be fetched, an erasure that is done, and a night."""
+    """Create an export that can be fetched, a finished erasure and a night of retention."""
     organisation, now = person.organisation, timezone.now()
     with exports_storage().stage(io.BytesIO(new_id().bytes), organisation=organisation.pk) as stored:
         stored.commit()

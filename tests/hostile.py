@@ -1,4 +1,4 @@
-"""An organisation whose every text is an attack, for the browser that sees whether one runs.
+"""An organisation whose every text is an attack, for a test in a browser that none of them runs.
 
 Each attack calls `ran()`, which the browser's pages define (test_scripts_browser.py), or fetches a style.
 """

@@ -39,12 +39,12 @@ class Person:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Headers for httpx-like clients and for `client.get(..., headers=…)`."""
+        """Return the header of the key, for `client.get(..., headers=…)`."""
         return {"Authorization": f"Bearer {self.key}"}
 
 
 def person_make(name: str, organisation: Organisation, role: Role) -> Person:
-    """A new member with a key of the same name and role."""
+    """Create a member with a key of the same name and role."""
     user = user_create(email=f"{name}@example.org", password=PASSWORD, name=name.title())
     membership_create(organisation=organisation, user=user, role=role)
     _, key = api_key_create(organisation=organisation, name=name, role=role, created_by=user)
@@ -55,7 +55,7 @@ def person_make(name: str, organisation: Organisation, role: Role) -> Person:
 
 @pytest.fixture
 async def loop_connections() -> AsyncIterator[None]:
-    """Closes what the test's event loop has open, as the web process does at its end.
+    """Close what the test's event loop has open, as the web process does at its end.
 
     Left to themselves, a pool of connections that is just connecting outlives the cancelling of its loop: for ever.
     """
@@ -73,7 +73,7 @@ def _loop_left_clean(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _wide_doors(settings: Any) -> None:
+def _address_unlimited(settings: Any) -> None:
     # All tests come from one address, within minutes.
     settings.DOOR_REQUESTS_PER_MINUTE = 100_000
 
@@ -116,5 +116,5 @@ def uploads() -> Callable[[Organisation], Source]:
 
 @pytest.fixture
 def desk() -> Callable[[Organisation], Bot]:
-    """Makes the default bot of an organisation."""
+    """Return a factory of the default bot of an organisation."""
     return lambda organisation: bot_create(organisation=organisation, slug="default", name="Reference desk")

@@ -1,4 +1,4 @@
-"""A box under test: its supervisor as a process, and what a person would see of it."""
+"""A box under test: its supervisor as a process, and what that prints and answers."""
 
 import json
 import os
@@ -24,7 +24,7 @@ ELSEWHERE = {
 
 
 class BoxProcess:
-    """`real`: all of Refdesk, as scripts/start runs it; otherwise the program of box_program."""
+    """real: all of Refdesk, as scripts/start runs it; otherwise the program of box_program."""
 
     real = False
 
@@ -36,16 +36,16 @@ class BoxProcess:
         self.child: subprocess.Popen[bytes] | None = None
 
     def call(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run the command to its end."""
+        """Run the supervisor's command to its end and return its result."""
         return subprocess.run(
             self._command(*arguments), env=self._environment(environment), capture_output=True, text=True, timeout=120
         )
 
     def start(self, *arguments: str, **environment: str) -> None:
-        """Start it and wait until it says that it is ready; a machine may be busy with other tests."""
+        """Start the box and wait until it prints that it is ready."""
         self.launch(*arguments, **environment)
-        wait_until(lambda: "is ready at" in self.said() or self.process.poll() is not None)
-        assert self.process.poll() is None, self.said()
+        wait_until(lambda: "is ready at" in self.printed() or self.process.poll() is not None)
+        assert self.process.poll() is None, self.printed()
 
     def launch(self, *arguments: str, **environment: str) -> None:
         with self.output.open("wb") as output:
@@ -68,7 +68,7 @@ class BoxProcess:
         assert self.child is not None
         return self.child
 
-    def said(self) -> str:
+    def printed(self) -> str:
         return self.output.read_text(errors="replace")
 
     def record(self, name: str) -> dict[str, object]:

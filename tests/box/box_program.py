@@ -1,4 +1,4 @@
-"""A box for the supervisor's tests: the real supervisor, PostgreSQL and Valkey, and small programs in place of the app.
+"""A box for the tests of the supervisor: real supervisor, PostgreSQL and Valkey, small programs in place of the app.
 
     python -m tests.box.box_program [OPTIONS OF scripts/start]
     python -m tests.box.box_program serve PORT [deaf]      answers every GET; deaf: does not end when asked

@@ -34,8 +34,8 @@ class WholeBox(BoxProcess):
     @cached_property
     def password(self) -> str:
         """Read the generated password from what the first start printed."""
-        found = re.search(r"password\s+(\S+)", self.said())
-        assert found, self.said()
+        found = re.search(r"password\s+(\S+)", self.printed())
+        assert found, self.printed()
         return found.group(1)
 
     def manage(self, *arguments: str) -> str:
@@ -52,14 +52,14 @@ class WholeBox(BoxProcess):
         return done.stdout.strip()
 
     def api(self, path: str, key: str, body: Any = None) -> Any:
-        """A JSON call as a program makes it."""
+        """Call the API with a key and return the JSON of the response."""
         data = None if body is None else json.dumps(body).encode()
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
         with urllib.request.urlopen(urllib.request.Request(self.address + path, data, headers), timeout=60) as answer:
             return json.load(answer)
 
     def await_ready_documents(self) -> None:
-        """Wait until the first start's sample library can be asked about."""
+        """Wait until every document of the box is ready."""
         wait_until(
             lambda: self.sql("SELECT count(*) FROM library_document WHERE state <> 'ready'") == [(0,)], limit_s=120
         )

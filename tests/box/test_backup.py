@@ -1,4 +1,4 @@
-"""A box backed up while it is used, and made again in another folder: the same answers, keys, people and trail."""
+"""Backup of a box in use and its restore in another folder: the same answers, keys, people and trail."""
 
 import json
 import os
@@ -40,14 +40,14 @@ GIVEN_KEY = "T3q9ZrXw0Lk2VbNsT3q9ZrXw0Lk2VbNs-given"
 
 
 class Used:
-    """A box with documents, a conversation, an export and a key, and a backup of it made while files came in."""
+    """A box with documents, a conversation, an export and a key, backed up while files are uploaded."""
 
     def __init__(self, folder: Path) -> None:
         self.box = WholeBox(folder / "first", REFDESK_SAMPLES="1", REFDESK_MAIL_FROM="desk@example.org", **NO_MODEL)
         self.path = folder / "made.tar"
         self.key = ""
         self.answer: dict[str, Any] = {}
-        self.said = ""
+        self.output = ""
 
     def use(self) -> None:
         self.box.start()
@@ -65,8 +65,8 @@ class Used:
         command = [sys.executable, "manage.py", "ingest", str(incoming)]
         with subprocess.Popen(command, env=self.box._environment({}), cwd=ROOT) as ingest:
             wait_until(lambda: self.box.sql("SELECT id FROM library_document OFFSET 12"))
-            status, self.said = errand(self.box, "backup", str(self.path))
-        assert (status, ingest.returncode) == (0, 0), self.said
+            status, self.output = errand(self.box, "backup", str(self.path))
+        assert (status, ingest.returncode) == (0, 0), self.output
 
 
 def errand_begin(box: WholeBox, *arguments: str, **more: Any) -> "subprocess.Popen[str]":
@@ -77,8 +77,8 @@ def errand_begin(box: WholeBox, *arguments: str, **more: Any) -> "subprocess.Pop
 
 def errand(box: WholeBox, *arguments: str, **more: Any) -> tuple[int, str]:
     with errand_begin(box, *arguments, **more) as child:
-        said = child.communicate(timeout=170)[0]
-    return child.returncode, said
+        output = child.communicate(timeout=170)[0]
+    return child.returncode, output
 
 
 @pytest.fixture(scope="module")
@@ -95,12 +95,12 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Used]:
 
 @pytest.fixture(scope="module")
 def made_again(used: Used, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeBox]:
-    """The box from the backup; the first one still runs, and is another one."""
+    """The restored box, beside the first one, which still runs."""
     box = WholeBox(tmp_path_factory.mktemp("again") / "second", REFDESK_SECRETS_KEYS=GIVEN_KEY, **NO_MODEL)
-    status, said = errand(box, "restore", str(used.path))
-    assert status == 0, said
-    assert "Rows, vectors and files agree." in said
-    assert "REFDESK_MAIL_FROM" in said
+    status, output = errand(box, "restore", str(used.path))
+    assert status == 0, output
+    assert "Rows, vectors and files agree." in output
+    assert "REFDESK_MAIL_FROM" in output
     try:
         box.start()
         yield box
@@ -109,7 +109,7 @@ def made_again(used: Used, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def test_a_backup_says_what_is_in_it_and_how_to_keep_it(used: Used) -> None:
-    assert "keep it as you keep those" in used.said
+    assert "keep it as you keep those" in used.output
     manifest = archive_open(used.path).manifest
     assert manifest["tables"]["accounts_apikey"] == 1
     assert manifest["tables"]["library_document"] == manifest["files"]["objects"] > 12
@@ -161,9 +161,9 @@ def test_documents_that_were_on_their_way_become_ready_in_the_box_made_again(mad
 
 
 def test_the_audit_trail_of_a_box_made_again_is_whole_and_says_so(made_again: WholeBox) -> None:
-    said = made_again.manage("audit_verify")
-    assert "BROKEN" not in said
-    assert said.count("whole") == 2
+    output = made_again.manage("audit_verify")
+    assert "BROKEN" not in output
+    assert output.count("whole") == 2
     assert made_again.sql("SELECT 1 FROM audit_auditentry WHERE action = 'box.restored'") == [(1,)]
 
 
@@ -189,13 +189,13 @@ def test_the_settings_of_before_are_kept_for_their_reader_alone(made_again: Whol
 
 
 def test_a_box_that_is_not_empty_is_not_restored_into(used: Used, made_again: WholeBox, tmp_path: Path) -> None:
-    status, said = errand(made_again, "restore", str(used.path))
-    assert (status, "needs a new, empty box" in said) == (1, True), said
+    status, output = errand(made_again, "restore", str(used.path))
+    assert (status, "needs a new, empty box" in output) == (1, True), output
     other = WholeBox(tmp_path / "other", **NO_MODEL)
     other.folder.mkdir()
     (other.folder / "letter.txt").write_text("mine")
-    status, said = errand(other, "restore", str(used.path))
-    assert (status, "is not empty (letter.txt)" in said) == (1, True), said
+    status, output = errand(other, "restore", str(used.path))
+    assert (status, "is not empty (letter.txt)" in output) == (1, True), output
     assert [path.name for path in other.folder.iterdir()] == ["letter.txt"]
 
 
@@ -215,10 +215,10 @@ def test_a_damaged_backup_leaves_the_new_box_as_it_was(used: Used, tmp_path: Pat
     shutil.copy(used.path, copy)
     flip(copy, member)
     box = WholeBox(tmp_path / "box", **NO_MODEL)
-    status, said = errand(box, "restore", str(copy))
+    status, output = errand(box, "restore", str(copy))
     assert status == 1
-    assert f"{member}" in said
-    assert "is damaged" in said
+    assert f"{member}" in output
+    assert "is damaged" in output
     assert not box.folder.exists()
 
 
@@ -228,23 +228,23 @@ def test_a_killed_backup_leaves_no_archive_and_the_box_goes_on(used: Used, tmp_p
         os.killpg(backup.pid, signal.SIGKILL)
     assert not (tmp_path / "killed.tar").exists()
     assert used.box.status("/ready") == 200
-    status, said = errand(used.box, "backup", str(tmp_path / "killed.tar"))
-    assert status == 0, said
+    status, output = errand(used.box, "backup", str(tmp_path / "killed.tar"))
+    assert status == 0, output
     assert [path.name for path in tmp_path.iterdir()] == ["killed.tar"]
 
 
 def test_a_backup_onto_a_full_disk_says_so_and_leaves_nothing(used: Used, tmp_path: Path) -> None:
     limit = 200_000
     full: dict[str, Any] = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))}
-    status, said = errand(used.box, "backup", str(tmp_path / "full.tar"), **full)
+    status, output = errand(used.box, "backup", str(tmp_path / "full.tar"), **full)
     assert status == 1
-    assert "There is no backup" in said
-    assert "Traceback" not in said
+    assert "There is no backup" in output
+    assert "Traceback" not in output
     assert list(tmp_path.iterdir()) == []
 
 
 def cut_short(box: WholeBox, path: Path, moment: Callable[[], object]) -> None:
-    """Begin a restore and kill it, engines and all, when `moment` is true."""
+    """Start a restore and kill it with its engines as soon as `moment` is true."""
     with errand_begin(box, "restore", str(path), start_new_session=True) as child:
         wait_until(lambda: moment() or child.poll() is not None)
         assert child.poll() is None, child.communicate()[0]
@@ -265,26 +265,26 @@ def test_a_restore_that_was_killed_can_be_run_again(used: Used, tmp_path: Path, 
     started = box.call()
     assert started.returncode == 1
     assert "was cut short. Run scripts/restore" in started.stderr
-    status, said = errand(box, "backup", str(tmp_path))
-    assert (status, "was cut short" in said) == (1, True), said
-    status, said = errand(box, "restore", str(used.path))
-    assert status == 0, said
-    assert "Rows, vectors and files agree." in said
+    status, output = errand(box, "backup", str(tmp_path))
+    assert (status, "was cut short" in output) == (1, True), output
+    status, output = errand(box, "restore", str(used.path))
+    assert status == 0, output
+    assert "Rows, vectors and files agree." in output
     # Never started, it is a box all the same.
     assert errand(box, "backup", str(tmp_path))[0] == 0
 
 
 def test_there_is_no_backup_where_there_is_no_box(tmp_path: Path) -> None:
     box = WholeBox(tmp_path / "nowhere", **NO_MODEL)
-    status, said = errand(box, "backup", str(tmp_path))
-    assert (status, "There is no box in" in said) == (1, True), said
+    status, output = errand(box, "backup", str(tmp_path))
+    assert (status, "There is no box in" in output) == (1, True), output
     assert not box.folder.exists()
 
 
 def test_a_box_that_is_stopped_is_backed_up_and_stays_stopped(used: Used, tmp_path: Path) -> None:
     used.box.stop()
-    status, said = errand(used.box, "backup", "--exports", str(tmp_path))
-    assert status == 0, said
+    status, output = errand(used.box, "backup", "--exports", str(tmp_path))
+    assert status == 0, output
     (path,) = tmp_path.glob("refdesk-*.tar")
     manifest = archive_open(path).manifest
     assert manifest["files"]["exports"] == 1

@@ -1,4 +1,4 @@
-"""Files and rows of a backup belong together, while files come and go, where some are lost, and in S3."""
+"""Files and rows of a backup agree: during uploads and deletions, with lost files, and in S3."""
 
 import io
 import threading
@@ -37,7 +37,7 @@ def upload(source: Source, text: str) -> Document:
 
 
 def come_and_go(source: Source, ended: threading.Event) -> None:
-    """Upload a document, delete it and its file, as the worker does afterwards; again and again."""
+    """Upload a document and delete it and its file, as the worker does, until stopped."""
     number = 0
     with everything_visible():
         while not ended.is_set():
@@ -53,14 +53,14 @@ def come_and_go(source: Source, ended: threading.Event) -> None:
 def test_a_backup_names_the_files_of_its_rows_while_files_come_and_go(
     acme: Organisation, uploads: Callable[[Organisation], Source], tmp_path: Path
 ) -> None:
-    source, ended, said = uploads(acme), threading.Event(), list[str]()
+    source, ended, output = uploads(acme), threading.Event(), list[str]()
     for number in range(KEPT):
         upload(source, f"{number} stays")
     thread = threading.Thread(target=come_and_go, args=(source, ended))
     thread.start()
     try:
         made = [
-            backup_make(path=tmp_path / f"{number}.tar", exports=False, say=said.append) for number in range(BACKUPS)
+            backup_make(path=tmp_path / f"{number}.tar", exports=False, say=output.append) for number in range(BACKUPS)
         ]
     finally:
         ended.set()
@@ -76,19 +76,19 @@ def test_a_backup_names_the_files_of_its_rows_while_files_come_and_go(
 def test_a_document_that_is_deleted_after_the_snapshot_leads_to_another_snapshot(
     acme: Organisation, uploads: Callable[[Organisation], Source], tmp_path: Path
 ) -> None:
-    source, said = uploads(acme), list[str]()
+    source, output = uploads(acme), list[str]()
     upload(source, "stays")
     goes = upload(source, "goes")
     # The file goes first here, so that the snapshot surely has its row; the row goes when the backup has noticed.
     storage().delete(DocumentVersion.objects.get(document=goes).storage_key)
 
     def hear(text: str) -> None:
-        said.append(text)
+        output.append(text)
         if "another snapshot" in text:
             Document.objects.filter(pk=goes.pk).delete()
 
     made = backup_make(path=tmp_path / "made.tar", exports=False, say=hear)
-    assert [text for text in said if "another snapshot" in text] == [
+    assert [text for text in output if "another snapshot" in text] == [
         "Files were deleted meanwhile (1); another snapshot is taken"
     ]
     assert (made.missing, made.documents, made.files["objects"]) == ([], 1, 1)
@@ -152,18 +152,18 @@ def test_a_box_with_its_files_in_s3_is_made_again_in_another_store(stores: list[
     try:
         first.start()
         first.await_ready_documents()
-        status, said = errand(first, "backup", str(path))
+        status, output = errand(first, "backup", str(path))
     finally:
         first.stop()
-    assert status == 0, said
+    assert status == 0, output
     second = WholeBox(tmp_path / "second", **in_store(stores[1]))
     foreign = f"objects/{uuid4()}/ab/{'ab' * 32}"
     client = admin(stores[1].place)
     client.make_bucket(stores[1].place.bucket)
     client.put_object(stores[1].place.bucket, foreign, io.BytesIO(b"x"), 1)
-    status, said = errand(second, "restore", str(path))
-    assert (status, "1 files that the backup does not know" in said) == (1, True), said
+    status, output = errand(second, "restore", str(path))
+    assert (status, "1 files that the backup does not know" in output) == (1, True), output
     client.remove_object(stores[1].place.bucket, foreign)
-    status, said = errand(second, "restore", str(path))
-    assert (status, "Rows, vectors and files agree." in said) == (0, True), said
+    status, output = errand(second, "restore", str(path))
+    assert (status, "Rows, vectors and files agree." in output) == (0, True), output
     assert len(list(client.list_objects(stores[1].place.bucket, "objects/", recursive=True))) == 6

@@ -1,4 +1,4 @@
-"""What scripts/backup and scripts/restore hand on: paths are meant from where the command was typed."""
+"""Arguments of scripts/backup and scripts/restore: relative paths are resolved from the caller's folder."""
 
 import fcntl
 import shutil
@@ -15,10 +15,10 @@ SAYS = '#!/bin/sh\nfor each; do echo "$each"; done\necho "in $REFDESK_DATA"\n'
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A clone whose Python says what it was called with, and whose packages are installed."""
+    """A clone with installed packages, whose Python prints its arguments."""
     folder = tmp_path / "the clone"
     shutil.copytree(ROOT / "scripts", folder / "scripts")
-    with (folder / "scripts" / "environment").open("a") as environment:
+    with (folder / "scripts" / "lib" / "environment").open("a") as environment:
         environment.write("install_locked() { :; }\n")
     python = folder / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
@@ -45,7 +45,7 @@ esac
 
 @pytest.fixture
 def stack(clone: Path) -> dict[str, str]:
-    """The environment of a computer with Docker: a stack that runs, whose backup is a tar with a seal."""
+    """The environment of a computer with Docker and a running stack; its backup is a tar with a seal."""
     programs = clone.parent / "programs"
     programs.mkdir()
     (programs / "docker").write_text(DOCKER)
@@ -81,8 +81,8 @@ def test_a_backup_lies_where_it_was_asked_for(clone: Path) -> None:
 
 
 def test_a_restore_goes_where_it_was_asked_to(clone: Path) -> None:
-    said = script(clone, "restore", "my box.tar", REFDESK_DATA="new box")
-    assert said == (0, [*ERRAND, "restore", "…/here there/my box.tar", "in …/here there/new box"])
+    output = script(clone, "restore", "my box.tar", REFDESK_DATA="new box")
+    assert output == (0, [*ERRAND, "restore", "…/here there/my box.tar", "in …/here there/new box"])
 
 
 @pytest.mark.parametrize(
@@ -90,17 +90,17 @@ def test_a_restore_goes_where_it_was_asked_to(clone: Path) -> None:
     [["backup", "--what"], ["backup", "a", "b"], ["restore"], ["restore", "--force", "a"], ["restore", "a", "b"]],
 )
 def test_what_they_do_not_know_they_refuse(clone: Path, typed: list[str]) -> None:
-    status, said = script(clone, *typed)
+    status, output = script(clone, *typed)
     assert status == 2
-    assert ERRAND[1] not in said
+    assert ERRAND[1] not in output
 
 
 @pytest.mark.parametrize("name", ["backup", "restore", "doctor"])
 def test_each_says_how_it_is_used(clone: Path, name: str) -> None:
-    status, said = script(clone, name, "--help")
+    status, output = script(clone, name, "--help")
     assert status == 0
-    assert said[0].startswith("Usage: ")
-    assert any("Status" in line or "docs/backup.md" in line for line in said)
+    assert output[0].startswith("Usage: ")
+    assert any("Status" in line or "docs/backup.md" in line for line in output)
 
 
 @pytest.mark.parametrize(
@@ -117,24 +117,24 @@ def test_each_says_how_it_is_used(clone: Path, name: str) -> None:
 def test_it_is_plain_which_box_is_meant(
     clone: Path, stack: dict[str, str], state: str, arguments: list[str], more: dict[str, str], meant: str
 ) -> None:
-    status, said = script(clone, "backup", *arguments, **{**stack, "STACK": state, **more})
+    status, output = script(clone, "backup", *arguments, **{**stack, "STACK": state, **more})
     assert status == 0
-    assert (ERRAND[1] in said, "Backing up the stack of docker-compose.yml (desk) …" in said) == (
+    assert (ERRAND[1] in output, "Backing up the stack of docker-compose.yml (desk) …" in output) == (
         meant == "embedded",
         meant == "stack",
     )
 
 
 def test_the_stack_s_backup_becomes_a_file_of_its_owner_alone(clone: Path, stack: dict[str, str]) -> None:
-    status, said = script(clone, "backup", "--exports", "my box.tar", **stack)
+    status, output = script(clone, "backup", "--exports", "my box.tar", **stack)
     made = clone.parent / "here there" / "my box.tar"
     assert status == 0
-    assert "…/here there/my box.tar" in said
-    assert any(line.endswith("--no-deps tools backup --exports") for line in said)
+    assert "…/here there/my box.tar" in output
+    assert any(line.endswith("--no-deps tools backup --exports") for line in output)
     assert made.read_bytes() == Path(stack["SENT"]).read_bytes()
     assert made.stat().st_mode & 0o777 == 0o600
-    status, said = script(clone, "backup", "my box.tar", **stack)
-    assert (status, "replaces no file" in said[-1]) == (1, True)
+    status, output = script(clone, "backup", "my box.tar", **stack)
+    assert (status, "replaces no file" in output[-1]) == (1, True)
     assert [path.name for path in made.parent.iterdir()] == [made.name]
 
 
@@ -148,8 +148,8 @@ def test_half_a_backup_of_the_stack_gets_no_name(clone: Path, stack: dict[str, s
     sent = Path(stack["SENT"])
     if broken == "short":
         sent.write_bytes(sent.read_bytes()[:600])
-    status, said = script(clone, "backup", "b.tar", **stack, BACKUP_STATUS="1" if broken == "failed" else "0")
-    assert (status, said[-1].startswith("There is no backup")) == (1, True)
+    status, output = script(clone, "backup", "b.tar", **stack, BACKUP_STATUS="1" if broken == "failed" else "0")
+    assert (status, output[-1].startswith("There is no backup")) == (1, True)
     assert list((clone.parent / "here there").iterdir()) == []
 
 
@@ -168,18 +168,18 @@ def test_what_a_killed_backup_left_goes_with_the_next(clone: Path, stack: dict[s
 def test_a_stack_s_backup_goes_into_a_stack(clone: Path, stack: dict[str, str]) -> None:
     backup = clone.parent / "b.tar"
     backup.write_bytes(b"x" * 9000 + b'{"box": "appliance"}' + bytes(1024))
-    status, said = script(clone, "restore", str(backup), **{**stack, "STACK": "nothing"})
-    assert (status, said[0]) == (0, "Restoring into the stack of docker-compose.yml …")
-    assert any(line.endswith(f"arrive --bytes {backup.stat().st_size}") for line in said)
+    status, output = script(clone, "restore", str(backup), **{**stack, "STACK": "nothing"})
+    assert (status, output[0]) == (0, "Restoring into the stack of docker-compose.yml …")
+    assert any(line.endswith(f"arrive --bytes {backup.stat().st_size}") for line in output)
     assert Path(stack["ARRIVED"]).read_bytes() == backup.read_bytes()
-    assert (said[-2].endswith("tools restore"), said[-1]) == (True, "up")
-    status, said = script(clone, "restore", str(backup), **{**stack, "STACK": "nothing"}, REFDESK_DATA="box")
-    assert (status, ERRAND[1] in said) == (0, True)
+    assert (output[-2].endswith("tools restore"), output[-1]) == (True, "up")
+    status, output = script(clone, "restore", str(backup), **{**stack, "STACK": "nothing"}, REFDESK_DATA="box")
+    assert (status, ERRAND[1] in output) == (0, True)
 
 
 def test_a_stack_that_was_started_is_not_restored_into(clone: Path, stack: dict[str, str]) -> None:
     backup = clone.parent / "b.tar"
     backup.write_bytes(b"x")
-    status, said = script(clone, "restore", "--stack", str(backup), **{**stack, "STACK": "stopped"})
-    assert (status, "Nothing was changed." in said[-1]) == (1, True)
+    status, output = script(clone, "restore", "--stack", str(backup), **{**stack, "STACK": "stopped"})
+    assert (status, "Nothing was changed." in output[-1]) == (1, True)
     assert not Path(stack["ARRIVED"]).exists()

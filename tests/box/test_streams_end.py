@@ -1,4 +1,4 @@
-"""Whoever loses the right to read loses the stream within five seconds, through real web processes and by the clock.
+"""A stream ends within five seconds of the right to read it, in real web processes and by the clock.
 
 Everybody's streams are opened first and all rights end at once, so that the waiting is paid once.
 """
@@ -82,7 +82,7 @@ OF_SESSIONS: dict[str, End] = {
     "signed out": lambda person: person.client.post("/accounts/sign-out"),
     "password changed": lambda person: password_set(user=person.user, password="another long password"),
     "session ended from elsewhere": lambda person: user_session_end(
-        user=person.user.pk, sign_in=SignIn.objects.get(user=person.user).pk
+        user=person.user.pk, session=SignIn.objects.get(user=person.user).pk
     ),
     "organisation suspended": suspend,
 }
@@ -91,7 +91,7 @@ NOTHING = {"the key keeps its rights": "key", "the session keeps its rights": "s
 
 @dataclass
 class ActiveJob:
-    """A stream that is being read. ended: when it did, by the monotonic clock."""
+    """A stream that is read. ended: the time of its end by the monotonic clock."""
 
     name: str
     opened: asyncio.Event = field(default_factory=asyncio.Event)
@@ -151,7 +151,7 @@ def _cookies(client: Client) -> dict[str, str]:
 
 
 def signed_in(name: str, organisation: Organisation) -> Person:
-    """Through the portal's page, so that the session is one that can be listed and ended."""
+    """Create a person who has signed in by the portal's page, so that the session can be listed and ended."""
     person = person_make(name.replace(" ", "-"), organisation, Role.EDITOR)
     person.client = Client()
     sent = {"email": person.user.email, "password": PASSWORD}
@@ -209,7 +209,7 @@ async def test_streams_end_within_five_seconds_of_the_right_to_read_them(
 
 
 async def rights_end(readers: list[Reader]) -> dict[str, float]:
-    """End everybody's right; when each one did, by the monotonic clock."""
+    """End everybody's right and return the time of each end by the monotonic clock."""
     begun = {}
     for reader in readers:
         end = (OF_KEYS | OF_SESSIONS).get(reader.name)
@@ -240,6 +240,6 @@ async def test_a_whole_answer_is_given_only_to_who_may_still_have_it(
         assert not asked.done()
         await sync_to_async(OF_KEYS["key revoked"] if by == "key" else OF_SESSIONS["signed out"])(person)
         ended = time.monotonic()
-        status, told, at = await asked
-        assert (status, "not_allowed" in told, "24 months" in told) == (403, True, False)
+        status, text, at = await asked
+        assert (status, "not_allowed" in text, "24 months" in text) == (403, True, False)
         assert at - ended < LIMIT_S

@@ -1,4 +1,4 @@
-"""scripts/upgrade on a clone whose Refdesk is a lock that is held and whose data is a file."""
+"""scripts/upgrade on a clone where a lock stands for the running Refdesk and a file for its data."""
 
 import os
 import shutil
@@ -56,7 +56,7 @@ class Clone:
         shutil.copytree(ROOT / "scripts", self.folder / "scripts")
         for name, text in FAKES.items():
             (self.folder / "scripts" / name).write_text(f"#!/bin/sh\n{text}")
-        with (self.folder / "scripts" / "environment").open("a") as environment:
+        with (self.folder / "scripts" / "lib" / "environment").open("a") as environment:
             environment.write("install_locked() { :; }\n")
         python = self.folder / ".venv" / "bin" / "python"
         python.parent.mkdir(parents=True)
@@ -96,7 +96,7 @@ class Clone:
             return done.returncode, output.read()
 
     def run(self) -> None:
-        """Refdesk, as somebody started it."""
+        """Start the clone's Refdesk."""
         subprocess.Popen(["setsid", "scripts/start"], cwd=self.folder, env=self.environment, stdout=subprocess.DEVNULL)
         while not (self.data / "run" / "pid").exists():
             time.sleep(0.05)
@@ -108,7 +108,7 @@ class Clone:
 
     @property
     def state(self) -> tuple[str, str, bool]:
-        """The version that is checked out, whose rows there are, and whether Refdesk runs."""
+        """Return the checked-out version, the version of the data, and whether Refdesk runs."""
         runs = (self.data / "run" / "pid").exists()
         return (self.folder / "version").read_text(), (self.data / "rows").read_text().strip(), runs
 
@@ -122,8 +122,8 @@ def clone(tmp_path: Path) -> Iterator[Clone]:
 
 def test_an_upgrade_ends_in_the_new_version_and_keeps_the_backup(clone: Clone) -> None:
     clone.run()
-    status, said = clone.call("--to", "v2")
-    assert status == 0, said
+    status, output = clone.call("--to", "v2")
+    assert status == 0, output
     assert clone.state == ("2", "rows of 2", True)
     [backup] = clone.folder.parent.glob("refdesk-before-upgrade-*.tar")
     assert backup.read_text() == "rows of 1\n"
@@ -140,8 +140,8 @@ def test_a_box_that_was_stopped_is_stopped_afterwards(clone: Clone) -> None:
 @pytest.mark.parametrize("broken", ["v3", "v4"])
 def test_a_version_that_does_not_work_is_left_again(clone: Clone, broken: str) -> None:
     clone.run()
-    status, said = clone.call("--to", broken)
-    assert (status, "Refdesk is of main again" in said) == (1, True), said
+    status, output = clone.call("--to", broken)
+    assert (status, "Refdesk is of main again" in output) == (1, True), output
     assert clone.state == ("1", "rows of 1", True)
     assert clone.git("symbolic-ref", "--short", "HEAD") == "main"
     assert len(list(clone.folder.parent.glob("data.failed-*"))) == 1
@@ -159,15 +159,15 @@ def test_a_version_that_does_not_work_is_left_again(clone: Clone, broken: str) -
 )
 def test_what_cannot_be_done_changes_nothing(clone: Clone, arguments: list[str], why: str) -> None:
     before = clone.state
-    _, said = clone.call(*arguments)
-    assert why in said
+    _, output = clone.call(*arguments)
+    assert why in output
     assert (clone.state, clone.said.exists()) == (before, False)
 
 
 def test_an_older_version_is_refused(clone: Clone) -> None:
     clone.git("checkout", "--quiet", "-B", "main", "v2")
-    status, said = clone.call("--to", "v1")
-    assert (status, "is older" in said) == (1, True)
+    status, output = clone.call("--to", "v1")
+    assert (status, "is older" in output) == (1, True)
 
 
 @pytest.mark.parametrize("problem", ["changed", "doctor", "no box"])
@@ -178,23 +178,23 @@ def test_a_clone_or_box_that_is_not_in_order_is_refused(clone: Clone, problem: s
         Path(clone.environment["FAIL_DOCTOR"]).touch()
     else:
         shutil.rmtree(clone.data / "postgres")
-    status, said = clone.call("--to", "v2")
-    assert (status, "Nothing was changed" in said) == (1, True), said
+    status, output = clone.call("--to", "v2")
+    assert (status, "Nothing was changed" in output) == (1, True), output
     assert not clone.said.exists()
 
 
 def test_without_a_backup_the_old_version_goes_on(clone: Clone) -> None:
     clone.run()
     Path(clone.environment["FAIL_BACKUP"]).touch()
-    status, said = clone.call("--to", "v2")
-    assert (status, "There is no backup" in said) == (1, True)
+    status, output = clone.call("--to", "v2")
+    assert (status, "There is no backup" in output) == (1, True)
     assert clone.state == ("1", "rows of 1", True)
 
 
 @pytest.mark.parametrize("then", ["--back", "--continue"])
 def test_an_upgrade_that_was_cut_short_says_so_and_goes_on(clone: Clone, then: str) -> None:
-    text = (clone.folder / "scripts" / "upgrade-embedded").read_text()
-    (clone.folder / "scripts" / "upgrade-embedded").write_text(
+    text = (clone.folder / "scripts" / "lib" / "upgrade-embedded").read_text()
+    (clone.folder / "scripts" / "lib" / "upgrade-embedded").write_text(
         text.replace("box_works() {", "box_works() { kill -9 $$;")
     )
     clone.git("commit", "--quiet", "--all", "--message", "killed when it looks")
@@ -203,31 +203,31 @@ def test_an_upgrade_that_was_cut_short_says_so_and_goes_on(clone: Clone, then: s
     clone.git("tag", "--force", "v2")
     clone.git("checkout", "--quiet", "main")
     assert clone.call("--to", "v2")[0] == -signal.SIGKILL
-    status, said = clone.call("--to", "v2")
-    assert (status, "was cut short (at: new)" in said, "--back" in said) == (1, True, True)
-    (clone.folder / "scripts" / "upgrade-embedded").write_text(text)
-    status, said = clone.call(then)
+    status, output = clone.call("--to", "v2")
+    assert (status, "was cut short (at: new)" in output, "--back" in output) == (1, True, True)
+    (clone.folder / "scripts" / "lib" / "upgrade-embedded").write_text(text)
+    status, output = clone.call(then)
     expected = ("1", "rows of 1", False) if then == "--back" else ("2", "rows of 2", False)
-    assert (status, clone.state) == (0, expected), said
+    assert (status, clone.state) == (0, expected), output
 
 
 def test_an_upgrade_that_was_cut_short_before_its_backup_begins_anew_and_starts_what_ran(clone: Clone) -> None:
     clone.run()
-    text = (clone.folder / "scripts" / "upgrade-embedded").read_text()
-    (clone.folder / "scripts" / "upgrade-embedded").write_text(
+    text = (clone.folder / "scripts" / "lib" / "upgrade-embedded").read_text()
+    (clone.folder / "scripts" / "lib" / "upgrade-embedded").write_text(
         text.replace("box_backup() {", "box_backup() { kill -9 $$;")
     )
     clone.git("commit", "--quiet", "--all", "--message", "killed at its backup")
     assert clone.call("--to", "v2")[0] == -signal.SIGKILL
     assert clone.state == ("1", "rows of 1", False)
     clone.git("reset", "--quiet", "--hard", "v1")
-    status, said = clone.call("--to", "v2")
-    assert (status, "begins anew" in said) == (0, True), said
+    status, output = clone.call("--to", "v2")
+    assert (status, "begins anew" in output) == (0, True), output
     assert clone.state == ("2", "rows of 2", True)
 
 
 def test_upgrade_says_how_it_is_used(clone: Clone) -> None:
-    status, said = clone.call("--help")
-    assert (status, said.startswith("Usage: scripts/upgrade")) == (0, True)
+    status, output = clone.call("--help")
+    assert (status, output.startswith("Usage: scripts/upgrade")) == (0, True)
     assert clone.call("--what")[0] == 2
     assert clone.call("--to")[0] == 2

@@ -1,4 +1,4 @@
-"""Refdesk as scripts/start runs it, with every process: what a first start shows, and what the death of one leaves."""
+"""Refdesk as scripts/start runs it: its first start, and its recovery from the death of each process."""
 
 import os
 import signal
@@ -37,7 +37,7 @@ def test_every_process_of_a_box_runs_and_it_says_that_it_is_ready(box: WholeBox)
 def test_a_box_is_ready_again_after_the_death_of_any_process(box: WholeBox, name: str) -> None:
     before = box.pid(name)
     os.kill(before, signal.SIGKILL)
-    wait_until(lambda: f"{name} died (signal 9), restarted" in box.said() and box.pids().get(name, before) != before)
+    wait_until(lambda: f"{name} died (signal 9), restarted" in box.printed() and box.pids().get(name, before) != before)
     wait_until(lambda: box.status("/ready") == 200)
 
 
@@ -47,7 +47,7 @@ def test_a_box_stops_within_ten_seconds_and_starts_again_without_another_passwor
     box.stop()
     assert time.monotonic() - began < 10
     assert all_gone(pids)
-    assert "was ended" not in box.said()
+    assert "was ended" not in box.printed()
     box.start()
-    assert "password" not in box.said()
+    assert "password" not in box.printed()
     assert box.status("/ready") == 200

@@ -1,4 +1,4 @@
-"""The main job as its person does it: start a box, sign in, upload a PDF, watch it become ready, ask, check the source.
+"""The main job in a browser: start a box, sign in, upload a PDF, see it become ready, ask, check the source.
 
 In real Chromium, with no model (answers are quoted) and with a scripted one.
 """
@@ -24,7 +24,7 @@ pytestmark = needs_browser
 
 
 def upload(page: Page, box: WholeBox, name: str) -> None:
-    """Upload a sample and see it become ready, without a reload."""
+    """Upload a sample and wait until the page shows it as ready, without a reload."""
     page.goto(f"{box.address}/documents")
     page.locator("input[type=file]").first.set_input_files(SAMPLES / name)
     row = page.locator("#document-rows tr", has_text=name)
@@ -39,7 +39,7 @@ def ask(page: Page, box: WholeBox, question: str) -> None:
 
 
 def check_passage_shown(page: Page, words: str) -> None:
-    """The citation opens the page of the PDF with the row of E-21 marked, and the picture is really there."""
+    """Assert that the citation opens the page of the PDF with the row of E-21 marked, and shows its picture."""
     page.locator(".answer .chip").first.click()
     panel = page.locator("#source")
     expect(panel).to_contain_text("product-manual.pdf")

@@ -58,7 +58,7 @@ document.addEventListener('securitypolicyviolation', event =>
 
 
 class Ears:
-    """Hears whatever a stored script could do on any page of a browser's context."""
+    """Records what a stored script could do on any page of a browser's context."""
 
     def __init__(self, context: BrowserContext, own: str) -> None:
         self.heard: list[str] = []
@@ -111,7 +111,7 @@ def portal_pages(person: Person) -> Iterator[str]:
 
 
 def admin_pages() -> Iterator[str]:
-    """Every list with all its rows, every form to add, and each page of a row for rows of some attacks."""
+    """Yield every list with all its rows, every form to add, and each page of a row for rows with some attacks."""
     for route in dict.fromkeys(admin_routes()):
         if route.model is None and not route.pattern.startswith(NO_PAGE) and "app_label" not in route.pattern:
             yield f"/admin/{route.pattern}"
@@ -128,7 +128,7 @@ def admin_pages() -> Iterator[str]:
 
 
 def row_with(rows: list[Model], attack: str) -> str:
-    """The key of the row that holds the attack; of any row where none does."""
+    """Return the key of a row that holds the attack, or of any row."""
     assert rows
     return str(next((row for row in rows if any(attack in text for text in texts(vars(row)))), rows[0]).pk)
 
@@ -145,7 +145,7 @@ def texts(value: Any) -> Iterator[str]:
 
 
 def read(context: BrowserContext, address: str, pages: list[str], ears: Ears) -> Counter[int]:
-    """Open every page; gives how often each status was answered."""
+    """Open every page and return the number of responses by status."""
     statuses: Counter[int] = Counter()
     tabs = [context.new_page() for _ in range(TABS)]
     shown: dict[Page, str] = {}

@@ -1,4 +1,4 @@
-"""What leaves a stack: packets from its bridges to addresses outside, and names that its containers ask for.
+"""Egress of a stack: packets from its bridges to addresses outside, and names that its containers ask for.
 
 Reads copies of packets (AF_PACKET) on each bridge of a compose project, and on the loopback of each container, where
 Docker's own resolver is asked. So a question is seen whether or not there is a way out for it. Needs root and an
@@ -30,7 +30,7 @@ def docker_json(*arguments: str) -> Any:
 
 
 class EgressMonitor:
-    """Begins with start(), says what it saw with seen(), ends with stop()."""
+    """Records egress between start() and stop(); seen() returns it."""
 
     def __init__(self, project: str) -> None:
         self._project = project
@@ -58,7 +58,7 @@ class EgressMonitor:
 
     @staticmethod
     def problem() -> str:
-        """Why it cannot watch here, or nothing."""
+        """Return why it cannot record here, or an empty text."""
         if os.geteuid() != 0:
             return "it needs root"
         if not Path("/sys/class/net/docker0").exists():
@@ -74,7 +74,7 @@ class EgressMonitor:
         self._thread.join(timeout=10)
 
     def seen(self) -> dict[str, int]:
-        """What left or was asked, with how often."""
+        """Return the packets and questions, each with its count."""
         with self._lock:
             return dict(self._seen)
 
@@ -127,7 +127,7 @@ class EgressMonitor:
         self._selector.register(listening, selectors.EVENT_READ)
 
     def _listen_inside(self, pid: int, name: str) -> None:
-        """A socket stays in the network in which it was made; this thread goes there and back."""
+        """Open a socket in a container's network: it stays there when this thread comes back."""
         setns = ctypes.CDLL(None, use_errno=True).setns
         here = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
         there = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
@@ -157,10 +157,10 @@ class EgressMonitor:
             # Loopback shows each packet twice, bridges what the host sends too.
             if kind == socket.PACKET_OUTGOING or protocol not in {ETH_P_IP, ETH_P_IPV6}:
                 continue
-            said = self._question(packet) if loopback else self._leaving(packet)
-            if said:
+            output = self._question(packet) if loopback else self._leaving(packet)
+            if output:
                 with self._lock:
-                    self._seen[f"{name} {said}"] = self._seen.get(f"{name} {said}", 0) + 1
+                    self._seen[f"{name} {output}"] = self._seen.get(f"{name} {output}", 0) + 1
 
     def _leaving(self, packet: bytes) -> str:
         if packet[0] >> 4 != 4:
@@ -180,7 +180,7 @@ class EgressMonitor:
 
     @staticmethod
     def _is_reply(packet: bytes) -> bool:
-        """To a browser that came by a host port: from the port of the proxy."""
+        """Return whether the packet answers a browser that came by a host port: it comes from the port of the proxy."""
         start = (packet[0] & 15) * 4
         return packet[9] in {6, 17} and struct.unpack_from("!H", packet, start)[0] in {8080, 8443}
 
@@ -195,7 +195,7 @@ class EgressMonitor:
 
 
 def dns_name(packet: bytes) -> str:
-    """The name in a DNS question by UDP over IPv4, or nothing."""
+    """Return the name in a DNS question by UDP over IPv4, or an empty text."""
     if packet[9] != 17:
         return ""
     body = packet[(packet[0] & 15) * 4 + 8 :]

@@ -1,4 +1,4 @@
-"""A model server of a few lines for a container: it takes four seconds over each answer, so that a fault meets one."""
+"""A model server for a container that takes four seconds for each answer, so that a fault interrupts one."""
 
 import json
 import sys
@@ -25,7 +25,7 @@ class Answer(BaseHTTPRequestHandler):
         self.wfile.write(b"data: [DONE]\n\n")
 
     def log_message(self, *_: Any) -> None:
-        """Nothing: a line for each request is noise."""
+        """Print no line for each request."""
 
     def _send(self, kind: str, text: str) -> None:
         self.send_response(200)

@@ -69,7 +69,7 @@ class Faults:
         self.broken: list[str] = []
 
     def each(self, victims: Iterable[str]) -> list[str]:
-        """What did not hold, in plain words; nothing when all did."""
+        """Return the broken invariants as sentences."""
         for victim in victims:
             self._one(victim)
         self._audit()
@@ -138,8 +138,8 @@ class Faults:
         return done.returncode == 0
 
     def _audit(self) -> None:
-        if "BROKEN" in (said := self._manage("audit_verify")):
-            self.broken.append(f"the audit trail: {said}")
+        if "BROKEN" in (output := self._manage("audit_verify")):
+            self.broken.append(f"the audit trail: {output}")
 
     def _manage(self, *arguments: str) -> str:
         return self.stack.compose("exec", "-T", "web", "python", "manage.py", *arguments)

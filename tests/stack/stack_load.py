@@ -1,4 +1,4 @@
-"""Uploads and questions for a stack under faults: what was accepted, and what must therefore be there afterwards."""
+"""Uploads and questions for a stack under faults, with a record of what was accepted and must be there afterwards."""
 
 import json
 import threading
@@ -14,7 +14,7 @@ ENDED = {"done", "stopped", "interrupted", "failed"}
 
 
 class Load:
-    """With an API key of the first organisation, through the proxy."""
+    """Load with an API key of the first organisation, through the proxy."""
 
     def __init__(self, address: str, key: str) -> None:
         self._public = address
@@ -31,7 +31,7 @@ class Load:
         self._lock, self._threads = threading.Lock(), list[threading.Thread]()
 
     def begin(self, name: str, *, files: int, questions: int) -> None:
-        """Returns at once."""
+        """Start the load in threads and return at once."""
         for number in range(files):
             self._start(self._upload, f"{name}-{number}")
         for number in range(questions):
@@ -47,7 +47,7 @@ class Load:
         return answer.json() if answer.status == 200 else {"status": answer.status}
 
     def answers(self) -> bool:
-        """Whether one whole turn goes through, with a citation."""
+        """Return whether a whole turn goes through, with a citation."""
         body = {"message": "What does error E-17 mean?", "stream": False}
         try:
             answer = self._http.request(
@@ -58,7 +58,7 @@ class Load:
             return False
 
     def provider_answers(self) -> bool:
-        """Whether the way to sign in leads to Keycloak's page."""
+        """Return whether signing in leads to Keycloak's page."""
         try:
             answer = self._http.request("GET", f"{self._public}/accounts/oidc/sign-in", timeout=20.0)
             return answer.status == 200 and b"kc-login" in answer.data
@@ -71,7 +71,7 @@ class Load:
         thread.start()
 
     def _upload(self, name: str) -> None:
-        """As a careful program: again until there is an answer. The same bytes twice are one document."""
+        """Upload a file, again until there is a response: the same bytes twice are one document."""
         text = "\n\n".join(f"Paragraph {n} of {name} about maintenance, holidays and pumps." for n in range(60))
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
@@ -94,7 +94,7 @@ class Load:
             time.sleep(1)
 
     def _ask(self, question: str) -> None:
-        """One stream, read to its end or to wherever it broke."""
+        """Ask a question and read the stream to its end or to where it breaks."""
         headers = {**self._headers, "Idempotency-Key": str(uuid.uuid4())}
         try:
             answer = self._http.request(
@@ -107,8 +107,8 @@ class Load:
                 return
             for line in answer:
                 if line.startswith(b"data:") and b'"conversation"' in line:
-                    said = json.loads(line[5:])
+                    output = json.loads(line[5:])
                     with self._lock:
-                        self.conversations.append(said["conversation"])
+                        self.conversations.append(output["conversation"])
         except (urllib3.exceptions.HTTPError, ValueError, KeyError):
             return

@@ -39,7 +39,7 @@ def say(text: str) -> None:
 
 
 def environment_make() -> dict[str, str]:
-    """A project, ports and images of its own. What a person has in .env is another stack's."""
+    """Return the environment of a stack with a project, ports and images of its own; .env is another stack's."""
     port = port_find()
     mine = {name: value for name, value in os.environ.items() if not name.startswith("REFDESK_")}
     return {
@@ -68,8 +68,8 @@ class Trial:
             stdout=subprocess.PIPE if quiet else None, stderr=subprocess.STDOUT if quiet else None,
         )  # fmt: skip
         if done.returncode:
-            said = f":\n{done.stdout[-3000:]}" if quiet else ""
-            raise Broken(f"{' '.join(command)} ended with status {done.returncode}{said}")
+            output = f":\n{done.stdout[-3000:]}" if quiet else ""
+            raise Broken(f"{' '.join(command)} ended with status {done.returncode}{output}")
         return done.stdout or ""
 
     def compose(self, *arguments: str) -> str:
@@ -82,36 +82,36 @@ class Trial:
         say(f"{name}: {time.monotonic() - began:.0f} s")
 
     def images_needed(self) -> set[str]:
-        """Those that somebody else made: what is built is built on these."""
-        said = subprocess.run(
+        """Return the images of others, which ours are built on."""
+        output = subprocess.run(
             ["docker", "compose", "config", "--format", "json"],
             cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
-        if said.returncode:
-            raise Broken(f"docker compose config: {said.stderr}")
-        services: dict[str, Any] = json.loads(said.stdout)["services"]
+        if output.returncode:
+            raise Broken(f"docker compose config: {output.stderr}")
+        services: dict[str, Any] = json.loads(output.stdout)["services"]
         built = {row["image"] for row in services.values() if "build" in row}
         args = [row["build"].get("args", {}) for row in services.values() if "build" in row]
         below = {value for each in args for name, value in each.items() if name.endswith("_IMAGE")}
         return {row["image"] for row in services.values()} - built | below
 
     def prepare(self) -> None:
-        """Raises NotTried when there is no engine, or an image that is neither here nor to be had."""
+        """Find a Docker engine and the images. Raises NotTried: one is neither here nor to be had."""
         for command in (("docker", "info"), ("docker", "compose", "version")):
             try:
                 done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
             except FileNotFoundError as error:
                 raise NotTried("there is no docker here") from error
             if done.returncode:
-                said = (done.stderr or done.stdout).strip().splitlines()
-                raise NotTried(f"{' '.join(command)} says: {said[-1] if said else done.returncode}")
+                output = (done.stderr or done.stdout).strip().splitlines()
+                raise NotTried(f"{' '.join(command)} says: {output[-1] if output else done.returncode}")
         for image in sorted(self.images_needed()):
             here = subprocess.run(["docker", "image", "inspect", image], capture_output=True, check=False)
             if here.returncode and subprocess.run(["docker", "pull", "--quiet", image], check=False).returncode:
                 raise NotTried(f"the image {image} is neither here nor to be had")
 
     def down(self) -> None:
-        """Docker 20.10 sometimes says that a network is in use still: no reason to fail."""
+        """Take the stack down. Docker 20.10 sometimes reports a network as still in use: no reason to fail."""
         subprocess.run(
             ["docker", "compose", "--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "5"],
             cwd=ROOT, env=self.environment, capture_output=True, check=False,
@@ -123,7 +123,7 @@ class Trial:
 
 
 def air_check(trial: Trial, watch: EgressMonitor | None) -> None:
-    """Raises Broken when something left, or when the watch does not see what is asked for on purpose."""
+    """Check that nothing left, and that the monitor sees a question asked on purpose. Raises Broken."""
     if watch is None:
         say(f"NOT CHECKED: that nothing leaves the stack ({EgressMonitor.problem()})")
         return
@@ -157,7 +157,7 @@ def trial_run(trial: Trial) -> None:
 
 
 def faults_run(trial: Trial, victims: Sequence[str]) -> None:
-    """Instead of the smoke test: it takes ten minutes."""
+    """Run the faults instead of the smoke test, in ten minutes."""
     trial.environment |= MODEL_SETTINGS
     with trial.timed("Images built"):
         trial.run("docker", "compose", "build", quiet=True)

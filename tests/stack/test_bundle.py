@@ -42,7 +42,7 @@ esac
 
 
 def wheel(folder: Path, name: str) -> str:
-    """A package of one line; its line of a lock file."""
+    """Write a wheel with one line of code; return its line of a lock file."""
     path, about = folder / f"{name}-1.0-py3-none-any.whl", f"{name}-1.0.dist-info"
     files = {
         f"{name}.py": "ANSWER = 42\n",
@@ -60,7 +60,7 @@ def wheel(folder: Path, name: str) -> str:
 
 
 class Clone:
-    """A git clone with the scripts, and a machine around it: its commands, and the images that it has."""
+    """A git clone with the scripts, on a machine with commands and images of its own."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.here, self.store = folder / "the clone", folder / "here", folder / "store"
@@ -107,8 +107,8 @@ class Clone:
         return self.run(self.folder / "scripts" / "bundle", *arguments, **environment)
 
     def unpacked(self, kind: str, *arguments: str, **environment: str) -> Path:
-        status, said = self.bundle(*arguments, **environment)
-        assert status == 0, said
+        status, output = self.bundle(*arguments, **environment)
+        assert status == 0, output
         name = f"refdesk-0.1.0-{kind}"
         with tarfile.open(self.here / f"{name}.tar") as archive:
             archive.extractall(self.here, filter="data")
@@ -127,23 +127,23 @@ def test_the_appliance_is_installed_from_its_bundle_alone(clone: Clone) -> None:
     bundle = clone.unpacked("appliance", POSTGRES_IMAGE="mirror/postgres:18.6", REFDESK_SECRET_KEY="a-secret-of-here")
     for image in clone.store.iterdir():
         image.unlink()
-    status, said = clone.run("sh", bundle / "install.sh")
-    assert status == 0, said
+    status, output = clone.run("sh", bundle / "install.sh")
+    assert status == 0, output
     assert sorted(image.name for image in clone.store.iterdir()) == ["ours:1", "theirs:2"]
     installed = clone.here / "refdesk"
     settings = (installed / ".env").read_text()
     assert {"APP_PULL=never", "OUT_INTERNAL=true", "POSTGRES_IMAGE=mirror/postgres:18.6"} <= set(settings.splitlines())
     assert "secret" not in settings
     assert (installed / "scripts" / "up").stat().st_mode & 0o100
-    assert f"cd {installed} && scripts/up" in said
+    assert f"cd {installed} && scripts/up" in output
     listed = json.loads((bundle / "sbom.cdx.json").read_text())["components"]
     assert {"theirs", "marked"} <= {one["name"] for one in listed}
 
 
 def test_the_embedded_default_is_installed_without_an_index(clone: Clone) -> None:
     bundle = clone.unpacked("embedded", "--embedded")
-    status, said = clone.run("sh", bundle / "install.sh", "a box")
-    assert status == 0, said
+    status, output = clone.run("sh", bundle / "install.sh", "a box")
+    assert status == 0, output
     shutil.rmtree(clone.here.parent / "index")
     install = (
         ". scripts/lib/environment; install_locked runtime requirements/runtime.txt requirements/embedding-model.txt"
@@ -182,8 +182,8 @@ def test_one_changed_byte_is_refused_before_anything_is_done(clone: Clone, subte
 def test_a_bundle_with_a_file_too_few_or_too_many_is_refused(clone: Clone) -> None:
     bundle = clone.unpacked("appliance")
     (bundle / "models-ollama.tar").touch()
-    status, said = clone.run("sh", bundle / "install.sh")
-    assert (status, "differs: ./models-ollama.tar" in said) == (1, True)
+    status, output = clone.run("sh", bundle / "install.sh")
+    assert (status, "differs: ./models-ollama.tar" in output) == (1, True)
     (bundle / "models-ollama.tar").unlink()
     (bundle / "images.tar").unlink()
     assert clone.run("sh", bundle / "install.sh")[0] == 1
@@ -197,26 +197,26 @@ def test_wheels_of_another_python_are_refused_plainly(clone: Clone) -> None:
         "sha256sum $(find . -type f ! -name SHA256SUMS | LC_ALL=C sort)", shell=True, cwd=bundle, capture_output=True
     )
     (bundle / "SHA256SUMS").write_bytes(sums.stdout)
-    status, said = clone.run("sh", bundle / "install.sh")
-    assert (status, "it needs Python 3.7" in said) == (1, True)
+    status, output = clone.run("sh", bundle / "install.sh")
+    assert (status, "it needs Python 3.7" in output) == (1, True)
     assert not (clone.here / "refdesk").exists()
 
 
 def test_nothing_that_is_there_is_written_over(clone: Clone) -> None:
     bundle = clone.unpacked("appliance")
-    status, said = clone.bundle()
-    assert (status, "is there already" in said) == (1, True)
+    status, output = clone.bundle()
+    assert (status, "is there already" in output) == (1, True)
     (clone.here / "refdesk").mkdir()
     (clone.here / "refdesk" / "mine").touch()
-    status, said = clone.run("sh", bundle / "install.sh")
-    assert (status, "is there already" in said) == (1, True)
+    status, output = clone.run("sh", bundle / "install.sh")
+    assert (status, "is there already" in output) == (1, True)
     assert [path.name for path in (clone.here / "refdesk").iterdir()] == ["mine"]
 
 
 def test_a_bundle_that_fails_leaves_nothing(clone: Clone) -> None:
     (clone.folder / "frontend" / "package-lock.json").write_text("{")
-    status, said = clone.bundle()
-    assert (status, "docker compose build init" in said) == (1, True)
+    status, output = clone.bundle()
+    assert (status, "docker compose build init" in output) == (1, True)
     assert [*clone.here.iterdir()] == []
 
 
@@ -226,8 +226,8 @@ def test_an_image_that_is_older_than_the_code_is_told(clone: Clone) -> None:
 
 
 def test_an_image_named_by_its_digest_is_refused(clone: Clone) -> None:
-    status, said = clone.bundle(IMAGES=f"ours:1 theirs@sha256:{'0' * 64}")
-    assert (status, "Name it by a tag" in said) == (1, True)
+    status, output = clone.bundle(IMAGES=f"ours:1 theirs@sha256:{'0' * 64}")
+    assert (status, "Name it by a tag" in output) == (1, True)
 
 
 @pytest.mark.parametrize("typed", [["--what"], ["a", "b"], ["--models=small"], ["no/such/folder/x.tar"]])
@@ -238,8 +238,8 @@ def test_what_it_does_not_know_it_refuses(clone: Clone, typed: list[str]) -> Non
 
 @pytest.mark.parametrize("name", ["scripts/bundle", "tools/bundle/install.sh"])
 def test_each_says_how_it_is_used(clone: Clone, name: str) -> None:
-    status, said = clone.run("sh", clone.folder / name, "--help")
-    assert (status, said.startswith("Usage: ")) == (0, True)
+    status, output = clone.run("sh", clone.folder / name, "--help")
+    assert (status, output.startswith("Usage: ")) == (0, True)
 
 
 def test_the_list_of_what_is_inside_is_valid_cyclonedx() -> None:

@@ -58,7 +58,7 @@ ROUTE_OUT = {"proxy", "web", "worker", "beat", "migrate", "tools", "ollama", "vl
 
 @pytest.fixture(autouse=True)
 def bare(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is given: the tests' own engines are in the environment."""
+    """Clear the environment, which names the tests' own engines."""
     for name in NAMES:
         monkeypatch.delenv(name, raising=False)
 
@@ -252,9 +252,9 @@ def test_every_setting_of_refdesk_can_be_given_in_the_env_file() -> None:
 
 def test_the_compose_file_s_own_names_are_told_with_their_defaults() -> None:
     found = {name: default for name, default in compose_defaults().items() if not name.startswith("REFDESK_")}
-    told = {name: default for name, (default, _) in compose_names().items()}
+    text = {name: default for name, (default, _) in compose_names().items()}
     # Without GPU Ollama takes none and vLLM NVIDIA's.
-    assert {name: default for name, default in told.items() if name != "GPU"} == {
+    assert {name: default for name, default in text.items() if name != "GPU"} == {
         name: default for name, default in found.items() if name != "GPU"
     }
     assert "GPU" in found
@@ -298,14 +298,14 @@ def test_an_image_from_before_the_newest_commit_is_old(made: str, code: int, tmp
 
 @pytest.mark.parametrize("name", ["up", "down", "status", "logs", "admin-link"])
 def test_a_script_says_how_it_is_used_without_docker(name: str) -> None:
-    said = subprocess.run(
+    output = subprocess.run(
         [str(ROOT / "scripts" / name), "--help"],
         env={"PATH": "/bin:/usr/bin"},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert said.stdout.startswith(f"Usage: scripts/{name}")
+    assert output.stdout.startswith(f"Usage: scripts/{name}")
     assert Path(ROOT / "scripts" / name).stat().st_mode & 0o111
 
 
@@ -322,13 +322,13 @@ def test_a_script_says_plainly_that_docker_is_missing(tmp_path: Path) -> None:
         assert found is not None
         (tmp_path / name).symlink_to(found)
     command = [str(ROOT / "scripts" / "up")]
-    said = subprocess.run(command, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False)
-    assert said.returncode == 1
-    assert said.stderr.startswith("Docker is not installed")
+    output = subprocess.run(command, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False)
+    assert output.returncode == 1
+    assert output.stderr.startswith("Docker is not installed")
 
 
 def test_the_first_admin_s_password_is_given_to_the_part_that_uses_it_only() -> None:
-    told = {
+    text = {
         name for name, service in SERVICES.items() if "REFDESK_ADMIN_PASSWORD" in (service.get("environment") or {})
     }
-    assert told == {"migrate"}
+    assert text == {"migrate"}

@@ -1,4 +1,4 @@
-"""The watch over what leaves a stack: it reads questions, and tells parts of the stack from the rest."""
+"""The egress monitor reads DNS questions and tells parts of the stack from the rest."""
 
 import ipaddress
 import socket
@@ -19,7 +19,7 @@ def question(name: str, *, answer: bool = False) -> bytes:
 
 
 def watch() -> EgressMonitor:
-    """One that follows nothing: what it makes of a packet."""
+    """Return a monitor that follows no engine, to judge packets."""
     made = EgressMonitor.__new__(EgressMonitor)
     made._known = {"web"}
     made._subnets = [ipaddress.ip_network("172.20.0.0/16")]

@@ -1,4 +1,4 @@
-"""What scripts/smoke must not do to somebody's box: leave its traces, or erase what it did not make."""
+"""scripts/smoke leaves no trace in a box, and erases nothing that it did not make."""
 
 import io
 import json
@@ -103,7 +103,7 @@ def test_a_step_that_fails_says_its_name_the_reason_and_where_to_look(capsys: An
 
 
 def test_smoke_explains_itself_without_docker() -> None:
-    said = subprocess.run(
+    output = subprocess.run(
         [ROOT / "scripts/smoke", "--help"], capture_output=True, text=True, check=True, env={"PATH": "/usr/bin:/bin"}
     )
-    assert "ERASES EVERYTHING" in said.stdout
+    assert "ERASES EVERYTHING" in output.stdout

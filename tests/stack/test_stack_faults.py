@@ -1,4 +1,4 @@
-"""The rules that are asked after a fault find what they are for."""
+"""Each invariant that is checked after a fault finds its violation."""
 
 from datetime import date
 from typing import Any

@@ -56,7 +56,7 @@ def address(model: type[Model], page: str, *args: Any) -> str:
 
 
 def row_of(tenant: Tenant, person: Person, model: type[Model]) -> Model:
-    """A row of the model in a tenant."""
+    """Return a row of the model in a tenant."""
     special: dict[Any, Any] = {
         Organisation: person.organisation,
         User: person.user,
@@ -364,7 +364,7 @@ def test_wrong_settings_come_back_with_words(alice: Person, mine: Tenant) -> Non
 
 
 def _form(page: str) -> dict[str, str]:
-    """What a browser would send of the bot's form, unchanged."""
+    """Return the fields of the bot's form as a browser sends them, unchanged."""
     sent = {}
     for node in LexborHTMLParser(page).css("#bot_form input, #bot_form textarea, #bot_form select"):
         name = node.attributes.get("name")

@@ -1,4 +1,4 @@
-"""What can be done with one row on the admin pages: asked first, by POST only, by who may, and audited."""
+"""Actions on a row of the admin: confirmed first, by POST only, by those who may, and audited."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ def operator(db: Any) -> Client:
 
 @dataclass
 class Case:
-    """An action, the row that it is done to, what is sent, and what is so afterwards."""
+    """An action, its row, the values sent, and a condition that holds afterwards."""
 
     name: str
     row: Any
@@ -66,7 +66,7 @@ def fresh(row: Any) -> Any:
 
 
 def cases(tenant: Tenant, person: Person) -> list[Case]:
-    """Brings rows into the state in which there is something to do."""
+    """Return the cases, with their rows in the states that the actions need."""
     document, bot, key, member = tenant.document, tenant.bot, tenant.api_key, Membership.objects.get(user=person.user)
     failed = document_row(tenant.source, f"{tenant.word}-2.txt")
     Document.objects.filter(pk=document.pk).update(state="failed", error_code="broken_file")

@@ -1,4 +1,4 @@
-"""No address, filter or chosen row of Django admin, however odd, makes it fail."""
+"""No odd address, filter or chosen row makes Django admin fail."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""The admin as its people meet it: a short side bar, lists that say what to do, few queries, words as they are."""
+"""Pages of the admin: a short side bar, empty lists that say what to do, few queries, escaped texts."""
 
 import re
 from typing import Any

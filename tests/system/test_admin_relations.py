@@ -37,7 +37,7 @@ def address(model: type[Model], page: str, *args: Any) -> str:
 
 
 def forms_of(person: Person, tenant: Tenant) -> Iterator[tuple[type[Model], str, Any, dict[str, Any]]]:
-    """Every form that the person may save: its table, its address, and the fields that name other rows."""
+    """Yield the forms that the person may save: table, address, row, and the fields that name other rows."""
     request = RequestFactory().get("/admin/")
     request.user = person.user
     request.session = {}  # type: ignore[assignment]
@@ -54,7 +54,7 @@ def forms_of(person: Person, tenant: Tenant) -> Iterator[tuple[type[Model], str,
 
 
 def filled(page: str) -> dict[str, Any]:
-    """What a browser would send of a form, unchanged."""
+    """Return the fields of a form as a browser sends them, unchanged."""
     sent: dict[str, Any] = {}
     for node in LexborHTMLParser(page).css("#content form input, #content form textarea, #content form select"):
         name, kind = node.attributes.get("name"), node.attributes.get("type")
@@ -116,7 +116,7 @@ def test_fields_that_no_form_shows_are_not_taken_either(
 
 @pytest.fixture
 def third_of_alice(alice: Person, db: Any) -> None:
-    """With two organisations of her own, forms ask her which."""
+    """Make alice an owner of two organisations, so that forms ask her which."""
     from app.accounts.services import organisation_create
 
     membership_create(organisation=organisation_create(slug="second"), user=alice.user, role=Role.OWNER)

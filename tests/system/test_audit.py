@@ -171,7 +171,7 @@ def pages(route: str) -> list[Any]:
 
 
 def form_of(html: str) -> dict[str, Any]:
-    """The values that a browser would send back."""
+    """Return the values that a browser would send."""
     values: dict[str, Any] = {}
     for field in LexborHTMLParser(html).css("form input, form select, form textarea"):
         name, kind = field.attributes.get("name"), field.attributes.get("type")
@@ -189,7 +189,7 @@ def form_of(html: str) -> dict[str, Any]:
 
 
 def sent(client: Client, page: str, values: dict[str, Any]) -> list[AuditEntry]:
-    """The entries that sending a page's form leaves."""
+    """Send a page's form and return the entries that it leaves."""
     form = form_of(client.get(page).content.decode())
     before = traces()
     response = client.post(page, {**form, **values})

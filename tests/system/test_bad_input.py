@@ -1,4 +1,4 @@
-"""No request, however odd, makes the API fail: bad values by hand, in every position that the description names."""
+"""No odd request makes the API fail: bad values in every position that the description names."""
 
 import json
 from collections.abc import Iterator
@@ -76,7 +76,7 @@ def as_json(value: Any) -> bytes:
 
 
 def requests(route: Route, tenant: Tenant) -> Iterator[tuple[str, RequestSpec]]:
-    """Every bad request of one route, with its description."""
+    """Yield every bad request of a route, with its description."""
     good = request_for(route, tenant)
     for name, data, content_type in BAD_BODIES:
         yield f"with {name} as its body", RequestSpec(good.path, data, content_type, ())

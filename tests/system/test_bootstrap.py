@@ -1,4 +1,4 @@
-"""What anybody may read without signing in: exactly these fields, and no secret of the deployment."""
+"""What is readable without signing in: exactly these fields, and no secret of the deployment."""
 
 import json
 import re
@@ -69,7 +69,7 @@ def _paths(value: Any, before: str = "") -> Iterator[str]:
 
 @pytest.fixture
 def canaries() -> Iterator[set[str]]:
-    """Every secret setting holds a canary, or is known by its value."""
+    """Put a canary into every secret setting; return the canaries and the values of the others."""
     names = {name for name in dir(settings) if name.isupper() and SECRET.search(name)}
     texts = {name for name in names if isinstance(getattr(settings, name), str)} - IN_USE
     texts = {name for name in texts if not re.search(r"HASHER|COOKIE|HEADER|RESET_TIMEOUT", name)}
@@ -96,9 +96,9 @@ def responses() -> Iterator[tuple[str, HttpResponse]]:
 def test_no_secret_is_in_any_open_answer(canaries: set[str]) -> None:
     asked = 0
     for name, response in responses():
-        told = f"{'' if response.streaming else response.content.decode()} {response.headers} {response.cookies}"
+        text = f"{'' if response.streaming else response.content.decode()} {response.headers} {response.cookies}"
         asked += 1
-        assert [canary for canary in canaries if canary in told] == [], name
+        assert [canary for canary in canaries if canary in text] == [], name
         assert response.status_code != 500, name
     assert asked > 20
 
@@ -117,8 +117,8 @@ def test_an_error_tells_these_fields_and_no_others() -> None:
     for path, status in (("/api/v1/me", 401), ("/api/v1/nothing", 404), ("/api/v1/openapi.json", 401)):
         response = Client().get(path)
         assert response.status_code == status
-        told = {"error", "error.code", "error.message", "error.details", "error.details.hint", "error.request_id"}
-        assert fields_of(response) == told, path
+        text = {"error", "error.code", "error.message", "error.details", "error.details.hint", "error.request_id"}
+        assert fields_of(response) == text, path
 
 
 def test_engines_say_only_whether_they_work() -> None:

@@ -1,4 +1,4 @@
-"""The pages say what the code does: every setting, every error code, and no name that does not exist."""
+"""The pages name every setting and error code, and nothing that does not exist."""
 
 import re
 

@@ -33,7 +33,7 @@ def leaks(callers: Callers, response: HttpResponse) -> list[str]:
 
 
 def tries(route: AdminRoute, tenant: Tenant) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Method, address and values, with ids of the tenant in path, query and body."""
+    """Yield method, address and values, with ids of the tenant in path, query and body."""
     place = route.address(tenant)
     yield "get", place, {}
     if route.model is not None and not route.names_row:
@@ -152,10 +152,10 @@ def test_a_foreign_row_is_answered_as_one_that_never_was(callers: Callers) -> No
             for identity in (str(row.pk), str(twin.pk)):
                 response = getattr(client, method)(place.replace(str(row.pk), identity))
                 session = client.session
-                told = f"{response.content.decode()} {response.headers.get('Location')} {session.pop('_messages', '')}"
+                text = f"{response.content.decode()} {response.headers.get('Location')} {session.pop('_messages', '')}"
                 session.save()
-                told = re.sub(r'nonce="[^"]*"|name="csrfmiddlewaretoken" value="\w+"', "", told).replace(identity, "")
-                seen.append((response.status_code, told))
+                text = re.sub(r'nonce="[^"]*"|name="csrfmiddlewaretoken" value="\w+"', "", text).replace(identity, "")
+                seen.append((response.status_code, text))
             if seen[0] != seen[1]:
                 differing.append(f"{method} {route.pattern}: {seen}")
     assert differing == []
@@ -174,9 +174,9 @@ def test_choosers_offer_nothing_foreign(callers: Callers) -> None:
                 }
                 for term in (callers.tenant.word, "alice", "acme", ""):
                     response = client.get(reverse("admin:autocomplete"), {**chooser, "term": term})
-                    told = response.content.decode()
+                    text = response.content.decode()
                     asked += response.status_code == 200
-                    assert not any(word in told for word in (*callers.words, "alice", "Acme")), (model, field.name)
+                    assert not any(word in text for word in (*callers.words, "alice", "Acme")), (model, field.name)
     assert asked
 
 

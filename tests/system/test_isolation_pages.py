@@ -29,7 +29,7 @@ WRITTEN = {"email": "somebody@example.org", "name": "somebody", "current": "not 
 
 
 def pages(patterns: Any = None, before: str = "") -> dict[str, Any]:
-    """Address → view of the URL conf outside the API and Django admin, which have tests of their own."""
+    """Return address → view of the URL conf outside the API and Django admin, which have tests of their own."""
     found = {}
     for each in get_resolver().url_patterns if patterns is None else patterns:
         route = before + str(each.pattern)
@@ -73,7 +73,7 @@ def page_address(route: str, tenant: Tenant) -> str:
 
 
 def named(route: str) -> bool:
-    """Whether the address names a row."""
+    """Return whether the address names a row."""
     return "<" in route
 
 

@@ -1,4 +1,4 @@
-"""No request sets a column that its schema does not name: neither one of its table nor one of any other."""
+"""No request sets a column that its schema does not name, of its table or of another one."""
 
 import json
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ def tenant(alice: Person) -> Tenant:
 
 
 def held(text: str) -> Iterator[str]:
-    """Tables with a row that holds a text."""
+    """Yield the tables with a row that holds a text."""
     with connection.cursor() as cursor:
         for model in (*owned_models(), User):
             cursor.execute(f"SELECT count(*) FROM {model._meta.db_table} t WHERE t::text LIKE %s", [f"%{text}%"])

@@ -44,7 +44,9 @@ EXAMPLES = {
             "docs/sources.md": "push",
         },
     ),
-    "a new provider": Example({"<kind>": "openai"}, {"app/llm/providers/__init__.py": "openai"}),
+    "a new provider": Example(
+        {"<kind>": "openai"}, {"app/llm/providers/__init__.py": "openai", "app/llm/choices.py": "openai"}
+    ),
     "a new kind of job": Example(
         {"<app>": "library", "<kind>": "reconcile"}, {"tests/system/test_jobs_killed.py": "reconcile"}
     ),

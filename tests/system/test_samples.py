@@ -1,4 +1,4 @@
-"""The sample library: built files equal their sources, and each question's answer is really there."""
+"""The sample library: built files equal their sources, and hold the answer of each question."""
 
 import csv
 import json
@@ -21,7 +21,7 @@ ANSWERABLE = [question for question in QUESTIONS if question["document"]]
 
 @cache
 def sample_text(name: str) -> str:
-    """The words of a sample in reading order, white space as single spaces, read without Refdesk's own parsers."""
+    """Return the words of a sample in reading order with single spaces, read without Refdesk's own parsers."""
     path = SAMPLES / name
     match path.suffix:
         case ".pdf":

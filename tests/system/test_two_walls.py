@@ -76,7 +76,7 @@ def texts_of(word: str) -> list[str]:
 
 
 class Towns:
-    """The organisations by their number, with a key of each."""
+    """The organisations by number, with a key of each."""
 
     def __init__(self) -> None:
         self.ids: list[UUID] = []
@@ -159,7 +159,7 @@ CONDITION = re.compile(r"\b\w+\.organisation_id = %\(organisation\)s")
 
 @contextmanager
 def rows_unfiltered(patch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Neither the ORM nor the SQL of the search asks for an organisation."""
+    """Take the organisation out of the filters of the ORM and of the SQL of the search."""
     plain = QuerySet._filter_or_exclude  # type: ignore[attr-defined]
     assert len(CONDITION.findall(search.PASSAGES_SQL)) == 2
 
@@ -176,7 +176,7 @@ def rows_unfiltered(patch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 async def words_found(towns: Towns, number: int, question: str) -> tuple[int, set[str]]:
-    """How many passages of its own an organisation finds, and the words of others in them."""
+    """Return how many of its own passages an organisation finds, and the words of others in them."""
     result = await passages_search(organisation=towns.ids[number], query=question, limit=8)
     text = " ".join(f"{hit.text} {hit.document_name}" for hit in result.hits)
     found = set(re.findall(r"zq\d{3}finch", text))
@@ -185,7 +185,7 @@ async def words_found(towns: Towns, number: int, question: str) -> tuple[int, se
 
 
 async def search_at_random(towns: Towns, times: int, seed: int, everything: bool = False) -> tuple[int, list[str]]:
-    """Passages of their own that random searches found in all, and what they found of others."""
+    """Search at random; return the number of own passages found, and a sentence for each foreign one."""
     chance = random.Random(seed)
     asked = iter([(chance.randrange(ORGANISATIONS), chance.choice(QUESTIONS)) for _ in range(times)])
     own, foreign = 0, []

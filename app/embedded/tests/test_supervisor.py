@@ -34,7 +34,7 @@ def running(box: BoxProcess) -> BoxProcess:
 
 
 def test_a_first_start_says_its_address_and_serves_there(running: BoxProcess) -> None:
-    assert f"ready at http://localhost:{running.port}" in running.said()
+    assert f"ready at http://localhost:{running.port}" in running.printed()
     assert running.answers()
     assert (running.folder / "version").read_text().strip() == project_version()
 
@@ -73,7 +73,7 @@ def test_a_process_that_dies_is_restarted_and_the_log_says_so(running: BoxProces
     before = running.pid(name)
     os.kill(before, signal.SIGKILL)
     line = f"{name} died (signal 9), restarted"
-    wait_until(lambda: line in running.said() and running.pids().get(name, before) != before)
+    wait_until(lambda: line in running.printed() and running.pids().get(name, before) != before)
     assert line in (running.folder / "logs" / "refdesk.log").read_text()
     wait_until(running.answers)
     wait_until(running.database_answers)
@@ -114,7 +114,7 @@ def test_a_process_that_outlived_a_killed_supervisor_is_stopped_by_the_next_star
     time.sleep(0.3)
     assert start_time(web) is not None
     box.start()
-    assert "web was still running from an earlier start and was stopped" in box.said()
+    assert "web was still running from an earlier start and was stopped" in box.printed()
     assert start_time(web) is None
     assert box.answers()
 
@@ -147,14 +147,14 @@ def test_a_web_process_that_hangs_is_ended_at_the_second_ctrl_c(box: BoxProcess)
     pids = box.pids()
     began = time.monotonic()
     box.process.send_signal(signal.SIGINT)
-    wait_until(lambda: "Stopping" in box.said())
+    wait_until(lambda: "Stopping" in box.printed())
     time.sleep(0.3)
     assert start_time(pids["web"]) is not None
     box.process.send_signal(signal.SIGINT)
     box.process.wait(60)
     assert time.monotonic() - began < 20  # less than the first signal's patience
     assert all_gone(pids)
-    assert "web did not stop when asked and was ended" in box.said()
+    assert "web did not stop when asked and was ended" in box.printed()
 
 
 def test_a_program_that_keeps_dying_stops_the_start_with_the_end_of_its_log(box: BoxProcess) -> None:
@@ -271,7 +271,7 @@ def test_a_command_in_another_shell_works_with_what_the_start_was_given(
 def test_the_address_said_is_the_one_that_people_can_open(box: BoxProcess, host: str, url: str, address: str) -> None:
     box.stop()
     box.start(REFDESK_HOST=host, REFDESK_URL=url)
-    assert f"ready at {address.format(port=box.port)} " in box.said()
+    assert f"ready at {address.format(port=box.port)} " in box.printed()
     assert box.record("environment")["REFDESK_URL"] == address.format(port=box.port)
     box.stop()
 

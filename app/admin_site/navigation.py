@@ -17,7 +17,6 @@ GROUPS: tuple[Group, ...] = (
         (
             ("Documents", "library_document", "description"),
             ("Sources", "library_source", "folder"),
-            ("Runs of sources", "library_run", "sync"),
         ),
     ),
     (

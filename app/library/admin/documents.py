@@ -65,7 +65,8 @@ class DocumentAdmin(ReadOnlyAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows: QuerySet[Any] = documents_describe(super().get_queryset(request))
+        # Django leaves out `list_select_related` where the rows name related ones already.
+        rows: QuerySet[Any] = documents_describe(super().get_queryset(request)).select_related("organisation", "source")
         return rows
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:

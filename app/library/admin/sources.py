@@ -29,7 +29,6 @@ class SourceAdmin(ScopedAdmin):
     # Named here: rows that are counted by group lose the order of the model.
     ordering = ("name", "pk")
     search_fields = ("name",)
-    fields = ("organisation", "name", "kind", *CHOSEN)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         newest = Run.objects.filter(source=OuterRef("pk")).order_by("-created").values("state")[:1]
@@ -38,8 +37,13 @@ class SourceAdmin(ScopedAdmin):
         )
         return rows
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        excluded = self.get_exclude(request, obj)
+        fields = ("organisation", "name", "kind", *CHOSEN, *(["runs_link"] if obj is not None else []))
+        return [name for name in fields if name not in excluded]
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        return [*super().get_readonly_fields(request, obj), *(["kind"] if obj is not None else [])]
+        return [*super().get_readonly_fields(request, obj), "runs_link", *(["kind"] if obj is not None else [])]
 
     @display(description="Documents", ordering="documents_shown")
     def documents_count(self, obj: Any) -> int:
@@ -52,6 +56,11 @@ class SourceAdmin(ScopedAdmin):
     @display(description="Last run", label=STATES)
     def last_run(self, obj: Any) -> str:
         return obj.run_shown or ""
+
+    @display(description="Runs")
+    def runs_link(self, obj: Source) -> str:
+        address = f"{reverse('admin:library_run_changelist')}?source__id__exact={obj.pk}"
+        return format_html('<a href="{}">Runs of this source</a>', address)
 
     def object_save(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
         organisation = self.organisation_for(request, obj)

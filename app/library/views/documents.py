@@ -52,7 +52,7 @@ def show_documents(request: HttpRequest, caller: Caller) -> HttpResponse:
     pager = Paginator(documents, ROWS_SHOWN).get_page(request.GET.get("page"))
     rows = list(pager.object_list)
     shell = shell_context(caller, section="documents")
-    shown = {
+    context = {
         "shell": shell,
         "rows": [_row(document) for document in rows],
         "pager": pager,
@@ -71,7 +71,7 @@ def show_documents(request: HttpRequest, caller: Caller) -> HttpResponse:
             "documents": [document_payload(document) for document in rows],
         },
     }
-    return render(request, "library/documents.html", shown)
+    return render(request, "library/documents.html", context)
 
 
 @never_cache
@@ -79,20 +79,20 @@ def show_documents(request: HttpRequest, caller: Caller) -> HttpResponse:
 @page(Role.VIEWER)
 def show_document(request: HttpRequest, caller: Caller, document_id: UUID) -> HttpResponse:
     document = document_get(organisation=caller.organisation_id, document=document_id)
-    shown = {
+    context = {
         "shell": shell_context(caller, section="documents"),
         "document": _row(document),
         "steps": [(step.value, words) for step, words in STEPS.items()],
         "passages": _passages(caller, document, request.GET.get("page")),
         "page": {"document": document_payload(document), "words": _words()},
     }
-    return render(request, "library/document.html", shown)
+    return render(request, "library/document.html", context)
 
 
 def _filters(**values: Any) -> str:
     """Return the filters for the address of another page of the list, with an `&` at their end."""
-    given = {name: value for name, value in values.items() if value}
-    return f"{urlencode(given)}&" if given else ""
+    filters = {name: value for name, value in values.items() if value}
+    return f"{urlencode(filters)}&" if filters else ""
 
 
 def _words() -> dict[str, dict[str, str]]:

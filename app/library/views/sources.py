@@ -21,6 +21,7 @@ from app.library.selectors.sources import (
     run_payload,
     source_get,
     source_list,
+    source_payload,
     sources_payload,
 )
 from app.library.services.runs import run_start
@@ -88,6 +89,7 @@ def show_source(request: HttpRequest, caller: Caller, source_id: UUID) -> HttpRe
     context = {
         "shell": shell_context(caller, section="sources"),
         "source": source,
+        "documents": source_payload(source)["documents"],
         "kind": SourceKind(source.kind),
         "discovers": connector_class(source.kind).discovers,
         "read": _schedule_label(source),

@@ -61,7 +61,9 @@ class Run(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="+")
     source = models.ForeignKey(Source, models.CASCADE, related_name="runs")
-    job = models.UUIDField(null=True, blank=True, editable=False)  # jobs are tidied away, runs stay longer
+    job = models.UUIDField(
+        null=True, blank=True, editable=False, db_index=True
+    )  # jobs are tidied away, runs stay longer
     state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.QUEUED)
     cursor = models.JSONField(null=True, blank=True, editable=False)  # everything before it has been dealt with
     # Of its items: seen is all of them.

@@ -160,7 +160,6 @@ def source_delete(*, organisation: UUID, source: Source) -> int:
     run = Run.objects.select_related("source").filter(source=source, state__in=OPEN_RUNS).first()
     if run is not None:
         run_cancel(run=run)
-    schedule_clear(name=source.schedule_name, organisation=organisation)
     documents = list(Document.objects.filter(organisation=organisation, source=source).values_list("id", flat=True))
     for document in documents:
         document_delete(organisation=organisation, document=document)
@@ -169,6 +168,7 @@ def source_delete(*, organisation: UUID, source: Source) -> int:
         locked = Source.objects.select_for_update().get(pk=source.pk)
         if Document.objects.filter(source=locked).exists():
             raise Conflict(message="A document was added meanwhile. Try again.")
+        schedule_clear(name=source.schedule_name, organisation=organisation)
         locked.delete()
         if locked.credential_id is not None:
             secret_delete(organisation=organisation, secret=locked.credential_id)

@@ -260,7 +260,7 @@ def read(name: str, environ: Mapping[str, str] = os.environ) -> Any:
 
 
 def is_given(name: str) -> bool:
-    """Whether somebody set it, so that a default does not speak for them."""
+    """Return whether somebody set it, so that a default does not speak for them."""
     return bool(os.environ.get(name) or os.environ.get(f"{name}_FILE"))
 
 
@@ -270,7 +270,7 @@ def inherited() -> dict[str, str]:
 
 
 def given_deployment() -> dict[str, str]:
-    """What somebody set of the names that concern more than the first start; files by their whole path."""
+    """Return the settings that were given and concern more than the first start; files by their whole path."""
     found = {}
     for name in NAMES:
         if name in FIRST_START:

@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a code means: HTTP status, default message, what to do, and whether trying again can help."""
+    """The meaning of an error code: HTTP status, default message, what to do, and whether trying again can help."""
 
     status: int
     message: str

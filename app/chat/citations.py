@@ -84,11 +84,11 @@ class CitationResolver:
         self._out: list[Piece] = []
 
     def feed(self, delta: str) -> list[Piece]:
-        """What is certain now: text and citations, in order."""
+        """Return the text and citations that are certain now, in order."""
         return self._take(self._held + delta, last=False)
 
     def finish(self) -> list[Piece]:
-        """What was held back, as what it turned out to be."""
+        """Return the text that was held back, as what it turned out to be."""
         return self._take(self._held, last=True)
 
     def _take(self, buffer: str, *, last: bool) -> list[Piece]:
@@ -227,7 +227,7 @@ class CitationResolver:
         return at + 1
 
     def _in_address(self) -> bool:
-        """Whether the bracket stands in an address's query, such as https://example.com/?a[1]=2."""
+        """Return whether the bracket stands in an address's query, such as https://example.com/?a[1]=2."""
         if self._spaces:
             return False
         word = self.text[-_LOOK_BACK:].rsplit(None, 1)[-1:]
@@ -260,7 +260,7 @@ def _numbers(listed: str) -> list[int]:
 
 
 def has_words(text: str) -> bool:
-    """Whether there is anything in it but markers and punctuation."""
+    """Return whether there is anything in it but markers and punctuation."""
     return any(map(str.isalnum, _ANY_MARKER.sub("", text)))
 
 

@@ -44,7 +44,7 @@ def question_check(text: str) -> str:
 
 
 def question_points_back(text: str) -> bool:
-    """Whether the question seems to need the one before it."""
+    """Return whether the question seems to need the one before it."""
     if _NO_SPACES.search(text):
         return len(text) <= 8
     words = len(_WORD.findall(text))
@@ -52,7 +52,7 @@ def question_points_back(text: str) -> bool:
 
 
 def query_make(*, question: str, earlier: Sequence[str]) -> str:
-    """What is searched for. earlier: the conversation's questions, newest first.
+    """Return the text to search for. earlier: the conversation's questions, newest first.
 
     Goes back until a question that stands alone, over at most CARRIED of them.
     """

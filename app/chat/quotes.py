@@ -142,13 +142,13 @@ def _alike(claim: str, passage: str, spans: list[Span]) -> list[Span]:
 
 
 def _gain(part: _Part, weight: dict[int, float], covered: frozenset[int]) -> float:
-    """What it adds; of two that add the same, the shorter."""
+    """Return the weight that a part adds; of two that add the same, the shorter is worth more."""
     shared = sum(weight[term] for term in part.terms & weight.keys() - covered)
     return shared - 0.001 * len(part.terms)
 
 
 def _tells(part: _Part, said: _Part, parts: list[_Part]) -> bool:
-    """Whether it alone holds a number or a code of the claim: that is told across languages too."""
+    """Return whether it alone holds a number or a code of the claim: that is told across languages too."""
     own = part.numbers & said.numbers
     return any(sum(number in other.numbers for other in parts) == 1 for number in own)
 

@@ -43,7 +43,7 @@ def may_cancel(job: Job) -> bool:
 
 @admin.register(Job)
 class JobAdmin(ReadOnlyAdmin):
-    """What runs, what waits, why and since when. An operator also sees the box's own jobs."""
+    """Jobs that run or wait, why and since when. An operator also sees the box's own jobs."""
 
     when_empty = "Jobs are work in the background: documents that are read, exports, mails. They begin by themselves."
     may_change = True  # by the buttons only: every field is fixed

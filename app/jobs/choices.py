@@ -13,7 +13,7 @@ OPEN = (JobState.QUEUED, JobState.RUNNING)
 
 
 class Lane(models.TextChoices):
-    """What a kind mostly uses. Each lane has a queue of its own at the broker."""
+    """The resource that a kind mostly uses. Each lane has a queue of its own at the broker."""
 
     INTERACTIVE = "interactive", "Interactive"  # a person waits for it; takes seconds at most
     CPU = "cpu", "Processor"  # reads and embeds

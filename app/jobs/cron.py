@@ -42,7 +42,7 @@ class Cron:
 
 
 def cron_parse(text: str) -> Cron:
-    """Raises Invalid, with the field that cannot be used."""
+    """Parse a cron expression. Raises Invalid, with the field that cannot be used."""
     fields = text.lower().split()
     if len(fields) != len(_FIELDS):
         raise Invalid(message="A cron expression has five fields: minute, hour, day, month, day of the week.")

@@ -83,7 +83,7 @@ UPDATE jobs_job SET sent = now() WHERE id IN (SELECT id FROM locked) RETURNING i
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What the broker carries for a job."""
+    """A message of the broker about a job."""
 
     job: UUID
     kind: str

@@ -1,4 +1,4 @@
-"""What an app derives its kinds of job from (the recipe: CONTRIBUTING.md, "a new kind of job")."""
+"""The base class of kinds of job (the recipe: CONTRIBUTING.md, "a new kind of job")."""
 
 from app.jobs.active_job import ActiveJob
 from app.jobs.registry import Progress as Progress

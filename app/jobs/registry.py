@@ -29,7 +29,7 @@ class Timetable:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a running job has come."""
+    """The progress of a running job."""
 
     job: UUID
     organisation: UUID | None
@@ -39,7 +39,7 @@ class Progress:
 
 
 class RegisteredKind:
-    """What the engine knows of a kind of job: its settings, and what hears of its jobs (JobKind in app/jobs/kinds.py).
+    """A kind of job as the engine sees it: its settings, and the hooks for its jobs (JobKind in app/jobs/kinds.py).
 
     Attributes:
         kind: the wire name, which never changes.
@@ -91,7 +91,7 @@ class RegisteredKind:
 
     @property
     def window(self) -> int:
-        """How many jobs of the kind are in flight for each worker: running, or about to."""
+        """Return how many jobs of the kind are in flight for each worker: running, or about to."""
         return self.at_once * (1 + AHEAD[self.lane])
 
     def percent(self, step: str, share: float) -> int:
@@ -101,7 +101,7 @@ class RegisteredKind:
         return int(begins + min(1.0, share) * (ends - begins))
 
     def overrides(self, hook: str) -> bool:
-        """Whether the kind has a hook of its own; a round trip is spared where it has none."""
+        """Return whether the kind has a hook of its own; a round trip is spared where it has none."""
         return getattr(type(self), hook) is not getattr(RegisteredKind, hook)
 
 

@@ -1,4 +1,4 @@
-"""What runs in a worker process: threads of each kind of job, the dispatcher, the leases, and the schedule.
+"""The threads of a worker process: those of each kind of job, the dispatcher, the leases, and the schedule.
 
 Each kind has threads of its own, so that a long job of one never makes another wait.
 """

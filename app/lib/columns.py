@@ -34,7 +34,7 @@ class Use(Flag):
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """What a column says of itself beyond its field.
+    """Facts of a column beyond its field.
 
     api_type: instead of the type that follows from the field. null_if_empty: the API says null for an empty text.
     bounds: the least and the greatest integer.
@@ -57,7 +57,7 @@ class Column:
 
     @property
     def is_reference(self) -> bool:
-        """Whether it holds the id of another row."""
+        """Return whether it holds the id of another row."""
         return self.name != self.attname
 
 

@@ -65,7 +65,7 @@ NUMBER = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)\Z")
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """What operators allow besides public addresses: hosts, hosts at one port, networks."""
+    """Addresses that operators allow besides public ones: hosts, hosts at one port, networks."""
 
     hosts: frozenset[str]
     ports: frozenset[tuple[str, int]]

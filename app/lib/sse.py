@@ -68,7 +68,7 @@ def frame(number: int, event: Event) -> bytes:
 
 
 class _Outbox:
-    """What waits to be sent, and the sleeping sender."""
+    """The events that wait to be sent, and the sleeping sender."""
 
     def __init__(self) -> None:
         self.frames: list[bytes] = []

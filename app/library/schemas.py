@@ -42,7 +42,7 @@ class SourceIn(Schema):
 
 
 class SourcePatch(Schema):
-    """What is left out stays. Of settings, those that are sent take the place of all."""
+    """Changes of a source. Fields that are left out stay; settings that are sent replace all settings."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -18,7 +18,7 @@ router = Router(tags=["endpoints"])
 
 
 def _own(request: ApiRequest, endpoint_id: UUID) -> ModelEndpoint:
-    """Raises NotFound, and NotAllowed for the deployment's."""
+    """Return an endpoint of the caller's organisation. Raises NotFound, and NotAllowed for the deployment's."""
     row = endpoint_get(organisation=request.caller.organisation_id, endpoint=endpoint_id)
     if row.organisation_id is None:
         raise NotAllowed(message="This model server belongs to whoever runs this Refdesk.")

@@ -2,7 +2,7 @@ from django.db import models
 
 
 class EndpointKind(models.TextChoices):
-    """Who serves the models. A kind without a provider of its own (app/llm/providers) is asked as OpenAI is."""
+    """Kinds of model servers. A kind without a provider of its own (app/llm/providers) is asked as OpenAI is."""
 
     OPENAI = "openai", "OpenAI"
     AZURE = "azure", "Azure OpenAI"
@@ -19,7 +19,7 @@ class EndpointKind(models.TextChoices):
 
 
 class Ability(models.TextChoices):
-    """What a model can do besides writing text."""
+    """Abilities of a model besides writing text."""
 
     TOOLS = "tools", "Calls tools"
     VISION = "vision", "Reads images"

@@ -51,7 +51,7 @@ class ExchangeFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RequestPolicy:
-    """How requests are made: `timeout_s` is for one attempt in a thread, for all of them in an event loop."""
+    """Attempts and times of requests: `timeout_s` is for one attempt in a thread, for all of them in an event loop."""
 
     attempts: int
     timeout_s: float

@@ -40,7 +40,7 @@ def _line(model: dict[str, Any]) -> str:
 
 
 def _read(line: str) -> dict[str, Any]:
-    """Raises ValidationError."""
+    """Read a line of the form as a model. Raises ValidationError."""
     cells = [cell.strip() for cell in line.split("|")]
     values: dict[str, Any] = {name: cell for name, cell in zip(FIELDS, cells, strict=False) if cell}
     values["abilities"] = values.get("abilities", "").split()

@@ -53,7 +53,7 @@ class EndpointIn(Schema):
 
 
 class EndpointPatch(Schema):
-    """What is left out stays. `api_key` null removes the key; another host wants the key again."""
+    """Changes of an endpoint. Fields left out stay. `api_key` null removes it; another host wants it again."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -19,7 +19,7 @@ def endpoint_list(*, organisation: UUID) -> QuerySet[ModelEndpoint]:
 
 
 def endpoint_get(*, organisation: UUID, endpoint: UUID) -> ModelEndpoint:
-    """Raises NotFound."""
+    """Return an endpoint. Raises NotFound."""
     row = endpoint_list(organisation=organisation).filter(pk=endpoint).first()
     if row is None:
         raise NotFound(message="There is no such model server.")

@@ -193,7 +193,7 @@ def _key_set(row: ModelEndpoint, api_key: str | None) -> None:
 
 
 def _save(row: ModelEndpoint) -> None:
-    """Raises Conflict."""
+    """Save an endpoint. Raises Conflict."""
     mine = ModelEndpoint.objects.filter(organisation=row.organisation_id).exclude(pk=row.pk)
     if mine.filter(name=row.name).exists():
         raise Conflict(message=f"There is a model server {row.name!r} already.")

@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What came back. `learnt`: what the server has shown of itself, empty when it showed nothing."""
+    """The result of a trial. `learnt`: what the server has shown of itself, empty when it showed nothing."""
 
     took_s: float
     model: str | None = None

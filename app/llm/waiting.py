@@ -1,4 +1,4 @@
-"""How many waits for other servers an organisation may have at once: each holds a thread, some a connection too."""
+"""Limits the waits for other servers that an organisation has at once: each holds a thread, some a connection too."""
 
 import threading
 from collections import Counter

@@ -138,7 +138,7 @@ class ExportAdmin(RequestAdmin):
 
 @admin.register(Erasure)
 class ErasureAdmin(RequestAdmin):
-    """What was erased, with its receipt. The rows that an erasure was about are gone, so it shows ids."""
+    """Erasures with their receipts. The rows that an erasure was about are gone, so it shows ids."""
 
     when_empty = "An erasure removes a person or an organisation from every store, with a receipt of counts."
     add_words = "Erase for good"

@@ -27,7 +27,7 @@ def _export(request: ApiRequest, export: UUID) -> Export:
 
 @router.post("/exports", auth=ADMIN, response={202: ExportOut})
 def create_export(request: ApiRequest, export: ExportIn) -> Any:
-    """Of the organisation, or of what it holds of a person. Conversations are in it when an owner asks."""
+    """Make an export of the organisation, or of a person in it. Conversations are in it when an owner asks."""
     caller = request.caller
     made = export_create(
         organisation=caller.organisation_id, role=caller.role, person=export.person, requested_by=caller.user_id

@@ -2,7 +2,7 @@ from django.db import models
 
 
 class RequestState(models.TextChoices):
-    """Of an export or an erasure, as its job copies it here."""
+    """State of an export or an erasure, as its job copies it."""
 
     QUEUED = "queued", "Queued"
     RUNNING = "running", "Running"

@@ -56,7 +56,7 @@ class Export(PrivacyRequest):
 
 
 class Erasure(PrivacyRequest):
-    """What was asked to be erased, and the receipt. It outlives what it erased, so it refers to nothing.
+    """A request to erase, and its receipt. It outlives what it erased, so it refers to nothing.
 
     `targets` holds what the work needs (an e-mail address, sums from before it began) and is emptied at its end.
     """
@@ -92,7 +92,7 @@ class Erasure(PrivacyRequest):
 
 
 class RetentionRun(models.Model):
-    """What one night removed from an organisation because it was too old; `organisation` None: from the box itself."""
+    """Counts of what one night removed because it was too old; `organisation` None: from the box itself."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     organisation = models.ForeignKey(Organisation, models.CASCADE, null=True, blank=True, related_name="+")

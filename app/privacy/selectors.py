@@ -23,7 +23,7 @@ class PersonHere:
 
 
 def person_here(*, organisation: UUID, person: str) -> PersonHere:
-    """Who has this e-mail address or id, if the organisation holds anything of them.
+    """Return the person with this e-mail address or id, if the organisation holds anything of them.
 
     Raises:
         NotFound: it does not, whether there is such an account elsewhere or not.
@@ -63,7 +63,7 @@ def export_list(*, organisation: UUID, role: Role, user: UUID | None = None) -> 
 
 
 def export_get(*, organisation: UUID, export: UUID, role: Role, user: UUID | None = None) -> Export:
-    """Raises NotFound."""
+    """Return an export that the caller may see. Raises NotFound."""
     found = export_list(organisation=organisation, role=role, user=user).filter(pk=export).first()
     if found is None:
         raise NotFound
@@ -75,7 +75,7 @@ def erasure_list(*, organisation: UUID) -> QuerySet[Erasure]:
 
 
 def erasure_get(*, organisation: UUID, erasure: UUID) -> Erasure:
-    """Raises NotFound."""
+    """Return an erasure. Raises NotFound."""
     found = erasure_list(organisation=organisation).filter(pk=erasure).first()
     if found is None:
         raise NotFound

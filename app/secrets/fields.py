@@ -12,7 +12,7 @@ from app.secrets.services import LONGEST
 
 
 class Change(Enum):
-    """What the form asks for when it holds no new value."""
+    """Return the text of the form when it holds no new value."""
 
     KEEP = "keep"
     REMOVE = "remove"

@@ -1,4 +1,4 @@
-"""How a credential stands in a schema of the API: it is taken, and never given back."""
+"""Credentials in schemas of the API: taken, and never given back."""
 
 from typing import Annotated
 

@@ -10,7 +10,7 @@ from app.secrets.models import Secret
 
 @dataclass(frozen=True, slots=True)
 class SecretSummary:
-    """What may be shown of a credential."""
+    """A credential as it may be shown."""
 
     id: UUID
     purpose: str
@@ -26,7 +26,7 @@ def secret_list(*, organisation: UUID) -> list[SecretSummary]:
 
 @dataclass(frozen=True, slots=True)
 class KeyUsage:
-    """How many credentials of the whole box have the newest key, an older one, or one that is not there."""
+    """Count the credentials of the whole box that have the newest key, an older one, or one that is not there."""
 
     newest: int
     older: int

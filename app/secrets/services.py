@@ -85,7 +85,7 @@ def secret_delete(*, organisation: UUID | None, secret: UUID) -> None:
 
 @dataclass
 class Rotation:
-    """What a rotation did: credentials that it encrypted anew, that had the newest key, and that no key opens."""
+    """Counts of a rotation: credentials encrypted anew, those with the newest key, and those that no key opens."""
 
     renewed: int = 0
     current: int = 0

@@ -1,4 +1,4 @@
-"""What every mail has in common as a job: its words are written when it is sent, and are stored nowhere."""
+"""The base of jobs that send a mail: its words are written when it is sent, and are stored nowhere."""
 
 from datetime import timedelta
 from typing import Any

@@ -110,7 +110,7 @@ class TurnContext:
 
     @property
     def answerable(self) -> bool:
-        """Whether the passages seem to hold an answer. Costs up to a millisecond: for turns that no model judges."""
+        """Return whether the passages seem to hold an answer. Costs up to 1 ms: for turns that no model judges."""
         texts = texts_with_headings(self.passages)
         if not texts:
             return False
@@ -119,7 +119,7 @@ class TurnContext:
 
     @property
     def out_of_domain(self) -> bool:
-        """Whether the passages are on another subject: no model need read them. Nearly free where they are not."""
+        """Return whether the passages are on another subject: no model need read them. Nearly free else."""
         texts = texts_with_headings(self.passages)
         return self.found.out_of_domain(texts) and not codes_stand_in(self.found.question, texts[:3])
 

@@ -101,7 +101,7 @@ class Form:
 
     @property
     def ended(self) -> bool:
-        """Whether the parser has stopped, which before the last byte means an error."""
+        """Return whether the parser has stopped, which before the last byte means an error."""
         return self._pipe.left
 
     async def feed(self, data: bytes) -> None:

@@ -88,7 +88,7 @@ class Storage(Protocol):
         """
 
     def check(self) -> None:
-        """Raises RefdeskError: storage_unavailable."""
+        """Check that files can be stored. Raises RefdeskError: storage_unavailable."""
 
 
 def object_key(organisation: UUID, sha256: str) -> str:

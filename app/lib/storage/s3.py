@@ -69,7 +69,7 @@ class _Reader(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        """Raises Upstream: storage_unavailable; ObjectMissing."""
+        """Read the next bytes. Raises Upstream: storage_unavailable; ObjectMissing."""
         wanted = min(len(buffer), self._size - self._at)
         if wanted <= 0:
             return 0
@@ -146,7 +146,7 @@ class S3Storage:
         self.client = self.bucket.client
 
     def name(self, key: str) -> str:
-        """Raises ObjectMissing."""
+        """Return the name of an object in the bucket. Raises ObjectMissing."""
         if not KEY.fullmatch(key):
             raise ObjectMissing(key)
         return f"{self.prefix}/{key}"
@@ -179,7 +179,7 @@ class S3Storage:
             yield file.to_disk()
 
     def _size(self, key: str) -> int:
-        """Raises ObjectMissing, Upstream."""
+        """Return the size of an object. Raises ObjectMissing, Upstream."""
         name = self.name(key)
         try:
             return self.client.stat_object(self.bucket.name, name).size or 0
@@ -193,7 +193,7 @@ class S3Storage:
             raise translated(error, key) from error
 
     def has(self, key: str, size: int) -> bool:
-        """Whether it is there with this size; without a bucket nothing is. Raises Upstream."""
+        """Return whether it is there with this size; without a bucket nothing is. Raises Upstream."""
         try:
             return self.client.stat_object(self.bucket.name, self.name(key)).size == size
         except (MinioException, HTTPError) as error:
@@ -282,5 +282,5 @@ class S3Storage:
         return client_make(self.place, url=self.place.public_url, region=region)
 
     def check(self) -> None:
-        """Raises Upstream: storage_unavailable."""
+        """Check that files can be stored. Raises Upstream: storage_unavailable."""
         self.bucket.check()

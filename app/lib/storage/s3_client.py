@@ -146,7 +146,7 @@ class Bucket:
             self.make()
 
     def check(self, *, make: bool = False) -> None:
-        """Raises Upstream: storage_unavailable."""
+        """Check that the bucket can be used; make: create it. Raises Upstream: storage_unavailable."""
         with named():
             there = self.client.bucket_exists(self.name)
             if make and not there:

@@ -25,7 +25,7 @@ KEEP_FREE_BYTES = 512 * 1024 * 1024
 
 @contextmanager
 def disk_full_named() -> Iterator[None]:
-    """Raises RefdeskError: disk_full, when the disk has no room."""
+    """Name a full disk: raises RefdeskError: disk_full, when the disk has no room."""
     try:
         yield
     except OSError as error:

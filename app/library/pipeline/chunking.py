@@ -75,7 +75,7 @@ class _Chunker:
             yield now
 
     def ends_before(self, now: _Passage, index: int) -> bool:
-        """Whether a passage ends because of where the next block stands, not because it is full."""
+        """Return whether a passage ends because of where the next block stands, not because it is full."""
         last, block = self.blocks[now.pieces[-1].block], self.blocks[index]
         if block.page != last.page:
             return True

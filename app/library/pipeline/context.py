@@ -64,7 +64,7 @@ class IngestContext:
         return (self.space.max_tokens or USUAL_MAX_TOKENS) - SPECIAL_TOKENS
 
     def check(self) -> None:
-        """Raises Stopped."""
+        """Check that the job may go on. Raises Stopped."""
         self.job.check()
 
 

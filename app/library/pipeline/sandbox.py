@@ -274,7 +274,7 @@ def _child_start(message: bytes, *, stays: bool) -> "_Child":
 
 
 def _is_whole(received: bytearray) -> bool:
-    """Whether an answer is a whole `J` and nothing else."""
+    """Return whether an answer is a whole `J` and nothing else."""
     return received[:1] == b"J" and len(received) == 9 + int.from_bytes(received[1:9], "little")
 
 

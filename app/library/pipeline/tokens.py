@@ -1,4 +1,4 @@
-"""How many tokens an embedding model sees in a text.
+"""Counts the tokens that an embedding model sees in a text.
 
 Counts add up over pieces parted at white space, so a text is counted once and cut anywhere between words. A piece
 (a run without white space or ASCII punctuation) is tokenized once and remembered: exact for WordPiece, where such

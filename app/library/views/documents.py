@@ -51,9 +51,9 @@ def show_documents(request: HttpRequest, caller: Caller) -> HttpResponse:
     documents = document_list(organisation=caller.organisation_id, state=state or None, source=source, q=q)
     pager = Paginator(documents, ROWS_SHOWN).get_page(request.GET.get("page"))
     rows = list(pager.object_list)
-    frame = shell_context(caller, section="documents")
+    shell = shell_context(caller, section="documents")
     context = {
-        "frame": frame,
+        "shell": shell,
         "rows": [_row(document) for document in rows],
         "pager": pager,
         "q": q,
@@ -65,7 +65,7 @@ def show_documents(request: HttpRequest, caller: Caller) -> HttpResponse:
         "filtered": bool(state or q or source),
         "page": {
             "words": _words(),
-            "canEdit": frame["can_edit"],
+            "canEdit": shell["can_edit"],
             "takesNew": not state and not q and not source and pager.number == 1,
             "source": str(source.id) if source and not connector_class(source.kind).discovers else "",
             "documents": [document_payload(document) for document in rows],
@@ -80,7 +80,7 @@ def show_documents(request: HttpRequest, caller: Caller) -> HttpResponse:
 def show_document(request: HttpRequest, caller: Caller, document_id: UUID) -> HttpResponse:
     document = document_get(organisation=caller.organisation_id, document=document_id)
     context = {
-        "frame": shell_context(caller, section="documents"),
+        "shell": shell_context(caller, section="documents"),
         "document": _row(document),
         "steps": [(step.value, words) for step, words in STEPS.items()],
         "passages": _passages(caller, document, request.GET.get("page")),

@@ -16,7 +16,7 @@ TEMPERATURE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long a stream waits, in seconds. A local model reads a full prompt at about 100 tokens a second."""
+    """Timeouts of a stream, in seconds. A local model reads a full prompt at about 100 tokens a second."""
 
     first_token_s: float = 120.0
     between_s: float = 30.0

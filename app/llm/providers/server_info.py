@@ -1,4 +1,4 @@
-"""What an OpenAI-compatible server serves: its list of models, and how each make of server tells context and slots."""
+"""Facts of an OpenAI-compatible server: its models, and context and slots as each make of server tells them."""
 
 import re
 from collections.abc import Sequence

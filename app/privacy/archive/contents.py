@@ -1,4 +1,4 @@
-"""What goes into an archive: the rows of an organisation or of a person, as app/privacy/archive/rows.py shapes them.
+"""Contents of an archive: the rows of an organisation or of a person, as app/privacy/archive/rows.py shapes them.
 
 Everything is read in one snapshot of the database and page by page, so that 1,000 documents need no more memory than
 one.
@@ -185,7 +185,7 @@ def _text(writer: ArchiveWriter, version: UUID) -> Iterator[bytes]:
 def person_pieces(
     writer: ArchiveWriter, user: User, organisation: UUID | None, *, conversations: bool
 ) -> Iterator[bytes]:
-    """What is held of a person: by one organisation, or by the whole box."""
+    """Yield what is held of a person: by one organisation, or by the whole box."""
     here: dict[str, Any] = {} if organisation is None else {"organisation": organisation}
     account = ("id", "email", "name", "created")
     whole = ("is_active", "is_operator", "last_login")

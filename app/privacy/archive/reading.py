@@ -44,7 +44,7 @@ class Part(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What a version writes beyond this is no harm."""
+    """Facts of an archive. Fields that another version writes besides are ignored."""
 
     schema_name: Literal["refdesk.export/1"] = Field(alias="schema")
     kind: Literal["organisation"]

@@ -39,7 +39,7 @@ class OrganisationRow(Row):
 
 
 class PersonRow(Row):
-    """Who is a member, or has conversations here."""
+    """A person who is a member or has conversations here."""
 
     id: Id
     email: str = Field(max_length=254)

@@ -1,4 +1,4 @@
-"""What an erasure hands back: counts of each store before and after, who asked and when, signed by the box."""
+"""Receipts of erasures: counts of each store before and after, who asked and when, signed by the box."""
 
 import hmac
 from typing import Any
@@ -55,7 +55,7 @@ def receipt_make(erasure: Erasure, *, before: dict[str, Any], after: dict[str, A
 
 
 def receipt_is_ours(receipt: dict[str, Any]) -> bool:
-    """Whether this box made the receipt and nothing in it was changed."""
+    """Return whether this box made the receipt and nothing in it was changed."""
     told = {name: value for name, value in receipt.items() if name != "signature"}
     return hmac.compare_digest(_signature(told), str(receipt.get("signature", "")))
 

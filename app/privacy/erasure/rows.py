@@ -1,4 +1,4 @@
-"""What PostgreSQL holds of an organisation, a person or a conversation: counted, and removed.
+"""Rows of an organisation, a person or a conversation in PostgreSQL: counts and removes them.
 
 A person's rows are the same queries before and after, so that a receipt counts what was really looked for.
 """
@@ -80,13 +80,13 @@ def people_only_in(organisation: UUID) -> list[User]:
 
 
 def is_elsewhere(user: User, organisation: UUID) -> bool:
-    """Whether another organisation has the person as a member, or conversations of theirs."""
+    """Return whether another organisation has the person as a member, or conversations of theirs."""
     rows = (Membership.objects.filter(user=user), Conversation.objects.filter(user=user))
     return any(each.exclude(organisation=organisation).exists() for each in rows)
 
 
 def person_described(user: User | None, email: str) -> dict[str, Any]:
-    """What is needed to find a person in the stores when their rows are gone."""
+    """The names by which a person is found in the stores when their rows are gone."""
     if user is None:
         return {"id": None, "email": email, "addresses": []}
     addresses = SignIn.objects.filter(user=user).exclude(address=None).values_list("address", flat=True)
@@ -176,7 +176,7 @@ def person_conversations_erase(person: dict[str, Any], organisation: UUID | None
 
 
 def last_owner_check(user: UUID, organisation: UUID | None) -> None:
-    """Raises RefdeskError (last_owner) when an organisation would be left without an owner."""
+    """Check that every organisation keeps an owner. Raises RefdeskError (last_owner)."""
     owned = Membership.objects.filter(user=user, role=Role.OWNER, **_here(organisation))
     ids = sorted(owned.values_list("organisation_id", flat=True))
     # Their rows are the lock, as for every change of an owner (app/accounts/services.py).

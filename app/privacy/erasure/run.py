@@ -98,7 +98,7 @@ def _left(counts: Stores) -> dict[str, int]:
 
 
 def _organisations(row: Erasure) -> list[UUID]:
-    """Whose exports may hold the person."""
+    """Return the organisations whose exports may hold the person."""
     named = row.targets.get("organisations", [])
     return [UUID(each) for each in named] if row.organisation_id is None else [row.organisation_id]
 
@@ -117,7 +117,7 @@ def _people(row: Erasure) -> list[dict[str, Any]]:
 
 
 def _counted(row: Erasure) -> dict[str, Stores]:
-    """What is there now, by store."""
+    """Count the entries that each store holds now."""
     people = _people(row) if "before" in row.targets else [*_people(row), *_described(row).get("people", [])]
     if row.kind == ErasureKind.ORGANISATION:
         stores: Stores = {"postgresql": organisation_rows_count(row.subject), **organisation_stores_count(row.subject)}

@@ -1,4 +1,4 @@
-"""What people may ask to be erased. The worker does it (app/privacy/erasure/run.py); from now on nobody gets in."""
+"""Services of erasures. The worker does it (app/privacy/erasure/run.py); from now on nobody gets in."""
 
 from typing import Any
 from uuid import UUID
@@ -188,7 +188,7 @@ def erasure_retry(*, erasure: Erasure) -> None:
 def erasure_asked(
     *, organisation: UUID, slug: str, role: Role, person: str, conversation: UUID | None, named: str, confirm: str
 ) -> Erasure:
-    """What a program or a form asks for: exactly one of a person, a conversation, or the organisation by its slug.
+    """Read a program's or a form's request: exactly one of a person, a conversation, or the organisation by its slug.
 
     Raises:
         Invalid: none of them, or more than one.

@@ -1,4 +1,4 @@
-"""What lies outside PostgreSQL: vectors, files, page pictures, Valkey. Each is counted and cleared, again and again."""
+"""Stores outside PostgreSQL: vectors, files, page pictures, Valkey. Each is counted and cleared, again and again."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -77,7 +77,7 @@ def _gone(messages: set[bytes]) -> set[bytes]:
 
 
 def valkey_clear(names: list[bytes]) -> None:
-    """Raises Upstream."""
+    """Delete keys of Valkey. Raises Upstream."""
     for first in range(0, len(names), SCAN):
         _client().delete(*names[first : first + SCAN])
 

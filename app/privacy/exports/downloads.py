@@ -8,7 +8,11 @@ from app.privacy.models import Export
 
 
 def export_answer(request: HttpRequest, export: Export) -> HttpResponseBase:
-    """Raises RefdeskError: export_not_ready, export_expired, file_missing, storage_unavailable."""
+    """Return the file of an export.
+
+    Raises:
+        RefdeskError: export_not_ready, export_expired, file_missing, storage_unavailable.
+    """
     export_check_ready(export)
     name = f"refdesk-{export.kind}-{export.created:%Y-%m-%d}.zip"
     try:

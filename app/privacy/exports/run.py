@@ -87,7 +87,7 @@ def archive_of(export: Export, job: ActiveJob, counts: Counts) -> Iterator[bytes
 
 
 def _counted(pieces: Iterator[bytes], job: ActiveJob | None) -> Iterator[bytes]:
-    """How many pieces there will be is not known: each tenth of what is left of the way takes as long as the last."""
+    """Report progress; the number of pieces is not known, so each tenth of the rest takes as long as the last."""
     done = 0.0
     for piece in pieces:
         if job is not None:

@@ -1,4 +1,4 @@
-"""What people may ask to take away: exports. Erasures are in app/privacy/erasure/services.py."""
+"""Services of exports. Those of erasures are in app/privacy/erasure/services.py."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -96,7 +96,7 @@ def export_delete(*, organisation: UUID, export: Export) -> None:
 
 
 def export_check_ready(export: Export) -> None:
-    """Raises RefdeskError: export_not_ready, export_expired."""
+    """Check that an export can be fetched. Raises RefdeskError: export_not_ready, export_expired."""
     if export.state != RequestState.DONE:
         raise RefdeskError("export_not_ready", details={"state": export.state})
     if not export.is_ready:

@@ -1,4 +1,4 @@
-"""What the steps of an import share: ids there and here, and what was read of the archive."""
+"""The state that the steps of an import share: ids there and here, and what was read of the archive."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
@@ -57,7 +57,7 @@ class ImportContext:
             yield row
 
     def is_lost(self, version: VersionRow) -> bool:
-        """Whether its file was missing already when the archive was made."""
+        """Return whether its file was missing already when the archive was made."""
         return version.file is None or version.file in self.reader.manifest.missing_files
 
 

@@ -180,7 +180,7 @@ def _readable(context: ImportContext, row: DocumentRow) -> list[VersionRow]:
 
 
 def _is_read(context: ImportContext, row: DocumentRow) -> bool:
-    """Whether it is read here: it could be found there, or was being read."""
+    """Return whether it is read here: it could be found there, or was being read."""
     versions = _readable(context, row)
     over = row.state in (DocumentState.FAILED, DocumentState.CANCELLED)
     return any(version.active for version in versions) or (bool(versions) and not over)

@@ -1,4 +1,4 @@
-"""What is too old goes, once a UTC night: conversations by each organisation's own rule, and what has expired.
+"""Removes what is too old, once a UTC night: conversations by each organisation's own rule, and what has expired.
 
 A night is done for an organisation when it has a row of it, so a job that begins again goes on where it was. An
 advisory lock lets one worker, or a command, do it.
@@ -74,7 +74,7 @@ def retention_run(
 
 
 def conversations_old(organisation: Organisation) -> "QuerySet[Conversation]":
-    """Those whose last turn is older than the organisation keeps them."""
+    """Return conversations whose last turn is older than the organisation keeps them."""
     if organisation.retention_days is None:
         return Conversation.objects.none()
     cut = timezone.now() - timedelta(days=organisation.retention_days)

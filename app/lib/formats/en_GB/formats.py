@@ -1,4 +1,4 @@
-"""How Django admin writes dates: as the portal does, short and with 24 hours."""
+"""Formats of dates in Django admin: as the portal does, short and with 24 hours."""
 
 DATE_FORMAT = "j M Y"
 TIME_FORMAT = "H:i"

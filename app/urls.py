@@ -3,7 +3,7 @@ from django.urls import path
 
 from app.api import api
 from app.chat import views as chat
-from app.library import views as library
+from app.library.views import documents, sources
 from app.oidc import views as oidc
 from app.operations import views as operations
 from app.portal import views as portal
@@ -18,8 +18,12 @@ handler500 = "app.lib.error_responses.server_error"
 urlpatterns = [
     path("", chat.show_portal, name="portal"),
     path("c/<uuid:conversation_id>", chat.show_conversation, name="conversation"),
-    path("documents", library.show_documents, name="documents"),
-    path("documents/<uuid:document_id>", library.show_document, name="document"),
+    path("documents", documents.show_documents, name="documents"),
+    path("documents/<uuid:document_id>", documents.show_document, name="document"),
+    path("sources", sources.show_sources, name="sources"),
+    path("sources/new", sources.make_source, name="make_source"),
+    path("sources/<uuid:source_id>", sources.show_source, name="source"),
+    path("sources/<uuid:source_id>/runs", sources.start_run, name="start_run"),
     path("account", portal.show_account, name="account"),
     path("accounts/sign-in", portal.sign_in, name="sign_in"),
     path("accounts/sign-out", portal.sign_out, name="sign_out"),

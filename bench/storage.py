@@ -2,7 +2,7 @@
 
     python -m bench.storage [--mb 200]
 
-Each store in a process of its own, whose peak memory is its own too. `ahead` is the time before a transaction, `keep`
+Each store in a process of its own, whose peak memory is its own too. `ahead` is the time before a transaction, `commit`
 the time inside it, `read` through a reader as a download does, `copy` as a local file for ingest. Prints a table.
 """
 
@@ -61,7 +61,7 @@ def measure(kind: str, size: int, folder: Path) -> dict[str, float]:
     with store.stage(cast(BinaryIO, Made(size)), organisation=organisation) as received:
         found["ahead_s"], began = time.perf_counter() - began, time.perf_counter()
         received.commit()
-        found["keep_s"], began = time.perf_counter() - began, time.perf_counter()
+        found["commit_s"], began = time.perf_counter() - began, time.perf_counter()
     digest = hashlib.sha256()
     with store.open(received.key) as file:
         while piece := file.read(256 * 1024):

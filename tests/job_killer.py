@@ -18,8 +18,12 @@ import django
 
 def main() -> None:
     django.setup()
+    from app.library.choices import SourceKind
+    from app.library.connectors import registry
+    from app.library.tests.shelf import ShelfConnector
     from app.privacy.erasure import run as erasing
 
+    registry.connectors_all()[SourceKind.PUSH] = ShelfConnector
     # How long it is waited for other processes, of which there are none here.
     erasing.SETTLE_S = erasing.SETTLE_WORKER_S = 0.05
     sys.stdout.write("ready\n")

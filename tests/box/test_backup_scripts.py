@@ -18,7 +18,7 @@ def clone(tmp_path: Path) -> Path:
     """A clone with installed packages, whose Python prints its arguments."""
     folder = tmp_path / "the clone"
     shutil.copytree(ROOT / "scripts", folder / "scripts")
-    with (folder / "scripts" / "environment").open("a") as environment:
+    with (folder / "scripts" / "lib" / "environment").open("a") as environment:
         environment.write("install_locked() { :; }\n")
     python = folder / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)

@@ -82,7 +82,7 @@ OF_SESSIONS: dict[str, End] = {
     "signed out": lambda person: person.client.post("/accounts/sign-out"),
     "password changed": lambda person: password_set(user=person.user, password="another long password"),
     "session ended from elsewhere": lambda person: user_session_end(
-        user=person.user.pk, sign_in=SignIn.objects.get(user=person.user).pk
+        user=person.user.pk, session=SignIn.objects.get(user=person.user).pk
     ),
     "organisation suspended": suspend,
 }

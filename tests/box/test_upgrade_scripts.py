@@ -56,7 +56,7 @@ class Clone:
         shutil.copytree(ROOT / "scripts", self.folder / "scripts")
         for name, text in FAKES.items():
             (self.folder / "scripts" / name).write_text(f"#!/bin/sh\n{text}")
-        with (self.folder / "scripts" / "environment").open("a") as environment:
+        with (self.folder / "scripts" / "lib" / "environment").open("a") as environment:
             environment.write("install_locked() { :; }\n")
         python = self.folder / ".venv" / "bin" / "python"
         python.parent.mkdir(parents=True)
@@ -193,8 +193,8 @@ def test_without_a_backup_the_old_version_goes_on(clone: Clone) -> None:
 
 @pytest.mark.parametrize("then", ["--back", "--continue"])
 def test_an_upgrade_that_was_cut_short_says_so_and_goes_on(clone: Clone, then: str) -> None:
-    text = (clone.folder / "scripts" / "upgrade-embedded").read_text()
-    (clone.folder / "scripts" / "upgrade-embedded").write_text(
+    text = (clone.folder / "scripts" / "lib" / "upgrade-embedded").read_text()
+    (clone.folder / "scripts" / "lib" / "upgrade-embedded").write_text(
         text.replace("box_works() {", "box_works() { kill -9 $$;")
     )
     clone.git("commit", "--quiet", "--all", "--message", "killed when it looks")
@@ -205,7 +205,7 @@ def test_an_upgrade_that_was_cut_short_says_so_and_goes_on(clone: Clone, then: s
     assert clone.call("--to", "v2")[0] == -signal.SIGKILL
     status, output = clone.call("--to", "v2")
     assert (status, "was cut short (at: new)" in output, "--back" in output) == (1, True, True)
-    (clone.folder / "scripts" / "upgrade-embedded").write_text(text)
+    (clone.folder / "scripts" / "lib" / "upgrade-embedded").write_text(text)
     status, output = clone.call(then)
     expected = ("1", "rows of 1", False) if then == "--back" else ("2", "rows of 2", False)
     assert (status, clone.state) == (0, expected), output
@@ -213,8 +213,8 @@ def test_an_upgrade_that_was_cut_short_says_so_and_goes_on(clone: Clone, then: s
 
 def test_an_upgrade_that_was_cut_short_before_its_backup_begins_anew_and_starts_what_ran(clone: Clone) -> None:
     clone.run()
-    text = (clone.folder / "scripts" / "upgrade-embedded").read_text()
-    (clone.folder / "scripts" / "upgrade-embedded").write_text(
+    text = (clone.folder / "scripts" / "lib" / "upgrade-embedded").read_text()
+    (clone.folder / "scripts" / "lib" / "upgrade-embedded").write_text(
         text.replace("box_backup() {", "box_backup() { kill -9 $$;")
     )
     clone.git("commit", "--quiet", "--all", "--message", "killed at its backup")

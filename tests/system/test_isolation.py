@@ -19,6 +19,7 @@ from app.accounts.choices import Role, Scope
 from app.accounts.services import membership_create
 from app.library.events import document_publish
 from app.library.models import Document
+from app.library.selectors.documents import documents_describe
 from tests.callers import Callers, callers, key_of, key_with_scopes, nowhere, session_of, two_organisations
 from tests.factories import Tenant, tenant_make
 from tests.people import Person
@@ -283,7 +284,7 @@ async def test_the_owner_does_reach_these_rows(alice: Person) -> None:
 
 async def test_changes_are_streamed_to_their_own_organisation_only(callers: Callers) -> None:
     follow = next(route for route in ROUTES if route.path.endswith("/documents/events"))
-    document = await Document.objects.select_related("source").aget(pk=callers.tenant.document.pk)
+    document = await documents_describe(Document.objects.filter(pk=callers.tenant.document.pk)).aget()
 
     async def tell() -> None:
         for _ in range(6):

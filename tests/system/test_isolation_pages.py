@@ -52,9 +52,13 @@ MEMBERS = {route: declared.role for route, declared in page_policies().items() i
 
 
 # Pages that only take a form; and where that form is not on the pages of this test, with the reason.
-POSTED = {"accounts/organisation", "accounts/oidc/link", "accounts/oidc/unlink"}
+POSTED = {"accounts/organisation", "accounts/oidc/link", "accounts/oidc/unlink", "sources/<uuid:source_id>/runs"}
 OIDC = "shown where an OIDC provider is configured (app/accounts/tests)"
-FORM_ELSEWHERE = {"accounts/oidc/link": OIDC, "accounts/oidc/unlink": OIDC}
+FORM_ELSEWHERE = {
+    "accounts/oidc/link": OIDC,
+    "accounts/oidc/unlink": OIDC,
+    "sources/<uuid:source_id>/runs": "shown where a source is read by itself (app/library/tests/test_source_pages.py)",
+}
 
 
 def test_every_page_declares_who_may_see_it() -> None:

@@ -32,8 +32,13 @@ from app.jobs.services import job_create
 from app.jobs.tests.probes import job_get, leases_age
 from app.jobs.tests.running import jobs_run
 from app.lib.storage import exports_storage
+from app.library.choices import SourceKind
+from app.library.connectors import registry
 from app.library.models import Document
 from app.library.services.documents import document_delete
+from app.library.services.runs import run_start
+from app.library.services.sources import source_create
+from app.library.tests.shelf import ShelfConnector
 from app.library.tests.stores import points_of, state_of, stores_agree, stores_empty, upload
 from app.library.tests.workers import test_database_url
 from app.privacy.erasure import run as erasing
@@ -77,6 +82,26 @@ def ingest(case: Case) -> Verify:
 
     def verify() -> None:
         assert state_of(document) == "ready"
+        stores_agree()
+
+    return verify
+
+
+def reading(case: Case) -> Verify:
+    texts = {"one": "The lighthouse opens at nine.", "two": f"The harbour is closed on day {case.number}."}
+    source = source_create(
+        organisation=case.organisation, name=f"Shelf {case.number}", kind=SourceKind.PUSH, settings={"texts": texts}
+    )
+    upload(case.organisation, "gone.md", TEXT + b"Of the shelf.", source)
+    jobs_run("ingest")
+    run = run_start(organisation=case.organisation.pk, source=source)
+
+    def verify() -> None:
+        jobs_run()
+        documents = Document.objects.filter(source=source)
+        assert dict(documents.values_list("external_id", "state")) == {"one": "ready", "two": "ready"}
+        run.refresh_from_db()
+        assert (run.state, run.seen, run.failed) == ("done", 3, 0)
         stores_agree()
 
     return verify
@@ -198,6 +223,7 @@ def tidying(case: Case) -> Verify:
 
 CASES: dict[str, Callable[[Case], Verify]] = {
     "ingest": ingest,
+    "source_run": reading,
     "document_delete": deletion,
     "reconcile": reconciling,
     "index_renew": renewing,
@@ -261,6 +287,7 @@ def test_a_job_killed_at_any_step_ends_well(
     stores_empty()
     Job.objects.all().delete()
     settings.SMTP_URL, settings.MAIL_FROM = mails.url, "desk@example.org"
+    monkeypatch.setitem(registry.connectors_all(), SourceKind.PUSH, ShelfConnector)
     monkeypatch.setattr(erasing, "SETTLE_S", 0.05)
     monkeypatch.setattr(erasing, "SETTLE_WORKER_S", 0.05)
     alice = person_make("alice", acme, Role.OWNER)

@@ -36,17 +36,23 @@ EXAMPLES = {
             "README.md": "CSV",
         },
     ),
-    "a new provider": Example({"<kind>": "openai"}, {"app/llm/providers/__init__.py": "openai"}),
+    "a new connector": Example(
+        {"<kind>": "push"},
+        {
+            "app/library/choices.py": "PUSH",
+            "app/library/templates/library/source_bring.html": "push",
+            "docs/sources.md": "push",
+        },
+    ),
+    "a new provider": Example(
+        {"<kind>": "openai"}, {"app/llm/providers/__init__.py": "openai", "app/llm/choices.py": "openai"}
+    ),
     "a new kind of job": Example(
         {"<app>": "library", "<kind>": "reconcile"}, {"tests/system/test_jobs_killed.py": "reconcile"}
     ),
     "a new portal page": Example(
-        {"<app>": "library", "<page>": "documents"},
-        {
-            "app/library/views.py": "library/documents.html",
-            "app/urls.py": "show_documents",
-            "frontend/build.mjs": '"documents"',
-        },
+        {"<app>": "chat", "<page>": "ask"},
+        {"app/chat/views.py": "chat/ask.html", "app/urls.py": "show_portal", "frontend/build.mjs": '"ask"'},
     ),
     "a new admin page": Example(
         {"<app>": "chat"},

@@ -59,7 +59,7 @@ def run_item_list(*, organisation: UUID, run: Run, outcome: str = "") -> QuerySe
 def sources_payload(sources: Sequence[Source]) -> list[dict[str, Any]]:
     """Return Sources of the API. They are of `source_list`."""
     ids = [source.pk for source in sources]
-    runs = Run.objects.filter(source__in=ids).order_by("source", "-created", "-id").distinct("source")
+    runs = Run.objects.filter(source__in=ids).order_by("source_id", "-created", "-id").distinct("source_id")
     last = {run.source_id: run for run in runs}
     names = [source.schedule_name for source in sources]
     following = dict(Schedule.objects.filter(name__in=names).values_list("name", "next_run"))

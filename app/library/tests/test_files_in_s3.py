@@ -182,8 +182,6 @@ def test_while_the_store_is_away_everybody_is_told_and_nothing_is_lost(
         wait_until(lambda: Document.objects.get().state == "ready", limit_s=90, what="the document is ready")
         wait_jobs()
     assert "Traceback" not in (tmp_path / "worker.log").read_text()
-    Export.objects.update(not_before=None)
-    jobs_run("export")
     assert Export.objects.get().state == "done"
     assert stores_agree().objects == 1
 

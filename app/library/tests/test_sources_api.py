@@ -4,7 +4,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from app.jobs.models import Job
-from app.library.models import Document, Source
+from app.library.models import Document, Run, RunItem, Source
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ADDRESS = "/api/v1/sources"
@@ -49,14 +49,74 @@ def test_deleting_a_source_deletes_its_documents_with_all_they_have(alice: Any) 
     assert alice.client.delete(f"{ADDRESS}/{source['id']}").status_code == 204
     assert not Document.objects.exists()
     assert not Source.objects.filter(pk=source["id"]).exists()
-    assert list(Job.objects.values_list("kind", flat=True)) == ["document_delete"] * 3
+    assert (
+        sorted(Job.objects.values_list("kind", "state"))
+        == [("document_delete", "queued")] * 3 + [("ingest", "cancelled")] * 3
+    )
 
 
-def test_a_field_that_nobody_may_set_changes_nothing(alice: Any, other: Any) -> None:
-    sent = {"name": "Mine", "organisation": str(other.id), "organisation_id": str(other.id), "kind": "website"}
-    made = alice.client.post(ADDRESS, sent, content_type="application/json")
-    if made.status_code == 201:
-        row = Source.objects.get(pk=made.json()["id"])
-        assert (row.organisation_id, row.kind) == (alice.organisation.id, "uploads")
-    else:
-        assert made.status_code == 422
+@pytest.mark.parametrize("field", ["organisation", "organisation_id", "cursor", "credential", "state"])
+def test_a_field_that_nobody_may_set_is_refused(alice: Any, other: Any, field: str) -> None:
+    sent = {"name": "Mine", field: str(other.id)}
+    assert alice.client.post(ADDRESS, sent, content_type="application/json").status_code == 422
+    assert not Source.objects.exists()
+
+
+def test_a_source_shows_its_kind_its_settings_and_its_schedule(alice: Any) -> None:
+    made = alice.client.post(ADDRESS, {"name": "Wiki", "kind": "push"}, content_type="application/json").json()
+    assert (made["kind"], made["settings"], made["last_run"]) == ("push", {}, None)
+    assert made["schedule"] == {"preset": "off", "cron": None, "time_zone": "UTC", "next_run": None}
+    listed = alice.client.get(ADDRESS).json()["items"]
+    assert [item["name"] for item in listed] == ["Wiki"]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"kind": "website"},
+        {"kind": "Uploads"},
+        {"settings": {"start": ["https://example.org"]}},
+        {"settings": []},
+        {"schedule": {"preset": "yearly"}},
+        {"schedule": {"preset": "daily"}},  # nothing is read on a schedule where documents are brought
+        {"schedule": {"every": 5}},
+    ],
+)
+def test_what_a_kind_does_not_have_is_refused(alice: Any, sent: dict[str, Any]) -> None:
+    answer = alice.client.post(ADDRESS, {"name": "Mine", **sent}, content_type="application/json")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid_request")
+    made = make(alice, "Mine").json()
+    patched = alice.client.patch(f"{ADDRESS}/{made['id']}", sent, content_type="application/json")
+    assert patched.status_code == 422
+
+
+def test_the_kind_of_a_source_stays(alice: Any) -> None:
+    address = f"{ADDRESS}/{make(alice, 'Mine').json()['id']}"
+    assert alice.client.patch(address, {"kind": "push"}, content_type="application/json").status_code == 422
+    assert alice.client.patch(address, {}, content_type="application/json").json()["kind"] == "uploads"
+
+
+def test_runs_are_listed_newest_first_with_what_became_of_their_items(alice: Any, bob: Any, charlie: Any) -> None:
+    source = Source.objects.get(pk=make(alice, "Shelf").json()["id"])
+    runs = [Run.objects.create(organisation=source.organisation, source=source, state="done") for _ in range(3)]
+    for number, outcome in enumerate(("read", "robots", "read")):
+        RunItem.objects.create(
+            organisation=source.organisation, run=runs[2], external_id=f"item {number}", outcome=outcome
+        )
+    address = f"{ADDRESS}/{source.pk}/runs"
+    page = bob.client.get(f"{address}?limit=2").json()
+    rest = bob.client.get(f"{address}?limit=2&cursor={page['next']}").json()
+    assert [run["id"] for run in page["items"] + rest["items"]] == [str(run.pk) for run in reversed(runs)]
+    assert bob.client.get(f"{ADDRESS}/{source.pk}").json()["last_run"]["id"] == str(runs[2].pk)
+    run = f"/api/v1/runs/{runs[2].pk}"
+    assert bob.client.get(run).json()["state"] == "done"
+    items = bob.client.get(f"{run}/addresses?limit=2").json()
+    more = bob.client.get(f"{run}/addresses?limit=2&cursor={items['next']}").json()
+    assert [item["external_id"] for item in items["items"] + more["items"]] == ["item 0", "item 1", "item 2"]
+    only = bob.client.get(f"{run}/addresses?outcome=robots").json()["items"]
+    assert [(item["external_id"], item["url"], item["status"]) for item in only] == [("item 1", None, None)]
+    assert bob.client.get(f"{run}/addresses?outcome=lost").status_code == 422
+    assert bob.client.post(address).status_code == 403
+    for path in (address, run, f"{run}/addresses"):
+        assert charlie.client.get(path).status_code == 404
+    assert charlie.client.post(address).status_code == 404

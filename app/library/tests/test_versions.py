@@ -135,7 +135,8 @@ def test_a_version_that_is_read_is_finished_and_the_newest_follows(alice: Person
     put(source, b"Third.")
     assert Job.objects.get().state == "running"
     shown = payload(alice, document)
-    assert (shown["state"], shown["version"], shown["active_version"]) == ("running", 3, None)
+    # A document is shown as running from the first step that its worker reports.
+    assert (shown["state"], shown["version"], shown["active_version"]) == ("queued", 3, None)
     Job.objects.update(state="queued")  # as a worker that stops gives it back
     job_run(job=job.pk)
     shown = payload(alice, document)

@@ -18,7 +18,7 @@ from app.bots.models import Bot, BotRevision
 from app.chat.models import Citation, Conversation, Message
 from app.lib.columns import Use, column_names
 from app.library.choices import VersionState
-from app.library.models import Chunk, Document, DocumentVersion, Source, VersionText
+from app.library.models import Chunk, Document, DocumentVersion, Run, RunItem, Source, VersionText
 from app.library.selectors.documents import documents_describe
 from app.llm.models import ModelEndpoint
 from app.privacy.archive.writing import ArchiveWriter, file_part
@@ -65,7 +65,8 @@ def organisation_pieces(writer: ArchiveWriter, organisation: UUID, *, conversati
     invitation = ("email", "role", "expires", "accepted", "created")
     yield from writer.table("invitations", _values(Invitation.objects.filter(**of), *invitation))
     yield from writer.table("endpoints", _endpoints(organisation))
-    yield from writer.table("sources", _values(Source.objects.filter(**of), "id", "name", "kind", "created"))
+    source = ("id", "name", "kind", "settings", "preset", "cron", "time_zone", "created")
+    yield from writer.table("sources", _values(Source.objects.filter(**of), *source))
     yield from writer.table("documents", _documents(organisation))
     yield from writer.table("versions", _versions(organisation))
     yield from writer.table("chunks", _chunks(organisation))
@@ -75,6 +76,11 @@ def organisation_pieces(writer: ArchiveWriter, organisation: UUID, *, conversati
     threads = Conversation.objects.filter(**of)
     yield from conversation_pieces(writer, threads if conversations else threads.none())
     yield from writer.table("audit", _audit(AuditEntry.objects.filter(**of)))
+    run = ("id", "source_id", "state", "seen", "read", "unchanged", "removed", "skipped", "failed", "error_code",
+           "started", "ended", "created")  # fmt: skip
+    yield from writer.table("runs", _values(Run.objects.filter(**of), *run))
+    item = ("run_id", "external_id", "url", "outcome", "status", "document_id", "detail", "at")
+    yield from writer.table("run_items", _values(RunItem.objects.filter(**of), *item))
     for version in _paged(DocumentVersion.objects.filter(_kept(), **of).values("id")):
         yield from _text(writer, version["id"])
 

@@ -13,7 +13,7 @@ from app.accounts.choices import Role, Scheme
 from app.chat.choices import MessageState
 from app.chat.models import Citation, Conversation, Message
 from app.lib.columns import Use, with_columns
-from app.library.choices import DocumentState, SourceKind
+from app.library.choices import DocumentState, Outcome, RunState, SchedulePreset, SourceKind
 from app.library.models import EXTERNAL_ID_BYTES, URL_LENGTH, VALIDATOR_LENGTH
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -92,10 +92,47 @@ class EndpointRow(Row):
 
 
 class SourceRow(Row):
+    """A source, without the credential that it is read with."""
+
     id: Id
     name: str = Field(max_length=200, min_length=1)
     kind: SourceKind
+    settings: dict[str, Any] = Field(default_factory=dict)
+    preset: SchedulePreset = SchedulePreset.OFF
+    cron: str = Field("", max_length=100)
+    time_zone: str = Field("UTC", max_length=64)
     created: datetime
+
+
+class RunRow(Row):
+    """To look at."""
+
+    id: Id
+    source: Id
+    state: RunState
+    seen: Count
+    read: Count
+    unchanged: Count
+    removed: Count
+    skipped: Count
+    failed: Count
+    error_code: str
+    started: datetime | None
+    ended: datetime | None
+    created: datetime
+
+
+class RunItemRow(Row):
+    """To look at."""
+
+    run: Id
+    external_id: str
+    url: str
+    outcome: Outcome
+    status: int | None
+    document: Id | None
+    detail: str
+    at: datetime
 
 
 class DocumentRow(Row):
@@ -241,6 +278,8 @@ ORGANISATION_TABLES: dict[str, type[Row]] = {
     "messages": MessageRow,
     "citations": CitationRow,
     "audit": AuditRow,
+    "runs": RunRow,
+    "run_items": RunItemRow,
 }
 # Not in an archive of a Refdesk that had no such rows yet.
-LATER_TABLES = frozenset({"endpoints"})
+LATER_TABLES = frozenset({"endpoints", "runs", "run_items"})

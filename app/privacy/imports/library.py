@@ -7,13 +7,14 @@ from django.db import connection
 
 from app.lib.storage import TooLarge, object_key, storage
 from app.library.choices import DocumentState, Step, VersionState
+from app.library.connectors.registry import settings_check
 from app.library.models import Chunk, Document, DocumentVersion, Source, VersionText
 from app.library.parsers.blocks import blocks_from_json
 from app.library.pipeline.steps import chunk_id
 from app.library.services.jobs import ingest_job_create
 from app.library.uploads import external_id_check, name_clean
 from app.privacy.archive.reading import refused
-from app.privacy.archive.rows import ChunkRow, DocumentRow, VersionRow
+from app.privacy.archive.rows import ChunkRow, DocumentRow, SourceRow, VersionRow
 from app.privacy.imports.context import ImportContext, Say, backdate, batched, create
 
 # Of one text in JSON. The longest of a file of 50 MB is a few times that.
@@ -23,7 +24,7 @@ TEXT_BYTES = 512 * 1024 * 1024
 def library_make(context: ImportContext, say: Say) -> None:
     of = {"organisation": context.organisation}
     sources = {row.id: row for row in context.rows("sources")}
-    create(Source, (Source(id=context.new(row.id), name=row.name, kind=row.kind, **of) for row in sources.values()))
+    create(Source, (_source(context, row) for row in sources.values()))
     backdate(Source, ((context.new(row.id), row.created, None) for row in sources.values()))
     context.documents = {row.id: row for row in context.rows("documents")}
     _identify(context)
@@ -48,6 +49,19 @@ def library_make(context: ImportContext, say: Say) -> None:
         cursor.execute("CREATE TEMPORARY TABLE import_chunks (old uuid, new uuid) ON COMMIT DROP")
     for batch in batched(context.rows("chunks")):
         _chunks(context, batch)
+
+
+def _source(context: ImportContext, row: SourceRow) -> Source:
+    """Return a source, which is not read by itself yet: its credential did not come along."""
+    return Source(
+        id=context.new(row.id),
+        organisation=context.organisation,
+        name=row.name,
+        kind=row.kind,
+        settings=settings_check(row.kind, row.settings),
+        cron=row.cron,
+        time_zone=row.time_zone,
+    )
 
 
 def _versions_read(context: ImportContext) -> None:

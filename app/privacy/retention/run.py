@@ -21,7 +21,7 @@ from app.audit.trail import audit_record
 from app.chat.models import Citation, Conversation, Message
 from app.lib.advisory_lock import RETENTION, lock_try
 from app.library.choices import VersionState
-from app.library.models import Chunk, DocumentVersion
+from app.library.models import Chunk, DocumentVersion, Run
 from app.library.services.versions import versions_forget
 from app.privacy.exports.run import exports_expire, exports_tidy
 from app.privacy.models import Export, RetentionRun
@@ -33,6 +33,7 @@ BEGINS = timedelta(hours=1)
 BATCH = 200
 RUNS_KEPT = timedelta(days=400)
 VERSIONS_KEPT = timedelta(days=1)
+SOURCE_RUNS_KEPT = timedelta(days=90)
 
 Counts = dict[str, int]
 
@@ -86,7 +87,7 @@ def _organisation_tidy(organisation: Organisation, night: date, *, dry_run: bool
     old, now = conversations_old(organisation), timezone.now()
     invitations = Invitation.objects.filter(organisation=organisation, expires__lt=now)
     exports = Export.objects.filter(organisation=organisation, expires__lte=now)
-    uncited = versions_uncited(organisation.pk, now=now)
+    uncited, runs = versions_uncited(organisation.pk, now=now), runs_old(organisation.pk, now=now)
     if dry_run:
         return {
             "conversations": old.count(),
@@ -95,12 +96,15 @@ def _organisation_tidy(organisation: Organisation, night: date, *, dry_run: bool
             "invitations": invitations.count(),
             "exports": exports.count(),
             "old_versions": uncited.count(),
+            "runs": runs.count(),
             "cached_vectors": _vectors_forget(organisation.pk, count_only=True),
         }
     counts = conversations_remove(old)
     counts["invitations"] = invitations.delete()[0]
     counts["exports"] = exports_expire(organisation=organisation.pk)
     counts["old_versions"] = _versions_tidy(organisation.pk, uncited)
+    counts["runs"] = runs.count()
+    runs.delete()
     counts["cached_vectors"] = _vectors_forget(organisation.pk)
     with transaction.atomic():
         RetentionRun.objects.create(organisation=organisation, night=night, counts=counts)
@@ -132,6 +136,12 @@ def conversations_remove(rows: "QuerySet[Conversation]") -> Counts:
 
 def _removed(rows: "QuerySet[Any]") -> int:
     return rows.delete()[0]
+
+
+def runs_old(organisation: UUID, *, now: datetime) -> "QuerySet[Run]":
+    """Return the runs of sources that ended long ago and are not the newest of their source."""
+    newer = Run.objects.filter(source=OuterRef("source"), created__gt=OuterRef("created"))
+    return Run.objects.filter(Exists(newer), organisation=organisation, ended__lt=now - SOURCE_RUNS_KEPT)
 
 
 def versions_uncited(organisation: UUID, *, now: datetime) -> "QuerySet[DocumentVersion]":

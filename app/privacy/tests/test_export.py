@@ -167,7 +167,11 @@ def test_what_an_import_exports_is_what_was_imported(archive: Path, tmp_path: Pa
     call_command("organisation_export", "again", str(tmp_path / "again.zip"), stderr=io.StringIO())
     own_ids = {"id", "slug", "live_revision", "chunk", "created_by", "hash"}
     one, two = tables(archive), tables(tmp_path / "again.zip")
-    for name in set(one) - {"organisation", "audit", "api_keys", "invitations", "people", "claim_rules", "endpoints"}:
+    for name in (
+        set(one)
+        - {"organisation", "audit", "api_keys", "invitations", "people", "claim_rules", "endpoints"}
+        - {"runs", "run_items"}
+    ):
         texts = [sorted(json.dumps(_plain(row, own_ids), sort_keys=True) for row in each[name]) for each in (one, two)]
         assert texts[0] == texts[1] != [], name
     assert made.slug == "again"

@@ -22,7 +22,7 @@ from app.jobs.registry import kind_of
 from app.jobs.services import job_create
 from app.jobs.tests.running import jobs_run
 from app.lib.advisory_lock import RETENTION
-from app.library.models import Chunk, EmbeddingCache
+from app.library.models import Chunk, EmbeddingCache, Run, RunItem
 from app.privacy.models import Export, RetentionRun
 from app.privacy.retention.run import night_of, retention_run
 from tests.factories import Tenant, tenant_make
@@ -164,3 +164,14 @@ def test_the_admin_shows_what_a_night_removed(tenant: Tenant, alice: Person) -> 
     text = page.content.decode()
     assert "1 conversations" in text
     assert "2 messages" in text
+
+
+def test_runs_of_a_source_go_after_90_days_except_its_last(tenant: Tenant, acme: Organisation) -> None:
+    ended = timezone.now() - timedelta(days=91)
+    runs = [Run.objects.create(organisation=acme, source=tenant.source, state="done", ended=ended) for _ in range(2)]
+    Run.objects.filter(pk=tenant.run.pk).update(ended=ended)
+    Run.objects.filter(pk=runs[1].pk).update(created=timezone.now())
+    assert retention_run(dry_run=True)["acme"]["runs"] == 2
+    assert retention_run()["acme"]["runs"] == 2
+    assert list(Run.objects.values_list("pk", flat=True)) == [runs[1].pk]
+    assert not RunItem.objects.exists()

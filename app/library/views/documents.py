@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 from app.accounts.auth import Caller
 from app.accounts.choices import Role
 from app.library.choices import DocumentState, Step
+from app.library.connectors.registry import connector_class
 from app.library.models import Chunk, Document
 from app.library.places import place_label
 from app.library.selectors.documents import document_get, document_list, document_payload
@@ -66,7 +67,7 @@ def show_documents(request: HttpRequest, caller: Caller) -> HttpResponse:
             "words": _words(),
             "canEdit": frame["can_edit"],
             "takesNew": not state and not q and not source and pager.number == 1,
-            "source": str(source.id) if source else "",
+            "source": str(source.id) if source and not connector_class(source.kind).discovers else "",
             "documents": [document_payload(document) for document in rows],
         },
     }

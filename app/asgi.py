@@ -22,8 +22,14 @@ django.setup(set_prefix=False)
 error_reports_start("web")
 # Django reads the routes with the first request; what they register with the process's start would come too late.
 import_module(settings.ROOT_URLCONF)
-# Twenty of the largest files at once.
-django_application = ThreadReusingHandler({"/api/v1/documents": 20 * settings.UPLOAD_MAX_BYTES})
+django_application = ThreadReusingHandler(
+    {
+        # Twenty of the largest files at once.
+        "/api/v1/documents": 20 * settings.UPLOAD_MAX_BYTES,
+        # One, with what a program says of it.
+        "/api/v1/sources/[0-9a-f-]{36}/documents": settings.UPLOAD_MAX_BYTES + settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
+    }
+)
 
 
 def _static_folders() -> list[str]:

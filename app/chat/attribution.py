@@ -7,8 +7,9 @@ shown, rather than with a wrong one. docs/answers.md has the measurement behind 
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 from app.chat.citations import SENTENCE_OPENING, Citation
 from app.chat.extractive import Readable
@@ -25,69 +26,101 @@ Terms = frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
+class _Claim:
+    """A sentence of the answer. numbers: terms of its words with digits; added: what the question does not say."""
+
+    start: int
+    end: int
+    terms: Terms
+    numbers: Terms
+    added: Terms
+
+
+@dataclass(frozen=True, slots=True)
 class _Place:
-    """Some neighbouring sentences of a passage. around: with the words of its headings and its document's name."""
+    """Some neighbouring sentences of a passage, by the terms that matter to the answer.
+
+    around: also those of the passage's headings and its document's name.
+    """
 
     passage: int  # index in rank order
-    held: Terms
+    inside: Terms
     around: Terms
 
 
 def answer_attribute(*, answer: str, question: str, passages: Sequence[Readable]) -> list[Citation]:
-    """At most one citation a sentence, in the order of the answer; its span is the sentence, without any marker."""
+    """Return at most one citation a sentence, in the order of the answer; a span is a sentence without any marker."""
     if not passages:
         return []
-    spoken = language_detect("\n".join(passage.text[:500] for passage in passages), hint=language_detect(answer))
-    skipped = FUNCTION_WORDS.get(spoken, frozenset()) | FUNCTION_WORDS.get(language_detect(answer), frozenset())
-
-    def terms(text: str) -> Terms:
-        return frozenset(term_number(word, spoken) for word in words_split(text) if word not in skipped)
-
-    places = [place for index, passage in enumerate(passages) for place in _places(index, passage, terms)]
-    weights = _Weights(places)
-    asked = terms(question)
+    answer_language = language_detect(answer)
+    language = language_detect("\n".join(passage.text[:500] for passage in passages), hint=answer_language)
+    terms = _Terms(language, answer_language)
+    asked = terms.of(question)
+    claims = [_claim(answer, start, end, terms, asked) for start, end in sentences(answer)[:MOST_SENTENCES]]
+    relevant = asked.union(*(claim.terms | claim.numbers for claim in claims))
+    places = [place for index, passage in enumerate(passages) for place in _places(index, passage, terms, relevant)]
+    weights = _weights(relevant, places)
     citations: list[Citation] = []
-    for start, end in sentences(answer)[:MOST_SENTENCES]:
-        opening = SENTENCE_OPENING.match(answer, start, end)
-        start = opening.end() if opening else start
-        numbers = frozenset(
-            term_number(word, spoken) for word in words_split(answer[start:end]) if any(map(str.isdigit, word))
-        )
-        best = _best(terms(answer[start:end]), numbers, asked, places, weights)
+    for claim in claims:
+        best = _best(claim, asked, places, weights)
         if best is not None:
-            citations.append(Citation(passages[best.passage].n, start, end))
+            citations.append(Citation(passages[best.passage].n, claim.start, claim.end))
     return citations
 
 
-class _Weights:
-    """How much a word says: the fewer places hold it, the more."""
+class _Terms:
+    """Terms of texts in the passages' language, without the function words of theirs and the answer's."""
 
-    def __init__(self, places: Sequence[_Place]) -> None:
-        self._held = Counter(term for place in places for term in place.held)
-        self._count = len(places)
+    def __init__(self, language: str, answer_language: str) -> None:
+        self._language = language
+        nothing: frozenset[str] = frozenset()
+        self._skipped = FUNCTION_WORDS.get(language, nothing) | FUNCTION_WORDS.get(answer_language, nothing)
 
-    def of(self, terms: Terms) -> float:
-        return sum(math.log(1 + self._count / (1 + self._held[term])) for term in terms)
+    def of(self, text: str) -> Terms:
+        return self.numbered(set(words_split(text)) - self._skipped)
 
-
-def _places(index: int, passage: Readable, terms: Callable[[str], Terms]) -> list[_Place]:
-    context = terms(passage.context)
-    own = [terms(passage.text[start:end]) for start, end in sentences(passage.text)]
-    runs = [frozenset[int]().union(*own[first : first + NEIGHBOURS]) for first in range(len(own))]
-    return [_Place(index, held, held | context) for held in runs if held]
+    def numbered(self, words: Iterable[str]) -> Terms:
+        return frozenset(map(term_number, words, repeat(self._language)))
 
 
-def _best(said: Terms, numbers: Terms, asked: Terms, places: Sequence[_Place], weights: _Weights) -> _Place | None:
-    """The place that holds most of what the sentence and the question say, if it holds enough of what is new."""
-    added = said - asked
-    needed, whole = ADDED_SHARE * weights.of(added), weights.of(said | asked)
-    if not added:
+def _claim(answer: str, start: int, end: int, terms: _Terms, asked: Terms) -> _Claim:
+    opening = SENTENCE_OPENING.match(answer, start, end)
+    start = opening.end() if opening else start
+    sentence = answer[start:end]
+    numbers = terms.numbered(word for word in words_split(sentence) if any(map(str.isdigit, word)))
+    own = terms.of(sentence)
+    return _Claim(start, end, own, numbers - asked, own - asked)
+
+
+def _places(index: int, passage: Readable, terms: _Terms, relevant: Terms) -> list[_Place]:
+    context = terms.of(passage.context) & relevant
+    own = [terms.of(passage.text[start:end]) for start, end in sentences(passage.text)]
+    runs = [own[first].union(*own[first + 1 : first + NEIGHBOURS]) for first in range(len(own))]
+    return [_Place(index, run & relevant, run & relevant | context) for run in runs if run]
+
+
+def _weights(relevant: Terms, places: Sequence[_Place]) -> dict[int, float]:
+    """Return how much each term says: the fewer places hold it, the more."""
+    held = Counter(term for place in places for term in place.inside)
+    return {term: math.log(1 + len(places) / (1 + held[term])) for term in relevant}
+
+
+def _best(claim: _Claim, asked: Terms, places: Sequence[_Place], weights: Mapping[int, float]) -> _Place | None:
+    """Return the place that holds most of what the sentence and the question say, if it holds enough of what is new."""
+    if not claim.added:
         return None  # the question said again: it would match whatever was found
-    best, most = None, SUBJECT_SHARE * whole
+
+    def weight(terms: Terms) -> float:
+        # Exact, so that of two equal places the one in the better passage stays.
+        return math.fsum(map(weights.__getitem__, terms))
+
+    subject = claim.terms | asked
+    needed = ADDED_SHARE * weight(claim.added)
+    best, most = None, SUBJECT_SHARE * weight(subject)
     for place in places:
-        if weights.of(added & place.held) < needed or not numbers - asked <= place.held:
+        if not claim.numbers <= place.inside or weight(claim.added & place.inside) < needed:
             continue
-        subject = weights.of((said | asked) & place.around)
-        if subject > most:
-            best, most = place, subject
+        held = weight(subject & place.around)
+        if held > most:
+            best, most = place, held
     return best

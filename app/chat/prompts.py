@@ -1,4 +1,4 @@
-"""What a model is told. Reviewed constants: people's texts enter only as values, never as templates.
+"""Prompts. Reviewed constants: people's texts enter only as values, never as templates.
 
 The unchanging part comes first (rules, the bot's own prompt, an example), so that a server can reuse what it has read;
 what differs by turn (history, passages, question) follows. Passages are untrusted: each turn fences them with a new
@@ -76,7 +76,7 @@ class PromptPassage:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What is sent; `shown` are the passage numbers that fitted; `max_tokens` what is left for the answer, at most."""
+    """Messages for the model; `shown`: numbers of the passages that fitted; `max_tokens`: the answer's limit."""
 
     messages: list[ChatMessage]
     shown: list[int]
@@ -88,9 +88,13 @@ def tokens_estimate(text: str) -> int:
 
 
 def untrusted(text: str) -> str:
-    """Text of a document without what could pass for our fence, a chat template's marks or nothing at all."""
-    text = _INVISIBLE.sub("", text)
-    return _TEMPLATE.sub(lambda found: {"<": "‹", "[": "("}.get(found[0], "=="), text)
+    """Return a document's text without what could pass for our fence, a chat template's marks or nothing at all."""
+    # Nearly every passage passes both checks, which cost a tenth of the expressions.
+    if not text.replace("\n", "").isprintable():
+        text = _INVISIBLE.sub("", text)
+    if "<" in text or "[" in text or "===" in text:
+        text = _TEMPLATE.sub(lambda match: {"<": "‹", "[": "("}.get(match[0], "=="), text)
+    return text
 
 
 def system_prompt(*, own: str, refusal_text: str) -> str:
@@ -108,7 +112,7 @@ def prompt_make(
     context: int,
     max_tokens: int,
 ) -> Prompt:
-    """Rules, an example, history, passages and question within `context` tokens (estimated).
+    """Compose rules, an example, history, passages and question within `context` tokens (estimated).
 
     Room is given to the rules and the question first, which are never cut, then to the passages in rank order, then to
     the newest turns of the history. The best passage stands last, next to the question: small models answer from what
@@ -129,12 +133,12 @@ def prompt_make(
 
 
 def answer_most(*, max_tokens: int, context: int) -> int:
-    """How long an answer may be, in tokens, when `max_tokens` are wanted."""
+    """Return the limit of an answer in tokens when `max_tokens` are wanted."""
     return max(16, min(max_tokens, context // 3))
 
 
 def tokens_fixed(*, question: str, own: str, refusal_text: str, passages: int) -> int:
-    """Tokens of a prompt (estimated, rather too many) without what its passages and its history say."""
+    """Estimate, rather too high, the tokens of a prompt without the texts of its passages and its history."""
     return _tokens_standing(own, refusal_text) + tokens_estimate(question) + passages * HEAD_TOKENS
 
 
@@ -150,7 +154,7 @@ def _example() -> list[ChatMessage]:
 
 
 def _near(passages: Sequence[PromptPassage], context: int) -> Sequence[PromptPassage]:
-    """For a small context without the passages found much worse than the best: each costs a second to read."""
+    """Leave out passages much worse than the best where the context is small: each costs a second to read."""
     best = max((passage.score for passage in passages), default=0.0)
     if context > SMALL_CONTEXT or best <= 0:
         return passages
@@ -158,7 +162,7 @@ def _near(passages: Sequence[PromptPassage], context: int) -> Sequence[PromptPas
 
 
 def _blocks(passages: Sequence[PromptPassage], room: int, code: str) -> tuple[list[str], list[int]]:
-    """As many passages as fit. The first is always shown, cut if it must be; it ranks highest."""
+    """Return blocks and numbers of the passages that fit. The first, the best, is always shown, cut if it must be."""
     blocks: list[str] = []
     shown: list[int] = []
     for passage in passages:
@@ -178,7 +182,7 @@ def _blocks(passages: Sequence[PromptPassage], room: int, code: str) -> tuple[li
 
 
 def _recent(history: Sequence[ChatMessage], room: int) -> list[ChatMessage]:
-    """The newest turns that fit, oldest first. Numbers of earlier passages would be mistaken for today's."""
+    """Return the newest messages that fit, oldest first, without markers: those numbers are of other passages."""
     kept: list[ChatMessage] = []
     for message in reversed(history):
         if message.role is Role.ASSISTANT:
@@ -198,12 +202,18 @@ _SAYS_NOT = re.compile(
     r"|(?:文档|文件|资料|資料|段落|文書).{0,40}(?:没有|沒有|未|不|ありません|ない)",
     re.IGNORECASE | re.DOTALL,
 )
+# One of these is in whatever _SAYS_NOT matches: most answers are told by them at a hundredth of its cost.
+_SAYS_NOT_WORDS = ("document", "dokument", "passag", "pasaje", "textstell", "informa", "mention", "answer", "angabe",
+                   "antwort", "文", "资", "資", "段")  # fmt: skip
 REFUSAL_LONGEST = 300  # characters: a longer answer says more than that there is none
 
 
 def is_refusal(*, answer: str, refusal_text: str) -> bool:
-    """Whether an answer that cites nothing says that the documents do not hold one. When in doubt: no."""
+    """Return whether an answer that cites nothing says that the documents do not hold one. When in doubt: no."""
     text = " ".join(answer.split())
-    if not text or text.lower().startswith(refusal_text.lower().rstrip(".! ")):
+    lower = text.lower()
+    if not text or lower.startswith(refusal_text.lower().rstrip(".! ")):
         return True
-    return len(text) <= REFUSAL_LONGEST and bool(_SAYS_NOT.search(text))
+    if len(text) > REFUSAL_LONGEST or not any(word in lower for word in _SAYS_NOT_WORDS):
+        return False
+    return bool(_SAYS_NOT.search(text))

@@ -60,7 +60,7 @@ def cron_parse(text: str) -> Cron:
 
 
 def _numbers(field: str, name: str, low: int, high: int, words: tuple[str, ...]) -> set[int]:
-    found: set[int] = set()
+    numbers: set[int] = set()
     for part in field.split(","):
         span, _, step = part.partition("/")
         first, dash, last = span.partition("-")
@@ -75,8 +75,8 @@ def _numbers(field: str, name: str, low: int, high: int, words: tuple[str, ...])
             raise Invalid(message=f"{part!r} is no {name} of a cron expression.") from None
         if not low <= begin <= end <= high or every < 1:
             raise Invalid(message=f"{part!r} is no {name} of a cron expression: {low} to {high}.")
-        found.update(range(begin, end + 1, every))
-    return found
+        numbers.update(range(begin, end + 1, every))
+    return numbers
 
 
 def _number(text: str, low: int, words: tuple[str, ...]) -> int:

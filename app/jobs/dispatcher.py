@@ -22,6 +22,7 @@ from django.db import connection as django_connection
 from app.jobs.leases import CHANNEL, STOP
 from app.jobs.models import BOX
 from app.jobs.registry import RegisteredKind, kinds_all
+from app.lib.advisory_lock import WORKERS
 from app.lib.heartbeat_file import heartbeat_touch
 from app.lib.tenancy import EVERYTHING, SETTING
 
@@ -33,8 +34,6 @@ RESEND_S = 20
 # Rounds are this far apart at least, so that thousands of small files cost few of them.
 ROUND_S = 0.05
 RECONNECT_S = 2.0
-# Each worker's dispatcher holds this advisory lock with others, so that the workers can be counted.
-WORKER_LOCK = 7_214_330_110
 
 # pairs: kinds and organisations that have queued jobs, found by leaps along the index, however many jobs there are.
 _NEXT = f"""
@@ -186,7 +185,7 @@ class Dispatcher:
             "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock' AND granted"
             " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
             " AND (classid::bigint << 32) + objid::bigint = %s",
-            [WORKER_LOCK],
+            [WORKERS],
         ).fetchone()
         self._workers = max(1, row[0] if row else 1)
 
@@ -219,5 +218,5 @@ def _prepare(connection: Connection) -> None:
     # A plan made while the table was empty would go on to read all of it when it is not.
     connection.execute("SET enable_seqscan = off")
     connection.execute("SET enable_bitmapscan = off")
-    connection.execute("SELECT pg_advisory_lock_shared(%s)", [WORKER_LOCK])
+    connection.execute("SELECT pg_advisory_lock_shared(%s)", [WORKERS])
     connection.execute(f"LISTEN {CHANNEL}")

@@ -104,10 +104,10 @@ def jobs_cancel(
     if job is not None:
         rows = rows.filter(pk=job)
     with transaction.atomic():
-        found = list(rows.select_for_update().order_by("pk"))
-        for row in found:
+        open_jobs = list(rows.select_for_update().order_by("pk"))
+        for row in open_jobs:
             _cancel(row)
-    return [row.id for row in found if row.state == JobState.RUNNING]
+    return [row.id for row in open_jobs if row.state == JobState.RUNNING]
 
 
 def _cancel(row: Job) -> None:

@@ -7,6 +7,8 @@ from django.db import connection
 
 RECONCILER = 7_214_330_101
 RETENTION = 7_214_330_102
+# Held by every worker together with the others, so that they can be counted.
+WORKERS = 7_214_330_110
 
 
 @contextmanager

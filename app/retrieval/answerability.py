@@ -26,7 +26,7 @@ def coverage_measure(question: str, passage: str) -> float:
     """Return the share of the question's words, without function words, that the passage contains in any form."""
     question_language, passage_language = language_detect(question), language_detect(passage)
     words = question_words(question, question_language)
-    terms = {term_number(word, passage_language) for word in words_split(passage)}
+    terms = {term_number(word, passage_language) for word in set(words_split(passage))}
     count = sum(
         not terms.isdisjoint((term_number(word, question_language), term_number(word, passage_language)))
         for word in words

@@ -5,6 +5,7 @@ a stemmer for a text of a chunk's length. For a text without any, the caller's h
 """
 
 import re
+from collections import Counter
 
 # ISO 639-1 code to the name of its Snowball stemmer.
 STEMMERS = {
@@ -91,6 +92,7 @@ _SCRIPTS: tuple[tuple[str, re.Pattern[str]], ...] = (
 )
 _SERBIAN, _PERSIAN = re.compile("[ђјљњћџ]"), re.compile("[پچژگ]")
 _WORD = re.compile(r"[^\W\d_]+")
+_ASCII_WORD = re.compile("[a-z]+")  # the same in lower-case ASCII, twice as fast
 # Characters that suffice for detection; more only cost time.
 _SAMPLE = 4000
 
@@ -105,10 +107,12 @@ def language_detect(text: str, *, hint: str = "") -> str:
             if len(script.findall(sample)) * (10 if code == "ja" else 3) > letters:
                 return _script_language(code, sample)
     votes: dict[str, float] = {}
-    for word in _WORD.findall(sample):
-        for code in _LATIN.get(word, ()):
+    words = (_ASCII_WORD if sample.isascii() else _WORD).findall(sample)
+    for word, count in Counter(words).items():
+        codes = _LATIN.get(word, ())
+        for code in codes:
             # A word of many languages counts less.
-            votes[code] = votes.get(code, 0) + 1 / len(_LATIN[word])
+            votes[code] = votes.get(code, 0) + count / len(codes)
     best = max(votes, key=votes.__getitem__, default="")
     # "a" alone is a word of nine languages.
     if votes.get(best, 0) < 0.4:

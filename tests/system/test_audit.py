@@ -20,7 +20,10 @@ from app.audit.actors import KEY, PERSON
 from app.audit.models import AuditEntry
 from app.bots.models import Bot
 from app.jobs.models import Job
+from app.library.choices import SourceKind
+from app.library.connectors import registry
 from app.library.models import Document, Source
+from app.library.tests.shelf import ShelfConnector
 from app.llm.models import ModelEndpoint
 from app.plans.models import Plan
 from app.privacy.models import Erasure, Export
@@ -65,6 +68,7 @@ def _set(model: Any, pk: Any, **values: Any) -> None:
 BEFORE: dict[str, Callable[[Tenant], None]] = {
     "POST /api/v1/documents/{document_id}/cancel": queued,
     "POST /api/v1/erasures": another_owner,
+    "POST /api/v1/sources/{source_id}/runs": lambda tenant: _set(Source, tenant.source.pk, kind="push"),
     "POST /api/v1/documents/{document_id}/retry": failed,
     "retry": failed,
     "retry_this": failed,
@@ -78,7 +82,9 @@ ASKED = {"rotate": {"overlap": "1"}}
 
 
 @pytest.fixture
-def mine(alice: Person) -> Tenant:
+def mine(alice: Person, monkeypatch: pytest.MonkeyPatch) -> Tenant:
+    # A kind that is read by itself.
+    monkeypatch.setitem(registry.connectors_all(), SourceKind.PUSH, ShelfConnector)
     return tenant_make(alice, word="lighthouse")
 
 

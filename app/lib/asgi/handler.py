@@ -1,11 +1,14 @@
-"""Django's ASGI handler with threads that serve request after request.
+"""Django's ASGI handler with threads that serve request after request, and none where a request needs none.
 
-Django starts a thread for each request's synchronous code and ends it with the request; three of its own steps need it
-in every request. Starting threads was a quarter of a turn's CPU (docs/benchmarks.md). A request still has one thread to
-itself, so a database connection, which is bound to a thread, is never shared.
+Django starts a thread for each request's synchronous code and ends it with the request. Starting threads was a quarter
+of a turn's CPU (docs/benchmarks.md). A request still has one thread to itself, so a database connection, which is bound
+to a thread, is never shared. Django also goes to that thread before and after each request, for what looks after its
+database connections; a request that opened none is spared that, a fifteenth of a turn.
 """
 
 import asyncio
+import contextlib
+import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
@@ -13,9 +16,12 @@ from typing import Any
 
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.conf import settings
-from django.core.handlers.asgi import ASGIHandler
+from django.core.exceptions import RequestAborted
+from django.core.handlers.asgi import ASGIHandler, get_script_prefix
 from django.db import connections
 from django.db.backends.signals import connection_created
+from django.http import HttpRequest, HttpResponseBase
+from django.urls import set_script_prefix
 
 from app.lib.asgi.body import BodyReceiver, BodyRequest, body_read
 
@@ -35,21 +41,37 @@ def connection_record(**_: Any) -> None:
 
 async def connections_give_back() -> None:
     """Close the running request's connections. A request without any skips the hop to its thread."""
-    if _opened.get() != []:
+    opened = _opened.get()
+    if opened != []:
         await sync_to_async(connections.close_all)()
+        if opened:
+            opened.clear()
+
+
+async def response_close(response: HttpResponseBase) -> None:
+    """Close a response after it was sent: in the request's thread, with Django's signal, where connections are open."""
+    if _opened.get() != []:
+        await sync_to_async(response.close)()
+        return
+    closers: list[Any] = response._resource_closers  # type: ignore[attr-defined]
+    for close in closers:
+        with contextlib.suppress(Exception):  # as Django does
+            close()
+    closers.clear()
+    response.closed = True
 
 
 class ThreadReusingHandler(ASGIHandler):
     """Django's ASGI application, to be made after `django.setup()`.
 
-    files_at: the paths that accept files, with the most bytes of one request there.
+    files_at: patterns of the paths that accept files, with the most bytes of one request there.
     """
 
     request_class = BodyRequest
 
     def __init__(self, files_at: Mapping[str, int] | None = None) -> None:
         super().__init__()
-        self._files_at = dict(files_at or {})
+        self._files_at = [(re.compile(pattern), most) for pattern, most in (files_at or {}).items()]
         self._free: list[ThreadPoolExecutor] = []
         connection_created.connect(connection_record)
 
@@ -72,9 +94,55 @@ class ThreadReusingHandler(ASGIHandler):
             else:
                 thread.shutdown(wait=False)
 
+    def file_limit(self, path: str) -> int:
+        """Return the most bytes of a request that brings files to a path; 0 where it may bring none."""
+        return next((most for pattern, most in self._files_at if pattern.fullmatch(path)), 0)
+
+    async def handle(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one request. Django's own handle sends request_started, whose receivers look after connections."""
+        try:
+            body = await self.read_body(receive)
+        except RequestAborted:
+            return
+        with contextlib.closing(body):
+            set_script_prefix(get_script_prefix(scope))
+            response: HttpResponseBase | None
+            request, response = self.create_request(scope, body)
+            if request is not None:
+                response = await self._respond(request, receive, send)
+            elif response is not None:
+                await self.send_response(response, send)
+            if response is None:
+                await connections_give_back()
+            else:
+                await response_close(response)
+
+    async def _respond(self, request: HttpRequest, receive: Any, send: Any) -> HttpResponseBase | None:
+        """Send the response to a request and return it; None when its client left before there was one."""
+        leaving = asyncio.create_task(self.listen_for_disconnect(receive))
+        responding = asyncio.create_task(self._send_response_to(request, send))
+        await asyncio.wait((leaving, responding), return_when=asyncio.FIRST_COMPLETED)
+        if leaving.done():
+            # Views may handle that they are cancelled.
+            responding.cancel()
+            await asyncio.wait((responding,))
+            with contextlib.suppress(RequestAborted):
+                leaving.result()
+        else:
+            leaving.cancel()
+            await asyncio.wait((leaving,))
+        return None if responding.cancelled() else responding.result()
+
+    async def _send_response_to(self, request: HttpRequest, send: Any) -> HttpResponseBase:
+        response: HttpResponseBase = await self.run_get_response(request)
+        # The client left meanwhile: the response is closed all the same.
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.send_response(response, send)
+        return response
+
     def _body_limit(self, scope: Any) -> int:
         """Return the most bytes of a request's body; 0 for a request that announces more."""
-        most = self._files_at.get(scope["path"], settings.DATA_UPLOAD_MAX_MEMORY_SIZE + FRAME_BYTES)
+        most = self.file_limit(scope["path"]) or settings.DATA_UPLOAD_MAX_MEMORY_SIZE + FRAME_BYTES
         announced = dict(scope["headers"]).get(b"content-length", b"0")
         return most if announced.isdigit() and int(announced[:20]) <= most else 0
 
@@ -82,7 +150,7 @@ class ThreadReusingHandler(ASGIHandler):
         """Return the content type of a form to a path that takes files, else an empty one."""
         content_type = dict(scope["headers"]).get(b"content-type", b"").decode("latin-1")
         is_form = scope["method"] == "POST" and content_type.lower().startswith("multipart/form-data")
-        return content_type if is_form and scope["path"] in self._files_at else ""
+        return content_type if is_form and self.file_limit(scope["path"]) else ""
 
     async def read_body(self, receive: Any) -> Any:
         return await body_read(receive)

@@ -188,3 +188,13 @@ async def test_a_file_beyond_the_limit_is_cut_where_the_limit_is_seen(
     status, answer = await post(application, "/files", form(("a.txt", b"x" * 290_000), ("b.txt", b"y")))
     assert (status, answer) == (200, b'{"files": [["a.txt", "too large"], ["b.txt", 1]]}')
     assert list(request_body.folder_incoming().iterdir()) == []
+
+
+def test_every_route_that_takes_files_takes_one_of_the_largest(settings: Settings) -> None:
+    from app.asgi import django_application
+
+    largest = Settings("app.settings").UPLOAD_MAX_BYTES
+    for place in ("/api/v1/documents", f"/api/v1/sources/{uuid4()}/documents"):
+        assert django_application.file_limit(place) > largest
+    for place in ("/api/v1/search", f"/api/v1/sources/{uuid4()}", f"/api/v1/sources/{uuid4()}/documents/x"):
+        assert django_application.file_limit(place) == 0

@@ -15,7 +15,6 @@ from app.library.services.runs import SOURCE_RUN, run_cancel
 # `done` is written with the end of the reading.
 _STATES = {
     JobState.QUEUED: RunState.QUEUED,
-    JobState.RUNNING: RunState.RUNNING,
     JobState.FAILED: RunState.FAILED,
     JobState.CANCELLED: RunState.CANCELLED,
 }
@@ -42,9 +41,7 @@ class SourceRun(JobKind):
         if state is None:
             return
         changes: dict[str, object] = {"state": state, "error_code": job.error_code, "error_message": job.error_message}
-        if state == RunState.RUNNING:
-            changes["started"] = Coalesce("started", Now())
-        elif state not in OPEN_RUNS:
+        if state not in OPEN_RUNS:
             changes["ended"] = Now()
         Run.objects.filter(job=job.id, state__in=OPEN_RUNS).update(**changes)
 
@@ -62,6 +59,14 @@ def _run_of(context: ActiveJob) -> Run | None:
     runs = Run.objects.select_related("source")
     run = runs.filter(job=context.job, state__in=OPEN_RUNS).first()
     if run is not None:
+        begun = {
+            "state": RunState.RUNNING,
+            "started": Coalesce("started", Now()),
+            "error_code": "",
+            "error_message": "",
+        }
+        with context.fenced():
+            Run.objects.filter(pk=run.pk).update(**begun)
         return run
     source = Source.objects.filter(organisation=context.organisation, pk=UUID(context.lease.subject)).first()
     if source is None or Run.objects.filter(source=source, state__in=OPEN_RUNS).exists():

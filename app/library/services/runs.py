@@ -30,6 +30,7 @@ def run_start(*, organisation: UUID, source: Source) -> Run:
     run = Run.objects.create(organisation_id=organisation, source=source)
     run.job = job_create(kind=SOURCE_RUN, organisation=organisation, subject=source.pk, key=str(run.pk))
     run.save(update_fields=["job"])
+    _audit(run, "source.run_start")
     return run
 
 
@@ -47,9 +48,13 @@ def run_cancel(*, run: Run) -> None:
     )
     if not changed:
         raise Conflict(message="This run has ended.")
+    _audit(run, "source.run_cancel")
+
+
+def _audit(run: Run, action: str) -> None:
     audit_record(
         organisation=run.organisation_id,
-        action="source.run_cancel",
+        action=action,
         target_kind="source",
         target=str(run.source_id),
         target_name=run.source.name,

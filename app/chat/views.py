@@ -27,15 +27,15 @@ def show_portal(request: HttpRequest, caller: Caller) -> HttpResponse:
     if wanted is not None and wanted not in bots:
         raise Http404
     if not bots:
-        return render(request, "chat/no_bot.html", {"frame": shell_context(caller, section="ask")})
+        return render(request, "chat/no_bot.html", {"shell": shell_context(caller, section="ask")})
     # Unasked, nobody is shown a bot that answers nobody.
     answering = {slug: bot for slug, bot in bots.items() if bot.paused is None} or bots
     bot = bots[wanted] if wanted else answering.get(FIRST_BOT, next(iter(answering.values())))
-    frame = shell_context(caller, section="ask", bot_slug=bot.slug)
+    shell = shell_context(caller, section="ask", bot_slug=bot.slug)
     shown = {
-        "frame": frame,
+        "shell": shell,
         "bot_name": bot.name,
-        "page": {"bot": {**_bot(bot), "welcome": frame["organisation"].welcome}, "conversation": None},
+        "page": {"bot": {**_bot(bot), "welcome": shell["organisation"].welcome}, "conversation": None},
     }
     return render(request, "chat/ask.html", shown)
 
@@ -50,7 +50,7 @@ def show_conversation(request: HttpRequest, caller: Caller, conversation_id: UUI
         raise Http404
     bot = conversation.bot
     shown = {
-        "frame": shell_context(caller, section="conversation", bot_slug=bot.slug, conversation_id=conversation.id),
+        "shell": shell_context(caller, section="conversation", bot_slug=bot.slug, conversation_id=conversation.id),
         "title": conversation.title or "Conversation",
         "bot_name": bot.name,
         "page": {"bot": _bot(bot), "conversation": str(conversation.id)},

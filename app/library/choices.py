@@ -2,7 +2,7 @@ from django.db import models
 
 
 class SourceKind(models.TextChoices):
-    """Each has a connector in app/library/connectors."""
+    """Kinds of source, each with a connector in app/library/connectors."""
 
     UPLOADS = "uploads", "Uploads"  # files that people and programs send; a file's name is its id
     PUSH = "push", "Push"  # documents that a program sends under ids of its own
@@ -29,7 +29,7 @@ OPEN_RUNS = (RunState.QUEUED, RunState.RUNNING)
 
 
 class Outcome(models.TextChoices):
-    """What a run made of an item."""
+    """Outcomes of an item of a run."""
 
     READ = "read", "Read"  # new, or other bytes than before
     UNCHANGED = "unchanged", "Unchanged"
@@ -79,7 +79,7 @@ class DocumentState(models.TextChoices):
 
 
 class Step(models.TextChoices):
-    """What a worker does with a document, in this order; each can be done again without harm."""
+    """Steps of a worker with a document, in this order; each can be done again without harm."""
 
     FETCH = "fetch", "Fetching"
     PARSE = "parse", "Reading"

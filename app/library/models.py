@@ -61,7 +61,9 @@ class Run(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="+")
     source = models.ForeignKey(Source, models.CASCADE, related_name="runs")
-    job = models.UUIDField(null=True, blank=True, editable=False)  # jobs are tidied away, runs stay longer
+    job = models.UUIDField(
+        null=True, blank=True, editable=False, db_index=True
+    )  # jobs are tidied away, runs stay longer
     state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.QUEUED)
     cursor = models.JSONField(null=True, blank=True, editable=False)  # everything before it has been dealt with
     # Of its items: seen is all of them.
@@ -88,7 +90,7 @@ class Run(models.Model):
 
 
 class RunItem(models.Model):
-    """What a run made of one item of its source."""
+    """The outcome of one item of a run."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="+")
@@ -171,7 +173,7 @@ class DocumentVersion(models.Model):
     sha256 = models.CharField(max_length=64)
     bytes = models.BigIntegerField()
     fetched = models.DateTimeField(default=timezone.now)  # when the source gave these bytes
-    # What the source's server named these bytes by, sent back to it to ask whether they have changed.
+    # Names that the source's server gave these bytes, sent back to it to ask whether they have changed.
     etag = models.CharField(max_length=VALIDATOR_LENGTH, blank=True)
     last_modified = models.CharField(max_length=VALIDATOR_LENGTH, blank=True)
     # As the source says, until the file is read: a hint to its reader.
@@ -230,7 +232,7 @@ class Chunk(models.Model):
 
 
 class EmbeddingCache(models.Model):
-    """Vectors by content, so that a rebuild needs no embedding. Per organisation, so that erasure takes it too."""
+    """A vector by its content, so that a rebuild needs no embedding. Per organisation, so that erasure takes it too."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="+")

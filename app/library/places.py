@@ -2,7 +2,7 @@ from typing import Any
 
 
 def place_label(place: dict[str, Any]) -> str:
-    """Where in its document a passage stands, in words: "page 4", "Leave › Carrying over", "rows 3–5"."""
+    """Return where in its document a passage stands, in words: "page 4", "Leave › Carrying over", "rows 3–5"."""
     kind = place.get("kind")
     if kind == "page" and place.get("page"):
         return f"page {place['page']}"

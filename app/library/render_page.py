@@ -1,4 +1,4 @@
-"""Draws one page of a PDF, in a process of its own with little memory and time: `page_child.py PDF PAGE OUT`.
+"""Draw one page of a PDF, in a process of its own with little memory and time: `render_page.py PDF PAGE OUT`.
 
 Run as a file, without the rest of Refdesk; ends with status 0, or with one of the numbers below.
 """

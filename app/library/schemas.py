@@ -16,7 +16,7 @@ class DocumentErrorOut(Schema):
 
 
 class ScheduleIn(Schema):
-    """When a source is read: a preset, or `cron` with a cron expression of five fields."""
+    """The times at which a source is read: a preset, or `cron` with a cron expression of five fields."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -73,7 +73,7 @@ class RunOut(Schema):
 
 
 class AddressOut(Schema):
-    """What a run made of an item of its source."""
+    """An item of a run, with its outcome."""
 
     external_id: str
     url: str | None

@@ -17,7 +17,7 @@ HISTORY_SHOWN = 60
 def shell_context(
     caller: Caller, *, section: str, bot_slug: str = "", conversation_id: UUID | None = None
 ) -> dict[str, Any]:
-    """Return the context of `frame.html`."""
+    """Return the context of `shell.html`."""
     organisation = caller.organisation_id
     is_admin = caller.role.covers(Role.ADMIN)
     return {

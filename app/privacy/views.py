@@ -29,7 +29,7 @@ EXPORTS_SHOWN = 10
 def show_own_data(request: HttpRequest, caller: Caller) -> HttpResponse:
     """What is held of the person: to take away, or to erase with their account."""
     user = caller_user(caller)
-    shown: dict[str, Any] = {"frame": shell_context(caller, section="account")}
+    shown: dict[str, Any] = {"shell": shell_context(caller, section="account")}
     status = 200
     try:
         if request.method == "POST" and request.POST.get("do") == "export":

@@ -96,6 +96,8 @@ def portal_pages(person: Person) -> Iterator[str]:
     yield from (f"/?bot={bot.slug}" for bot in Bot.objects.filter(organisation=organisation).order_by("pk")[::4])
     documents = Document.objects.filter(organisation=organisation).order_by("pk")
     yield from (f"/documents/{row.pk}" for row in documents[2::4])
+    yield "/sources"
+    yield from (f"/sources/{row.source_id}" for row in documents[1::4])
     inviter = User.objects.get(pk=person.user.pk)
     _, token = invitation_create(
         organisation=organisation,

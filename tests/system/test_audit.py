@@ -159,7 +159,7 @@ CHANGED: dict[Any, dict[str, str]] = {
     ModelEndpoint: {"name": "Another name"},
 }
 # Pages that change nothing by themselves, with the reason.
-UNCHANGED = {Document: "by its buttons only"}
+UNCHANGED = {Document: "by its buttons only", Job: "by its buttons only"}
 # Actions that change nothing, with the reason.
 READING_ACTIONS: dict[str, str] = {}
 

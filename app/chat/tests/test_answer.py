@@ -7,6 +7,7 @@ from app.accounts.models import Organisation
 from app.bots.models import Bot
 from app.chat.models import Citation, Message
 from app.chat.tests.conftest import Desk, text_of
+from app.chat.tests.library import WARRANTY, document_index
 from app.library.models import Document, Source
 from app.llm.tests.fake_llm import Script, ScriptedModel
 from tests.documents import document_row
@@ -178,6 +179,18 @@ async def test_a_question_on_another_subject_is_refused_before_the_model_is_aske
     events = await desk.ask(bob.key, "Who won the football world cup in 1998?")
     assert events[0][2]["mode"] == events[-1][2]["message"]["mode"] == "refused"
     assert model.requests() == []
+
+
+async def test_a_file_in_two_sources_is_one_passage_of_an_answer(
+    desk: Desk, library: Bot, acme: Organisation, bob: Person
+) -> None:
+    elsewhere = await Source.objects.acreate(organisation=acme, name="Elsewhere")
+    await sync_to_async(document_index)(acme, "copy.pdf", [WARRANTY, "The Vale 3 weighs 11 kg."], source=elsewhere)
+    events = await desk.ask(bob.key, "How long is the warranty of the Vale 3?")
+    texts = [passage["text"] for passage in events[2][2]["passages"]]
+    assert texts.count(WARRANTY) == 1
+    assert "The Vale 3 weighs 11 kg." in texts
+    assert len(set(texts)) == len(texts)
 
 
 def document_being_read(organisation: Organisation, state: str, source: Source | None = None) -> Document:

@@ -15,7 +15,8 @@ from app.bots.services import bot_create
 from app.chat.choices import AnswerMode, MessageRole
 from app.chat.models import Citation, Conversation, Message
 from app.library.choices import DocumentState
-from app.library.models import Document, Source
+from app.library.models import Document, Run, RunItem, Source
+from app.library.services.sources import source_create
 from tests.chromium import browser, needs_browser
 from tests.documents import document_row
 from tests.people import Person
@@ -234,6 +235,7 @@ def test_axe_finds_nothing_on_any_page(
     page = context.new_page()
     document = Document.objects.get().id
     paths = ["/", f"/c/{library.id}", "/documents", f"/documents/{document}", "/account", "/nothing"]
+    paths += ["/sources", "/sources/new", *source_pages(library.organisation)]
     for path in paths:
         page.goto(address + path)
         page.wait_for_timeout(400)
@@ -247,6 +249,16 @@ def test_axe_finds_nothing_on_any_page(
     page.goto(f"{address}/accounts/sign-in")
     assert axe_findings(page) == []
     context.close()
+
+
+def source_pages(organisation: Organisation) -> list[str]:
+    """Make a source of pushes with a run; return the pages of all sources."""
+    source = source_create(organisation=organisation, name="Wiki", kind="push")
+    run = Run.objects.create(organisation=organisation, source=source, state="done", seen=1, failed=1)
+    RunItem.objects.create(
+        organisation=organisation, run=run, external_id="a/page", outcome="http_error", status=404, detail="Not there."
+    )
+    return [f"/sources/{row.pk}" for row in Source.objects.all()]
 
 
 def axe_findings(page: Page) -> list[Any]:

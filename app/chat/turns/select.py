@@ -1,15 +1,19 @@
 """Select the passages that are shown, number them, and refuse where they can hold no answer."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from app.chat.choices import AnswerMode
 from app.chat.citations import CitationResolver
 from app.chat.payloads import passage_make
 from app.chat.turns.state import Step, TurnContext
 from app.lib.sse import Event
+from app.retrieval.fusion import Hit
 
 
 async def select(turn: TurnContext) -> None:
     rows = turn.opened.passages
-    hits = [hit for hit in turn.found.hits if hit.id in rows][: turn.bot.settings.retriever_k]
+    hits = _distinct([hit for hit in turn.found.hits if hit.id in rows], rows)[: turn.bot.settings.retriever_k]
     turn.passages = [passage_make(n=n, row=rows[hit.id], score=hit.score) for n, hit in enumerate(hits, 1)]
     turn.resolver = CitationResolver(range(1, len(hits) + 1))
     refused = not hits or not (turn.model.available or turn.answerable) or turn.out_of_domain
@@ -20,6 +24,14 @@ async def select(turn: TurnContext) -> None:
     )
     if refused:
         turn.refuse()
+
+
+def _distinct(hits: Sequence[Hit], rows: Mapping[str, Mapping[str, Any]]) -> list[Hit]:
+    """Return the best hit of each text: a file in two sources takes the place of one passage, not of two."""
+    best: dict[str, Hit] = {}
+    for hit in hits:
+        best.setdefault(rows[hit.id]["text"], hit)
+    return list(best.values())
 
 
 STEP = Step("select", select)

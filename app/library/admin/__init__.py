@@ -1,4 +1,4 @@
-"""Pages of Django admin. Django finds an app's pages by importing this package, so it names each module."""
+"""Import the modules of pages: Django finds an app's pages by importing this package."""
 
 from app.library.admin import documents as documents
 from app.library.admin import sources as sources

@@ -145,7 +145,7 @@ class DocumentAdmin(ReadOnlyAdmin):
         self._each(request, queryset, document_cancel, "Cancelled")
 
     def _each(self, request: HttpRequest, queryset: QuerySet[Any], service: Service, done: str) -> None:
-        """One document that cannot be done does not keep the others from it."""
+        """Do something to each document; one that fails does not stop the others."""
         count = 0
         for document in queryset:
             try:

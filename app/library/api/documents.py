@@ -55,15 +55,15 @@ STATE: Any = Query("", enum=["", *DocumentState.values])
 
 
 def _organisation(request: ApiRequest) -> Organisation:
-    """By its id alone, without a query: rows that refer to it need no more."""
+    """Return the caller's organisation by its id alone: rows that refer to it need no more."""
     return Organisation(id=request.caller.organisation_id)
 
 
-def _source(request: ApiRequest, named: str) -> Source:
-    found = source_named(organisation=request.caller.organisation_id, name=named)
-    if found is None:
+def _source(request: ApiRequest, name: str) -> Source:
+    source = source_named(organisation=request.caller.organisation_id, name=name)
+    if source is None:
         raise NotFound(message="There is no such source.")
-    return found
+    return source
 
 
 @router.post("/documents", auth=policy(Role.EDITOR, Scope.DOCUMENTS_WRITE), response={202: DocumentsPutOut})
@@ -81,8 +81,8 @@ def create_documents(
         raise Invalid(message=f"There are {len(file)} files and {len(external_id)} external_ids. Send one for each.")
     into = _source(request, source) if source else source_for_uploads(organisation=_organisation(request))
     source_bring_check(source=into)
-    given = external_id or [""] * len(file)
-    items = [file_item(each.name or "", identity) for each, identity in zip(file, given, strict=True)]
+    identities = external_id or [""] * len(file)
+    items = [file_item(upload.name or "", identity) for upload, identity in zip(file, identities, strict=True)]
     return Status(202, {"items": [_put(request, into, *pair) for pair in zip(items, file, strict=True)]})
 
 
@@ -120,7 +120,7 @@ def list_documents(
 
 @router.get("/documents/events", auth=async_policy(Role.VIEWER, Scope.DOCUMENTS_READ), openapi_extra=responses(EVENTS))
 async def follow_documents(request: ApiRequest) -> HttpResponseBase:
-    """Server-sent events: `document` with a Document on every change, `deleted` with an id."""
+    """Send events: `document` with a Document on every change, `deleted` with an id."""
     return await sse(_changes(request), request_id=request_id_get(request), allowed=partial(stream_allowed, request))
 
 
@@ -145,7 +145,7 @@ def delete_document(request: ApiRequest, document_id: UUID) -> Any:
     "/documents/{document_id}/retry", auth=policy(Role.EDITOR, Scope.DOCUMENTS_WRITE), response={202: DocumentOut}
 )
 def retry_document(request: ApiRequest, document_id: UUID) -> Any:
-    """Read it again: after a failure, or with the settings of now."""
+    """Read a document again: after a failure, or with the settings of now."""
     return Status(
         202, document_payload(document_retry(organisation=request.caller.organisation_id, document=document_id))
     )
@@ -162,7 +162,7 @@ def cancel_document(request: ApiRequest, document_id: UUID) -> Any:
     openapi_extra=responses(ANY, statuses=PART),
 )
 def get_document_content(request: ApiRequest, document_id: UUID, version: int | None = None) -> HttpResponseBase:
-    """The original, as a download; part of it where a Range asks for one. version: a number, of one that answered."""
+    """Download the original, or the part of it that a Range asks for. version: the number of one that answered."""
     organisation = request.caller.organisation_id
     document = document_get(organisation=organisation, document=document_id)
     row = version_shown(organisation=organisation, document=document_id, number=version)
@@ -181,7 +181,7 @@ def get_document_content(request: ApiRequest, document_id: UUID, version: int | 
 
 @router.get("/documents/{document_id}/chunks", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=PassagePageOut)
 def list_document_chunks(request: ApiRequest, document_id: UUID, limit: int = Limit, cursor: str = "") -> Any:
-    """Its passages in order, with their places. The cursor is the number of passages before the page."""
+    """List a document's passages in order, with their places. The cursor is the number of passages before the page."""
     organisation = request.caller.organisation_id
     document = document_get(organisation=organisation, document=document_id)
     if cursor and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 9):
@@ -202,7 +202,7 @@ def get_document_text(
     first: int = Query(0, ge=0, le=10_000_000, alias="from"),
     limit: int = Query(BLOCKS_PER_PAGE, ge=1, le=1000),
 ) -> Any:
-    """Its text in blocks: around a passage, whose characters `mark` names, or a page of it.
+    """Return a document's text in blocks: around a passage, whose characters `mark` names, or a page of it.
 
     A passage that an answer cites is shown in the version that it was cited from.
     """
@@ -216,7 +216,7 @@ def get_document_text(
     openapi_extra=responses(PNG, statuses=UNCHANGED),
 )
 def get_document_page(request: ApiRequest, document_id: UUID, n: int, version: int | None = None) -> HttpResponseBase:
-    """A page of a PDF as a picture (PNG). version: a number, of one that answered."""
+    """Return a page of a PDF as a picture (PNG). version: the number of one that answered."""
     picture = page_picture(organisation=request.caller.organisation_id, document=document_id, page=n, version=version)
     tag = f'"{picture.stem}"'
     if request.headers.get("If-None-Match") == tag:

@@ -77,14 +77,14 @@ def list_sources(request: ApiRequest, limit: int = Limit, cursor: str = "") -> A
 @router.post("/sources", auth=policy(Role.EDITOR, Scope.DOCUMENTS_WRITE), response={201: SourceOut})
 def create_source(request: ApiRequest, source: SourceIn) -> Any:
     """Make a source. A name is taken once: making it again answers 409."""
-    made = source_create(
+    created = source_create(
         organisation=_organisation(request),
         name=source.name,
         kind=source.kind,
         settings=source.settings,
         **_schedule(source.schedule),
     )
-    return Status(201, source_payload(_source(request, made.id)))
+    return Status(201, source_payload(_source(request, created.id)))
 
 
 @router.get("/sources/{source_id}", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=SourceOut)
@@ -129,7 +129,7 @@ def get_run(request: ApiRequest, run_id: UUID) -> Any:
 @router.get("/runs/{run_id}/addresses", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=list[AddressOut])
 @paginate(TimePagination, ordering=("id",), payload=run_item_payload)
 def list_run_addresses(request: ApiRequest, run_id: UUID, outcome: str = OUTCOME) -> Any:
-    """What became of each item of a run, in the order in which the source named them."""
+    """List what became of each item of a run, in the order in which the source named them."""
     if outcome and outcome not in Outcome.values:
         raise Invalid(message=f"outcome is one of {', '.join(Outcome.values)}.")
     organisation = request.caller.organisation_id
@@ -180,12 +180,12 @@ def _pushed_text(request: ApiRequest) -> tuple[Item, Content]:
         values = orjson.loads(request.body)
     except ValueError as error:
         raise HttpError(400, "") from error
-    sent = _checked(PushIn, values)
-    metadata = sent.metadata
+    body = _checked(PushIn, values)
+    metadata = body.metadata
     if metadata is not None and len(orjson.dumps(metadata)) > METADATA_BYTES:
         raise Invalid(message=f"metadata has at most {METADATA_BYTES:,} bytes as JSON.")
-    item = pushed_item(external_id=sent.external_id, name=sent.name, url=sent.url, metadata=metadata)
-    return item, text_content(sent.text, sent.media_type)
+    item = pushed_item(external_id=body.external_id, name=body.name, url=body.url, metadata=metadata)
+    return item, text_content(body.text, body.media_type)
 
 
 def _pushed_file(request: ApiRequest) -> tuple[Item, Content]:
@@ -193,12 +193,12 @@ def _pushed_file(request: ApiRequest) -> tuple[Item, Content]:
     if not isinstance(file, UploadedFile):
         raise RefdeskError("no_file")
     named = set(PushFileIn.model_fields)
-    sent = _checked(PushFileIn, {name: value for name, value in request.POST.items() if name in named})
-    name = sent.name or file.name or ""
+    body = _checked(PushFileIn, {name: value for name, value in request.POST.items() if name in named})
+    name = body.name or file.name or ""
     item = pushed_item(
-        external_id=sent.external_id or file.name or "", name=name, url=sent.url, metadata=_metadata(sent.metadata)
+        external_id=body.external_id or file.name or "", name=name, url=body.url, metadata=_metadata(body.metadata)
     )
-    return item, Content(cast(BinaryIO, file.file), sent.media_type)
+    return item, Content(cast(BinaryIO, file.file), body.media_type)
 
 
 def _metadata(text: str) -> dict[str, Any] | None:
@@ -216,7 +216,7 @@ def _metadata(text: str) -> dict[str, Any] | None:
 
 
 def _checked(schema: type[Body], values: Any) -> Body:
-    """Raises ValidationError, which is answered as every other body that does not fit."""
+    """Check a body. Raises ValidationError, which is answered as for every other body that does not fit."""
     try:
         return schema.model_validate(values)
     except SchemaError as error:
@@ -237,8 +237,8 @@ def remove_document(request: ApiRequest, source_id: UUID, external_id: str) -> A
     source = _source(request, source_id)
     source_bring_check(source=source)
     rows = Document.objects.filter(organisation=organisation, source=source)
-    found = rows.filter(external_id=external_id_check(external_id)).values_list("id", flat=True).first()
-    if found is None:
+    document = rows.filter(external_id=external_id_check(external_id)).values_list("id", flat=True).first()
+    if document is None:
         raise NotFound
-    document_delete(organisation=organisation, document=found)
+    document_delete(organisation=organisation, document=document)
     return Status(204, None)

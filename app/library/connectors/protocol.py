@@ -1,6 +1,6 @@
-"""What a connector is: a file of this folder that reads one kind of source.
+"""Define what a connector is: a file of this folder that reads one kind of source.
 
-A connector has `Settings`, names the items of its source by `discover` and opens one by `fetch`. Runs, outcomes,
+It has `Settings`, names the items of its source by `discover` and opens one by `fetch`. Runs, outcomes,
 versions and removals are not its own (app/library/connectors/reading.py). CONTRIBUTING.md has the recipe.
 """
 
@@ -19,7 +19,7 @@ Cursor = Any  # JSON, in the connector's own terms
 
 
 class SourceSettings(BaseModel):
-    """What an organisation chooses for a source of a kind; stored as JSON, without a credential."""
+    """Settings that an organisation chooses for a source of a kind; stored as JSON, without a credential."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -61,14 +61,14 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Everything that was named before is dealt with: a run that is cut short goes on from this cursor."""
+    """A place in the listing before which everything is dealt with: a run that is cut short goes on from it."""
 
     cursor: Cursor
 
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    """The run has named all that the source has: documents that it did not name are removed."""
+    """The end of a listing that was whole: documents that it did not name are removed."""
 
 
 Discovery = Item | Skipped | Gone | Checkpoint | Complete
@@ -76,7 +76,7 @@ Discovery = Item | Skipped | Gone | Checkpoint | Complete
 
 @dataclass(frozen=True, slots=True)
 class Validators:
-    """What the source's server named the newest bytes of an item by; empty for one that is new."""
+    """Names that the source's server gave the newest bytes of an item; empty for one that is new."""
 
     etag: str = ""
     last_modified: str = ""
@@ -88,7 +88,7 @@ class Content:
 
     Attributes:
         media_type: as the source says; a hint only, the bytes decide.
-        etag, last_modified: what the source's server named these bytes by.
+        etag, last_modified: names that the source's server gave these bytes.
     """
 
     stream: BinaryIO = field(repr=False)
@@ -98,11 +98,11 @@ class Content:
 
 
 class NotModified(Exception):
-    """The item's bytes are those that the validators name."""
+    """Raised when the item's bytes are those that the validators name."""
 
 
 class ItemError(Exception):
-    """An item cannot be read, and the run goes on.
+    """Raised when an item cannot be read; the run goes on.
 
     Args:
         outcome: one of FAILURES or SKIPPED.

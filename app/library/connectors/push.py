@@ -21,7 +21,7 @@ class Push(BroughtConnector):
 
 
 def text_content(text: str, media_type: str = "") -> Content:
-    """Return a text as content."""
+    """Return the content of a pushed text."""
     return Content(io.BytesIO(text.encode()), media_type or "text/plain")
 
 

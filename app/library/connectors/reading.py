@@ -1,10 +1,9 @@
-"""Read a source once: what its connector names is compared with the documents that are there.
+"""Read a source once, and compare what its connector names with the documents that are there.
 
 Each item is recorded when it has been dealt with, so a run that was cut short goes on behind it. Putting an item a
 second time changes nothing, since its bytes are the same by then.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 from django.db.models import Exists, F, OuterRef
@@ -19,7 +18,6 @@ from app.library.connectors.protocol import (
     Complete,
     Connector,
     Cursor,
-    Discovery,
     Gone,
     Item,
     ItemError,
@@ -60,29 +58,26 @@ class Reading:
     def read(self) -> None:
         self.job.progress(READ)
         complete = False
-        for found in self._discover():
+        for discovery in self.connector.discover(self.cursor):
             self.job.check()
-            if isinstance(found, Complete):
+            if isinstance(discovery, Complete):
                 complete = True
-            elif isinstance(found, Checkpoint):
-                self._checkpoint(found.cursor)
-            elif not RunItem.objects.filter(run=self.run, external_id=found.external_id).exists():
-                self._take(found)
+            elif isinstance(discovery, Checkpoint):
+                self._checkpoint(discovery.cursor)
+            elif not RunItem.objects.filter(run=self.run, external_id=discovery.external_id).exists():
+                self._take(discovery)
         if complete:
             self._remove_unnamed()
         self._end()
 
-    def _discover(self) -> Iterator[Discovery]:
-        return self.connector.discover(self.cursor)
-
-    def _take(self, found: Item | Skipped | Gone) -> None:
-        if isinstance(found, Skipped):
-            self._record(found.external_id, found.outcome, url=found.url, detail=found.detail)
-        elif isinstance(found, Gone):
-            for document in self._documents(external_id=found.external_id):
+    def _take(self, discovery: Item | Skipped | Gone) -> None:
+        if isinstance(discovery, Skipped):
+            self._record(discovery.external_id, discovery.outcome, url=discovery.url, detail=discovery.detail)
+        elif isinstance(discovery, Gone):
+            for document in self._documents(external_id=discovery.external_id):
                 self._remove(document)
         else:
-            self._put(found)
+            self._put(discovery)
 
     def _put(self, item: Item) -> None:
         details: dict[str, Any] = {}
@@ -114,7 +109,7 @@ class Reading:
         return Document.objects.filter(organisation=self.source.organisation_id, source=self.source, **which)
 
     def _validators(self, item: Item) -> Validators:
-        """Return what the bytes of an item were named by, unless they have to come again because they were not read."""
+        """Return the names of an item's bytes; none where the bytes have to come again because they were not read."""
         document = self._documents(external_id=item.external_id).select_related("active_version").first()
         version = document.active_version if document is not None else None
         if document is None or version is None or version.number != document.version:
@@ -132,7 +127,7 @@ class Reading:
         status: int | None = None,
         document: Document | None = None,
     ) -> None:
-        """Write down what became of an item, and that the job is alive."""
+        """Record the outcome of an item, and that the job is alive."""
         column = "skipped" if outcome in SKIPPED else "failed" if outcome in FAILURES else str(outcome)
         with self.job.keep():
             RunItem.objects.create(

@@ -1,4 +1,4 @@
-"""Connectors by kind: every module of this folder registers the one that it holds."""
+"""Find connectors by kind: every module of this folder registers its own."""
 
 import importlib
 import pkgutil

@@ -9,7 +9,7 @@ from app.retrieval.index_loader import index_copy
 
 
 class ReconcilerBusy(Exception):
-    """The stores are being compared just now; the copy would be compared while it is made."""
+    """Raised while the stores are being compared: the copy would be compared while it is made."""
 
 
 @register

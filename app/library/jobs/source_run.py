@@ -7,12 +7,13 @@ from app.jobs.active_job import ActiveJob
 from app.jobs.choices import JobState, Lane
 from app.jobs.kinds import JobKind, register
 from app.jobs.models import Job
+from app.jobs.services import jobs_cancel
 from app.library.choices import OPEN_RUNS, RunState
 from app.library.connectors.reading import READ, REMOVE, run_read
 from app.library.models import Run, Source
 from app.library.services.runs import SOURCE_RUN, run_cancel
 
-# `done` is written with the end of the reading.
+# `running` is written when the reading begins, `done` with its end.
 _STATES = {
     JobState.QUEUED: RunState.QUEUED,
     JobState.FAILED: RunState.FAILED,
@@ -40,34 +41,31 @@ class SourceRun(JobKind):
         state = _STATES.get(JobState(job.state))
         if state is None:
             return
-        changes: dict[str, object] = {"state": state, "error_code": job.error_code, "error_message": job.error_message}
-        if state not in OPEN_RUNS:
-            changes["ended"] = Now()
-        Run.objects.filter(job=job.id, state__in=OPEN_RUNS).update(**changes)
+        Run.objects.filter(job=job.id, state__in=OPEN_RUNS).update(
+            state=state,
+            error_code=job.error_code,
+            error_message=job.error_message,
+            ended=None if state in OPEN_RUNS else Now(),
+        )
 
     def cancel(self, job: Job) -> None:
-        run = Run.objects.filter(job=job.id, state__in=OPEN_RUNS).first()
+        run = Run.objects.select_related("source").filter(job=job.id, state__in=OPEN_RUNS).first()
         if run is not None:
             run_cancel(run=run)
+        else:  # of the schedule, and not begun yet
+            jobs_cancel(organisation=job.organisation_id, job=job.id)
 
     def subject_name(self, job: Job) -> str:
         return Source.objects.filter(pk=job.subject).values_list("name", flat=True).first() or ""
 
 
 def _run_of(context: ActiveJob) -> Run | None:
-    """Return the run of a job; None when the source is gone, or another run of it is open."""
-    runs = Run.objects.select_related("source")
-    run = runs.filter(job=context.job, state__in=OPEN_RUNS).first()
-    if run is not None:
-        begun = {
-            "state": RunState.RUNNING,
-            "started": Coalesce("started", Now()),
-            "error_code": "",
-            "error_message": "",
-        }
+    """Begin the run of a job, and return it; None when the source is gone, or another run of it is open."""
+    own = Run.objects.select_related("source").filter(job=context.job, state__in=OPEN_RUNS)
+    if own.exists():
         with context.fenced():
-            Run.objects.filter(pk=run.pk).update(**begun)
-        return run
+            own.update(state=RunState.RUNNING, started=Coalesce("started", Now()), error_code="", error_message="")
+        return own.first()
     source = Source.objects.filter(organisation=context.organisation, pk=UUID(context.lease.subject)).first()
     if source is None or Run.objects.filter(source=source, state__in=OPEN_RUNS).exists():
         return None
@@ -82,4 +80,4 @@ def _run_of(context: ActiveJob) -> Run | None:
             )
     except IntegrityError:  # one was begun just now
         return None
-    return runs.filter(job=context.job).first()
+    return own.first()

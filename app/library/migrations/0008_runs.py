@@ -53,7 +53,7 @@ class Migration(migrations.Migration):
             name='Run',
             fields=[
                 ('id', models.UUIDField(default=app.lib.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('job', models.UUIDField(blank=True, editable=False, null=True)),
+                ('job', models.UUIDField(blank=True, db_index=True, editable=False, null=True)),
                 ('state', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('done', 'Done'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='queued', max_length=10)),
                 ('cursor', models.JSONField(blank=True, editable=False, null=True)),
                 ('seen', models.PositiveIntegerField(default=0)),

@@ -1,4 +1,4 @@
-"""What the steps of one ingest hand to each other."""
+"""Hold what the steps of one ingest hand to each other."""
 
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ class StoredChunk:
 
 @dataclass(slots=True)
 class IngestContext:
-    """One version on its way. `chunks` are those just cut, None when an earlier worker had cut them.
+    """A version while it is ingested. `chunks` are those just cut, None when an earlier worker had cut them.
 
     row: as it was when the work began, with its document and organisation; `row.chunks` and `row.language` follow.
     """

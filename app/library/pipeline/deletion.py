@@ -21,7 +21,7 @@ def versions_points_delete(*, organisation: UUID, versions: Iterable[str]) -> No
 
 
 def object_delete_unnamed(*, key: str) -> bool:
-    """Delete an object unless a row names it; True when it was deleted."""
+    """Delete an object unless a row names it; return whether it was deleted."""
     # The same bytes of another organisation are another object, but what a row names must stay whoever asks.
     with everything_visible(), transaction.atomic():
         object_lock(key)

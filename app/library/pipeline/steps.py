@@ -1,4 +1,4 @@
-"""The steps that make a version searchable, in order. Each may run again, here or in another process, without harm.
+"""Make a version searchable, step by step. Each may run again, here or in another process, without harm.
 
 What is kept is kept by the fence: rows of chunks after `chunk`, vectors by content after each batch of `embed`. So a
 worker that takes over begins at `embed` and finds in the cache what was embedded already.
@@ -37,12 +37,12 @@ HASH_BYTES = 1024 * 1024
 
 
 def chunk_id(*, organisation: UUID, version: UUID, position: int, model: str) -> UUID:
-    """The id of a chunk and of its point: the same work done twice gives the same ids."""
+    """Return the id of a chunk and of its point: the same work done twice gives the same ids."""
     return uuid5(CHUNK_IDS, f"{organisation}:{version}:{position}:{model}")
 
 
 def fetch(context: IngestContext) -> None:
-    """The stored file, whole."""
+    """Get the stored file, and check that it is whole."""
     try:
         context.path = context.files.enter_context(storage().local_path(context.row.storage_key))
         with context.path.open("rb") as file:
@@ -109,7 +109,7 @@ def _sample(texts: Sequence[str]) -> str:
 
 
 def chunk_batches(context: IngestContext) -> Iterator[list[StoredChunk]]:
-    """The version's passages, a request's worth at a time, from memory or from their rows."""
+    """Yield the version's passages, a request's worth at a time, from memory or from their rows."""
     if context.chunks is not None:
         for first in range(0, len(context.chunks), BATCH):
             yield context.chunks[first : first + BATCH]
@@ -138,7 +138,7 @@ def vectors_cached(context: IngestContext, batch: Sequence[StoredChunk]) -> dict
 
 
 def embed(context: IngestContext) -> None:
-    """A vector in the cache for every passage."""
+    """Put a vector into the cache for every passage."""
     done, keep = 0, context.row.chunks <= VECTORS_KEPT
     for batch in chunk_batches(context):
         context.check()
@@ -156,7 +156,7 @@ def embed(context: IngestContext) -> None:
 
 
 def _vectors_keep(context: IngestContext, vectors: dict[bytes, bytes]) -> None:
-    """Into the cache, and the job is alive: deaths before this one do not count any more."""
+    """Store vectors in the cache; deaths of the job before this do not count any more."""
     lease = context.job.lease
     with connection.cursor() as cursor:
         cursor.execute(
@@ -170,7 +170,7 @@ def _vectors_keep(context: IngestContext, vectors: dict[bytes, bytes]) -> None:
 
 
 def index(context: IngestContext) -> None:
-    """Points written and compared, then the version answers; the one before it stops in the same transaction."""
+    """Write and compare the points, then let the version answer; the one before it stops in the same transaction."""
     wanted: set[str] = set()
     for batch in chunk_batches(context):
         context.check()

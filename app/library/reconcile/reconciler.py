@@ -1,4 +1,4 @@
-"""Rows, vectors and objects compared with each other: what does not agree is reported and, if asked, repaired.
+"""Compare rows, vectors and objects with each other; report what does not agree and, if asked, repair it.
 
 What the other stores hold is copied into temporary tables first and the rows are read after, so that whatever came or
 went meanwhile can be told by its job and is left alone.
@@ -39,19 +39,19 @@ STEPS = ("vectors", "files", "documents", "tidy")
 
 @dataclass(slots=True)
 class Finding:
-    """How many, and the first few ids or keys."""
+    """The number of what does not agree, and the first few ids or keys."""
 
     count: int = 0
     first: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, found: Sequence[Any]) -> "Finding":
-        return cls(len(found), [str(one) for one in found[:SHOWN]])
+        return cls(len(found), [str(entry) for entry in found[:SHOWN]])
 
 
 @dataclass(slots=True)
 class Report:
-    """What does not agree. `other_model`: documents whose vectors another embedding model made."""
+    """Everything that does not agree. `other_model`: documents whose vectors another embedding model made."""
 
     missing_points: Finding = field(default_factory=Finding)
     orphan_points: Finding = field(default_factory=Finding)
@@ -97,18 +97,20 @@ def reconcile(
             on_step("tidy")
             _tidy()
     if not report.clean:
-        log.warning("reconciler: %s", {name: one.count for name, one in report.findings().items() if one.count})
+        log.warning(
+            "reconciler: %s", {name: finding.count for name, finding in report.findings().items() if finding.count}
+        )
     return report
 
 
 def reconciler_keep_away() -> None:
-    """Until this transaction ends, no reconciler compares: files are stored whose rows come later. Waits for one."""
+    """Keep reconcilers away until this transaction ends, which stores files whose rows come later. Waits for one."""
     lock_for_transaction(RECONCILER)
 
 
 @contextmanager
 def _table(name: str, columns: str, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[datetime, int]]:
-    """A temporary table of what another store holds; the time before it was read, and its number of rows."""
+    """Make a temporary table of what another store holds; yield the time before it was read and its number of rows."""
     count = 0
     with connection.cursor() as cursor:
         cursor.execute("SELECT now()")
@@ -156,7 +158,7 @@ WHERE v.state = 'active' AND v.embedding_model = %(model)s AND p.id IS NULL
 
 
 def _points_compare(report: Report, space: EmbeddingSpace, writer: "IndexWriter", *, repair: bool) -> None:
-    owners = ((one.id, one.organisation, one.version) for one in writer.point_owners())
+    owners = ((point.id, point.organisation, point.version) for point in writer.point_owners())
     with _table("store_points", "id text, organisation text, version text", owners) as (begun, report.points):
         orphans = _ids(_ORPHANS, {"begun": begun})
         with connection.cursor() as cursor:
@@ -193,7 +195,7 @@ WHERE v.id IS NULL AND o.modified < extract(epoch FROM now()) - %(age)s
 
 
 def _objects_compare(report: Report, *, repair: bool, age_s: float) -> None:
-    stored = ((one.key, one.modified) for one in storage().objects())
+    stored = ((entry.key, entry.modified) for entry in storage().objects())
     with _table("store_objects", "key text, modified float8", stored) as (begun, report.objects):
         report.missing_objects = Finding.of(_ids(_MISSING_OBJECTS, {"begun": begun}))
         orphans = _ids(_ORPHAN_OBJECTS, {"begun": begun, "age": age_s})
@@ -222,5 +224,5 @@ def _documents_compare(report: Report, *, repair: bool) -> None:
 
 
 def _tidy() -> None:
-    """What nothing needs any more."""
+    """Remove what nothing needs any more."""
     storage().purge_staging(older_than_s=OBJECT_AGE_S)

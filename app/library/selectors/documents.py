@@ -33,11 +33,11 @@ def document_list(
 
 
 def document_get(*, organisation: UUID, document: UUID) -> Document:
-    """Raises NotFound."""
-    found = document_list(organisation=organisation).filter(pk=document).first()
-    if found is None:
+    """Return a document of `document_list`. Raises NotFound."""
+    row = document_list(organisation=organisation).filter(pk=document).first()
+    if row is None:
         raise NotFound
-    return found
+    return row
 
 
 def version_shown(*, organisation: UUID, document: UUID, number: int | None = None) -> DocumentVersion:
@@ -62,7 +62,7 @@ def error_payload(code: str, message: str = "") -> dict[str, Any]:
 
 
 def document_url(document: UUID | str) -> str:
-    """Where a person opens it: its page in the portal."""
+    """Return where a person opens a document: its page in the portal."""
     return f"{settings.PUBLIC_URL}/documents/{document}"
 
 

@@ -68,9 +68,9 @@ def text_read(
         first, end = _around(starts, chunk.start, chunk.end)
     else:
         end = min(len(blocks), first + limit)
-    shown = [_block_payload(blocks[number], starts[number], mark) for number in range(first, end)]
+    page = [_block_payload(blocks[number], starts[number], mark) for number in range(first, end)]
     return {
-        "blocks": shown,
+        "blocks": page,
         "mark": mark,
         "first": first,
         "total": len(blocks),

@@ -9,23 +9,22 @@ from app.errors import NotFound
 from app.jobs.models import Schedule
 from app.lib.times import time_text
 from app.library.choices import RunState
-from app.library.models import Run, RunItem, Source
+from app.library.models import Document, Run, RunItem, Source
 from app.library.selectors.documents import error_payload
 
 COUNTS = ("seen", "read", "unchanged", "removed", "skipped", "failed")
 
 
 def source_list(*, organisation: UUID) -> QuerySet[Source]:
-    """Return sources with `documents_count`."""
-    return Source.objects.filter(organisation=organisation).annotate(documents_count=Count("documents"))
+    return Source.objects.filter(organisation=organisation)
 
 
 def source_get(*, organisation: UUID, source: UUID) -> Source:
-    """Raises NotFound."""
-    found = source_list(organisation=organisation).filter(pk=source).first()
-    if found is None:
+    """Raise NotFound where there is no such source."""
+    row = source_list(organisation=organisation).filter(pk=source).first()
+    if row is None:
         raise NotFound
-    return found
+    return row
 
 
 def source_named(*, organisation: UUID, name: str) -> Source | None:
@@ -43,11 +42,11 @@ def run_list(*, organisation: UUID, source: Source) -> QuerySet[Run]:
 
 
 def run_get(*, organisation: UUID, run: UUID) -> Run:
-    """Raises NotFound."""
-    found = Run.objects.select_related("source").filter(organisation=organisation, pk=run).first()
-    if found is None:
+    """Return a run with its source. Raises NotFound."""
+    row = Run.objects.select_related("source").filter(organisation=organisation, pk=run).first()
+    if row is None:
         raise NotFound
-    return found
+    return row
 
 
 def run_item_list(*, organisation: UUID, run: Run, outcome: str = "") -> QuerySet[RunItem]:
@@ -57,10 +56,12 @@ def run_item_list(*, organisation: UUID, run: Run, outcome: str = "") -> QuerySe
 
 
 def sources_payload(sources: Sequence[Source]) -> list[dict[str, Any]]:
-    """Return Sources of the API. They are of `source_list`."""
+    """Return Sources of the API."""
     ids = [source.pk for source in sources]
     runs = Run.objects.filter(source__in=ids).order_by("source_id", "-created", "-id").distinct("source_id")
     last = {run.source_id: run for run in runs}
+    counted = Document.objects.filter(source__in=ids).order_by().values_list("source").annotate(count=Count("id"))
+    documents = dict(counted)
     names = [source.schedule_name for source in sources]
     following = dict(Schedule.objects.filter(name__in=names).values_list("name", "next_run"))
     return [
@@ -75,7 +76,7 @@ def sources_payload(sources: Sequence[Source]) -> list[dict[str, Any]]:
                 "time_zone": source.time_zone,
                 "next_run": _time_or_none(following.get(source.schedule_name)),
             },
-            "documents": source.documents_count,  # type: ignore[attr-defined]  # annotated by source_list
+            "documents": documents.get(source.pk, 0),
             "last_run": run_payload(last[source.pk]) if source.pk in last else None,
             "created": time_text(source.created),
         }
@@ -84,7 +85,7 @@ def sources_payload(sources: Sequence[Source]) -> list[dict[str, Any]]:
 
 
 def source_payload(source: Source) -> dict[str, Any]:
-    """Return a Source of the API. It is of `source_list`."""
+    """Return a Source of the API."""
     return sources_payload([source])[0]
 
 

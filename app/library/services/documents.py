@@ -80,8 +80,8 @@ def document_cancel(*, organisation: UUID, document: UUID) -> Document:
     else:
         # As if the new version had not come.
         building.update(state=VersionState.RETIRED, retired=Now())
-        shown = {"version": answers.number, "chunks": answers.chunks, "pages": answers.pages}
-        _document_set(row, DocumentState.READY, percent=100, media_type=answers.media_type, **shown)
+        columns = {"version": answers.number, "chunks": answers.chunks, "pages": answers.pages}
+        _document_set(row, DocumentState.READY, percent=100, media_type=answers.media_type, **columns)
     document_audit(row, "document.cancel", before={"state": before}, after={"state": row.state})
     transaction.on_commit(lambda: documents_publish(documents=[document]))
     return document_get(organisation=organisation, document=document)
@@ -99,7 +99,7 @@ def document_delete(*, organisation: UUID, document: UUID) -> None:
     row = document_lock(organisation=organisation, document=document)
     newest = version_newest(document=row)
     versions = list(DocumentVersion.objects.filter(document=row).values_list("id", "storage_key"))
-    kept = Document(id=row.pk, organisation_id=organisation, name=row.name)
+    gone = Document(id=row.pk, organisation_id=organisation, name=row.name)
     before = {"source": row.source.name, "bytes": newest.bytes, "sha256": newest.sha256}
     row.delete()
     delete_job_create(
@@ -108,7 +108,7 @@ def document_delete(*, organisation: UUID, document: UUID) -> None:
         objects={key for _, key in versions},
         delay=STOP_GRACE if running else None,
     )
-    document_audit(kept, "document.delete", before=before)
+    document_audit(gone, "document.delete", before=before)
     transaction.on_commit(lambda: document_publish_deleted(organisation=organisation, document=document))
 
 

@@ -1,4 +1,4 @@
-"""What arrives at a source becomes a document, a new version of one, or nothing where it is there already."""
+"""Turn what arrives at a source into a document, or a new version of one; nothing changes where it is there already."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -29,7 +29,7 @@ class PutOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PutResult:
-    """document: as `document_get` reads it."""
+    """A document, as `document_get` reads it, and what became of it."""
 
     document: Document
     outcome: PutOutcome
@@ -62,14 +62,14 @@ def document_put(
         object_lock(received.key)
         received.commit()
         identity_lock(source.id, external_id)
-        known = Document.objects.filter(organisation=organisation, source=source, external_id=external_id).first()
-        if known is None:
-            known, outcome = _create(source, external_id, item, content, received, uploaded_by), PutOutcome.CREATED
+        row = Document.objects.filter(organisation=organisation, source=source, external_id=external_id).first()
+        if row is None:
+            row, outcome = _create(source, external_id, item, content, received, uploaded_by), PutOutcome.CREATED
         else:
-            outcome = _replace(known, item, content, received, uploaded_by)
+            outcome = _replace(row, item, content, received, uploaded_by)
         if audited and outcome != PutOutcome.UNCHANGED:
-            _audit(known, source, outcome, received)
-    document = document_get(organisation=organisation, document=known.id)
+            _audit(row, source, outcome, received)
+    document = document_get(organisation=organisation, document=row.id)
     document_publish(document)
     return PutResult(document, outcome)
 
@@ -101,13 +101,13 @@ def _audit(document: Document, source: Source, outcome: PutOutcome, received: St
 
 
 def _replace(
-    known: Document, item: Item, content: Content, received: StagedUpload, uploaded_by: UUID | None
+    document: Document, item: Item, content: Content, received: StagedUpload, uploaded_by: UUID | None
 ) -> PutOutcome:
     """Make a version of other bytes, unless they are those that the document has."""
-    organisation = known.organisation_id
+    organisation = document.organisation_id
     # Jobs are locked before their documents, as everywhere.
-    locked = ingest_state(organisation=organisation, document=known.id, lock=True)
-    row = document_lock(organisation=organisation, document=known.id)
+    locked = ingest_state(organisation=organisation, document=document.id, lock=True)
+    row = document_lock(organisation=organisation, document=document.id)
     Document.objects.filter(pk=row.pk).update(**_described(item))
     newest, open_job = version_newest(document=row), ingest_state(organisation=organisation, document=row.id)
     if newest.sha256 == received.sha256:
@@ -139,7 +139,7 @@ def _replace(
 
 
 def _validators_keep(version: DocumentVersion, content: Content) -> None:
-    """A server may name the same bytes anew; asked by an old name it would send them again each time."""
+    """Store a server's new names for the same bytes: asked by old ones, it would send them again each time."""
     if (version.etag, version.last_modified) != (content.etag, content.last_modified):
         version.etag, version.last_modified = content.etag, content.last_modified
         version.save(update_fields=["etag", "last_modified"])

@@ -17,7 +17,7 @@ from app.secrets.services import secret_delete
 
 NAME_LENGTH = 200
 # What an audit entry compares.
-_TOLD = ("name", "settings", "preset", "cron", "time_zone")
+_AUDITED = ("name", "settings", "preset", "cron", "time_zone")
 
 
 def _name_checked(name: str) -> str:
@@ -41,8 +41,8 @@ def _audit(
     )
 
 
-def _told(source: Source) -> dict[str, Any]:
-    return {name: getattr(source, name) for name in _TOLD}
+def _audited(source: Source) -> dict[str, Any]:
+    return {name: getattr(source, name) for name in _AUDITED}
 
 
 @transaction.atomic
@@ -74,7 +74,7 @@ def source_create(
     if not made:
         raise Conflict(message=f"There is a source {name!r} already.")
     _schedule(source)
-    _audit(source, "source.create", after={"kind": source.kind, **_told(source)})
+    _audit(source, "source.create", after={"kind": source.kind, **_audited(source)})
     return source
 
 
@@ -87,8 +87,8 @@ def source_update(*, organisation: Organisation, source: Source, changes: Mappin
         Invalid: the name is empty, or a setting or the schedule cannot be used.
     """
     row = Source.objects.select_for_update().get(organisation=organisation, pk=source.pk)
-    before = _told(row)
-    for name in changes.keys() & set(_TOLD):
+    before = _audited(row)
+    for name in changes.keys() & set(_AUDITED):
         setattr(row, name, changes[name])
     row.name = _name_checked(row.name)
     if Source.objects.filter(organisation=organisation, name=row.name).exclude(pk=row.pk).exists():
@@ -99,8 +99,8 @@ def source_update(*, organisation: Organisation, source: Source, changes: Mappin
         row.cursor = None
     _schedule(row)
     row.save()
-    if before != _told(row):
-        _audit(row, "source.update", before=before, after=_told(row))
+    if before != _audited(row):
+        _audit(row, "source.update", before=before, after=_audited(row))
     return row
 
 
@@ -137,12 +137,12 @@ def cron_of(source: Source) -> str:
 @transaction.atomic
 def source_for_uploads(*, organisation: Organisation) -> Source:
     """Return where files go that name no source: the oldest for uploads, made when there is none."""
-    found = Source.objects.filter(organisation=organisation, kind=SourceKind.UPLOADS).order_by("created", "id").first()
-    if found is None:
-        found, made = Source.objects.get_or_create(organisation=organisation, name="Uploads")
+    source = Source.objects.filter(organisation=organisation, kind=SourceKind.UPLOADS).order_by("created", "id").first()
+    if source is None:
+        source, made = Source.objects.get_or_create(organisation=organisation, name="Uploads")
         if made:
-            _audit(found, "source.create", after={"kind": found.kind, **_told(found)})
-    return found
+            _audit(source, "source.create", after={"kind": source.kind, **_audited(source)})
+    return source
 
 
 def source_bring_check(*, source: Source) -> None:
@@ -160,7 +160,6 @@ def source_delete(*, organisation: UUID, source: Source) -> int:
     run = Run.objects.select_related("source").filter(source=source, state__in=OPEN_RUNS).first()
     if run is not None:
         run_cancel(run=run)
-    schedule_clear(name=source.schedule_name, organisation=organisation)
     documents = list(Document.objects.filter(organisation=organisation, source=source).values_list("id", flat=True))
     for document in documents:
         document_delete(organisation=organisation, document=document)
@@ -169,6 +168,7 @@ def source_delete(*, organisation: UUID, source: Source) -> int:
         locked = Source.objects.select_for_update().get(pk=source.pk)
         if Document.objects.filter(source=locked).exists():
             raise Conflict(message="A document was added meanwhile. Try again.")
+        schedule_clear(name=source.schedule_name, organisation=organisation)
         locked.delete()
         if locked.credential_id is not None:
             secret_delete(organisation=organisation, secret=locked.credential_id)

@@ -1,4 +1,4 @@
-"""Versions of documents: made, retired when others take their place, and forgotten when no answer cites them."""
+"""Make versions of documents, retire them when others take their place, and forget those that no answer cites."""
 
 from collections.abc import Collection
 from uuid import UUID

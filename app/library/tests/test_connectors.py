@@ -11,6 +11,7 @@ from app.errors import RefdeskError, Upstream
 from app.jobs.execution import job_run
 from app.jobs.models import Job, Schedule
 from app.jobs.schedule import schedule_run
+from app.jobs.services import job_cancel
 from app.jobs.tests.running import jobs_run
 from app.library.choices import FAILURES, SKIPPED, Outcome, SourceKind
 from app.library.connectors import registry
@@ -236,6 +237,25 @@ def test_the_schedule_reads_a_source_when_its_time_has_come(acme: Organisation, 
     assert Run.objects.count() == 2
     source_update(organisation=acme, source=source, changes={"preset": "off"})
     assert not Schedule.objects.filter(name=source.schedule_name).exists()
+
+
+def test_a_scheduled_run_can_be_cancelled_before_and_while_it_runs(
+    acme: Organisation, source: Source, shelf: Shelf
+) -> None:
+    def cancel() -> str:
+        job_cancel(job=Job.objects.get(kind=SOURCE_RUN, state="running"))
+        return "The harbour is closed."
+
+    shelf.texts = {"a": cancel, "b": "Nobody knows."}
+    source_update(organisation=acme, source=source, changes={"preset": "hourly"})
+    for _ in range(2):
+        Schedule.objects.filter(name=source.schedule_name).update(next_run=timezone.now())
+        schedule_run()
+        if not Job.objects.filter(kind=SOURCE_RUN, state="cancelled").exists():
+            job_cancel(job=Job.objects.get(kind=SOURCE_RUN))
+        jobs_run()
+    assert list(Job.objects.filter(kind=SOURCE_RUN).values_list("state", flat=True)) == ["cancelled"] * 2
+    assert Run.objects.get().state == "cancelled"
 
 
 def test_a_deleted_source_leaves_no_run_no_schedule_and_no_document(

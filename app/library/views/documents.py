@@ -51,9 +51,9 @@ def show_documents(request: HttpRequest, caller: Caller) -> HttpResponse:
     documents = document_list(organisation=caller.organisation_id, state=state or None, source=source, q=q)
     pager = Paginator(documents, ROWS_SHOWN).get_page(request.GET.get("page"))
     rows = list(pager.object_list)
-    frame = shell_context(caller, section="documents")
-    shown = {
-        "frame": frame,
+    shell = shell_context(caller, section="documents")
+    context = {
+        "shell": shell,
         "rows": [_row(document) for document in rows],
         "pager": pager,
         "q": q,
@@ -65,13 +65,13 @@ def show_documents(request: HttpRequest, caller: Caller) -> HttpResponse:
         "filtered": bool(state or q or source),
         "page": {
             "words": _words(),
-            "canEdit": frame["can_edit"],
+            "canEdit": shell["can_edit"],
             "takesNew": not state and not q and not source and pager.number == 1,
             "source": str(source.id) if source and not connector_class(source.kind).discovers else "",
             "documents": [document_payload(document) for document in rows],
         },
     }
-    return render(request, "library/documents.html", shown)
+    return render(request, "library/documents.html", context)
 
 
 @never_cache
@@ -79,20 +79,20 @@ def show_documents(request: HttpRequest, caller: Caller) -> HttpResponse:
 @page(Role.VIEWER)
 def show_document(request: HttpRequest, caller: Caller, document_id: UUID) -> HttpResponse:
     document = document_get(organisation=caller.organisation_id, document=document_id)
-    shown = {
-        "frame": shell_context(caller, section="documents"),
+    context = {
+        "shell": shell_context(caller, section="documents"),
         "document": _row(document),
         "steps": [(step.value, words) for step, words in STEPS.items()],
         "passages": _passages(caller, document, request.GET.get("page")),
         "page": {"document": document_payload(document), "words": _words()},
     }
-    return render(request, "library/document.html", shown)
+    return render(request, "library/document.html", context)
 
 
 def _filters(**values: Any) -> str:
     """Return the filters for the address of another page of the list, with an `&` at their end."""
-    given = {name: value for name, value in values.items() if value}
-    return f"{urlencode(given)}&" if given else ""
+    filters = {name: value for name, value in values.items() if value}
+    return f"{urlencode(filters)}&" if filters else ""
 
 
 def _words() -> dict[str, dict[str, str]]:

@@ -21,6 +21,7 @@ from app.library.selectors.sources import (
     run_payload,
     source_get,
     source_list,
+    source_payload,
     sources_payload,
 )
 from app.library.services.runs import run_start
@@ -40,7 +41,7 @@ REFRESH_S = 3
 def show_sources(request: HttpRequest, caller: Caller) -> HttpResponse:
     rows = list(source_list(organisation=caller.organisation_id).order_by("name"))
     context = {
-        "frame": shell_context(caller, section="sources"),
+        "shell": shell_context(caller, section="sources"),
         "rows": [
             {**payload, "kind_label": row.get_kind_display(), "read": _schedule_label(row)}
             for row, payload in zip(rows, sources_payload(rows), strict=True)
@@ -55,7 +56,7 @@ def show_sources(request: HttpRequest, caller: Caller) -> HttpResponse:
 def make_source(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Show the form that makes a source, and make one; its page then says how documents get into it."""
     context: dict[str, Any] = {
-        "frame": shell_context(caller, section="sources"),
+        "shell": shell_context(caller, section="sources"),
         "kinds": [
             {"value": kind.value, "label": kind.label, "about": connector.about}
             for kind, connector in connectors_all().items()
@@ -86,8 +87,9 @@ def show_source(request: HttpRequest, caller: Caller, source_id: UUID) -> HttpRe
     outcome = request.GET.get("outcome", "")
     outcome = outcome if outcome in Outcome.values else ""
     context = {
-        "frame": shell_context(caller, section="sources"),
+        "shell": shell_context(caller, section="sources"),
         "source": source,
+        "documents": source_payload(source)["documents"],
         "kind": SourceKind(source.kind),
         "discovers": connector_class(source.kind).discovers,
         "read": _schedule_label(source),

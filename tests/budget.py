@@ -20,8 +20,8 @@ from tests.slow_tests import SLOW_TESTS
 
 BUDGET_S = {"unit": 0.5, "db": 0.5, "engine": 10.0, "browser": 5.0, "box": 30.0, "stack": 60.0}
 # Above its budget a test is listed; from this many times on it fails the run. The cost of neighbours on a machine is
-# subtracted as far as Linux tells it, which leaves single tests at up to three times their idle cost.
-FAILS_AT = 4.0
+# subtracted as far as Linux tells it, which leaves single tests at up to five times their idle cost.
+FAILS_AT = 6.0
 PRESSURE = Path("/proc/pressure/cpu")
 # CPU time of `_calibrate` on the machine where the budgets were set: 2 cores of 2.9 GHz, Python 3.11.
 REFERENCE_S = 0.021

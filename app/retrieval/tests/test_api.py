@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from app.bots.models import Bot
 from app.bots.services import bot_create, bot_update
 from app.chat.tests.library import DESCALING, HOLIDAY, WARRANTY, document_index
 from app.library.models import Source
@@ -52,16 +53,20 @@ async def test_a_search_stays_in_the_sources_that_are_named(bob: Person, sources
     assert (await search(bob, query="warranty", limit=1))[1]["hits"][0]["text"] == WARRANTY
 
 
-def test_a_search_stays_in_the_bot_s_sources(bob: Person, sources: tuple[Source, Source]) -> None:
-    from asgiref.sync import async_to_sync
-
+@pytest.fixture
+def hr_bot(bob: Person, sources: tuple[Source, Source]) -> Bot:
+    """A bot that reads the second source only."""
     bot = bot_create(organisation=bob.organisation, slug="hr", name="HR")
     bot_update(organisation=bob.organisation.pk, bot=bot, sources=[sources[1].pk])
-    _, hits = async_to_sync(search)(bob, query="warranty", bot="hr")
+    return bot
+
+
+async def test_a_search_stays_in_the_bot_s_sources(bob: Person, sources: tuple[Source, Source], hr_bot: Bot) -> None:
+    _, hits = await search(bob, query="warranty", bot="hr")
     assert {hit["document"]["name"] for hit in hits["hits"]} == {"handbook.docx"}
-    _, hits = async_to_sync(search)(bob, query="warranty", bot="hr", sources=[str(sources[0].pk)])
+    _, hits = await search(bob, query="warranty", bot="hr", sources=[str(sources[0].pk)])
     assert hits["hits"] == []
-    assert async_to_sync(search)(bob, query="warranty", bot="none")[0] == 404
+    assert (await search(bob, query="warranty", bot="none"))[0] == 404
 
 
 async def test_another_organisation_finds_nothing_and_names_nothing(

@@ -14,12 +14,15 @@ from django.core.management import call_command
 from django.test import Client
 
 from app.accounts.models import User
+from app.lib.async_sql import database_close
+from app.lib.http import http_session_close
+from app.lib.valkey import valkey_close
 from app.privacy.tests.canaries import dump, valkey_client
 from tests.admin_routes import admin_routes
 from tests.engines import FOLDER
 from tests.factories import Tenant
 from tests.people import Person
-from tests.routes import Caller, routes
+from tests.routes import Caller, Response, Route, routes
 from tests.system.test_isolation_pages import MEMBERS, page_address
 
 # Letters and digits alone, which no format writes otherwise.
@@ -60,13 +63,23 @@ def logs_kept() -> Iterator[list[str]]:
         root.setLevel(level)
 
 
+async def _request(caller: Caller, route: Route, tenant: Tenant) -> Response:
+    """Send a request; close what its event loop opened, or a pool that is just connecting would outlive it."""
+    try:
+        return await caller.request(route, tenant)
+    finally:
+        await http_session_close()
+        await valkey_close()
+        await database_close()
+
+
 def api_responses(person: Person, tenant: Tenant) -> Iterator[tuple[str, bytes]]:
     """Yield every readable route of the API, and its description."""
     caller = Caller(person.user.email, session=person.client)
     for route in routes():
         if not route.writes:
-            answer = async_to_sync(caller.request)(route, tenant)
-            yield route.name, f"{answer.text} {answer.headers}".encode()
+            response = async_to_sync(_request)(caller, route, tenant)
+            yield route.name, f"{response.text} {response.headers}".encode()
     yield "the description of the API", person.client.get("/api/v1/openapi.json").content
 
 

@@ -70,8 +70,8 @@ class Reader:
         self.pipe: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def stream(self, request: bytes, first: bytes, last: bytes) -> float:
-        """Seconds until `first` has arrived; reads to the end, which must hold `last`."""
-        if self.pipe is None:
+        """Return the seconds until `first` has arrived; reads to the end, which must hold `last`."""
+        if self.pipe is None or self.pipe[0].at_eof():
             self.pipe = await asyncio.open_connection("127.0.0.1", self.port, limit=2**20)
         reader, writer = self.pipe
         began, found, data = time.perf_counter(), 0.0, b""

@@ -1,9 +1,9 @@
 """Compare what a turn costs here and in another checkout, both in one run, so that a busy machine slows both.
 
     git worktree add ../before COMMIT
-    python -m bench.turn_compare ../before [--rounds 5] [--turns 100]
+    python -m bench.turn_compare ../before [--turns 400]
 
-Each side has web process and engines of its own. Rounds alternate between the sides: 1,600 characters a passage, five
+Each side has web process and engines of its own, and questions alternate between them: 1,900 characters a passage, five
 passages, new questions, an answer of 64 tokens at once, with markers or without (its sentences are then attributed).
 Prints the CPU of each process and the ratios of the medians; saves JSON in bench/results/.
 """
@@ -25,7 +25,7 @@ from typing import Any
 import uvloop
 
 from bench.engines import RESULTS, ROOT
-from bench.turn import load, request_bytes
+from bench.turn import Reader, request_bytes
 
 # Run in each checkout, old ones too: it uses what bench/desk.py and bench/turn.py have had from the first version on.
 SERVE = """
@@ -37,6 +37,7 @@ with desk(lambda: turn.fill(200, "as-shipped")) as running:
     print(json.dumps({"port": running.port, "key": running.key, "model": running.model.address}), flush=True)
     sys.stdin.read()
 """
+Rows = list[dict[str, float]]
 PARTS = {"uvicorn": "web", "postgres": "PostgreSQL", "valkey": "Valkey", "qdrant": "vectors"}
 # Fields of app/llm/tests/fake_llm.py.
 MARKED = {"at_once": True}
@@ -101,7 +102,7 @@ def side(name: str, checkout: Path) -> Iterator[Side]:
             # Connections of the web process make processes of PostgreSQL: some questions first.
             warm = Side(name, **facts, pids={})
             warm.script(MARKED)
-            uvloop.run(ask(warm, new_questions(warm, 60), 8))
+            uvloop.run(compare([warm], MARKED, 8, 80))
             yield Side(name, **facts, pids=parts_of(process.pid))
         finally:
             process.stdin.close()
@@ -118,51 +119,64 @@ def new_questions(of: Side, count: int) -> list[bytes]:
     ]
 
 
-async def ask(of: Side, questions: list[bytes], streams: int) -> tuple[list[float], float]:
-    return await load(of.port, questions, streams, b"event: delta", b"event: done")
+async def ask(of: Side, readers: list[Reader]) -> list[float]:
+    """Ask a new question by each reader; return the seconds to each first token."""
+    questions = zip(readers, new_questions(of, len(readers)), strict=True)
+    ends = (b"event: delta", b"event: done")
+    return await asyncio.gather(*(reader.stream(question, *ends) for reader, question in questions))
 
 
-def measure(of: Side, turns: int, streams: int) -> dict[str, float]:
-    """Return milliseconds of CPU a turn by part, time to the first token and turns a second."""
-    questions, before = new_questions(of, turns), of.cpu_ms()
-    times, rate = asyncio.Runner(loop_factory=uvloop.new_event_loop).run(ask(of, questions, streams))
-    after = of.cpu_ms()
-    row = {part: (after[part] - before[part]) / turns for part in before}
-    return {**row, "all": sum(row.values()), "first token": 1000 * statistics.median(times), "turns/s": rate}
+async def measure(of: Side, readers: list[Reader]) -> dict[str, float]:
+    """Return milliseconds of CPU a turn by part, time to the first token and turns a second, of one question each."""
+    before, began = of.cpu_ms(), time.perf_counter()
+    times = await ask(of, readers)
+    took, after = time.perf_counter() - began, of.cpu_ms()
+    row = {part: (after[part] - before[part]) / len(readers) for part in before}
+    figures = {"all": sum(row.values()), "first token": 1000 * statistics.median(times)}
+    return {**row, **figures, "turns/s": len(readers) / took}
+
+
+async def compare(sides: list[Side], script: dict[str, Any], streams: int, turns: int) -> dict[str, Rows]:
+    """Measure the sides in turn, question by question where there is one stream."""
+    readers = {side.name: [Reader(side.port) for _ in range(streams)] for side in sides}
+    rows: dict[str, Rows] = {side.name: [] for side in sides}
+    for side in sides:
+        side.script(script)
+        for _ in range(3):
+            await ask(side, readers[side.name])
+    for number in range(turns // streams):
+        for side in sides if number % 2 else sides[::-1]:
+            rows[side.name].append(await measure(side, readers[side.name]))
+    return rows
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkout", type=Path)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--turns", type=int, default=100)
+    parser.add_argument("--turns", type=int, default=400)
     arguments = parser.parse_args()
     cases: list[tuple[str, dict[str, Any], int]] = [
         ("1 stream", MARKED, 1),
         ("1 stream, no markers", UNMARKED, 1),
         ("32 streams", MARKED, 32),
     ]
-    rows: dict[str, dict[str, list[dict[str, float]]]] = {name: {} for name, *_ in cases}
+    rows: dict[str, dict[str, Rows]] = {}
     with ExitStack() as stack:
         sides = [stack.enter_context(side("before", arguments.checkout)), stack.enter_context(side("now", ROOT))]
-        for number in range(arguments.rounds):
-            for name, script, streams in cases:
-                for each in sides if number % 2 else sides[::-1]:
-                    each.script(script)
-                    rows[name].setdefault(each.name, []).append(measure(each, arguments.turns, streams))
-                    time.sleep(0.3)  # what the last turns left to be done is theirs
+        for name, script, streams in cases:
+            rows[name] = uvloop.run(compare(sides, script, streams, arguments.turns))
     report(rows)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "turn_compare.json").write_text(json.dumps(rows, indent=2))
 
 
-def report(rows: dict[str, dict[str, list[dict[str, float]]]]) -> None:
+def report(rows: dict[str, dict[str, Rows]]) -> None:
     for case, by_side in rows.items():
-        medians: dict[str, Any] = {
+        medians: dict[str, dict[str, float]] = {
             name: {figure: statistics.median(row[figure] for row in runs) for figure in runs[0]}
             for name, runs in by_side.items()
         }
-        print(f"\n{case}: milliseconds a turn, medians of {len(by_side['now'])} rounds")
+        print(f"\n{case}: milliseconds a turn, medians of {len(by_side['now'])} measurements")
         print(f"{'':>8}" + "".join(f"{figure:>13}" for figure in medians["now"]))
         for name in ("before", "now"):
             print(f"{name:>8}" + "".join(f"{value:>13.2f}" for value in medians[name].values()))

@@ -1,4 +1,4 @@
-"""Conversations, to look at. They are personal: an owner may read them when the organisation's work needs it, an
+"""Conversations, read-only. They are personal: an owner may read them when the organisation's work needs it, an
 operator runs the box and could read the database anyway; admins, editors and viewers may not."""
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Sources for an answer whose writer named none: each sentence is looked for in the passages, by its words.
+"""Attribution: sources for an answer that cites none, found for each sentence by its words.
 
 A sentence is attributed when what it adds to the question (stems, the rarer the more) stands close together in one
 passage, every number included. Precision first: a sentence that matches nothing well stays without a source, which is
@@ -55,14 +55,14 @@ def answer_attribute(*, answer: str, question: str, passages: Sequence[Readable]
     answer_language = language_detect(answer)
     language = language_detect("\n".join(passage.text[:500] for passage in passages), hint=answer_language)
     terms = _Terms(language, answer_language)
-    asked = terms.of(question)
-    claims = [_claim(answer, start, end, terms, asked) for start, end in sentences(answer)[:MOST_SENTENCES]]
-    relevant = asked.union(*(claim.terms | claim.numbers for claim in claims))
+    question_terms = terms.of(question)
+    claims = [_claim(answer, start, end, terms, question_terms) for start, end in sentences(answer)[:MOST_SENTENCES]]
+    relevant = question_terms.union(*(claim.terms | claim.numbers for claim in claims))
     places = [place for index, passage in enumerate(passages) for place in _places(index, passage, terms, relevant)]
     weights = _weights(relevant, places)
     citations: list[Citation] = []
     for claim in claims:
-        best = _best(claim, asked, places, weights)
+        best = _best(claim, question_terms, places, weights)
         if best is not None:
             citations.append(Citation(passages[best.passage].n, claim.start, claim.end))
     return citations
@@ -83,13 +83,13 @@ class _Terms:
         return frozenset(map(term_number, words, repeat(self._language)))
 
 
-def _claim(answer: str, start: int, end: int, terms: _Terms, asked: Terms) -> _Claim:
+def _claim(answer: str, start: int, end: int, terms: _Terms, question_terms: Terms) -> _Claim:
     opening = SENTENCE_OPENING.match(answer, start, end)
     start = opening.end() if opening else start
     sentence = answer[start:end]
     numbers = terms.numbered(word for word in words_split(sentence) if any(map(str.isdigit, word)))
     own = terms.of(sentence)
-    return _Claim(start, end, own, numbers - asked, own - asked)
+    return _Claim(start, end, own, numbers - question_terms, own - question_terms)
 
 
 def _places(index: int, passage: Readable, terms: _Terms, relevant: Terms) -> list[_Place]:
@@ -100,13 +100,15 @@ def _places(index: int, passage: Readable, terms: _Terms, relevant: Terms) -> li
 
 
 def _weights(relevant: Terms, places: Sequence[_Place]) -> dict[int, float]:
-    """Return how much each term says: the fewer places hold it, the more."""
-    held = Counter(term for place in places for term in place.inside)
-    return {term: math.log(1 + len(places) / (1 + held[term])) for term in relevant}
+    """Return the weight of each term: the fewer places contain it, the more it says."""
+    counts = Counter(term for place in places for term in place.inside)
+    return {term: math.log(1 + len(places) / (1 + counts[term])) for term in relevant}
 
 
-def _best(claim: _Claim, asked: Terms, places: Sequence[_Place], weights: Mapping[int, float]) -> _Place | None:
-    """Return the place that holds most of what the sentence and the question say, if it holds enough of what is new."""
+def _best(
+    claim: _Claim, question_terms: Terms, places: Sequence[_Place], weights: Mapping[int, float]
+) -> _Place | None:
+    """Return the place that contains most of the sentence and the question, if it contains enough of what is new."""
     if not claim.added:
         return None  # the question said again: it would match whatever was found
 
@@ -114,13 +116,13 @@ def _best(claim: _Claim, asked: Terms, places: Sequence[_Place], weights: Mappin
         # Exact, so that of two equal places the one in the better passage stays.
         return math.fsum(map(weights.__getitem__, terms))
 
-    subject = claim.terms | asked
+    subject = claim.terms | question_terms
     needed = ADDED_SHARE * weight(claim.added)
     best, most = None, SUBJECT_SHARE * weight(subject)
     for place in places:
         if not claim.numbers <= place.inside or weight(claim.added & place.inside) < needed:
             continue
-        held = weight(subject & place.around)
-        if held > most:
-            best, most = place, held
+        share = weight(subject & place.around)
+        if share > most:
+            best, most = place, share
     return best

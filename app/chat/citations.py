@@ -124,7 +124,7 @@ class CitationResolver:
             self._out.append(text)
 
     def _plain(self, text: str) -> None:
-        """Give out prose; its last spaces wait for what follows."""
+        """Read prose; its last spaces wait for what follows."""
         if not text:
             return
         if self._removed and (text[0] in _CLOSING or text[0].isspace()):
@@ -135,11 +135,11 @@ class CitationResolver:
         self._spaces += text[len(kept) :]
 
     def _prose(self, buffer: str, at: int, *, last: bool) -> int:
-        found = _STOP.search(buffer, at)
-        if found is None:
+        match = _STOP.search(buffer, at)
+        if match is None:
             self._plain(buffer[at:])
             return len(buffer)
-        stop = found.start()
+        stop = match.start()
         self._plain(buffer[at:stop])
         if buffer[stop] in "`~":
             self._run_starts_line = self._at_line_start()
@@ -154,7 +154,7 @@ class CitationResolver:
         return len(line) < 4 and not line.strip()
 
     def _ticks(self, buffer: str, at: int) -> int:
-        """In a run of ` or ~: given out at once, since code keeps its brackets whatever the run opens."""
+        """Read a run of ` or ~, given out at once, since code keeps its brackets whatever the run opens."""
         char = self._run[:1] or buffer[at]
         end = at
         while end < len(buffer) and buffer[end] == char:
@@ -172,7 +172,7 @@ class CitationResolver:
         return end
 
     def _code(self, buffer: str, at: int) -> int:
-        """In inline code: until a run of as many backticks, or the end of the line."""
+        """Read inline code, until a run of as many backticks, or the end of the line."""
         for position in range(at, len(buffer)):
             char = buffer[position]
             if char == "`":
@@ -187,7 +187,7 @@ class CitationResolver:
         return len(buffer)
 
     def _fence(self, buffer: str, at: int) -> int:
-        """In fenced code: until a line that holds only a fence as long as the opening one."""
+        """Read fenced code, until a line with only a fence as long as the opening one."""
         newline = buffer.find("\n", at)
         end = len(buffer) if newline < 0 else newline + 1
         self._emit(buffer[at:end])
@@ -201,7 +201,7 @@ class CitationResolver:
         return end
 
     def _bracket(self, buffer: str, at: int, *, last: bool) -> int:
-        """At an opening bracket: a marker, something else, or not known yet."""
+        """Read an opening bracket: a marker, something else, or not known yet."""
         inside = _INSIDE.match(buffer, at + 1)
         end = inside.end() if inside else at + 1
         if end - at >= _LONGEST:
@@ -248,7 +248,7 @@ class CitationResolver:
 
 
 def _numbers(listed: str) -> list[int]:
-    """The numbers of `1, 3-5`; a range that is reversed or too long counts as its two ends."""
+    """Return the numbers of `1, 3-5`; a range that is reversed or too long counts as its two ends."""
     numbers: list[int] = []
     for part in _PART.finditer(listed):
         first, final = int(part[1]), int(part[2] or part[1])
@@ -265,7 +265,7 @@ def has_words(text: str) -> bool:
 
 
 def sentence_start(text: str) -> int:
-    """Where the sentence begins that a marker at the end of `text` belongs to.
+    """Return the start of the sentence that a marker at the end of `text` belongs to.
 
     A marker after the full stop belongs to the sentence before it. Bullets and list numbers are no part of a sentence.
     """

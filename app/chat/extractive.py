@@ -1,4 +1,4 @@
-"""Answers without a language model: the sentences of the found passages that matter, quoted, each with its citation.
+"""Answers without a language model: the sentences of the passages that matter, quoted, each with its citation.
 
 Scored by the question's words (stems, weighted by how few sentences hold them), by the words of the heading above,
 by the kind of thing that is asked for (a number, a date, a name) and by the passage's rank. Deterministic: the same
@@ -104,79 +104,81 @@ class Extract:
 
 
 def extract_make(*, question: str, passages: Sequence[Readable]) -> Extract | None:
-    """1 to 4 sentences from 1 to 3 passages, quoted; None when no sentence holds a word of the question."""
+    """Quote 1 to 4 sentences from 1 to 3 passages; None when no sentence contains a word of the question."""
     passages = passages[:READ]
-    spoken = language_detect("\n".join(passage.text[:500] for passage in passages), hint=language_detect(question))
-    asked = _asked(question, spoken)
-    found = [sentence for index, passage in enumerate(passages) for sentence in _sentences_of(passage, index, spoken)]
-    if not asked or not found:
+    language = language_detect("\n".join(passage.text[:500] for passage in passages), hint=language_detect(question))
+    stems = _question_stems(question, language)
+    candidates = [
+        sentence for index, passage in enumerate(passages) for sentence in _sentences_of(passage, index, language)
+    ]
+    if not stems or not candidates:
         return None
-    _score(question, asked, passages, found, spoken)
-    chosen = _choose(found)
+    _score(question, stems, passages, candidates, language)
+    chosen = _choose(candidates)
     return _write(chosen, passages) if chosen else None
 
 
-def _asked(question: str, spoken: str) -> list[frozenset[int]]:
-    """The question's words, each as its stems in its own language and the passages'."""
-    own = language_detect(question, hint=spoken)
-    skipped = FUNCTION_WORDS.get(own, frozenset())
+def _question_stems(question: str, language: str) -> list[frozenset[int]]:
+    """Return the question's words, each as its stems in its own language and the passages'."""
+    own = language_detect(question, hint=language)
+    function_words = FUNCTION_WORDS.get(own, frozenset())
     words = list(dict.fromkeys(words_split(question)))
-    kept = [word for word in words if word not in skipped] or words
-    return list(dict.fromkeys(frozenset({term_number(word, spoken), term_number(word, own)}) for word in kept))
+    kept = [word for word in words if word not in function_words] or words
+    return list(dict.fromkeys(frozenset({term_number(word, language), term_number(word, own)}) for word in kept))
 
 
-def _sentences_of(passage: Readable, index: int, spoken: str) -> list[_Sentence]:
-    found: list[_Sentence] = []
+def _sentences_of(passage: Readable, index: int, language: str) -> list[_Sentence]:
+    parts: list[_Sentence] = []
     for position, (start, end) in enumerate(sentences(passage.text)):
         text = passage.text[start:end]
-        words = list(words_split(text))
+        words = words_split(text)
         if words:
-            found.append(
-                _Sentence(index, position, text, frozenset(term_number(word, spoken) for word in words), len(words))
+            parts.append(
+                _Sentence(index, position, text, frozenset(term_number(word, language) for word in words), len(words))
             )
-    return found
+    return parts
 
 
 def _score(
     question: str,
-    asked: list[frozenset[int]],
+    stems: list[frozenset[int]],
     passages: Sequence[Readable],
-    found: list[_Sentence],
-    spoken: str,
+    candidates: list[_Sentence],
+    language: str,
 ) -> None:
-    held = Counter(place for one in found for place, word in enumerate(asked) if word & one.terms)
-    weight = [math.log(1 + len(found) / (1 + held[place])) for place in range(len(asked))]
+    counts = Counter(place for sentence in candidates for place, word in enumerate(stems) if word & sentence.terms)
+    weight = [math.log(1 + len(candidates) / (1 + counts[place])) for place in range(len(stems))]
     # A word that no sentence holds says nothing about which is best, but an answer should not seem complete without it.
     total = sum(weight) or 1.0
     kinds = next((answers for asks, answers in _KINDS if asks.search(question)), ())
-    contexts = [frozenset(term_number(word, spoken) for word in words_split(passage.context)) for passage in passages]
+    contexts = [frozenset(term_number(word, language) for word in words_split(passage.context)) for passage in passages]
     before: _Sentence | None = None
     heading: frozenset[int] = frozenset()
-    for one in found:
-        if before is None or before.passage != one.passage:
+    for sentence in candidates:
+        if before is None or before.passage != sentence.passage:
             before, heading = None, frozenset()
-        one.weights = {place: weight[place] / total for place, word in enumerate(asked) if word & one.terms}
-        around = contexts[one.passage] | heading
-        score = sum(one.weights.values())
+        sentence.weights = {place: weight[place] / total for place, word in enumerate(stems) if word & sentence.terms}
+        around = contexts[sentence.passage] | heading
+        score = sum(sentence.weights.values())
         score += HEADING_SHARE * sum(
-            weight[place] / total for place, word in enumerate(asked) if place not in one.weights and word & around
+            weight[place] / total for place, word in enumerate(stems) if place not in sentence.weights and word & around
         )
         if before is not None:
-            near = sum(share for place, share in before.weights.items() if place not in one.weights)
+            near = sum(share for place, share in before.weights.items() if place not in sentence.weights)
             score += NEAR_SHARE * near
-        if score and kinds and any(kind.search(one.text) for kind in kinds):
+        if score and kinds and any(kind.search(sentence.text) for kind in kinds):
             score += KIND_BONUS * min(1.0, score * 2)
-        score -= RANK_PENALTY * one.passage
-        if one.words > WORDS_COMFORTABLE:
-            score -= 0.05 * (one.words / WORDS_COMFORTABLE - 1)
-        if _is_heading(one.text):
-            heading, score = one.terms, score * 0.3
-        one.score = score
-        before = one
+        score -= RANK_PENALTY * sentence.passage
+        if sentence.words > WORDS_COMFORTABLE:
+            score -= 0.05 * (sentence.words / WORDS_COMFORTABLE - 1)
+        if _is_heading(sentence.text):
+            heading, score = sentence.terms, score * 0.3
+        sentence.score = score
+        before = sentence
 
 
 def _is_heading(text: str) -> bool:
-    """A line that ends no sentence and says little; a row or a list item holds a mark or a number."""
+    """Return whether a line ends no sentence and says little; a row or a list item contains a mark or a number."""
     return (
         len(text) < 60
         and text[-1].isalnum()
@@ -185,42 +187,49 @@ def _is_heading(text: str) -> bool:
     )
 
 
-def _choose(found: list[_Sentence]) -> list[_Sentence]:
-    """The best sentence, and further ones that score nearly as high or add words of the question."""
-    ranked = sorted(found, key=lambda one: (-one.score, one.passage, one.position))
+def _choose(candidates: list[_Sentence]) -> list[_Sentence]:
+    """Choose the best sentence, and further ones that score nearly as high or add words of the question."""
+    ranked = sorted(candidates, key=lambda sentence: (-sentence.score, sentence.passage, sentence.position))
     best = ranked[0]
-    if best.score <= 0 or not any(one.weights for one in ranked[:1]):
+    if best.score <= 0 or not any(sentence.weights for sentence in ranked[:1]):
         return []
     chosen, seen = [best], set(best.weights)
     texts = {best.text}
-    for one in ranked[1:]:
-        if len(chosen) == MOST_SENTENCES or one.score < ENOUGH * best.score:
+    for sentence in ranked[1:]:
+        if len(chosen) == MOST_SENTENCES or sentence.score < ENOUGH * best.score:
             break
-        passages = {other.passage for other in chosen} | {one.passage}
-        added = sum(share for place, share in one.weights.items() if place not in seen)
-        if len(passages) > MOST_PASSAGES or one.text in texts or _is_heading(one.text):
+        passages = {other.passage for other in chosen} | {sentence.passage}
+        added = sum(share for place, share in sentence.weights.items() if place not in seen)
+        if len(passages) > MOST_PASSAGES or sentence.text in texts or _is_heading(sentence.text):
             continue
-        if added >= NOVEL or one.score >= 0.9 * best.score:
-            chosen.append(one)
-            texts.add(one.text)
-            seen |= set(one.weights)
-    return _with_rows(_with_what_they_carry_on(chosen, found), found)
+        if added >= NOVEL or sentence.score >= 0.9 * best.score:
+            chosen.append(sentence)
+            texts.add(sentence.text)
+            seen |= set(sentence.weights)
+    return _with_rows(_with_predecessor(chosen, candidates), candidates)
 
 
-def _with_what_they_carry_on(chosen: list[_Sentence], found: list[_Sentence]) -> list[_Sentence]:
-    """The best sentence's predecessor, when it begins with a word that points back to it."""
+def _with_predecessor(chosen: list[_Sentence], candidates: list[_Sentence]) -> list[_Sentence]:
+    """Add the best sentence's predecessor when the sentence begins with a word that points back to it."""
     best = chosen[0]
     if len(chosen) < MOST_SENTENCES and _CARRIES_ON.match(best.text):
-        before = next((one for one in found if (one.passage, one.position) == (best.passage, best.position - 1)), None)
+        before = next(
+            (
+                sentence
+                for sentence in candidates
+                if (sentence.passage, sentence.position) == (best.passage, best.position - 1)
+            ),
+            None,
+        )
         if before is not None and before not in chosen and not _is_heading(before.text):
             chosen.append(before)
     return chosen
 
 
-def _with_rows(chosen: list[_Sentence], found: list[_Sentence]) -> list[_Sentence]:
-    """Rows of a table after its head, which says nothing alone."""
+def _with_rows(chosen: list[_Sentence], candidates: list[_Sentence]) -> list[_Sentence]:
+    """Add rows of a table after its head, which says nothing alone."""
     best = chosen[0]
-    own = {one.position: one for one in found if one.passage == best.passage}
+    own = {sentence.position: sentence for sentence in candidates if sentence.passage == best.passage}
     before = own.get(best.position - 1)
     if COLUMN not in best.text or (before is not None and COLUMN in before.text):
         return chosen
@@ -234,12 +243,14 @@ def _with_rows(chosen: list[_Sentence], found: list[_Sentence]) -> list[_Sentenc
 
 
 def _write(chosen: list[_Sentence], passages: Sequence[Readable]) -> Extract:
-    """A paragraph for each passage, in the order of their best sentences; sentences as they stand in the passage."""
-    order = list(dict.fromkeys(one.passage for one in chosen))
+    """Write a paragraph for each passage, by their best sentences; within it sentences keep the passage's order."""
+    order = list(dict.fromkeys(sentence.passage for sentence in chosen))
     text, citations = "", []
     for index in order:
         passage = passages[index]
-        own = sorted((one for one in chosen if one.passage == index), key=lambda one: one.position)
+        own = sorted(
+            (sentence for sentence in chosen if sentence.passage == index), key=lambda sentence: sentence.position
+        )
         for quote in _joined(own, rows=passage.kind == "row"):
             text += "\n\n" if text else ""
             start = len(text)
@@ -249,22 +260,22 @@ def _write(chosen: list[_Sentence], passages: Sequence[Readable]) -> Extract:
 
 
 def _joined(own: list[_Sentence], *, rows: bool) -> list[str]:
-    """Neighbours in one quotation; rows of a table one by one, without quotation marks."""
+    """Join neighbours in a quotation; rows of a table stay single, without quotation marks."""
     quotes: list[str] = []
     last = -2
-    for one in own:
-        words = _cut(one.text)
+    for sentence in own:
+        words = _cut(sentence.text)
         if rows or COLUMN in words:
             quotes.append(words)
-        elif one.position == last + 1 and quotes[-1].endswith("”"):
+        elif sentence.position == last + 1 and quotes[-1].endswith("”"):
             quotes[-1] = f"{quotes[-1][:-1]} {words}”"
         else:
             quotes.append(f"“{words}”")
-        last = one.position
+        last = sentence.position
     return quotes
 
 
 def _cut(text: str) -> str:
-    """On one line, and not endless."""
+    """Return the text on a single line, cut at a word when it is too long."""
     text = " ".join(text.split())
     return text if len(text) <= LONGEST else text[:LONGEST].rsplit(" ", 1)[0] + " …"

@@ -1,4 +1,4 @@
-"""Questions: what may be asked, and what is searched for when one only makes sense after the one before.
+"""Questions: their check, and the query for a question that only makes sense after the one before.
 
 No model is asked to rewrite: a rule costs nothing, works without a model and cannot invent. A short question, or one
 that points back ("and for contractors?", "how long does it take?"), is searched together with the question before it.
@@ -30,7 +30,7 @@ _NO_SPACES = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
 def question_check(text: str) -> str:
-    """The question without the white space around it.
+    """Return the question without the white space around it.
 
     Raises:
         Invalid: question_empty or question_too_long.

@@ -1,4 +1,4 @@
-"""Which part of a cited passage an answer's sentence rests on: the sentences or rows that say what it says.
+"""Quotes: the part of a cited passage that an answer's sentence rests on, as sentences or rows.
 
 A quotation is found as it stands. What a model wrote in its own words is matched by the words it shares with each
 sentence (stems, weighted by how few of the passage's sentences hold them). When nothing matches well there is no
@@ -38,7 +38,7 @@ class _Part:
 
 
 def quotes_find(claim: str, passage: str) -> list[Span]:
-    """Characters of `passage` that `claim`, the sentence of an answer with its markers, rests on.
+    """Return the spans of `passage` that `claim`, the sentence of an answer with its markers, rests on.
 
     The words that it quotes, else whole sentences or rows in the order of the passage, neighbours as one; empty when
     nothing matches well.
@@ -51,13 +51,15 @@ def quotes_find(claim: str, passage: str) -> list[Span]:
 
 
 def quotes_exact(claim: str, passage: str) -> list[Span] | None:
-    """Where the passage holds the claim word by word, a row as a whole; None when it does not. Costs 10 µs, where
-    `quotes_find` may cost 500: a turn can afford only this."""
+    """Return the span of the claim where the passage contains it word by word, a row as a whole; else None.
+
+    Costs 10 µs, where `quotes_find` may cost 500: a turn can afford only this.
+    """
     claim = _bare(claim)
-    found = _exact(claim, passage)
-    if found is None:
+    span = _exact(claim, passage)
+    if span is None:
         return None
-    start, end = found
+    start, end = span
     if COLUMN in passage[_line_start(passage, start) : _line_end(passage, end)]:
         start, end = _line_start(passage, start), _line_end(passage, end)
     return [(start, end)]
@@ -77,7 +79,7 @@ def _line_end(text: str, at: int) -> int:
 
 
 def _units(passage: str) -> list[Span]:
-    """Sentences; a row of a table is one, whatever its cells hold."""
+    """Return the spans of sentences; a row of a table is one, whatever its cells contain."""
     spans: list[Span] = []
     for start, end in sentences(passage):
         if spans:
@@ -90,7 +92,7 @@ def _units(passage: str) -> list[Span]:
 
 
 def _exact(claim: str, passage: str) -> Span | None:
-    """Where the claim's words stand in the passage as they are, whatever the spaces between them."""
+    """Return the span of the claim's words in the passage, whatever the spaces between them."""
     claim = " ".join(claim.removesuffix(_CUT).split()).rstrip(_ENDS)
     plain = " ".join(passage.split())
     at = plain.find(claim)
@@ -113,12 +115,12 @@ def _exact(claim: str, passage: str) -> Span | None:
 
 
 def _alike(claim: str, passage: str, spans: list[Span]) -> list[Span]:
-    """The sentence that shares most with the claim, and those that add to it."""
-    spoken = language_detect(passage, hint=language_detect(claim))
-    said = _part(claim, (0, len(claim)), spoken)
-    parts = [_part(passage[start:end], (start, end), spoken) for start, end in spans]
-    held = Counter(term for part in parts for term in part.terms)
-    weight = {term: math.log(1 + len(parts) / (1 + held[term])) for term in said.terms}
+    """Return the spans of the sentence that shares most with the claim, and of those that add to it."""
+    language = language_detect(passage, hint=language_detect(claim))
+    target = _part(claim, (0, len(claim)), language)
+    parts = [_part(passage[start:end], (start, end), language) for start, end in spans]
+    counts = Counter(term for part in parts for term in part.terms)
+    weight = {term: math.log(1 + len(parts) / (1 + counts[term])) for term in target.terms}
     total = sum(weight.values())
     if not total:
         return []
@@ -131,13 +133,13 @@ def _alike(claim: str, passage: str, spans: list[Span]) -> list[Span]:
             default=(0.0, None),
         )
         shared = sum(weight[term] for term in best.terms & weight.keys() - covered) if best and score > 0 else 0.0
-        if best is None or not (shared >= (ADDS if chosen else ENOUGH) * total or _tells(best, said, parts)):
+        if best is None or not (shared >= (ADDS if chosen else ENOUGH) * total or _tells(best, target, parts)):
             break
-        if not chosen and len(best.terms & said.terms) < min(2, len(said.terms)):
+        if not chosen and len(best.terms & target.terms) < min(2, len(target.terms)):
             break
         chosen.append(best.span)
         covered |= best.terms
-        said = _Part(said.span, said.terms, said.numbers - best.numbers)
+        target = _Part(target.span, target.terms, target.numbers - best.numbers)
     return sorted(chosen)
 
 
@@ -147,21 +149,21 @@ def _gain(part: _Part, weight: dict[int, float], covered: frozenset[int]) -> flo
     return shared - 0.001 * len(part.terms)
 
 
-def _tells(part: _Part, said: _Part, parts: list[_Part]) -> bool:
-    """Return whether it alone holds a number or a code of the claim: that is told across languages too."""
-    own = part.numbers & said.numbers
+def _tells(part: _Part, target: _Part, parts: list[_Part]) -> bool:
+    """Return whether the part alone contains a number or a code of the claim: they match across languages too."""
+    own = part.numbers & target.numbers
     return any(sum(number in other.numbers for other in parts) == 1 for number in own)
 
 
-def _part(text: str, span: Span, spoken: str) -> _Part:
-    skipped = FUNCTION_WORDS.get(spoken, frozenset())
-    words = set(words_split(text)) - skipped
+def _part(text: str, span: Span, language: str) -> _Part:
+    function_words = FUNCTION_WORDS.get(language, frozenset())
+    words = set(words_split(text)) - function_words
     numbers = frozenset(word for word in words if len(word) > 1 and not word.isalpha())
-    return _Part(span, frozenset(term_number(word, spoken) for word in words), numbers)
+    return _Part(span, frozenset(term_number(word, language) for word in words), numbers)
 
 
 def _joined(spans: list[Span], passage: str) -> list[Span]:
-    """Neighbours on one line as one."""
+    """Join neighbours on one line."""
     joined: list[Span] = []
     for start, end in spans:
         between = passage[joined[-1][1] : start] if joined else "-"

@@ -50,6 +50,18 @@ EXAMPLES = {
     "a new kind of job": Example(
         {"<app>": "library", "<kind>": "reconcile"}, {"tests/system/test_jobs_killed.py": "reconcile"}
     ),
+    "a new step of a turn": Example(
+        {"<step>": "verify"},
+        {"app/chat/turns/run.py": "verify.STEP", "frontend/src/chat/status_text.ts": "generate"},
+    ),
+    "a new field of a message": Example(
+        {"<field>": "finish_reason"},
+        {
+            "app/chat/models.py": "finish_reason = column(",
+            "app/chat/migrations/0003_finish_reason.py": "finish_reason",
+            "frontend/src/chat/payloads.ts": "finish_reason",
+        },
+    ),
     "a new portal page": Example(
         {"<app>": "chat", "<page>": "ask"},
         {"app/chat/views.py": "chat/ask.html", "app/urls.py": "show_portal", "frontend/build.mjs": '"ask"'},

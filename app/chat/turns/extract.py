@@ -8,12 +8,12 @@ from app.chat.turns.state import Step, TurnContext
 async def extract(turn: TurnContext) -> None:
     if turn.text:
         return
-    found = extract_make(question=turn.question, passages=turn.readable()) if turn.answerable else None
-    if found is None:
+    excerpt = extract_make(question=turn.question, passages=turn.readable()) if turn.answerable else None
+    if excerpt is None:
         turn.refuse()
         return
     turn.mode = AnswerMode.EXTRACTIVE
-    turn.write_whole(found.text, found.citations)
+    turn.write_whole(excerpt.text, excerpt.citations)
 
 
 STEP = Step("extract", extract)

@@ -98,7 +98,7 @@ async def _relay_within(turn: TurnContext, share: float) -> None:
 def _prompt(turn: TurnContext, share: float) -> Prompt:
     assert turn.model.info is not None
     settings = turn.bot.settings
-    scores = {str(hit.id): hit.score for hit in turn.found.hits}
+    scores = {str(hit.id): hit.score for hit in turn.candidates.hits}
     return prompt_make(
         question=turn.question,
         passages=[

@@ -13,14 +13,14 @@ async def retrieve(turn: TurnContext) -> None:
         Upstream: search_unavailable, embeddings_unavailable.
     """
     began = time.perf_counter()
-    turn.found = await candidates_find(
+    turn.candidates = await candidates_find(
         organisation=turn.request.owner.organisation,
         query=turn.query,
         sources=turn.bot.sources,
         limit=turn.bot.settings.retriever_k,
     )
-    turn.chunks = [hit.id for hit in turn.found.hits]
-    turn.timings["embed_s"] = seconds(turn.found.embed_s)
+    turn.chunks = [hit.id for hit in turn.candidates.hits]
+    turn.timings["embed_s"] = seconds(turn.candidates.embed_s)
     turn.timings["search_s"] = turn.seconds_since(began)
 
 

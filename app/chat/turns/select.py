@@ -13,7 +13,7 @@ from app.retrieval.fusion import Hit
 
 async def select(turn: TurnContext) -> None:
     rows = turn.opened.passages
-    hits = _distinct([hit for hit in turn.found.hits if hit.id in rows], rows)[: turn.bot.settings.retriever_k]
+    hits = _distinct([hit for hit in turn.candidates.hits if hit.id in rows], rows)[: turn.bot.settings.retriever_k]
     turn.passages = [passage_make(n=n, row=rows[hit.id], score=hit.score) for n, hit in enumerate(hits, 1)]
     turn.resolver = CitationResolver(range(1, len(hits) + 1))
     refused = not hits or not (turn.model.available or turn.answerable) or turn.out_of_domain

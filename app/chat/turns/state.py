@@ -77,7 +77,7 @@ class TurnContext:
     model: ModelChoice = field(default_factory=ModelChoice)  # admit
     reservation: TokenReservation = field(default_factory=TokenReservation)  # admit
     tokens_taken: int = 0  # admit: from the minute's limit, given back at the end but for what was used
-    found: CandidateHits = field(init=False)  # retrieve
+    candidates: CandidateHits = field(init=False)  # retrieve
     chunks: Sequence[str] = ()  # retrieve: ids of the candidate passages, best first
     opened: OpenedTurn = field(init=False)  # run: what the statement that made the rows has read
     passages: list[Passage] = field(default_factory=list)  # select
@@ -114,14 +114,16 @@ class TurnContext:
         texts = texts_with_headings(self.passages)
         if not texts:
             return False
-        support = self.found.support(texts)
-        return support >= SUPPORTED_FROM or (support >= CODE_FROM and codes_stand_in(self.found.question, texts[:3]))
+        support = self.candidates.support(texts)
+        return support >= SUPPORTED_FROM or (
+            support >= CODE_FROM and codes_stand_in(self.candidates.question, texts[:3])
+        )
 
     @property
     def out_of_domain(self) -> bool:
         """Return whether the passages are on another subject: no model need read them. Nearly free else."""
         texts = texts_with_headings(self.passages)
-        return self.found.out_of_domain(texts) and not codes_stand_in(self.found.question, texts[:3])
+        return self.candidates.out_of_domain(texts) and not codes_stand_in(self.candidates.question, texts[:3])
 
     def readable(self) -> list[Readable]:
         """Return the passages as they are read for sentences."""

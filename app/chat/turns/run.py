@@ -193,7 +193,7 @@ async def _record(turn: TurnContext, state: str) -> None:
             "created": turn.opened.created,
             "being_read": being_read,
         },
-        [turn.citation_payload(citation, passage) for citation, passage in turn.citations],
+        turn.citation_payloads,
     )
     usage = {"tokens_in": turn.tokens_in, "tokens_out": turn.tokens_out}
     turn.emit(Event("usage", usage), last_event(turn.message))

@@ -84,6 +84,7 @@ class TurnContext:
     mode: str = AnswerMode.EXTRACTIVE
     resolver: CitationResolver = field(default_factory=lambda: CitationResolver(()))  # of the answer's text
     citations: list[tuple[Citation, Passage]] = field(default_factory=list)
+    citation_payloads: list[dict[str, Any]] = field(default_factory=list)  # of each citation, as it was sent
     tokens_in: int = 0
     tokens_out: int = 0
     columns: dict[str, Any] = field(default_factory=dict)  # further columns of the answer, recorded at the end
@@ -152,8 +153,10 @@ class TurnContext:
                 events.append(Event("delta", {"text": piece}))
             else:
                 passage = self.passages[piece.n - 1]
+                payload = citation_payload(citation_values(piece, passage), passage.json, self._quotes(piece, passage))
                 self.citations.append((piece, passage))
-                events.append(Event("citation", self.citation_payload(piece, passage)))
+                self.citation_payloads.append(payload)
+                events.append(Event("citation", payload))
         self.stream.text = self.text
         self.emit(*events)
 
@@ -172,9 +175,6 @@ class TurnContext:
     def end(self) -> None:
         """Run no further step; the answer is recorded as it is."""
         self.ended = True
-
-    def citation_payload(self, citation: Citation, passage: Passage) -> dict[str, Any]:
-        return citation_payload(citation_values(citation, passage), passage.json, self._quotes(citation, passage))
 
     def _quotes(self, citation: Citation, passage: Passage) -> list[Span] | None:
         return quotes_exact(self.text[citation.start : citation.end], passage.text)

@@ -29,6 +29,17 @@ def folder_incoming() -> Path:
     return folder
 
 
+class _SpooledFile(tempfile.SpooledTemporaryFile[bytes]):
+    """A file in memory that goes to the folder of incoming files when it grows; only then is the folder made.
+
+    Most bodies are small, and making sure of the folder was a thirtieth of a turn.
+    """
+
+    def rollover(self) -> None:
+        folder_incoming()
+        super().rollover()
+
+
 @contextmanager
 def _disk_reserve_kept(size: int) -> Iterator[None]:
     """Keep the disk's reserve free. Raises RefdeskError: disk_full, when too little room is left."""
@@ -40,7 +51,7 @@ def _disk_reserve_kept(size: int) -> Iterator[None]:
 
 def _temporary() -> IO[bytes]:
     """Open a temporary file without a name on the disk, so that a killed process leaves nothing."""
-    return tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES, dir=str(folder_incoming()))
+    return _SpooledFile(max_size=IN_MEMORY_BYTES, dir=f"{settings.DATA}/objects/incoming")
 
 
 class RefusedBody:

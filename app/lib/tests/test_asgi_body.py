@@ -198,3 +198,14 @@ def test_every_route_that_takes_files_takes_one_of_the_largest(settings: Setting
         assert django_application.file_limit(place) > largest
     for place in ("/api/v1/search", f"/api/v1/sources/{uuid4()}", f"/api/v1/sources/{uuid4()}/documents/x"):
         assert django_application.file_limit(place) == 0
+
+
+def test_the_folder_is_made_by_the_first_body_that_is_too_large_for_memory(settings: Settings, tmp_path: Path) -> None:
+    settings.DATA = tmp_path / "new"
+    with request_body._temporary() as body:
+        body.write(b"x")
+        assert not settings.DATA.exists()
+        body.write(b"y" * request_body.IN_MEMORY_BYTES)
+        assert (settings.DATA / "objects" / "incoming").is_dir()
+        body.seek(0)
+        assert body.read() == b"x" + b"y" * request_body.IN_MEMORY_BYTES

@@ -90,11 +90,11 @@ def settings_table() -> str:
 
 def errors_table() -> str:
     rows = [
-        _row("Code", "Status", "Meaning", "What to do", "Does trying again help"),
+        _row("Code", "Status", "Meaning", "What to do", "Retry"),
         "| --- | --- | --- | --- | --- |",
     ]
     for code, entry in CODES.items():
-        again = "perhaps" if entry.retryable else "no"
+        again = "may help" if entry.retryable else ""
         rows.append(_row(f"`{code}`", str(entry.status), entry.message, entry.hint, again))
     return "\n".join(rows)
 

@@ -2,7 +2,7 @@
 
 A sentence is attributed when what it adds to the question (stems, the rarer the more) stands close together in one
 passage, every number included. Precision first: a sentence that matches nothing well stays without a source, which is
-shown, rather than with a wrong one. docs/answers.md has the measurement behind the numbers.
+shown, rather than with a wrong one. bench/README.md has the measurement behind the numbers.
 """
 
 import math

@@ -2,7 +2,7 @@
 
 Scored by the question's words (stems, weighted by how few sentences hold them), by the words of the heading above,
 by the kind of thing that is asked for (a number, a date, a name) and by the passage's rank. Deterministic: the same
-passages and the same question give the same answer. docs/answers.md has the measurements behind the weights.
+passages and the same question give the same answer. bench/README.md has the measurements behind the weights.
 """
 
 import math

@@ -1,7 +1,7 @@
 """An estimate of whether the documents answer a question, for "not in the documents".
 
 A question is supported when the cosine of the nearest passage plus the share of its words in the best passage
-reaches a threshold. docs/retrieval.md has the measurement, with the wrongly refused and wrongly accepted questions. It
+reaches a threshold. bench/README.md has the measurement, with the wrongly refused and wrongly accepted questions. It
 detects another subject; it cannot detect a passage on the subject that lacks the answer.
 """
 
@@ -16,7 +16,7 @@ COVERAGE_WEIGHT = 0.37
 THRESHOLD_KNOWN, THRESHOLD_FOREIGN = 0.66, 0.54
 # Without vectors words alone decide: half of them.
 THRESHOLD_WORDS = 0.5
-# Below this the documents are on another subject: no model is called. docs/retrieval.md has its error rates.
+# Below this the documents are on another subject: no model is called. bench/README.md has its error rates.
 LEAST_SUPPORT = 0.02
 # The slope of the logistic function through the measured points: .1 above the threshold is .83.
 STEEPNESS = 16.0

@@ -1,6 +1,6 @@
 """Fusion of two rankings: by meaning (cosine of dense vectors) and by words (BM25).
 
-Chosen by measurement, docs/retrieval.md: the cosine above the worst of its list, plus the BM25 score as a share of the
+Chosen by measurement, bench/README.md: the cosine above the worst of its list, plus the BM25 score as a share of the
 best one, weighted. Unlike ranks, and unlike scores stretched to 0..1 for each question, this keeps the
 distances between passages by meaning: where the model cannot tell them apart, as with a language that it does not know,
 the words decide.

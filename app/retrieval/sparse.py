@@ -21,7 +21,7 @@ import Stemmer
 
 from app.retrieval.language import FUNCTION_WORDS, STEMMERS, language_detect
 
-# Saturation, length penalty, and the words of an average chunk without function words: docs/retrieval.md has the
+# Saturation, length penalty, and the words of an average chunk without function words: bench/README.md has the
 # measurement; nDCG@10 moves by less than .005 around them.
 K1, B, AVERAGE_WORDS = 1.2, 0.75, 120.0
 # Languages in which a question is stemmed when neither it nor the caller shows one.

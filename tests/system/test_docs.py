@@ -1,6 +1,7 @@
 """The pages name every setting and error code, and nothing that does not exist."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +9,7 @@ from app.env import NAMES, TEST_PREFIX
 from app.errors import CODES
 from tools.reference import EXAMPLES, ROOT, compose_names, page_with, reference_pages
 
-PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / ".env.example"]
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "bench" / "README.md", ROOT / ".env.example"]
 
 
 def test_the_reference_pages_equal_the_code() -> None:
@@ -47,6 +48,33 @@ def test_links_between_pages_lead_to_files(subtests: pytest.Subtests) -> None:
             targets = [target.split("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in target]
             missing = [target for target in targets if target and not (page.parent / target).exists()]
             assert missing == []
+
+
+def test_links_into_a_page_lead_to_a_heading(subtests: pytest.Subtests) -> None:
+    for page in PAGES:
+        with subtests.test(page=page):
+            text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
+            links = [target.partition("#") for target in re.findall(r"\]\(([^)\s:]*#[^)\s]+)\)", text)]
+            wrong = [f"{to}#{at}" for to, _, at in links if at not in _anchors(page.parent / to if to else page)]
+            assert wrong == []
+
+
+def _anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, by GitHub's rule, and of its <a id>."""
+    text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return slugs | set(re.findall(r'<a id="([^"]+)">', text))
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert [page.name for page in (ROOT / "docs").glob("*.md") if f"](docs/{page.name})" not in readme] == []
+
+
+def test_the_docs_are_short_enough_to_be_read() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    assert sum(len(page.read_text("utf-8").split()) for page in pages) <= 20_000
 
 
 def test_a_page_names_only_scripts_and_commands_that_exist(subtests: pytest.Subtests) -> None:

@@ -370,9 +370,7 @@ def test_locks_have_hashes_and_name_no_index() -> None:
         assert 0 < pinned <= hashed
 
 
-@pytest.mark.parametrize(
-    "name", ["README.md", "CHANGELOG.md", "UPGRADE.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE"]
-)
+@pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE"])
 def test_the_root_documents_are_there(name: str) -> None:
     assert (ROOT / name).stat().st_size > 200
 

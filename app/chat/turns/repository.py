@@ -1,7 +1,7 @@
 """Read and write a turn's rows in PostgreSQL: one statement before the model, and one after.
 
 Each is a single statement and so one short transaction; nothing is held while the model speaks. Plain SQL instead of
-the ORM, which alone would cost more than the whole turn may (docs/benchmarks.md).
+the ORM, which alone would cost more than the whole turn may (bench/README.md).
 """
 
 from collections.abc import Mapping, Sequence

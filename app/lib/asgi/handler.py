@@ -1,7 +1,7 @@
 """Django's ASGI handler with threads that serve request after request, and none where a request needs none.
 
 Django starts a thread for each request's synchronous code and ends it with the request. Starting threads was a quarter
-of a turn's CPU (docs/benchmarks.md). A request still has one thread to itself, so a database connection, which is bound
+of a turn's CPU (bench/README.md). A request still has one thread to itself, so a database connection, which is bound
 to a thread, is never shared. Django also goes to that thread before and after each request, for what looks after its
 database connections; a request that opened none is spared that, a fifteenth of a turn.
 """

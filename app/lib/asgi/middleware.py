@@ -1,7 +1,7 @@
 """Django's own middleware without a hop to a thread for each step.
 
 Django runs the synchronous halves of its middleware in a thread, two hops each: 1.2 ms of CPU a request, a quarter of
-a whole chat turn (docs/benchmarks.md). They only read and set headers; steps that may reach the database (a changed
+a whole chat turn (bench/README.md). They only read and set headers; steps that may reach the database (a changed
 session, shown messages) still run in the thread.
 """
 

@@ -186,7 +186,7 @@ def parse_and_chunk(
     should_stop: Callable[[], bool] | None = None,
     organisation: UUID | None = None,
 ) -> ParsedChunks:
-    """Safe from any thread. Errors: ParseError with any code of docs/parsers.md, or `cancelled` by should_stop,
+    """Safe from any thread. Errors: ParseError with any code of docs/errors.md, or `cancelled` by should_stop,
     which is asked about five times a second.
 
     counter: name of the embedding model whose tokens count (see `tokens.counter_for`). organisation: whose other small

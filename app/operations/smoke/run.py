@@ -79,7 +79,7 @@ class Run:
             portal.sign_out()
 
     def _foreign_refuse(self) -> None:
-        with step("Looking for anything that --full must not erase", "docs/smoke.md"):
+        with step("Looking for anything that --full must not erase", "docs/troubleshooting.md"):
             foreign_refuse(self.stack, self._keycloak_find())
 
     def _second_part(self, folder: Path) -> None:

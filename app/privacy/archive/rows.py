@@ -1,4 +1,4 @@
-"""Rows of an archive, one class a table: what docs/export.md describes, and all that an import accepts.
+"""Rows of an archive, one class a table: what docs/privacy.md describes, and all that an import accepts.
 
 Ids are those of the box that made the archive. No class has a password, or the hash of a password, key or token.
 """

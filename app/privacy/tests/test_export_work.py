@@ -104,7 +104,7 @@ def test_a_thousand_documents_are_exported_in_little_memory(large: Organisation,
         check=True,
     )
     assert path.stat().st_size > DOCUMENTS * 60_000
-    # Measured: see docs/export.md. The files alone are 60 MB, the rows 80.
+    # Measured: see docs/privacy.md. The files alone are 60 MB, the rows 80.
     assert int(ended.stdout) < 60, ended.stdout
     assert path.stat().st_mode & 0o077 == 0
 

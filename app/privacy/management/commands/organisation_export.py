@@ -9,7 +9,7 @@ from app.privacy.exports.run import archive_write, organisation_archive
 
 
 class Command(BaseCommand):
-    help = "Write everything that an organisation has to one file (docs/export.md)."
+    help = "Write everything that an organisation has to one file (docs/privacy.md)."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("organisation", metavar="SLUG")

@@ -10,7 +10,7 @@ from app.privacy.imports.run import organisation_import
 
 
 class Command(BaseCommand):
-    help = "Make a new organisation from an export (docs/export.md). Nothing is kept of an archive that is refused."
+    help = "Make a new organisation from an export (docs/privacy.md). Nothing is kept of an archive that is refused."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path)

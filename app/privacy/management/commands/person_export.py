@@ -8,7 +8,7 @@ from app.privacy.exports.run import archive_write, person_archive
 
 
 class Command(BaseCommand):
-    help = "Write everything that the box holds of a person to one file (docs/export.md)."
+    help = "Write everything that the box holds of a person to one file (docs/privacy.md)."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("email")

@@ -3,6 +3,7 @@
 In real Chromium, with no model (answers are quoted) and with a scripted one.
 """
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,8 @@ from tests.chromium import browser, needs_browser, sign_in
 from tests.waiting import wait_until
 
 __all__ = ["browser"]  # a fixture
-SAMPLES = Path(__file__).resolve().parents[2] / "app" / "operations" / "samples"
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLES = ROOT / "app" / "operations" / "samples"
 QUESTION = "What should I do when the machine shows E-21?"
 E_21 = 0.7498, 0.763  # where its row stands on page 4 of the manual, as fractions of the page's height
 
@@ -72,6 +74,40 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeBox]:
         yield box
     finally:
         box.stop()
+
+
+# Drops one file on the page, as a hand does.
+DROP = """([name, text]) => {
+  const data = new DataTransfer();
+  data.items.add(new File([text], name));
+  for (const type of ["dragenter", "dragover", "drop"])
+    document.body.dispatchEvent(new DragEvent(type, {bubbles: true, cancelable: true, dataTransfer: data}));
+}"""
+
+
+def test_from_the_readme_to_the_first_own_cited_answer_in_six_steps(browser: Browser, box: WholeBox) -> None:
+    """Six commands and clicks: the README's block of commands, signing in, dropping a file, asking, the citation."""
+    start = (ROOT / "README.md").read_text("utf-8").split("## Start", 1)[1]
+    block = re.search(r"```sh\n(.*?)```", start, re.DOTALL)
+    assert block is not None
+    steps = block[1].splitlines()
+    # What the second one runs is the fixture's box.
+    assert [line.split()[0] for line in steps] == ["git", "scripts/start"]
+    page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+    sign_in(page, box)
+    steps.append("sign in")
+    page.evaluate(DROP, ["printers.txt", "The badge printer on floor 3 takes cartridge K-88."])
+    steps.append("drop a file")
+    ready = "SELECT state FROM library_document WHERE name = 'printers.txt'"
+    wait_until(lambda: box.sql(ready) == [("ready",)], what="the file is read")
+    page.get_by_role("textbox", name="Your question").fill("Which cartridge does the badge printer take?")
+    page.keyboard.press("Enter")
+    steps.append("ask")
+    expect(page.locator(".answer")).to_contain_text("K-88")
+    page.locator(".answer .chip").first.click()
+    steps.append("open the citation")
+    expect(page.locator("#source mark, #source .mark").first).to_contain_text("K-88")
+    assert len(steps) <= 6
 
 
 def test_upload_ask_and_check_the_source_without_a_model(browser: Browser, box: WholeBox) -> None:

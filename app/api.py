@@ -198,7 +198,7 @@ def _unreadable(request: HttpRequest, error: Exception) -> HttpResponse:
     return error_response(request, RefdeskError("invalid_request", "The body of the request cannot be read."))
 
 
-# What a schema cannot know and PostgreSQL refuses: a NUL in a text, a number beyond its column.
+# PostgreSQL refuses values that no schema can check: a NUL in a text, a number beyond its column.
 @api.exception_handler(DataError)
 @api.exception_handler(psycopg.DataError)
 def _refused_by_database(request: HttpRequest, error: Exception) -> HttpResponse:

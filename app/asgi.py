@@ -48,7 +48,9 @@ class _Files(StaticFiles):
         self.all_directories = list(folders)
 
     def file_response(self, *args: Any, **kwargs: Any) -> Response:
-        """With an order to ask each time (a 304 mostly): names do not change with content, so an upgrade must show."""
+        """Serve a file with an order to ask each time (a 304 mostly): names do not change with content, so an upgrade
+        must show.
+        """
         answer = super().file_response(*args, **kwargs)
         answer.headers["Cache-Control"] = "no-cache"
         answer.headers["X-Content-Type-Options"] = "nosniff"

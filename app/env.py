@@ -238,7 +238,7 @@ def check_names(environ: Mapping[str, str] = os.environ) -> None:
 
 
 def read(name: str, environ: Mapping[str, str] = os.environ) -> Any:
-    """The value of a setting, its default, or None.
+    """Return the value of a setting, its default, or None.
 
     Raises:
         EnvError: when the value cannot be used.
@@ -265,7 +265,7 @@ def is_given(name: str) -> bool:
 
 
 def inherited() -> dict[str, str]:
-    """The whole environment, for a child process that gets it with additions."""
+    """Return the whole environment, for a child process that gets it with additions."""
     return dict(os.environ)
 
 
@@ -283,7 +283,7 @@ def given_deployment() -> dict[str, str]:
 
 
 def read_deployment(name: str) -> Any:
-    """The value of a setting that the start may provide.
+    """Return the value of a setting that the start may provide.
 
     The supervisor writes what it was given, and the addresses of the engines that it started, to
     REFDESK_DATA/run/environment.json, so that a command typed in another shell works with the same; a variable that is

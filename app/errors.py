@@ -19,7 +19,7 @@ class Entry:
 
 
 CODES: dict[str, Entry] = {
-    # Who calls
+    # Authentication and permissions
     "not_signed_in": Entry(401, "Sign in first.", "Sign in, or send an API key as Authorization: Bearer rk_…"),
     "bad_credentials": Entry(401, "The e-mail address or the password is wrong.", "Try again or ask an admin."),
     "sign_in_locked": Entry(
@@ -40,7 +40,7 @@ CODES: dict[str, Entry] = {
     "last_owner": Entry(409, "An organisation needs an owner.", "Make somebody else an owner first."),
     "invitation_invalid": Entry(410, "This invitation is used, expired or withdrawn.", "Ask for a new link."),
     "link_invalid": Entry(410, "This link is used, expired or replaced by a newer one.", "Ask for a new link."),
-    # What is sent
+    # Requests
     "invalid_request": Entry(422, "Some of what was sent cannot be used.", "See details."),
     "request_too_large": Entry(413, "The request is too large.", "Send less at once."),
     "method_not_allowed": Entry(405, "This address does not take that method.", "See /api/v1/docs."),
@@ -205,14 +205,14 @@ class IngestFailed(RefdeskError):
 
 
 def retry_after(error: RefdeskError) -> str:
-    """The value of Retry-After: whole seconds, never too early."""
+    """Return the value of Retry-After: whole seconds, never too early."""
     return str(max(1, math.ceil(error.retry_after_s or 0)))
 
 
 def error_json(
     code: str, message: str | None = None, *, details: dict[str, Any] | None = None, request_id: str | None = None
 ) -> dict[str, Any]:
-    """The one shape of an error, with the code's hint in `details` so that every client can show what to do."""
+    """Return the one shape of an error, with the code's hint in `details` so that every client can show what to do."""
     entry = CODES[code]
     shown = {"hint": entry.hint, **(details or {})}
     return {"error": {"code": code, "message": message or entry.message, "details": shown, "request_id": request_id}}

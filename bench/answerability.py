@@ -16,7 +16,7 @@ from bench.rankings import WordIndex, best_of
 from bench.retrieval_sets import RetrievalSet
 
 QUESTIONS = 150
-# What is in the knowledge base: all; all but the texts that answer; nothing of the question's set (nor, for XQuAD,
+# Texts in the knowledge base: all; all but the texts that answer; nothing of the question's set (nor, for XQuAD,
 # the same paragraphs in another language).
 CASES = ("refused though answered", "taken, answer removed", "taken, other subject")
 Questions = Callable[[RetrievalSet], Sequence[tuple[str, str, Any]]]
@@ -34,7 +34,7 @@ def refusals_measure(
     words: WordIndex,
     questions: Questions,
 ) -> dict[str, dict[str, float]]:
-    """Shares by set and case."""
+    """Return shares by set and case."""
     rows = {one: row for row, one in enumerate(ids)}
     families = np.array([family(one) for one in ids])
     shares: dict[str, dict[str, float]] = {}

@@ -35,7 +35,7 @@ def lines_of(path: Path) -> list[Row]:
 
 
 def fill() -> str:
-    """The sample library, ingested in this process."""
+    """Ingest the sample library in this process."""
     from app.accounts.keys import api_key_create
     from app.accounts.services import organisation_create
     from app.bots.services import bot_create
@@ -104,7 +104,7 @@ class Index:
 
 
 def public_set(folder: Path, name: str, language: str) -> Row:
-    """found: an answer stands in the five passages; quoted: of those, in the quoted sentences."""
+    """Return figures. found: an answer stands in the five passages; quoted: of those, in the quoted sentences."""
     base, ending = (folder / "xquad", f".{language}.jsonl") if language else (folder / "nq-open-oracle", ".jsonl")
     index, questions = Index(lines_of(base / f"corpus{ending}")), lines_of(base / f"queries{ending}")
     found = quoted = characters = 0

@@ -69,7 +69,7 @@ class Stack:
 
 
 def ask_until_cited(stack: Stack) -> float:
-    """When the first answer with a citation came, as time.monotonic()."""
+    """Return when the first answer with a citation came, as time.monotonic()."""
     made = (
         "exec",
         "-T",

@@ -40,7 +40,7 @@ class Question:
 
 
 def questions_of(path: Path, corpus: str, whole: str) -> list[Question]:
-    """Those whose excerpts are all found in our text."""
+    """Return those whose excerpts are all found in our text."""
     found: list[Question] = []
     with path.open(newline="") as lines:
         for row in csv.DictReader(lines):
@@ -53,7 +53,7 @@ def questions_of(path: Path, corpus: str, whole: str) -> list[Question]:
 
 
 def _span(excerpt: str, whole: str) -> tuple[int, int] | None:
-    """Where the words of an excerpt stand, whatever is between them but words."""
+    """Return where the words of an excerpt stand, whatever is between them but words."""
     words = re.findall(r"\w+", excerpt)
     match = re.search(r"\W+".join(map(re.escape, words)), whole) if words else None
     return match.span() if match else None

@@ -35,7 +35,7 @@ class Desk:
 
 @contextmanager
 def desk(fill: Callable[[], str], *, with_model: bool = True, model_url: str = "") -> Iterator[Desk]:
-    """`fill` makes the organisation and its library, with Django set up, and gives an API key.
+    """Start a desk. fill: makes the organisation and its library, with Django set up, and returns an API key.
 
     model_url: of a real model server, instead of the scripted one.
     """
@@ -77,7 +77,7 @@ def desk(fill: Callable[[], str], *, with_model: bool = True, model_url: str = "
 
 @contextmanager
 def worker_process(folder: Path) -> Iterator[None]:
-    """The worker as scripts/start runs it. Only within `desk`, whose variables it reads."""
+    """Run the worker as scripts/start runs it. Only within `desk`, whose variables it reads."""
     command = [sys.executable, "-m", "celery", "-A", "app.celery", "worker", "--pool", "threads", "--concurrency", "4"]
     command += ["--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat"]
     with (
@@ -113,7 +113,9 @@ def wait_for(port: int) -> None:
 
 
 def tree_cpu_s(*pids: int) -> float:
-    """Of processes and their children: PostgreSQL has one for each connection, kept by the pools."""
+    """Return the CPU seconds of processes and their children: PostgreSQL has one for each connection, kept by the
+    pools.
+    """
     total = 0.0
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():

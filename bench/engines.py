@@ -13,7 +13,7 @@ RESULTS = ROOT / "bench" / "results"
 
 @contextmanager
 def engine(module: str, *arguments: str) -> Iterator[tuple[str, int]]:
-    """Address without a path, and process id, of `python -m module`, which says where it listens.
+    """Return address without a path, and process id, of `python -m module`, which says where it listens.
 
     Raises:
         RuntimeError: the engine did not start.
@@ -30,12 +30,12 @@ def engine(module: str, *arguments: str) -> Iterator[tuple[str, int]]:
 
 
 def memory_mb(pid: int) -> float:
-    """Proportional set size of a process."""
+    """Return proportional set size of a process."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:"))
 
 
 def cpu_s(pid: int) -> float:
-    """Processor seconds of a process so far, in steps of a hundredth: unlike times, they bear a busy machine."""
+    """Return processor seconds of a process so far, in steps of a hundredth: unlike times, they bear a busy machine."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

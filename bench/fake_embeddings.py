@@ -24,7 +24,7 @@ async def serve(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def nothing() -> None:
-    """Nothing to open or close."""
+    """Open and close nothing."""
 
 
 if __name__ == "__main__":

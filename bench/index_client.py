@@ -1,4 +1,4 @@
-"""What Qdrant's client costs against a plain request: memory of a process, time and CPU of an upsert and of a query.
+"""Cost of Qdrant's client against a plain request: memory of a process, time and CPU of an upsert and of a query.
 
     python -m bench.index_client
 
@@ -24,14 +24,14 @@ from bench.engines import RESULTS, ROOT, engine
 from bench.search_latency import DIMENSIONS, QUESTION_WORDS, Corpus
 
 COLLECTION, POINTS, PER_REQUEST, QUESTIONS = "bench", 10_000, 200, 200
-# What the worker has loaded before its first index work.
+# Packages that the worker has loaded before its first index work.
 WORKER = "import django, app.celery; django.setup(); import app.library.tasks, app.library.reconcile.reconciler"
 
 Row = dict[str, float]
 
 
 def memory_of(program: str) -> tuple[float, float]:
-    """Proportional set size in MB and import time in ms that `program` adds to a worker."""
+    """Return proportional set size in MB and import time in ms that `program` adds to a worker."""
     measure = (
         f"{WORKER}\nimport time\nfrom bench.engines import memory_mb\nimport os\n"
         f"before, begun = memory_mb(os.getpid()), time.perf_counter()\n{program}\n"
@@ -52,7 +52,7 @@ def memory_of(program: str) -> tuple[float, float]:
 
 
 def timed(calls: list[Callable[[], Any]]) -> Row:
-    """Median wall time and mean CPU of the caller, in ms."""
+    """Return median wall time and mean CPU of the caller, in ms."""
     walls, cpu = [], time.process_time()
     for call in calls:
         begun = time.perf_counter()

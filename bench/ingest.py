@@ -59,7 +59,7 @@ class Box:
         return orjson.loads(answer.data)
 
     def cpu_s(self) -> dict[str, float]:
-        """Processor seconds so far, with those of children that have ended."""
+        """Return processor seconds so far, with those of children that have ended."""
         found = {name: sum(map(_cpu_s, _tree(process))) for name, process in self.processes.items()}
         worker = self.processes["worker"].cpu_times()
         found["parsers"] = found["worker"] - worker.user - worker.system
@@ -67,7 +67,7 @@ class Box:
         return found
 
     def ingest(self, files: Sequence[File]) -> float:
-        """Seconds from the first byte sent to the last document ready."""
+        """Return seconds from the first byte sent to the last document ready."""
         begun = time.perf_counter()
         with ThreadPoolExecutor(SENT_AT_ONCE) as threads:
             list(threads.map(lambda file: self.call("POST", "/documents", fields={"file": file}), files))
@@ -155,7 +155,7 @@ def _start(stack: ExitStack, environment: dict[str, str], folder: Path, command:
 
 
 def small_files(count: int) -> list[File]:
-    """About 2 KB each, of one or two passages."""
+    """Return about 2 KB each, of one or two passages."""
     line = "Parcel {} of lot {} waits in depot {} until somebody who is named on it comes and signs for it."
     return [
         (f"{lot}.txt", "\n\n".join(line.format(n, lot, n * lot % 97) for n in range(20)).encode())

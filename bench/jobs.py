@@ -85,7 +85,7 @@ class Box:
             time.sleep(POLL_S)
 
     def seconds(self, ids: list[UUID]) -> list[float]:
-        """From the transaction that made each job to the one that ended it, by the database's clock."""
+        """Return the seconds between the transactions that made and ended each job, by the database's clock."""
         table = "ingest_job" if self.is_before else "jobs_job"
         statement = f"SELECT extract(epoch FROM updated - created) FROM {table} WHERE id = ANY(%s)"
         return [float(row[0]) for row in self.rows.execute(statement.encode(), [ids])]

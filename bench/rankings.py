@@ -55,7 +55,7 @@ def _ranked(parts: Iterable[tuple[str, float]]) -> list[str]:
 
 
 def rrf(k: int, dense: float = 1, words: float = 1) -> Fusion:
-    """Reciprocal ranks, as Qdrant: weight / (k + rank from 0)."""
+    """Rank by reciprocal ranks, as Qdrant: weight / (k + rank from 0)."""
 
     def fuse(found: Candidates) -> list[str]:
         lists = ((dense, found.dense), (words, found.words))
@@ -65,7 +65,7 @@ def rrf(k: int, dense: float = 1, words: float = 1) -> Fusion:
 
 
 def dbsf(found: Candidates) -> list[str]:
-    """Scores stretched from three deviations below the mean to three above, as Qdrant."""
+    """Rank by scores stretched from three deviations below the mean to three above, as Qdrant."""
 
     def stretched(hits: Sequence[Scored]) -> Iterable[tuple[str, float]]:
         scores = np.array([hit.score for hit in hits])
@@ -77,7 +77,7 @@ def dbsf(found: Candidates) -> list[str]:
 
 
 def linear(dense: float) -> Fusion:
-    """Scores stretched to 0..1 within each list, weighted."""
+    """Rank by scores stretched to 0..1 within each list, weighted."""
 
     def stretched(hits: Sequence[Scored], weight: float) -> Iterable[tuple[str, float]]:
         scores = [hit.score for hit in hits]
@@ -89,7 +89,7 @@ def linear(dense: float) -> Fusion:
 
 
 def cosine_and_share(weight: float, length: int = CANDIDATES) -> Fusion:
-    """The shipped one, with another weight of words or fewer candidates."""
+    """Rank as shipped, with another weight of words or fewer candidates."""
 
     def fuse(found: Candidates) -> list[str]:
         dense, words = found.dense[:length], found.words[:length]

@@ -31,7 +31,7 @@ Figures = tuple[float, float, float]
 
 
 def figures_of(ranking: Sequence[str], relevant: Mapping[str, float]) -> Figures:
-    """Gains are linear in the grades, as in trec_eval."""
+    """Return the figures of a ranking. Gains are linear in the grades, as in trec_eval."""
     gains = [relevant.get(one, 0.0) for one in ranking[:10]]
     ideal = sum(grade / math.log2(rank + 2) for rank, grade in enumerate(sorted(relevant.values())[::-1][:10]))
     gain = sum(grade / math.log2(rank + 2) for rank, grade in enumerate(gains))
@@ -50,14 +50,14 @@ class KnowledgeBase:
 
 
 def questions_of(one: RetrievalSet, client: EmbeddingsClient) -> list[tuple[str, str, np.ndarray]]:
-    """Id, text and vector of up to QUESTIONS_PER_SET questions, always the same."""
+    """Return id, text and vector of up to QUESTIONS_PER_SET questions, always the same."""
     vectors = vectors_of(client, list(one.questions.values()))
     asked = [(key, text, vectors[row]) for row, (key, text) in enumerate(one.questions.items())]
     return random.Random(1).sample(asked, min(QUESTIONS_PER_SET, len(asked)))
 
 
 def measure(base: KnowledgeBase, one: RetrievalSet, client: EmbeddingsClient) -> dict[str, Figures]:
-    """Mean figures of each fusion for a set's questions over a knowledge base."""
+    """Return mean figures of each fusion for a set's questions over a knowledge base."""
     found: dict[str, list[Figures]] = defaultdict(list)
     for key, text, vector in questions_of(one, client):
         relevant = {f"{one.name}/{text_id}": grade for text_id, grade in one.judgements[key].items()}
@@ -71,7 +71,7 @@ def measure(base: KnowledgeBase, one: RetrievalSet, client: EmbeddingsClient) ->
 
 
 def table_print(title: str, measured: dict[str, dict[str, Figures]]) -> None:
-    """Markdown: nDCG@10 of each set, then the means of all three figures."""
+    """Print a Markdown table: nDCG@10 of each set, then the means of all three figures."""
     print(f"\n{title}\n\n| ranking | {' | '.join(measured)} | nDCG@10 | recall@5 | recall@10 |")
     print("|---|" + "---:|" * (len(measured) + 3))
     for name in FUSIONS:

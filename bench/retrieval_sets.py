@@ -47,7 +47,7 @@ def _text(document: dict[str, Any]) -> str:
 
 
 def _made(name: str, corpus: Path, queries: Path, judged: Path, *, every: int = 1) -> RetrievalSet:
-    """`every`: of the questions, to bound the time of a large set."""
+    """Return a set. every: of the questions, to bound the time of a large set."""
     judgements = _judgements(judged)
     questions = [(line["_id"], line["text"]) for line in _lines(queries)][::every]
     texts = {document["_id"]: _text(document) for document in _lines(corpus)}
@@ -55,7 +55,7 @@ def _made(name: str, corpus: Path, queries: Path, judged: Path, *, every: int = 
 
 
 def _covid(folder: Path) -> RetrievalSet:
-    """Long articles in passages; those that hold an answer as a whole are relevant."""
+    """Return long articles in passages; those that hold an answer as a whole are relevant."""
     texts: dict[str, str] = {}
     spans: dict[str, list[tuple[int, int, str]]] = {}
     for document in _lines(folder / "corpus.jsonl"):
@@ -103,7 +103,7 @@ def sets_load(folder: Path) -> list[RetrievalSet]:
 
 
 def vectors_of(client: EmbeddingsClient, texts: list[str]) -> Any:
-    """A matrix of unit vectors, one row per text; computed once per model and list of texts."""
+    """Return a matrix of unit vectors, one row per text; computed once per model and list of texts."""
     space = client.space()
     digest = hashlib.sha256("\0".join([space.model, *texts]).encode()).hexdigest()
     kept = KEPT / f"{digest}.npy"

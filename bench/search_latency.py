@@ -49,7 +49,7 @@ class Corpus:
         return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
     def words(self, count: int, *, above: int = 0) -> SparseVector:
-        """`above`: the commonest words are function words, which are not indexed."""
+        """Return random words. above: the commonest words are function words, which are not indexed."""
         drawn = self.chance.zipf(1.15, size=count * 4)
         terms = np.unique(drawn[(drawn > above) & (drawn < VOCABULARY)][:count])
         return SparseVector(terms.tolist(), self.chance.uniform(0.5, 2.0, len(terms)).tolist())
@@ -63,7 +63,7 @@ class Corpus:
 
 
 async def search_times(reader: IndexReader, corpus: Corpus) -> list[float]:
-    """Milliseconds of each question, fusion included."""
+    """Return milliseconds of each question, fusion included."""
     times = []
     for vector in corpus.dense(QUESTIONS + WARMING):
         dense, words = vector.tolist(), corpus.words(QUESTION_WORDS, above=50)

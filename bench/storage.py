@@ -1,4 +1,4 @@
-"""What storing a file and reading it back costs: the folder, and the S3 store of REFDESK_TEST_S3_URL.
+"""Cost of storing a file and reading it back: the folder, and the S3 store of REFDESK_TEST_S3_URL.
 
     python -m bench.storage [--mb 200]
 

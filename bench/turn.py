@@ -1,4 +1,4 @@
-"""What a turn costs over the model server alone: time to the first token at 1 and 32 streams, turns a second, CPU.
+"""Cost of a turn over the model server alone: time to the first token at 1 and 32 streams, turns a second, CPU.
 
     python -m bench.turn [--turns 400]
 
@@ -38,7 +38,7 @@ PLANS = {"as-shipped": SHIPPED, "all-limits": ALL}
 
 
 def fill(chunks: int, plan: str) -> str:
-    """An organisation with a bot and a made-up library; a key for it."""
+    """Make an organisation with a bot and a made-up library; return a key for it."""
     from app.accounts.keys import api_key_create
     from app.accounts.services import organisation_create
     from app.bots.services import bot_create
@@ -89,7 +89,7 @@ class Reader:
 
 
 async def load(port: int, requests: list[bytes], streams: int, first: bytes, last: bytes) -> tuple[list[float], float]:
-    """Times to the first token of all requests, and turns a second, with so many readers asking in turn."""
+    """Return times to the first token of all requests, and turns a second, with so many readers asking in turn."""
     waiting = iter(requests)
     times: list[float] = []
 
@@ -149,7 +149,7 @@ class Cpu:
 
 
 def measure_searches(desk: Desk, searches: int) -> dict[str, float]:
-    """One caller with known questions, one search after another."""
+    """Measure one caller with known questions, one search after another."""
     connection = http.client.HTTPConnection("127.0.0.1", desk.port, timeout=30)
     headers = {"Authorization": f"Bearer {desk.key}", "Content-Type": "application/json"}
 
@@ -168,7 +168,7 @@ def measure_searches(desk: Desk, searches: int) -> dict[str, float]:
 
 
 def upload(desk: Desk, files: int) -> None:
-    """Text files of about ten passages each, through the API."""
+    """Upload text files of about ten passages each, through the API."""
     for n in range(files):
         text = "\n\n".join(FILLER.format(a=f"x{n}-{part}", b=f"y{n}", c=part) for part in range(10))
         body = (
@@ -182,7 +182,7 @@ def upload(desk: Desk, files: int) -> None:
 
 
 def waiting(desk: Desk) -> int:
-    """Files that are not ready yet."""
+    """Return files that are not ready yet."""
     count = 0
     for state in ("queued", "running"):
         address = f"http://127.0.0.1:{desk.port}/api/v1/documents?state={state}&limit=200"
@@ -193,7 +193,7 @@ def waiting(desk: Desk) -> int:
 
 
 async def measure_while_ingesting(desk: Desk, files: int) -> dict[str, Any]:
-    """One reader with new questions, before and while the worker ingests; their embedding is in the time."""
+    """Measure one reader with new questions, before and while the worker ingests; their embedding is in the time."""
     ends, numbers = (b"event: delta", b"event: done"), itertools.count()
 
     def new(count: int) -> list[bytes]:

@@ -34,7 +34,7 @@ class CleanDatabase:
         rows = self._connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
         self._tables = [table for (table,) in rows if table not in KEPT]
         assert self._tables
-        # What the migrations ship, such as plans.
+        # Rows that the migrations ship, such as plans.
         self._shipped = {table: self._copy_out(table) for table, _ in self._filled()}
 
     def restore(self) -> None:

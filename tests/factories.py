@@ -68,7 +68,7 @@ class Tenant:
     secret: Secret
     endpoint: ModelEndpoint
 
-    # By model, as tests/admin_routes.py has looked them up.
+    # Rows by model, as tests/admin_routes.py has looked them up.
     found: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def rows(self) -> list[Any]:
@@ -151,7 +151,7 @@ def _usage(person: Person, bot: Bot) -> UsageEntry:
 
 
 def _endpoint(organisation: Organisation, word: str) -> dict[str, Any]:
-    """A model server that nobody asks: the egress policy refuses its address before anything is sent."""
+    """Return a model server that nobody asks: the egress policy refuses its address before anything is sent."""
     secret = secret_set(
         organisation=organisation.pk, purpose="model_endpoint.api_key", label=f"{word} key", value=f"{word} key's value"
     )

@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def _die() -> None:
-    # With whatever it started.
+    # With its children.
     os.killpg(0, signal.SIGKILL)
 
 

@@ -21,7 +21,7 @@ from tests.factories import Tenant
 STREAM_S = 0.25
 
 Value = Callable[[Tenant], Any]
-# What to send where a path, a query or a body has this name: ids of the tenant wherever a name can carry one.
+# Values for a path, a query or a body field of this name: ids of the tenant wherever a name can carry one.
 # A new name is added here once: an id of the tenant, or a harmless value that the route accepts.
 VALUES: dict[str, Value] = {
     "document_id": lambda tenant: str(tenant.document.pk),
@@ -108,7 +108,7 @@ ROUTE_VALUES: dict[tuple[str, str], Value] = {
     ("PATCH /api/v1/sources/{source_id}", "settings"): lambda tenant: {},
     ("POST /api/v1/endpoints", "kind"): lambda tenant: "vllm",
     ("PATCH /api/v1/endpoints/{endpoint_id}", "kind"): lambda tenant: "vllm",
-    # By number: nobody is asked where it is.
+    # A numeric address needs no name service.
     ("POST /api/v1/endpoints", "url"): lambda tenant: "https://93.184.215.14/v1",
     ("PATCH /api/v1/endpoints/{endpoint_id}", "url"): lambda tenant: "https://93.184.215.14/v1",
     ("GET /api/v1/usage", "from"): lambda tenant: "2026-01-01",

@@ -101,7 +101,9 @@ def errors_table() -> str:
 
 @cache
 def compose_defaults() -> dict[str, str]:
-    """Every name that docker-compose.yml reads and its default there; a name read in several places has its first."""
+    """Return every name that docker-compose.yml reads and its default there; a name read in several places has its
+    first.
+    """
     text = (ROOT / "docker-compose.yml").read_text("utf-8")
     found: dict[str, str] = {}
     for name, default in re.findall(r"\$\{([A-Z0-9_]+):-([^{}]*)\}", text):
@@ -110,7 +112,7 @@ def compose_defaults() -> dict[str, str]:
 
 
 def compose_names() -> dict[str, tuple[str, str]]:
-    """Default and meaning of every name that is the compose file's own."""
+    """Return default and meaning of every name that is the compose file's own."""
     found = dict(COMPOSE_NAMES)
     for name, default in sorted(compose_defaults().items()):
         for ending, meaning in (("_IMAGE", MEANING_OF_IMAGES), ("_MEMORY", MEANING_OF_MEMORY)):

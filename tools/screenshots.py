@@ -29,7 +29,7 @@ def ask(page: Page, question: str) -> None:
 
 
 def open_source(page: Page) -> None:
-    # By its name: which passages an answer cites may change, and only a PDF has pictures of its pages.
+    # Chosen by name: the passages that an answer cites may change, and only a PDF has pictures of its pages.
     page.locator(".answer .source", has_text="product-manual.pdf").last.click()
     page.wait_for_function("() => document.querySelector('#source img')?.naturalWidth > 500")
     page.mouse.move(0, 0)
@@ -44,7 +44,7 @@ def conversation_make(page: Page, box: WholeBox) -> str:
 
 
 def views(page: Page, box: WholeBox, conversation: str) -> Iterator[str]:
-    """Brings the page into each state and says its name."""
+    """Bring the page into each state and yield its name."""
     page.goto(box.address)
     expect(page.get_by_role("textbox", name="Your question")).to_be_visible()
     yield "home"
@@ -66,7 +66,7 @@ def views(page: Page, box: WholeBox, conversation: str) -> Iterator[str]:
 
 
 def admin_pages(page: Page, box: WholeBox) -> Iterator[tuple[str, str]]:
-    """Every list of the admin, the first row of each, and forms to add and to confirm."""
+    """Yield every list of the admin, the first row of each, and forms to add and to confirm."""
     page.goto(f"{box.address}/admin/")
     lists = page.locator("#nav-sidebar a[href^='/admin/']").evaluate_all("links => links.map(a => a.pathname)")
     yield "admin", "/admin/"

@@ -37,7 +37,7 @@ def first_admin_token_is_open(*, token: str) -> bool:
 
 @transaction.atomic
 def first_admin_create(*, token: str, email: str, name: str, password: str) -> User:
-    """Create the owner of the organisation `default`, an operator too. Of many calls at once, one succeeds.
+    """Create the owner of the organisation `default`, an operator too. One of many simultaneous calls succeeds.
 
     Raises:
         RefdeskError: link_invalid, also when there is an operator.

@@ -131,7 +131,7 @@ class Invitation(models.Model):
     expires = models.DateTimeField()
     accepted = models.DateTimeField(null=True, blank=True)
     created = models.DateTimeField(auto_now_add=True)
-    # Of a new one only, and stored nowhere but in the payload of its mail: what its token is derived from.
+    # The salt of a new invitation's token. Stored nowhere but in the payload of its mail.
     token_salt: str = ""
 
     def __str__(self) -> str:

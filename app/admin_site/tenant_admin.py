@@ -111,7 +111,7 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
     list_filter_submit = False
     compressed_fields = True
 
-    # Who may do what
+    # Permissions
 
     def _may_enter(self, request: HttpRequest) -> bool:
         return is_operator(request) or bool(admin_roles(request, least=self.least_role))

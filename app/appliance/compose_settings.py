@@ -1,6 +1,6 @@
 """Names of .env that docker-compose.yml reads beside Refdesk's own settings: default and meaning.
 
-From here come the table of docs/install.md and the second half of .env.example; a test holds them against the file.
+The table of docs/install.md and the second half of .env.example are made from it; a test compares them with the file.
 Names that end in _IMAGE and _MEMORY mean the same for every service, and are told once.
 """
 

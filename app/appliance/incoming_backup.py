@@ -32,7 +32,7 @@ SEEDS = {
 }
 # The keys of credentials are not among them: those of .env and those of the backup work side by side.
 GIVEN = {"oidc_client": "REFDESK_OIDC_CLIENT_SECRET", "secret_key": "REFDESK_SECRET_KEY"}
-# Of a disk that is full PostgreSQL stops.
+# PostgreSQL stops when the disk is full.
 KEEP_FREE_BYTES = 256 * 1024 * 1024
 
 

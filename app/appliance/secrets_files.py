@@ -15,7 +15,7 @@ from app.embedded.secret import file_write_private, secret_keep
 
 KEYCLOAK = "http://keycloak:8080/auth/realms/refdesk"
 SHORTEST = 16
-# From examples and habits: whoever tries, tries these first.
+# Secrets from examples and habits, which attackers try first.
 KNOWN = (
     "changeme",
     "change-me",
@@ -75,7 +75,7 @@ def given(name: str) -> str | None:
     if value is None:
         return None
     parts = urlsplit(str(value))
-    # Of an address the password counts; a server elsewhere may have none, or another way in.
+    # The password of an address is checked; a server elsewhere may have none, or another kind of login.
     secret = unquote(parts.password or "") if "://" in str(value) else str(value)
     if secret:
         secret_check(name, secret)
@@ -191,7 +191,7 @@ def share_write(root: Path, share: Share) -> int:
 def vault_fill(root: Path, served: Served) -> Iterator[str]:
     """Make what is missing in `root`/vault, hand it out to `root`/shares/PART, give `root`/volumes/NAME to their users.
 
-    What happened, as lines without any secret. Raises EnvError, WeakSecret, OSError.
+    Return log lines without any secret. Raises EnvError, WeakSecret, OSError.
     """
     vault = root / "vault"
     fresh = not any(vault.iterdir())

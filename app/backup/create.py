@@ -29,7 +29,7 @@ Beside = Callable[[ArchiveWriter], dict[str, Any]]
 # Deletions while a backup runs are few: the second snapshot nearly always finds every file.
 SNAPSHOTS = 4
 SNAPSHOT_PAUSE_S = 1.0
-# Of a disk that is full PostgreSQL stops: this stays free.
+# PostgreSQL stops when the disk is full: this much stays free.
 KEEP_FREE_BYTES = 256 * 1024 * 1024
 # Hosts of engines that a box, or the appliance, starts for itself.
 OURS = ("127.0.0.1", "embeddings")
@@ -89,7 +89,7 @@ FROM (SELECT DISTINCT storage_key, bytes FROM library_documentversion WHERE stat
 
 
 def _room_check(path: Path, copies: int) -> None:
-    """Before the work begins; what is not known then still ends it with a plain error. Raises Unwritable."""
+    """Check the free space before the work begins; a later shortage still gives a plain error. Raises Unwritable."""
     try:
         free = shutil.disk_usage(path.parent).free
     except OSError as error:

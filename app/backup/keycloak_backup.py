@@ -59,9 +59,9 @@ def keycloak_dump(writer: ArchiveWriter, keycloak: Keycloak) -> dict[str, Any]:
 
 
 def keycloak_check(archive: Archive, keycloak: Keycloak) -> bool:
-    """Before anything is changed; True when this backup's rows are there from a restore that was cut short.
+    """Check that Keycloak is empty before anything is changed. Return whether this backup's rows are there already.
 
-    Raises NotEmpty.
+    They are when a restore was cut short. Raises NotEmpty.
     """
     if archive.read(OIDC_CLIENT).decode() != keycloak.client:
         raise NotEmpty(

@@ -53,8 +53,7 @@ class Restored:
 
 
 def restore_check(archive: Archive, *, keep_files: bool = False) -> bool:
-    """Before anything is changed; True when a restore of this very backup was cut short after its rows were there.
-    keep_files: the store may have files that came after the backup; the reconciler removes them.
+    """Check that the box is empty before anything is changed. Return whether the rows of this very backup are there.
 
     Raises NotEmpty.
     """
@@ -162,13 +161,13 @@ def _database_load(archive: Archive) -> None:
             before=_emptied(),
             after=f"COMMENT ON TABLE public.django_migrations IS '{MARK}{archive.sha256}'",
         )
-    # What this process knew of the tables is over.
+    # The connection's knowledge of the tables is out of date.
     connection.close()
     connection.close_pool()  # type: ignore[attr-defined]
 
 
 def _emptied() -> str:
-    """SQL that removes the empty tables which a first start may have made, and their functions."""
+    """Return SQL that removes the empty tables which a first start may have made, and their functions."""
     with owner_connect() as owner:
         tables = owner.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
         functions = owner.execute(
@@ -194,7 +193,7 @@ def _compare(archive: Archive) -> list[str]:
 
 
 def _work_released() -> None:
-    """Nobody works on what was being worked on: it goes on at once, and no worker is said to have died of it."""
+    """Release the leases of the backup's running jobs: they go on at once, and no death of a worker is counted."""
     with connection.cursor() as cursor:
         cursor.execute("UPDATE jobs_job SET state = 'queued', lease_until = NULL, sent = NULL WHERE state = 'running'")
         cursor.execute("UPDATE jobs_job SET sent = NULL WHERE state = 'queued'")

@@ -38,7 +38,7 @@ _PART = re.compile(rf"({_NUMBER})(?:\s*[–—-]\s*({_NUMBER}))?")
 _CLOSING = frozenset(".,;:!?)]}»”’。，、；：！？）")
 _BEFORE_MARKER = re.compile(r"(?:\s*\[[0-9]{1,3}\])+\s*\Z")
 _ANY_MARKER = re.compile(r"\[[0-9]{1,3}\]")
-# What may open a line or follow a full stop and is no part of the sentence: markers, bullets, list numbers.
+# Text at the beginning of a line or after a full stop that is no part of the sentence: markers, bullets, list numbers.
 SENTENCE_OPENING = re.compile(r"(?:\s*\[[0-9]{1,3}\])*\s*(?:[-*+•>]\s+|[0-9]{1,3}[.)]\s+|#{1,6}\s+)*")
 _LOOK_BACK = 2000  # characters in which the start of a sentence is looked for
 
@@ -88,7 +88,7 @@ class CitationResolver:
         return self._take(self._held + delta, last=False)
 
     def finish(self) -> list[Piece]:
-        """Return the text that was held back, as what it turned out to be."""
+        """Return the text that was kept back, as a marker or as plain text."""
         return self._take(self._held, last=True)
 
     def _take(self, buffer: str, *, last: bool) -> list[Piece]:

@@ -42,7 +42,7 @@ _NUMBER_WORD = re.compile(
     re.IGNORECASE,
 )
 _NAME = re.compile(r"(?<!^)(?<![.!?]\s)\b[^\W\d_a-zà-öø-ÿ][\w’'-]+")
-# What a question asks for, by how it begins; the first that fits counts.
+# The kind of answer that a question asks for, by how it begins; the first that fits counts.
 _KINDS: tuple[tuple[re.Pattern[str], tuple[re.Pattern[str], ...]], ...] = (
     (
         re.compile(

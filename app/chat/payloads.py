@@ -1,6 +1,6 @@
 """Payloads of the API that a turn sends: Passage, Citation, Message. Encoded once, sent many times.
 
-What a column says by itself follows from its declaration (app/chat/models.py); the rest is made here.
+Plain columns follow from their declaration (app/chat/models.py); the rest is made here.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,6 +1,6 @@
 """Quotes: the part of a cited passage that an answer's sentence rests on, as sentences or rows.
 
-A quotation is found as it stands. What a model wrote in its own words is matched by the words it shares with each
+A quotation is found as it stands. A model's own words are matched by the words that they share with each
 sentence (stems, weighted by how few of the passage's sentences hold them). When nothing matches well there is no
 part: a wrong mark is worse than none.
 """

@@ -1,4 +1,4 @@
-"""Schemas of the chat's API. What follows from a table's columns is declared there (app/chat/models.py)."""
+"""Schemas of the chat's API. Fields that are table columns are declared with the table (app/chat/models.py)."""
 
 from typing import Annotated, Any, Literal
 from uuid import UUID

@@ -141,7 +141,7 @@ class Box:
         return stopped
 
     def options(self) -> dict[str, str]:
-        """Read the options that earlier starts were told to remember."""
+        """Read the options that earlier starts saved."""
         options: dict[str, str] = file_read_json(self.folder / "options.json")
         return options
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from app.embedded.process_spec import Engine, engine_launch
 
 LONGEST_DELAY_S = 30.0
-# Up for this long: whatever killed it before is over.
+# A process that was up for this long has no fault of its start any more.
 SETTLED_S = 60.0
 
 

@@ -27,7 +27,7 @@ def port_is_free(host: str, port: int) -> bool:
 def port_find(preferred: int | None = None) -> int:
     """Find a free loopback port: the preferred one when it still is.
 
-    From below the range that the kernel gives to outgoing connections (32768 and up), so that none of those sits
+    The port is below the range that the kernel gives to outgoing connections (32768 and up), so that none of those sits
     on an engine's port while the engine restarts.
     """
     if preferred is not None and port_is_free(LOOPBACK, preferred):

@@ -194,7 +194,7 @@ class Postgres:
         draft.rename(self.cluster)
 
     def _make_app_role(self) -> None:
-        """In a cluster from before there was one; only a superuser may, and the server does not run yet."""
+        """Make the application's role in an older cluster; only a superuser may, and the server does not run yet."""
         note = self.folder / APP_ROLE_NOTE
         if not note.exists():
             self._run_alone(self.cluster, APP_ROLE_SQL)

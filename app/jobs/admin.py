@@ -131,7 +131,7 @@ class JobAdmin(ReadOnlyAdmin):
         self._each(request, queryset, job_cancel, "cancelled")
 
     def _each(self, request: HttpRequest, queryset: QuerySet[Any], change: Any, done: str) -> None:
-        """One job that cannot be changed does not keep the others from it."""
+        """Change each job of a selection; one that cannot be changed does not keep the others from it."""
         count = 0
         for job in queryset:
             try:

@@ -98,7 +98,7 @@ def cron_next(*, cron: str, time_zone: str, after: datetime) -> datetime:
         day = begin + timedelta(days=number)
         for hour in rule.hours if rule.is_on(day) else ():
             for minute in rule.minutes:
-                # By way of UTC, so that a time in a gap is one after it.
+                # Converted to UTC, so that a time in a gap of the clock is the one after it.
                 moment = datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone).astimezone(UTC)
                 if moment > after:
                     return moment.astimezone(zone)

@@ -1,4 +1,4 @@
-"""One job from its lease to its end, whatever happens on the way."""
+"""One job from its lease to its end, with every way in which it may fail."""
 
 import errno
 import logging

@@ -89,7 +89,7 @@ def kinds_schedule(*, starting: bool = True) -> None:
 
 @everything_visible()
 def schedule_run() -> int:
-    """Make the jobs whose time has come; how many. What other beats are at is left to them."""
+    """Make the jobs whose time has come and return their number. Rows that another beat has locked are left to it."""
     made = 0
     while _run_one():
         made += 1

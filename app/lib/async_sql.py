@@ -61,7 +61,7 @@ def _conninfo() -> str:
 
 
 def of_organisation(table: str) -> str:
-    """The condition on a table's organisation (a parameter of that name) where rows are looked up by their ids.
+    """Return the condition on a table's organisation (a parameter of that name) where rows are looked up by their ids.
 
     Written so that no index serves it: a plan made while the tables were small would go on to read every row of the
     organisation to find 18 of them.
@@ -92,7 +92,7 @@ _PARAMETER = re.compile(r"%(?:%|\((\w+)\)s)")
 
 @cache
 def _numbered(statement: str) -> tuple[bytes, tuple[str, ...]]:
-    """A statement with `$1` for the first name and so on, and the names.
+    """Return a statement with `$1` for the first name and so on, and the names.
 
     Done once: psycopg itself reads statements of more than 4,096 characters anew at every use, 0.1 ms for a turn's.
     """
@@ -165,7 +165,7 @@ def _exchange(
     sends.append(partial(pgconn.send_query_prepared, name, dumped, formats))
     results = yield from _pipeline(pgconn, sends)
     connection.knows_scope = connection.knows_scope or results[0].status == ExecStatus.COMMAND_OK
-    # What is prepared stays so whatever becomes of the transaction.
+    # Prepared statements survive the end of the transaction, failed or not.
     if results[-1].status != ExecStatus.PIPELINE_ABORTED:
         connection.prepared[key] = name
     for result in results:

@@ -1,9 +1,9 @@
 """Columns: the one declaration of what a row shows outside its table.
 
 A model says in each column's own line where the column appears: `column(models.CharField(…), Use.API | Use.ARCHIVE)`.
-From there follow the API's schema and payloads (`with_columns`, `payload`), the rows of an archive (`with_columns`,
-`column_names`), the column lists of plain SQL (app/lib/sql_columns.py) and the browser's types (app/lib/typescript.py).
-A column without a declaration stays inside its table.
+From that declaration follow the API's schema and payloads (`with_columns`, `payload`), the rows of an archive
+(`with_columns`, `column_names`), the column lists of plain SQL (app/lib/sql_columns.py) and the browser's types
+(app/lib/typescript.py). A column without a declaration stays inside its table.
 """
 
 from collections.abc import Callable, Mapping

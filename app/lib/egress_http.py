@@ -54,7 +54,7 @@ class EgressResolver(AbstractResolver):
         return results
 
     async def close(self) -> None:
-        """Nothing is open between two questions."""
+        """Close nothing: no connection is open between two lookups."""
 
 
 class EgressConnector(aiohttp.TCPConnector):

@@ -15,7 +15,7 @@ from app.errors import RefdeskError
 if TYPE_CHECKING:
     from sentry_sdk.types import Event, Hint
 
-# Our own log calls have constant texts with parameters apart (a test says so); of others only the logger is told.
+# Our own log calls have constant texts with parameters apart (a test says so); of others only the logger is reported.
 OUR_LOGGER = "app."
 _KEPT = ("event_id", "timestamp", "level", "platform", "release", "logger")
 _KEPT_OF_FRAME = ("filename", "function", "module", "lineno", "in_app")

@@ -21,7 +21,7 @@ LONGEST_WAIT_S = 20.0
 # Statuses of passing failures.
 RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 
-# What a server may send in one response; 64 long vectors as numbers have 5 MB.
+# Limit of one response; 64 long vectors as numbers have 5 MB.
 LARGEST_BYTES = 32 * 1024 * 1024
 
 _sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[bool, aiohttp.ClientSession]] = WeakKeyDictionary()

@@ -44,7 +44,7 @@ async def sse(
     heartbeat_s: float = HEARTBEAT_S,
     allowed: Callable[[], Awaitable[bool]] | None = None,
 ) -> StreamingHttpResponse:
-    """A stream of events, numbered from `after` + 1. Events given together are sent together.
+    """Return a stream of events, numbered from `after` + 1. Events given together are sent together.
 
     An exception in `events` becomes a last event `error` of the one error shape. When the reader leaves, `events` is
     cancelled where it waits, and closed. So it is when `allowed`, asked every ALLOWED_S, says no; the stream then ends.
@@ -62,7 +62,7 @@ async def sse(
 
 
 def frame(number: int, event: Event) -> bytes:
-    """An event as it is sent."""
+    """Return an event as it is sent."""
     data = event.data if isinstance(event.data, bytes) else orjson.dumps(event.data)
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (number, event.name.encode(), data)
 
@@ -88,7 +88,7 @@ class _Outbox:
             self._sleeper.set_result(None)
 
     async def sleep(self, limit_s: float) -> None:
-        """Until something is added, the end, or the limit."""
+        """Wait until something is added, the end, or the limit."""
         loop = asyncio.get_running_loop()
         self._sleeper = loop.create_future()
         timer = loop.call_later(limit_s, self.wake)

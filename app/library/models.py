@@ -31,7 +31,7 @@ class Source(models.Model):
     name = models.CharField(max_length=200)
     kind = models.CharField(max_length=20, choices=SourceKind.choices, default=SourceKind.UPLOADS)
     settings = models.JSONField(default=dict, blank=True)  # the connector's `Settings`, checked by it
-    # What the connector reads the source with.
+    # The credential that the connector reads the source with.
     credential = models.ForeignKey(
         "secrets.Secret", models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
     )
@@ -66,7 +66,7 @@ class Run(models.Model):
     )  # jobs are tidied away, runs stay longer
     state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.QUEUED)
     cursor = models.JSONField(null=True, blank=True, editable=False)  # everything before it has been dealt with
-    # Of its items: seen is all of them.
+    # Counts of its items; `seen` is all of them.
     seen = models.PositiveIntegerField(default=0)
     read = models.PositiveIntegerField(default=0)
     unchanged = models.PositiveIntegerField(default=0)
@@ -132,7 +132,7 @@ class Document(models.Model):
     percent = models.PositiveSmallIntegerField(default=0)
     # Number of the newest version; `active_version` is the one that answers.
     version = models.PositiveIntegerField(default=1)
-    # Of the newest version that was read, as far as it was.
+    # Passages and pages of the newest version, as far as it was read.
     chunks = models.PositiveIntegerField(default=0)
     pages = models.PositiveIntegerField(null=True, blank=True)
     error_code = models.CharField(max_length=40, blank=True)

@@ -16,7 +16,7 @@ FIELDS = ("name", "context", "price_in", "price_out", "abilities")
 
 
 class ModelsField(forms.CharField):
-    """Models, one a line: name | context | price in | price out | abilities. What follows the name may be left out."""
+    """Models, one a line: name | context | price in | price out | abilities. All after the name may be left out."""
 
     def prepare_value(self, value: Any) -> Any:
         return "\n".join(_line(model) for model in value) if isinstance(value, list) else value

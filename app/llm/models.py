@@ -33,9 +33,9 @@ class ModelEndpoint(models.Model):
     defaults = models.JSONField(default=dict, blank=True)
     # The one that answers the organisation's questions; without one the deployment's does.
     is_default = models.BooleanField("answers by default", default=False)
-    # What the server has shown at its last test: {"context", "slots", "refused"}.
+    # Facts of the server from its last test: {"context", "slots", "refused"}.
     learnt = models.JSONField(default=dict, editable=False)
-    # Of the last test; None: never tested, or changed since.
+    # Result of the last test; None: never tested, or changed since.
     healthy = models.BooleanField(null=True, editable=False)
     # REFDESK_LLM_URL and its companions, written here at each start; the key stays in the environment.
     from_environment = models.BooleanField(default=False, editable=False)

@@ -1,6 +1,6 @@
 """Models of an Ollama server: which it has, what context each is served with, fetching and deleting.
 
-By Ollama's own client, which is loaded here only: it costs 10 MB, and a web process or a worker never needs it. They
+Uses Ollama's own client, which is loaded here only: it costs 10 MB, and a web process or a worker never needs it. They
 speak to Ollama as to any OpenAI-compatible server (providers/openai.py).
 """
 

@@ -47,7 +47,7 @@ class Route:
 
 
 _routes: dict[UUID, tuple[float, list[Route]]] = {}
-# By row and its last change, so that what was learnt of a server and its key last as long as the row stays.
+# Keyed by the row and its last change, so that facts learnt of a server are kept until the row changes.
 _endpoints: dict[tuple[UUID, object], Endpoint] = {}
 ENDPOINTS_KEPT = 1000
 

@@ -1,4 +1,4 @@
-"""Trials: a model server is asked for one token, or for its list of models, and what comes back is told."""
+"""Trials: a model server is asked for one token, or for its list of models, and the outcome is reported."""
 
 import asyncio
 import time

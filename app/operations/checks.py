@@ -25,7 +25,7 @@ KNOWN_KEYS = (
     "0123456789",
 )
 ENGINES = ("VALKEY_URL", "QDRANT_URL", "EMBEDDINGS_URL")
-# What protects every answer; Django's own checks know these by their first name only.
+# Middleware that protects every response; Django's own checks know these by their first name only.
 PROTECTIONS = (
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -24,7 +24,7 @@ _http = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(ANSWER_S))
 
 
 def queue_depths() -> dict[str, Any] | None:
-    """Jobs that wait or run, and answers that are being written; None when the database does not answer soon."""
+    """Return jobs that wait or run, and answers that are being written; None when the database does not answer soon."""
     try:
         return _threads.submit(_queue_depths).result(ANSWER_S)
     except (TimeoutError, DatabaseError, InterfaceError):

@@ -18,7 +18,7 @@ def sample_paths() -> list[Path]:
 
 
 def sample_starters() -> list[str]:
-    """Questions that a bot over the samples shows to begin with."""
+    """Return questions that a bot over the samples shows to begin with."""
     questions = orjson.loads((FOLDER / QUESTIONS).read_bytes())
     return [entry["question"] for entry in questions if entry["starter"]]
 

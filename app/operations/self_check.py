@@ -38,7 +38,7 @@ PAGES = ("/health", "/accounts/sign-in")
 
 
 def engines_silent() -> list[str]:
-    """Names of those that do not answer, after some patience."""
+    """Return names of those that do not answer, after some patience."""
     deadline = time.monotonic() + PATIENCE_S
     while silent := [name for name, said in engines_check().items() if not said["ok"]]:
         if time.monotonic() > deadline:
@@ -96,7 +96,7 @@ def _questions() -> Iterator[tuple[Bot, str]]:
 
 
 async def _ask(organisation: UUID, bot: str, question: str) -> tuple[UUID, str, bool]:
-    """Conversation, mode, whether a passage is cited. Raises RefdeskError."""
+    """Return conversation, mode, whether a passage is cited. Raises RefdeskError."""
     try:
         turn = await turn_begin(TurnRequest(owner=Owner(organisation), bot=bot, question=question))
         async for _ in turn.stream.read():

@@ -47,7 +47,7 @@ class Standing:
 
     @property
     def is_low(self) -> bool:
-        """Return whether admins are told that the month may not be enough."""
+        """Return whether admins see a notice that the month may not be enough."""
         return self.percent >= self.soft_percent
 
     @property

@@ -51,7 +51,7 @@ def _uploaders(organisation: UUID) -> "QuerySet[Any]":
 
 
 def export_list(*, organisation: UUID, role: Role, user: UUID | None = None) -> QuerySet[Export]:
-    """Exports that a caller may fetch: with conversations only as an owner, a person's account only themselves."""
+    """Return exports that a caller may fetch: conversations only as an owner, an account only as that person."""
     rows = Export.objects.filter(organisation=organisation)
     own = Q(requested_by=user, person=user) if user is not None else Q(pk=None)
     if not role.covers(Role.ADMIN):

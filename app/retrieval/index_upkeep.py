@@ -37,7 +37,7 @@ class IndexSweep:
 def index_renew(writer: IndexWriter) -> int:
     """Copy the points into a new collection with the settings of this version, switch to it, delete the old one.
 
-    Searches go on throughout. What is written while it copies may be missing afterwards: the reconciler compares with
+    Searches go on throughout. Points written during the copy may be missing afterwards: the reconciler compares with
     PostgreSQL and puts it right. Cut short, it changes nothing; the next call clears what was left.
 
     Returns: how many points were copied.

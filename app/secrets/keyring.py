@@ -1,7 +1,7 @@
 """The deployment's keys: AES-256-GCM with associated data, so that a value decrypts in its own row only.
 
-A key is any long random text (REFDESK_SECRETS_KEYS). From it HKDF makes the 256 bits that encrypt, and the id that
-stands beside each value. The package that encrypts is loaded with the first credential: a box without one never pays
+A key is any long random text (REFDESK_SECRETS_KEYS). HKDF derives from it the 256 bits that encrypt and the id that
+is stored beside each value. The package that encrypts is loaded with the first credential: a box without one never pays
 for it.
 """
 

@@ -18,7 +18,7 @@ class Secret(models.Model):
     organisation = models.ForeignKey(
         "accounts.Organisation", models.CASCADE, null=True, blank=True, editable=False, related_name="+"
     )
-    # What the value is for, as `kind.field` of the row that refers to it; part of what is authenticated.
+    # Purpose of the value, as `kind.field` of the row that refers to it; part of the authenticated data.
     purpose = models.CharField(max_length=60, editable=False, validators=[PURPOSE])
     # For people: which endpoint or source it belongs to.
     label = models.CharField(max_length=200, editable=False)

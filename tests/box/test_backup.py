@@ -35,7 +35,7 @@ named = {"organisation": Organisation.objects.get().pk, "purpose": "endpoint.api
 """
 KEPT = f'{STORE}print(secret_set(**named, label="Main model", value="{CREDENTIAL}").key_id)'
 READ = f"{STORE}print(secret_read(**named, secret=Secret.objects.get().pk).reveal())"
-# Of a person who gives the new box a key of their own besides.
+# A key that a person gives the new box beside the backup's.
 GIVEN_KEY = "T3q9ZrXw0Lk2VbNsT3q9ZrXw0Lk2VbNs-given"
 
 

@@ -91,7 +91,7 @@ def test_from_the_readme_to_the_first_own_cited_answer_in_six_steps(browser: Bro
     block = re.search(r"```sh\n(.*?)```", start, re.DOTALL)
     assert block is not None
     steps = block[1].splitlines()
-    # What the second one runs is the fixture's box.
+    # The fixture's box stands for the second one.
     assert [line.split()[0] for line in steps] == ["git", "scripts/start"]
     page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
     sign_in(page, box)
@@ -146,7 +146,7 @@ def test_ask_and_check_the_source_with_a_model(browser: Browser, box: WholeBox) 
 
 
 def stop_frees_the_model(page: Page, box: WholeBox, model: ScriptedModel) -> None:
-    """I6: no model request outlives its reader by more than a second, by Stop or by leaving the page."""
+    """Assert I6: no model request outlives its reader by more than a second, by Stop or by leaving the page."""
     model.script(Script(fault="endless", between_s=0.02))
     for leave in (lambda: page.get_by_role("button", name="Stop").click(), page.close):
         model.call("DELETE", "/requests")

@@ -35,7 +35,7 @@ pytestmark = needs_browser
 TABS = 6
 # Out of an attribute and out of a field: each form of the admin is opened with these in it.
 FORMS = (QUOTE, ATTACKS[3])
-# What answers with a file, with JSON or by leading elsewhere; what would end the session; and Django's own history,
+# Addresses that answer with a file, JSON or a redirect, or would end the session; and Django's own history,
 # which is empty.
 NO_PAGE = (
     "content/",
@@ -49,7 +49,7 @@ NO_PAGE = (
     "(?P<url>",
     "<path:object_id>/",
 )
-# Of the admin, without `--all`: every list, and the form of a row of each table.
+# Admin pages without `--all`: every list, and the form of a row of each table.
 SAMPLED = ("?all=", "/change/", "?s=ran")
 LISTEN = """
 document.addEventListener('securitypolicyviolation', event =>
@@ -70,7 +70,7 @@ class Ears:
         context.on("request", self._asked)
 
     def _asked(self, request: Request) -> None:
-        # Of ours too: `<img src=x>` asks for a page of ours that is none.
+        # `<img src=x>` asks for a page of ours that is none.
         if not request.url.startswith((self._own, "data:", "blob:")) or request.url.endswith("/x"):
             self._hear(request.frame.page, f"asked for {request.url[:80]}")
 
@@ -182,7 +182,7 @@ def test_text_that_people_store_runs_on_no_page(
     admin = [page for page in admin_pages() if all_combinations or page.endswith(SAMPLED)]
     statuses = read(context, address, [*portal_pages(hostile), *admin], ears)
     assert ears.heard == []
-    # What an operator may not add or delete answers 403: a page of ours, too.
+    # A row that an operator may not add or delete answers 403, which is a page of ours too.
     assert {200, 404} <= set(statuses) <= {200, 403, 404}
     assert (403 in statuses) is all_combinations
     assert statuses[200] > (120 if all_combinations else 60)

@@ -43,7 +43,8 @@ class EgressMonitor:
         self._lock, self._ended = threading.Lock(), threading.Event()
         self._selector = selectors.DefaultSelector()
         self._thread = threading.Thread(target=self._follow, daemon=True)
-        # What is made while it runs: networks before any container of them, containers at their start.
+        # Networks and containers that are made while it runs: networks before their containers, containers at their
+        # start.
         events = [
             "docker",
             "events",

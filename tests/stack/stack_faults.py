@@ -21,7 +21,7 @@ MODEL = Path(__file__).with_name("slow_model.py")
 MODEL_PORT = 9000
 MODEL_SETTINGS = {"REFDESK_LLM_URL": f"http://slow-model:{MODEL_PORT}/v1", "REFDESK_LLM_MODEL": "slow"}
 
-# Each must count nothing. By the superuser, who sees past the walls.
+# Each must count nothing. Asked as the superuser, whom row security does not bind.
 RULES = {
     "questions without an answer": """SELECT count(*) FROM chat_message q WHERE role = 'user'
         AND NOT EXISTS (SELECT 1 FROM chat_message a WHERE a.reply_to_id = q.id)""",

@@ -9,7 +9,7 @@ from typing import Any
 import urllib3
 
 PATIENCE_S = 60.0
-# What an answer may end as (app/chat/choices.py).
+# States that an answer may end in (app/chat/choices.py).
 ENDED = {"done", "stopped", "interrupted", "failed"}
 
 

@@ -18,7 +18,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 from app.appliance.sbom import container, debian_packages, python_packages, sbom
 from app.embedded.box import ROOT
 
-# What scripts/bundle asks Docker, without a Docker: the images are files of $STORE.
+# A stand-in for the docker command that scripts/bundle calls: the images are files of $STORE.
 DOCKER = """#!/bin/sh
 case $* in
     'compose version --short') echo 2.40.3 ;;

@@ -46,7 +46,7 @@ FIXED = {
     "REFDESK_DATA", "REFDESK_HOST", "REFDESK_PORT", "REFDESK_INTERNAL_HOST", "REFDESK_OIDC_INTERNAL_URL",
     "REFDESK_WORKER_BEATS", "REFDESK_ALIVE_FILE",
 }  # fmt: skip
-# Who may speak to whom: a service reaches what shares a network with it.
+# Allowed connections: a service reaches the services that share a network with it.
 REACHED_BY = {
     "postgres": {"web", "worker", "beat", "migrate", "tools", "keycloak"},
     "valkey": {"web", "worker", "beat", "migrate", "tools", "qdrant", "minio", "prometheus"},

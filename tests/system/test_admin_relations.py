@@ -18,7 +18,7 @@ from tests.people import Person
 from tests.snapshot import changes, snapshot
 from tests.system.test_admin import pages, row_of
 
-# Of the account's own making, and of each change: not what a form could carry over.
+# Rows that the account itself or each change makes: no form carries them over.
 PASSING = ("accounts.SignIn", "sessions.Session")
 
 

@@ -64,7 +64,7 @@ def _set(model: Any, pk: Any, **values: Any) -> None:
     model._default_manager.filter(pk=pk).update(**values)
 
 
-# What a call or an action needs before it can succeed.
+# Preparation that a call or an action needs before it can succeed.
 BEFORE: dict[str, Callable[[Tenant], None]] = {
     "POST /api/v1/documents/{document_id}/cancel": queued,
     "POST /api/v1/erasures": another_owner,
@@ -77,7 +77,7 @@ BEFORE: dict[str, Callable[[Tenant], None]] = {
     "resume": lambda tenant: _set(Bot, tenant.bot.pk, paused=timezone.now()),
     "reopen": lambda tenant: _set(Organisation, tenant.bot.organisation_id, suspended=timezone.now()),
 }
-# What a button's confirmation asks for besides.
+# Additional fields of a button's confirmation.
 ASKED = {"rotate": {"overlap": "1"}}
 
 
@@ -127,13 +127,13 @@ def test_every_writing_call_leaves_an_entry_of_its_caller(alice: Person, mine: T
     assert made, f"{route.name} changes something without an entry in the audit trail (app/audit/trail.py)"
     actor = ApiKey.objects.get(name="alice").pk if way == KEY else alice.user.pk
     assert {(entry.actor_kind, entry.actor) for entry in made} == {(way, actor)}
-    # What erases a person's whole account is told to the box as well.
+    # Erasing a person's whole account is in the trail of the box as well.
     assert {entry.organisation_id for entry in made} - {None} == {alice.organisation.pk}
     assert all(entry.detail.content["address"] == "127.0.0.1" for entry in made)
     assert all(entry.detail.content["actor"] for entry in made)
 
 
-# What to fill in on a page's form: to add a row, and to change one.
+# Values for a page's form: to add a row, and to change one.
 ADDED: dict[Any, Callable[[Tenant], dict[str, str]]] = {
     Organisation: lambda tenant: {"name": "New", "slug": "new", "plan": "unlimited"},
     User: lambda tenant: {"email": "new@example.org", "name": "New"},
@@ -271,7 +271,7 @@ def test_every_action_leaves_an_entry(operator: Client, alice: Person, mine: Ten
 
 
 def buttons() -> list[tuple[Any, str]]:
-    """Pages and the names of their buttons: each opens a confirmation, whose form acts."""
+    """Return pages and the names of their buttons: each opens a confirmation, whose form acts."""
     found = [(model, name) for model, page in admin.site._registry.items() for name in _buttons(page)]
     assert len(found) > 5
     return found

@@ -1,4 +1,4 @@
-"""What is readable without signing in: exactly these fields, and no secret of the deployment."""
+"""Fields that are readable without signing in: exactly these, and no secret of the deployment."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What the plugins of the test run promise: a marker for each test, budgets, units of work, a clean database."""
+"""Promises of the test run's plugins: a marker for each test, budgets, units of work, a clean database."""
 
 import os
 import subprocess
@@ -58,7 +58,7 @@ def asks_for_an_engine(request: pytest.FixtureRequest) -> None:
     request.getfixturevalue("qdrant")
 
 
-# By name: a test that named these functions would reach all of that itself.
+# Given by name: a test that imported these functions would reach all of that itself.
 REACHED = {
     "computes": set(),
     "starts_a_program": {"engine"},

@@ -101,6 +101,6 @@ def test_every_action_of_the_audit_trail_is_documented_and_no_other() -> None:
     kinds = "|".join(sorted({action.split(".")[0] for action in documented}))
     sources = [path for path in (ROOT / "app").rglob("*.py") if "tests" not in path.relative_to(ROOT).parts]
     used = {each for path in sources for each in re.findall(rf'"((?:{kinds})\.[a-z_]+)"', path.read_text())}
-    # What its migrations call a table is no action.
+    # A table's name in its migrations is no action.
     used -= {"audit.auditentry"}
     assert used == documented

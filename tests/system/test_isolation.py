@@ -1,7 +1,7 @@
 """Nobody sees or changes another organisation's rows, through any route (I8).
 
-The routes come from the router and the URL conf: a new route is tried without a change here. What its parameters mean
-is in tests/routes.py, who tries in tests/callers.py.
+The routes come from the router and the URL conf: a new route is tried without a change here. Values of parameters
+are in tests/routes.py, callers in tests/callers.py.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ ROW_NAMES |= {"export_id", "erasure_id", "endpoint_id", "run_id", "external_id"}
 PERSONAL_NAMES = {"conversation_id", "message_id"}
 # Routes that answer 404 to the owner of the tenant too, with the reason.
 NOT_IN_TENANT = {"GET /api/v1/documents/{document_id}/pages/{n}": "the tenant's document is plain text, without pages"}
-# What NinjaAPI serves besides operations.
+# Paths that NinjaAPI serves besides operations.
 DESCRIPTIONS = {"openapi.json", "docs", ""}
 
 
@@ -118,7 +118,7 @@ def test_every_operation_for_keys_names_its_scope() -> None:
     assert unscoped == UNSCOPED
 
 
-# A key may call these whatever its scopes, for they tell only of the key itself.
+# A key of any scope may call these: they show only the key itself.
 UNSCOPED = {"GET /api/v1/me"}
 
 

@@ -24,7 +24,7 @@ from tests.snapshot import changes, snapshot
 
 __all__ = ["callers"]  # a fixture
 
-# What a form wants written into it.
+# Values for the text fields of a form.
 WRITTEN = {"email": "somebody@example.org", "name": "somebody", "current": "not the password", "new": "a new password"}
 
 
@@ -155,7 +155,7 @@ def test_a_member_of_two_organisations_sees_one_at_once(callers: Callers) -> Non
     person = two_organisations(callers)
     responses = [person.client.get(page_address(route, callers.tenant)) for route in MEMBERS]
     shown = "".join(response.content.decode() for response in responses if not response.streaming)
-    # Of the two, acme's pages come first; the other's people are not on them.
+    # acme's pages come first; the people of the other organisation are not on them.
     assert callers.tenant.word in shown
     assert "olga" not in shown
 

@@ -19,7 +19,7 @@ KINDS = sorted(kind.kind for kind in kinds_all())
 
 
 class Runs:
-    """What every kind does in this test: the long one until it is let go, the others nothing."""
+    """Body of every kind in this test: the long one runs until it is released, the others do nothing."""
 
     def __init__(self, long: str) -> None:
         self.long = long

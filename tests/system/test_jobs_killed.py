@@ -57,7 +57,7 @@ TEXT = b"# Parcels\n\nA parcel waits in the depot until somebody signs for it."
 
 @dataclass
 class Case:
-    """What a kind's job is about. number: of the death, so that each has a subject of its own."""
+    """Preparation of a kind's job. number: of the kill, so that each has a subject of its own."""
 
     person: Person
     mails: MailServer

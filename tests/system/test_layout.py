@@ -43,7 +43,7 @@ DRAWERS = (
     "appliance",
     "operations",
 )
-# What every edge stands in: who may call, and the frame of a page.
+# Apps that every edge may import: policies, and the frame of a page.
 SHELLS = {"accounts", "portal", "admin_site"}
 EDGES = {"api", "tasks", "admin", "views", "management", "templatetags"}
 # Anybody may import these; they import nothing of the apps. llm may import lib besides.
@@ -79,7 +79,7 @@ QDRANT_SPEAKERS = {
 
 @cache
 def files() -> tuple[str, ...]:
-    """Paths of the project's own files, committed or about to be, relative to the root."""
+    """Return paths of the project's own files, committed or about to be, relative to the root."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -172,7 +172,9 @@ def test_scripts_are_short_and_executable() -> None:
 
 
 def place(path: str) -> tuple[str, bool]:
-    """The app or package directly under app/ that a file belongs to, and whether it is an edge, or a part of one."""
+    """Return the app or package directly under app/ that a file belongs to, and whether it is an edge, or a part of
+    one.
+    """
     parts = Path(path).with_suffix("").parts
     return parts[1], bool(EDGES & set(parts[2:]))
 
@@ -242,7 +244,7 @@ def test_every_app_has_its_place_in_the_order() -> None:
 
 
 def module_file(name: str) -> str | None:
-    """The project's file behind a dotted name, which may end in something that the file defines."""
+    """Return the project's file behind a dotted name, which may end in something that the file defines."""
     for parts in (name.split("."), name.split(".")[:-1]):
         path = "/".join(parts)
         for candidate in (f"{path}.py", f"{path}/__init__.py"):
@@ -294,7 +296,7 @@ ENVIRONMENT_IMPORTS = {"os.environ", "os.getenv"}
 
 
 def words(path: str) -> Iterator[tuple[int, str]]:
-    """Names and strings of a file, without its docstrings."""
+    """Yield names and strings of a file, without its docstrings."""
     docstrings = {
         id(node.body[0].value)
         for node in ast.walk(tree(path))

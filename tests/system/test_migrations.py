@@ -73,7 +73,7 @@ UPDATE ingest_job SET state = 'running', step = 'embed', attempt = 1, fence = 1,
 
 @contextmanager
 def database(name: str) -> Iterator[str]:
-    """Address of a database with nothing in it."""
+    """Return address of a database with nothing in it."""
     with psycopg.connect(POSTGRES.url(), autocommit=True) as owner:
         owner.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         yield POSTGRES.url(name)
@@ -125,9 +125,9 @@ class Upgraded:
     address: str
     columns: dict[str, str]
     before: Rows
-    # Of the documents: id, name, bytes, sha256, created.
+    # Documents as (id, name, bytes, sha256, created).
     documents: set[tuple[Any, ...]]
-    # Of the jobs: id, kind, state, step, document, version.
+    # Jobs as (id, kind, state, step, document, version).
     jobs: set[tuple[Any, ...]]
 
 

@@ -45,7 +45,7 @@ def test_the_built_pdf_equals_a_fresh_build(name: str, tmp_path: Path) -> None:
 
 
 def test_the_built_docx_equals_a_fresh_build(tmp_path: Path) -> None:
-    # By member and not by byte: another zlib may compress the same text to other bytes.
+    # Compared by member and not by byte: another zlib may compress the same text to other bytes.
     samples_build(tmp_path)
     fresh, built = (zipfile.ZipFile(folder / "employee-handbook.docx") for folder in (tmp_path, SAMPLES))
     assert fresh.namelist() == built.namelist()

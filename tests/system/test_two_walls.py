@@ -1,4 +1,4 @@
-"""Either wall between organisations is enough: with one of them taken away, the other still shows nothing foreign.
+"""Either check between organisations is enough: with one of them removed, the other still shows nothing foreign.
 
 The one place where our insides are patched. The walls are the filters (of the selectors' ORM, of the SQL, of the
 vector search) and what stands behind them (PostgreSQL's row-level security, the re-read of every hit). 50
@@ -144,7 +144,7 @@ def searches(all_combinations: bool) -> int:
     return 10 * SEARCHES if all_combinations else SEARCHES
 
 
-# The walls, each taken away.
+# Each of the checks, removed.
 
 
 @contextmanager

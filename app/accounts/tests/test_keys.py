@@ -119,7 +119,7 @@ def test_a_key_makes_none_with_more_than_it_has(acme: Organisation) -> None:
 
 @pytest.mark.parametrize("above", [{"role": Role.OWNER}, {"scopes": [Scope.CHAT, Scope.BOTS_WRITE]}])
 def test_a_key_neither_copies_nor_ends_one_that_may_do_more(acme: Organisation, above: Any) -> None:
-    # By rotation a smaller key would get the larger one's rights in its hands.
+    # Rotating a more powerful key would hand its rights to the caller.
     _, key = admin_key(acme, Scope.ADMIN, Scope.CHAT)
     target, secret = api_key_create(organisation=acme, name="above", **{"scopes": [Scope.CHAT], **above})
     assert call("POST", f"/api-keys/{target.pk}/rotate", key, {}).status_code == 403

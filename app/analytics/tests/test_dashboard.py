@@ -233,7 +233,7 @@ def _fill(bots: Sequence[Bot], count: int) -> list[UUID]:
             for role in ("user", "assistant"):
                 cursor.execute(MANY, {**values, "role": role})
     with connection.cursor() as cursor:
-        # The application's role may not: it would be told so by a warning, and the plan be a matter of luck.
+        # The application's role may not: PostgreSQL would only warn, and the plan would be a matter of luck.
         cursor.execute("SET ROLE none")
         cursor.execute("ANALYZE chat_message")
         cursor.execute(f"SET ROLE {ROLE}")

@@ -100,7 +100,7 @@ def test_a_worker_leaves_the_clock_to_a_beat(settings: Any, beats: bool, qdrant:
 
 
 class Provider(BaseHTTPRequestHandler):
-    """Says that it is the public issuer, and names the addresses that `told` gives; {here} is its own."""
+    """Responds as the public issuer with the addresses of `told`; {here} is its own."""
 
     told: dict[str, str] = {}
 
@@ -114,7 +114,7 @@ class Provider(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *arguments: Any) -> None:
-        """Nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture

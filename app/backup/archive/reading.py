@@ -21,14 +21,14 @@ FORMAT = 1
 DUMP, SETTINGS, SECRET_KEY = "database.dump", "settings.json", "secrets/secret_key"
 # Not in a backup of a Refdesk that stored no credentials yet.
 SECRETS_KEYS = "secrets/secrets_keys"
-# Of the appliance, where Keycloak signs people in.
+# Members of the appliance only, where Keycloak signs people in.
 KEYCLOAK_DUMP, KEYCLOAK_ADMIN, OIDC_CLIENT = "keycloak.dump", "secrets/keycloak_admin", "secrets/oidc_client"
 OPTIONAL = (SECRETS_KEYS, KEYCLOAK_DUMP, KEYCLOAK_ADMIN, OIDC_CLIENT)
-# Lists of the files that belong to the backup, a line each: key, tab, bytes. What no list names is not restored.
+# Lists of the files that belong to the backup, a line each: key, tab, bytes. Files that no list names are not restored.
 LISTS = {"objects": "objects.list", "exports": "exports.list"}
 NEEDED = (DUMP, SETTINGS, SECRET_KEY, *LISTS.values())
 STORED = re.compile(r"(objects|exports)/([0-9a-f-]{36}/([0-9a-f]{2})/(\3[0-9a-f]{62}))")
-# What is read whole; a manifest names a few hundred migrations and tables.
+# Limit of members that are read whole; a manifest names a few hundred migrations and tables.
 LARGEST_TEXT = 16 * 1024 * 1024
 
 Progress = Callable[[int, int], None]
@@ -77,7 +77,7 @@ class Archive:
             yield file, member.bytes
 
     def listed(self, kind: str) -> Iterator[tuple[str, int]]:
-        """Keys and bytes of the files of a kind (`objects`, `exports`)."""
+        """Yield keys and bytes of the files of a kind (`objects`, `exports`)."""
         with self.opened(LISTS[kind]) as (file, size):
             while size > 0:
                 line = file.readline(4096)
@@ -86,7 +86,7 @@ class Archive:
                 yield key, int(number)
 
     def files(self, kind: str) -> Iterator[tuple[str, IO[bytes]]]:
-        """Key and bytes of each stored file in the archive, those that no list names too."""
+        """Yield key and bytes of each stored file in the archive, those that no list names too."""
         with tarfile.open(self.path, "r:") as tar:
             for member in _members(tar):
                 found = STORED.fullmatch(member.name)
@@ -126,7 +126,8 @@ def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
 def _read_all(
     tar: tarfile.TarFile, progress: Callable[[int], None]
 ) -> tuple[dict[str, Member], dict[str, str], dict[bytes, int]]:
-    """Members that are no stored files, with their digests; sizes of the stored files by a short hash of their name.
+    """Return members that are no stored files, with their digests; sizes of the stored files by a short hash of their
+    name.
 
     Raises Unusable.
     """

@@ -1,6 +1,6 @@
 """Writes a backup's file: a tar that gets its name only when it is whole.
 
-Members are written one after the other and hashed on the way, so that memory does not grow with them. What is in them
+Members are written one after the other and hashed on the way, so that memory does not grow with them. Their content
 is compressed already (documents, the database's dump), so that the tar is not.
 """
 

@@ -73,7 +73,7 @@ def test_an_archive_is_readable_by_its_owner_alone(whole: Path) -> None:
 
 def test_an_archive_cut_short_anywhere_is_refused(whole: Path, tmp_path: Path) -> None:
     data, cut = whole.read_bytes(), tmp_path / "cut.tar"
-    # What ends a tar are two empty blocks; without them it is as good.
+    # A tar ends with two empty blocks; it is valid without them.
     for size in range(0, len(data) - 3 * BLOCK, 97):
         cut.write_bytes(data[:size])
         with pytest.raises(Unusable):

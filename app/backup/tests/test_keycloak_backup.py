@@ -39,7 +39,7 @@ def address_of(name: str) -> str:
 
 
 def place(folder: Path, name: str, *, client: str = "the client's secret") -> Keycloak:
-    """A share as init deals it out, for a database of that name."""
+    """Return a share as init deals it out, for a database of that name."""
     folder = folder / name
     folder.mkdir(exist_ok=True)
     url = address_of(name)

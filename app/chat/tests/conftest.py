@@ -46,7 +46,7 @@ class Desk:
 
 
 def events_of(body: str) -> list[tuple[int, str, Any]]:
-    """(id, name, data) of each whole event."""
+    """Return (id, name, data) of each whole event."""
     found = re.findall(r"id: (\d+)\nevent: (\w+)\ndata: (.*)\n\n", body)
     return [(int(number), name, orjson.loads(data)) for number, name, data in found]
 

@@ -53,7 +53,7 @@ Uploads = Callable[[Organisation], Source]
 
 @pytest.fixture
 def address(transactional_db: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Of the real server, in this process, over the test's database."""
+    """Address of the real server, in this process, over the test's database."""
     from app.asgi import application
 
     # Playwright's loop runs in this thread, and Django would not let a test touch the database beside it.
@@ -125,7 +125,7 @@ def signed_in(browser: Browser, address: str, person: Person, **more: Any) -> Br
 
 
 def watch(page: Page) -> list[str]:
-    """Everything that hostile text could make happen: a dialog, an error, a blocked script, a call elsewhere."""
+    """Return everything that hostile text could make happen: a dialog, an error, a blocked script, a call elsewhere."""
     seen: list[str] = []
     page.on("dialog", lambda dialog: (seen.append(f"dialog {dialog.message}"), dialog.dismiss()))
     page.on("pageerror", lambda error: seen.append(f"error {error}"))
@@ -262,7 +262,7 @@ def source_pages(organisation: Organisation) -> list[str]:
 
 
 def axe_findings(page: Page) -> list[Any]:
-    """Through the debugger: the page's own policy lets no foreign script in."""
+    """Return axe's findings, run through the debugger: the page's own policy lets no foreign script in."""
     debugger = page.context.new_cdp_session(page)
     debugger.send("Runtime.evaluate", {"expression": AXE.read_text("utf-8")})
     found: list[Any] = page.evaluate(

@@ -1,4 +1,4 @@
-"""Whole turns with real model servers behind them. What they write is nonsense; how they are asked is not."""
+"""Whole turns with real model servers behind them. Their text is nonsense; the requests to them are real."""
 
 import time
 from collections.abc import Iterator

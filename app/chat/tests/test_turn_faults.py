@@ -1,4 +1,4 @@
-"""What goes wrong around a turn: the model, the reader, the process, Valkey, search."""
+"""Faults around a turn: the model, the reader, the process, Valkey, search."""
 
 import asyncio
 import time

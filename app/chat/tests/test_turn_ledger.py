@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 # With `--all` a thousand.
 TURNS, AT_ONCE = 200, 40
-# By a word of the question, how its model behaves.
+# The model's behaviour by a word of the question.
 MODELS = {
     "plainly": Script(tokens=["word "] * 10 + ["[1]"], between_s=0.005),
     "slowly": Script(tokens=["word "] * 400, between_s=0.02),
@@ -84,7 +84,7 @@ class Crowd:
 
 
 async def cut_connections(chance: random.Random) -> None:
-    """Now and then the database drops a connection of the turns, in the middle of whatever it does."""
+    """Drop a connection of the turns now and then, in the middle of a statement."""
     address = connection.get_connection_params()
     wanted = {name: address[name] for name in ("dbname", "user", "password", "host", "port") if address.get(name)}
     async with await psycopg.AsyncConnection.connect(**wanted, autocommit=True) as operator:

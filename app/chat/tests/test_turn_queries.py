@@ -1,4 +1,4 @@
-"""What a turn's statements read, however much there is to read."""
+"""Rows that a turn's statements read stay few, however many there are."""
 
 import asyncio
 
@@ -41,7 +41,7 @@ def rows_read() -> dict[str, int]:
 
 
 async def rows_read_by_now() -> dict[str, int]:
-    """By itself a connection tells what it read up to ten seconds later. All are asked at once, each for a while."""
+    """Return the rows read so far. A connection reports up to ten seconds late by itself, so all are asked at once."""
     tell = "SELECT pg_stat_force_next_flush() IS NULL, pg_sleep(0.3) IS NULL"
     await asyncio.gather(*(fetch(tell, {}) for _ in range(MOST_CONNECTIONS)))
     await asyncio.sleep(0.3)

@@ -45,7 +45,7 @@ def ledger_of(answer: Any) -> list[tuple[str, int, int, int]]:
 
 
 def books_balance() -> None:
-    """The ledger's sums are the answers' tokens, one request each; the totals are the ledger's sums."""
+    """Assert that the ledger's sums are the answers' tokens, one request each, and the totals the ledger's sums."""
     charged = {
         row["subject"]: (row["requests"], row["tokens_in"], row["tokens_out"])
         for row in UsageEntry.objects.filter(kind="turn")
@@ -167,7 +167,7 @@ async def test_an_answer_whose_process_died_is_charged_for_its_text(
 
 
 def recount() -> None:
-    """Totals as the entries now are."""
+    """Recompute the totals from the present entries."""
     for total in UsageTotal.objects.all():
         entries = UsageEntry.objects.filter(organisation=total.organisation_id)
         if total.api_key is not None:

@@ -78,7 +78,7 @@ def _row(organisation: UUID, message: UUID) -> Message | None:
     try:
         return rows.prefetch_related("citations").first()
     finally:
-        # The stream goes on: twelve readers of other processes' turns held every connection until their end.
+        # The stream goes on without a connection: twelve readers used all of them up until their turns ended.
         connections.close_all()
 
 

@@ -15,7 +15,8 @@ from app.llm.providers import provider_of
 
 log = logging.getLogger(__name__)
 
-# Of the context, one after the other: tokens are estimated, and some models cut some languages into twice as many.
+# Shares of the context that are tried one after the other: tokens are estimated, and some models cut some languages
+# into twice as many.
 SHARES = (1.0, 0.5, 0.25)
 IN_LINE_S = 60.0  # longest stay in the queue; the wait was expected to be half of that
 

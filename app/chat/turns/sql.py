@@ -25,7 +25,8 @@ WHERE c.id = %(conversation)s AND c.organisation_id = %(organisation)s AND m.rol
 ORDER BY m.id DESC LIMIT 3
 """
 
-# What the model may read: the fixed part of the prompt, its first passages and the history, within its context.
+# Passages and history that the model reads: the fixed part of the prompt, its first passages and the history, within
+# its context.
 # `most` is 0 when no model is to answer.
 _ESTIMATE = f"""
   SELECT CASE WHEN %(most)s = 0 THEN 0 ELSE LEAST(%(context)s - %(most)s, %(fixed)s + (

@@ -40,7 +40,7 @@ def waiting(address: str) -> dict[str, int]:
 
 
 def wait_until_idle(address: str, within_s: float = 60) -> float:
-    """Seconds until nothing waits."""
+    """Return seconds until nothing waits."""
     begun = time.monotonic()
     while any(waiting(address).values()):
         assert time.monotonic() - begun < within_s
@@ -123,7 +123,7 @@ def test_a_full_queue_says_when_to_come_back_and_questions_still_pass(embedder: 
 
 @contextmanager
 def documents_sent(address: str, count: int) -> Iterator[None]:
-    """A client whose documents wait; it leaves without its answer."""
+    """Return a client whose documents wait; it leaves without its answer."""
     connection = http.client.HTTPConnection(urlsplit(address).netloc)
     connection.request("POST", "/v1/embeddings", json.dumps({"input": [LONG] * count}))
     try:

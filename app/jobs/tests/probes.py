@@ -18,7 +18,7 @@ from app.lib.tenancy import EVERYTHING, SETTING, everything_visible
 
 
 class Probe(JobKind):
-    """Does what a test puts into `work`, and keeps what it was told."""
+    """Runs the function that a test puts into `work`, and records its calls."""
 
     kind = "probe"
     title = "Probe"

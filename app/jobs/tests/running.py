@@ -30,7 +30,7 @@ def jobs_run(*kinds: str) -> int:
 
 @contextmanager
 def worker_threads() -> Iterator[None]:
-    """A worker in this process whose broker is a direct call; every job is done as soon as it is made."""
+    """Run a worker in this process whose broker is a direct call; every job is done as soon as it is made."""
     renewal = LeaseRenewal()
     made: list[Worker] = []
 

@@ -65,7 +65,7 @@ class Pipe:
             self._chunks.put(data)
 
     def end(self, *, aborted: bool = False) -> None:
-        """No more will come. aborted: the reader raises RequestAborted."""
+        """Record that no more bytes will come. aborted: the reader raises RequestAborted."""
         self._aborted = aborted
         self._chunks.put(None)
 

@@ -37,7 +37,7 @@ from app.lib.storage.staging import StagedFile
 
 log = logging.getLogger(__name__)
 
-# Of an upload this much is in memory at a time. S3 takes parts from 5 MiB, 10,000 of them: objects up to 80 GB.
+# Bytes of an upload that are in memory at a time. S3 takes parts from 5 MiB, 10,000 of them: objects up to 80 GB.
 PART_BYTES = 8 * 1024 * 1024
 # Waits before a download that broke off goes on: a store that restarts is back in seconds.
 RESUME_S = (0.3, 1.0, 3.0)
@@ -156,7 +156,7 @@ class S3Storage:
         with self.scratch.staged(stream, limit=limit) as file:
             upload = _S3Upload(self, file, organisation)
             if upload.bytes:
-                # What takes long, before anybody holds a lock or a transaction.
+                # The upload takes long: it ends before anybody holds a lock or a transaction.
                 upload.commit()
             yield upload
 

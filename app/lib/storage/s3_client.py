@@ -21,13 +21,13 @@ from app.lib.storage.interface import ObjectMissing
 log = logging.getLogger(__name__)
 
 CONNECT_S, ANSWER_S = 3.0, 15.0
-# Of a store that refuses; one that hangs is asked twice.
+# Tries with a store that refuses; one that hangs is asked twice.
 TRIES = 3
 CONNECTIONS = 16
 BUSY = (500, 502, 503, 504)
 _GONE = ("NoSuchKey", "NoSuchVersion", "ResourceNotFound")
 _FULL = ("XMinioStorageFull", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "ServiceQuotaExceeded")
-# What an operator has to mend; each is logged with this sentence.
+# Errors that an operator has to correct, each with the sentence that is logged.
 _MEND = {
     "NoSuchBucket": "the bucket of REFDESK_S3_BUCKET is not there",
     "AccessDenied": "REFDESK_S3_ACCESS_KEY may not do this; docs/storage.md lists what it needs",
@@ -78,7 +78,7 @@ def client_make(
 
 @contextmanager
 def named(key: str = "") -> Iterator[None]:
-    """Errors of the store as ours.
+    """Convert errors of the store to ours.
 
     Raises:
         ObjectMissing: the store knows no such object.

@@ -45,7 +45,7 @@ def store_at(place: Place, folder: Path, prefix: str = "objects") -> S3Storage:
 
 @contextmanager
 def new_place(url: str = URL, access_key: str = ACCESS_KEY, secret_key: str = SECRET_KEY) -> Iterator[Place]:
-    """A bucket's name that nothing has used, and no bucket of it afterwards."""
+    """Return a bucket's name that nothing has used, and no bucket of it afterwards."""
     place = Place(url, f"refdesk-test-{uuid4().hex[:16]}", access_key, secret_key)
     yield place
     bucket_remove(place)

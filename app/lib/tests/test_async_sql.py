@@ -23,7 +23,7 @@ READ = "SELECT %(id)s::uuid, current_setting('refdesk.scope', true), txid_curren
 
 
 async def connections() -> list[Connection]:
-    """The loop's connections, all of them idle."""
+    """Return the loop's connections, all of them idle."""
     return list((await _pool())._pool)
 
 
@@ -44,7 +44,7 @@ async def one_connection(loop_connections: None) -> None:
 
 @sync_to_async
 def execute(statement: str) -> None:
-    """As the owner of the tables."""
+    """Execute a statement as the owner of the tables."""
     with as_owner(), connection.cursor() as cursor:
         cursor.execute(statement)
 
@@ -86,7 +86,7 @@ async def test_a_statement_that_fails_changes_nothing_and_the_connection_goes_on
     assert await fetch("SELECT name FROM accounts_organisation", {}) == [("Acme",)]
     assert await fetch(rename, {"n": 1}) == [(1, "B")]
     assert await fetch("SELECT name FROM accounts_organisation", {}) == [("B",)]
-    # What fails in its work stays prepared; what cannot be prepared is no statement.
+    # A statement that fails while it runs stays prepared; one that cannot be parsed is not prepared.
     known = b" ".join(await prepared())
     assert (b"renamed" in known, b"nowhere" in known) == (True, False)
 

@@ -62,7 +62,7 @@ def nothing_allowed(settings: Any) -> None:
 
 
 def passing(urls: list[str]) -> list[str]:
-    """Addresses that are not refused, or whose refusal repeats where they lead."""
+    """Return addresses that are not refused, or whose refusal repeats where they lead."""
     found = []
     for url in urls:
         try:
@@ -122,7 +122,7 @@ def test_this_machine_s_own_public_address_is_refused(monkeypatch: pytest.Monkey
 
 
 def lookup_of(*answers: list[str]) -> Lookup:
-    """A name service that gives one answer after the other, the last one for ever."""
+    """Return a name service that gives one answer after the other, the last one for ever."""
     left = list(answers)
 
     async def lookup(host: str, port: int) -> list[str]:

@@ -78,7 +78,7 @@ def run(*arguments: str, dsn: str = "", **more: str) -> "subprocess.Popen[str]":
 
 @pytest.fixture(scope="module")
 def events(server: ErrorServer) -> list[dict[str, Any]]:
-    """What a web process reported that failed in every way."""
+    """Return the reports of a web process that failed in every way."""
     program = run("-m", "app.lib.tests.reporting_app", CANARY, dsn=server.dsn)
     output, _ = program.communicate(timeout=60)
     # It was there to be sent: the process itself printed it.

@@ -1,4 +1,4 @@
-"""What only a store behind a network can do wrong. The contract of both kinds is in test_storage.py."""
+"""Faults that only a store behind a network has. The contract of both kinds is in test_storage.py."""
 
 import hashlib
 import io
@@ -53,7 +53,7 @@ def store(place: Place, tmp_path: Path) -> S3Storage:
 
 
 def calls_of(store: Storage, key: str) -> dict[str, Callable[[], Any]]:
-    """Each thing that is asked of a store."""
+    """Return each thing that is asked of a store."""
     return {
         "stage": lambda: put(store, os.urandom(100)),
         "stage_large": lambda: put(store, os.urandom(LARGE)),
@@ -247,7 +247,7 @@ def test_a_damaged_object_is_not_handed_out(store: S3Storage, place: Place) -> N
     admin(place).put_object(place.bucket, store.name(key), io.BytesIO(b"as it wos"), 9)
     with pytest.raises(ObjectMissing), store.local_path(key):
         pass
-    # Of the wrong size, it is replaced when the same bytes come again.
+    # An object of the wrong size is replaced when the same bytes come again.
     admin(place).put_object(place.bucket, store.name(key), io.BytesIO(b"as"), 2)
     put(store, b"as it was")
     with store.local_path(key) as path:

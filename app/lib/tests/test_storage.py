@@ -54,7 +54,7 @@ def test_a_kept_stream_is_under_the_hash_of_its_bytes(store: Storage) -> None:
 
 
 def left_in(tmp_path: Path) -> list[Path]:
-    """Files that handling an object left on the local disk."""
+    """Return files that handling an object left on the local disk."""
     return [path for path in (tmp_path / "objects" / "incoming").rglob("*") if path.is_file()]
 
 

@@ -6,7 +6,7 @@ from app.library.choices import SourceKind
 from app.library.connectors.protocol import BroughtConnector, Content, Item
 from app.library.connectors.registry import register
 
-# Of metadata as JSON: a few dozen fields, not a document of its own.
+# Limit of metadata as JSON: a few dozen fields, not a document of its own.
 METADATA_BYTES = 16 * 1024
 
 

@@ -152,7 +152,7 @@ class Reading:
     def _remove_unnamed(self) -> None:
         """Remove the documents that the source has no more.
 
-        What could not be fetched stays; what was left out on purpose goes.
+        Items that could not be fetched stay; items that were left out on purpose are removed.
         """
         named = RunItem.objects.filter(run=self.run, external_id=OuterRef("external_id")).exclude(outcome__in=SKIPPED)
         if not self.seen and self._documents().exists():

@@ -30,7 +30,7 @@ class IndexRenew(JobKind):
                 raise ReconcilerBusy
             copied = index_copy(embeddings_client().space())
         context.progress("compare")
-        # What came or went while it was copied.
+        # Points that were added or removed during the copy.
         reconcile(repair=True)
         with context.done(payload={"points": copied}):
             audit_record(organisation=None, action="box.index_renewed", after={"points": copied})

@@ -33,7 +33,7 @@ WHERE d.id = v.document AND d.state IN ('queued', 'running') RETURNING d.id
 
 @register
 class Ingest(JobKind):
-    """Reads a document and makes it searchable. What a person sees of it is the document's own row."""
+    """Reads a document and makes it searchable. People see its state in the document's own row."""
 
     kind = INGEST
     title = "Read a document"
@@ -67,7 +67,7 @@ class Ingest(JobKind):
 
     def on_lease_lost(self, context: ActiveJob) -> None:
         """Delete the points that were written after the version was cancelled or deleted, unless a worker is at it."""
-        # Of an organisation that is gone nothing is left to do: its erasure looks for points once more at its end.
+        # Nothing is left to do for an organisation that is gone: its erasure looks for points once more at its end.
         if not Organisation.objects.filter(pk=context.organisation).exists():
             return
         payload = context.payload

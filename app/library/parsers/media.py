@@ -6,7 +6,7 @@ HTML = "text/html"
 MARKDOWN = "text/markdown"
 CSV = "text/csv"
 TEXT = "text/plain"
-# What a text is, only its name or its source can tell.
+# Only the name or the source of a text says which kind of text it is.
 _SUFFIXES = {HTML: (".html", ".htm", ".xhtml"), MARKDOWN: (".md", ".markdown", ".mdown"), CSV: (".csv", ".tsv", ".tab")}
 MEDIA_TYPES = (PDF, DOCX, HTML, MARKDOWN, CSV, TEXT)
 

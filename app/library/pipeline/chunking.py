@@ -38,7 +38,10 @@ class _Passage:
 def chunk(
     parsed: Parsed, *, target_tokens: int = 500, overlap_tokens: int = 50, max_tokens: int, count: TokenCounter
 ) -> list[ChunkDraft]:
-    """`max_tokens` is what the embedding model reads, without its special tokens (254 for MiniLM)."""
+    """Cut a parsed document into passages.
+
+    max_tokens: of the embedding model, without its special tokens (254 for MiniLM).
+    """
     chunker = _Chunker(parsed.blocks, min(target_tokens, max_tokens), overlap_tokens, count)
     return [chunker.draft(position, passage) for position, passage in enumerate(chunker.passages())]
 
@@ -94,7 +97,9 @@ class _Chunker:
         return last.kind == block.kind == "paragraph" and last.text[-1] not in _ENDS
 
     def take_headings(self, now: _Passage) -> list[Piece]:
-        """Headings at the end of a passage belong to what follows; a passage of headings alone stays as it is."""
+        """Take the headings at the end of a passage, which belong to what follows; a passage of headings alone keeps
+        them.
+        """
         kept = len(now.pieces)
         while kept > now.repeated and self.blocks[now.pieces[kept - 1].block].kind == "heading":
             kept -= 1
@@ -114,7 +119,10 @@ class _Chunker:
         following: Piece | None = None,
         words_only: bool = False,
     ) -> _Passage:
-        """before: the passage whose end is repeated. following: the piece that must fit beside what is repeated."""
+        """Begin a passage.
+
+        before: the passage whose end is repeated. following: the piece that must fit beside what is repeated.
+        """
         first = self.blocks[carried[0].block if carried else index]
         context, tokens = self.context(first.heading[:-1] if first.kind == "heading" else first.heading)
         passage = _Passage(context, tokens)
@@ -147,7 +155,7 @@ class _Chunker:
         return kept or last_words(last, self.blocks[last.block].text, room, self.counter)
 
     def context(self, titles: tuple[str, ...]) -> tuple[tuple[str, ...], int]:
-        """The titles that fit, and their tokens."""
+        """Return the titles that fit, and their tokens."""
         if titles not in self.contexts:
             self.contexts[titles] = (), 0
             for first in range(len(titles)):
@@ -217,7 +225,7 @@ def _common(paths: list[tuple[str, ...]]) -> tuple[str, ...]:
 
 
 def _section_tokens(blocks: tuple[Block, ...], tokens: list[int]) -> dict[int, int]:
-    """For each heading, the tokens of its section with all below it."""
+    """Return for each heading, the tokens of its section with all below it."""
     found: dict[int, int] = {}
     open_sections: list[tuple[int, int]] = []
     total = 0

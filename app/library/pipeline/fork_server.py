@@ -52,7 +52,7 @@ def main(control_fd: int) -> None:
 
 
 def _load() -> None:
-    """Everything that children use, so that they share it."""
+    """Load everything that children use, so that they share it."""
     for media_type in MEDIA_TYPES:
         __import__(f"app.library.parsers.{PARSERS[media_type]}")
     counter_for("all-MiniLM-L6-v2")
@@ -66,7 +66,7 @@ class _ForkServer:
         self.control = control
         self.selector = selectors.DefaultSelector()
         self.selector.register(control, selectors.EVENT_READ, None)
-        # By file descriptor: the pidfd and the socket of each child.
+        # The pidfd and the socket of each child, by file descriptor.
         self.children: dict[int, tuple[int, int, socket.socket]] = {}
 
     def run(self) -> None:

@@ -7,7 +7,7 @@ from app.library.pipeline.steps import STEPS
 from app.llm.embeddings import embeddings_client
 from app.retrieval.index_loader import index_writer
 
-# What begins with the stored passages, and needs the file no more.
+# Steps that begin with the stored passages and no longer need the file.
 _KEPT = (Step.EMBED, Step.INDEX)
 
 

@@ -24,7 +24,9 @@ class Piece:
 
 
 def pieces_of(block: Block, index: int, tokens: int, limit: int, counter: TokenCounter) -> list[Piece]:
-    """Pieces of half of `limit` tokens at most (words: a third), so that headings and an overlap fit beside each."""
+    """Return pieces of half of `limit` tokens at most (words: a third), so that headings and an overlap fit beside
+    each.
+    """
     if tokens <= limit // 2:
         return [Piece(index, 0, len(block.text), tokens)]
     found: list[Piece] = []
@@ -44,7 +46,7 @@ def _units(block: Block) -> Sequence[tuple[int, int]]:
 
 
 def _word_groups(text: str, index: int, start: int, end: int, limit: int, counter: TokenCounter) -> Iterator[Piece]:
-    """Runs of words, each of `limit` tokens at most."""
+    """Yield runs of words, each of `limit` tokens at most."""
     first, behind, total = start, start, 0
     for word_start, word_end in _words(text, start, end, limit):
         size = counter.count(text[word_start:word_end])
@@ -67,7 +69,7 @@ def _words(text: str, start: int, end: int, limit: int) -> Iterator[tuple[int, i
 
 
 def last_sentences(piece: Piece, text: str, room: int, counter: TokenCounter) -> list[Piece]:
-    """The last whole sentences of a piece that fit into `room` tokens together."""
+    """Return the last whole sentences of a piece that fit into `room` tokens together."""
     kept: list[Piece] = []
     for start, end in reversed(sentences(text[piece.start : piece.end])):
         size = counter.count(text[piece.start + start : piece.start + end])
@@ -79,7 +81,7 @@ def last_sentences(piece: Piece, text: str, room: int, counter: TokenCounter) ->
 
 
 def last_words(piece: Piece, text: str, room: int, counter: TokenCounter) -> list[Piece]:
-    """The last words of a piece that fit into `room` tokens together."""
+    """Return the last words of a piece that fit into `room` tokens together."""
     kept: list[tuple[int, int, int]] = []
     # A word has a token at least, so no more than `room` words can fit.
     words = text[max(piece.start, piece.end - room * _WORD_CHARS) : piece.end]

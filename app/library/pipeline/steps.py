@@ -1,6 +1,6 @@
 """Make a version searchable, step by step. Each may run again, here or in another process, without harm.
 
-What is kept is kept by the fence: rows of chunks after `chunk`, vectors by content after each batch of `embed`. So a
+Results are stored under the fence: rows of chunks after `chunk`, vectors by content after each batch of `embed`. So a
 worker that takes over begins at `embed` and finds in the cache what was embedded already.
 """
 
@@ -181,7 +181,7 @@ def index(context: IngestContext) -> None:
     found = set(context.writer.point_ids(organisation=str(context.organisation), version=str(context.version)))
     if wanted - found:
         raise Upstream("search_unavailable", "Search did not keep all passages.")
-    # Of the same version cut otherwise, by a worker that died.
+    # Points of the same version with other passages, by a worker that died.
     context.writer.points_delete(found - wanted)
     _activate(context)
 

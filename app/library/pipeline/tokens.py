@@ -31,7 +31,10 @@ _REMEMBERED = 150_000
 
 class TokenCounter(Protocol):
     def count(self, text: str) -> int:
-        """Tokens of `text` without the model's special tokens; adds up over pieces parted at white space."""
+        """Return the number of tokens of `text` without the model's special tokens.
+
+        Counts add up over pieces parted at white space.
+        """
         ...
 
 
@@ -91,8 +94,10 @@ def _piece_tokens(piece: str, encoded: int) -> int:
 
 @lru_cache(maxsize=1)
 def minilm_counter() -> PieceCounter:
-    """The packaged model's own tokenizer. Errors: ImportError, FileNotFoundError (the packages are not installed);
-    ValueError (another file than the checked one).
+    """Return a counter by the packaged model's own tokenizer.
+
+    Errors: ImportError, FileNotFoundError (the packages are not installed); ValueError (another file than the checked
+    one).
     """
     # Only boxes that embed by themselves have it.
     from tokenizers import Tokenizer
@@ -130,14 +135,16 @@ def _estimate(piece: str) -> int:
 
 @lru_cache(maxsize=1)
 def estimating_counter() -> PieceCounter:
-    """For models whose tokenizer is not here, on the high side: a token for each 4 ASCII letters of a word (3 of a
-    long one), each digit and mark, 2 letters of another alphabet; 3 for 2 Chinese, Japanese or Korean characters.
+    """Return a counter for models whose tokenizer is not here, on the high side.
+
+    It counts a token for each 4 ASCII letters of a word (3 of a long one), each digit and mark, 2 letters of another
+    alphabet; 3 for 2 Chinese, Japanese or Korean characters.
     """
     return PieceCounter(lambda pieces: [_estimate(piece) for piece in pieces], {})
 
 
 def counter_for(model: str) -> TokenCounter:
-    """The packaged model's own tokenizer, or an estimate for a model whose tokenizer is not here."""
+    """Return the packaged model's own tokenizer, or an estimate for a model whose tokenizer is not here."""
     if not model.rsplit("/", 1)[-1].lower().startswith(MINILM.lower()):
         return estimating_counter()
     try:

@@ -1,7 +1,7 @@
 """Compare rows, vectors and objects with each other; report what does not agree and, if asked, repair it.
 
-What the other stores hold is copied into temporary tables first and the rows are read after, so that whatever came or
-went meanwhile can be told by its job and is left alone.
+The entries of the other stores are copied into temporary tables first and the rows are read after, so that an entry
+that came or went meanwhile is recognised by its job and left alone.
 """
 
 import logging

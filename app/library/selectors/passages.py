@@ -14,7 +14,7 @@ from app.library.models import Chunk, Document, DocumentVersion, VersionText
 from app.library.parsers.blocks import Block, block_starts, blocks_from_json
 from app.library.selectors.documents import document_url, version_shown
 
-# What a reader sees around a passage, in characters: a few screens.
+# Characters that a reader sees around a passage: a few screens.
 AROUND_CHARS = 12_000
 BLOCKS_PER_PAGE = 200
 

@@ -14,7 +14,7 @@ from app.library.selectors.documents import document_get
 from app.library.services.jobs import delete_job_create, ingest_cancel, ingest_is_open, ingest_job_create
 from app.library.services.versions import version_newest, version_repeat, versions_retire
 
-# A worker that was told to stop may have a request on its way to the vectors; what it writes goes after that.
+# A worker that is stopping may have a request on its way to the vectors; what it writes goes after that.
 STOP_GRACE = timedelta(seconds=15)
 # Retrying makes sense again from these; a document that is ready is read anew, with the settings of now.
 ENDED = (DocumentState.FAILED, DocumentState.CANCELLED, DocumentState.READY)

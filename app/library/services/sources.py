@@ -16,7 +16,7 @@ from app.library.services.runs import SOURCE_RUN, run_cancel
 from app.secrets.services import secret_delete
 
 NAME_LENGTH = 200
-# What an audit entry compares.
+# Fields that an audit entry compares.
 _AUDITED = ("name", "settings", "preset", "cron", "time_zone")
 
 
@@ -95,7 +95,7 @@ def source_update(*, organisation: Organisation, source: Source, changes: Mappin
         raise Conflict(message=f"There is a source {row.name!r} already.")
     row.settings = settings_check(row.kind, row.settings)
     if row.settings != before["settings"]:
-        # What a run got to with other settings says nothing of what these name.
+        # The position of a run with other settings does not apply to the new ones.
         row.cursor = None
     _schedule(row)
     row.save()

@@ -28,7 +28,7 @@ from app.library.tests.stores import stores_empty
 
 @dataclass
 class Shelf:
-    """What a source holds: texts, errors, or a callable, by id; and what the connector is to say besides."""
+    """Content of a source: texts, errors or a callable by id, and what else the connector yields."""
 
     texts: dict[str, Any] = field(default_factory=dict)
     besides: list[Discovery] = field(default_factory=list)

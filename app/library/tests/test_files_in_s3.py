@@ -188,7 +188,7 @@ def test_while_the_store_is_away_everybody_is_told_and_nothing_is_lost(
 
 @asynccontextmanager
 async def served() -> AsyncIterator[str]:
-    """Address of a real web server in this process."""
+    """Return address of a real web server in this process."""
     server = uvicorn.Server(uvicorn.Config(application, port=0, log_level="warning", timeout_graceful_shutdown=1))
     task = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 (uvicorn has no event for it)

@@ -41,7 +41,7 @@ def test_an_upload_queues_one_job_about_its_version(document: Document) -> None:
 
 
 def runs(lease: Lease, step: Step) -> None:
-    """What the thread that renews leases writes of a running job."""
+    """Return the columns that the thread of lease renewal writes of a running job."""
     assert lease.organisation is not None
     percent = lease.kind.percent(step, 0)
     with transaction.atomic():

@@ -66,7 +66,7 @@ def killed(log: Path) -> Iterator[Callable[[Callable[[], Any]], None]]:
 
 
 def recover(log: Path, document: Document, *, attempts: int = 2) -> None:
-    """A new worker finishes what the dead one held, and nothing is left of the accident."""
+    """Assert that a new worker finishes the work of the dead one, and that nothing else is left of it."""
     assert job_of(document).state == "running"
     leases_age()
     with worker(log):

@@ -220,7 +220,7 @@ async def until(true: Callable[[], Any]) -> None:
 
 @pytest.fixture
 async def stream(alice: Any, charlie: Any) -> AsyncIterator[Any]:
-    """What alice and charlie hear."""
+    """Collect the events that alice and charlie receive."""
     heard: list[list[tuple[str, Any]]] = [[], []]
     tasks = []
     for person, seen in ((alice, heard[0]), (charlie, heard[1])):

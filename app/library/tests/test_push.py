@@ -51,7 +51,7 @@ def test_a_text_is_pushed_read_replaced_and_removed(alice: Person, address: str,
     assert (shown["state"], shown["chunks"], shown["source"]["name"]) == ("ready", 1, "Wiki")
     again = push(alice, address, text="You have 30 days of leave.", name="Leave")
     assert (again.json()["id"], again.json()["outcome"], again.json()["version"]) == (item["id"], "replaced", 2)
-    # What is not sent stays; what is sent takes its place without a new version.
+    # Fields that are not sent stay; fields that are sent are replaced without a new version.
     assert again.json()["metadata"] == {"space": "HR"}
     same = push(alice, address, text="You have 30 days of leave.", name="Leave", metadata={})
     assert (same.json()["outcome"], same.json()["metadata"], same.json()["version"]) == ("unchanged", {}, 2)

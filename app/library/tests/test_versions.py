@@ -1,4 +1,4 @@
-"""What arrives under a known identity: versions, one after another, and who answers meanwhile."""
+"""Versions that arrive under a known identity, one after another, and which one answers meanwhile."""
 
 import io
 import threading

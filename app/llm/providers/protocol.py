@@ -1,4 +1,4 @@
-"""The protocol of providers: what Refdesk asks of a model server, whatever its wire format."""
+"""The protocol of providers: the calls that Refdesk makes to a model server, of any wire format."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -26,7 +26,7 @@ class FakeServer:
 
 
 def vector(text: str) -> list[float]:
-    """Three numbers that tell texts apart, exact in float32."""
+    """Return three numbers that tell texts apart, exact in float32."""
     return [float(len(text)), float(ord(text[0])), 0.5]
 
 

@@ -35,7 +35,7 @@ def operator(db: Any, alice: Person) -> Client:
 
 
 def send(client: Client, place: str, **fields: Any) -> str:
-    """What the page says after the form was sent."""
+    """Send the form and return the text of the page."""
     sent = {"name": "Main", "kind": "vllm", "url": URL, "served_models": "", "default_model": "", **fields}
     response = client.post(place, sent, follow=True)
     assert response.status_code == 200

@@ -138,7 +138,7 @@ async def test_a_model_that_is_deleted_in_mid_answer_is_missing_for_the_next_que
         texts = aiter(stream)
         await anext(texts)
         await asyncio.to_thread(OllamaServer(endpoint).delete, endpoint.model)
-        # What is in memory answers on.
+        # The model in memory goes on answering.
         assert await anext(texts)
     with pytest.raises(Upstream) as caught:
         await read(stream_of(endpoint))

@@ -15,7 +15,7 @@ DOCUMENTS = ["Dogs bark.", "Cats purr.", "Cows moo."]
 
 
 def ranking_reply(*scores: float) -> Reply:
-    """The reply of vLLM and llama.cpp: in any order, with more than is needed."""
+    """Return the reply of vLLM and llama.cpp: in any order, with more than is needed."""
     results = [{"index": n, "relevance_score": score, "document": {"text": "…"}} for n, score in enumerate(scores)]
     return 200, {"model": "m", "usage": {"total_tokens": 9}, "results": results[::-1]}, {}
 

@@ -187,7 +187,7 @@ def test_a_person_with_a_local_account_links_it_and_signs_in_by_either(provider:
     linked = {"identity": str(Identity.objects.get().pk)}
     assert linked["identity"] in client.get("/account").content.decode()
     assert client.post("/accounts/oidc/unlink", linked).status_code == 302
-    # What came in by it is out; what came in by the password stays.
+    # Sessions that came by it have ended; sessions that came by the password stay.
     assert (is_in(fresh), is_in(client)) == (False, True)
     assert sign_in(visitor()).status_code == 403
     assert client.post("/accounts/oidc/unlink", linked).status_code == 404

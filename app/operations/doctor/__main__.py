@@ -47,7 +47,7 @@ def services() -> Iterator[Finding]:
     except ImportError:
         yield problem("packages", "Django is not installed", "scripts/start installs what is missing.")
         return
-    # What is wrong is said in a line each.
+    # Findings are lines of their own; log lines would mix with them.
     logging.disable(logging.CRITICAL)
     from app.lib.tenancy import everything_visible
     from app.operations.doctor.services import CHECKS

@@ -15,7 +15,7 @@ GUIDE = "https://docs.docker.com/engine/install/"
 
 
 def _ask(*command: str, limit_s: float = ASK_S) -> tuple[int, str]:
-    """Status and output; 127 when there is no such program."""
+    """Return status and output; 127 when there is no such program."""
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=limit_s)
     except FileNotFoundError:

@@ -22,7 +22,8 @@ PYTHONS = ((3, 11), (3, 13))
 MEMORY_LEAST, MEMORY_WELL = int(0.9 * GB), int(1.9 * GB)
 # Below the first uploads are refused (app/lib/storage.py).
 DISK_LEAST, DISK_WELL = 600 * MB, 5 * GB
-# Of the packages' programs: x86-64-v2. With AVX2 the embedding model is several times as fast.
+# Processor features that the packages' programs need: x86-64-v2. With AVX2 the embedding model is several times as
+# fast.
 CPU_NEEDED, CPU_WELL = frozenset({"sse4_2", "ssse3", "popcnt"}), "avx2"
 GLIBC = (2, 28)
 CLOCK_UNSYNCHRONISED = 5

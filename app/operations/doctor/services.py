@@ -210,7 +210,7 @@ def outside_clock_check() -> Iterator[Finding]:
 
 
 def settings_check() -> Iterator[Finding]:
-    """Django's and our own checks of the settings."""
+    """Yield Django's and our own checks of the settings."""
     wrong = [one for one in run_checks(include_deployment_checks=True) if one.level >= ERROR and not one.is_silenced()]
     for one in wrong:
         yield problem("settings", one.msg, one.hint or "See docs/configuration.md.")

@@ -23,7 +23,7 @@ class Keycloak:
         )
 
     def person_add(self, word: str, password: str) -> None:
-        """May edit in the first organisation, by the rule of the group."""
+        """Add a person who may edit in the first organisation, by the rule of the group."""
         row = {
             "username": person_name(word), "email": person_email(word), "emailVerified": True, "enabled": True,
             "firstName": "Smoke", "lastName": "Test", "groups": [f"/{GROUP}"],
@@ -36,7 +36,7 @@ class Keycloak:
             self._call("DELETE", f"/users/{row['id']}")
 
     def others(self) -> list[str]:
-        """People whom smoke did not make, 1,000 at most."""
+        """Return people whom smoke did not make, 1,000 at most."""
         names = [str(row["username"]) for row in self._call("GET", "/users?max=1000").json()]
         return [name for name in names if not name.startswith(PERSON)]
 

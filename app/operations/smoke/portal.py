@@ -99,7 +99,7 @@ class Portal:
         return document
 
     def ask(self, paper: Paper) -> str:
-        """Gives the address of the conversation, once the answer is whole."""
+        """Ask a question; return the address of the conversation once the answer is whole."""
         page = self.page
         page.goto(self.address)
         page.get_by_role("textbox", name="Your question").fill(paper.question)
@@ -109,7 +109,7 @@ class Portal:
         return page.url
 
     def citation(self, paper: Paper, document: str) -> dict[str, Any]:
-        """Opens the source as a reader does, and gives what a reader can check: document, words, place."""
+        """Open the source as a reader does; return what a reader can check: document, words, place."""
         page = self.page
         source = page.locator(".answer .source", has_text=paper.name).first
         if not source.count():
@@ -144,7 +144,7 @@ class Portal:
         return Path(waiting.value.path()).read_bytes()
 
     def sign_out(self) -> None:
-        """Out here and at Keycloak: neither /account nor the provider lets in without the password again."""
+        """Sign out here and at Keycloak: neither /account nor the provider lets in without the password again."""
         page = self.page
         page.goto(f"{self.address}/account")
         page.get_by_role("button", name="Sign out", exact=True).first.click()

@@ -24,7 +24,7 @@ STORES = "scripts/doctor, scripts/logs web worker"
 class Run:
     def __init__(self, stack: Stack, asked: argparse.Namespace) -> None:
         self.stack, self._asked = stack, asked
-        # Of the browser when a step failed.
+        # Picture of the browser when a step failed.
         self.picture: Path | None = None
         self._word, self._password = word_new(), secrets.token_urlsafe(24)
         self._paper: Paper = paper_make(self._word)

@@ -40,11 +40,11 @@ class Stack:
         return self.inside("web", "printenv", "REFDESK_URL").strip().rstrip("/")
 
     def wipe(self) -> None:
-        """Removes containers and volumes: everything."""
+        """Remove containers and volumes: everything."""
         self.compose("--profile", "*", "down", "--volumes", "--remove-orphans")
 
     def volumes(self) -> set[str]:
-        """Short names of the project's volumes."""
+        """Return short names of the project's volumes."""
         name = json.loads(self.compose("config", "--format", "json"))["name"]
         label = f"label=com.docker.compose.project={name}"
         form = '{{.Label "com.docker.compose.volume"}}'

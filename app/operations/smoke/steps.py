@@ -29,7 +29,7 @@ def say(text: str, end: str = "\n") -> None:
 
 @contextmanager
 def step(name: str, look: str) -> Iterator[None]:
-    """Prints the step and its seconds. Whatever goes wrong inside ends as StepFailed."""
+    """Print the step and its seconds. Any error inside ends as StepFailed."""
     began = time.monotonic()
     say(f"{name} … ", end="")
     try:

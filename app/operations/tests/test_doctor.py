@@ -31,7 +31,7 @@ NOBODY = "http://127.0.0.1:9"
 
 
 def doctor(box: WholeBox, *arguments: str, **environment: str) -> tuple[int, dict[str, dict[str, str]]]:
-    """Status, and the last finding of each name."""
+    """Return status, and the last finding of each name."""
     done = subprocess.run(
         [sys.executable, "-m", "app.operations.doctor", "--json", *arguments],
         env=box._environment(environment),
@@ -220,7 +220,7 @@ def test_a_model_server_that_refuses_is_told_from_one_that_is_away(settings: Any
 
 @contextmanager
 def tls_server(folder: Path, days: int) -> Iterator[tuple[int, Path]]:
-    """The port of a server with a certificate for localhost, and the certificate, which is its own authority."""
+    """Return the port of a server with a certificate for localhost, and the certificate, which is its own authority."""
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.UTC)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())

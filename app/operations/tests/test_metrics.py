@@ -35,7 +35,7 @@ from tools.reference import ROOT
 pytestmark = pytest.mark.django_db(transaction=True)
 TOKEN = "a token for the tests alone"
 QUESTION = "How long is the warranty of the Vale 3?"
-# Of other parts: the names are theirs.
+# Metrics of other parts, with names of their own.
 FOREIGN = re.compile(r"up$|caddy_|collections_|minio_|jvm_")
 Numbers = dict[tuple[str, frozenset[tuple[str, str]]], float]
 

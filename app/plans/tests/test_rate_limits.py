@@ -1,4 +1,4 @@
-"""What a plan lets a caller do in a minute, through the API and the pages."""
+"""Requests that a plan allows a caller in a minute, through the API and the pages."""
 
 from collections.abc import AsyncIterator
 from typing import Any

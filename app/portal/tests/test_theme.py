@@ -1,4 +1,4 @@
-"""What an organisation has chosen for its portal: colour, scheme and welcome, and nothing of it in another's."""
+"""Colour, scheme and welcome of an organisation's portal, and that no other organisation shows them."""
 
 import json
 import re

@@ -41,7 +41,7 @@ def _declared(rows: "QuerySet[Any]") -> Rows:
 
 
 def _paged(rows: "QuerySet[Any]") -> Iterator[dict[str, Any]]:
-    """Rows in order of their key, a page at a time: without a cursor on the server, all would come at once."""
+    """Yield rows in order of their key, a page at a time: without a cursor on the server, all would come at once."""
     after = None
     while True:
         page: Any = rows.order_by("pk").annotate(row_key=F("pk"))
@@ -54,7 +54,7 @@ def _paged(rows: "QuerySet[Any]") -> Iterator[dict[str, Any]]:
 
 
 def organisation_pieces(writer: ArchiveWriter, organisation: UUID, *, conversations: bool) -> Iterator[bytes]:
-    """The archive of an organisation, without its end."""
+    """Yield the archive of an organisation, without its end."""
     of = {"organisation": organisation}
     names = ("id", "slug", "name", "chunk_tokens", "chunk_overlap", "retention_days", "accent", "scheme", "welcome")
     yield from writer.table("organisation", _values(Organisation.objects.filter(pk=organisation), *names, "created"))
@@ -86,7 +86,7 @@ def organisation_pieces(writer: ArchiveWriter, organisation: UUID, *, conversati
 
 
 def conversation_pieces(writer: ArchiveWriter, rows: "QuerySet[Conversation]") -> Iterator[bytes]:
-    """Tables of conversations with their messages and citations."""
+    """Yield tables of conversations with their messages and citations."""
     chosen = rows.order_by().values("pk")
     yield from writer.table("conversations", _declared(rows))
     yield from writer.table("messages", _declared(Message.objects.filter(conversation__in=chosen)))
@@ -119,7 +119,7 @@ def _documents(organisation: UUID) -> Rows:
 
 
 def _endpoints(organisation: UUID) -> Rows:
-    """Model servers, and whether each has a key."""
+    """Return model servers, and whether each has a key."""
     names = ("name", "kind", "url", "served_models", "defaults", "is_default", "created", "credential_id")
     for row in _values(ModelEndpoint.objects.filter(organisation=organisation), *names):
         models, credential = row.pop("served_models"), row.pop("credential")

@@ -125,7 +125,7 @@ class ArchiveReader:
             raise refused("it would grow beyond all measure when unpacked.")
 
     def check(self) -> Iterator[int]:
-        """Every part against its digest; yields the bytes read so far."""
+        """Compare every part with its digest; yield the bytes read so far."""
         done = 0
         for name, part in self.manifest.parts.items():
             digest = hashlib.sha256()
@@ -137,7 +137,7 @@ class ArchiveReader:
                 raise refused(f"{name} is damaged: its SHA-256 is another one.")
 
     def rows(self, table: str) -> Iterator[Any]:
-        """Rows of a table, each one checked."""
+        """Yield rows of a table, each one checked."""
         shape, count = ORGANISATION_TABLES[table], 0
         for line in self._lines(f"{table}.jsonl"):
             count += 1
@@ -146,7 +146,7 @@ class ArchiveReader:
             raise refused(f"{table}.jsonl has {count} rows, and its manifest says another number.")
 
     def file(self, name: str) -> BinaryIO:
-        """A part to read."""
+        """Return a part to read."""
         if name not in self.manifest.parts:
             raise refused(f"it names a part that it lacks: {name[:100]!r}.")
         return cast(BinaryIO, self._zip.open(name))
@@ -162,7 +162,7 @@ class ArchiveReader:
             raise refused(f"{name} ends in the middle of a line.")
 
     def _read(self, name: str, most: int) -> Iterator[bytes]:
-        """Never more than `most` bytes, whatever the zip's own words about a part are."""
+        """Yield never more than `most` bytes, whatever the zip's own words about a part are."""
         left = most
         try:
             with self._zip.open(name) as file:
@@ -186,6 +186,6 @@ def _row(shape: type[Row], line: bytes, where: str) -> Row:
 
 
 def _first(error: ValidationError) -> str:
-    """Which field and what is wrong with it; never its value."""
+    """Return which field and what is wrong with it; never its value."""
     found = error.errors(include_input=False, include_url=False)[0]
     return f"{'.'.join(str(each)[:40] for each in found['loc'])}: {found['msg'][:200]}"

@@ -55,7 +55,7 @@ class ClaimRuleRow(Row):
 
 
 class ApiKeyRow(Row):
-    """To look at: keys are not imported, for nothing that opens a door is in the archive."""
+    """For reading only: keys are not imported, since the archive holds no secret."""
 
     id: Id
     name: str

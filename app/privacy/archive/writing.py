@@ -16,7 +16,7 @@ import orjson
 SCHEMA = "refdesk.export/1"
 MANIFEST = "manifest.json"
 READ_BYTES = 256 * 1024
-# What a part holds is compressed as it comes; lines are gathered so that each call of zlib has something to do.
+# A part is compressed as its content comes; lines are gathered so that each call of zlib has something to do.
 LINES_BYTES = 64 * 1024
 
 
@@ -34,7 +34,7 @@ class _Outlet:
         return len(data)
 
     def flush(self) -> None:
-        """Nothing waits anywhere."""
+        """Flush nothing: no bytes wait anywhere."""
 
     def take(self) -> bytes:
         taken, self._held = bytes(self._held), bytearray()
@@ -52,7 +52,7 @@ class ArchiveWriter:
         self.counts = counts if counts is not None else {}
 
     def table(self, name: str, rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
-        """A part of JSON Lines."""
+        """Yield a part of JSON Lines."""
         counted = 0
 
         def lines() -> Iterator[bytes]:
@@ -71,7 +71,7 @@ class ArchiveWriter:
         self._parts[f"{name}.jsonl"]["rows"] = counted
 
     def file(self, name: str, stream: BinaryIO) -> Iterator[bytes]:
-        """A part as it is: PDF and DOCX do not get smaller."""
+        """Yield a part as it is: PDF and DOCX do not get smaller."""
         yield from self.part(name, iter(lambda: stream.read(READ_BYTES), b""), packed=False)
 
     def part(self, name: str, pieces: Iterable[bytes], *, packed: bool) -> Iterator[bytes]:
@@ -91,7 +91,7 @@ class ArchiveWriter:
         yield self._outlet.take()
 
     def end(self, **more: Any) -> Iterator[bytes]:
-        """The manifest and the zip's directory."""
+        """Yield the manifest and the zip's directory."""
         manifest = {
             "schema": SCHEMA,
             "kind": self._kind,
@@ -130,6 +130,8 @@ class PulledStream(io.RawIOBase):
 
 
 def file_part(sha256: str, name: str) -> str:
-    """The part of an original file: its hash, and its extension so that it opens. Nothing else that a person chose."""
+    """Return the part of an original file: its hash, and its extension so that it opens. Nothing else that a person
+    chose.
+    """
     extension = re.search(r"\.([a-z0-9]{1,10})$", name.lower())
     return f"files/{sha256}" + (f".{extension[1]}" if extension else "")

@@ -26,12 +26,12 @@ KEPT_OF_PERSON = "Documents that the person uploaded belong to the organisation 
 
 
 def fingerprint(email: str) -> str:
-    """Shows to whoever knows an address that a receipt is about it, and tells it to nobody."""
+    """Return a fingerprint of an address: somebody who knows the address can compare it, nobody can read it from it."""
     return salted_hmac(SALT + ".person", email.strip().lower(), algorithm="sha256").hexdigest()
 
 
 def receipt_make(erasure: Erasure, *, before: dict[str, Any], after: dict[str, Any], finished: Any) -> dict[str, Any]:
-    """counts: store → what → number."""
+    """Make the signed receipt. before, after: store → kind → number."""
     stores = {
         store: {what: {"before": count, "after": after[store][what]} for what, count in counts.items()}
         for store, counts in before.items()
@@ -65,5 +65,5 @@ def _signature(receipt: dict[str, Any]) -> str:
 
 
 def receipt_text(receipt: dict[str, Any]) -> str:
-    """As a person gets it."""
+    """Return a receipt as text for a person."""
     return orjson.dumps(receipt, option=orjson.OPT_INDENT_2).decode()

@@ -35,9 +35,9 @@ Counts = dict[str, int]
 
 
 def organisation_tables() -> list[type[Model]]:
-    """Tables whose rows go with their organisation: those that the database itself ties to it.
+    """Return tables whose rows go with their organisation: those that the database itself ties to it.
 
-    What is not tied (audit trail, usage ledger, erasures) outlives it and holds ids; audit details are emptied.
+    Tables without that tie (audit trail, usage ledger, erasures) outlive it and holds ids; audit details are emptied.
     """
     found = []
     for model in apps.get_models(include_auto_created=True):
@@ -61,7 +61,7 @@ _BLANK = Q(content__has_key="erased")
 
 
 def organisation_rows_erase(organisation: UUID) -> None:
-    """In one transaction. The database checks at its end that nothing refers to what is gone."""
+    """Erase the rows in one transaction. The database checks at its end that nothing refers to what is gone."""
     with connection.cursor() as cursor:
         for model in organisation_tables():
             cursor.execute(
@@ -73,7 +73,7 @@ def organisation_rows_erase(organisation: UUID) -> None:
 
 
 def people_only_in(organisation: UUID) -> list[User]:
-    """People of whom nothing would be left without this organisation. An operator is the box's."""
+    """Return people of whom nothing would be left without this organisation. An operator is the box's."""
     here = Q(memberships__organisation=organisation) | Q(conversations__organisation=organisation)
     users = User.objects.filter(here, is_operator=False).distinct()
     return [user for user in users if not is_elsewhere(user, organisation)]
@@ -86,7 +86,7 @@ def is_elsewhere(user: User, organisation: UUID) -> bool:
 
 
 def person_described(user: User | None, email: str) -> dict[str, Any]:
-    """The names by which a person is found in the stores when their rows are gone."""
+    """Return the names by which a person is found in the stores when their rows are gone."""
     if user is None:
         return {"id": None, "email": email, "addresses": []}
     addresses = SignIn.objects.filter(user=user).exclude(address=None).values_list("address", flat=True)
@@ -94,7 +94,7 @@ def person_described(user: User | None, email: str) -> dict[str, Any]:
 
 
 def person_rows(person: dict[str, Any], organisation: UUID | None) -> dict[str, QuerySet[Any]]:
-    """Rows about a person that are removed: of one organisation, or everywhere (None)."""
+    """Return rows about a person that are removed: of one organisation, or everywhere (None)."""
     user, here = person["id"], _here(organisation)
     threads = Conversation.objects.filter(user=user, **here) if user else Conversation.objects.none()
     rows: dict[str, QuerySet[Any]] = {
@@ -116,7 +116,7 @@ def person_rows(person: dict[str, Any], organisation: UUID | None) -> dict[str, 
 
 
 def person_names(person: dict[str, Any], organisation: UUID | None) -> dict[str, tuple[QuerySet[Any], str]]:
-    """Rows that stay and name the person in a column, which is emptied."""
+    """Return the rows that stay and name the person in a column, which is emptied."""
     user, here = person["id"], _here(organisation)
     if user is None:
         return {}
@@ -149,7 +149,7 @@ def _details(person: dict[str, Any], organisation: UUID | None) -> "QuerySet[Aud
 
 
 def person_rows_erase(person: dict[str, Any], organisation: UUID | None) -> None:
-    """Conversations batch by batch, which may be many; the rest in the caller's transaction.
+    """Erase conversations batch by batch, since there may be many; the rest in the caller's transaction.
 
     Raises:
         RefdeskError: last_owner.
@@ -193,7 +193,7 @@ def last_owner_check(user: UUID, organisation: UUID | None) -> None:
 
 
 def sessions_of(users: set[str | None]) -> list[str]:
-    """Keys of the sessions of people. A session's row does not say whose it is, only its content does."""
+    """Return keys of the sessions of people. A session's row does not say whose it is, only its content does."""
     wanted = {user for user in users if user}
     if not wanted:
         return []
@@ -202,7 +202,7 @@ def sessions_of(users: set[str | None]) -> list[str]:
 
 
 def exports_erase(organisations: Iterable[UUID], person: UUID | None) -> None:
-    """Exports that may hold a person's data: finished ones go with their files, one that is being made begins anew."""
+    """Remove exports that may hold a person's data with their files; one that is being made begins anew."""
     concerned = Q(kind=ExportKind.ORGANISATION) | (Q(person=person) if person else Q(pk=None))
     rows = Export.objects.filter(concerned, Q(organisation__in=list(organisations)) | Q(person=person))
     for pk in list(rows.filter(kind=ExportKind.ORGANISATION, state__in=OPEN).values_list("pk", flat=True)):

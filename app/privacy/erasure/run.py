@@ -45,7 +45,7 @@ from app.privacy.retention.vacuum import tables_vacuum
 
 log = logging.getLogger(__name__)
 
-# A worker that was told to stop may have a request on its way to the vectors, and an answer that is being written
+# A worker that is stopping may have a request on its way to the vectors, and an answer that is being written
 # notices at its next checkpoint: after so long it is looked again.
 SETTLE_S, SETTLE_WORKER_S = 3.0, 15.0
 ROUNDS = 4
@@ -93,7 +93,7 @@ def erasure_do(job: ActiveJob) -> None:
 
 
 def _left(counts: Stores) -> dict[str, int]:
-    """Everything that should be nothing. What names a person is looked for by columns, which are empty then."""
+    """Return the counts that should be nothing and are not. Columns that name a person must be empty then."""
     return {f"{store}.{what}": count for store, found in counts.items() for what, count in found.items() if count}
 
 
@@ -104,7 +104,7 @@ def _organisations(row: Erasure) -> list[UUID]:
 
 
 def _described(row: Erasure) -> dict[str, Any]:
-    """People whose accounts go with their organisation."""
+    """Return people whose accounts go with their organisation."""
     if row.kind != ErasureKind.ORGANISATION:
         return {}
     return {"people": [person_described(user, user.email) for user in people_only_in(row.subject)]}
@@ -143,7 +143,7 @@ def _uuid(text: str | None) -> UUID | None:
 
 
 def _accounts_count(people: list[dict[str, Any]]) -> dict[str, int]:
-    """Rows about people whose accounts go with the organisation."""
+    """Return rows about people whose accounts go with the organisation."""
     total: dict[str, int] = {"accounts": 0}
     for person in people:
         for name, count in person_rows_count(person, None).items():
@@ -161,7 +161,7 @@ def _conversation_count(conversation: UUID) -> dict[str, int]:
 
 
 def _valkey_ids(row: Erasure, people: list[dict[str, Any]]) -> list[str]:
-    """Ids that stand in names of keys. A person's are the box's until the account goes."""
+    """Return ids that stand in names of keys. A person's are the box's until the account goes."""
     if row.kind == ErasureKind.ORGANISATION:
         return [str(row.subject), *(person["id"] for person in people if person["id"])]
     if row.kind == ErasureKind.ACCOUNT:

@@ -62,7 +62,7 @@ def person_erase(*, organisation: UUID, person: str, role: Role) -> Erasure:
     """
     if not role.covers(Role.ADMIN):
         raise NotAllowed
-    # Found behind both walls: only where else the person is, is looked for everywhere.
+    # Found within the organisation; the person's other memberships are counted over all of them.
     with organisations_visible(organisation):
         found = person_here(organisation=organisation, person=person)
     return _person_erase(organisation, found, role)
@@ -80,7 +80,7 @@ def _person_erase(organisation: UUID, found: PersonHere, role: Role) -> Erasure:
     last_owner_check(found.user.pk, organisation)
     erasure = _queue(ErasureKind.PERSON, organisation, found.user.pk, targets)
     if member is not None:
-        # From now on nobody gets in as them here.
+        # The person has no access to this organisation from now on.
         member.delete()
     if not found.user.is_operator and not is_elsewhere(found.user, organisation):
         _account_queue(found.user)
@@ -124,13 +124,13 @@ def conversation_owner_erase(*, organisation: UUID, conversation: UUID, role: Ro
         NotFound: no such conversation here.
         NotAllowed, RefdeskError: as for a person.
     """
-    # Found behind both walls: only what hangs on the person is looked for everywhere.
+    # Found within the organisation; only rows of the person are looked for over all of them.
     with organisations_visible(organisation):
         row = Conversation.objects.select_related("user").filter(organisation=organisation, pk=conversation).first()
     if row is None:
         raise NotFound(message="There is no such conversation.")
     if role != Role.OWNER:
-        # Whose a conversation is, is as personal as what it says.
+        # The owner of a conversation is as personal as its text.
         raise NotAllowed
     if row.user is not None:
         return _person_erase(organisation, PersonHere(row.user.email, row.user), role)

@@ -34,7 +34,7 @@ def organisation_stores_count(organisation: UUID) -> dict[str, Counts]:
 
 
 def organisation_stores_clear(organisation: UUID) -> None:
-    """Pictures before files, whose names say which pictures there are."""
+    """Clear the stores: pictures before files, whose names say which pictures there are."""
     pictures_forget(_hashes(organisation))
     storage().organisation_clear(organisation)
     exports_storage().organisation_clear(organisation)
@@ -50,7 +50,7 @@ def _hashes(organisation: UUID) -> set[str]:
 
 
 def valkey_names(ids: Iterable[str], *, messages: Iterable[UUID] = ()) -> list[bytes]:
-    """Names of keys that hold one of the ids, events of these answers, and events of answers that are gone."""
+    """Return names of keys that hold one of the ids, events of these answers, and events of answers that are gone."""
     wanted = [each.encode() for each in ids]
     known = {str(each).encode() for each in messages}
     found: list[bytes] = []

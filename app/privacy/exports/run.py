@@ -35,7 +35,7 @@ LEFT_OVER_S = 3600.0
 
 @contextmanager
 def snapshot() -> Iterator[None]:
-    """Everything inside is read as it was at one moment, and nothing is written."""
+    """Read everything inside as it was at one moment; nothing is written."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         yield
@@ -44,7 +44,7 @@ def snapshot() -> Iterator[None]:
 def organisation_archive(
     organisation: UUID, *, conversations: bool, job: ActiveJob | None = None, counts: Counts | None = None
 ) -> Iterator[bytes]:
-    """The bytes of an organisation's archive: rows first, then files. counts: is given the rows of each table."""
+    """Yield the bytes of an organisation's archive: rows first, then files. counts: is given the rows of each table."""
     writer = ArchiveWriter(kind="organisation", version=settings.VERSION, counts=counts)
     pieces = organisation_pieces(writer, organisation, conversations=conversations)
     yield from _counted(pieces, job)
@@ -70,7 +70,7 @@ def person_archive(
     job: ActiveJob | None = None,
     counts: Counts | None = None,
 ) -> Iterator[bytes]:
-    """The bytes of a person's archive: what one organisation holds of them, or the whole box."""
+    """Yield the bytes of a person's archive: what one organisation holds of them, or the whole box."""
     writer = ArchiveWriter(kind="person", version=settings.VERSION, counts=counts)
     pieces = person_pieces(writer, user, organisation, conversations=conversations)
     yield from _counted(pieces, job)
@@ -160,14 +160,14 @@ def exports_tidy(*, older_than_s: float = LEFT_OVER_S) -> dict[str, int]:
 
 
 def exports_left_over(*, older_than_s: float = LEFT_OVER_S) -> list[str]:
-    """Keys of files that no export names and that are older than so many seconds."""
+    """Return keys of files that no export names and that are older than so many seconds."""
     old = [one.key for one in exports_storage().objects() if time.time() - one.modified > older_than_s]
     named = set(Export.objects.filter(storage_key__in=old).values_list("storage_key", flat=True))
     return [key for key in old if key not in named]
 
 
 def exports_missing() -> list[UUID]:
-    """Ids of exports that are said to be there and whose file is not."""
+    """Return ids of exports that are said to be there and whose file is not."""
     rows = Export.objects.filter(state=RequestState.DONE, expires__gt=Now()).values_list("pk", "storage_key")
     return [pk for pk, key in rows if not exports_storage().exists(key)]
 

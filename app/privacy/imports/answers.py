@@ -51,7 +51,7 @@ def _clean(bot: Bot) -> Bot:
 
 
 def conversations_make(context: ImportContext) -> None:
-    """With messages and citations. Those of a key are nobody's here: keys do not come along."""
+    """Make conversations with messages and citations. Those of a key have no owner here: keys do not come along."""
     for batch in batched(context.rows("conversations")):
         Conversation.objects.bulk_create(
             Conversation(

@@ -62,7 +62,9 @@ class ImportContext:
 
 
 def id_moved(organisation: UUID, old: UUID) -> UUID:
-    """The id here of what had the id `old` there: as high, so that order by id stays; its last 32 bits from both."""
+    """Return the id here of what had the id `old` there: as high, so that order by id stays; its last 32 bits from
+    both.
+    """
     tail = hashlib.sha256(organisation.bytes + old.bytes).digest()[:4]
     return UUID(bytes=old.bytes[:12] + tail)
 
@@ -79,7 +81,7 @@ def create(model: type[Made], rows: Iterable[Made]) -> None:
 
 
 def backdate(model: type[Model], made: Iterable[tuple[UUID, Any, Any]], *, both: bool = False) -> None:
-    """Times of the archive, where Django wrote those of now. made: id, created, updated (used with `both`)."""
+    """Set the times of the archive where Django wrote the present. made: id, created, updated (used with `both`)."""
     also = ", updated = v.updated" if both else ""
     with connection.cursor() as cursor:
         for batch in batched(made):

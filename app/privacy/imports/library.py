@@ -17,7 +17,7 @@ from app.privacy.archive.reading import refused
 from app.privacy.archive.rows import ChunkRow, DocumentRow, SourceRow, VersionRow
 from app.privacy.imports.context import ImportContext, Say, backdate, batched, create
 
-# Of one text in JSON. The longest of a file of 50 MB is a few times that.
+# Limit of one text in JSON. The longest of a file of 50 MB is a few times that.
 TEXT_BYTES = 512 * 1024 * 1024
 
 
@@ -233,7 +233,8 @@ def _chunks(context: ImportContext, batch: list[ChunkRow]) -> None:
 def documents_queue(context: ImportContext) -> None:
     """Make a job for each document, from the passages on where they came along.
 
-    Of two versions the one that answered is read first; the newer one follows it (app/library/services/versions.py).
+    Where there are two versions, the one that answered is read first and the newer one follows it
+    (app/library/services/versions.py).
     """
     documents = {row.id: row for row in Document.objects.filter(organisation=context.organisation)}
     versions = {row.id: row for row in DocumentVersion.objects.filter(organisation=context.organisation)}

@@ -16,7 +16,7 @@ from app.privacy.models import Export
 
 @register
 class MakeExport(JobKind):
-    """Makes an export's file. What people see of it is the Export."""
+    """Makes an export's file. People see its state in the Export."""
 
     kind = EXPORT
     title = "Make an export"

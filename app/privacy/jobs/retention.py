@@ -7,7 +7,7 @@ from app.privacy.retention.run import retention_run
 @register
 @nightly(hour=1)
 class Retention(JobKind):
-    """Removes what is too old. By one o'clock the day that has ended is over everywhere in Europe too."""
+    """Removes what is too old. At one o'clock UTC the day that has ended is over everywhere in Europe."""
 
     kind = "retention"
     title = "Remove what is too old"

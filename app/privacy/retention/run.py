@@ -49,9 +49,9 @@ def retention_run(
     again: bool = False,
     on_step: Callable[[str], None] = lambda step: None,
 ) -> dict[str, Counts]:
-    """Remove what is too old: of one organisation, or of all and of the box itself. What has had its night is left
-    out, except with `again`. Counts by organisation's slug; nothing is removed with `dry_run`. Empty when another
-    process is at it. on_step: hears `organisations` before each of them, and `box`.
+    """Remove what is too old: of one organisation, or of all and of the box itself. Organisations that were done this
+    night are left out, except with `again`. Counts by organisation's slug; nothing is removed with `dry_run`. Empty
+    when another process is at it. on_step: hears `organisations` before each of them, and `box`.
     """
     night, found = night_of(timezone.now()), {}
     with lock_try(RETENTION) as alone:

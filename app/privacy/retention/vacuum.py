@@ -17,7 +17,9 @@ PEOPLE = ("accounts_user", "audit_auditdetail", "accounts_signin", "accounts_ide
 
 
 def tables_vacuum() -> int:
-    """VACUUM the tables that an erasure touched, as their owner; how many. What cannot be done is autovacuum's."""
+    """Return vACUUM the tables that an erasure touched, as their owner, and return how many. Autovacuum does the
+    others.
+    """
     tables, done = [*(model._meta.db_table for model in organisation_tables()), *PEOPLE], 0
     left_out = ("cursor_factory", "context", "assume_role", "options", "autocommit")
     own = {name: value for name, value in connection.get_connection_params().items() if name not in left_out}

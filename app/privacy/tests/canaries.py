@@ -51,7 +51,7 @@ def jobs_do() -> None:
 
 
 def texts_fill(organisation: Organisation, word: str) -> list[str]:
-    """The word into every text column that has none of a fixed list of values; which columns."""
+    """Write the word into every text column that has no list of values; return the columns."""
     filled = []
     for model in erasing_models():
         for field in model._meta.local_fields:
@@ -125,14 +125,14 @@ def tenant(acme: Organisation, alice: Person) -> Tenant:
 
 
 def dump() -> bytes:
-    """The whole test database, as a backup would have it; blobs are shown in hexadecimal."""
+    """Return the whole test database, as a backup would have it; blobs are shown in hexadecimal."""
     url = POSTGRES.url(str(connection.settings_dict["NAME"]), role="postgres")
     ended = subprocess.run([POSTGRES.program("pg_dump"), "--inserts", url], capture_output=True, check=True)
     return ended.stdout
 
 
 def hits(word: str) -> list[str]:
-    """Where a word still is, in whatever spelling a store may keep it."""
+    """Return the places where a word still is, in every spelling that a store may keep it in."""
     spellings = [word.encode(), word.encode().hex().encode()]
     found = [f"dump: {line[:300]!r}" for line in dump().splitlines() if any(each in line for each in spellings)]
     points = writer()._scroll(None, with_payload=True)
@@ -159,7 +159,7 @@ def run_all() -> None:
 
 
 def leftovers(organisation: Organisation) -> list[str]:
-    """Files and points that still carry the organisation's id."""
+    """Return files and points that still carry the organisation's id."""
     own = str(organisation.pk)
     found = [each.key for store in (storage(), exports_storage()) for each in store.objects() if own in each.key]
     return found + sorted(points_of(organisation.pk))

@@ -47,7 +47,7 @@ def bob_here(acme: Organisation, alice: Person, bob: Person) -> Conversation:
     User.objects.filter(pk=bob.user.pk).update(email=f"{CANARY}@example.org", name=CANARY)
     Identity.objects.create(user=bob.user, issuer="https://id.example", subject=CANARY)
     SignIn.objects.create(user=bob.user, session_key=CANARY, agent=CANARY, address="192.0.2.7")
-    # What the trail tells of the tenant's own rows is not about Bob.
+    # Entries about the tenant's own rows are not about Bob.
     audit_details_erase(organisation=acme.id)
     audit_record(
         organisation=acme.id, action="membership.create", target=str(bob.user.pk), target_name=f"{CANARY}@example.org"

@@ -70,7 +70,7 @@ def library(acme: Organisation, alice: Person) -> Organisation:
 
 
 def _conversation_keep(tenant: Tenant) -> None:
-    """The tenant's document was never indexed: its conversation cites a real one instead."""
+    """Make the tenant's conversation cite a real document: its own was never indexed."""
     chunk = Chunk.objects.get(text__contains="Vale 3")
     Citation.objects.filter(pk=tenant.citation.pk).update(document=chunk.document_id, chunk_id=chunk.pk)
     tenant.document.delete()
@@ -178,7 +178,7 @@ def test_what_an_import_exports_is_what_was_imported(archive: Path, tmp_path: Pa
 
 
 def _plain(row: dict[str, Any], own: set[str]) -> dict[str, Any]:
-    """A row without what names rows."""
+    """Return a row without what names rows."""
     return {name: value for name, value in row.items() if name not in own and not _is_id(value)}
 
 
@@ -238,7 +238,7 @@ def test_people_of_an_archive_get_no_password_and_no_power_over_the_box(archive:
 
 
 def changed(archive: Path, change: Callable[[dict[str, bytes]], None], *, sums: bool = True) -> Path:
-    """The archive with other parts; `sums`: with a manifest that fits them."""
+    """Return the archive with other parts; `sums`: with a manifest that fits them."""
     with zipfile.ZipFile(archive) as file:
         parts = {name: file.read(name) for name in file.namelist()}
     change(parts)
@@ -366,7 +366,7 @@ def exported(caller: Person, **body: Any) -> dict[str, Any]:
 
 
 def content(person: Person, export: str) -> bytes:
-    """As a browser gets it."""
+    """Download a file as a browser does."""
 
     async def read() -> bytes:
         client = AsyncClient()

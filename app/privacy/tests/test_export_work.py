@@ -187,7 +187,7 @@ def test_a_viewer_takes_their_own_data_away_and_nobody_else_does(alice: Person, 
     assert address in bob.client.get("/account/data").content.decode()
     archive = zipfile.ZipFile(io.BytesIO(content(bob.client, address)))
     assert b"bob@example.org" in archive.read("account.jsonl")
-    # Of both organisations.
+    # Memberships of both organisations.
     assert archive.read("memberships.jsonl").count(b"\n") == 2
     assert not any(b"lighthouse answer" in archive.read(name) for name in archive.namelist())
     for other in (alice, charlie):

@@ -102,7 +102,7 @@ def test_the_version_goes_when_its_last_citation_has_gone(cited: Citation) -> No
     assert retention_run(dry_run=True)["acme"]["old_versions"] == 1
     counts = retention_run()["acme"]
     assert counts["old_versions"] == 1
-    # Of its text only: the passages that both versions have stay embedded.
+    # Vectors of its own text only: passages that both versions have stay embedded.
     assert counts["cached_vectors"] == 1
     assert EmbeddingCache.objects.exists()
     jobs_run()

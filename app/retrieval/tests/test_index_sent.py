@@ -1,4 +1,4 @@
-"""What is sent to Qdrant of what a stand-in ignores: strict mode, the tenant index, waiting, one request to switch."""
+"""Parts of requests to Qdrant that a stand-in ignores: strict mode, the tenant index, waiting, switching."""
 
 import threading
 from collections.abc import Iterator

@@ -118,7 +118,7 @@ class _Nowhere:
         return len(text)
 
     def flush(self) -> None:
-        """Nothing is kept."""
+        """Flush nothing: no record is kept."""
 
 
 def _members(path: Path) -> Iterator[tuple[str, bytes]]:

@@ -74,7 +74,7 @@ WRONG: list[dict[str, Any]] = [
 
 
 def entered(alice: Person) -> Iterator[tuple[str, bytes]]:
-    """What is answered to somebody who enters credentials, rightly and wrongly, by the API and on an admin page."""
+    """Return the responses to credentials entered rightly and wrongly, by the API and on an admin page."""
     api, page = "/api/v1/endpoints", "/admin/llm/modelendpoint/add/"
     made = alice.client.post(api, {"name": "Main", "url": URL, "api_key": CANARY}, content_type="application/json")
     assert made.status_code == 201
@@ -87,7 +87,7 @@ def entered(alice: Person) -> Iterator[tuple[str, bytes]]:
         form = {name: str(value) for name, value in body.items()} | {"kind": "openai", "name": "a/b"}
         yield "form", alice.client.post(page, form).content
     yield "broken JSON", alice.client.post(api, f'{{"api_key": "{CANARY}', content_type="application/json").content
-    # What it would be asked with stays inside: the address is an inner one by now.
+    # The request stays inside: the address is an inner one by now.
     ModelEndpoint.objects.update(url="http://127.0.0.1:9/v1")
     yield "tested", alice.client.post(f"{place}/test").content
     yield "models", alice.client.get(f"{place}/models").content

@@ -1,4 +1,4 @@
-"""Keys are exchanged beside a running box, whatever happens on the way."""
+"""Keys are exchanged beside a running box, also with faults on the way."""
 
 import io
 import os

@@ -19,7 +19,7 @@ from app.errors import RefdeskError
 INCOMPLETE = 3
 # Where a backup is written before it is sent; in the folder of data.
 SPOOL = "backups"
-# By this scripts/restore knows what to restore into.
+# scripts/restore reads from this what to restore into.
 APPLIANCE = {"box": "appliance"}
 
 
@@ -35,7 +35,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         stream: bool = options["stream"]
         if stream:
-            # What this says must not mix with the file.
+            # Messages must not mix with the file on stdout.
             self.stdout = self.stderr
         path: Path = (settings.DATA / SPOOL if stream else options["path"]).expanduser().resolve()
         if stream:

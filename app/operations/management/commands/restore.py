@@ -19,7 +19,7 @@ from app.errors import RefdeskError
 from app.operations.health import engines_check
 
 WAIT_S = 120.0
-# Whose script was killed, it works on: on a box alone the supervisor sees to that.
+# The command works on when its script is killed, so a lock keeps a second one away; on a box the supervisor does.
 LOCK = "restore.lock"
 
 
@@ -101,7 +101,7 @@ class Command(BaseCommand):
         self.stdout.flush()
 
     def _await_stores(self) -> None:
-        """Makes the bucket too. Raises CommandError."""
+        """Wait for the stores; make the bucket too. Raises CommandError."""
         deadline = time.monotonic() + WAIT_S
         while silent := [name for name, said in engines_check().items() if not said["ok"]]:
             if time.monotonic() > deadline:
@@ -152,7 +152,7 @@ class Command(BaseCommand):
         return not any(one.count for name, one in done.report.findings().items() if name not in known)
 
     def _show_settings(self, archive: Archive, *, appliance: bool) -> None:
-        """Names that were set and are not now, or otherwise; their values in a file, since passwords are among them."""
+        """Name the settings that differ from the backup's; their values go into a file, as some are passwords."""
         kept: dict[str, str] = json.loads(archive.read(SETTINGS))
         now = settings_kept()
         other = {name: value for name, value in kept.items() if now.get(name) != value}

@@ -92,7 +92,7 @@ SLOW_TESTS: dict[str, tuple[float, str]] = {
     "tests/system/test_isolation_admin.py::test_the_organisation_s_own_admin_does_reach_these_rows": (5.0, MATRIX),
     "tests/system/test_isolation_admin.py::test_those_who_administer_nothing_get_nothing": (3.0, MATRIX),
     "tests/system/test_isolation_admin.py::test_without_a_session_every_address_leads_to_signing_in": (4.0, MATRIX),
-    "tests/system/test_two_walls.py::test_without_the_orm_s_filters_no_door_shows_or_changes_a_foreign_row": (
+    "tests/system/test_defence_in_depth.py::test_without_the_orm_s_filters_no_door_shows_or_changes_a_foreign_row": (
         3.0,
         ROUTES,
     ),

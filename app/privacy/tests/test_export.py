@@ -7,18 +7,16 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.conf import settings
-from django.core.management import CommandError, call_command
+from django.core.management import call_command
 from django.test import AsyncClient
 
-from app.accounts.models import ApiKey, ClaimRule, Invitation, Membership, Organisation, User
-from app.bots.services import bot_create
+from app.accounts.models import ApiKey, Invitation, Membership, Organisation, User
 from app.chat.models import Citation, Conversation, Message
 from app.errors import RefdeskError
 from app.jobs.execution import job_run
@@ -26,30 +24,20 @@ from app.jobs.models import Job
 from app.jobs.tests.running import jobs_run
 from app.lib.storage import exports_storage, storage
 from app.library.models import Chunk, Document, DocumentVersion
-from app.library.tests.stores import stores_agree, stores_empty, upload
+from app.library.tests.stores import stores_agree, upload
 from app.operations.management.commands.check_store import exports_compare
 from app.privacy.archive.reading import ArchiveReader
 from app.privacy.archive.rows import ORGANISATION_TABLES
 from app.privacy.exports.run import exports_expire, exports_tidy
 from app.privacy.imports.run import organisation_import
 from app.privacy.models import Export
+from app.privacy.tests.archives import HANDBOOK, MANUAL, archive, changed, empty, library, tables
 from app.secrets.models import Secret
-from tests.factories import Tenant, tenant_make
 from tests.people import Person
 from tests.snapshot import changes, foreign_references, snapshot
 
+__all__ = ["archive", "empty", "library"]  # fixtures
 pytestmark = pytest.mark.django_db(transaction=True)
-HANDBOOK = b"# Holiday\n\nAfter five full years with the company you have 28 days of holiday.\n"
-MANUAL = b"# Warranty\n\nThe warranty of the Vale 3 is 24 months from delivery.\n"
-
-
-@pytest.fixture(autouse=True)
-def empty(db: Any, qdrant: str, embedder: str, valkey: str) -> None:
-    stores_empty()
-
-
-def jobs_do() -> None:
-    assert jobs_run()
 
 
 def ask(bot: str, organisation: str) -> Any:
@@ -57,36 +45,6 @@ def ask(bot: str, organisation: str) -> Any:
     question = "How long is the warranty of the Vale 3?"
     call_command("ask", bot, question, organisation=organisation, json=True, stdout=out)
     return json.loads(out.getvalue())
-
-
-@pytest.fixture
-def library(acme: Organisation, alice: Person) -> Organisation:
-    upload(acme, "handbook.md", HANDBOOK)
-    upload(acme, "manual.md", MANUAL)
-    jobs_do()
-    bot_create(organisation=acme, slug="default", name="Desk", settings={"system_prompt": "Be brief."})
-    _conversation_keep(tenant_make(alice, word="lighthouse"))
-    return acme
-
-
-def _conversation_keep(tenant: Tenant) -> None:
-    """Make the tenant's conversation cite a real document: its own was never indexed."""
-    chunk = Chunk.objects.get(text__contains="Vale 3")
-    Citation.objects.filter(pk=tenant.citation.pk).update(document=chunk.document_id, chunk_id=chunk.pk)
-    tenant.document.delete()
-    storage().delete(tenant.version.storage_key)
-
-
-@pytest.fixture
-def archive(library: Organisation, tmp_path: Path) -> Path:
-    call_command("organisation_export", "acme", str(tmp_path / "acme.zip"), stderr=io.StringIO())
-    return tmp_path / "acme.zip"
-
-
-def tables(path: Path) -> dict[str, list[dict[str, Any]]]:
-    with zipfile.ZipFile(path) as file:
-        names = [name for name in file.namelist() if name.endswith(".jsonl")]
-        return {name[:-6]: [json.loads(line) for line in file.read(name).splitlines()] for name in names}
 
 
 def test_the_manifest_names_every_part_with_its_digest_and_every_file_is_the_original(archive: Path) -> None:
@@ -137,7 +95,7 @@ def test_an_import_answers_the_same_and_counts_the_same(archive: Path, library: 
     call_command("organisation_import", str(archive), slug="again", stdout=io.StringIO(), stderr=said)
     assert "0 MB checked" not in said.getvalue()
     again = Organisation.objects.get(slug="again")
-    jobs_do()
+    assert jobs_run()
     assert set(Document.objects.filter(organisation=again).values_list("state", flat=True)) == {"ready"}
     for model in (Document, Chunk, Message, Citation, Conversation, Membership):
         counts = [model._default_manager.filter(organisation=each).count() for each in (library, again)]
@@ -163,7 +121,7 @@ def test_an_imported_citation_leads_to_the_imported_passage(archive: Path) -> No
 
 def test_what_an_import_exports_is_what_was_imported(archive: Path, tmp_path: Path) -> None:
     made = organisation_import(path=archive, slug="again")
-    jobs_do()
+    assert jobs_run()
     call_command("organisation_export", "again", str(tmp_path / "again.zip"), stderr=io.StringIO())
     own_ids = {"id", "slug", "live_revision", "chunk", "created_by", "hash"}
     one, two = tables(archive), tables(tmp_path / "again.zip")
@@ -193,7 +151,7 @@ def _is_id(value: Any) -> bool:
 
 def test_an_archive_of_before_documents_had_ids_is_imported_with_their_names(acme: Organisation) -> None:
     made = organisation_import(path=Path(__file__).with_name("archive_0_1_0.zip"), slug="again")
-    jobs_do()
+    assert jobs_run()
     documents = Document.objects.filter(organisation=made).order_by("created")
     names = documents.filter(name="handbook.md").values_list("external_id", flat=True)
     assert list(names) == ["handbook.md", "handbook.md (3)", "handbook.md (4)"]
@@ -222,7 +180,7 @@ def test_a_newer_version_that_was_being_read_comes_along(library: Organisation, 
     assert (document.state, document.version) == ("queued", 2)
     assert document.active_version is not None
     assert document.active_version.number == 1
-    jobs_do()
+    assert jobs_run()
     document.refresh_from_db()
     assert document.state == "ready"
     assert document.active_version.document.versions.get(state="active").sha256 == hashlib.sha256(newer).hexdigest()
@@ -235,115 +193,6 @@ def test_people_of_an_archive_get_no_password_and_no_power_over_the_box(archive:
     assert not user.has_usable_password()
     assert not user.is_operator
     assert list(user.memberships.values_list("organisation", "role")) == [(made.id, "owner")]
-
-
-def changed(archive: Path, change: Callable[[dict[str, bytes]], None], *, sums: bool = True) -> Path:
-    """Return the archive with other parts; `sums`: with a manifest that fits them."""
-    with zipfile.ZipFile(archive) as file:
-        parts = {name: file.read(name) for name in file.namelist()}
-    change(parts)
-    if sums and parts.get("manifest.json", b"").startswith(b"{"):
-        manifest = json.loads(parts["manifest.json"])
-        rows = {name: {"rows": data.count(b"\n")} for name, data in parts.items() if name.endswith(".jsonl")}
-        manifest["parts"] = {
-            name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data), **rows.get(name, {})}
-            for name, data in parts.items()
-            if name != "manifest.json"
-        }
-        manifest["counts"] = {name[:-6]: each["rows"] for name, each in rows.items()}
-        parts["manifest.json"] = json.dumps(manifest).encode()
-    path = archive.with_name("changed.zip")
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
-        for name, data in parts.items():
-            file.writestr(name, data)
-    return path
-
-
-def rows_changed(table: str, **values: Any) -> Callable[[dict[str, bytes]], None]:
-    def change(parts: dict[str, bytes]) -> None:
-        lines = [json.loads(line) | values for line in parts[f"{table}.jsonl"].splitlines()]
-        parts[f"{table}.jsonl"] = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
-
-    return change
-
-
-def put(name: str, data: bytes) -> Callable[[dict[str, bytes]], None]:
-    return lambda parts: parts.update({name: data})
-
-
-def rule(claim: str, value: str) -> Callable[[dict[str, bytes]], None]:
-    return put("claim_rules.jsonl", json.dumps({"claim": claim, "value": value, "role": "owner"}).encode() + b"\n")
-
-
-SOMEBODY = "01930000-0000-7000-8000-000000000000"
-HOSTILE: dict[str, Callable[[dict[str, bytes]], None]] = {
-    "a path out of the folder": put("../../evil.txt", b"x"),
-    "an absolute path": put("/etc/passwd", b"x"),
-    "a part that nothing lists": put("evil.jsonl", b"{}\n"),
-    "a bomb": put("files/" + "0" * 64, b"\0" * 90_000_000),
-    "a file that no document names": put("files/" + "1" * 64, b"other"),
-    "a file under a wrong digest": put(f"files/{hashlib.sha256(MANUAL).hexdigest()}.md", b"other"),
-    "another schema": put("manifest.json", b'{"schema": "refdesk.export/9"}'),
-    "no manifest": lambda parts: parts.pop("manifest.json") and None,
-    "a manifest that is a list": put("manifest.json", b"[]"),
-    "a line that is not JSON": put("bots.jsonl", b"nonsense\n"),
-    "a column that nobody knows": rows_changed("people", is_operator=True),
-    "a role that there is not": rows_changed("people", role="operator"),
-    "passages of a document that is not in it": rows_changed("chunks", document=SOMEBODY),
-    "a conversation with a bot that is not in it": rows_changed("conversations", bot=SOMEBODY),
-    "a message of a conversation that is not in it": rows_changed("messages", conversation=SOMEBODY),
-    "NUL in a text": rows_changed("messages", content="a\0b"),
-    "half a surrogate": put("sources.jsonl", b'{"name": "\\ud800"}\n'),
-    "two organisations": lambda parts: parts.update({"organisation.jsonl": parts["organisation.jsonl"] * 2}),
-    "a bot's unknown setting": rows_changed("revisions", settings={"shell": "rm"}),
-    "a bot's slug with a slash": rows_changed("bots", slug="a/b"),
-    "a version whose file is another": rows_changed("versions", sha256="2" * 64),
-    # Such a rule makes everybody at the provider an owner, or nobody.
-    "a rule for a claim that everybody has": rule("aud", "refdesk"),
-    "a rule for a part of such a claim": rule("iss.x", "https://login.example.org"),
-    "a rule without a value": rule("groups", " "),
-}
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_archive_is_refused_and_leaves_nothing(archive: Path, library: Organisation, name: str) -> None:
-    before, users = snapshot(), User.objects.count()
-    path = changed(archive, HOSTILE[name])
-    with pytest.raises(RefdeskError) as refused:
-        organisation_import(path=path, slug="evil")
-    assert refused.value.code in ("archive_refused", "invalid_request")
-    assert not Organisation.objects.filter(slug="evil").exists()
-    stores_empty()
-    assert (changes(before, snapshot()), User.objects.count()) == ([], users)
-    stores_agree()
-
-
-def test_a_rule_for_a_group_is_imported(archive: Path) -> None:
-    # Otherwise the refusals of rules above would prove nothing.
-    made = organisation_import(path=changed(archive, rule("groups", "keepers")), slug="copy")
-    [found] = ClaimRule.objects.filter(organisation=made)
-    assert (found.claim, found.value, found.role) == ("groups", "keepers", "owner")
-
-
-def test_a_part_that_the_manifest_does_not_vouch_for_is_refused(archive: Path) -> None:
-    # The zip's own sums fit: only the digest in the manifest tells.
-    path = changed(
-        archive, lambda parts: parts.update({"bots.jsonl": parts["bots.jsonl"].replace(b"Desk", b"Disk")}), sums=False
-    )
-    with pytest.raises(RefdeskError, match=r"bots.jsonl is damaged: its SHA-256"):
-        organisation_import(path=path, slug="evil")
-
-
-def test_one_flipped_bit_is_noticed_before_anything_is_stored(archive: Path) -> None:
-    data = bytearray(archive.read_bytes())
-    place = data.index(MANUAL) + 5
-    data[place] ^= 1
-    archive.write_bytes(data)
-    with pytest.raises(CommandError, match="damaged"):
-        call_command("organisation_import", str(archive), slug="evil", stdout=io.StringIO(), stderr=io.StringIO())
-    archive.write_bytes(bytes(data[: len(data) // 2]))
-    with pytest.raises(CommandError, match="not a whole zip file"):
-        call_command("organisation_import", str(archive), slug="evil", stdout=io.StringIO(), stderr=io.StringIO())
 
 
 def test_a_person_s_archive_is_not_an_organisation(library: Organisation, tmp_path: Path) -> None:

@@ -15,6 +15,12 @@ test("a number split over two deltas never shows as a bracket", () => {
   expect(seen(carryMarkers("Five days [12]", new Set([1, 12]), true))).toEqual(["Five days ", 12]);
 });
 
+test("a marker at the end waits for its citation", () => {
+  expect(carryMarkers("Five days [2]", new Set([1]), true)).toBe("Five days ");
+  expect(seen(carryMarkers("Five days [2]", new Set([1, 2]), true))).toEqual(["Five days ", 2]);
+  expect(carryMarkers("Five days [2].", new Set([1]), true)).toBe("Five days [2].");
+});
+
 test("a bracket that will be no number is shown", () => {
   expect(carryMarkers("see [note", new Set([1]), true)).toBe("see [note");
 });

@@ -5,13 +5,14 @@ export const OPEN = "\uE000";
 export const CLOSE = "\uE001";
 const CARRIERS = /[\uE000\uE001]/g;
 const MARKER = /\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\](?!\()/g;
-/** A marker whose end has not arrived yet: it is held back, or the reader would see it change under the eyes. */
+/** A marker whose end, or whose citation, has not arrived yet: held back, or the reader would see it change. */
 const HALF_MARKER = /\[\d{0,3}(?:\s*,\s*\d{0,3})*$/;
+const LAST_MARKER = /\[(\d{1,3})\]$/;
 
 /** `text` with each `[n]` of a known number replaced by a carrier; other brackets stay as they are. */
 export function carryMarkers(text: string, known: ReadonlySet<number>, growing: boolean): string {
   const clean = text.replace(CARRIERS, "\uFFFD");
-  const whole = growing ? clean.replace(HALF_MARKER, "") : clean;
+  const whole = growing ? clean.replace(HALF_MARKER, "").replace(LAST_MARKER, (marker, n) => (known.has(Number(n)) ? marker : "")) : clean;
   return whole.replace(MARKER, (marker, list: string) => {
     const numbers = list.split(",").map(Number);
     return numbers.every((n) => known.has(n)) ? numbers.map(carrier).join("") : marker;

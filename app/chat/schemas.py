@@ -48,7 +48,7 @@ class CitedDocumentOut(Schema):
 
 
 class CitedPassageOut(Schema):
-    """n: the passage's number in the answer, where 1 is cited first; null in the event `sources`, before it is cited."""
+    """n: the passage's number in the answer; 1 is cited first. Null in the event `sources`, before it is cited."""
 
     id: UUID
     n: int | None

@@ -241,8 +241,10 @@ test("what happens is said in words that stay: line, search, reading", async () 
 
 test("a marker becomes a chip with its citation, before the answer is over", async () => {
   let send: (id: number, event: string, data: unknown) => void = () => {};
+  let end = () => {};
   server.on(CHAT, (response) => {
     send = stream(response);
+    end = () => response.end();
     send(1, "start", { conversation: "c1", message: "m1", mode: "model" });
     send(2, "sources", { passages: [uncited(4), uncited(2)] });
     send(3, "delta", { text: "Five days [1]" });
@@ -256,6 +258,9 @@ test("a marker becomes a chip with its citation, before the answer is over", asy
   send(4, "citation", citation(1, { passage: { ...passage(4), n: 1 } }));
   await until(() => find(".chip"));
   expect(find(".chip")?.getAttribute("aria-label")).toBe("Source 1: Handbook 4.pdf, page 7");
+  send(5, "done", { message: cited() });
+  end();
+  await until(() => find(".source"));
 });
 
 test("Enter sends, Shift+Enter and an input method's Enter do not", () => {

@@ -201,7 +201,7 @@ def _change_name(request: HttpRequest, caller: Caller, context: dict[str, Any]) 
     provider = _name_provider(user)
     if provider:
         raise RefdeskError("conflict", f"Your name comes from {provider}. Change it there.")
-    name = request.POST.get("name", "").replace("\0", "").strip()[:200]
+    name = " ".join(request.POST.get("name", "").replace("\0", "").split())[:200]
     request.user = user_update(user=user.pk, values={"name": name})
     context["name_changed"] = True
 

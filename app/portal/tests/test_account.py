@@ -13,7 +13,7 @@ APP = Path(__file__).resolve().parents[2]
 
 
 def test_a_person_sets_their_own_name(alice: Person, bob: Person, acme: Organisation) -> None:
-    page = bob.client.post("/account", {"do": "name", "name": " Bob <b>Brown</b>\0 "}).content.decode()
+    page = bob.client.post("/account", {"do": "name", "name": " Bob\n <b>Brown</b>\0 "}).content.decode()
     assert "Your name is changed." in page
     assert page.count("Bob &lt;b&gt;Brown&lt;/b&gt;") == 2  # in the column at the left, and in the field
     assert "Bob &lt;b&gt;Brown&lt;/b&gt;" in alice.client.get("/members").content.decode()

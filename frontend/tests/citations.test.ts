@@ -44,6 +44,16 @@ test("a citation with its marker in the span gets no second chip", () => {
   expect(seen(carryCitations(text, [citation(1, 0, 10)]))).toEqual(["Five days. ", 1]);
 });
 
+test("a number in brackets that a quotation brought along is no citation", () => {
+  const text = "“As shown in [2], rest.” [1]\n\n“Work [1].” [2]";
+  expect(seen(carryCitations(text, [citation(1, 0, 28), citation(2, 30, text.length)]))).toEqual(["“As shown in [2], rest.” ", 1, "\n\n“Work [1].” ", 2]);
+});
+
+test("two sentences may cite the same passage, one of them without a marker", () => {
+  const text = "One [1]. Two.";
+  expect(seen(carryCitations(text, [citation(1, 0, 7), citation(1, 9, 13)]))).toEqual(["One ", 1, ". Two.", 1]);
+});
+
 test("spans count characters, not the halves of an emoji", () => {
   const text = "🎉🎉 Five days. And more.";
   expect(seen(carryCitations(text, [citation(1, 0, 13)]))).toEqual(["🎉🎉 Five days.", 1, " And more."]);

@@ -7,6 +7,7 @@ from app.library.views import documents, sources
 from app.oidc import views as oidc
 from app.operations import views as operations
 from app.portal import views as portal
+from app.portal.members import show_members
 from app.portal.theme import show_theme
 from app.privacy import views as privacy
 
@@ -25,6 +26,7 @@ urlpatterns = [
     path("sources/<uuid:source_id>", sources.show_source, name="source"),
     path("sources/<uuid:source_id>/runs", sources.start_run, name="start_run"),
     path("account", portal.show_account, name="account"),
+    path("members", show_members, name="members"),
     path("accounts/sign-in", portal.sign_in, name="sign_in"),
     path("accounts/sign-out", portal.sign_out, name="sign_out"),
     path("accounts/forgot", portal.forgot_password, name="forgot_password"),

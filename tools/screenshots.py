@@ -53,7 +53,7 @@ def views(page: Page, box: WholeBox, conversation: str) -> Iterator[str]:
     yield "conversation"
     open_source(page)
     yield "source"
-    for name in ("documents", "account"):
+    for name in ("documents", "sources", "account", "members"):
         page.goto(f"{box.address}/{name}")
         yield name
     page.goto(f"{box.address}/documents")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 
-from app.chat.citations import SENTENCE_OPENING, Citation
+from app.chat.citations import SENTENCE_OPENING, Citation, ReadingOrder
 from app.chat.extractive import Readable
 from app.lib.sentences import sentences
 from app.retrieval.language import FUNCTION_WORDS, language_detect
@@ -61,10 +61,12 @@ def answer_attribute(*, answer: str, question: str, passages: Sequence[Readable]
     places = [place for index, passage in enumerate(passages) for place in _places(index, passage, terms, relevant)]
     weights = _weights(relevant, places)
     citations: list[Citation] = []
+    order = ReadingOrder()
     for claim in claims:
         best = _best(claim, question_terms, places, weights)
         if best is not None:
-            citations.append(Citation(passages[best.passage].n, claim.start, claim.end))
+            rank = passages[best.passage].rank
+            citations.append(Citation(order.number(rank), rank, claim.start, claim.end))
     return citations
 
 

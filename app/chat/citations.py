@@ -6,6 +6,7 @@ Fed the text of an answer in pieces of any size, the resolver gives back clean t
 - `[1]`, `[1][2]`, `[1, 2]`, `[1-3]`, `【1】`, `［1］`, `[^1]` and `[passage 1]` are markers; each is written into the
   text as `[1]`, one pair of brackets a number.
 - A number that names no passage is removed, with the space before it where that would be left over.
+- Passages are numbered anew in reading order: the first that is cited becomes `[1]`, whatever the model called it.
 - Code (inline, fenced), links `[1](address)`, and brackets that hold anything else stay as they are.
 - Only what may still become a marker is held back: never more than `_LONGEST` characters and the spaces before it.
 
@@ -45,14 +46,29 @@ _LOOK_BACK = 2000  # characters in which the start of a sentence is looked for
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """Passage number `n`, cited by the characters `start` to `end` of the answer."""
+    """A passage cited by the characters `start` to `end` of the answer.
+
+    n: its number in the answer, by reading order; rank: its number by how well it was found, as the prompt has it.
+    """
 
     n: int
+    rank: int
     start: int
     end: int
 
 
 Piece = str | Citation
+
+
+class ReadingOrder:
+    """Numbers of an answer's passages: 1 is the one that is cited first."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[int, int] = {}
+
+    def number(self, rank: int) -> int:
+        """Return the number of a passage in the answer; the next one when it is cited for the first time."""
+        return self._numbers.setdefault(rank, len(self._numbers) + 1)
 
 
 class _State(Enum):
@@ -73,6 +89,7 @@ class CitationResolver:
         self.text = ""  # all clean text given out so far
         self.citations: list[Citation] = []
         self._known = frozenset(known)
+        self._order = ReadingOrder()
         self._held = ""
         self._spaces = ""  # spaces not given out yet: dropped when a removed marker would leave them over
         self._removed = False
@@ -240,9 +257,10 @@ class CitationResolver:
             return
         self._emit("")
         start = sentence_start(self.text)
-        for n in known:
+        for rank in known:
+            n = self._order.number(rank)
             self._emit(f"[{n}]")
-            citation = Citation(n, start, len(self.text))
+            citation = Citation(n, rank, start, len(self.text))
             self.citations.append(citation)
             self._out.append(citation)
 

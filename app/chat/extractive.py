@@ -78,7 +78,7 @@ _CARRIES_ON = re.compile(
 class Readable:
     """A passage as it is read for an answer. context: its document's name and headings. kind: of its place."""
 
-    n: int
+    rank: int
     text: str
     context: str = ""
     kind: str = "text"
@@ -246,7 +246,7 @@ def _write(chosen: list[_Sentence], passages: Sequence[Readable]) -> Extract:
     """Write a paragraph for each passage, by their best sentences; within it sentences keep the passage's order."""
     order = list(dict.fromkeys(sentence.passage for sentence in chosen))
     text, citations = "", []
-    for index in order:
+    for n, index in enumerate(order, 1):
         passage = passages[index]
         own = sorted(
             (sentence for sentence in chosen if sentence.passage == index), key=lambda sentence: sentence.position
@@ -254,8 +254,8 @@ def _write(chosen: list[_Sentence], passages: Sequence[Readable]) -> Extract:
         for quote in _joined(own, rows=passage.kind == "row"):
             text += "\n\n" if text else ""
             start = len(text)
-            text += f"{quote} [{passage.n}]"
-            citations.append(Citation(passage.n, start, len(text)))
+            text += f"{quote} [{n}]"
+            citations.append(Citation(n, passage.rank, start, len(text)))
     return Extract(text, citations)
 
 

@@ -117,7 +117,7 @@ class Citation(models.Model):
     as_of = column(models.DateTimeField(), RECORDED_INSIDE)
 
     class Meta:
-        ordering: ClassVar = ["start", "n"]
+        ordering: ClassVar = ["end", "n"]  # reading order: by the ends of their markers
 
     def __str__(self) -> str:
         return f"[{self.n}] {self.document_name}"

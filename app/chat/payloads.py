@@ -23,11 +23,14 @@ from app.library.selectors.documents import document_url
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A passage shown to the model or the reader. row: as `turn_open` reads it; json: its payload, encoded."""
+    """A passage shown to the model or the reader. row: as `turn_open` reads it; payload: without a number.
 
-    n: int
+    rank: its place by how well it was found, from 1. It gets its number in the answer when it is cited first.
+    """
+
+    rank: int
     row: Mapping[str, Any]
-    json: orjson.Fragment
+    payload: Mapping[str, Any]
 
     @property
     def text(self) -> str:
@@ -41,23 +44,25 @@ class Passage:
     def heading(self) -> str:
         return " ".join(self.row["place"].get("heading") or ())
 
+    def json(self, n: int | None = None) -> orjson.Fragment:
+        """Return the payload, encoded, under its number in the answer; None as long as nothing cites it."""
+        return orjson.Fragment(orjson.dumps({**self.payload, "n": n}))
 
-def passage_make(*, n: int, row: Mapping[str, Any], score: float | None) -> Passage:
-    """Number a row of `turn_open`."""
-    encoded = orjson.dumps(
-        passage_payload(
-            n=n,
-            identity=row["id"],
-            document=row["document_id"],
-            name=row["name"],
-            version=row["number"],
-            text=row["text"],
-            place=row["place"],
-            score=score,
-            as_of=row["as_of"],
-        )
+
+def passage_make(*, rank: int, row: Mapping[str, Any], score: float | None) -> Passage:
+    """Rank a row of `turn_open`."""
+    payload = passage_payload(
+        n=None,
+        identity=row["id"],
+        document=row["document_id"],
+        name=row["name"],
+        version=row["number"],
+        text=row["text"],
+        place=row["place"],
+        score=score,
+        as_of=row["as_of"],
     )
-    return Passage(n, row, orjson.Fragment(encoded))
+    return Passage(rank, row, payload)
 
 
 def passage_payload(

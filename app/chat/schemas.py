@@ -48,6 +48,8 @@ class CitedDocumentOut(Schema):
 
 
 class CitedPassageOut(Schema):
+    """n: the passage's number in the answer; 1 is cited first. Null in the event `sources`, before it is cited."""
+
     id: UUID
     n: int | None
     document: CitedDocumentOut

@@ -12,24 +12,16 @@ from app.accounts import authentication
 from app.accounts.auth import CHOSEN_ORGANISATION, Caller, caller_for_user
 from app.accounts.choices import Role
 from app.accounts.first_admin import first_admin_create, first_admin_token_is_open
-from app.accounts.invitation_mail import invitation_link, invitation_mail
-from app.accounts.models import Invitation, Organisation, User
+from app.accounts.models import User
 from app.accounts.password_reset import reset_finish, reset_request, reset_user
-from app.accounts.selectors import invitation_by_token, invitation_list, invitation_state, membership_list
-from app.accounts.services import invitation_accept, invitation_create, invitation_withdraw
+from app.accounts.selectors import invitation_by_token
+from app.accounts.services import invitation_accept, user_update
 from app.accounts.user_sessions import browser_name, client_address, user_session_end, user_session_list
 from app.errors import RefdeskError
 from app.lib.mail import mail_is_set
 from app.oidc.token_revocation import oidc_configured, provider_name
 from app.portal.pages import anonymous_rate_limited, caller_user, id_posted, page, public_page, session_leave
 from app.portal.shell import shell_context
-
-ROLE_MEANINGS = {
-    Role.OWNER: "everything",
-    Role.ADMIN: "members, bots, settings",
-    Role.EDITOR: "documents",
-    Role.VIEWER: "ask and read",
-}
 
 
 @public_page("the sign-in page")
@@ -183,24 +175,35 @@ def show_account(request: HttpRequest, caller: Caller) -> HttpResponse:
             status = error.status
     if not request.user.is_authenticated:
         return redirect("sign_in")
-    linked = list(caller_user(caller).identities.order_by("created"))
+    user = caller_user(caller)
+    linked = list(user.identities.order_by("created"))
     context["linked"] = [{"row": row, "provider": provider_name(row.issuer)} for row in linked]
+    context["name_from"] = _name_provider(user)
     if oidc_configured():
         context["provider"] = provider_name()
         context["may_link"] = settings.OIDC_ISSUER not in [row.issuer for row in linked]
     session_key = request.session.session_key
     context["sessions"] = [
         {"row": row, "browser": browser_name(row.agent), "is_here": row.session_key == session_key}
-        for row in user_session_list(user=caller_user(caller).pk)
+        for row in user_session_list(user=user.pk)
     ]
-    if caller.role.covers(Role.ADMIN):
-        organisation = caller.organisation_id
-        context["members"] = membership_list(organisation=organisation)
-        invitations = invitation_list(organisation=organisation)
-        context["invitations"] = [{"row": row, "state": invitation_state(row)} for row in invitations]
-        context["roles"] = [(role.value, role.label, ROLE_MEANINGS[role]) for role in Role if caller.role.covers(role)]
-        context.setdefault("chosen", Role.VIEWER.value)
     return render(request, "portal/account.html", context, status=status)
+
+
+def _name_provider(user: User) -> str:
+    """Return the provider whose name of the person is kept; empty for people with a password, who set their own."""
+    linked = None if user.has_usable_password() else user.identities.order_by("created").first()
+    return provider_name(linked.issuer) if linked is not None else ""
+
+
+def _change_name(request: HttpRequest, caller: Caller, context: dict[str, Any]) -> None:
+    user = caller_user(caller)
+    provider = _name_provider(user)
+    if provider:
+        raise RefdeskError("conflict", f"Your name comes from {provider}. Change it there.")
+    name = " ".join(request.POST.get("name", "").replace("\0", "").split())[:200]
+    request.user = user_update(user=user.pk, values={"name": name})
+    context["name_changed"] = True
 
 
 def _change_password(request: HttpRequest, caller: Caller, context: dict[str, Any]) -> None:
@@ -208,28 +211,6 @@ def _change_password(request: HttpRequest, caller: Caller, context: dict[str, An
         request=request, current=request.POST.get("current", ""), new=request.POST.get("new", "")
     )
     context["password_changed"] = True
-
-
-def _withdraw(request: HttpRequest, caller: Caller, context: dict[str, Any]) -> None:
-    _same_organisation(request, caller)
-    if not caller.role.covers(Role.ADMIN):
-        raise RefdeskError("not_allowed")
-    invitation_withdraw(organisation=caller.organisation_id, invitation=id_posted(request, "invitation"))
-
-
-def _invite(request: HttpRequest, caller: Caller, context: dict[str, Any]) -> None:
-    """Create an invitation and add its link to the page's context."""
-    _same_organisation(request, caller)
-    context.update(email=request.POST.get("email", ""), chosen=request.POST.get("role", ""))
-    invitation, token = _invitation(caller, context["email"], context["chosen"])
-    mailed = invitation_mail(invitation=invitation)
-    context.update(invited=invitation, link=invitation_link(token=token), mailed=mailed, email="")
-
-
-def _same_organisation(request: HttpRequest, caller: Caller) -> None:
-    """Refuse a form that was opened before the person switched, in another tab, to another organisation."""
-    if request.POST.get("organisation", caller.organisation_slug) != caller.organisation_slug:
-        raise RefdeskError("conflict", "You switched to another organisation meanwhile.")
 
 
 def _end_session(request: HttpRequest, caller: Caller, context: dict[str, Any]) -> None:
@@ -244,21 +225,8 @@ def _end_sessions(request: HttpRequest, caller: Caller, context: dict[str, Any])
 
 
 _ACCOUNT_ACTIONS = {
+    "name": _change_name,
     "password": _change_password,
-    "invite": _invite,
-    "withdraw": _withdraw,
     "session": _end_session,
     "sessions": _end_sessions,
 }
-
-
-def _invitation(caller: Caller, email: str, role: str) -> tuple[Invitation, str]:
-    if role not in Role.values:
-        raise RefdeskError("invalid_request", "Choose a role.")
-    return invitation_create(
-        organisation=Organisation.objects.get(pk=caller.organisation_id),
-        email=email,
-        role=Role(role),
-        invited_by=caller_user(caller),
-        inviter_role=caller.role,
-    )

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Chat } from "../src/chat/chat";
 import { Client } from "../src/chat/client";
 import type { Message } from "../src/chat/payloads";
-import { citation, error, json, message, passage, question, ScriptedServer, stream } from "./scripted_server";
+import { citation, error, json, message, passage, question, ScriptedServer, stream, uncited } from "./scripted_server";
 
 const CHAT = "POST /bots/default/chat";
 const BOT = { slug: "default", name: "Handbook", greeting: "Ask me anything", starters: ["How much leave?", "b", "c", "d"] };
@@ -53,7 +53,7 @@ function answers(): void {
   server.on(CHAT, (response) => {
     const send = stream(response);
     send(1, "start", { conversation: "c1", message: "m1", mode: "model" });
-    send(2, "sources", { passages: [passage(1)] });
+    send(2, "sources", { passages: [uncited(1)] });
     send(3, "delta", { text: "Five days may be carried over [" });
     send(4, "delta", { text: "1]." });
     send(5, "done", { message: cited() });
@@ -233,10 +233,34 @@ test("what happens is said in words that stay: line, search, reading", async () 
   await until(() => find(".waiting")?.textContent === "Number 3 in line, about 13 s");
   go("step", { name: "search" });
   await until(() => find(".waiting")?.textContent === "Searching your documents");
-  go("sources", { passages: [passage(1), passage(2), { ...passage(3), document: passage(1).document }] });
+  go("sources", { passages: [uncited(1), uncited(2), { ...uncited(3), document: passage(1).document }] });
   await until(() => find(".waiting")?.textContent === "Reading 3 passages from 2 documents");
   expect(find("button[aria-label=Stop]")?.hidden).toBe(false);
   expect(find("button[aria-label=Send]")?.hidden).toBe(true);
+});
+
+test("a marker becomes a chip with its citation, before the answer is over", async () => {
+  let send: (id: number, event: string, data: unknown) => void = () => {};
+  let end = () => {};
+  server.on(CHAT, (response) => {
+    send = stream(response);
+    end = () => response.end();
+    send(1, "start", { conversation: "c1", message: "m1", mode: "model" });
+    send(2, "sources", { passages: [uncited(4), uncited(2)] });
+    send(3, "delta", { text: "Five days [1]" });
+  });
+  make();
+  type("How?");
+  field().focus();
+  press("Enter");
+  await until(() => find(".prose")?.textContent?.includes("Five days"));
+  expect(find(".prose")?.textContent?.trim()).toBe("Five days");
+  send(4, "citation", citation(1, { passage: { ...passage(4), n: 1 } }));
+  await until(() => find(".chip"));
+  expect(find(".chip")?.getAttribute("aria-label")).toBe("Source 1: Handbook 4.pdf, page 7");
+  send(5, "done", { message: cited() });
+  end();
+  await until(() => find(".source"));
 });
 
 test("Enter sends, Shift+Enter and an input method's Enter do not", () => {

@@ -15,6 +15,12 @@ test("a number split over two deltas never shows as a bracket", () => {
   expect(seen(carryMarkers("Five days [12]", new Set([1, 12]), true))).toEqual(["Five days ", 12]);
 });
 
+test("a marker at the end waits for its citation", () => {
+  expect(carryMarkers("Five days [2]", new Set([1]), true)).toBe("Five days ");
+  expect(seen(carryMarkers("Five days [2]", new Set([1, 2]), true))).toEqual(["Five days ", 2]);
+  expect(carryMarkers("Five days [2].", new Set([1]), true)).toBe("Five days [2].");
+});
+
 test("a bracket that will be no number is shown", () => {
   expect(carryMarkers("see [note", new Set([1]), true)).toBe("see [note");
 });
@@ -36,6 +42,16 @@ test("a citation with its marker in the span gets no second chip", () => {
   const text = "Five days. [1]";
   expect(seen(carryCitations(text, [citation(1, 0, 14)]))).toEqual(["Five days. ", 1]);
   expect(seen(carryCitations(text, [citation(1, 0, 10)]))).toEqual(["Five days. ", 1]);
+});
+
+test("a number in brackets that a quotation brought along is no citation", () => {
+  const text = "“As shown in [2], rest.” [1]\n\n“Work [1].” [2]";
+  expect(seen(carryCitations(text, [citation(1, 0, 28), citation(2, 30, text.length)]))).toEqual(["“As shown in [2], rest.” ", 1, "\n\n“Work [1].” ", 2]);
+});
+
+test("two sentences may cite the same passage, one of them without a marker", () => {
+  const text = "One [1]. Two.";
+  expect(seen(carryCitations(text, [citation(1, 0, 7), citation(1, 9, 13)]))).toEqual(["One ", 1, ". Two.", 1]);
 });
 
 test("spans count characters, not the halves of an emoji", () => {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { fillRow, stateWords } from "../src/documents/row";
 import type { DocumentRow } from "../src/documents/shapes";
-import { outcomeText, Uploads } from "../src/documents/uploads";
+import { countText, outcomeText, Uploads } from "../src/documents/uploads";
 import { json, ScriptedServer } from "./scripted_server";
 
 const WORDS = { states: { queued: "Waiting for its turn", running: "Being read", ready: "Ready", failed: "Failed", cancelled: "Cancelled" }, steps: { embed: "Embedding" } };
@@ -86,10 +86,18 @@ test("many files go up one by one, and a bad one does not stop the others", asyn
   await vi.waitFor(() => expect(arrived.sort()).toEqual(["1.txt", "2.txt", "3.txt"]), { timeout: 5000 });
   await vi.waitFor(() => expect(host.querySelectorAll(".failed").length).toBe(3), { timeout: 5000 });
   const reasons = [...host.querySelectorAll(".failed .upload-words")].map((words) => words.textContent);
-  expect(reasons).toEqual(["Cannot be read yet. Use PDF.", "The file is empty. Upload it again.", "The connection broke. Check your network, then upload it again."]);
+  expect(reasons.sort()).toEqual(["Cannot be read yet. Use PDF.", "The connection broke. Check your network, then upload it again.", "The file is empty. Upload it again."]);
+  expect([...host.querySelectorAll(".upload")].slice(0, 3).every((entry) => entry.classList.contains("failed"))).toBe(true);
+  expect(host.querySelector(".uploads-head")?.textContent).toBe("3 files received, 3 failed");
   expect(server.asked.filter((asked) => asked.method === "POST").every((asked) => asked.headers["x-csrftoken"] === "token")).toBe(true);
   host.querySelector<HTMLElement>(".failed .upload-dismiss")?.click();
   expect(host.querySelectorAll(".failed").length).toBe(2);
+});
+
+test("several files are counted in one line", () => {
+  expect(countText({ all: 11, received: 4, failed: 0 })).toBe("4 of 11 files received");
+  expect(countText({ all: 11, received: 4, failed: 2 })).toBe("4 of 11 files received, 2 failed");
+  expect(countText({ all: 2, received: 1, failed: 1 })).toBe("1 file received, 1 failed");
 });
 
 test("a file of a known name says that it is the next version, or that it is there already", () => {

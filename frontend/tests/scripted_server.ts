@@ -71,6 +71,9 @@ export const passage = (n: number, text = "Carry over at most five days."): Pass
   as_of: "2026-03-12T09:00:00Z",
 });
 
+/** A passage of the event `sources`, before anything cites it. */
+export const uncited = (n: number): Passage => ({ ...passage(n), n: null });
+
 export const citation = (n: number, more: Partial<Citation> = {}): Citation => ({
   n,
   passage: passage(n),

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { Client, ApiError } from "../src/chat/client";
 import type { TurnEvent } from "../src/chat/events";
 import { Turn } from "../src/chat/turn";
-import { json, passage, ScriptedServer, stream } from "./scripted_server";
+import { json, ScriptedServer, stream, uncited } from "./scripted_server";
 
 const CHAT = "POST /bots/default/chat";
 const EVENTS = "GET /messages/m1/events";
@@ -30,7 +30,7 @@ test("a whole answer arrives in order, with the headers of the page", async () =
   server.on(CHAT, (response) => {
     const send = stream(response);
     send(1, "start", { conversation: "c1", message: "m1", mode: "model" });
-    send(2, "sources", { passages: [passage(1)] });
+    send(2, "sources", { passages: [uncited(1)] });
     send(3, "delta", { text: "Five days [1" });
     send(4, "delta", { text: "]." });
     send(5, "done", DONE);

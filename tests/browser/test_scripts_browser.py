@@ -27,6 +27,7 @@ from app.plans.models import UsageTotal
 from tests.admin_routes import admin_routes
 from tests.chromium import browser, needs_browser
 from tests.hostile import ATTACKS, QUOTE, hostile_make
+from tests.page_frame import HIDDEN_FAULTS
 from tests.people import Person
 
 __all__ = ["address", "browser"]  # fixtures
@@ -89,7 +90,7 @@ def hostile(alice: Person, acme: Organisation) -> Person:
 
 def portal_pages(person: Person) -> Iterator[str]:
     organisation = person.organisation
-    yield from ("/", "/documents", "/account", "/account/data", "/nothing")
+    yield from ("/", "/documents", "/account", "/account/data", "/members", "/nothing")
     conversations = Conversation.objects.filter(organisation=organisation).order_by("pk")
     yield from (f"/c/{row.pk}{'#source' if n % 4 == 0 else ''}" for n, row in enumerate(conversations))
     # Every one stands in the lists; here by turns, for the time.
@@ -172,6 +173,8 @@ def leave(tab: Page, opened: str, ears: Ears) -> None:
         expect(tab.locator("#source .source-quote")).to_be_visible()
     if urlsplit(tab.url).path != urlsplit(opened).path:
         ears.heard.append(f"{opened} led to {tab.url}")
+    # Not of scripts, but no other test opens every page.
+    ears.heard += [f"{opened}: {fault}" for fault in tab.evaluate(HIDDEN_FAULTS)]
 
 
 def test_text_that_people_store_runs_on_no_page(

@@ -191,7 +191,7 @@ def _filled(form: LexborNode) -> Iterator[tuple[str, str]]:
             option = node.css_first("option[selected]") or node.css_first("option")
             yield name, (option.attributes.get("value") or "") if option else ""
         else:
-            yield name, node.attributes.get("value") or WRITTEN.get(name, "")
+            yield name, WRITTEN.get(name) or node.attributes.get("value") or ""
 
 
 def ids_of(tenant: Tenant) -> set[str]:

@@ -288,7 +288,7 @@ def test_the_command_prints_a_link_alone(alice: Person, capsys: pytest.CaptureFi
 
 
 def test_an_invitation_is_mailed_and_its_link_shown(alice: Person, mails: MailServer) -> None:
-    page = alice.client.post("/account", {"do": "invite", "email": "dora@example.org", "role": "viewer"})
+    page = alice.client.post("/members", {"do": "invite", "email": "dora@example.org", "role": "viewer"})
     [mail] = mails.wait(1)
     match = re.search(r"http://localhost:8000/accounts/invitations/\S+", mail.get_content())
     assert match is not None
@@ -299,7 +299,7 @@ def test_an_invitation_is_mailed_and_its_link_shown(alice: Person, mails: MailSe
 def test_a_name_with_a_line_break_begins_no_header(alice: Person, mails: MailServer) -> None:
     alice.organisation.name = "Acme\r\nBcc: everybody@example.org"
     alice.organisation.save()
-    alice.client.post("/account", {"do": "invite", "email": "dora@example.org", "role": "viewer"})
+    alice.client.post("/members", {"do": "invite", "email": "dora@example.org", "role": "viewer"})
     [mail] = mails.wait(1)
     assert mail["Bcc"] is None
     assert mail["Subject"] == "Invitation to Acme Bcc: everybody@example.org"

@@ -54,10 +54,18 @@ async def test_a_model_s_answer_streams_with_resolved_citations(
     assert 0 < message["timings"]["first_token_s"] <= message["timings"]["total_s"]
 
 
-async def test_a_turn_is_recorded_as_it_was_sent(desk: Desk, library: Bot, bob: Person, model: ScriptedModel) -> None:
-    model.script(Script(tokens=["So it is [1]."]))
+async def test_citations_are_numbered_in_reading_order_and_recorded_as_they_were_sent(
+    desk: Desk, library: Bot, bob: Person, model: ScriptedModel
+) -> None:
+    model.script(Script(tokens=["So it is [2", "]. And so [1, 2]."], between_s=0.02, context=16_384))
     events = await desk.ask(bob.key, "How long is the warranty of the Vale 3?")
     sent, conversation = events[-1][2]["message"], events[0][2]["conversation"]
+    assert sent["content"] == text_of(events) == "So it is [1]. And so [2][1]."
+    # What can be cited has no number before it is cited; then citation and passage have the same, and the same id.
+    sources = next(data["passages"] for _, name, data in events if name == "sources")
+    assert {passage["n"] for passage in sources} == {None}
+    cited = [(data["n"], data["passage"]["n"], data["passage"]["id"]) for _, name, data in events if name == "citation"]
+    assert cited == [(1, 1, sources[1]["id"]), (2, 2, sources[0]["id"]), (1, 1, sources[1]["id"])]
     status, page = await desk.json(desk.get(f"/conversations/{conversation}/messages", bob.key))
     assert status == 200
     question, answer = page["items"]

@@ -16,7 +16,10 @@ HOTELS = Readable(
 
 def cited(answer: str, question: str) -> list[tuple[int, str]]:
     found = answer_attribute(answer=answer, question=question, passages=[LEAVE, HOTELS])
-    return [(one.n, answer[one.start : one.end]) for one in found]
+    assert [one.n for one in found] == [
+        list(dict.fromkeys(each.rank for each in found)).index(one.rank) + 1 for one in found
+    ]
+    return [(one.rank, answer[one.start : one.end]) for one in found]
 
 
 def test_each_sentence_gets_the_passage_that_it_is_from() -> None:

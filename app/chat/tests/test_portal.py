@@ -20,7 +20,9 @@ def page_data(html: str, name: str) -> Any:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("path", ["/", f"/c/{UUID(int=7)}", "/documents", f"/documents/{UUID(int=7)}", "/account"])
+@pytest.mark.parametrize(
+    "path", ["/", f"/c/{UUID(int=7)}", "/documents", f"/documents/{UUID(int=7)}", "/account", "/members"]
+)
 def test_every_page_sends_a_visitor_to_sign_in_and_back(path: str) -> None:
     answer = Client().get(path)
     assert answer.status_code == 302
@@ -80,7 +82,7 @@ def test_a_bot_of_another_organisation_is_not_shown(alice: Person, charlie: Pers
 
 def test_pages_carry_no_inline_script_or_style_and_a_strict_policy(alice: Person, acme: Organisation) -> None:
     bot_create(organisation=acme, slug="default", name="Reference desk")
-    for path in ("/", "/documents", "/account", "/nothing-here"):
+    for path in ("/", "/documents", "/account", "/members", "/nothing-here"):
         answer = alice.client.get(path)
         html = answer.content.decode()
         assert "script-src 'self';" in answer["Content-Security-Policy"]
@@ -135,7 +137,7 @@ def test_signing_out_takes_a_post_and_ends_the_session(alice: Person) -> None:
 
 
 def test_an_invitation_makes_a_member_once(alice: Person) -> None:
-    made = alice.client.post("/account", {"do": "invite", "email": "dora@example.org", "role": "editor"})
+    made = alice.client.post("/members", {"do": "invite", "email": "dora@example.org", "role": "editor"})
     link = re.search(r'id="link" value="([^"]+)"', made.content.decode())
     assert link
     path = "/" + link[1].split("/", 3)[3]
@@ -152,19 +154,20 @@ def test_an_invitation_makes_a_member_once(alice: Person) -> None:
 
 
 def test_a_viewer_can_neither_invite_nor_see_the_members(alice: Person, bob: Person) -> None:
+    assert bob.client.get("/members").status_code == 403
     assert "alice@example.org" not in bob.client.get("/account").content.decode()
-    answer = bob.client.post("/account", {"do": "invite", "email": "eve@example.org", "role": "owner"})
+    answer = bob.client.post("/members", {"do": "invite", "email": "eve@example.org", "role": "owner"})
     assert answer.status_code == 403
     assert "accounts/invitations" not in answer.content.decode()
 
 
 def test_an_invitation_can_be_withdrawn_but_not_by_a_stranger(alice: Person, charlie: Person) -> None:
-    alice.client.post("/account", {"do": "invite", "email": "dora@example.org", "role": "viewer"})
+    alice.client.post("/members", {"do": "invite", "email": "dora@example.org", "role": "viewer"})
     row = alice.organisation.invitations.get()
     asked = {"do": "withdraw", "invitation": str(row.id)}
-    assert charlie.client.post("/account", asked).status_code == 404
+    assert charlie.client.post("/members", asked).status_code == 404
     assert alice.organisation.invitations.count() == 1
-    assert alice.client.post("/account", asked).status_code == 200
+    assert alice.client.post("/members", asked).status_code == 200
     assert alice.organisation.invitations.count() == 0
 
 

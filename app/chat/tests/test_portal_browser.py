@@ -15,10 +15,10 @@ from app.bots.services import bot_create
 from app.chat.choices import AnswerMode, MessageRole
 from app.chat.models import Citation, Conversation, Message
 from app.library.choices import DocumentState
-from app.library.models import Document, Run, RunItem, Source
-from app.library.services.sources import source_create
+from app.library.models import Document, Source
 from tests.chromium import browser, needs_browser
 from tests.documents import document_row
+from tests.page_frame import page_faults
 from tests.people import Person
 
 __all__ = ["browser"]  # a fixture
@@ -48,6 +48,7 @@ PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1440, "height": 900}
 
 pytestmark = needs_browser
+windows = pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
 Uploads = Callable[[Organisation], Source]
 
 
@@ -225,40 +226,77 @@ def test_the_chosen_colours_stay_over_a_reload_and_need_no_flash(
     page.context.close()
 
 
-@pytest.mark.skipif(not AXE.exists(), reason="axe-core is not here: npm ci in frontend/")
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
-def test_axe_finds_nothing_on_any_page(
-    browser: Browser, address: str, alice: Person, library: Conversation, scheme: Any, viewport: Any
+def test_a_long_conversation_scrolls_inside_its_frame(
+    browser: Browser, address: str, alice: Person, library: Conversation
 ) -> None:
-    context = signed_in(browser, address, alice, viewport=viewport, color_scheme=scheme)
-    page = context.new_page()
-    document = Document.objects.get().id
-    paths = ["/", f"/c/{library.id}", "/documents", f"/documents/{document}", "/account", "/nothing"]
-    paths += ["/sources", "/sources/new", *source_pages(library.organisation)]
-    for path in paths:
-        page.goto(address + path)
-        page.wait_for_timeout(400)
-        if path.startswith("/c/"):
-            page.locator(".chip").click()
-            expect(page.locator("#source mark")).to_be_visible()
-            page.wait_for_timeout(400)  # the panel and the chip have stopped moving
-        assert axe_findings(page) == [], path
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
-    context.clear_cookies()
-    page.goto(f"{address}/accounts/sign-in")
-    assert axe_findings(page) == []
-    context.close()
+    for year in range(12):
+        answer_make(library, f"And in year {year}?", "In that year [1].", "Years are long.", "handbook.pdf")
+    page = signed_in(browser, address, alice).new_page()
+    page.goto(f"{address}/c/{library.id}")
+    page.locator(".chip").last.click()
+    expect(page.locator("#source mark")).to_be_visible()
+    page.mouse.move(100, 400)  # over the column at the left
+    page.mouse.wheel(0, 2000)
+    page.mouse.move(DESK["width"] - 60, 30)  # over the head of the source
+    page.mouse.wheel(0, 2000)
+    page.locator(".chip").first.click()
+    page.locator(".chip").last.click()
+    assert page_faults(page) == []
+    assert page.evaluate("scrollY") == 0
+    field = page.get_by_role("textbox", name="Your question").bounding_box()
+    assert field is not None
+    assert DESK["height"] - 100 < field["y"] < DESK["height"]
+    page.context.close()
 
 
-def source_pages(organisation: Organisation) -> list[str]:
-    """Make a source of pushes with a run; return the pages of all sources."""
-    source = source_create(organisation=organisation, name="Wiki", kind="push")
-    run = Run.objects.create(organisation=organisation, source=source, state="done", seen=1, failed=1)
-    RunItem.objects.create(
-        organisation=organisation, run=run, external_id="a/page", outcome="http_error", status=404, detail="Not there."
-    )
-    return [f"/sources/{row.pk}" for row in Source.objects.all()]
+@windows
+def test_an_empty_conversation_keeps_the_field_beside_its_questions(
+    browser: Browser, address: str, alice: Person, library: Conversation, viewport: Any
+) -> None:
+    page = signed_in(browser, address, alice, viewport=viewport).new_page()
+    page.goto(address)
+    field, starters = (page.locator(each).bounding_box() for each in (".composer-field", ".starters"))
+    assert field is not None
+    assert starters is not None
+    assert 0 <= field["y"] - (starters["y"] + starters["height"]) <= 24
+    # In the middle, not at the foot.
+    assert field["y"] < viewport["height"] * 0.75
+    assert page_faults(page) == []
+    page.context.close()
+
+
+@windows
+def test_many_uploads_leave_the_documents_in_sight(
+    browser: Browser, address: str, alice: Person, library: Conversation, viewport: Any
+) -> None:
+    page = signed_in(browser, address, alice, viewport=viewport).new_page()
+    page.goto(f"{address}/documents")
+    files = [{"name": f"{number}.txt", "mimeType": "text/plain", "buffer": b"Words."} for number in range(11)]
+    page.locator("input[type=file]").first.set_input_files(files)  # type: ignore[arg-type]
+    expect(page.locator(".uploads-head")).to_have_text("11 files received")
+    row = page.locator("#document-rows tr").first.bounding_box()
+    assert row is not None
+    assert row["y"] + row["height"] < viewport["height"] * 0.75
+    assert page_faults(page) == []
+    page.context.close()
+
+
+@windows
+def test_the_list_of_documents_can_be_read(
+    browser: Browser, address: str, alice: Person, library: Conversation, uploads: Uploads, viewport: Any
+) -> None:
+    name = "A report about travel and expenses of the second quarter in all three offices, final version.pdf"
+    document_row(Source.objects.get(), name, state=DocumentState.READY, pages=12, chunks=84)
+    page = signed_in(browser, address, alice, viewport=viewport).new_page()
+    page.goto(f"{address}/documents")
+    row = page.locator("#document-rows tr").first
+    link = row.locator("[data-cell=name]")
+    cut = link.evaluate("link => link.scrollHeight - link.clientHeight")
+    assert (link.text_content(), cut <= 1) == (name, True)
+    for words in ("Ready", "12", "84"):
+        expect(row.get_by_text(words, exact=True)).to_be_visible()
+    assert page_faults(page) == []
+    page.context.close()
 
 
 def axe_findings(page: Page) -> list[Any]:

@@ -103,7 +103,7 @@ def _prompt(turn: TurnContext, share: float) -> Prompt:
     return prompt_make(
         question=turn.question,
         passages=[
-            PromptPassage(passage.n, _title(passage), passage.text, scores.get(str(passage.row["id"]), 0.0))
+            PromptPassage(passage.rank, _title(passage), passage.text, scores.get(str(passage.row["id"]), 0.0))
             for passage in turn.passages
         ],
         history=turn.opened.history,

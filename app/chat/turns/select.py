@@ -1,4 +1,4 @@
-"""Select the passages that are shown, number them, and refuse where they can hold no answer."""
+"""Select the passages that are shown, rank them, and refuse where they can hold no answer."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,13 +14,14 @@ from app.retrieval.fusion import Hit
 async def select(turn: TurnContext) -> None:
     rows = turn.opened.passages
     hits = _distinct([hit for hit in turn.candidates.hits if hit.id in rows], rows)[: turn.bot.settings.retriever_k]
-    turn.passages = [passage_make(n=n, row=rows[hit.id], score=hit.score) for n, hit in enumerate(hits, 1)]
+    turn.passages = [passage_make(rank=rank, row=rows[hit.id], score=hit.score) for rank, hit in enumerate(hits, 1)]
     turn.resolver = CitationResolver(range(1, len(hits) + 1))
     refused = not hits or not (turn.model.available or turn.answerable) or turn.out_of_domain
     if refused:
         turn.mode = AnswerMode.REFUSED  # before the first event, which says it
     turn.emit(
-        Event("step", {"name": "search"}), Event("sources", {"passages": [passage.json for passage in turn.passages]})
+        Event("step", {"name": "search"}),
+        Event("sources", {"passages": [passage.json() for passage in turn.passages]}),
     )
     if refused:
         turn.refuse()

@@ -129,7 +129,7 @@ class TurnContext:
     def readable(self) -> list[Readable]:
         """Return the passages as they are read for sentences."""
         return [
-            Readable(passage.n, passage.text, f"{passage.row['name']} {passage.heading}", passage.kind)
+            Readable(passage.rank, passage.text, f"{passage.row['name']} {passage.heading}", passage.kind)
             for passage in self.passages
         ]
 
@@ -152,8 +152,9 @@ class TurnContext:
             if isinstance(piece, str):
                 events.append(Event("delta", {"text": piece}))
             else:
-                passage = self.passages[piece.n - 1]
-                payload = citation_payload(citation_values(piece, passage), passage.json, self._quotes(piece, passage))
+                passage = self.passages[piece.rank - 1]
+                values = citation_values(piece, passage)
+                payload = citation_payload(values, passage.json(piece.n), self._quotes(piece, passage))
                 self.citations.append((piece, passage))
                 self.citation_payloads.append(payload)
                 events.append(Event("citation", payload))

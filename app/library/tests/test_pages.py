@@ -81,9 +81,20 @@ def test_a_hostile_name_stays_text(alice: Person, acme: Organisation, uploads: U
 
 def test_a_document_s_page_says_why_it_failed(alice: Person, acme: Organisation, uploads: Uploads) -> None:
     document = document_row(uploads(acme), "scan.pdf", state=DocumentState.FAILED, error_code="no_text")
-    shown = page_data(alice.client.get(f"/documents/{document.id}").content.decode(), "document-page")
+    html = alice.client.get(f"/documents/{document.id}").content.decode()
+    shown = page_data(html, "document-page")
     assert shown["document"]["error"]["code"] == "no_text"
     assert shown["words"]["states"]["failed"] == "Failed"
+    assert '<ol class="timeline" id="timeline"><li' in html  # in which step
+
+
+def test_a_document_that_is_done_shows_no_step(alice: Person, acme: Organisation, uploads: Uploads) -> None:
+    source = uploads(acme)
+    for state in DocumentState:
+        document = document_row(source, f"{state}.pdf", state=state)
+        html = alice.client.get(f"/documents/{document.id}").content.decode()
+        done = state in (DocumentState.READY, DocumentState.CANCELLED)
+        assert ('id="timeline" hidden>' in html) is done, state
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,8 @@ def _row(document: Any) -> dict[str, Any]:
         "answering": document.answering,
         "state": document.state,
         "words": STATES[DocumentState(document.state)],
+        # What is done has no step any more; what failed failed in one.
+        "shows_steps": document.state not in (DocumentState.READY, DocumentState.CANCELLED),
         "pages": document.pages,
         "chunks": document.chunks,
         "bytes": document.bytes,

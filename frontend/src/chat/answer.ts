@@ -49,23 +49,24 @@ export class Answer {
     if (text !== null) this.status.replaceChildren(h("span", { class: "pulse", "aria-hidden": "true" }), h("span", {}, text));
   }
 
-  /** Sets the passages that the answer may cite, by their number. */
+  /** Sets the passages that the answer may cite. */
   setPassages(passages: readonly Passage[]): void {
     this.passages = passages;
-    passages.forEach((passage, index) => {
-      const n = passage.n ?? index + 1;
-      // Which sentence cites it is not known yet.
-      if (!this.citations.has(n)) this.citations.set(n, { n, passage, start: 0, end: 0, support: null, quotes: null });
-    });
   }
 
+  /** Adds a citation; its marker, which has come before it, becomes a chip. */
   addCitation(citation: Citation): void {
     this.citations.set(citation.n, citation);
+    this.drawSoon();
   }
 
   /** Adds text to the end of the answer. */
   addText(text: string): void {
     this.text += text;
+    this.drawSoon();
+  }
+
+  private drawSoon(): void {
     if (this.frame) return;
     this.frame = requestAnimationFrame(() => {
       this.frame = 0;

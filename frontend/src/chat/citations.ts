@@ -5,13 +5,14 @@ export const OPEN = "\uE000";
 export const CLOSE = "\uE001";
 const CARRIERS = /[\uE000\uE001]/g;
 const MARKER = /\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\](?!\()/g;
-/** A marker whose end has not arrived yet: it is held back, or the reader would see it change under the eyes. */
+/** A marker whose end, or whose citation, has not arrived yet: held back, or the reader would see it change. */
 const HALF_MARKER = /\[\d{0,3}(?:\s*,\s*\d{0,3})*$/;
+const LAST_MARKER = /\[(\d{1,3})\]$/;
 
 /** `text` with each `[n]` of a known number replaced by a carrier; other brackets stay as they are. */
 export function carryMarkers(text: string, known: ReadonlySet<number>, growing: boolean): string {
   const clean = text.replace(CARRIERS, "\uFFFD");
-  const whole = growing ? clean.replace(HALF_MARKER, "") : clean;
+  const whole = growing ? clean.replace(HALF_MARKER, "").replace(LAST_MARKER, (marker, n) => (known.has(Number(n)) ? marker : "")) : clean;
   return whole.replace(MARKER, (marker, list: string) => {
     const numbers = list.split(",").map(Number);
     return numbers.every((n) => known.has(n)) ? numbers.map(carrier).join("") : marker;
@@ -19,21 +20,29 @@ export function carryMarkers(text: string, known: ReadonlySet<number>, growing: 
 }
 
 /**
- * The finished answer with the citations that the server resolved: where one's span holds no `[n]`, its chip is put
- * at the end of the span. start and end count code points, so offsets go through an array of them.
+ * The finished answer with the citations that the server resolved. A `[n]` is a chip where it stands in, or right behind,
+ * the span of a citation of that number; a bracket that a quotation brought along stays text. Where a span holds no
+ * `[n]`, its chip is put at the end of the span. start and end count code points, so offsets go through an array of them.
  */
 export function carryCitations(text: string, citations: readonly Citation[]): string {
-  const known = new Set(citations.map((citation) => citation.n));
-  const points = Array.from(text);
-  const inserts: { at: number; n: number }[] = [];
-  for (const { n, start, end } of citations) {
-    if (end > points.length) continue;
-    // The marker may stand inside the span or right behind it.
-    const around = points.slice(start, end + `[${n}]`.length + 1).join("");
-    if (!hasMarker(around, n)) inserts.push({ at: end, n });
+  const clean = text.replace(CARRIERS, "\uFFFD");
+  const points = Array.from(clean);
+  const edits: { at: number; length: number; numbers: number[] }[] = [];
+  for (const match of clean.matchAll(MARKER)) {
+    const at = Array.from(clean.slice(0, match.index)).length;
+    const numbers = (match[1] ?? "").split(",").map(Number);
+    const stands = ({ n, start, end }: Citation) => numbers.includes(n) && at >= start && at + match[0].length <= end + match[0].length + 1;
+    const cited = new Set(citations.filter(stands).map(({ n }) => n));
+    if (numbers.every((n) => cited.has(n))) edits.push({ at, length: match[0].length, numbers });
   }
-  for (const { at, n } of inserts.sort((a, b) => b.at - a.at || b.n - a.n)) points.splice(at, 0, `[${n}]`);
-  return carryMarkers(points.join(""), known, false);
+  const marked = (citation: Citation) =>
+    edits.some(({ at, length, numbers }) => length > 0 && numbers.includes(citation.n) && at >= citation.start && at <= citation.end + 1);
+  const unmarked = citations.filter((citation) => citation.end <= points.length && !marked(citation));
+  for (const { n, end } of unmarked) edits.push({ at: end, length: 0, numbers: [n] });
+  for (const { at, length, numbers } of edits.sort((a, b) => b.at - a.at || (b.numbers[0] ?? 0) - (a.numbers[0] ?? 0))) {
+    points.splice(at, length, ...numbers.map(carrier));
+  }
+  return points.join("");
 }
 
 /** The first citation of each number, by number. */
@@ -58,11 +67,4 @@ export function withoutCarriers(text: string): string {
 
 function carrier(n: number): string {
   return `${OPEN}${n}${CLOSE}`;
-}
-
-function hasMarker(text: string, n: number): boolean {
-  for (const [, list] of text.matchAll(MARKER)) {
-    if (list?.split(",").some((part) => Number(part) === n)) return true;
-  }
-  return false;
 }

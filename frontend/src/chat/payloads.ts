@@ -10,6 +10,7 @@ export interface CitedDocument {
   url: string | null;
 }
 
+/** n: the passage's number in the answer; 1 is cited first. Null in the event `sources`, before it is cited. */
 export interface Passage {
   id: string;
   n: number | null;

@@ -22,10 +22,14 @@ const AT_ONCE = 3;
 export class Uploads {
   private readonly waiting: (() => Promise<void>)[] = [];
   private active = 0;
-  private readonly list = h("ul", { class: "uploads", "aria-label": "Uploads" });
+  /** Of the files since the list was last empty. */
+  private counts = { all: 0, received: 0, failed: 0 };
+  private readonly head = h("p", { class: "uploads-head", role: "status", hidden: true });
+  private readonly list = h("ul", { "aria-label": "Uploads" });
 
   constructor(private readonly options: UploadOptions) {
-    options.host.replaceChildren(this.list);
+    const scroller = h("div", { class: "uploads-scroll", tabindex: "0", role: "region", "aria-label": "Files on their way" }, this.list);
+    options.host.replaceChildren(h("div", { class: "uploads" }, this.head, scroller));
     options.host.hidden = true;
     addEventListener("beforeunload", (event) => {
       if (this.active > 0) event.preventDefault();
@@ -38,21 +42,36 @@ export class Uploads {
       this.list.appendChild(entry.element);
       this.waiting.push(() => this.send(file, entry));
     }
-    this.options.host.hidden = this.list.childElementCount === 0;
+    this.count({ all: files.length });
     this.next();
   }
 
   /** Something dropped that is not a file. */
   refuse(name: string, reason: string): void {
     const entry = new Entry(name, (gone) => this.remove(gone));
+    this.fail(entry, reason);
+    this.count({ all: 1 });
+  }
+
+  /** What went wrong stands above the rest: nobody should have to look for it. */
+  private fail(entry: Entry, reason: string): void {
     entry.fail(reason);
-    this.list.appendChild(entry.element);
-    this.options.host.hidden = false;
+    this.list.insertBefore(entry.element, this.list.querySelector(".upload:not(.failed)"));
+    this.count({ failed: 1 });
   }
 
   private remove(entry: Entry): void {
     entry.element.remove();
+    this.count({});
+  }
+
+  private count(more: Partial<typeof this.counts>): void {
+    const { all, received, failed } = this.counts;
+    this.counts = { all: all + (more.all ?? 0), received: received + (more.received ?? 0), failed: failed + (more.failed ?? 0) };
     this.options.host.hidden = this.list.childElementCount === 0;
+    if (this.options.host.hidden) this.counts = { all: 0, received: 0, failed: 0 };
+    this.head.textContent = countText(this.counts);
+    this.head.hidden = this.counts.all < 2;
   }
 
   private next(): void {
@@ -72,11 +91,19 @@ export class Uploads {
       const document = await post(this.options, file, (percent) => entry.progress(percent));
       this.options.onDocument(document);
       entry.succeed(outcomeText(document, this.options.received));
+      this.count({ received: 1 });
       setTimeout(() => this.remove(entry), 6000);
     } catch (error) {
-      entry.fail(error instanceof Error ? error.message : String(error));
+      this.fail(entry, error instanceof Error ? error.message : String(error));
     }
   }
+}
+
+/** How far several files are, in one line. */
+export function countText({ all, received, failed }: { all: number; received: number; failed: number }): string {
+  const trouble = failed ? `, ${failed} failed` : "";
+  if (received + failed < all) return `${received} of ${all} files received${trouble}`;
+  return `${received} ${received === 1 ? "file" : "files"} received${trouble}`;
 }
 
 /** What has become of a file: a name that is known is the next version of its document. */

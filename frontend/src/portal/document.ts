@@ -21,10 +21,11 @@ function show(changed: DocumentRow): void {
   if (isOver(changed.state) && changed.state !== state) location.reload();
   state = changed.state;
   byId("document-state").replaceChildren(drawState(changed, page.words));
+  byId("timeline").hidden = changed.state === "ready" || changed.state === "cancelled";
   const steps = [...document.querySelectorAll<HTMLElement>("#timeline [data-step]")];
   const at = steps.findIndex((step) => step.dataset.step === changed.step);
   steps.forEach((step, index) => {
-    step.className = changed.state === "ready" || (at >= 0 && index < at) ? "past" : index === at ? "now" : "";
+    step.className = at >= 0 && index < at ? "past" : index === at ? "now" : "";
     if (index === at && changed.state === "running") step.setAttribute("aria-current", "step");
     else step.removeAttribute("aria-current");
   });

@@ -1,8 +1,9 @@
 """A mistyped name is answered with the one that was meant, and a setting that cannot work stops the start."""
 
 import io
+import os
+import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,13 @@ from app import env
 from app.accounts.models import Organisation
 from app.accounts.services import organisation_create
 from app.bots.services import bot_create
+from app.embedded import __main__ as embedded
+from app.embedded.box import Box
+from app.embedded.startup import Plan
 from app.lib.nearest_name import did_you_mean
 from app.library.services.sources import source_create
 
+ROOT = Path(__file__).resolve().parents[2]
 NAMES = sorted(env.NAMES)
 
 
@@ -86,19 +91,30 @@ def test_a_public_address_that_works_is_taken(url: str, address: str) -> None:
     assert env.read("REFDESK_URL", {"REFDESK_URL": url}) == address
 
 
-@pytest.mark.parametrize("program", ["app.embedded.__main__", "app.appliance.__main__"])
+def never_started(box: Box) -> Plan:
+    raise AssertionError("a box was to be started")
+
+
+REFUSAL = "Refdesk cannot run: REFDESK_URL must be the root of a host"
+
+
 def test_a_setting_that_cannot_work_stops_the_start_before_anything_runs(
-    program: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setenv("REFDESK_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("REFDESK_URL", "https://desk.example.org/refdesk")
-    arguments = ["web"] if "appliance" in program else []
-    monkeypatch.setattr(sys, "argv", ["refdesk", *arguments])
-    assert import_module(program).main(arguments) == 1
-    lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 1
-    assert lines[0].startswith("Refdesk cannot run: REFDESK_URL must be the root of a host")
+    assert embedded.main([], never_started) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(REFUSAL)
     assert not (tmp_path / "data").exists()
+
+
+def test_a_part_of_the_appliance_refuses_it_too() -> None:
+    environment = {**os.environ, "REFDESK_URL": "https://desk.example.org/refdesk"}
+    command = [sys.executable, "-m", "app.appliance", "beat"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=20)
+    (line,) = done.stderr.splitlines()
+    assert (done.returncode, line.startswith(REFUSAL)) == (1, True)
 
 
 def organisation_commands() -> list[tuple[BaseCommand, list[str]]]:

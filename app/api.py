@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import psycopg
 from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent, TooManyFilesSent
 from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, RawPostDataException
 from django.http.multipartparser import MultiPartParserError
@@ -28,6 +28,8 @@ from app.audit.api import router as audit
 from app.bots.api import router as bots
 from app.chat.api import router as chat
 from app.errors import CODES, RefdeskError, retry_after
+from app.lib.authenticate_header import challenge_of_scope
+from app.lib.json_body import JSON, json_body
 from app.lib.request_id import request_id_get
 from app.library.api.documents import router as documents
 from app.library.api.sources import router as sources
@@ -48,10 +50,10 @@ class OrjsonRenderer(BaseRenderer):
 
 
 class OrjsonParser(Parser):
-    """Refuses what the standard parser lets through: half surrogate pairs, and nesting until the stack ends."""
+    """The parser of every JSON body but that of a push, which is a form or JSON."""
 
     def parse_body(self, request: HttpRequest) -> Any:
-        return orjson.loads(request.body)
+        return json_body(request)
 
 
 class Docs(Swagger):
@@ -144,6 +146,8 @@ def error_response(request: HttpRequest, error: RefdeskError) -> HttpResponse:
     """The one way an error becomes an HTTP answer."""
     ERRORS.labels(error.code).inc()
     answer = api.create_response(request, error.as_json(request_id_get(request)), status=error.status)
+    if error.status == 403 and (header := challenge_of_scope(request, error)):
+        answer["WWW-Authenticate"] = header
     if error.retry_after_s is not None:
         answer["Retry-After"] = retry_after(error)
     return answer
@@ -156,6 +160,8 @@ def _refdesk_error(request: HttpRequest, error: RefdeskError) -> HttpResponse:
 
 @api.exception_handler(ValidationError)
 def _validation_error(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    if any(one["type"] == "missing" and one["loc"][0] == "body" and len(one["loc"]) == 2 for one in error.errors):
+        return error_response(request, RefdeskError("malformed_body", "The body of the request is empty."))
     fields = [{"field": _field(one["loc"]), "message": one["msg"]} for one in error.errors]
     return error_response(request, RefdeskError("invalid_request", details={"fields": fields}))
 
@@ -174,8 +180,11 @@ def _authentication_error(request: HttpRequest, error: AuthenticationError) -> H
 
 @api.exception_handler(HttpError)
 def _http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+    # The parser's error, which django-ninja wraps.
+    if isinstance(error.__cause__, RefdeskError):
+        return error_response(request, error.__cause__)
     if error.status_code == 400:
-        return error_response(request, RefdeskError("invalid_request", "The body of the request is not JSON."))
+        return error_response(request, RefdeskError("malformed_body"))
     codes = {404: "not_found", 405: "method_not_allowed"}
     return error_response(request, RefdeskError(codes.get(error.status_code, "invalid_request"), error.message))
 
@@ -187,7 +196,7 @@ def _not_found(request: HttpRequest, error: Http404) -> HttpResponse:
 
 @api.exception_handler(RawPostDataException)
 def _wrong_media_type(request: HttpRequest, error: RawPostDataException) -> HttpResponse:
-    return error_response(request, RefdeskError("invalid_request", "Send the body as application/json."))
+    return error_response(request, RefdeskError("wrong_content_type", details={"expected": [JSON]}))
 
 
 @api.exception_handler(MultiPartParserError)
@@ -195,7 +204,14 @@ def _wrong_media_type(request: HttpRequest, error: RawPostDataException) -> Http
 def _unreadable(request: HttpRequest, error: Exception) -> HttpResponse:
     if isinstance(error, RequestDataTooBig):
         return error_response(request, RefdeskError("request_too_large"))
-    return error_response(request, RefdeskError("invalid_request", "The body of the request cannot be read."))
+    return error_response(request, RefdeskError("malformed_body", f"The form cannot be read: {_form_fault(error)}"))
+
+
+def _form_fault(error: Exception) -> str:
+    """Return why a form was refused, in words of ours: the framework's may repeat what was sent."""
+    if isinstance(error, TooManyFieldsSent | TooManyFilesSent):
+        return "it has too many fields or files."
+    return "it is cut off, or its boundary is not the one in Content-Type."
 
 
 # PostgreSQL refuses values that no schema can check: a NUL in a text, a number beyond its column.

@@ -7,12 +7,14 @@ misspelt setting is never silently without effect.
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from app.lib.nearest_name import did_you_mean
 
 
 class EnvError(Exception):
@@ -41,7 +43,33 @@ def _http_url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must be an address that begins with http:// or https://")
+    try:
+        _ = parts.port
+    except ValueError:
+        raise ValueError("must have a port number from 1 to 65535, or none") from None
     return value.rstrip("/")
+
+
+def _public_url(value: str) -> str:
+    """Return the public address without a slash at its end.
+
+    It is compared letter by letter with what browsers send, so it has to be written as they write it.
+    """
+    parts = urlsplit(value)
+    address = _http_url(value)
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("must not hold a name or a password")
+    if parts.path.strip("/") or "?" in value or "#" in value:
+        raise ValueError(
+            f"must be the root of a host, as {parts.scheme}://{parts.netloc}: Refdesk cannot be served below a path"
+        )
+    if not re.fullmatch(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]", parts.netloc.removesuffix(f":{parts.port}")):
+        raise ValueError("must name a host in plain letters, digits, dots and hyphens")
+    usual = f":{443 if parts.scheme == 'https' else 80}"
+    written = f"{parts.scheme}://{parts.netloc.lower().removesuffix(usual)}"
+    if address != written:
+        raise ValueError(f"must be written as browsers write it, {written}")
+    return address
 
 
 def _dsn(value: str) -> str:
@@ -149,7 +177,9 @@ NAMES: dict[str, Name] = {
     "REFDESK_DATA": Name("./data", _text, "Folder of everything the embedded engines keep"),
     "REFDESK_HOST": Name("127.0.0.1", _text, "Address that the web server listens on"),
     "REFDESK_PORT": Name("8000", _port, "Port that the web server listens on"),
-    "REFDESK_URL": Name("http://localhost:8000", _http_url, "Public address, for links and cookies"),
+    "REFDESK_URL": Name(
+        "http://localhost:8000", _public_url, "Public address without a path, for links, cookies and sign-in"
+    ),
     "REFDESK_INTERNAL_HOST": Name(
         None, _host, "Name by which other servers of the box reach the web server, beside the public one"
     ),
@@ -207,6 +237,7 @@ NAMES: dict[str, Name] = {
     "REFDESK_ALIVE_FILE": Name(None, _text, "File that a worker or a beat touches while it lives"),
 }
 FIRST_START = ("REFDESK_ADMIN_EMAIL", "REFDESK_ADMIN_PASSWORD", "REFDESK_SAMPLES")
+PREFIX = "REFDESK_"
 # Names that belong to tests: read there, known here so that they do not stop a start.
 TEST_PREFIX = "REFDESK_TEST_"
 # Their values stay out of messages, wrong ones too: a mistyped key is nearly the key.
@@ -225,6 +256,12 @@ def _raw(name: str, environ: Mapping[str, str]) -> str | None:
         raise EnvError(f"{name}_FILE names {path}, which cannot be read: {error}.") from error
 
 
+def _meant(name: str, known: Iterable[str]) -> str:
+    """Return the setting that was meant perhaps, compared without the prefix that all share."""
+    names = (each.removeprefix(PREFIX) for each in known)
+    return did_you_mean(name.removeprefix(PREFIX), names, form=f"{PREFIX}{{}}")
+
+
 def check_names(environ: Mapping[str, str] = os.environ) -> None:
     """Refuse REFDESK_ names that nothing reads.
 
@@ -233,8 +270,22 @@ def check_names(environ: Mapping[str, str] = os.environ) -> None:
     """
     known = set(NAMES) | {f"{name}_FILE" for name in NAMES}
     for name in sorted(environ):
-        if name.startswith("REFDESK_") and not name.startswith(TEST_PREFIX) and name not in known:
-            raise EnvError(f"{name} is not a setting of Refdesk. The names are listed in docs/configuration.md.")
+        if name.startswith(PREFIX) and not name.startswith(TEST_PREFIX) and name not in known:
+            raise EnvError(
+                f"{name} is not a setting of Refdesk.{_meant(name, known)} "
+                "The names are listed in docs/configuration.md."
+            )
+
+
+def check_values() -> None:
+    """Refuse a setting that was given and cannot be used, before anything is started with the others.
+
+    Raises:
+        EnvError: with the first one.
+    """
+    for name in NAMES:
+        if is_given(name):
+            read(name)
 
 
 def read(name: str, environ: Mapping[str, str] = os.environ) -> Any:

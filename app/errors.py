@@ -21,39 +21,100 @@ class Entry:
 CODES: dict[str, Entry] = {
     # Authentication and permissions
     "not_signed_in": Entry(401, "Sign in first.", "Sign in, or send an API key as Authorization: Bearer rk_…"),
-    "bad_credentials": Entry(401, "The e-mail address or the password is wrong.", "Try again or ask an admin."),
-    "sign_in_locked": Entry(
-        429, "Too many wrong passwords.", "Wait 15 minutes at most, or ask an admin for help.", True
+    "bad_credentials": Entry(
+        401, "The e-mail address or the password is wrong.", "Try again, or ask an admin for a new password."
     ),
-    "bad_api_key": Entry(401, "This API key is not valid.", "Make a new key; it may be revoked or mistyped."),
-    "bad_access_token": Entry(401, "This access token is not valid.", "Get a new one from the sign-in provider."),
+    "sign_in_locked": Entry(
+        429, "Too many wrong passwords.", "Wait at most 15 minutes, or ask an admin for a new password.", True
+    ),
+    "bad_api_key": Entry(
+        401,
+        "This API key is not valid.",
+        "Check that it was copied whole; if it is revoked or expired, make a new key.",
+    ),
+    "bad_access_token": Entry(401, "This access token is not valid.", "Get a new token from whoever issued this one."),
     "sign_in_failed": Entry(400, "Signing in did not work.", "Start again from the sign-in page."),
-    "sign_in_refused": Entry(403, "You cannot sign in here yet.", "Ask an owner or admin of your organisation."),
+    "sign_in_refused": Entry(
+        403, "You cannot sign in here yet.", "Ask an owner or admin of your organisation to let you in."
+    ),
     "provider_unavailable": Entry(503, "The sign-in provider does not answer.", "Try again in a moment.", True),
-    "csrf_failed": Entry(403, "The page is too old for this action.", "Reload the page and try again."),
-    "not_allowed": Entry(403, "Your role does not allow this.", "Ask an owner or admin of the organisation."),
-    "scope_missing": Entry(403, "This key lacks the scope for that.", "Make a key with the scope named in details."),
+    "csrf_failed": Entry(
+        403,
+        "The page is too old for this action.",
+        "Reload the page and try again. A program sends an API key instead of a session's cookie.",
+    ),
+    "not_allowed": Entry(
+        403, "Your role does not allow this.", "Ask an owner or admin of the organisation for a role that does."
+    ),
+    "scope_missing": Entry(
+        403, "This key lacks the scope for that.", "Use a key with the scope that details.scope names."
+    ),
     "organisation_suspended": Entry(
         403, "This organisation is suspended.", "Nothing of it is lost. Ask the people who run this Refdesk."
     ),
-    "not_found": Entry(404, "Nothing was found at this address.", "It may be deleted, or belong to somebody else."),
+    "not_found": Entry(
+        404,
+        "Nothing was found at this address.",
+        "Check the address; what was there may be deleted, or belong to another organisation.",
+    ),
     "last_owner": Entry(409, "An organisation needs an owner.", "Make somebody else an owner first."),
-    "invitation_invalid": Entry(410, "This invitation is used, expired or withdrawn.", "Ask for a new link."),
-    "link_invalid": Entry(410, "This link is used, expired or replaced by a newer one.", "Ask for a new link."),
+    "invitation_invalid": Entry(
+        410, "This invitation is used, expired or withdrawn.", "Ask whoever invited you for a new link."
+    ),
+    "link_invalid": Entry(
+        410, "This link is used, expired or replaced by a newer one.", "Ask for a new link where you got it."
+    ),
     # Requests
-    "invalid_request": Entry(422, "Some of what was sent cannot be used.", "See details."),
+    "invalid_request": Entry(
+        422,
+        "Some of what was sent cannot be used.",
+        "Correct what the message or details.fields name, and send it again.",
+    ),
+    "malformed_body": Entry(
+        400, "The body of the request cannot be read.", "Correct it where the message says, and send it again."
+    ),
+    "body_not_object": Entry(
+        400, "The body of the request is no JSON object.", "Send an object with the fields of this call: {…}."
+    ),
+    "wrong_content_type": Entry(
+        415,
+        "The body of the request has the wrong content type.",
+        "Set the header Content-Type as details.expected says.",
+    ),
+    "wrong_host": Entry(
+        400,
+        "This Refdesk does not answer at this host name.",
+        "Use its public address. Whoever runs this Refdesk sets that address with REFDESK_URL.",
+    ),
     "request_too_large": Entry(413, "The request is too large.", "Send less at once."),
-    "method_not_allowed": Entry(405, "This address does not take that method.", "See /api/v1/docs."),
-    "conflict": Entry(409, "This conflicts with something that is there.", "Reload and try again."),
+    "method_not_allowed": Entry(
+        405,
+        "This address does not take that method.",
+        "Use a method of the header Allow; /api/v1/docs lists all calls.",
+    ),
+    "conflict": Entry(
+        409,
+        "This conflicts with something that is there.",
+        "Look at what is there now, then decide whether to try again.",
+    ),
+    "idempotency_key_reused": Entry(
+        409,
+        "This Idempotency-Key was sent with another question.",
+        "Send a new key with each new question, and the same key only to repeat the same request.",
+    ),
     "bot_paused": Entry(409, "This bot is paused.", "Ask another bot, or an admin of your organisation to resume it."),
     "question_empty": Entry(422, "Write a question first.", "Send 1 to 2,000 characters."),
-    "question_too_long": Entry(422, "The question is longer than 2,000 characters.", "Shorten it."),
-    "too_many_requests": Entry(429, "Too many requests at once.", "Wait as long as Retry-After says.", True),
+    "question_too_long": Entry(
+        422, "The question is longer than 2,000 characters.", "Shorten it to at most 2,000 characters."
+    ),
+    "too_many_requests": Entry(
+        429, "Too many requests at once.", "Wait as many seconds as the header Retry-After says.", True
+    ),
     "quota_used_up": Entry(
         429, "This month's quota is used up.", "Wait for the next month, or ask an admin for a larger plan.", True
     ),
     # Files
-    "file_too_large": Entry(413, "The file is larger than the limit.", "Split it, or raise the limit."),
+    "file_too_large": Entry(413, "The file is larger than the limit.", "Split it into smaller files."),
     "no_file": Entry(422, "No file was sent.", "Send one or more files in the field `file`."),
     "disk_full": Entry(
         507, "There is no room left on the server's disk.", "Free some space on it, then try again.", True
@@ -68,12 +129,14 @@ CODES: dict[str, Entry] = {
     "file_too_complex": Entry(422, "The file expands beyond what can be read safely.", "Split it into smaller files."),
     "parse_timeout": Entry(422, "Reading the file took too long.", "Split it into smaller files.", True),
     "parse_memory": Entry(422, "Reading the file needs too much memory.", "Split it into smaller files."),
-    "parse_crashed": Entry(422, "The program that reads this kind of file failed on it.", "Save it anew.", True),
+    "parse_crashed": Entry(
+        422, "The program that reads this kind of file failed on it.", "Open it, save it anew and upload that.", True
+    ),
     # Work
     "worker_died": Entry(
         500, "The worker died three times on this.", "Split the file if it is one, or report it.", True
     ),
-    "cancelled": Entry(409, "This was cancelled.", "Press retry to run it again.", True),
+    "cancelled": Entry(409, "This was cancelled.", "Retry it to run it again.", True),
     "file_missing": Entry(500, "The stored file is missing or damaged.", "Upload it again.", True),
     # Credentials
     "secrets_key_missing": Entry(
@@ -87,9 +150,7 @@ CODES: dict[str, Entry] = {
         "Enter it again, or give back the key that it was encrypted with (docs/secrets.md).",
     ),
     # Sources
-    "nothing_to_read": Entry(
-        409, "There is nothing to read in this source.", "Its documents are brought to it: upload or push them."
-    ),
+    "nothing_to_read": Entry(409, "There is nothing to read in this source.", "Upload documents to it, or push them."),
     "source_empty": Entry(
         409,
         "The source named no document at all, so none was removed.",
@@ -98,7 +159,7 @@ CODES: dict[str, Entry] = {
     # Exports
     "archive_refused": Entry(422, "This archive cannot be imported.", "Make the export again, and copy it whole."),
     "export_not_ready": Entry(409, "This export is not ready.", "Wait until its state is done.", True),
-    "export_expired": Entry(410, "This export has expired.", "Make a new one."),
+    "export_expired": Entry(410, "This export has expired.", "Make a new export."),
     # Engines
     "database_unavailable": Entry(503, "The database does not answer.", "Try again in a moment.", True),
     "search_unavailable": Entry(503, "Search is unavailable.", "Try again in a moment; see the logs.", True),
@@ -205,14 +266,14 @@ class IngestFailed(RefdeskError):
 
 
 def retry_after(error: RefdeskError) -> str:
-    """Return the value of Retry-After: whole seconds, never too early."""
+    """The value of Retry-After: whole seconds, never too early."""
     return str(max(1, math.ceil(error.retry_after_s or 0)))
 
 
 def error_json(
     code: str, message: str | None = None, *, details: dict[str, Any] | None = None, request_id: str | None = None
 ) -> dict[str, Any]:
-    """Return the one shape of an error, with the code's hint in `details` so that every client can show what to do."""
+    """The one shape of an error, with the code's hint in `details` so that every client can show what to do."""
     entry = CODES[code]
     shown = {"hint": entry.hint, **(details or {})}
     return {"error": {"code": code, "message": message or entry.message, "details": shown, "request_id": request_id}}

@@ -154,6 +154,7 @@ MIDDLEWARE = [
     "app.audit.actors.ActorMiddleware",
     "app.plans.rate_limits.RateLimitMiddleware",
     "app.lib.error_responses.MethodErrorMiddleware",
+    "app.lib.error_responses.ChallengeMiddleware",
     "app.lib.asgi.middleware.SecurityMiddleware",
     "app.lib.csp.ContentPolicyMiddleware",
     "app.lib.asgi.middleware.SessionMiddleware",

@@ -7,15 +7,17 @@ from app.accounts.choices import InvitationState, Role
 from app.accounts.key_hash import secret_hash
 from app.accounts.models import Invitation, Membership, Organisation
 from app.errors import NotFound
+from app.lib.nearest_name import did_you_mean
 from app.lib.tenancy import everything_visible
 
 
 def organisation_get(*, slug: str) -> Organisation:
-    """Return an organisation by its slug. Raises NotFound."""
+    """Return an organisation by its slug, for commands. Raises NotFound, with the slug that was meant perhaps."""
     try:
         return Organisation.objects.get(slug=slug)
     except Organisation.DoesNotExist:
-        raise NotFound(message=f"There is no organisation {slug!r}.") from None
+        meant = did_you_mean(slug, Organisation.objects.values_list("slug", flat=True))
+        raise NotFound(message=f"There is no organisation {slug!r}.{meant}") from None
 
 
 @everything_visible()

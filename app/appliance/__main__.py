@@ -69,6 +69,7 @@ def main(arguments: list[str]) -> int:
     read = read_arguments(arguments)
     try:
         env.check_names()
+        env.read("REFDESK_URL")
         if read.part == "init":
             served = Served(frozenset(read.profiles.split(",")), read.ollama_model, read.vllm_model)
             for line in vault_fill(Path("/"), served):

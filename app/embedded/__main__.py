@@ -98,6 +98,7 @@ def main(arguments: Sequence[str] | None = None, make_plan: Callable[[Box], Plan
         box = Box(Path(env.read("REFDESK_DATA")))
         if read.stop:
             return stop_box(box)
+        env.check_values()
         run_box(box, read, make_plan)
     except (env.EnvError, EngineError, OSError) as error:
         sys.stderr.write(f"Refdesk cannot run: {error}\n")

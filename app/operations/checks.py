@@ -56,24 +56,15 @@ def secret_key_check(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[C
 def public_url_check(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     url = settings.PUBLIC_URL
     parts = urlsplit(url)
-    found: list[CheckMessage] = []
-    if parts.path.strip("/") or parts.query or parts.fragment or parts.username:
-        found.append(
-            Error(
-                f"REFDESK_URL is {url}, but Refdesk serves from the root of its host only.",
-                hint=f"Set it to {parts.scheme}://{parts.hostname} with the port, and give Refdesk a host of its own.",
-                id="refdesk.E002",
-            )
+    if parts.scheme == "https" or parts.hostname in LOOPBACK:
+        return []
+    return [
+        Info(
+            f"REFDESK_URL is {url}: passwords and documents cross the network unencrypted.",
+            hint="Put a proxy with TLS before Refdesk and set REFDESK_URL to its https:// address.",
+            id="refdesk.I001",
         )
-    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
-        found.append(
-            Info(
-                f"REFDESK_URL is {url}: passwords and documents cross the network unencrypted.",
-                hint="Put a proxy with TLS before Refdesk and set REFDESK_URL to its https:// address.",
-                id="refdesk.I001",
-            )
-        )
-    return found
+    ]
 
 
 @register(Tags.urls, deploy=True)

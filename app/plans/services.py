@@ -11,6 +11,7 @@ from django.db.models import ProtectedError
 
 from app.audit.trail import audit_record
 from app.errors import Conflict, Invalid, NotFound
+from app.lib.nearest_name import did_you_mean
 from app.plans.models import Plan
 
 # Name: title, requests a minute.
@@ -39,8 +40,9 @@ def plan_get(*, name: str) -> Plan:
     """Return a plan. Raises Invalid: there is none of this name."""
     plan = Plan.objects.filter(pk=name).first()
     if plan is None:
-        known = ", ".join(Plan.objects.values_list("name", flat=True))
-        raise Invalid(message=f"There is no plan {name!r}. There are: {known}.")
+        known = list(Plan.objects.values_list("name", flat=True))
+        meant = did_you_mean(name, known)
+        raise Invalid(message=f"There is no plan {name!r}.{meant} There are: {', '.join(known)}.")
     return plan
 
 

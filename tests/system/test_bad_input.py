@@ -157,17 +157,13 @@ def test_outside_the_api_an_error_is_a_page(alice: Person) -> None:
 
 async def test_a_wrong_host_is_refused() -> None:
     response = await AsyncClient().get("/api/v1/me", headers={"Host": "evil.example"})
-    assert (response.status_code, response.json()["error"]["code"]) == (422, "invalid_request")
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "wrong_host")
 
 
 def test_what_is_wrong_is_named_as_it_was_sent(alice: Person) -> None:
-    def refused(body: str) -> Any:
-        response = Client().post("/api/v1/sources", body, content_type="application/json", headers=alice.headers)
-        assert response.status_code == 422
-        return response.json()["error"]
-
-    assert refused('{"name": ')["message"] == "The body of the request is not JSON."
-    assert refused('{"name": 1}')["details"]["fields"][0]["field"] == "body.name"
+    response = Client().post("/api/v1/sources", {"name": 1}, content_type="application/json", headers=alice.headers)
+    assert response.status_code == 422
+    assert response.json()["error"]["details"]["fields"][0]["field"] == "body.name"
 
 
 def test_the_description_names_every_call_once_with_the_key_and_the_shape_of_errors() -> None:

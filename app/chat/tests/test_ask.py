@@ -44,7 +44,7 @@ def test_valkey_hears_of_the_end_before_the_command_ends(
 
 
 def test_a_bot_that_is_not_there_is_said(library: Bot, valkey: str) -> None:
-    with pytest.raises(CommandError, match="no such bot"):
+    with pytest.raises(CommandError, match="There is no bot"):
         ask("nobody", "Anything?")
 
 

@@ -17,7 +17,7 @@ from app.bots.settings import BotSettings
 from app.chat.choices import AnswerMode
 from app.chat.models import Message
 from app.chat.turns.sql import BOT, CHECKPOINT, CLOSE, EARLIER, OPEN, STALE
-from app.errors import Conflict, NotFound, RefdeskError
+from app.errors import NotFound, RefdeskError
 from app.lib.async_sql import fetch
 from app.lib.ids import new_id
 from app.lib.sql_columns import set_values
@@ -150,8 +150,8 @@ async def turn_open(
 
     Raises:
         NotFound: the conversation is not the owner's with this bot.
-        DuplicateTurn, BotChanged, Conflict (the key belongs to another question).
-        RefdeskError: quota_used_up, database_unavailable.
+        DuplicateTurn, BotChanged.
+        RefdeskError: idempotency_key_reused, quota_used_up, database_unavailable.
     """
     parameters = {
         **_owner_parameters(owner),
@@ -186,7 +186,7 @@ def _messages(history: str | None) -> list[ChatMessage]:
 
 def _check_same(same: bool) -> None:
     if not same:
-        raise Conflict(message="This Idempotency-Key was sent with another question. Take a new one for each question.")
+        raise RefdeskError("idempotency_key_reused")
 
 
 async def _open(parameters: Mapping[str, Any]) -> tuple[Any, ...]:

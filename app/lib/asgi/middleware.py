@@ -12,9 +12,12 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth import middleware as auth
 from django.contrib.messages import middleware as messages
 from django.contrib.sessions import middleware as sessions
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponseBase
 from django.middleware import clickjacking, common, csrf, security
 from django.utils.deprecation import MiddlewareMixin
+
+from app.lib.error_responses import wrong_host
 
 
 class _Direct(MiddlewareMixin):
@@ -43,7 +46,13 @@ class SecurityMiddleware(_Direct, security.SecurityMiddleware):
 
 
 class CommonMiddleware(_Direct, common.CommonMiddleware):
-    pass
+    def process_request(self, request: HttpRequest) -> Any:
+        """Refuse a foreign host name plainly: left to Django, each such request is a traceback in the log."""
+        try:
+            request.get_host()
+        except DisallowedHost:
+            return wrong_host(request)
+        return super().process_request(request)
 
 
 class XFrameOptionsMiddleware(_Direct, clickjacking.XFrameOptionsMiddleware):

@@ -15,6 +15,7 @@ from app.accounts.models import Organisation
 from app.errors import Invalid, NotFound, RefdeskError
 from app.lib.cursor_pagination import Limit, TimePagination
 from app.lib.file_response import stored_file_response
+from app.lib.json_body import FORM, content_type_check
 from app.lib.openapi_responses import ANY, EVENTS, PART, PNG, UNCHANGED, responses
 from app.lib.request_id import request_id_get
 from app.lib.sse import Event, sse
@@ -75,6 +76,7 @@ def create_documents(
     external_id: the identity of each file within its source, in the order of the files; its name where none is given.
     A file whose identity is known becomes a new version of its document, unless its bytes are the same.
     """
+    content_type_check(request, FORM)
     if not file:
         raise RefdeskError("no_file")
     if external_id and len(external_id) != len(file):

@@ -4,7 +4,7 @@ from uuid import UUID
 import orjson
 from django.core.files.uploadedfile import UploadedFile
 from ninja import Router, Schema, Status
-from ninja.errors import HttpError, ValidationError
+from ninja.errors import ValidationError
 from ninja.pagination import paginate
 from ninja.params.functions import Query
 from pydantic import ValidationError as SchemaError
@@ -14,6 +14,7 @@ from app.accounts.choices import Role, Scope
 from app.accounts.models import Organisation
 from app.errors import Invalid, NotFound, RefdeskError
 from app.lib.cursor_pagination import Limit, TimePagination, page_read
+from app.lib.json_body import FORM, JSON, content_type_check, json_body
 from app.library.choices import Outcome
 from app.library.connectors.protocol import Content, Item
 from app.library.connectors.push import METADATA_BYTES, pushed_item, text_content
@@ -51,7 +52,6 @@ from app.library.uploads import external_id_check
 router = Router(tags=["sources"])
 OUTCOME: Any = Query("", enum=["", *Outcome.values])
 Body = TypeVar("Body", bound=Schema)
-JSON, FORM = "application/json", "multipart/form-data"
 
 
 def _organisation(request: ApiRequest) -> Organisation:
@@ -174,13 +174,8 @@ def push_document(request: ApiRequest, source_id: UUID) -> Any:
 
 
 def _pushed_text(request: ApiRequest) -> tuple[Item, Content]:
-    if request.content_type != JSON:
-        raise Invalid(message=f"Send a text as {JSON}, or a file as {FORM}.")
-    try:
-        values = orjson.loads(request.body)
-    except ValueError as error:
-        raise HttpError(400, "") from error
-    body = _checked(PushIn, values)
+    content_type_check(request, JSON, FORM)
+    body = _checked(PushIn, json_body(request))
     metadata = body.metadata
     if metadata is not None and len(orjson.dumps(metadata)) > METADATA_BYTES:
         raise Invalid(message=f"metadata has at most {METADATA_BYTES:,} bytes as JSON.")

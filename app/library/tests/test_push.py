@@ -133,8 +133,9 @@ def test_metadata_beside_a_file_is_an_object_of_json(alice: Person, address: str
 
 def test_other_bodies_are_refused(alice: Person, address: str) -> None:
     path = f"{address}/documents"
-    assert alice.client.post(path, "x", content_type="text/plain").status_code == 422
-    assert alice.client.post(path, "{", content_type="application/json").json()["error"]["message"].endswith("JSON.")
+    other = alice.client.post(path, "x", content_type="text/plain")
+    expected = ["application/json", "multipart/form-data"]
+    assert (other.status_code, other.json()["error"]["details"]["expected"]) == (415, expected)
     assert alice.client.post(path, {"name": "x"}).json()["error"]["code"] == "no_file"
     empty = push_file(alice, address, b"")
     assert (empty.status_code, empty.json()["error"]["code"]) == (422, "empty_file")
@@ -163,7 +164,7 @@ def test_a_run_of_a_source_that_documents_are_brought_to_says_so(alice: Person, 
         Source.objects.update(kind=kind)
         answer = alice.client.post(f"{address}/runs")
         assert (answer.status_code, answer.json()["error"]["code"]) == (409, "nothing_to_read")
-        assert "upload or push" in answer.json()["error"]["details"]["hint"]
+        assert "pload documents to it, or push them" in answer.json()["error"]["details"]["hint"]
     listed = alice.client.get(f"{address}/runs")
     assert listed.json() == {"items": [], "next": None}
 

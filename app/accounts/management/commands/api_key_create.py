@@ -6,6 +6,7 @@ from app.accounts.choices import Role, Scope
 from app.accounts.keys import ALL_SCOPES, api_key_create, expiry_read
 from app.accounts.selectors import organisation_get
 from app.errors import RefdeskError
+from app.plans.services import plan_get
 
 
 class Command(BaseCommand):
@@ -33,7 +34,7 @@ class Command(BaseCommand):
                 name=options["name"],
                 role=Role(options["role"]),
                 scopes=[Scope(scope) for scope in options["scope"]] if options["scope"] else ALL_SCOPES,
-                plan=options["plan"],
+                plan=plan_get(name=options["plan"]).name if options["plan"] else None,
                 expires=expiry_read(options["expires"]) if options["expires"] else None,
             )
         except RefdeskError as error:

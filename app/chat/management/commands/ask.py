@@ -4,13 +4,16 @@ from typing import Any
 import orjson
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from app.accounts.models import Organisation
 from app.accounts.selectors import organisation_get
+from app.bots.selectors import bot_list
 from app.chat.turns.repository import Owner
 from app.chat.turns.run import turn_begin
 from app.chat.turns.state import TurnRequest
-from app.errors import RefdeskError
+from app.errors import NotFound, RefdeskError
 from app.lib.async_sql import database_close
 from app.lib.http import http_session_close
+from app.lib.nearest_name import did_you_mean
 from app.lib.valkey import valkey_close
 from app.library.places import place_label
 
@@ -27,6 +30,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             organisation = organisation_get(slug=options["organisation"])
+            self._check_bot(organisation, options["bot"])
             request = TurnRequest(owner=Owner(organisation.id), bot=options["bot"], question=options["question"])
             message = asyncio.run(self._ask(request, quiet=options["json"]))
         except RefdeskError as error:
@@ -37,6 +41,12 @@ class Command(BaseCommand):
             self._show(message)
         if message["state"] != "done":
             raise CommandError(message["error"]["message"] if message["error"] else "The answer was not finished.")
+
+    def _check_bot(self, organisation: Organisation, slug: str) -> None:
+        """Raise NotFound for a bot that is not there, with the slug that was meant perhaps."""
+        slugs = list(bot_list(organisation=organisation.id).values_list("slug", flat=True))
+        if slug not in slugs:
+            raise NotFound(message=f"There is no bot {slug!r} in {organisation.slug}.{did_you_mean(slug, slugs)}")
 
     async def _ask(self, request: TurnRequest, *, quiet: bool) -> dict[str, Any]:
         try:

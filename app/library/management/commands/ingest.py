@@ -12,6 +12,7 @@ from tqdm import tqdm
 from app.accounts.models import Organisation
 from app.accounts.selectors import organisation_get
 from app.errors import Conflict, RefdeskError
+from app.lib.nearest_name import did_you_mean
 from app.library.choices import DocumentState
 from app.library.connectors.protocol import Content
 from app.library.connectors.uploads import file_item
@@ -56,7 +57,11 @@ class Command(BaseCommand):
             return source_for_uploads(organisation=organisation)
         found = source_named(organisation=organisation.id, name=name)
         if found is None:
-            return source_create(organisation=organisation, name=name)
+            names = list(Source.objects.filter(organisation=organisation).values_list("name", flat=True))
+            created = source_create(organisation=organisation, name=name)
+            # A mistyped name makes a source that nobody wanted, so it is said.
+            self.stderr.write(f"Made the source {name!r}.{did_you_mean(name, names)}")
+            return created
         source_bring_check(source=found)
         return found
 

@@ -27,11 +27,11 @@ def sign_in_refused(*, email: str, address: str, locked: bool) -> None:
     user = User.objects.filter(email=email).first() if "\0" not in email else None
     action = "user.locked_out" if locked else "user.sign_in_failed"
     if user is not None:
-        if not locked or _is_first(f"{user.pk}|{address}"):
+        if not locked or entry_is_first(f"{user.pk}|{address}"):
             audit_record_person(user=user, action=action, actor=Actor(PERSON, address=address))
         return
     network = _network(address)
-    if _is_first(network):
+    if entry_is_first(network):
         audit_record(organisation=None, action=action, actor=Actor(PERSON, label="unknown", address=network))
 
 
@@ -42,7 +42,8 @@ def _network(address: str) -> str:
         return ""
 
 
-def _is_first(name: str) -> bool:
+def entry_is_first(name: str) -> bool:
+    """Return whether nothing of this name was recorded for QUIET_S."""
     key = "audit-refused:" + hashlib.sha256(name.encode()).hexdigest()
     try:
         return bool(cache.add(key, 1, timeout=QUIET_S))

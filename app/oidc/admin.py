@@ -10,14 +10,25 @@ from django.http import HttpRequest
 from app.accounts.choices import Role
 from app.accounts.models import ClaimRule, Identity, Membership
 from app.admin_site.tenant_admin import ReadOnlyAdmin, ScopedAdmin, admin_roles, is_operator, role_in
+from app.audit.content import text
 from app.oidc.claim_rules import claim_rule_delete, claim_rule_save
 from app.oidc.identities import identity_delete
+from app.oidc.unmatched_claims import claims_unmatched_latest
 
 _HELP = {
     "claim": "The name of a claim about a person, or a path of names with dots, such as realm_access.roles.",
-    "value": "The claim itself, or one entry of its list, letter by letter.",
+    "value": "The claim itself, or one entry of its list, letter by letter; a slash at its beginning does not count.",
     "role": "Given at each sign-in with this claim, taken back at the first without it.",
 }
+
+
+def _claims_help() -> str:
+    """Return what came with the latest sign-in that fitted no rule, for whoever writes one."""
+    claims = claims_unmatched_latest()
+    if not claims:
+        return ""
+    shown = "; ".join(f"{claim} = {', '.join(map(str, values))}" for claim, values in claims.items())
+    return f" The latest sign-in that fitted no rule came with: {text(shown, 1000)}."
 
 
 @admin.register(ClaimRule)
@@ -37,6 +48,8 @@ class ClaimRuleAdmin(ScopedAdmin):
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name in _HELP:
             kwargs["help_text"] = _HELP[db_field.name]
+        if db_field.name == "value" and is_operator(request):
+            kwargs["help_text"] += _claims_help()
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def object_save(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:

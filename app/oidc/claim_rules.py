@@ -98,8 +98,12 @@ def _record(rule: ClaimRule, action: str, before: dict[str, str] | None, after: 
 
 
 def claim_fits(claims: Mapping[str, Any], *, claim: str, value: str) -> bool:
-    """Return whether the claim is the value or a list that contains it, in the same letter case."""
-    return value in _texts(_claim_at(claims, claim))
+    """Return whether the claim is the value or a list that contains it, in the same letter case.
+
+    A slash at the beginning of either counts for nothing: Keycloak sends a group as `/editors` or as `editors`, by a
+    switch of its mapper. A group within a group keeps its path: `/sales/editors` is not `editors`.
+    """
+    return value.removeprefix("/") in {text.removeprefix("/") for text in claim_values(_claim_at(claims, claim))}
 
 
 def _claim_at(claims: Any, path: str) -> Any:
@@ -119,7 +123,8 @@ def _claim_at(claims: Any, path: str) -> Any:
     return None
 
 
-def _texts(claim: Any) -> set[str]:
+def claim_values(claim: Any) -> set[str]:
+    """Return the texts of a claim's value, or of the entries of its list, that a rule may name."""
     values = claim if isinstance(claim, list) else [claim]
     return {_text(value) for value in values if isinstance(value, str | int | float | bool)}
 

@@ -22,6 +22,7 @@ from app.errors import Invalid, NotFound, RefdeskError
 from app.lib.tenancy import everything_visible
 from app.oidc.claim_rules import Change, memberships_by_rule, roles_by_rule
 from app.oidc.claims import Claims, claim_text, email_is_verified
+from app.oidc.unmatched_claims import claims_unmatched_record
 
 # Action, before and after of a change of the account itself.
 AccountChange = tuple[str, dict[str, Any] | None, dict[str, Any] | None]
@@ -42,6 +43,19 @@ def identity_sign_in(*, issuer: str, subject: str, claims: Claims) -> User:
     Raises:
         RefdeskError: sign_in_refused, with a message for the person.
     """
+    try:
+        user = _sign_in_again(issuer, subject, claims)
+    except RefdeskError as error:
+        if error.code == "sign_in_refused":
+            # After the transaction, which the refusal rolls back.
+            claims_unmatched_record(claims=claims, refused=True)
+        raise
+    claims_unmatched_record(claims=claims, refused=False)
+    return user
+
+
+def _sign_in_again(issuer: str, subject: str, claims: Claims) -> User:
+    """Sign in, and once more where another request of the same person came first."""
     is_known = identity_user(issuer=issuer, subject=subject) is not None
     # The same person may sign in by two tabs: the later request meets the other's rows at any of these steps.
     try:
@@ -62,7 +76,7 @@ def _sign_in(issuer: str, subject: str, claims: Claims) -> User:
         if user is None:
             user, account_change = _user_create(issuer, subject, claims), ("user.create", None, {"provider": issuer})
         else:
-            account_change = _email_follow(user, claims) if user.is_active else None
+            account_change = _profile_follow(user, claims) if user.is_active else None
         if user.is_active:
             Identity.objects.filter(issuer=issuer, subject=subject).update(last_used=timezone.now())
             changes = memberships_by_rule(user=user, claims=claims) + _invitations_take(user, claims)
@@ -135,7 +149,7 @@ def _user_create(issuer: str, subject: str, claims: Claims) -> User:
         )
     if not roles_by_rule(claims=claims) and not _invitations_open(email):
         raise _no_organisation(email)
-    user = User(email=email, name=claim_text(claims, "name").strip()[:200])
+    user = User(email=email, name=_name(claims))
     user.set_unusable_password()
     user.save()
     Identity.objects.create(user=user, issuer=issuer, subject=subject)
@@ -150,23 +164,34 @@ def _no_organisation(email: str) -> RefdeskError:
     )
 
 
-def _email_follow(user: User, claims: Claims) -> AccountChange | None:
-    """Follow a changed address at the provider. Refuse one that another account here has."""
-    email = _email_verified(claims)
-    if not email or email == user.email:
-        return None
-    if User.objects.exclude(pk=user.pk).filter(email=email).exists():
+def _name(claims: Claims) -> str:
+    return " ".join(claim_text(claims, "name").split())[:200]
+
+
+def _profile_follow(user: User, claims: Claims) -> AccountChange | None:
+    """Follow a changed address or name at the provider. Refuse an address that another account here has."""
+    values = {"email": _email_verified(claims) or user.email, "name": _name(claims) or user.name}
+    email = values["email"]
+    if email != user.email and User.objects.exclude(pk=user.pk).filter(email=email).exists():
         raise RefdeskError(
             "sign_in_refused",
             f"The sign-in provider says that your address is {email} now, which another account here has. "
             "Ask the people who run this Refdesk.",
         )
-    # With a local password the address is the sign-in name, which its owner chose.
+    # With a local password the address is the sign-in name, which its owner chose, as they chose their name.
     if user.has_usable_password():
+        values = {"email": user.email, "name": user.name or values["name"]}
+    return _profile_change(user, values)
+
+
+def _profile_change(user: User, values: dict[str, str]) -> AccountChange | None:
+    before = {name: getattr(user, name) for name, value in values.items() if getattr(user, name) != value}
+    if not before:
         return None
-    before, user.email = user.email, email
-    user.save(update_fields=["email"])
-    return "user.update", {"email": before}, {"email": email}
+    for name in before:
+        setattr(user, name, values[name])
+    user.save(update_fields=list(before))
+    return "user.update", before, {name: values[name] for name in before}
 
 
 def _invitations_open(email: str) -> list[Invitation]:

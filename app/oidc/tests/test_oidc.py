@@ -119,6 +119,32 @@ def test_the_account_is_the_subjects_when_the_address_changes(provider: OidcProv
     assert Identity.objects.get().user == user
 
 
+def test_the_name_of_the_provider_s_present_claims_is_the_account_s(provider: OidcProvider, acme: Organisation) -> None:
+    rule(acme, "staff", Role.VIEWER)
+    sign_in(visitor())
+    for claimed, name in (("Ada Byron", "Ada Byron"), (" Ada\n King ", "Ada King"), ("", "Ada King"), (7, "Ada King")):
+        provider.control(person={**ADA, "name": claimed})
+        assert sign_in(visitor()).status_code == 302
+        assert User.objects.get().name == name
+    entries = AuditEntry.objects.filter(organisation=acme.pk, action="user.update").order_by("number")
+    changes = [entry.detail.content["after"] for entry in entries.select_related("detail")]
+    assert changes == [{"name": "Ada Byron"}, {"name": "Ada King"}]
+
+
+def test_who_has_a_local_password_keeps_the_name_that_they_chose(provider: OidcProvider, acme: Organisation) -> None:
+    rule(acme, "staff", Role.VIEWER)
+    sign_in(visitor())
+    user = User.objects.get()
+    user.set_password(PASSWORD)
+    user.save()
+    for kept, name in (("Countess", "Countess"), ("", "Ada Byron")):
+        User.objects.update(name=kept)
+        provider.control(person={**ADA, "name": "Ada Byron", "email": "lovelace@example.org"})
+        assert sign_in(visitor()).status_code == 302
+        user.refresh_from_db()
+        assert (user.name, user.email) == (name, "ada@example.org")
+
+
 def test_an_unverified_change_of_address_is_not_taken_over(provider: OidcProvider, acme: Organisation) -> None:
     rule(acme, "staff", Role.VIEWER)
     sign_in(visitor())

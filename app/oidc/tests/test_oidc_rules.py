@@ -1,10 +1,13 @@
 """Claim rules: which roles a certified provider gives, in which organisations."""
 
+import json
+from typing import Any
+
 import pytest
 
 from app.accounts.choices import Role
 from app.accounts.models import ClaimRule, Membership, Organisation, User
-from app.accounts.services import membership_create
+from app.accounts.services import invitation_create, membership_create
 from app.audit.models import AuditEntry
 from app.oidc.claim_rules import claim_fits
 from app.oidc.tests.claims import roles, rule
@@ -16,6 +19,8 @@ from app.oidc.tests.oidc_provider import (
     sign_in,
     visitor,
 )
+from app.oidc.unmatched_claims import claims_unmatched_latest
+from tests.people import Person
 
 pytestmark = [needs_node, pytest.mark.django_db]
 
@@ -33,6 +38,13 @@ VALUES = [
     ({"groups": {"b": 1}}, "groups", "b", False),
     ({"groups": [["b"], None, {"b": 1}]}, "groups", "b", False),
     ({}, "groups", "None", False),
+    ({"groups": ["/b"]}, "groups", "b", True),
+    ({"groups": ["b"]}, "groups", "/b", True),
+    ({"groups": ["/b"]}, "groups", "/b", True),
+    ({"groups": ["/a/b"]}, "groups", "a/b", True),
+    ({"groups": ["/a/b"]}, "groups", "b", False),
+    ({"groups": ["//b"]}, "groups", "b", False),
+    ({"groups": ["b/"]}, "groups", "b", False),
 ]
 
 
@@ -91,6 +103,70 @@ def test_what_a_rule_gave_changes_and_goes_with_the_claim(
     assert list(entries.values_list("action", flat=True)) == [
         "user.create", "membership.create", "membership.update", "membership.delete"
     ]  # fmt: skip
+
+
+def unmatched() -> list[dict[str, Any]]:
+    entries = AuditEntry.objects.filter(action="claim_rule.none_fits").order_by("number")
+    assert set(entries.values_list("organisation", flat=True)) <= {None}
+    return [entry.detail.content for entry in entries.select_related("detail")]
+
+
+HOSTILE = {
+    "department": "Sales",
+    "realm_access": {"roles": ["a", "b"]},
+    "api_token": "do-not-keep-me",
+    "contact": "ada@example.org",
+    "huge": "x" * 5000,
+    "nul": "a\0b",
+    "deep": {"a": {"b": {"c": {"d": {"e": {"f": "too deep"}}}}}},
+}
+
+
+def test_what_came_when_no_rule_fits_is_there_for_an_operator_without_anything_of_the_person(
+    provider: OidcProvider, acme: Organisation
+) -> None:
+    rule(acme, "chiefs", Role.VIEWER)
+    provider.control(person={**ADA, **HOSTILE, "groups": ["/refdesk-editors", "staff"]})
+    assert [sign_in(visitor()).status_code for _ in range(2)] == [403, 403]
+    (content,) = unmatched()
+    after = content["after"]
+    assert after["groups"] == ["/refdesk-editors", "staff"]
+    assert (after["department"], after["realm_access.roles"]) == (["Sales"], ["a", "b"])
+    assert {"email", "name"} <= set(after["claims whose values are not kept"])
+    text = json.dumps(content)
+    assert not [word for word in ("do-not-keep-me", "ada", "Ada", "xxxx", "a\\u0000b") if word in text]
+    # Others of the same groups say nothing new; new groups do.
+    provider.control(person={**ADA, "groups": ["others"]})
+    sign_in(visitor())
+    assert [entry["after"]["groups"] for entry in unmatched()] == [["/refdesk-editors", "staff"], ["others"]]
+    assert claims_unmatched_latest() == {"groups": ["others"]}
+
+
+def test_a_person_whom_an_invitation_let_in_is_noted_too_but_only_where_there_are_rules(
+    provider: OidcProvider, alice: Person
+) -> None:
+    invitation_create(
+        organisation=alice.organisation, email="ada@example.org", role=Role.EDITOR, invited_by=alice.user,
+        inviter_role=Role.OWNER,
+    )  # fmt: skip
+    assert sign_in(visitor()).status_code == 302
+    assert unmatched() == []
+    rule(alice.organisation, "chiefs", Role.VIEWER)
+    assert sign_in(visitor()).status_code == 302
+    assert [entry["target"] for entry in unmatched()] == ["let in by an invitation or an earlier membership"]
+    rule(alice.organisation, "staff", Role.VIEWER)
+    sign_in(visitor())
+    assert len(unmatched()) == 1
+
+
+def test_a_group_with_keycloak_s_full_path_gives_the_role_of_its_rule(
+    provider: OidcProvider, acme: Organisation
+) -> None:
+    rule(acme, "refdesk-editors", Role.EDITOR)
+    provider.control(person={**ADA, "groups": ["/refdesk-editors"]})
+    assert sign_in(visitor()).status_code == 302
+    assert roles() == {"acme": ("editor", True)}
+    assert unmatched() == []
 
 
 def test_what_a_person_gave_is_not_the_rules_to_take(provider: OidcProvider, acme: Organisation) -> None:

@@ -90,12 +90,12 @@ def settings_table() -> str:
 
 def errors_table() -> str:
     rows = [
-        _row("Code", "Status", "Meaning", "What to do", "Retry"),
-        "| --- | --- | --- | --- | --- |",
+        _row("Code", "Status", "Meaning", "What to do"),
+        "| --- | --- | --- | --- |",
     ]
     for code, entry in CODES.items():
-        again = "may help" if entry.retryable else ""
-        rows.append(_row(f"`{code}`", str(entry.status), entry.message, entry.hint, again))
+        status = f"{entry.status} ↻" if entry.retryable else str(entry.status)
+        rows.append(_row(f"`{code}`", status, entry.message, entry.hint))
     return "\n".join(rows)
 
 

@@ -74,7 +74,8 @@ def test_the_readme_leads_to_every_page() -> None:
 
 def test_the_docs_are_short_enough_to_be_read() -> None:
     pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
-    assert sum(len(page.read_text("utf-8").split()) for page in pages) <= 20_000
+    # The bars of tables are no words.
+    assert sum(len(re.findall(r"\S*\w\S*", page.read_text("utf-8"))) for page in pages) <= 20_000
 
 
 def test_a_page_names_only_scripts_and_commands_that_exist(subtests: pytest.Subtests) -> None:

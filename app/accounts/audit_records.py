@@ -22,6 +22,17 @@ def person_label(user: UUID) -> str | None:
     return User.objects.filter(pk=user).values_list("email", flat=True).first()
 
 
+def key_label_present(key: UUID, organisation: UUID | None) -> str | None:
+    """Return the name of an API key of an organisation."""
+    return ApiKey.objects.filter(pk=key, organisation=organisation).values_list("name", flat=True).first()
+
+
+def person_label_present(user: UUID, organisation: UUID | None) -> str | None:
+    """Return the e-mail address of a member of an organisation, or of anybody on the box."""
+    here = {} if organisation is None else {"memberships__organisation": organisation}
+    return User.objects.filter(pk=user, **here).values_list("email", flat=True).first()
+
+
 @everything_visible()
 def audit_record_person(
     *,

@@ -45,11 +45,24 @@ def actor_now() -> Actor:
 
 # Look-ups of labels by kind of actor, registered by the app that has the rows: the trail imports no other app.
 _labels: dict[str, Callable[[UUID], str | None]] = {}
+_present_labels: dict[str, Callable[[UUID, UUID | None], str | None]] = {}
 
 
-def actor_labels_register(kind: str, lookup: Callable[[UUID], str | None]) -> None:
-    """Register how the label of an actor of this kind is looked up by id."""
+def actor_labels_register(
+    kind: str, lookup: Callable[[UUID], str | None], present: Callable[[UUID, UUID | None], str | None]
+) -> None:
+    """Register how the label of an actor of this kind is looked up by id.
+
+    present: the label of one that is still in an organisation (None: on the box), for entries whose details are erased.
+    """
     _labels[kind] = lookup
+    _present_labels[kind] = present
+
+
+def present_label(kind: str, id: UUID | None, organisation: UUID | None) -> str:
+    """Return the label of somebody who is still in an organisation, or ""."""
+    lookup = _present_labels.get(kind)
+    return (lookup(id, organisation) if lookup and id else None) or ""
 
 
 def actor_labelled(actor: Actor) -> Actor:

@@ -11,9 +11,11 @@ from app.accounts.models import Organisation
 from app.admin_site.organisation_switcher import SESSION_KEY
 from app.admin_site.tenant_admin import ReadOnlyAdmin, display, is_operator
 from app.audit.models import AuditEntry
+from app.audit.selectors import actor_name, target_name
 
 # The kind of an actor is no state, good or bad: only what needs no sign-in is coloured.
 KINDS = {"command": "warning"}
+ERASED = "erased"
 
 
 @admin.register(AuditEntry)
@@ -44,7 +46,10 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
     @display(description="Who")
     def who(self, obj: AuditEntry) -> str:
-        return _detail_text(obj, "actor") or ("not signed in" if obj.actor is None else str(obj.actor))
+        name = actor_name(obj)
+        if name or not obj.detail.content.get("erased"):
+            return name or ("not signed in" if obj.actor is None else str(obj.actor))
+        return ERASED
 
     @display(description="As", ordering="actor_kind", label=KINDS)
     def kind(self, obj: AuditEntry) -> str:
@@ -52,11 +57,11 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
     @display(description="From")
     def address(self, obj: AuditEntry) -> str:
-        return _detail_text(obj, "address") or "this machine"
+        return ERASED if obj.detail.content.get("erased") else obj.detail.content.get("address") or "this machine"
 
     @display(description="What was changed")
     def whom(self, obj: AuditEntry) -> str:
-        return _detail_text(obj, "target") or obj.target
+        return target_name(obj) or (ERASED if obj.detail.content.get("erased") else obj.target)
 
     @display(description="Before and after")
     def changes(self, obj: AuditEntry) -> SafeString | str:
@@ -73,10 +78,6 @@ class AuditEntryAdmin(ReadOnlyAdmin):
             "", cell, ((name, _value_text(before, name), _value_text(after, name)) for name in names)
         )
         return format_html('<table class="audit-changes">{}{}</table>', head, body)
-
-
-def _detail_text(obj: AuditEntry, name: str) -> str:
-    return "erased" if obj.detail.content.get("erased") else str(obj.detail.content.get(name, ""))
 
 
 def _value_text(side: dict[str, Any], name: str) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+from collections.abc import Sequence
 from datetime import UTC
 from typing import Any
 from uuid import UUID
@@ -54,15 +55,26 @@ def head_is_sealed(*, organisation: UUID | None, number: int, hash: str, seal: s
     return _is_sealed(_HEAD, f"{_text(organisation)}|{number}|{hash}", seal)
 
 
-def erased_content(entry: AuditEntry) -> dict[str, Any]:
-    """Return the content of an erased detail, sealed: write access to the database alone cannot make it."""
-    return {"erased": True, "seal": _seal(_ERASED, f"{entry.id}|{entry.detail_hash}", settings.SECRET_KEY)}
+def erased_content(entry: AuditEntry, *, others: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the content of an erased detail, sealed: write access to the database alone cannot make it.
+
+    others: `actor`, `target`, where that is not who was erased, so that their present name may be shown.
+    """
+    content: dict[str, Any] = {"erased": True, **({"others": sorted(others)} if others else {})}
+    return {**content, "seal": _seal(_ERASED, _erased_text(entry, content), settings.SECRET_KEY)}
 
 
 def is_erased(entry: AuditEntry, content: Any) -> bool:
-    if not isinstance(content, dict) or content.get("erased") is not True or content.keys() != {"erased", "seal"}:
+    if not isinstance(content, dict) or content.get("erased") is not True:
         return False
-    return _is_sealed(_ERASED, f"{entry.id}|{entry.detail_hash}", str(content["seal"]))
+    if content.keys() - {"others"} != {"erased", "seal"}:
+        return False
+    return _is_sealed(_ERASED, _erased_text(entry, content), str(content["seal"]))
+
+
+def _erased_text(entry: AuditEntry, content: dict[str, Any]) -> str:
+    others = f"|{','.join(map(str, content['others']))}" if content.get("others") else ""
+    return f"{entry.id}|{entry.detail_hash}{others}"
 
 
 def _seal(salt: str, value: str, secret: str | bytes) -> str:

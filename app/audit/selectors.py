@@ -8,6 +8,7 @@ from uuid import UUID
 import orjson
 from django.db.models import Q, QuerySet
 
+from app.audit.actors import PERSON, present_label
 from app.audit.models import AuditEntry
 from app.lib.csv_table import csv_table
 from app.lib.times import time_text
@@ -60,6 +61,30 @@ def _aware(time: datetime) -> datetime:
     return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
 
 
+def actor_name(entry: AuditEntry) -> str:
+    """Return the actor's name as it was then; of an erased entry, the present name of an actor who is still here."""
+    content = entry.detail.content
+    if not content.get("erased"):
+        return str(content.get("actor") or "")
+    if "actor" not in content.get("others", ()):
+        return ""
+    return present_label(entry.actor_kind, entry.actor, entry.organisation_id)
+
+
+def target_name(entry: AuditEntry) -> str:
+    """Return the target's name as it was then; of an erased entry, that of a person who is still here."""
+    content = entry.detail.content
+    if not content.get("erased"):
+        return str(content.get("target") or "")
+    if "target" not in content.get("others", ()):
+        return ""
+    try:
+        person = UUID(entry.target) if entry.target_kind == "user" else None
+    except ValueError:
+        person = None
+    return present_label(PERSON, person, entry.organisation_id)
+
+
 def audit_payload(entry: AuditEntry) -> dict[str, Any]:
     content = entry.detail.content
     return {
@@ -70,13 +95,13 @@ def audit_payload(entry: AuditEntry) -> dict[str, Any]:
         "actor": {
             "kind": entry.actor_kind,
             "id": str(entry.actor) if entry.actor else None,
-            "name": content.get("actor") or None,
+            "name": actor_name(entry) or None,
             "address": content.get("address") or None,
         },
         "target": {
             "kind": entry.target_kind or None,
             "id": entry.target or None,
-            "name": content.get("target") or None,
+            "name": target_name(entry) or None,
         },
         "before": content.get("before"),
         "after": content.get("after"),

@@ -5,7 +5,7 @@ Call `audit_record` last in a transaction: from there to its end it locks the or
 
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -97,9 +97,11 @@ def audit_details_erase(*, organisation: UUID | None = None, user: UUID | None =
     The entries stay and the chain still verifies: they hold actions, times, and ids that lead to nobody. Raises
     ValueError without anything to look for.
     """
-    rows = AuditDetail.objects.exclude(content__has_key="erased").select_related("entry").order_by("entry_id")
+    rows = AuditDetail.objects.select_related("entry").order_by("entry_id")
+    # Who is named beside an earlier erased person may be erased now.
+    rows = rows.filter(~Q(content__has_key="erased") | Q(content__has_key="others"))
     if organisation is not None and user is None and not email:
-        return _blank(_paged(rows.filter(organisation=organisation)))
+        return _blank((row, ()) for row in _paged(rows.filter(organisation=organisation)))
     if user is None and not email:
         raise ValueError("audit_details_erase needs an organisation, a user or an e-mail address")
     if organisation is not None:
@@ -116,13 +118,22 @@ def audit_details_erase(*, organisation: UUID | None = None, user: UUID | None =
             return True
         return mentions is not None and any(mentions.search(value) for value in _texts(row.content))
 
-    return _blank(row for row in _paged(rows.filter(condition)) if concerns(row))
+    return _blank((row, _others(row, user, email)) for row in _paged(rows.filter(condition)) if concerns(row))
 
 
 def audit_erasures_seal(*, organisation: UUID | None) -> int:
     """Seal erased details anew after a change of the secret key, and return their number."""
     rows = AuditDetail.objects.filter(organisation=organisation, content__erased=True).select_related("entry")
-    return _blank(row for row in _paged(rows.order_by("entry_id")) if not is_erased(row.entry, row.content))
+    unsealed = (row for row in _paged(rows.order_by("entry_id")) if not is_erased(row.entry, row.content))
+    return _blank((row, row.content.get("others", ())) for row in unsealed)
+
+
+def _others(row: AuditDetail, user: UUID | None, email: str) -> list[str]:
+    """Return the sides of an entry, `actor` and `target`, that are somebody else than the erased person."""
+    sides = {"actor": str(row.entry.actor or ""), "target": row.entry.target}
+    names = {side: str(row.content.get(side, "")).lower() for side in sides}
+    left = row.content.get("others", sides)
+    return [side for side in left if sides[side] and sides[side] != str(user) and names[side] != email.lower()]
 
 
 def _paged(rows: QuerySet[AuditDetail]) -> Iterator[AuditDetail]:
@@ -145,10 +156,10 @@ def _texts(value: Any) -> Iterable[str]:
             yield from _texts(item)
 
 
-def _blank(rows: Iterable[AuditDetail]) -> int:
+def _blank(rows: Iterable[tuple[AuditDetail, Sequence[str]]]) -> int:
     count = 0
-    for row in rows:
-        AuditDetail.objects.filter(pk=row.pk).update(content=erased_content(row.entry))
+    for row, others in rows:
+        AuditDetail.objects.filter(pk=row.pk).update(content=erased_content(row.entry, others=others))
         count += 1
     return count
 

@@ -20,10 +20,11 @@ from app.privacy.erasure.receipts import receipt_text
 from app.privacy.erasure.services import erasure_retry, organisation_erase, person_erase
 from app.privacy.exports.downloads import export_answer
 from app.privacy.exports.services import export_create, export_delete
-from app.privacy.forms import ErasureForm, ExportForm
+from app.privacy.forms import PERSON, ExportForm, OrganisationErasureForm, PersonErasureForm
 from app.privacy.models import Erasure, Export, RetentionRun
 
 STATES = {"done": "success", "failed": "danger", "running": "info", "queued": "info"}
+OTHER = "To erase the whole organisation, use its own form."
 # How often a page loads itself again while something is under way.
 AGAIN_S = 5
 
@@ -85,7 +86,7 @@ class ExportAdmin(RequestAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         if obj is None:
-            return [name for name in ("organisation", "who") if name not in self.get_exclude(request, obj)]
+            return [name for name in ("organisation", "of", "who") if name not in self.get_exclude(request, obj)]
         shown = ["organisation", "kind", "conversations", "state_shown", "progress", "failure", "size", "sha256"]
         return [*shown, "rows", "created", "expires", "download"]
 
@@ -127,7 +128,7 @@ class ExportAdmin(RequestAdmin):
         made = export_create(
             organisation=organisation.pk,
             role=role_in(request, organisation.pk),
-            person=form.cleaned_data["who"],
+            person=form.cleaned_data["who"] if form.cleaned_data["of"] == PERSON else "",
             requested_by=request_user(request).pk,
         )
         obj.pk = made.pk
@@ -143,15 +144,31 @@ class ErasureAdmin(RequestAdmin):
     when_empty = "An erasure removes a person or an organisation from every store, with a receipt of counts."
     add_words = "Erase for good"
     add_destroys = True
-    form = ErasureForm
+    form = PersonErasureForm
     list_display = ("created", "organisation", "kind", "subject", "state_shown", "progress", "finished")
     readonly_fields = ("state_shown", "progress", "failure", "receipt_shown")
     actions = ("retry",)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         if obj is None:
-            return [name for name in ("organisation", "who", "confirm") if name not in self.get_exclude(request, obj)]
+            names = ("organisation", "confirm") if _is_of_organisation(request) else ("organisation", "who", "confirm")
+            return [name for name in names if name not in self.get_exclude(request, obj)]
         return ["kind", "subject", "state_shown", "progress", "failure", "created", "finished", "receipt_shown"]
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """Return the form of one person, or at `?of=organisation` that of the whole organisation.
+
+        Two forms, so that no empty field means everything.
+        """
+        if obj is None and _is_of_organisation(request):
+            return super().get_form(request, obj, change, form=OrganisationErasureForm, **kwargs)
+        form = super().get_form(request, obj, change, **kwargs)
+        if obj is None and "who" in form.base_fields:
+            link = format_html(
+                '<a class="text-primary-600 dark:text-primary-500" href="?of=organisation">{}</a>', OTHER
+            )
+            form.base_fields["who"].help_text = format_html("{} {}", form.base_fields["who"].help_text, link)
+        return form
 
     @display(description="Receipt")
     def receipt_shown(self, obj: Erasure) -> str:
@@ -161,9 +178,9 @@ class ErasureAdmin(RequestAdmin):
 
     def object_save(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
         organisation = self.organisation_for(request, obj)
-        role, who = role_in(request, organisation.pk), form.cleaned_data["who"]
-        if who:
-            made = person_erase(organisation=organisation.pk, person=who, role=role)
+        role = role_in(request, organisation.pk)
+        if isinstance(form, PersonErasureForm):
+            made = person_erase(organisation=organisation.pk, person=form.cleaned_data["who"], role=role)
         else:
             confirm = form.cleaned_data["confirm"].strip()
             made = organisation_erase(organisation=organisation.pk, confirm=confirm, role=role)
@@ -174,6 +191,10 @@ class ErasureAdmin(RequestAdmin):
         for erasure in queryset:
             erasure_retry(erasure=erasure)
         self.message_user(request, "Queued again.")
+
+
+def _is_of_organisation(request: HttpRequest) -> bool:
+    return request.GET.get("of") == "organisation"
 
 
 @admin.register(RetentionRun)

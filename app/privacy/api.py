@@ -30,7 +30,7 @@ def create_export(request: ApiRequest, export: ExportIn) -> Any:
     """Make an export of the organisation, or of a person in it. Conversations are in it when an owner asks."""
     caller = request.caller
     made = export_create(
-        organisation=caller.organisation_id, role=caller.role, person=export.person, requested_by=caller.user_id
+        organisation=caller.organisation_id, role=caller.role, person=export.person or "", requested_by=caller.user_id
     )
     return Status(202, export_shape(made))
 
@@ -61,7 +61,7 @@ def create_erasure(request: ApiRequest, erasure: ErasureIn) -> Any:
         organisation=caller.organisation_id,
         slug=caller.organisation_slug,
         role=caller.role,
-        person=erasure.person,
+        person=erasure.person or "",
         conversation=erasure.conversation,
         named=erasure.organisation,
         confirm=erasure.confirm,

@@ -1,38 +1,53 @@
 from typing import Any, ClassVar
 
 from django import forms
-from unfold.widgets import UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from app.privacy.models import Erasure, Export
 
+EVERYTHING, PERSON = "everything", "person"
+
 
 class ExportForm(forms.ModelForm):  # type: ignore[type-arg]
+    of = forms.ChoiceField(
+        label="Of",
+        choices=[("", "Choose"), (EVERYTHING, "All of the organisation"), (PERSON, "One person")],
+        widget=UnfoldAdminSelectWidget,
+    )
     who = forms.CharField(
-        label="Only of a person",
+        label="Person",
         required=False,
         max_length=254,
         widget=UnfoldAdminTextInputWidget,
-        help_text="E-mail address. Empty: all of the organisation.",
+        help_text="E-mail address, for the export of one person.",
     )
 
     class Meta:
         model = Export
         fields: ClassVar = ["organisation"]
 
+    def clean(self) -> dict[str, Any] | None:
+        values = super().clean() or {}
+        of, who = values.get("of"), values.get("who", "").strip()
+        if of == PERSON and not who:
+            raise forms.ValidationError({"who": "Type the person's e-mail address."})
+        if of == EVERYTHING and who:
+            raise forms.ValidationError({"who": "Leave this empty, or choose one person above."})
+        return values
 
-class ErasureForm(forms.ModelForm):  # type: ignore[type-arg]
+
+class PersonErasureForm(forms.ModelForm):  # type: ignore[type-arg]
     who = forms.CharField(
         label="Person",
-        required=False,
         max_length=254,
         widget=UnfoldAdminTextInputWidget,
-        help_text="E-mail address of the person to erase. Empty: the whole organisation.",
+        help_text="E-mail address of the person to erase.",
     )
     confirm = forms.CharField(
         label="Confirm",
         max_length=254,
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
-        help_text="Type the e-mail address again; for the whole organisation, its slug. This cannot be undone.",
+        help_text="Type the e-mail address again. This cannot be undone.",
     )
 
     class Meta:
@@ -42,6 +57,20 @@ class ErasureForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any] | None:
         values = super().clean() or {}
         who, typed = values.get("who", "").strip().lower(), values.get("confirm", "").strip().lower()
-        if who and typed != who:
+        if who and typed and typed != who:
             raise forms.ValidationError({"confirm": "This is not the address above."})
         return values
+
+
+class OrganisationErasureForm(forms.ModelForm):  # type: ignore[type-arg]
+    confirm = forms.CharField(
+        label="Organisation to erase",
+        max_length=254,
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
+        help_text="Type its slug. Everything in it goes: documents, conversations, bots, keys and members. "
+        "This cannot be undone.",
+    )
+
+    class Meta:
+        model = Erasure
+        fields: ClassVar = ["organisation"]

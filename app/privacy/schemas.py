@@ -1,16 +1,19 @@
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from ninja import Schema
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StringConstraints
+
+# A blank name is a mistake of the caller, and never means everybody.
+Named = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=254)]
 
 
 class ExportIn(Schema):
-    """Nothing: the organisation. person: e-mail address or id of one of its people."""
+    """Without `person`: the organisation. person: e-mail address or id of one of its people; a blank one is refused."""
 
     model_config = ConfigDict(extra="forbid")
 
-    person: str = Field("", max_length=254)
+    person: Named | None = None
 
 
 class ExportOut(Schema):
@@ -32,7 +35,7 @@ class ErasureIn(Schema):
 
     model_config = ConfigDict(extra="forbid")
 
-    person: str = Field("", max_length=254)
+    person: Named | None = None
     conversation: UUID | None = None
     organisation: str = Field("", max_length=50)
     confirm: str = Field("", max_length=50)

@@ -143,8 +143,8 @@ ADDED: dict[Any, Callable[[Tenant], dict[str, str]]] = {
     ClaimRule: lambda tenant: {"claim": "groups", "value": "new", "role": "viewer"},
     Plan: lambda tenant: {"name": "new", "title": "New"},
     Source: lambda tenant: {"name": "new"},
-    Export: lambda tenant: {},
-    Erasure: lambda tenant: {"confirm": tenant.source.organisation.slug},
+    Export: lambda tenant: {"of": "everything"},
+    Erasure: lambda tenant: {"who": "second@example.org", "confirm": "second@example.org"},
     Bot: lambda tenant: {"name": "New", "slug": "new"},
     ModelEndpoint: lambda tenant: {"name": "New", "kind": "vllm", "url": "https://93.184.215.14/v1"},
 }

@@ -168,3 +168,24 @@ def test_commands_name_the_plan_the_bot_and_the_source_that_were_meant(tmp_path:
     with pytest.raises(SystemExit):
         call_command("ingest", str(tmp_path / "empty"), "--organisation", "acme", "--source", "Handboks", **options)
     assert options["stderr"].getvalue() == "Made the source 'Handboks'. Did you mean Handbooks?\n"
+
+
+def test_a_blank_organisation_is_no_organisation_in_any_command(db: Any) -> None:
+    """A variable that is not set in a script must never mean all organisations."""
+    tried = []
+    for name, app_name in get_commands().items():
+        if not str(app_name).startswith("app."):
+            continue
+        command = load_command_class(str(app_name), name)
+        options = command.create_parser("manage.py", name)._actions
+        if not any("--organisation" in option.option_strings for option in options):
+            continue
+        tried.append(name)
+        words = ["x"] * sum(1 for option in options if not option.option_strings)
+        required = [f"{option.option_strings[0]}=x" for option in options if option.option_strings and option.required]
+        yes = ["--yes"] if any("--yes" in option.option_strings for option in options) else []
+        with pytest.raises(CommandError):
+            call_command(
+                name, *words, *[each for each in required if "--organisation" not in each], *yes, "--organisation="
+            )
+    assert {"person_erase", "retention_run", "audit_verify", "api_key_create"} <= set(tried)

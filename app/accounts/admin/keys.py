@@ -11,7 +11,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from app.accounts.choices import Role, Scope
 from app.accounts.keys import api_key_create, api_key_revoke, api_key_rotate
-from app.accounts.models import ApiKey, scopes_all
+from app.accounts.models import ApiKey
 from app.admin_site.actions import object_action
 from app.admin_site.tenant_admin import ScopedAdmin, action, display, is_operator, request_user, role_in
 from app.errors import Invalid
@@ -23,9 +23,8 @@ OVERLAPS = (("0", "At once"), ("1", "In a day"), ("7", "In a week"), ("30", "In 
 class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
     scopes = forms.MultipleChoiceField(
         choices=Scope.choices,
-        initial=scopes_all,
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
-        help_text="What the key may be used for, besides what its role allows. Give a program only what it needs.",
+        help_text="Tick what the program needs and nothing else: a website asks bots, an upload writes documents.",
     )
 
     class Meta:
@@ -52,6 +51,10 @@ class ApiKeyAdmin(ScopedAdmin):
     ordering = ("-created",)
     actions = ("revoke",)
     actions_row = actions_detail = ("rotate", "revoke_this")
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Return the least: what a program may do is decided for each key, not left as it was."""
+        return {**super().get_changeform_initial_data(request), "role": Role.VIEWER.value, "scopes": []}
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         if obj is not None:

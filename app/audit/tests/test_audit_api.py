@@ -6,13 +6,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
 from app.accounts.choices import Role
-from app.accounts.models import Organisation
-from app.accounts.services import membership_create, user_create
-from app.audit.actors import Actor, acting_as
+from app.accounts.models import Membership, Organisation
+from app.accounts.services import membership_create, membership_role_set, user_create, user_update
+from app.audit.actors import PERSON, Actor, acting_as
 from app.audit.models import AuditEntry
 from app.audit.trail import audit_details_erase, audit_record
 from tests.people import PASSWORD, Person
@@ -113,6 +114,28 @@ def test_an_erased_entry_shows_as_erased(trail: Organisation, alice: Person, bob
     assert (first["actor"]["name"], first["before"], first["target"]["name"]) == (None, None, None)
     page = alice.client.get(reverse("admin:audit_auditentry_change", args=[first["id"]]))
     assert "Erased, as the person" in page.content.decode()
+
+
+def test_erasing_a_person_leaves_the_names_of_the_living(trail: Organisation, alice: Person, bob: Person) -> None:
+    # Alice changes Bob's role; the entry is about him, and it was she who did it.
+    member = Membership.objects.get(user=bob.user)
+    with acting_as(Actor(PERSON, alice.user.pk, alice.user.email)):
+        membership_role_set(organisation=trail.pk, membership=member.pk, role=Role.EDITOR, actor_role=Role.OWNER)
+    with acting_as(Actor(PERSON, bob.user.pk, bob.user.email)):
+        user_update(user=alice.user.pk, values={"name": "Alice A."})
+    audit_details_erase(organisation=trail.pk, user=bob.user.pk, email=bob.user.email)
+    by_alice = items(alice, action="membership.update")[0]
+    assert (by_alice["erased"], by_alice["actor"]["name"], by_alice["before"]) == (True, alice.user.email, None)
+    # Bob's account is still there, and he is not named where he was erased.
+    about_alice = items(alice, action="user.update")[0]
+    assert (about_alice["actor"]["name"], about_alice["target"]["name"]) == (None, alice.user.email)
+    page = alice.client.get(reverse("admin:audit_auditentry_changelist")).content.decode()
+    assert alice.user.email in page
+    assert bob.user.email not in page
+    call_command("audit_verify", stdout=io.StringIO())
+    audit_details_erase(organisation=trail.pk, user=alice.user.pk)
+    assert {entry["actor"]["name"] for entry in items(alice, action="membership.update")} == {None}
+    call_command("audit_verify", stdout=io.StringIO())
 
 
 def test_the_admin_page_shows_both_sides_and_lets_nothing_change(trail: Organisation, alice: Person) -> None:

@@ -127,7 +127,7 @@ def test_after_five_wrong_passwords_the_page_says_how_long_to_wait(alice: Person
         sign_in(client, "wrong")
     answer = sign_in(client, PASSWORD)
     assert answer.status_code == 429
-    assert "Wait 15 minutes" in answer.content.decode()
+    assert "Wait at most 15 minutes" in answer.content.decode()
 
 
 def test_signing_out_takes_a_post_and_ends_the_session(alice: Person) -> None:

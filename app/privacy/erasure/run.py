@@ -71,6 +71,8 @@ def erasure_do(job: ActiveJob) -> None:
     job.progress("count")
     if "before" not in row.targets:
         before = {**_counted(row), **_described(row)}
+        if ended := row.targets.get("memberships_ended"):
+            before["before"]["postgresql"]["memberships"] += ended
         row.targets |= before
         with job.fenced():
             Erasure.objects.filter(pk=row.pk).update(targets=row.targets)

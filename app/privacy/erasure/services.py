@@ -78,6 +78,8 @@ def _person_erase(organisation: UUID, found: PersonHere, role: Role) -> Erasure:
     if member is not None and not role.covers(Role(member.role)):
         raise NotAllowed
     last_owner_check(found.user.pk, organisation)
+    # The membership ends here, before the worker counts what there is.
+    targets["memberships_ended"] = int(member is not None)
     erasure = _queue(ErasureKind.PERSON, organisation, found.user.pk, targets)
     if member is not None:
         # The person has no access to this organisation from now on.

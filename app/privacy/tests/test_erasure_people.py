@@ -64,6 +64,8 @@ def test_a_person_of_one_organisation_is_erased_with_the_account(
     run_all()
     receipt = receipt_of(alice, asked.json()["id"])
     assert receipt["stores"]["postgresql"]["messages"] == {"before": 2, "after": 0}
+    # Ended when it was asked for, and counted all the same.
+    assert receipt["stores"]["postgresql"]["memberships"] == {"before": 1, "after": 0}
     assert receipt["person_fingerprint"] == fingerprint(f"{CANARY}@example.org")
     assert hits(CANARY) == []
     assert Document.objects.get(name="lighthouse.txt").uploaded_by is None
@@ -123,6 +125,9 @@ def test_the_last_owner_is_not_erased_and_an_admin_erases_no_owner(
         ({"person": "charlie@example.org"}, 404),
         ({"person": "nobody@example.org"}, 404),
         ({"person": "bob@example.org", "organisation": "acme", "confirm": "acme"}, 422),
+        ({"person": ""}, 422),
+        ({"person": " \t"}, 422),
+        ({"person": "", "organisation": "acme", "confirm": "acme"}, 422),
     ],
 )
 def test_an_erasure_names_exactly_one_thing_of_ours(
@@ -130,6 +135,30 @@ def test_an_erasure_names_exactly_one_thing_of_ours(
 ) -> None:
     assert erase(alice, **body).status_code == status
     assert not Erasure.objects.exists()
+
+
+def test_the_form_of_a_person_never_erases_the_organisation(alice: Person, bob: Person) -> None:
+    form = "/admin/privacy/erasure/add/"
+    for sent in ({"who": "", "confirm": "acme"}, {"who": "  ", "confirm": "acme"}, {"confirm": "acme"}):
+        assert alice.client.post(form, sent).status_code == 200
+        assert not Erasure.objects.exists()
+    whole = f"{form}?of=organisation"
+    assert whole.removeprefix(form) in alice.client.get(form).content.decode()
+    assert alice.client.post(whole, {"confirm": "another"}, follow=True).status_code == 200
+    assert not Erasure.objects.exists()
+    assert alice.client.post(whole, {"confirm": "acme"}).status_code == 302
+    assert Erasure.objects.get().kind == "organisation"
+
+
+def test_an_export_of_one_person_needs_the_person(alice: Person) -> None:
+    form = "/admin/privacy/export/add/"
+    for sent in ({"of": "person", "who": " "}, {"of": "", "who": ""}, {"of": "everything", "who": "bob@example.org"}):
+        assert alice.client.post(form, sent).status_code == 200
+        assert not Export.objects.exists()
+    assert alice.client.post("/api/v1/exports", {"person": " "}, content_type="application/json").status_code == 422
+    assert not Export.objects.exists()
+    assert alice.client.post(form, {"of": "everything", "who": ""}).status_code == 302
+    assert Export.objects.get().person is None
 
 
 def test_who_erases_their_organisation_is_out_at_once(alice: Person) -> None:

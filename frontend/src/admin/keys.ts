@@ -1,3 +1,5 @@
+import { copyButtons } from "../page/copy";
+
 /** Unfold opens its menus by clicks on plain elements; the keyboard reaches them too, and they have names. */
 const NAMES: Record<string, string> = { more_horiz: "More actions", dock_to_right: "Side bar" };
 const OPENERS = ":is(span, div, a:not([href]))[x-on\\:click]:not([role])";
@@ -15,4 +17,7 @@ function reachable(opener: HTMLElement): void {
   });
 }
 
-document.addEventListener("DOMContentLoaded", () => document.querySelectorAll<HTMLElement>(OPENERS).forEach(reachable));
+document.addEventListener("DOMContentLoaded", () => {
+  document.querySelectorAll<HTMLElement>(OPENERS).forEach(reachable);
+  copyButtons();
+});

@@ -26,11 +26,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             slug = options["organisation"]
-            chains: list[UUID | None] = [organisation_get(slug=slug).pk] if slug else audit_chains()
+            chains: list[UUID | None] = [organisation_get(slug=slug).pk] if slug is not None else audit_chains()
         except RefdeskError as error:
             raise CommandError(error.message) from error
         earlier = _heads_read(options["against"])
-        if not slug:
+        if slug is None:
             chains += [UUID(chain) for chain in earlier if chain and UUID(chain) not in chains]
         if options["accept"]:
             self._accept(chains, options["accept"])

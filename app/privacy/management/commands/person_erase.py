@@ -30,7 +30,7 @@ class Command(BaseCommand):
         self.stdout.write(receipt_text(receipt))
 
     def _queue(self, person: str, slug: str | None) -> Erasure:
-        if slug:
+        if slug is not None:
             return person_erase(organisation=organisation_get(slug=slug).pk, person=person, role=Role.OWNER)
         user = User.objects.filter(email=person.strip().lower()).first()
         if user is None:

@@ -17,7 +17,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             slug = options["organisation"]
-            organisation = organisation_get(slug=slug).pk if slug else None
+            organisation = organisation_get(slug=slug).pk if slug is not None else None
         except RefdeskError as error:
             raise CommandError(error.message) from error
         found = retention_run(organisation=organisation, dry_run=options["dry_run"], again=True)

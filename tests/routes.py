@@ -102,7 +102,7 @@ ROUTE_VALUES: dict[tuple[str, str], Value] = {
     # A new bot gets a slug of its own; that of another organisation would be free.
     ("POST /api/v1/bots", "slug"): lambda tenant: "a-new-bot",
     # Exactly one of four: whoever the conversation belongs to.
-    ("POST /api/v1/erasures", "person"): lambda tenant: "",
+    ("POST /api/v1/erasures", "person"): lambda tenant: None,
     ("POST /api/v1/sources", "kind"): lambda tenant: "push",
     ("POST /api/v1/sources", "settings"): lambda tenant: {},
     ("PATCH /api/v1/sources/{source_id}", "settings"): lambda tenant: {},

@@ -174,7 +174,7 @@ TEMPLATES = [
         "DIRS": [ROOT / "app" / "admin_site" / "templates", ROOT / "app" / "portal" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
-            "libraries": {"column_labels": "app.admin_site.templatetags.column_labels"},
+            "libraries": {name: f"app.admin_site.templatetags.{name}" for name in ("column_labels", "main_landmark")},
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
@@ -257,7 +257,7 @@ UNFOLD = {
     "SITE_TITLE": "Refdesk",
     "SITE_HEADER": "Refdesk",
     "SITE_URL": "/",
-    "SITE_SYMBOL": "menu_book",
+    "SITE_ICON": lambda request: f"{STATIC_URL}refdesk/favicon.svg",
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: f"{STATIC_URL}refdesk/favicon.svg"}
     ],

@@ -21,6 +21,8 @@ from app.lib.tenancy import scope_enter, scope_enter_everything
 from app.portal.pages import session_leave
 
 RESULTS_A_TABLE = 5
+# Tables of what happened.
+RECORDS = frozenset({"audit.auditentry", "jobs.job", "chat.conversation", "chat.message", "privacy.export"})
 
 
 class RefdeskAdminSite(UnfoldAdminSite):  # type: ignore[misc]
@@ -95,7 +97,9 @@ class RefdeskAdminSite(UnfoldAdminSite):  # type: ignore[misc]
         return TemplateResponse(request, template, context, headers={"HX-Trigger": "search"})
 
     def _search_rows(self, request: HttpRequest, term: str) -> Iterator[SearchResult]:
-        for model, page in self._registry.items():
+        # Things before what was written about them: a person comes above the entries that name them.
+        ranked = sorted(self._registry.items(), key=lambda item: item[0]._meta.label_lower in RECORDS)
+        for model, page in ranked:
             if not page.get_search_fields(request) or not page.has_view_permission(request):
                 continue
             rows, _ = page.get_search_results(request, page.get_queryset(request), term)

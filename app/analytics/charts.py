@@ -200,18 +200,57 @@ ANSWER_CHARTS: tuple[Callable[..., Chart], ...] = (
 )
 
 
-def dashboard_tiles(total: Answers, documents: DocumentFigures) -> list[tuple[str, str, str]]:
-    """Return the figures at the top: name, value, remark."""
-    answered = total.by_model + total.extractive
+def dashboard_tiles(
+    total: Answers, earlier: Answers, documents: DocumentFigures, *, days: int
+) -> list[tuple[str, str, str, str]]:
+    """Return the figures at the top: name, value, remark, and the change since the period before of as many days."""
     rated = total.thumbs_up + total.thumbs_down
-    share = f"{round(100 * answered / total.questions)}%" if total.questions else "–"
     first = "–" if total.first_median is None else f"{total.first_median:.1f} s"
     slow = "" if total.first_slow is None else f"95 of 100 within {total.first_slow:.1f} s"
     ready = documents.states.get(DocumentState.READY, 0)
     return [
-        ("Questions", f"{total.questions:,}", f"{total.refused:,} not in the documents" if total.refused else ""),
-        ("Answered", share, f"{total.failed:,} failed" if total.failed else ""),
-        ("First words", first, slow),
-        ("Thumbs up", f"{round(100 * total.thumbs_up / rated)}%" if rated else "–", f"of {rated:,}" if rated else ""),
-        ("Documents ready", f"{ready:,}", f"of {documents.all:,}"),
+        (
+            "Questions",
+            f"{total.questions:,}",
+            f"{total.refused:,} not in the documents" if total.refused else "",
+            _change(total.questions, earlier.questions, "", days) if earlier.questions else "",
+        ),
+        (
+            "Answered",
+            _percent(_answered(total)),
+            f"{total.failed:,} failed" if total.failed else "",
+            _change(_answered(total), _answered(earlier), " points", days),
+        ),
+        ("First words", first, slow, _change(total.first_median, earlier.first_median, " s", days)),
+        (
+            "Thumbs up",
+            _percent(_liked(total)),
+            f"of {rated:,}" if rated else "",
+            _change(_liked(total), _liked(earlier), " points", days),
+        ),
+        ("Documents ready", f"{ready:,}", f"of {documents.all:,}", ""),
     ]
+
+
+def _answered(total: Answers) -> float | None:
+    return 100 * (total.by_model + total.extractive) / total.questions if total.questions else None
+
+
+def _liked(total: Answers) -> float | None:
+    rated = total.thumbs_up + total.thumbs_down
+    return 100 * total.thumbs_up / rated if rated else None
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{round(share)}%"
+
+
+def _change(now: float | None, before: float | None, unit: str, days: int) -> str:
+    """Return a change in words; nothing where one of the periods has no figure."""
+    if now is None or before is None:
+        return ""
+    digits = 1 if unit == " s" else 0
+    change = round(now, digits) - round(before, digits)
+    if not round(change, digits):
+        return f"as in the {days} days before"
+    return f"{change:+,.{digits}f}{unit} since the {days} days before"

@@ -83,6 +83,7 @@ SELECT (created AT TIME ZONE 'UTC')::date, count(*),
   percentile_cont(%(shares)s) WITHIN GROUP (ORDER BY (timings->>'total_s')::float8)
 FROM chat_message
 WHERE role = 'assistant' AND organisation_id = ANY(%(organisations)s) AND created >= %(since)s
+  AND created < %(until)s
 GROUP BY GROUPING SETS ((1), ())
 """
 
@@ -100,10 +101,12 @@ def period_start(days: int) -> datetime:
     return today - timedelta(days=days - 1)
 
 
-def answer_figures(*, organisations: Sequence[UUID], days: int) -> AnswerFigures:
-    since = period_start(days)
+def answer_figures(*, organisations: Sequence[UUID], days: int, before: int = 0) -> AnswerFigures:
+    """Return the figures of a period of whole days. before: how many days ago it ended; 0: with today."""
+    since = period_start(days + before)
+    until = since + timedelta(days=days)
     by_day: dict[date | None, Answers] = {}
-    values = {"organisations": list(organisations), "since": since, "shares": list(SHARES)}
+    values = {"organisations": list(organisations), "since": since, "until": until, "shares": list(SHARES)}
     for *counts, first, total in _rows(_ANSWERS, values):
         by_day[counts[0]] = Answers(*counts, *(first or (None, None)), *(total or (None, None)))
     period = [since.date() + timedelta(days=number) for number in range(days)]

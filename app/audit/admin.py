@@ -22,7 +22,7 @@ ERASED = "erased"
 class AuditEntryAdmin(ReadOnlyAdmin):
     """An organisation's admins see its entries; those of the box itself are for operators."""
 
-    list_display = ("at", "number", "action", "who", "kind", "whom", "organisation")
+    list_display = ("at", "place", "action", "who", "kind", "whom", "organisation")
     empty_value_display = "This box"
     list_select_related = ("organisation", "detail")
     list_filter = ("organisation", "action", "actor_kind", "at")
@@ -43,6 +43,11 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         if is_operator(request) and SESSION_KEY not in request.session:
             return None
         return super().listed_only(request)
+
+    @display(description="Number", ordering="number")
+    def place(self, obj: AuditEntry) -> str:
+        """Return the number in its chain with the chain's name: each organisation counts by itself."""
+        return f"{obj.organisation.slug if obj.organisation else 'box'} {obj.number}"
 
     @display(description="Who")
     def who(self, obj: AuditEntry) -> str:

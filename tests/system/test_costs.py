@@ -99,7 +99,7 @@ def test_first(shared):
     pass
 
 def test_slow():
-    burn(3.6)
+    burn(6)
 
 def test_rather_slow():
     burn(0.9)

@@ -33,6 +33,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     days = _days(request)
     organisations = organisations_shown(request)
     responses = answer_figures(organisations=organisations, days=days)
+    earlier = answer_figures(organisations=organisations, days=days, before=days).total
     documents = document_figures(organisations=organisations)
     words = f"in {days} days"
     charts = [make(responses, words=words) for make in ANSWER_CHARTS]
@@ -50,7 +51,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "is_wide": chosen is None and len(organisations_offered(request)) > 1,
         "days": days,
         "periods": [(period, f"?{urlencode({'days': period})}", period == days) for period in PERIODS],
-        "tiles": dashboard_tiles(responses.total, documents),
+        "tiles": dashboard_tiles(responses.total, earlier, documents, days=days),
         "charts": charts,
         "drawings": {chart.id: chart.drawing for chart in charts if not chart.is_empty},
         "notices": notices,

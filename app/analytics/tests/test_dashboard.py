@@ -189,7 +189,7 @@ def test_an_admin_of_several_looks_at_one_or_at_all_of_their_own(alice: Person, 
 
 
 def _questions(client: Client) -> str:
-    return str({name: value for name, value, _ in client.get("/admin/").context["tiles"]}["Questions"])
+    return str({name: value for name, value, _, _ in client.get("/admin/").context["tiles"]}["Questions"])
 
 
 def test_a_choice_ends_with_the_role_that_made_it(alice: Person, charlie: Person) -> None:

@@ -304,6 +304,11 @@ def axe_findings(page: Page) -> list[Any]:
     debugger = page.context.new_cdp_session(page)
     debugger.send("Runtime.evaluate", {"expression": AXE.read_text("utf-8")})
     found: list[Any] = page.evaluate(
-        "axe.run().then(result => result.violations.map(v => [v.id, v.nodes.map(node => node.html)]))"
+        "axe.run().then(result => result.violations.map(v => [v.id, v.nodes.map(node => node.html), v.impact]))"
     )
     return found
+
+
+def axe_serious(page: Page) -> list[Any]:
+    """Return those of axe's findings that are serious or critical."""
+    return [finding for finding in axe_findings(page) if finding[2] in ("serious", "critical")]

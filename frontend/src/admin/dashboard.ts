@@ -40,7 +40,7 @@ function dataset(series: Series, kind: Drawing["kind"]): Record<string, unknown>
   const shared = { label: series.name, data: series.values };
   if (kind === "doughnut") return { ...shared, backgroundColor: tones, borderColor: colour("sheet"), borderWidth: 2 };
   if (kind === "bar") return { ...shared, backgroundColor: one, maxBarThickness: 22, stack: "all" };
-  return { ...shared, borderColor: one, backgroundColor: one, borderWidth: 2, borderDash: series.dashed ? DASH : [], pointRadius: 2, tension: 0.25, spanGaps: true };
+  return { ...shared, borderColor: one, backgroundColor: one, borderWidth: 2, borderDash: series.dashed ? DASH : [], pointRadius: 3, ...(series.dashed ? { pointStyle: "triangle", pointBackgroundColor: colour("sheet") } : {}), tension: 0.25, spanGaps: true };
 }
 
 function options(drawing: Drawing): Record<string, unknown> {
@@ -80,6 +80,11 @@ if (data) {
   const drawings = JSON.parse(data.textContent ?? "{}") as Record<string, Drawing>;
   let plots = drawAll(drawings);
   let dark = document.documentElement.classList.contains("dark");
+  // A canvas does not wait for a font: what was drawn before it came is drawn again.
+  void document.fonts.load(`${TEXT.size}px Inter`).then(() => {
+    for (const plot of plots) plot.destroy();
+    plots = drawAll(drawings);
+  });
   new MutationObserver(() => {
     if (dark === document.documentElement.classList.contains("dark")) return;
     dark = !dark;

@@ -17,7 +17,22 @@ function reachable(opener: HTMLElement): void {
   });
 }
 
+/** Django's choosers with a search are made by Select2, which takes no name over from the field's label. */
+function named(chooser: HTMLElement): void {
+  const select = chooser.closest(".select2")?.previousElementSibling;
+  const label = select && document.querySelector(`label[for="${select.id}"]`);
+  if (!label) return;
+  chooser.removeAttribute("aria-labelledby");
+  chooser.setAttribute("aria-label", (label.textContent ?? "").trim());
+}
+
+const CHOOSERS = ":is(.select2-selection, .select2-selection__rendered):not([aria-label])";
+const nameAll = () => document.querySelectorAll<HTMLElement>(CHOOSERS).forEach(named);
+
 document.addEventListener("DOMContentLoaded", () => {
+  nameAll();
+  // Select2 makes them at a time of its own.
+  if (document.querySelector(".admin-autocomplete")) new MutationObserver(nameAll).observe(document.body, { childList: true, subtree: true });
   document.querySelectorAll<HTMLElement>(OPENERS).forEach(reachable);
   copyButtons();
 });

@@ -6,6 +6,7 @@ from django.db.models import Q, QuerySet
 from django.forms import ModelForm
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.defaultfilters import filesizeformat
+from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.html import format_html
 
@@ -15,8 +16,8 @@ from app.admin_site.roles import admin_roles, is_operator, request_user, role_in
 from app.admin_site.tenant_admin import ReadOnlyAdmin, ScopedAdmin, action, display
 from app.errors import CODES, RefdeskError
 from app.portal.pages import error_page
-from app.privacy.choices import OPEN, ExportKind
-from app.privacy.erasure.receipts import receipt_text
+from app.privacy.choices import OPEN, ErasureKind, ExportKind
+from app.privacy.erasure.receipts import receipt_counts, receipt_text
 from app.privacy.erasure.services import erasure_retry, organisation_erase, person_erase
 from app.privacy.exports.downloads import export_answer
 from app.privacy.exports.services import export_create, export_delete
@@ -174,7 +175,31 @@ class ErasureAdmin(RequestAdmin):
     def receipt_shown(self, obj: Erasure) -> str:
         if obj.receipt is None:
             return "comes with the end"
-        return format_html('<pre class="whitespace-pre-wrap break-all">{}</pre>', receipt_text(obj.receipt))
+        address = reverse("admin:privacy_erasure_receipt", args=(obj.pk,))
+        return format_html(
+            '<a class="text-primary-600 dark:text-primary-500" href="{}">To read and to print</a>', address
+        )
+
+    def get_urls(self) -> list[Any]:
+        receipt = self.admin_site.admin_view(self.receipt_view)
+        return [path("<path:object_id>/receipt/", receipt, name="privacy_erasure_receipt"), *super().get_urls()]
+
+    def receipt_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """Show a receipt as a page to read and print, or as the signed JSON."""
+        try:
+            erasure = (
+                self.get_queryset(request).filter(pk=UUID(object_id)).first() if self._may_enter(request) else None
+            )
+        except ValueError:
+            erasure = None
+        if erasure is None or erasure.receipt is None:
+            raise Http404
+        if request.GET.get("format") == "json":
+            named = {"Content-Disposition": f'attachment; filename="receipt-{erasure.pk}.json"'}
+            return HttpResponse(receipt_text(erasure.receipt), content_type="application/json", headers=named)
+        kind = ErasureKind(erasure.kind).label
+        context = {"receipt": erasure.receipt, "kind": kind, "counts": receipt_counts(erasure.receipt)}
+        return TemplateResponse(request, "privacy/receipt.html", context)
 
     def object_save(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
         organisation = self.organisation_for(request, obj)

@@ -46,6 +46,21 @@ SELDOM: dict[str, dict[str, Any]] = {
     "portal/sign_in_refused.html": {"error": RefdeskError("sign_in_refused"), "request_id": "01a220b4"},
     "portal/suspended.html": {},
     "privacy/account_erased.html": {"erasure": {"id": "01a220b4"}},
+    "privacy/receipt.html": {
+        "kind": "A person",
+        "counts": [("postgresql", "conversations", 12, 0), ("files", "exports", 1, 0)],
+        "receipt": {
+            "subject": "01a220b4-8d1f-7c61-9b1e-0f6a2f0c5d11",
+            "organisation": "01a220b4-8d1f-7c61-9b1e-0f6a2f0c5d12",
+            "asked": "2026-11-28T06:00:00.000Z",
+            "finished": "2026-11-28T06:01:00.000Z",
+            "asked_by": {"kind": "person", "id": "01a220b4-8d1f-7c61-9b1e-0f6a2f0c5d13"},
+            "person_fingerprint": "0" * 64,
+            "kept": ["Entries of the audit trail stay."],
+            "later": ["Backups hold what they held."],
+            "signature": "1" * 64,
+        },
+    },
 }
 
 pytestmark = [needs_browser, pytest.mark.skipif(not AXE.exists(), reason="no axe-core: npm ci in frontend/")]

@@ -54,6 +54,16 @@ def receipt_make(erasure: Erasure, *, before: dict[str, Any], after: dict[str, A
     return {**receipt, "signature": _signature(receipt)}
 
 
+def receipt_counts(receipt: dict[str, Any]) -> list[tuple[str, str, int, int]]:
+    """Return (store, what, before, after) of everything that was counted and was there."""
+    return [
+        (store, what.replace("_", " ").replace("people.", "accounts: "), count["before"], count["after"])
+        for store, counts in receipt["stores"].items()
+        for what, count in counts.items()
+        if count["before"] or count["after"]
+    ]
+
+
 def receipt_is_ours(receipt: dict[str, Any]) -> bool:
     """Return whether this box made the receipt and nothing in it was changed."""
     told = {name: value for name, value in receipt.items() if name != "signature"}

@@ -16,7 +16,7 @@ from app.chat.models import Conversation, Message
 from app.jobs.tests.running import jobs_run
 from app.lib.storage import exports_storage, storage
 from app.library.models import Document
-from app.privacy.erasure.receipts import fingerprint
+from app.privacy.erasure.receipts import fingerprint, receipt_is_ours
 from app.privacy.models import Erasure, Export
 from app.privacy.tests.canaries import CANARY, empty, erase, hits, receipt_of, run_all
 from tests.factories import tenant_make
@@ -164,6 +164,20 @@ def test_an_export_of_one_person_needs_the_person(alice: Person) -> None:
 def test_who_erases_their_organisation_is_out_at_once(alice: Person) -> None:
     assert erase(alice, organisation="acme", confirm="acme").status_code == 202
     assert alice.client.get("/api/v1/documents").status_code == 403
+
+
+def test_a_receipt_is_a_page_to_read_and_the_signed_json(alice: Person) -> None:
+    tenant = tenant_make(alice, word=CANARY)
+    asked = erase(alice, person=tenant.invitation.email).json()["id"]
+    run_all()
+    page = f"/admin/privacy/erasure/{asked}/receipt/"
+    shown = alice.client.get(page).content.decode()
+    assert "Receipt of an erasure" in shown
+    assert "<td>invitations</td>" in shown
+    assert page in alice.client.get(f"/admin/privacy/erasure/{asked}/change/").content.decode()
+    signed = alice.client.get(f"{page}?format=json")
+    assert receipt_is_ours(signed.json())
+    assert signed["Content-Disposition"].startswith("attachment")
 
 
 def test_erasing_twice_is_erasing_once(alice: Person, bob: Person, bob_here: Conversation) -> None:

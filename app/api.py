@@ -12,9 +12,8 @@ from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooMa
 from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, RawPostDataException
 from django.http.multipartparser import MultiPartParserError
-from django.shortcuts import render
 from django.urls import reverse
-from ninja import NinjaAPI, Swagger
+from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import Operation
@@ -24,6 +23,7 @@ from ninja.renderers import BaseRenderer
 from app.accounts.api import router as accounts
 from app.accounts.auth import caller_identify, policy
 from app.analytics.api import router as usage
+from app.api_page import ApiPage
 from app.audit.api import router as audit
 from app.bots.api import router as bots
 from app.chat.api import router as chat
@@ -56,15 +56,6 @@ class OrjsonParser(Parser):
         return json_body(request)
 
 
-class Docs(Swagger):
-    """Swagger's page from the package's own files, with the token that calls by session need."""
-
-    def render_page(self, request: HttpRequest, api: NinjaAPI, **kwargs: Any) -> HttpResponse:
-        settings = {**self.settings, "url": self.get_openapi_url(api, kwargs)}
-        context = {"swagger_settings": orjson.dumps(settings).decode(), "api": api, "add_csrf": True}
-        return render(request, self.template, context)
-
-
 class Surface(NinjaAPI):
     """Its description names calls, the key and the error shape as a client's generator wants them."""
 
@@ -79,6 +70,8 @@ class Surface(NinjaAPI):
         for methods in schema["paths"].values():
             for call in methods.values():
                 call["security"] = [{"key": []}]
+                # A sentence, where ninja makes words of the function's name.
+                call["summary"] = " ".join(call.get("description", call["summary"]).split("\n\n")[0].split())
                 call["responses"]["default"] = {
                     "description": "Any error",
                     "content": {"application/json": {"schema": error}},
@@ -125,7 +118,7 @@ api = Surface(
     version=VERSION,
     renderer=OrjsonRenderer(),
     parser=OrjsonParser(),
-    docs=Docs(),
+    docs=ApiPage(),
     docs_url="/docs",
     docs_decorator=_members_only,
     urls_namespace="api",

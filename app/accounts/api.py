@@ -70,6 +70,7 @@ def create_api_key(request: ApiRequest, api_key: ApiKeyIn) -> Any:
 
 @router.get("/api-keys/{api_key_id}", auth=policy(Role.ADMIN, Scope.ADMIN), response=ApiKeyOut)
 def get_api_key(request: ApiRequest, api_key_id: UUID) -> Any:
+    """Return one key, without the key itself."""
     return api_key_payload(api_key_get(organisation=request.caller.organisation_id, api_key=api_key_id))
 
 

@@ -27,12 +27,14 @@ def _person(caller: Caller) -> User | None:
 @router.get("/bots", auth=policy(Role.VIEWER, Scope.BOTS_READ), response=list[BotOut])
 @paginate(TimePagination, ordering=("created", "id"), payload=bot_payload)
 def list_bots(request: ApiRequest) -> Any:
+    """List the bots of the organisation."""
     return bot_list(organisation=request.caller.organisation_id)
 
 
 @router.post("/bots", auth=policy(Role.ADMIN, Scope.BOTS_WRITE), response={201: BotOut})
 @transaction.atomic
 def create_bot(request: ApiRequest, bot: BotIn) -> Any:
+    """Make a bot. A slug is taken once: making it again answers 409."""
     settings = bot.model_dump(exclude={"slug", "name", "sources"})
     organisation = Organisation.objects.get(pk=request.caller.organisation_id)
     person = _person(request.caller)
@@ -43,11 +45,13 @@ def create_bot(request: ApiRequest, bot: BotIn) -> Any:
 
 @router.get("/bots/{slug}", auth=policy(Role.VIEWER, Scope.BOTS_READ), response=BotOut)
 def get_bot(request: ApiRequest, slug: str) -> Any:
+    """Return a bot with its settings."""
     return bot_payload(_bot(request.caller, slug))
 
 
 @router.patch("/bots/{slug}", auth=policy(Role.ADMIN, Scope.BOTS_WRITE), response=BotOut)
 def update_bot(request: ApiRequest, slug: str, changes: BotPatch) -> Any:  # type: ignore[valid-type]
+    """Change a bot's name or settings, as a new revision."""
     values: dict[str, Any] = changes.model_dump(exclude_unset=True)  # type: ignore[attr-defined]
     bot_update(
         organisation=request.caller.organisation_id,
@@ -62,6 +66,7 @@ def update_bot(request: ApiRequest, slug: str, changes: BotPatch) -> Any:  # typ
 
 @router.delete("/bots/{slug}", auth=policy(Role.ADMIN, Scope.BOTS_WRITE), response={204: None})
 def delete_bot(request: ApiRequest, slug: str) -> Any:
+    """Delete a bot with its conversations."""
     bot_delete(organisation=request.caller.organisation_id, bot=_bot(request.caller, slug))
     return Status(204, None)
 

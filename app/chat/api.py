@@ -64,7 +64,7 @@ def _message(caller: Caller, message: UUID) -> Message:
     "/bots/{slug}/chat", auth=async_policy(Role.VIEWER, Scope.CHAT), response=TurnOut, openapi_extra=responses(EVENTS)
 )
 async def create_turn(request: ApiRequest, slug: str, turn: ChatIn) -> HttpResponseBase:
-    """One turn: a question and its answer, as server-sent events or, with `stream` false, as one object.
+    """Ask a bot, and get the answer as server-sent events or, with `stream` false, as one object.
 
     The same `Idempotency-Key` gives the same turn again, also while it is being written.
     """
@@ -115,7 +115,7 @@ async def _whole(events: AsyncIterator[list[Event]], allowed: Callable[[], Await
 @router.get("/conversations", auth=policy(Role.VIEWER, Scope.CONVERSATIONS), response=list[ConversationOut])
 @paginate(TimePagination, ordering=("-updated", "-id"), payload=conversation_payload)
 def list_conversations(request: ApiRequest) -> Any:
-    """The caller's own, the latest first."""
+    """List the caller's own conversations, the latest first."""
     caller = request.caller
     own = conversation_list(organisation=caller.organisation_id, user=caller.user_id, key_family=caller.key_family)
     return own.select_related("bot")
@@ -125,6 +125,7 @@ def list_conversations(request: ApiRequest) -> Any:
     "/conversations/{uuid:conversation_id}", auth=policy(Role.VIEWER, Scope.CONVERSATIONS), response=ConversationOut
 )
 def get_conversation(request: ApiRequest, conversation_id: UUID) -> Any:
+    """Return a conversation of the caller."""
     return conversation_payload(_conversation(request.caller, conversation_id))
 
 
@@ -132,6 +133,7 @@ def get_conversation(request: ApiRequest, conversation_id: UUID) -> Any:
     "/conversations/{uuid:conversation_id}", auth=policy(Role.VIEWER, Scope.CONVERSATIONS), response=ConversationOut
 )
 def update_conversation(request: ApiRequest, conversation_id: UUID, changes: ConversationPatch) -> Any:
+    """Change the title of a conversation."""
     conversation = _conversation(request.caller, conversation_id)
     conversation_rename(organisation=request.caller.organisation_id, conversation=conversation, title=changes.title)
     return conversation_payload(conversation)
@@ -141,6 +143,7 @@ def update_conversation(request: ApiRequest, conversation_id: UUID, changes: Con
     "/conversations/{uuid:conversation_id}", auth=policy(Role.VIEWER, Scope.CONVERSATIONS), response={204: None}
 )
 def delete_conversation(request: ApiRequest, conversation_id: UUID) -> Any:
+    """Delete a conversation with its messages."""
     conversation = _conversation(request.caller, conversation_id)
     conversation_delete(organisation=request.caller.organisation_id, conversation=conversation)
     return Status(204, None)
@@ -160,7 +163,7 @@ def list_messages(request: ApiRequest, conversation_id: UUID) -> Any:
 
 @router.get("/messages/{uuid:message_id}", auth=policy(Role.VIEWER, Scope.CONVERSATIONS), response=MessageOut)
 def get_message(request: ApiRequest, message_id: UUID) -> Any:
-    """With the part of its passage that each citation rests on, `quotes`; elsewhere only quotations have it."""
+    """Return a message; each citation names the part of its passage that it rests on (`quotes`)."""
     return message_row_payload(_message(request.caller, message_id), find_quotes=True)
 
 
@@ -170,7 +173,7 @@ def get_message(request: ApiRequest, message_id: UUID) -> Any:
     openapi_extra=responses(EVENTS),
 )
 async def follow_message(request: ApiRequest, message_id: UUID) -> HttpResponseBase:
-    """The events of an answer again: from the one after `Last-Event-ID` on, or from the first."""
+    """Send the events of an answer again, from the one after `Last-Event-ID` or from the first."""
     message = await sync_to_async(_message)(request.caller, message_id)
     if message.role != "assistant":
         raise NotFound
@@ -193,6 +196,7 @@ async def stop_message(request: ApiRequest, message_id: UUID) -> HttpResponse:
 
 @router.post("/messages/{uuid:message_id}/feedback", auth=policy(Role.VIEWER, Scope.CONVERSATIONS), response=MessageOut)
 def create_feedback(request: ApiRequest, message_id: UUID, feedback: FeedbackIn) -> Any:
+    """Rate an answer: 1 good, -1 bad, 0 takes the rating back."""
     message = _message(request.caller, message_id)
     message_rate(organisation=request.caller.organisation_id, message=message, rating=feedback.rating)
     return message_row_payload(message)

@@ -36,23 +36,26 @@ def _given(changes: EndpointIn | EndpointPatch, *, unset: bool) -> dict[str, Any
 @router.get("/endpoints", auth=policy(Role.ADMIN, Scope.ADMIN), response=list[EndpointOut])
 @paginate(TimePagination, ordering=("created", "id"), payload=endpoint_read)
 def list_endpoints(request: ApiRequest) -> Any:
-    """The organisation's model servers, and those of the deployment."""
+    """List the organisation's model servers, and those of the deployment."""
     return endpoint_list(organisation=request.caller.organisation_id)
 
 
 @router.post("/endpoints", auth=policy(Role.ADMIN, Scope.ADMIN), response={201: EndpointOut})
 def create_endpoint(request: ApiRequest, endpoint: EndpointIn) -> Any:
+    """Add a model server. Its key is stored encrypted and never given back."""
     made = endpoint_create(organisation=request.caller.organisation_id, **_given(endpoint, unset=False))
     return Status(201, endpoint_read(made))
 
 
 @router.get("/endpoints/{endpoint_id}", auth=policy(Role.ADMIN, Scope.ADMIN), response=EndpointOut)
 def get_endpoint(request: ApiRequest, endpoint_id: UUID) -> Any:
+    """Return a model server, without its key."""
     return endpoint_read(endpoint_get(organisation=request.caller.organisation_id, endpoint=endpoint_id))
 
 
 @router.patch("/endpoints/{endpoint_id}", auth=policy(Role.ADMIN, Scope.ADMIN), response=EndpointOut)
 def update_endpoint(request: ApiRequest, endpoint_id: UUID, changes: EndpointPatch) -> Any:
+    """Change a model server."""
     row = _own(request, endpoint_id)
     given = {
         name: value for name, value in _given(changes, unset=True).items() if value is not None or name == "api_key"
@@ -63,6 +66,7 @@ def update_endpoint(request: ApiRequest, endpoint_id: UUID, changes: EndpointPat
 
 @router.delete("/endpoints/{endpoint_id}", auth=policy(Role.ADMIN, Scope.ADMIN), response={204: None})
 def delete_endpoint(request: ApiRequest, endpoint_id: UUID) -> Any:
+    """Delete a model server with its key."""
     row = _own(request, endpoint_id)
     endpoint_delete(organisation=row.organisation_id, endpoint=row.pk)
     return Status(204, None)
@@ -70,7 +74,7 @@ def delete_endpoint(request: ApiRequest, endpoint_id: UUID) -> Any:
 
 @router.post("/endpoints/{endpoint_id}/test", auth=policy(Role.ADMIN, Scope.ADMIN), response=TrialOut)
 def test_endpoint(request: ApiRequest, endpoint_id: UUID) -> Any:
-    """Ask the server for one token. The answer is 200 whatever came back."""
+    """Ask a model server for one token. The status is 200 for every outcome, which the response names."""
     organisation = request.caller.organisation_id
     row = endpoint_get(organisation=organisation, endpoint=endpoint_id)
     try:
@@ -91,7 +95,7 @@ def test_endpoint(request: ApiRequest, endpoint_id: UUID) -> Any:
 
 @router.get("/endpoints/{endpoint_id}/models", auth=policy(Role.ADMIN, Scope.ADMIN), response=ServedModelsOut)
 def list_endpoint_models(request: ApiRequest, endpoint_id: UUID) -> Any:
-    """The models that are known of the server, and those that it lists now."""
+    """List the models that are configured for a server, and those that it lists now."""
     organisation = request.caller.organisation_id
     row = endpoint_get(organisation=organisation, endpoint=endpoint_id)
     try:

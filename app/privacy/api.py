@@ -38,18 +38,20 @@ def create_export(request: ApiRequest, export: ExportIn) -> Any:
 @router.get("/exports", auth=ADMIN, response=list[ExportOut])
 @paginate(TimePagination, payload=export_shape)
 def list_exports(request: ApiRequest) -> Any:
+    """List the exports that the caller may fetch."""
     caller = request.caller
     return export_list(organisation=caller.organisation_id, role=caller.role, user=caller.user_id)
 
 
 @router.get("/exports/{export_id}", auth=ADMIN, response=ExportOut)
 def get_export(request: ApiRequest, export_id: UUID) -> Any:
+    """Return an export with its state."""
     return export_shape(_export(request, export_id))
 
 
 @router.get("/exports/{export_id}/content", auth=ADMIN, openapi_extra=responses(ZIP, statuses=PART))
 def get_export_content(request: ApiRequest, export_id: UUID) -> HttpResponseBase:
-    """The archive, as a download."""
+    """Download the archive of an export."""
     return export_answer(request, _export(request, export_id))
 
 
@@ -72,10 +74,11 @@ def create_erasure(request: ApiRequest, erasure: ErasureIn) -> Any:
 @router.get("/erasures", auth=ADMIN, response=list[ErasureOut])
 @paginate(TimePagination, payload=erasure_shape)
 def list_erasures(request: ApiRequest) -> Any:
+    """List the erasures of the organisation."""
     return erasure_list(organisation=request.caller.organisation_id)
 
 
 @router.get("/erasures/{erasure_id}", auth=ADMIN, response=ErasureOut)
 def get_erasure(request: ApiRequest, erasure_id: UUID) -> Any:
-    """With the receipt when it is done."""
+    """Return an erasure, with its receipt when it is done."""
     return erasure_shape(erasure_get(organisation=request.caller.organisation_id, erasure=erasure_id))

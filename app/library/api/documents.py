@@ -110,6 +110,7 @@ def list_documents(
     source: str = "",
     q: str = "",
 ) -> Any:
+    """List documents, the newest first, by state, source or a part of the name."""
     if state and state not in DocumentState.values:
         raise Invalid(message=f"state is one of {', '.join(DocumentState.values)}.")
     return document_list(
@@ -134,11 +135,13 @@ async def _changes(request: ApiRequest) -> AsyncIterator[Event]:
 
 @router.get("/documents/{document_id}", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=DocumentOut)
 def get_document(request: ApiRequest, document_id: UUID) -> Any:
+    """Return a document with its state, step and error."""
     return document_payload(document_get(organisation=request.caller.organisation_id, document=document_id))
 
 
 @router.delete("/documents/{document_id}", auth=policy(Role.EDITOR, Scope.DOCUMENTS_WRITE), response={204: None})
 def delete_document(request: ApiRequest, document_id: UUID) -> Any:
+    """Delete a document from every store."""
     document_delete(organisation=request.caller.organisation_id, document=document_id)
     return Status(204, None)
 
@@ -155,6 +158,7 @@ def retry_document(request: ApiRequest, document_id: UUID) -> Any:
 
 @router.post("/documents/{document_id}/cancel", auth=policy(Role.EDITOR, Scope.DOCUMENTS_WRITE), response=DocumentOut)
 def cancel_document(request: ApiRequest, document_id: UUID) -> Any:
+    """Stop reading a document."""
     return document_payload(document_cancel(organisation=request.caller.organisation_id, document=document_id))
 
 

@@ -69,6 +69,7 @@ def _schedule(schedule: ScheduleIn) -> dict[str, Any]:
 
 @router.get("/sources", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=SourcePageOut)
 def list_sources(request: ApiRequest, limit: int = Limit, cursor: str = "") -> Any:
+    """List the sources of the organisation."""
     rows = source_list(organisation=request.caller.organisation_id)
     page, cursor_next = page_read(rows, ordering=("-created", "-id"), cursor=cursor, limit=limit)
     return {"items": sources_payload(page), "next": cursor_next}
@@ -89,11 +90,13 @@ def create_source(request: ApiRequest, source: SourceIn) -> Any:
 
 @router.get("/sources/{source_id}", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=SourceOut)
 def get_source(request: ApiRequest, source_id: UUID) -> Any:
+    """Return a source with its last run."""
     return source_payload(_source(request, source_id))
 
 
 @router.patch("/sources/{source_id}", auth=policy(Role.EDITOR, Scope.DOCUMENTS_WRITE), response=SourceOut)
 def update_source(request: ApiRequest, source_id: UUID, source: SourcePatch) -> Any:
+    """Change a source's name, settings or schedule."""
     changes: dict[str, Any] = source.model_dump(include={"name", "settings"}, exclude_none=True)
     if source.schedule is not None:
         changes |= _schedule(source.schedule)
@@ -118,11 +121,13 @@ def create_run(request: ApiRequest, source_id: UUID) -> Any:
 @router.get("/sources/{source_id}/runs", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=list[RunOut])
 @paginate(TimePagination, payload=run_payload)
 def list_runs(request: ApiRequest, source_id: UUID) -> Any:
+    """List the runs of a source, the latest first."""
     return run_list(organisation=request.caller.organisation_id, source=_source(request, source_id))
 
 
 @router.get("/runs/{run_id}", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=RunOut)
 def get_run(request: ApiRequest, run_id: UUID) -> Any:
+    """Return a run with its counts."""
     return run_payload(run_get(organisation=request.caller.organisation_id, run=run_id))
 
 

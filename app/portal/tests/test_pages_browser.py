@@ -173,6 +173,24 @@ def test_axe_finds_nothing_outside_the_frame(
     assert page_templates("alone.html") <= rendered
 
 
+@looks
+@windows
+def test_axe_finds_nothing_on_the_page_of_the_api(
+    browser: Browser, address: str, alice: Person, scheme: Any, viewport: Any
+) -> None:
+    page = signed_in(browser, address, alice, viewport=viewport, color_scheme=scheme).new_page()
+    page.goto(f"{address}/api/v1/docs")
+    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+    assert_good(page, "the page of the API")
+    page.get_by_role("link", name="Back to the portal").click()
+    page.wait_for_url(f"{address}/")
+    page.goto(f"{address}/api/v1/docs?try")
+    expect(page.locator(".opblock").first).to_be_visible()
+    page.get_by_role("link", name="Back to the page of the API").click()
+    expect(page.get_by_role("heading", name="API", exact=True)).to_be_visible()
+    page.context.close()
+
+
 def answer_with(html: str) -> Callable[[Route], None]:
     """Return a handler that gives a page, without a redirect that would lead away from it."""
     html = html.replace('http-equiv="refresh"', "")

@@ -19,7 +19,7 @@ from app.oidc.tests.oidc_provider import (
     sign_in,
     visitor,
 )
-from app.oidc.unmatched_claims import claims_unmatched_latest
+from app.oidc.unmatched_claims import claims_unmatched_latest, claims_unmatched_record
 from tests.people import Person
 
 pytestmark = [needs_node, pytest.mark.django_db]
@@ -118,6 +118,8 @@ HOSTILE = {
     "contact": "ada@example.org",
     "huge": "x" * 5000,
     "nul": "a\0b",
+    "half": "\ud800",
+    "na\0me": "x",
     "deep": {"a": {"b": {"c": {"d": {"e": {"f": "too deep"}}}}}},
 }
 
@@ -126,20 +128,28 @@ def test_what_came_when_no_rule_fits_is_there_for_an_operator_without_anything_o
     provider: OidcProvider, acme: Organisation
 ) -> None:
     rule(acme, "chiefs", Role.VIEWER)
-    provider.control(person={**ADA, "groups": ["/refdesk-editors", "staff"]}, claims=HOSTILE)
+    provider.control(person={**ADA, "groups": ["/refdesk-editors", "staff"]})
     assert [sign_in(visitor()).status_code for _ in range(2)] == [403, 403]
     (content,) = unmatched()
-    after = content["after"]
-    assert after["groups"] == ["/refdesk-editors", "staff"]
-    assert (after["department"], after["realm_access.roles"]) == (["Sales"], ["a", "b"])
-    assert {"email", "name"} <= set(after["claims whose values are not kept"])
-    text = json.dumps(content)
-    assert not [word for word in ("do-not-keep-me", "ada", "Ada", "xxxx", "a\\u0000b") if word in text]
+    assert content["after"]["groups"] == ["/refdesk-editors", "staff"]
+    assert {"email", "name"} <= set(content["after"]["claims whose values are not kept"])
+    assert "ada" not in json.dumps(content).lower()
     # Others of the same groups say nothing new; new groups do.
-    provider.control(person={**ADA, "groups": ["others"]}, claims=None)
+    provider.control(person={**ADA, "groups": ["others"]})
     sign_in(visitor())
     assert [entry["after"]["groups"] for entry in unmatched()] == [["/refdesk-editors", "staff"], ["others"]]
     assert claims_unmatched_latest() == {"groups": ["others"]}
+
+
+@pytest.mark.django_db
+def test_of_odd_claims_only_what_a_rule_could_name_is_kept() -> None:
+    claims_unmatched_record(claims={**ADA, **HOSTILE, "sub": "ada", "nonce": "n"}, refused=True)
+    (content,) = unmatched()
+    after = content["after"]
+    assert (after["department"], after["realm_access.roles"]) == (["Sales"], ["a", "b"])
+    assert set(after) <= {"department", "realm_access.roles", "groups", "api_token", "claims whose values are not kept"}
+    text = json.dumps(content).lower()
+    assert not [word for word in ("do-not-keep-me", "ada", "xxxx", "u0000", "ud800", "too deep") if word in text]
 
 
 def test_a_person_whom_an_invitation_let_in_is_noted_too_but_only_where_there_are_rules(

@@ -258,8 +258,8 @@ def test_no_ollama_is_found_where_nothing_listens() -> None:
 
 def known(content: bytes) -> KnownModel:
     return KnownModel(
-        "k", "tiny", "https://models.example.org/tiny.gguf", "tiny-part{n}", "1", 2, "tiny_part{n}/part{n:02d}.bin", sha256(content).hexdigest(), len(content),
-        "Apache-2.0", 10, "none.txt",
+        "k", "tiny", "https://models.example.org/tiny.gguf", "tiny-part{n}", "1", 2, "tiny_part{n}/part{n:02d}.bin",
+        sha256(content).hexdigest(), len(content), "Apache-2.0", 10, "none.txt",
     )  # fmt: skip
 
 

@@ -36,7 +36,7 @@ class DocumentAdmin(ReadOnlyAdmin):
     may_change = True  # by the buttons only: every field is fixed
     actions = ("retry", "cancel")
     actions_row = actions_detail = ("retry_this", "cancel_this")
-    list_display = ("name", "organisation", "source", "state_shown", "progress", "pages", "chunks", "size", "updated")
+    list_display = ("name", "organisation", "source", "state_shown", "progress", "pages", "passages", "size", "updated")
     list_select_related = ("organisation", "source")
     list_filter = ("organisation", "state", "source", "error_code")
     search_fields = ("name", "external_id", "versions__sha256")
@@ -60,7 +60,7 @@ class DocumentAdmin(ReadOnlyAdmin):
                 )
             },
         ),
-        ("State", {"fields": ("state_shown", "progress", "failure", "hint", "version", "pages", "chunks", "portal")}),
+        ("State", {"fields": ("state_shown", "progress", "failure", "hint", "version", "pages", "passages", "portal")}),
         ("Times", {"fields": ("created", "updated")}),
     )
 
@@ -70,7 +70,7 @@ class DocumentAdmin(ReadOnlyAdmin):
         return rows
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        own = ["state_shown", "progress", "size", "fingerprint", "failure", "hint", "portal"]
+        own = ["state_shown", "progress", "passages", "size", "fingerprint", "failure", "hint", "portal"]
         return [*super().get_readonly_fields(request, obj), *own]
 
     @display(description="State", ordering="state", label=STATES)
@@ -86,6 +86,10 @@ class DocumentAdmin(ReadOnlyAdmin):
     @display(description="Size", ordering="newest__bytes")
     def size(self, obj: Any) -> str:
         return filesizeformat(obj.bytes or 0)
+
+    @display(description="Passages", ordering="chunks")
+    def passages(self, obj: Document) -> int | None:
+        return obj.chunks
 
     @display(description="SHA-256")
     def fingerprint(self, obj: Any) -> str:

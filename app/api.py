@@ -48,14 +48,14 @@ class OrjsonRenderer(BaseRenderer):
 
 
 class OrjsonParser(Parser):
-    """Refuses what the standard parser lets through: half surrogate pairs, and nesting until the stack ends."""
+    """Parser that refuses input the standard one accepts: unpaired surrogates, and nesting that exhausts the stack."""
 
     def parse_body(self, request: HttpRequest) -> Any:
         return orjson.loads(request.body)
 
 
 class Docs(Swagger):
-    """Swagger's page from the package's own files, with the token that calls by session need."""
+    """Swagger's page from the package's own files, with the CSRF token that calls by session need."""
 
     def render_page(self, request: HttpRequest, api: NinjaAPI, **kwargs: Any) -> HttpResponse:
         settings = {**self.settings, "url": self.get_openapi_url(api, kwargs)}
@@ -64,7 +64,7 @@ class Docs(Swagger):
 
 
 class Surface(NinjaAPI):
-    """Its description names calls, the key and the error shape as a client's generator wants them."""
+    """The API, whose description has operation ids, the API key and the error schema as client generators need them."""
 
     def get_openapi_operation_id(self, operation: Operation) -> str:
         return operation.view_func.__name__
@@ -103,7 +103,7 @@ ERROR_SCHEMA = {
 
 
 def _members_only(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """The description of the API is for those who may call it."""
+    """Restrict the API's description to callers who may use the API."""
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -141,7 +141,7 @@ api.add_router("", privacy)
 
 
 def error_response(request: HttpRequest, error: RefdeskError) -> HttpResponse:
-    """The one way an error becomes an HTTP answer."""
+    """Return the response for an error; every error response of the API is made here."""
     ERRORS.labels(error.code).inc()
     answer = api.create_response(request, error.as_json(request_id_get(request)), status=error.status)
     if error.retry_after_s is not None:
@@ -161,7 +161,7 @@ def _validation_error(request: HttpRequest, error: ValidationError) -> HttpRespo
 
 
 def _field(place: Sequence[Any]) -> str:
-    """Return `body.stream` for ("body", "turn", "stream"): nobody sent the name of the group in the middle."""
+    """Return `body.stream` for ("body", "turn", "stream"): the group's name in the middle is not in the request."""
     grouped = len(place) > 2 and (place[0] == "body" or place[1] == "ninja_pagination")
     parts = [*place[:1], *place[2:]] if grouped else place
     return ".".join(str(part) for part in parts)
@@ -198,7 +198,7 @@ def _unreadable(request: HttpRequest, error: Exception) -> HttpResponse:
     return error_response(request, RefdeskError("invalid_request", "The body of the request cannot be read."))
 
 
-# What a schema cannot know and PostgreSQL refuses: a NUL in a text, a number beyond its column.
+# Values that no schema can refuse but PostgreSQL does: a NUL in a text, a number beyond its column's range.
 @api.exception_handler(DataError)
 @api.exception_handler(psycopg.DataError)
 def _refused_by_database(request: HttpRequest, error: Exception) -> HttpResponse:
@@ -219,6 +219,6 @@ def _database_gone(request: HttpRequest, error: Exception) -> HttpResponse:
 
 @api.exception_handler(Exception)
 def _internal(request: HttpRequest, error: Exception) -> HttpResponse:
-    # The text of an unexpected error may hold a document's words: only its place goes to the log.
+    # The text of an unexpected error may contain a document's words: only the traceback goes to the log.
     log.exception("request %s failed", request_id_get(request))
     return error_response(request, RefdeskError("internal"))

@@ -64,9 +64,9 @@ def _message(caller: Caller, message: UUID) -> Message:
     "/bots/{slug}/chat", auth=async_policy(Role.VIEWER, Scope.CHAT), response=TurnOut, openapi_extra=responses(EVENTS)
 )
 async def create_turn(request: ApiRequest, slug: str, turn: ChatIn) -> HttpResponseBase:
-    """One turn: a question and its answer, as server-sent events or, with `stream` false, as one object.
+    """Begin a turn: return a question's answer as server-sent events or, with `stream` false, as one object.
 
-    The same `Idempotency-Key` gives the same turn again, also while it is being written.
+    A repeated `Idempotency-Key` returns the same turn, also while it is being written.
     """
     caller = request.caller
     question = TurnRequest(
@@ -89,10 +89,10 @@ async def create_turn(request: ApiRequest, slug: str, turn: ChatIn) -> HttpRespo
 
 
 async def _whole(events: AsyncIterator[list[Event]], allowed: Callable[[], Awaitable[bool]]) -> HttpResponse:
-    """Return the turn as one object. A long one is given only to a caller who may still have it, like a stream.
+    """Return the turn as one object. A long answer goes only to a caller whose rights still hold, as with a stream.
 
     Raises:
-        RefdeskError: there is no answer at all.
+        RefdeskError: there is no answer.
         NotAllowed: the caller's rights ended meanwhile; the turn then loses its reader.
     """
     conversation, last, asked = "", Event("error", {}), time.monotonic()
@@ -115,7 +115,7 @@ async def _whole(events: AsyncIterator[list[Event]], allowed: Callable[[], Await
 @router.get("/conversations", auth=policy(Role.VIEWER, Scope.CONVERSATIONS), response=list[ConversationOut])
 @paginate(TimePagination, ordering=("-updated", "-id"), payload=conversation_payload)
 def list_conversations(request: ApiRequest) -> Any:
-    """The caller's own, the latest first."""
+    """Return the caller's own conversations, the latest first."""
     caller = request.caller
     own = conversation_list(organisation=caller.organisation_id, user=caller.user_id, key_family=caller.key_family)
     return own.select_related("bot")
@@ -153,14 +153,14 @@ def delete_conversation(request: ApiRequest, conversation_id: UUID) -> Any:
 )
 @paginate(TimePagination, ordering=("id",), payload=message_row_payload)
 def list_messages(request: ApiRequest, conversation_id: UUID) -> Any:
-    """Return the messages of a conversation, the oldest first: an id begins with its time."""
+    """Return the messages of a conversation, oldest first: an id begins with its time."""
     conversation = _conversation(request.caller, conversation_id)
     return message_list(organisation=request.caller.organisation_id, conversation=conversation)
 
 
 @router.get("/messages/{uuid:message_id}", auth=policy(Role.VIEWER, Scope.CONVERSATIONS), response=MessageOut)
 def get_message(request: ApiRequest, message_id: UUID) -> Any:
-    """With the part of its passage that each citation rests on, `quotes`; elsewhere only quotations have it."""
+    """Return a message with each citation's `quotes`, which elsewhere only word-for-word quotations have."""
     return message_row_payload(_message(request.caller, message_id), find_quotes=True)
 
 
@@ -170,7 +170,7 @@ def get_message(request: ApiRequest, message_id: UUID) -> Any:
     openapi_extra=responses(EVENTS),
 )
 async def follow_message(request: ApiRequest, message_id: UUID) -> HttpResponseBase:
-    """The events of an answer again: from the one after `Last-Event-ID` on, or from the first."""
+    """Return the events of an answer: from the one after `Last-Event-ID` on, or from the first."""
     message = await sync_to_async(_message)(request.caller, message_id)
     if message.role != "assistant":
         raise NotFound
@@ -184,7 +184,7 @@ async def follow_message(request: ApiRequest, message_id: UUID) -> HttpResponseB
     "/messages/{uuid:message_id}/stop", auth=async_policy(Role.VIEWER, Scope.CONVERSATIONS), response=MessageOut
 )
 async def stop_message(request: ApiRequest, message_id: UUID) -> HttpResponse:
-    """Stop an answer that is being written; the text so far is kept. Answers the message as it is then."""
+    """Stop an answer that is being written and keep its text so far. Return the message as it is then."""
     message = await sync_to_async(_message)(request.caller, message_id)
     await answer_stop(organisation=request.caller.organisation_id, message=message.id)
     message = await sync_to_async(_message)(request.caller, message_id)

@@ -16,7 +16,7 @@ def wants_json(request: HttpRequest) -> bool:
 
 
 def error_response(request: HttpRequest, code: str, *, status: int | None = None) -> HttpResponse:
-    """Return the error of a code, in JSON."""
+    """Return the response of an error code, in JSON."""
     body = orjson.dumps(error_json(code, request_id=request_id_get(request)))
     return HttpResponse(body, content_type="application/json", status=status or CODES[code].status)
 
@@ -26,7 +26,7 @@ def _response(request: HttpRequest, code: str, *, page: str, status: int) -> Htt
         return error_response(request, code)
     entry = CODES[code]
     context = {"heading": entry.message, "words": entry.hint, "request_id": request_id_get(request)}
-    # Without the request: a context processor could fail for the reason that caused the error.
+    # Without the request: the cause of the error could make a context processor fail too.
     return HttpResponse(render_to_string(page, context), status=status)
 
 
@@ -64,5 +64,5 @@ def _method_refused(request: HttpRequest, response: HttpResponseBase) -> HttpRes
     return refusal
 
 
-# django-ninja answers a wrong method with plain text, past its own error handlers.
+# django-ninja answers a wrong method with plain text, bypassing its own error handlers.
 MethodErrorMiddleware = middleware(_method_refused)

@@ -26,7 +26,7 @@ def _own(request: ApiRequest, endpoint_id: UUID) -> ModelEndpoint:
 
 
 def _given(changes: EndpointIn | EndpointPatch, *, unset: bool) -> dict[str, Any]:
-    """Return what was sent, by the names of the services, with the key in the clear."""
+    """Return the sent fields, by the names of the services, with the key in plain text."""
     given: dict[str, Any] = changes.model_dump(mode="json", exclude={"api_key"}, exclude_unset=unset)
     if "api_key" in changes.model_fields_set:
         given["api_key"] = changes.api_key.get_secret_value() if changes.api_key is not None else None
@@ -36,7 +36,7 @@ def _given(changes: EndpointIn | EndpointPatch, *, unset: bool) -> dict[str, Any
 @router.get("/endpoints", auth=policy(Role.ADMIN, Scope.ADMIN), response=list[EndpointOut])
 @paginate(TimePagination, ordering=("created", "id"), payload=endpoint_read)
 def list_endpoints(request: ApiRequest) -> Any:
-    """The organisation's model servers, and those of the deployment."""
+    """Return the organisation's model servers, and those of the deployment."""
     return endpoint_list(organisation=request.caller.organisation_id)
 
 
@@ -70,7 +70,7 @@ def delete_endpoint(request: ApiRequest, endpoint_id: UUID) -> Any:
 
 @router.post("/endpoints/{endpoint_id}/test", auth=policy(Role.ADMIN, Scope.ADMIN), response=TrialOut)
 def test_endpoint(request: ApiRequest, endpoint_id: UUID) -> Any:
-    """Ask the server for one token. The answer is 200 whatever came back."""
+    """Request one token from the server. The response is 200 also when the server fails."""
     organisation = request.caller.organisation_id
     row = endpoint_get(organisation=organisation, endpoint=endpoint_id)
     try:
@@ -91,7 +91,7 @@ def test_endpoint(request: ApiRequest, endpoint_id: UUID) -> Any:
 
 @router.get("/endpoints/{endpoint_id}/models", auth=policy(Role.ADMIN, Scope.ADMIN), response=ServedModelsOut)
 def list_endpoint_models(request: ApiRequest, endpoint_id: UUID) -> Any:
-    """The models that are known of the server, and those that it lists now."""
+    """Return the stored models of the server, and those that it lists now."""
     organisation = request.caller.organisation_id
     row = endpoint_get(organisation=organisation, endpoint=endpoint_id)
     try:

@@ -1,7 +1,7 @@
 """Language models that ship inside packages, in parts.
 
-The packages are by unknown authors and are used as data: nothing of theirs is imported, and the joined file must have
-the SHA-256 of the file that the model's publisher released. `requirements/` pins each part by hash as well.
+The packages are by unknown authors and are used as data: none of their code is imported, and the joined file must have
+the SHA-256 of the file that the model's publisher released. `requirements/` also pins each part by hash.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class KnownModel:
-    """A packaged model. `file` is the path of a part below the folder it is installed in; {n} is 1 to `parts`."""
+    """A packaged model. `file` is the path of a part below the package's install folder; {n} is 1 to `parts`."""
 
     key: str
     name: str

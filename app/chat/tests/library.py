@@ -1,4 +1,4 @@
-"""A small indexed library for tests: rows, vectors and points, as ingest leaves them."""
+"""A small indexed library for tests: rows, vectors and points, as ingest creates them."""
 
 import hashlib
 from uuid import UUID, uuid4
@@ -20,7 +20,7 @@ DESCALING = "Descaling takes 45 minutes. With hard water the machine must be des
 def document_index(
     organisation: Organisation, name: str, passages: list[str], *, source: Source | None = None, kind: str = "text"
 ) -> Document:
-    """A ready document whose chunks are the passages."""
+    """Create a ready document whose chunks are the passages."""
     source = source or Source.objects.get_or_create(organisation=organisation, name="Uploads")[0]
     digest = hashlib.sha256(f"{organisation.pk}{name}{passages}".encode()).hexdigest()
     document = document_row(source, name, answers=True, external_id=f"{name} {digest}", state=DocumentState.READY)

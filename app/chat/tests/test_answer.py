@@ -216,7 +216,7 @@ async def test_a_refusal_says_how_many_documents_are_still_being_read(
     body = {"message": "Who won the football world cup in 1998?", "stream": False}
     _, turn = await desk.json(desk.post("/bots/default/chat", bob.key, body))
     assert turn["message"]["notice"] == message["notice"]
-    # What was said then stays said, and the next answer says what holds then.
+    # The old answer keeps its notice; the next answer has a current one.
     await Document.objects.filter(pk__in=[document.pk for document in reading[:1]]).aupdate(state="ready")
     _, again = await desk.json(desk.get(f"/messages/{message['id']}", bob.key))
     assert again["notice"] == message["notice"]

@@ -1,4 +1,4 @@
-"""A key that takes another's place: it has the conversations and the rest of the month, and nobody else has."""
+"""A rotated key: the new one has the old one's conversations and rest of the month, and no other key has."""
 
 from typing import Any
 
@@ -79,7 +79,7 @@ async def test_every_key_of_a_chain_opens_its_conversations_and_no_other_key_doe
     for key in (first_key, second_key, third_key):
         assert await statuses(desk, key, doors(home, answer)) == {200}
         assert await listed(desk, key) == [str(later.pk), str(home.pk)]
-    # Of the same name and organisation, but of no chain; and of another organisation.
+    # A key of the same name and organisation but outside the chain, and one of another organisation.
     _, stranger = await sync_to_async(made)(acme)
     for key in (stranger, charlie.key):
         assert await statuses(desk, key, doors(home, answer)) == {404}

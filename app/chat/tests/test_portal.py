@@ -13,7 +13,7 @@ from tests.people import PASSWORD, Person
 
 
 def page_data(html: str, name: str) -> Any:
-    """What a page hands to its script."""
+    """Return the data that a page passes to its script."""
     found = re.search(rf'<script id="{name}" type="application/json">(.*?)</script>', html, re.DOTALL)
     assert found
     return json.loads(found[1])

@@ -1,4 +1,4 @@
-"""The portal in real Chromium: what hostile text, keys, small windows and screen readers meet."""
+"""The portal in real Chromium, with hostile text, API keys, small windows and screen readers."""
 
 import threading
 import time
@@ -24,7 +24,7 @@ from tests.people import Person
 __all__ = ["browser"]  # a fixture
 ROOT = Path(__file__).resolve().parents[3]
 AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
-# A public list where it is at hand, beside the checkout; our own ways in always.
+# A public list if it is next to the checkout; our own attacks always.
 LIST = ROOT.parent / "shared" / "data" / "attacks" / "xss-payload-list.txt"
 ATTACKS = [
     "<script>alert(1)</script>",
@@ -53,10 +53,10 @@ Uploads = Callable[[Organisation], Source]
 
 @pytest.fixture
 def address(transactional_db: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Of the real server, in this process, over the test's database."""
+    """Yield the address of a real server in this process, over the test's database."""
     from app.asgi import application
 
-    # Playwright's loop runs in this thread, and Django would not let a test touch the database beside it.
+    # Playwright's loop runs in this thread, and Django otherwise refuses a test's database access in it.
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
     server = uvicorn.Server(uvicorn.Config(application, port=0, log_level="warning", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run)
@@ -72,7 +72,7 @@ def address(transactional_db: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 @pytest.fixture
 def library(alice: Person, acme: Organisation, uploads: Uploads) -> Conversation:
-    """A bot, a ready document, and an answered question that cites a document which is deleted by now."""
+    """Create a bot, a ready document, and an answered question that cites a deleted document."""
     bot = bot_create(
         organisation=acme, slug="default", name="Reference desk", settings={"starters": ["How much leave?"]}
     )
@@ -125,7 +125,7 @@ def signed_in(browser: Browser, address: str, person: Person, **more: Any) -> Br
 
 
 def watch(page: Page) -> list[str]:
-    """Everything that hostile text could make happen: a dialog, an error, a blocked script, a call elsewhere."""
+    """Record all effects that hostile text could have: a dialog, an error, a blocked script, a call elsewhere."""
     seen: list[str] = []
     page.on("dialog", lambda dialog: (seen.append(f"dialog {dialog.message}"), dialog.dismiss()))
     page.on("pageerror", lambda error: seen.append(f"error {error}"))
@@ -262,7 +262,7 @@ def source_pages(organisation: Organisation) -> list[str]:
 
 
 def axe_findings(page: Page) -> list[Any]:
-    """Through the debugger: the page's own policy lets no foreign script in."""
+    """Return axe's findings, run through the debugger: the page's own policy allows no foreign script."""
     debugger = page.context.new_cdp_session(page)
     debugger.send("Runtime.evaluate", {"expression": AXE.read_text("utf-8")})
     found: list[Any] = page.evaluate(

@@ -1,4 +1,4 @@
-"""What a turn's statements read, however much there is to read."""
+"""Rows that a turn's statements read, independent of the size of the tables."""
 
 import asyncio
 
@@ -21,7 +21,7 @@ TABLES = (*GROWING, "library_chunk")
 
 
 def tables_as_on_the_first_day(on: bool) -> None:
-    """Empty, and left alone by autovacuum, which would bring their plans up to date at some time or other."""
+    """Empty the tables and disable autovacuum for them, which would otherwise update their plans at some time."""
     for table in GROWING:
         as_superuser(f"ALTER TABLE {table} SET (autovacuum_enabled = {'off' if on else 'on'})")
     if on:
@@ -41,7 +41,7 @@ def rows_read() -> dict[str, int]:
 
 
 async def rows_read_by_now() -> dict[str, int]:
-    """By itself a connection tells what it read up to ten seconds later. All are asked at once, each for a while."""
+    """Return the rows read so far. Connections report with up to ten seconds' delay, so all are flushed at once."""
     tell = "SELECT pg_stat_force_next_flush() IS NULL, pg_sleep(0.3) IS NULL"
     await asyncio.gather(*(fetch(tell, {}) for _ in range(MOST_CONNECTIONS)))
     await asyncio.sleep(0.3)
@@ -51,8 +51,8 @@ async def rows_read_by_now() -> dict[str, int]:
 async def test_a_turn_reads_no_more_rows_when_there_are_many(
     desk: Desk, library: Bot, alice: Person, model: ScriptedModel
 ) -> None:
-    """Also by plans that were made when the tables were empty, as on the first day of a box."""
-    # The upkeep reads rows too, by the clock: the turns take as long the first time as the second.
+    """Check this also with plans made when the tables were empty, as on the first day of a box."""
+    # The upkeep reads rows too, at fixed times: both series of turns take the same time.
     model.script(Script(at_once=True))
 
     async def read_by(turns: int) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Select the passages that are shown, number them, and refuse where they can hold no answer."""
+"""Select the passages to show, number them, and refuse if they cannot contain an answer."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ async def select(turn: TurnContext) -> None:
     turn.resolver = CitationResolver(range(1, len(hits) + 1))
     refused = not hits or not (turn.model.available or turn.answerable) or turn.out_of_domain
     if refused:
-        turn.mode = AnswerMode.REFUSED  # before the first event, which says it
+        turn.mode = AnswerMode.REFUSED  # before the first event, which contains it
     turn.emit(
         Event("step", {"name": "search"}), Event("sources", {"passages": [passage.json for passage in turn.passages]})
     )

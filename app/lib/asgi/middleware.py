@@ -1,8 +1,8 @@
 """Django's own middleware without a hop to a thread for each step.
 
 Django runs the synchronous halves of its middleware in a thread, two hops each: 1.2 ms of CPU a request, a quarter of
-a whole chat turn (docs/benchmarks.md). They only read and set headers; steps that may reach the database (a changed
-session, shown messages) still run in the thread.
+a whole chat turn (docs/benchmarks.md). These halves only read and set headers; steps that may reach the database (a
+changed session, shown messages) still run in the thread.
 """
 
 from collections.abc import Awaitable, Callable
@@ -51,7 +51,7 @@ class XFrameOptionsMiddleware(_Direct, clickjacking.XFrameOptionsMiddleware):
 
 
 class AuthenticationMiddleware(_Direct, auth.AuthenticationMiddleware):
-    """Authentication, which reads `request.user` from the database when it is first used, not here."""
+    """Authentication that reads `request.user` from the database at its first use."""
 
 
 class SessionMiddleware(_Direct, sessions.SessionMiddleware):

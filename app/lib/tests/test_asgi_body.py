@@ -33,7 +33,7 @@ def files(request: HttpRequest) -> JsonResponse:
 
 
 def store(request: HttpRequest) -> JsonResponse:
-    """Stores the files as the API does."""
+    """Store the files as the API does."""
     keys = []
     for each in request.FILES.getlist("file"):
         with storage().stage(each.file, organisation=ORGANISATION, limit=MOST) as upload:

@@ -1,4 +1,4 @@
-"""Statements from the event loop: one transaction each, prepared once, whatever happens in between."""
+"""Statements from the event loop: one transaction each, prepared once, also after errors and restarts."""
 
 import asyncio
 from uuid import UUID
@@ -23,7 +23,7 @@ READ = "SELECT %(id)s::uuid, current_setting('refdesk.scope', true), txid_curren
 
 
 async def connections() -> list[Connection]:
-    """The loop's connections, all of them idle."""
+    """Return the loop's connections, all of them idle."""
     return list((await _pool())._pool)
 
 
@@ -33,7 +33,7 @@ async def prepared() -> list[bytes]:
 
 @pytest.fixture(autouse=True)
 async def one_connection(loop_connections: None) -> None:
-    """A pool that is just opening may have made two."""
+    """Reduce the pool to one connection: a pool that is opening may have made two."""
     pool = await _pool()
     await pool.wait()
     while len(await connections()) > 1:
@@ -44,7 +44,7 @@ async def one_connection(loop_connections: None) -> None:
 
 @sync_to_async
 def execute(statement: str) -> None:
-    """As the owner of the tables."""
+    """Execute a statement as the owner of the tables."""
     with as_owner(), connection.cursor() as cursor:
         cursor.execute(statement)
 
@@ -86,7 +86,7 @@ async def test_a_statement_that_fails_changes_nothing_and_the_connection_goes_on
     assert await fetch("SELECT name FROM accounts_organisation", {}) == [("Acme",)]
     assert await fetch(rename, {"n": 1}) == [(1, "B")]
     assert await fetch("SELECT name FROM accounts_organisation", {}) == [("B",)]
-    # What fails in its work stays prepared; what cannot be prepared is no statement.
+    # A statement that fails while it runs stays prepared; one that cannot be prepared is not kept.
     known = b" ".join(await prepared())
     assert (b"renamed" in known, b"nowhere" in known) == (True, False)
 

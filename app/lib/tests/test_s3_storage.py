@@ -1,4 +1,4 @@
-"""What only a store behind a network can do wrong. The contract of both kinds is in test_storage.py."""
+"""Failures that only a store behind a network has. The contract of both kinds is in test_storage.py."""
 
 import hashlib
 import io
@@ -53,7 +53,7 @@ def store(place: Place, tmp_path: Path) -> S3Storage:
 
 
 def calls_of(store: Storage, key: str) -> dict[str, Callable[[], Any]]:
-    """Each thing that is asked of a store."""
+    """Return each call of a store, by name."""
     return {
         "stage": lambda: put(store, os.urandom(100)),
         "stage_large": lambda: put(store, os.urandom(LARGE)),
@@ -67,7 +67,7 @@ def calls_of(store: Storage, key: str) -> dict[str, Callable[[], Any]]:
     }
 
 
-# A store that is wrong or away
+# A misconfigured or unavailable store
 
 
 @pytest.mark.parametrize("call", calls_of(None, ""))  # type: ignore[arg-type]
@@ -140,14 +140,14 @@ def test_a_lost_bucket_is_not_taken_for_lost_files(store: S3Storage, place: Plac
     for ask in (store.open, store.exists):
         with said_unavailable("NoSuchBucket"):
             ask(key)
-    # A process that has never seen the bucket says the same.
+    # A process that has never seen the bucket reports the same.
     with said_unavailable("NoSuchBucket"):
         store_at(place, store.scratch.root.parent).exists(key)
 
 
 @pytest.fixture
 def narrow(place: Place) -> Iterator[Place]:
-    """A key that may do what docs/storage.md lists, in this bucket, and nothing else."""
+    """Yield a place whose key has only the permissions that docs/storage.md lists, in this bucket."""
     text = (Path(__file__).parents[3] / "docs" / "storage.md").read_text("utf-8")
     policy = json.loads(
         text.split("```json\n")[1].split("```")[0].replace("arn:aws:s3:::refdesk", f"arn:aws:s3:::{place.bucket}")
@@ -247,7 +247,7 @@ def test_a_damaged_object_is_not_handed_out(store: S3Storage, place: Place) -> N
     admin(place).put_object(place.bucket, store.name(key), io.BytesIO(b"as it wos"), 9)
     with pytest.raises(ObjectMissing), store.local_path(key):
         pass
-    # Of the wrong size, it is replaced when the same bytes come again.
+    # A stored object of the wrong size is replaced by the next upload of the same bytes.
     admin(place).put_object(place.bucket, store.name(key), io.BytesIO(b"as"), 2)
     put(store, b"as it was")
     with store.local_path(key) as path:
@@ -273,7 +273,7 @@ def test_an_upload_takes_one_part_of_memory_at_a_time(store: S3Storage) -> None:
     put(store, os.urandom(LARGE * 2))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    # The bytes themselves, made here, and two parts: the one that is read and the one that is sent.
+    # The bytes themselves, made here, and two parts: one being read and one being sent.
     assert peak < LARGE * 2 + 3 * PART_BYTES
 
 
@@ -303,7 +303,7 @@ def test_without_a_public_address_files_come_through_us(store: S3Storage) -> Non
 
 
 def test_a_signed_address_gives_the_file_as_an_attachment_for_a_minute(place: Place, tmp_path: Path) -> None:
-    # Browsers call it by a name that differs from ours.
+    # Browsers reach it by a name that differs from ours.
     public = replace(place, public_url=place.url.replace("127.0.0.1", "localhost"))
     store = store_at(public, tmp_path)
     key = put(store, b"the file")

@@ -15,7 +15,7 @@ Reply = tuple[int, Any, dict[str, str]]  # status, content (JSON unless bytes), 
 
 @dataclass
 class FakeServer:
-    """How the server answers the body of a POST, and what it was sent."""
+    """The server's replies to the body of a POST, and the requests that it received."""
 
     reply: Callable[[dict[str, Any]], Reply]
     models: list[str] = field(default_factory=lambda: ["scripted-embed"])
@@ -26,7 +26,7 @@ class FakeServer:
 
 
 def vector(text: str) -> list[float]:
-    """Three numbers that tell texts apart, exact in float32."""
+    """Return three numbers that distinguish texts, exact in float32."""
     return [float(len(text)), float(ord(text[0])), 0.5]
 
 

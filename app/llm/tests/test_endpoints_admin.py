@@ -1,4 +1,4 @@
-"""Model servers on the admin pages: an organisation's by its admins, the deployment's by operators, keys by nobody."""
+"""Model servers on the admin pages: admins manage the organisation's, operators the deployment's; no key is shown."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -35,7 +35,7 @@ def operator(db: Any, alice: Person) -> Client:
 
 
 def send(client: Client, place: str, **fields: Any) -> str:
-    """What the page says after the form was sent."""
+    """Return the page's message after the form was sent."""
     sent = {"name": "Main", "kind": "vllm", "url": URL, "served_models": "", "default_model": "", **fields}
     response = client.post(place, sent, follow=True)
     assert response.status_code == 200

@@ -23,7 +23,7 @@ QUICK = RequestPolicy(attempts=1, timeout_s=5.0, headers={"X-Priority": "questio
 
 
 def sum_of(endpoint: Endpoint, numbers: list[int]) -> Exchange[list[Any]]:
-    """Ask twice, the second time with what the first response held."""
+    """Make two requests, the second with content of the first response."""
     body = str(numbers).encode()
     first = content_of((yield WireRequest(f"{endpoint.url}/sum", b'{"of": %s}' % body)), endpoint)
     second = content_of((yield WireRequest(f"{endpoint.url}/sum", b'{"of": %s}' % first)), endpoint)

@@ -1,9 +1,9 @@
 """Fusion of two rankings: by meaning (cosine of dense vectors) and by words (BM25).
 
 Chosen by measurement, docs/retrieval.md: the cosine above the worst of its list, plus the BM25 score as a share of the
-best one, weighted. Unlike ranks, and unlike scores stretched to 0..1 for each question, this keeps the
-distances between passages by meaning: where the model cannot tell them apart, as with a language that it does not know,
-the words decide.
+best one, weighted. Unlike ranks, and unlike scores stretched to 0..1 for each question, this keeps the distances
+between passages by meaning: if the model cannot distinguish them, as in a language that it does not know, the words
+decide.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ class Scored(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A candidate passage. The score of a stage is None where it was not among the stage's best."""
+    """A candidate passage. The score of a stage is None if the passage was not among the stage's best."""
 
     id: str
     score: float
@@ -47,7 +47,7 @@ def cosine_scale(cosine: float, unrelated: float) -> float:
 
 
 def candidates_fuse(candidates: Candidates, *, limit: int, unrelated: float = 0.0) -> list[Hit]:
-    """Return the best `limit` passages, best first; equal scores in the order of ids, so that the result repeats.
+    """Return the best `limit` passages, best first; equal scores in the order of ids, so that results are repeatable.
 
     `unrelated`: EmbeddingSpace.unrelated of the model.
     """

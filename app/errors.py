@@ -19,7 +19,7 @@ class Entry:
 
 
 CODES: dict[str, Entry] = {
-    # Who calls
+    # Callers
     "not_signed_in": Entry(401, "Sign in first.", "Sign in, or send an API key as Authorization: Bearer rk_…"),
     "bad_credentials": Entry(401, "The e-mail address or the password is wrong.", "Try again or ask an admin."),
     "sign_in_locked": Entry(
@@ -40,7 +40,7 @@ CODES: dict[str, Entry] = {
     "last_owner": Entry(409, "An organisation needs an owner.", "Make somebody else an owner first."),
     "invitation_invalid": Entry(410, "This invitation is used, expired or withdrawn.", "Ask for a new link."),
     "link_invalid": Entry(410, "This link is used, expired or replaced by a newer one.", "Ask for a new link."),
-    # What is sent
+    # Requests
     "invalid_request": Entry(422, "Some of what was sent cannot be used.", "See details."),
     "request_too_large": Entry(413, "The request is too large.", "Send less at once."),
     "method_not_allowed": Entry(405, "This address does not take that method.", "See /api/v1/docs."),

@@ -37,7 +37,7 @@ def first_admin_token_is_open(*, token: str) -> bool:
 
 @transaction.atomic
 def first_admin_create(*, token: str, email: str, name: str, password: str) -> User:
-    """Create the owner of the organisation `default`, also an operator. Of many simultaneous calls, one succeeds.
+    """Create the owner of the organisation `default`, also an operator. Only one of many simultaneous calls succeeds.
 
     Raises:
         RefdeskError: link_invalid, also when there is an operator.

@@ -1,4 +1,4 @@
-"""Schemas of the chat's API. What follows from a table's columns is declared there (app/chat/models.py)."""
+"""Schemas of the chat's API. Fields of table columns are declared with the tables (app/chat/models.py)."""
 
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -29,7 +29,7 @@ class ConversationPatch(Schema):
 
 
 class FeedbackIn(Schema):
-    """1: good, -1: bad, 0: taken back."""
+    """A rating. 1: good, -1: bad, 0: withdrawn."""
 
     model_config = ConfigDict(extra="forbid")
 

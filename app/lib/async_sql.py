@@ -27,7 +27,7 @@ from app.lib.tenancy import SETTING, scope_now
 
 MOST_CONNECTIONS = 8  # a statement takes milliseconds: 8 serve thousands of streams
 WAIT_S = 5.0
-# Planned once a connection. By default PostgreSQL plans the first five uses of each anew: 2 to 9 ms for a turn's.
+# Planned once a connection. PostgreSQL's default plans the first five uses of each anew: 2 to 9 ms for a turn's.
 GENERIC_PLANS = " -c plan_cache_mode=force_generic_plan"
 _SCOPE = f"SELECT set_config('{SETTING}', $1, true)".encode()
 # A migration has changed the tables, or the server has dropped the prepared statement: it is prepared anew.

@@ -52,7 +52,7 @@ def mail_send(mail: Mail) -> None:
         settings.MAIL_FROM,
         [mail.to],
         headers={
-            # By default Django asks the name service for this machine's name and sends it in every mail.
+            # Django's default asks the name service for this machine's name and sends it in every mail.
             "Message-ID": make_msgid(domain=_own_name()),
             # Prevents automatic replies such as holiday notices.
             "Auto-Submitted": "auto-generated",

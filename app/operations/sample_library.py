@@ -18,13 +18,13 @@ def sample_paths() -> list[Path]:
 
 
 def sample_starters() -> list[str]:
-    """Questions that a bot over the samples shows to begin with."""
+    """Return the starter questions of a bot over the samples."""
     questions = orjson.loads((FOLDER / QUESTIONS).read_bytes())
     return [entry["question"] for entry in questions if entry["starter"]]
 
 
 def samples_load(*, source: Source) -> int:
-    """Queue the samples; how many. Waits for nothing."""
+    """Queue the samples without waiting for them; return their number."""
     paths = sample_paths()
     for path in paths:
         with path.open("rb") as stream:

@@ -14,7 +14,7 @@ from app.portal.pages import public_page
 @never_cache
 @require_safe
 def show_health(request: HttpRequest) -> HttpResponse:
-    """Says only that this process serves: a box whose database pauses must not lose its web process too."""
+    """Return that this process serves, without the database: its pause must not restart the web process."""
     return JsonResponse({"status": "ok", "version": settings.VERSION, "queues": queue_depths()})
 
 
@@ -31,7 +31,7 @@ def show_ready(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def show_metrics(request: HttpRequest) -> HttpResponse:
-    """Not there at all without REFDESK_METRICS_TOKEN: how busy a box is is nobody else's business."""
+    """Return the metrics. Not found without REFDESK_METRICS_TOKEN: the load of a box is not public."""
     if not settings.METRICS_TOKEN:
         raise Http404
     if not constant_time_compare(request.headers.get("Authorization", ""), f"Bearer {settings.METRICS_TOKEN}"):

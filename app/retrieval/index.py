@@ -83,7 +83,7 @@ def unavailable(reason: str) -> Upstream:
 
 
 def collection_name(space: EmbeddingSpace) -> str:
-    """Return the name of the model's collection; a digest distinguishes names that differ only in dropped characters."""
+    """Return the name of the model's collection; a digest distinguishes names that differ in dropped characters."""
     digest = hashlib.sha256(space.model.encode()).hexdigest()[:8]
     slug = re.sub(r"[^a-z0-9]+", "-", space.model.lower())[:60].strip("-")
     return f"{COLLECTIONS}{slug}-{space.dimensions}-{digest}"

@@ -1,4 +1,4 @@
-"""Makes and removes a person of the stack's Keycloak by its admin API, through the proxy."""
+"""Create and remove a person in the stack's Keycloak with its admin API, through the proxy."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ class Keycloak:
         )
 
     def person_add(self, word: str, password: str) -> None:
-        """May edit in the first organisation, by the rule of the group."""
+        """Create a person who may edit in the first organisation, by the rule of the group."""
         row = {
             "username": person_name(word), "email": person_email(word), "emailVerified": True, "enabled": True,
             "firstName": "Smoke", "lastName": "Test", "groups": [f"/{GROUP}"],
@@ -36,7 +36,7 @@ class Keycloak:
             self._call("DELETE", f"/users/{row['id']}")
 
     def others(self) -> list[str]:
-        """People whom smoke did not make, 1,000 at most."""
+        """Return the names of people who are not smoke's, at most 1,000."""
         names = [str(row["username"]) for row in self._call("GET", "/users?max=1000").json()]
         return [name for name in names if not name.startswith(PERSON)]
 
@@ -52,7 +52,7 @@ class Keycloak:
         return answer
 
     def _token(self) -> str:
-        # Lives a minute: asked for anew each time.
+        # A token is valid for a minute, so each call requests a new one.
         form = {
             "grant_type": "password", "client_id": "admin-cli", "username": self._admin, "password": self._password
         }  # fmt: skip

@@ -1,4 +1,4 @@
-"""The doctor finds what is wrong, says what to do, and finds nothing where all is well."""
+"""The doctor: it finds faults, advises on them, and finds none on a healthy box."""
 
 import datetime
 import json
@@ -31,7 +31,7 @@ NOBODY = "http://127.0.0.1:9"
 
 
 def doctor(box: WholeBox, *arguments: str, **environment: str) -> tuple[int, dict[str, dict[str, str]]]:
-    """Status, and the last finding of each name."""
+    """Return the status, and the last finding of each name."""
     done = subprocess.run(
         [sys.executable, "-m", "app.operations.doctor", "--json", *arguments],
         env=box._environment(environment),
@@ -139,7 +139,7 @@ def test_a_wrong_setting_is_the_one_thing_it_says(tmp_path: Path, wrong: dict[st
 
 
 def test_it_needs_no_packages_to_look_at_a_machine(tmp_path: Path) -> None:
-    # The Python that the environment was made from.
+    # The Python that the virtual environment was made from.
     command = [sys._base_executable, "-S", "-m", "app.operations.doctor"]
     done = subprocess.run(
         command, env={"PATH": os.environ["PATH"], "REFDESK_DATA": str(tmp_path / "data")}, cwd=ROOT,
@@ -220,7 +220,7 @@ def test_a_model_server_that_refuses_is_told_from_one_that_is_away(settings: Any
 
 @contextmanager
 def tls_server(folder: Path, days: int) -> Iterator[tuple[int, Path]]:
-    """The port of a server with a certificate for localhost, and the certificate, which is its own authority."""
+    """Yield the port of a server with a certificate for localhost, and the certificate, which is its own authority."""
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.UTC)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())

@@ -1,5 +1,5 @@
 # ruff: noqa: F401, F811 (fixtures of another app)
-"""/metrics: who may read it, what it counts, and that it names nobody. Prometheus's own parser reads it."""
+"""/metrics: its readers, its counters, and the absence of names. Prometheus's own parser reads it."""
 
 import json
 import re
@@ -35,7 +35,7 @@ from tools.reference import ROOT
 pytestmark = pytest.mark.django_db(transaction=True)
 TOKEN = "a token for the tests alone"
 QUESTION = "How long is the warranty of the Vale 3?"
-# Of other parts: the names are theirs.
+# Metrics of other programs, which choose the names.
 FOREIGN = re.compile(r"up$|caddy_|collections_|minio_|jvm_")
 Numbers = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -193,7 +193,7 @@ def test_the_dashboards_ask_for_what_is_there() -> None:
                 asked |= set(re.findall(r"[a-z_]{2,}(?![a-z_]|\s*\()", words))
     own = {re.sub(r"_(bucket|sum|count)$", "", name) for name in asked if not FOREIGN.match(name)}
     assert own <= exported
-    # All that is counted is seen, but for what Prometheus's own pages show of a process.
+    # Dashboards show all counters except those of a process that Prometheus's own pages show.
     assert {name for name in exported if not name.startswith("process_")} == own - {"process_resident_memory_bytes"}
 
 

@@ -1,4 +1,4 @@
-"""What an upgrade asks a box: pages of this very version, and a question that leaves nothing behind."""
+"""The checks after an upgrade: pages of the new version, and a question that leaves no data behind."""
 
 import json
 import threading
@@ -24,7 +24,7 @@ class Web(BaseHTTPRequestHandler):
         self.wfile.write(json.dumps(body).encode())
 
     def log_message(self, format: str, *arguments: Any) -> None:
-        """Nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture

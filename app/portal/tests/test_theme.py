@@ -1,4 +1,4 @@
-"""What an organisation has chosen for its portal: colour, scheme and welcome, and nothing of it in another's."""
+"""An organisation's choices for its portal: colour, scheme and welcome, none of them visible in another's."""
 
 import json
 import re

@@ -17,9 +17,9 @@ from app.backup.pg_dump import ProgramFailed
 from app.errors import RefdeskError
 
 INCOMPLETE = 3
-# Where a backup is written before it is sent; in the folder of data.
+# Folder, below the data folder, in which a backup is written before it is sent.
 SPOOL = "backups"
-# By this scripts/restore knows what to restore into.
+# Tells scripts/restore what kind of installation to restore.
 APPLIANCE = {"box": "appliance"}
 
 
@@ -35,7 +35,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         stream: bool = options["stream"]
         if stream:
-            # What this says must not mix with the file.
+            # The command's messages must not mix with the file.
             self.stdout = self.stderr
         path: Path = (settings.DATA / SPOOL if stream else options["path"]).expanduser().resolve()
         if stream:
@@ -70,7 +70,7 @@ class Command(BaseCommand):
         return lambda writer: {**APPLIANCE, **keycloak_dump(writer, keycloak)}
 
     def _send(self, path: Path) -> None:
-        """Copy the file to standard output. It has no name from here on, so that it ends with this process."""
+        """Copy the file to standard output. It is unlinked first, so that it disappears with this process."""
         with path.open("rb") as file:
             path.unlink()
             shutil.copyfileobj(file, sys.stdout.buffer, 1024 * 1024)

@@ -24,6 +24,6 @@ class Command(BaseCommand):
         word = options["remove"]
         papers_delete(word=word)
         email = person_email(word)
-        # Who never came in has left nothing.
+        # A person who never signed in has no data here.
         if User.objects.filter(email=email).exists():
             call_command("person_erase", email, yes=True, stdout=self.stdout)

@@ -1,4 +1,4 @@
-"""Django's settings. Facts of the deployment come from app/env.py; what an organisation chooses is in the database."""
+"""Django's settings. The deployment's facts come from app/env.py; an organisation's choices are in the database."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""The only client of a mail server. A box without one sends no mail, and its pages say so.
+"""The only client of a mail server. A box without one sends no mail, and its pages state this.
 
 Called from a job, so that no request waits for the server and no restart loses a mail.
 """

@@ -275,7 +275,7 @@ class S3Storage:
 
     @cached_property
     def _public_client(self) -> Minio:
-        """Return a client that signs for the browsers' address and sends it no request: the inner client has the region."""
+        """Return the client that signs for browsers. No request goes to their address: the region is known inside."""
         signed = self.client.presigned_get_object(self.bucket.name, "region")
         # …/20261121/eu-central-1/s3/aws4_request
         region = parse_qs(urlsplit(signed).query)["X-Amz-Credential"][0].split("/")[-3]

@@ -1,7 +1,7 @@
-"""The page /metrics: what this process has counted, and the state of the box, in Prometheus's text format (0.0.4).
+"""The page /metrics: the counters of this process, and the state of the box, in Prometheus's text format (0.0.4).
 
-A box runs one web process, so the client's registry of one process is whole. Labels are kinds and codes only: whoever
-reads the numbers of a box belongs to none of its organisations.
+A box runs one web process, so the client's registry of one process is complete. Labels are kinds and codes only: the
+readers of a box's metrics belong to none of its organisations.
 """
 
 import time
@@ -38,9 +38,9 @@ ANSWER_S = 5.0
 STATE_KEPT_S = 10.0
 ERRORS = Counter("api_errors_total", "Errors that the API answered with", ("code",))
 
-# The start of the process says when its counters began; a second series for each counter would say the same.
+# The process's start time is also the start of its counters, so a second series for each counter is superfluous.
 disable_created_metrics()  # type: ignore[no-untyped-call]
-# Python's version and garbage collector are nothing that an operator can act on.
+# Operators cannot act on Python's version and garbage collector.
 REGISTRY.unregister(PLATFORM_COLLECTOR)
 REGISTRY.unregister(GC_COLLECTOR)
 
@@ -54,11 +54,11 @@ class BoxState(Collector):
         self._counted_at = 0.0
 
     def describe(self) -> Iterable[Metric]:
-        """Return nothing: the registry would otherwise ask the database while it is being built."""
+        """Return nothing: otherwise the registry would query the database while it is being built."""
         return ()
 
     def collect(self) -> Iterable[Metric]:
-        """Return the counts, or nothing while the database does not answer soon."""
+        """Return the counts, or nothing while the database does not respond soon."""
         if time.monotonic() - self._counted_at > STATE_KEPT_S or not self._metrics:
             try:
                 self._metrics = self._threads.submit(_box_state_read).result(ANSWER_S)
@@ -68,7 +68,7 @@ class BoxState(Collector):
         return self._metrics
 
     def forget(self) -> None:
-        """Count anew with the next call."""
+        """Count anew at the next call."""
         self._metrics = ()
 
 
@@ -81,7 +81,7 @@ def metrics_text() -> bytes:
 
 
 def _box_state_read() -> tuple[Metric, ...]:
-    # Counts of the whole box: they name nobody.
+    # Counts of the whole box, without any names.
     scope_enter_everything()
     try:
         depths, now = lane_depths(), timezone.now()

@@ -27,7 +27,7 @@ def _export(request: ApiRequest, export: UUID) -> Export:
 
 @router.post("/exports", auth=ADMIN, response={202: ExportOut})
 def create_export(request: ApiRequest, export: ExportIn) -> Any:
-    """Make an export of the organisation, or of a person in it. Conversations are in it when an owner asks."""
+    """Make an export of the organisation, or of a person in it. It has conversations when an owner asks for it."""
     caller = request.caller
     made = export_create(
         organisation=caller.organisation_id, role=caller.role, person=export.person, requested_by=caller.user_id
@@ -49,13 +49,13 @@ def get_export(request: ApiRequest, export_id: UUID) -> Any:
 
 @router.get("/exports/{export_id}/content", auth=ADMIN, openapi_extra=responses(ZIP, statuses=PART))
 def get_export_content(request: ApiRequest, export_id: UUID) -> HttpResponseBase:
-    """The archive, as a download."""
+    """Download the archive of an export."""
     return export_answer(request, _export(request, export_id))
 
 
 @router.post("/erasures", auth=ADMIN, response={202: ErasureOut})
 def create_erasure(request: ApiRequest, erasure: ErasureIn) -> Any:
-    """Erase what the organisation holds of a person, of a conversation's owner, or (owners only) the organisation."""
+    """Erase the organisation (owners only), or what it holds of a person or of a conversation's owner."""
     caller = request.caller
     made = erasure_asked(
         organisation=caller.organisation_id,
@@ -77,5 +77,5 @@ def list_erasures(request: ApiRequest) -> Any:
 
 @router.get("/erasures/{erasure_id}", auth=ADMIN, response=ErasureOut)
 def get_erasure(request: ApiRequest, erasure_id: UUID) -> Any:
-    """With the receipt when it is done."""
+    """Return an erasure, with its receipt when it is done."""
     return erasure_shape(erasure_get(organisation=request.caller.organisation_id, erasure=erasure_id))

@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field
 
 
 class ExportIn(Schema):
-    """Nothing: the organisation. person: e-mail address or id of one of its people."""
+    """A request for an export: of `person` (e-mail address or id), or, without it, of the organisation."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -28,7 +28,7 @@ class ExportOut(Schema):
 
 
 class ErasureIn(Schema):
-    """One of: `person` (e-mail address or id), `conversation`, or `organisation` with the same slug in `confirm`."""
+    """A request to erase a person (e-mail address or id), a conversation, or an organisation (slug, twice)."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -1,7 +1,6 @@
 """Contents of an archive: the rows of an organisation or of a person, as app/privacy/archive/rows.py shapes them.
 
-Everything is read in one snapshot of the database and page by page, so that 1,000 documents need no more memory than
-one.
+Everything is read in one snapshot of the database and in pages, so that 1,000 documents need no more memory than one.
 """
 
 import zlib
@@ -29,7 +28,7 @@ Rows = Iterator[dict[str, Any]]
 
 
 def _values(rows: "QuerySet[Any]", *names: str, **named: str) -> Rows:
-    """Yield columns; `source_id` is called `source`. named: what is found at the end of a path, under another name."""
+    """Yield the columns `names`, `source_id` as `source`, and those at the ends of paths under the names in `named`."""
     columns = {name: name if name == "external_id" else name.removesuffix("_id") for name in (*names, *named)}
     for row in _paged(rows.values(*names, **{name: F(path) for name, path in named.items()})):
         yield {columns[name]: value for name, value in row.items()}
@@ -41,7 +40,7 @@ def _declared(rows: "QuerySet[Any]") -> Rows:
 
 
 def _paged(rows: "QuerySet[Any]") -> Iterator[dict[str, Any]]:
-    """Rows in order of their key, a page at a time: without a cursor on the server, all would come at once."""
+    """Yield rows in the order of their key, page by page: a query without a server-side cursor loads all rows."""
     after = None
     while True:
         page: Any = rows.order_by("pk").annotate(row_key=F("pk"))
@@ -54,7 +53,7 @@ def _paged(rows: "QuerySet[Any]") -> Iterator[dict[str, Any]]:
 
 
 def organisation_pieces(writer: ArchiveWriter, organisation: UUID, *, conversations: bool) -> Iterator[bytes]:
-    """The archive of an organisation, without its end."""
+    """Yield the archive of an organisation, except its manifest."""
     of = {"organisation": organisation}
     names = ("id", "slug", "name", "chunk_tokens", "chunk_overlap", "retention_days", "accent", "scheme", "welcome")
     yield from writer.table("organisation", _values(Organisation.objects.filter(pk=organisation), *names, "created"))
@@ -86,7 +85,7 @@ def organisation_pieces(writer: ArchiveWriter, organisation: UUID, *, conversati
 
 
 def conversation_pieces(writer: ArchiveWriter, rows: "QuerySet[Conversation]") -> Iterator[bytes]:
-    """Tables of conversations with their messages and citations."""
+    """Yield the tables of conversations with their messages and citations."""
     chosen = rows.order_by().values("pk")
     yield from writer.table("conversations", _declared(rows))
     yield from writer.table("messages", _declared(Message.objects.filter(conversation__in=chosen)))
@@ -119,7 +118,7 @@ def _documents(organisation: UUID) -> Rows:
 
 
 def _endpoints(organisation: UUID) -> Rows:
-    """Model servers, and whether each has a key."""
+    """Yield model servers, and whether each has a key."""
     names = ("name", "kind", "url", "served_models", "defaults", "is_default", "created", "credential_id")
     for row in _values(ModelEndpoint.objects.filter(organisation=organisation), *names):
         models, credential = row.pop("served_models"), row.pop("credential")
@@ -127,7 +126,7 @@ def _endpoints(organisation: UUID) -> Rows:
 
 
 def _kept() -> Q:
-    """Leave out retired versions: what answers quote from them stands in the citations."""
+    """Leave out retired versions: citations hold the text that answers quote from them."""
     return ~Q(state=VersionState.RETIRED)
 
 

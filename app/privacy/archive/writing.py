@@ -1,4 +1,4 @@
-"""An archive while it is made: a zip that is read out as fast as it is written, so that it is never whole in memory.
+"""Write an archive: a zip that is streamed as it is written, so that it is never in memory as a whole.
 
 Each part's SHA-256 goes into manifest.json, which is written last.
 """
@@ -16,14 +16,14 @@ import orjson
 SCHEMA = "refdesk.export/1"
 MANIFEST = "manifest.json"
 READ_BYTES = 256 * 1024
-# What a part holds is compressed as it comes; lines are gathered so that each call of zlib has something to do.
+# Parts are compressed as a stream; lines are gathered so that each call of zlib gets enough to compress.
 LINES_BYTES = 64 * 1024
 
 
 class _Outlet:
-    """Where the zip is written; what has come is taken away after each piece. It cannot be wound back.
+    """A buffer that the zip is written to and that is emptied after each piece; it cannot seek.
 
-    No io.RawIOBase: those close when they are collected, and a zip that was cut short complains of it in the log.
+    Not an io.RawIOBase: those are closed when collected, and a zip that was cut short then logs an error.
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class _Outlet:
         return len(data)
 
     def flush(self) -> None:
-        """Nothing waits anywhere."""
+        """Do nothing: `write` keeps no buffer of its own to flush."""
 
     def take(self) -> bytes:
         taken, self._held = bytes(self._held), bytearray()
@@ -42,7 +42,7 @@ class _Outlet:
 
 
 class ArchiveWriter:
-    """Methods are generators of the zip's bytes: read each to its end before the next."""
+    """Writes an archive. Its methods yield the zip's bytes: exhaust each generator before the next one."""
 
     def __init__(self, *, kind: str, version: str, counts: dict[str, int] | None = None) -> None:
         self._outlet = _Outlet()
@@ -52,7 +52,7 @@ class ArchiveWriter:
         self.counts = counts if counts is not None else {}
 
     def table(self, name: str, rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
-        """A part of JSON Lines."""
+        """Yield a table as a part of JSON Lines."""
         counted = 0
 
         def lines() -> Iterator[bytes]:
@@ -71,7 +71,7 @@ class ArchiveWriter:
         self._parts[f"{name}.jsonl"]["rows"] = counted
 
     def file(self, name: str, stream: BinaryIO) -> Iterator[bytes]:
-        """A part as it is: PDF and DOCX do not get smaller."""
+        """Yield a file as a part without compression, since PDF and DOCX would not shrink."""
         yield from self.part(name, iter(lambda: stream.read(READ_BYTES), b""), packed=False)
 
     def part(self, name: str, pieces: Iterable[bytes], *, packed: bool) -> Iterator[bytes]:
@@ -79,7 +79,7 @@ class ArchiveWriter:
         info.compress_type = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
         info.external_attr = 0o600 << 16
         digest, size = hashlib.sha256(), 0
-        # Its size is not known before its end: room for more than 4 GiB.
+        # The size is not known in advance: zip64 leaves room for more than 4 GiB.
         with self._zip.open(info, "w", force_zip64=True) as target:
             for piece in pieces:
                 digest.update(piece)
@@ -91,7 +91,7 @@ class ArchiveWriter:
         yield self._outlet.take()
 
     def end(self, **more: Any) -> Iterator[bytes]:
-        """The manifest and the zip's directory."""
+        """Yield the manifest and the zip's directory."""
         manifest = {
             "schema": SCHEMA,
             "kind": self._kind,
@@ -108,7 +108,7 @@ class ArchiveWriter:
 
 
 class PulledStream(io.RawIOBase):
-    """A generator of bytes as a stream to read, for the store, which wants to read."""
+    """A readable stream of a generator's bytes, as the store's upload needs it."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
@@ -130,6 +130,6 @@ class PulledStream(io.RawIOBase):
 
 
 def file_part(sha256: str, name: str) -> str:
-    """The part of an original file: its hash, and its extension so that it opens. Nothing else that a person chose."""
+    """Return the name of a file's part: its hash, with the extension so that it opens, and nothing else of its name."""
     extension = re.search(r"\.([a-z0-9]{1,10})$", name.lower())
     return f"files/{sha256}" + (f".{extension[1]}" if extension else "")

@@ -1,4 +1,4 @@
-"""Receipts of erasures: counts of each store before and after, who asked and when, signed by the box."""
+"""Receipts of erasures: counts of each store before and after, requester and times, signed by the box."""
 
 import hmac
 from typing import Any
@@ -26,12 +26,12 @@ KEPT_OF_PERSON = "Documents that the person uploaded belong to the organisation 
 
 
 def fingerprint(email: str) -> str:
-    """Shows to whoever knows an address that a receipt is about it, and tells it to nobody."""
+    """Return a keyed hash by which somebody who knows the address can recognise it in a receipt, and nobody else."""
     return salted_hmac(SALT + ".person", email.strip().lower(), algorithm="sha256").hexdigest()
 
 
 def receipt_make(erasure: Erasure, *, before: dict[str, Any], after: dict[str, Any], finished: Any) -> dict[str, Any]:
-    """counts: store → what → number."""
+    """Make a signed receipt. before, after: numbers of entries by store and kind."""
     stores = {
         store: {what: {"before": count, "after": after[store][what]} for what, count in counts.items()}
         for store, counts in before.items()
@@ -65,5 +65,5 @@ def _signature(receipt: dict[str, Any]) -> str:
 
 
 def receipt_text(receipt: dict[str, Any]) -> str:
-    """As a person gets it."""
+    """Return a receipt as indented JSON."""
     return orjson.dumps(receipt, option=orjson.OPT_INDENT_2).decode()

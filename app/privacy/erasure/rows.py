@@ -1,6 +1,6 @@
-"""Rows of an organisation, a person or a conversation in PostgreSQL: counts and removes them.
+"""Count and remove rows of an organisation, a person or a conversation in PostgreSQL.
 
-A person's rows are the same queries before and after, so that a receipt counts what was really looked for.
+The same queries find a person's rows before and after the erasure, so that both counts of a receipt are comparable.
 """
 
 from collections.abc import Iterable
@@ -35,9 +35,9 @@ Counts = dict[str, int]
 
 
 def organisation_tables() -> list[type[Model]]:
-    """Tables whose rows go with their organisation: those that the database itself ties to it.
+    """Return the tables whose rows are removed with their organisation: those with a foreign key to it.
 
-    What is not tied (audit trail, usage ledger, erasures) outlives it and holds ids; audit details are emptied.
+    Audit trail, usage ledger and erasures have no such constraint: they stay and hold ids; audit details are emptied.
     """
     found = []
     for model in apps.get_models(include_auto_created=True):
@@ -61,7 +61,7 @@ _BLANK = Q(content__has_key="erased")
 
 
 def organisation_rows_erase(organisation: UUID) -> None:
-    """In one transaction. The database checks at its end that nothing refers to what is gone."""
+    """Delete an organisation's rows. At the end of the transaction the database checks that no reference is left."""
     with connection.cursor() as cursor:
         for model in organisation_tables():
             cursor.execute(
@@ -73,7 +73,7 @@ def organisation_rows_erase(organisation: UUID) -> None:
 
 
 def people_only_in(organisation: UUID) -> list[User]:
-    """People of whom nothing would be left without this organisation. An operator is the box's."""
+    """Return the people who have no membership or conversations elsewhere, except operators, who belong to the box."""
     here = Q(memberships__organisation=organisation) | Q(conversations__organisation=organisation)
     users = User.objects.filter(here, is_operator=False).distinct()
     return [user for user in users if not is_elsewhere(user, organisation)]
@@ -86,7 +86,7 @@ def is_elsewhere(user: User, organisation: UUID) -> bool:
 
 
 def person_described(user: User | None, email: str) -> dict[str, Any]:
-    """The names by which a person is found in the stores when their rows are gone."""
+    """Return the id and addresses by which the stores are searched for a person when their rows are gone."""
     if user is None:
         return {"id": None, "email": email, "addresses": []}
     addresses = SignIn.objects.filter(user=user).exclude(address=None).values_list("address", flat=True)
@@ -94,7 +94,7 @@ def person_described(user: User | None, email: str) -> dict[str, Any]:
 
 
 def person_rows(person: dict[str, Any], organisation: UUID | None) -> dict[str, QuerySet[Any]]:
-    """Rows about a person that are removed: of one organisation, or everywhere (None)."""
+    """Return the rows about a person to remove: those of one organisation, or all of them (None)."""
     user, here = person["id"], _here(organisation)
     threads = Conversation.objects.filter(user=user, **here) if user else Conversation.objects.none()
     rows: dict[str, QuerySet[Any]] = {
@@ -116,7 +116,7 @@ def person_rows(person: dict[str, Any], organisation: UUID | None) -> dict[str, 
 
 
 def person_names(person: dict[str, Any], organisation: UUID | None) -> dict[str, tuple[QuerySet[Any], str]]:
-    """Rows that stay and name the person in a column, which is emptied."""
+    """Return the rows that stay but name the person in a column, which is emptied."""
     user, here = person["id"], _here(organisation)
     if user is None:
         return {}
@@ -149,7 +149,7 @@ def _details(person: dict[str, Any], organisation: UUID | None) -> "QuerySet[Aud
 
 
 def person_rows_erase(person: dict[str, Any], organisation: UUID | None) -> None:
-    """Conversations batch by batch, which may be many; the rest in the caller's transaction.
+    """Remove a person's rows, in the caller's transaction; conversations in batches: `person_conversations_erase`.
 
     Raises:
         RefdeskError: last_owner.
@@ -165,7 +165,7 @@ def person_rows_erase(person: dict[str, Any], organisation: UUID | None) -> None
         rows_of["mails_waiting"].delete()
     if organisation is None and person["id"]:
         Session.objects.filter(pk__in=sessions_of({person["id"]})).delete()
-        # With identities, sign-ins, tokens and what else hangs on the account.
+        # Cascades to identities, sign-ins and tokens.
         User.objects.filter(pk=person["id"]).delete()
     user = UUID(person["id"]) if person["id"] else None
     audit_details_erase(organisation=organisation, user=user, email=person["email"])
@@ -179,7 +179,7 @@ def last_owner_check(user: UUID, organisation: UUID | None) -> None:
     """Check that every organisation keeps an owner. Raises RefdeskError (last_owner)."""
     owned = Membership.objects.filter(user=user, role=Role.OWNER, **_here(organisation))
     ids = sorted(owned.values_list("organisation_id", flat=True))
-    # Their rows are the lock, as for every change of an owner (app/accounts/services.py).
+    # Locks these rows, as every change of an owner does (app/accounts/services.py).
     list(Organisation.objects.select_for_update().filter(pk__in=ids).order_by("pk"))
     others = Membership.objects.filter(role=Role.OWNER, user__is_active=True, organisation__in=ids).exclude(user=user)
     left = set(others.values_list("organisation_id", flat=True))
@@ -193,7 +193,7 @@ def last_owner_check(user: UUID, organisation: UUID | None) -> None:
 
 
 def sessions_of(users: set[str | None]) -> list[str]:
-    """Keys of the sessions of people. A session's row does not say whose it is, only its content does."""
+    """Return the keys of people's sessions. Only the encoded content of a session names its user."""
     wanted = {user for user in users if user}
     if not wanted:
         return []
@@ -202,7 +202,7 @@ def sessions_of(users: set[str | None]) -> list[str]:
 
 
 def exports_erase(organisations: Iterable[UUID], person: UUID | None) -> None:
-    """Exports that may hold a person's data: finished ones go with their files, one that is being made begins anew."""
+    """Remove exports that may hold a person's data, with their files; an organisation's open export begins anew."""
     concerned = Q(kind=ExportKind.ORGANISATION) | (Q(person=person) if person else Q(pk=None))
     rows = Export.objects.filter(concerned, Q(organisation__in=list(organisations)) | Q(person=person))
     for pk in list(rows.filter(kind=ExportKind.ORGANISATION, state__in=OPEN).values_list("pk", flat=True)):

@@ -1,5 +1,6 @@
-"""Erasures at work. Every step can be done twice, so a worker that takes over begins anew; what was there before the
-first step is kept in the row, and the receipt is written when nothing is left in any store.
+"""Run an erasure. Each step can be repeated, so a worker that takes over begins from the start.
+
+The row keeps the counts from before the first step. The receipt is written when no store holds anything any more.
 """
 
 import logging
@@ -45,8 +46,8 @@ from app.privacy.retention.vacuum import tables_vacuum
 
 log = logging.getLogger(__name__)
 
-# A worker that was told to stop may have a request on its way to the vectors, and an answer that is being written
-# notices at its next checkpoint: after so long it is looked again.
+# Seconds between two clearings of the stores: a worker that has to stop may have a request to the vector store under
+# way (15 s), and an answer that is being written stops at its next checkpoint (3 s).
 SETTLE_S, SETTLE_WORKER_S = 3.0, 15.0
 ROUNDS = 4
 
@@ -54,15 +55,15 @@ Stores = dict[str, dict[str, int]]
 
 
 class StillWritten(Exception):
-    """Something of what is being erased is still written: it is looked again later."""
+    """Raised while something still writes the data that is being erased; the job is tried again later."""
 
 
 def erasure_do(job: ActiveJob) -> None:
-    """Erase what a job is about from every store, and write the receipt.
+    """Erase the subject of a job from every store, and write the receipt.
 
     Raises:
-        LeaseLost, Stopped: the job goes on elsewhere.
-        StillWritten, Upstream: it is tried again.
+        LeaseLost, Stopped: another worker goes on with the job.
+        StillWritten, Upstream: the job is tried again.
         RefdeskError: last_owner.
     """
     row = Erasure.objects.filter(pk=job.subject).first()
@@ -93,7 +94,7 @@ def erasure_do(job: ActiveJob) -> None:
 
 
 def _left(counts: Stores) -> dict[str, int]:
-    """Everything that should be nothing. What names a person is looked for by columns, which are empty then."""
+    """Return the counts that are not 0. Columns that named a person are emptied, so their counts reach 0 as well."""
     return {f"{store}.{what}": count for store, found in counts.items() for what, count in found.items() if count}
 
 
@@ -104,7 +105,7 @@ def _organisations(row: Erasure) -> list[UUID]:
 
 
 def _described(row: Erasure) -> dict[str, Any]:
-    """People whose accounts go with their organisation."""
+    """Describe the people whose accounts are erased with their organisation."""
     if row.kind != ErasureKind.ORGANISATION:
         return {}
     return {"people": [person_described(user, user.email) for user in people_only_in(row.subject)]}
@@ -143,7 +144,7 @@ def _uuid(text: str | None) -> UUID | None:
 
 
 def _accounts_count(people: list[dict[str, Any]]) -> dict[str, int]:
-    """Rows about people whose accounts go with the organisation."""
+    """Count the rows about people whose accounts are erased with the organisation."""
     total: dict[str, int] = {"accounts": 0}
     for person in people:
         for name, count in person_rows_count(person, None).items():
@@ -161,7 +162,7 @@ def _conversation_count(conversation: UUID) -> dict[str, int]:
 
 
 def _valkey_ids(row: Erasure, people: list[dict[str, Any]]) -> list[str]:
-    """Ids that stand in names of keys. A person's are the box's until the account goes."""
+    """Return the ids to look for in names of keys. Keys with a person's id stay until the account is erased."""
     if row.kind == ErasureKind.ORGANISATION:
         return [str(row.subject), *(person["id"] for person in people if person["id"])]
     if row.kind == ErasureKind.ACCOUNT:
@@ -213,10 +214,10 @@ def _finish(row: Erasure, job: ActiveJob, after: Stores) -> None:
 
 
 def erasure_see_through(*, erasure: UUID) -> dict[str, Any]:
-    """Wait until an erasure is done, doing it here when no worker does; its receipt.
+    """Wait until an erasure is done, and return its receipt; this process does the work when no worker does.
 
     Raises:
-        RefdeskError: it failed.
+        RefdeskError: the erasure failed.
     """
     job = Job.objects.filter(kind=ERASURE, subject=str(erasure)).latest("created")
     job_see_through(job=job.pk)

@@ -1,4 +1,4 @@
-"""Stores outside PostgreSQL: vectors, files, page pictures, Valkey. Each is counted and cleared, again and again."""
+"""Count and clear stores outside PostgreSQL: vectors, files, page pictures, Valkey. Each step can be repeated."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -34,7 +34,7 @@ def organisation_stores_count(organisation: UUID) -> dict[str, Counts]:
 
 
 def organisation_stores_clear(organisation: UUID) -> None:
-    """Pictures before files, whose names say which pictures there are."""
+    """Clear an organisation's stores. Pictures come before files: the files' names say which pictures to remove."""
     pictures_forget(_hashes(organisation))
     storage().organisation_clear(organisation)
     exports_storage().organisation_clear(organisation)
@@ -50,7 +50,7 @@ def _hashes(organisation: UUID) -> set[str]:
 
 
 def valkey_names(ids: Iterable[str], *, messages: Iterable[UUID] = ()) -> list[bytes]:
-    """Names of keys that hold one of the ids, events of these answers, and events of answers that are gone."""
+    """Return the keys with one of the ids in their name, and the events of `messages` and of deleted answers."""
     wanted = [each.encode() for each in ids]
     known = {str(each).encode() for each in messages}
     found: list[bytes] = []

@@ -7,7 +7,7 @@ from app.privacy.retention.run import retention_run
 @register
 @nightly(hour=1)
 class Retention(JobKind):
-    """Removes what is too old. By one o'clock the day that has ended is over everywhere in Europe too."""
+    """Removes expired data each night at 01:00 UTC, when the day has ended everywhere in Europe."""
 
     kind = "retention"
     title = "Remove what is too old"

@@ -1,4 +1,4 @@
-"""Room and words that removed rows left in PostgreSQL's files."""
+"""Vacuum the space and text that removed rows left in PostgreSQL's files."""
 
 import logging
 
@@ -10,14 +10,14 @@ from app.privacy.erasure.rows import organisation_tables
 
 log = logging.getLogger(__name__)
 
-# Above this it takes too long to be done at once; autovacuum comes to it.
+# VACUUM of a larger table takes too long here; autovacuum does it.
 LARGEST_BYTES = 512 * 1024 * 1024
 PEOPLE = ("accounts_user", "audit_auditdetail", "accounts_signin", "accounts_identity", "accounts_onetimetoken",
           "django_session", "privacy_erasure")  # fmt: skip
 
 
 def tables_vacuum() -> int:
-    """VACUUM the tables that an erasure touched, as their owner; how many. What cannot be done is autovacuum's."""
+    """VACUUM the tables that an erasure changed, as their owner; return how many. Autovacuum does the others."""
     tables, done = [*(model._meta.db_table for model in organisation_tables()), *PEOPLE], 0
     left_out = ("cursor_factory", "context", "assume_role", "options", "autocommit")
     own = {name: value for name, value in connection.get_connection_params().items() if name not in left_out}

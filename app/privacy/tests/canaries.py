@@ -1,4 +1,4 @@
-"""Canary words in every column and store of an organisation, and whether any of them is left."""
+"""Put canary words into every column and store of an organisation, and find those that are left."""
 
 import subprocess
 from typing import Any
@@ -38,7 +38,7 @@ def empty(db: Any, qdrant: str, embedder: str, valkey: str, monkeypatch: pytest.
     valkey_client().flushall()
     for picture in (settings.DATA / "cache" / "pages").glob("*.png"):
         picture.unlink()
-    # How long it is waited for other processes, of which there are none in most of these tests.
+    # The pause for other processes can be short: most of these tests have none.
     monkeypatch.setattr(erasing, "SETTLE_S", 0.05)
 
 
@@ -51,7 +51,7 @@ def jobs_do() -> None:
 
 
 def texts_fill(organisation: Organisation, word: str) -> list[str]:
-    """The word into every text column that has none of a fixed list of values; which columns."""
+    """Write the word into every text column without a fixed list of values; return the names of the columns."""
     filled = []
     for model in erasing_models():
         for field in model._meta.local_fields:
@@ -101,7 +101,7 @@ def of_organisation(model: Any, organisation: Organisation) -> dict[str, Any]:
 
 @pytest.fixture
 def tenant(acme: Organisation, alice: Person) -> Tenant:
-    """Acme with the canary everywhere, in a document that was really read too."""
+    """Make Acme's data with the canary in every place, including a document that was ingested."""
     made = tenant_make(alice, word=CANARY)
     upload(acme, f"{CANARY}.md", f"# {CANARY}\n\nThe {CANARY} travels to the depot.\n".encode())
     jobs_do()
@@ -125,14 +125,14 @@ def tenant(acme: Organisation, alice: Person) -> Tenant:
 
 
 def dump() -> bytes:
-    """The whole test database, as a backup would have it; blobs are shown in hexadecimal."""
+    """Dump the whole test database, as a backup does; blobs are shown in hexadecimal."""
     url = POSTGRES.url(str(connection.settings_dict["NAME"]), role="postgres")
     ended = subprocess.run([POSTGRES.program("pg_dump"), "--inserts", url], capture_output=True, check=True)
     return ended.stdout
 
 
 def hits(word: str) -> list[str]:
-    """Where a word still is, in whatever spelling a store may keep it."""
+    """Return the places where a word is left, in every encoding that a store uses."""
     spellings = [word.encode(), word.encode().hex().encode()]
     found = [f"dump: {line[:300]!r}" for line in dump().splitlines() if any(each in line for each in spellings)]
     points = writer()._scroll(None, with_payload=True)
@@ -143,7 +143,7 @@ def hits(word: str) -> list[str]:
         if any(each in name + value for each in spellings):
             found.append(f"valkey {name!r}")
     for path in FOLDER.rglob("*"):
-        # PostgreSQL's own files keep removed rows until they are vacuumed: docs/privacy.md says so.
+        # PostgreSQL's own files keep removed rows until they are vacuumed (docs/privacy.md).
         inside = path.relative_to(FOLDER).as_posix()
         if path.is_file() and not inside.startswith(("postgres/", "valkey/")) and word.encode() in path.read_bytes():
             found.append(f"file {inside}")
@@ -159,7 +159,7 @@ def run_all() -> None:
 
 
 def leftovers(organisation: Organisation) -> list[str]:
-    """Files and points that still carry the organisation's id."""
+    """Return the files and points that still carry the organisation's id."""
     own = str(organisation.pk)
     found = [each.key for store in (storage(), exports_storage()) for each in store.objects() if own in each.key]
     return found + sorted(points_of(organisation.pk))

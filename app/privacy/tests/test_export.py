@@ -1,4 +1,4 @@
-"""An export and its way back: complete, without secrets, there only when whole, and refused when it is not ours."""
+"""Exports and imports: complete, without secrets, visible only when complete, and refused when altered."""
 
 import asyncio
 import base64
@@ -70,7 +70,7 @@ def library(acme: Organisation, alice: Person) -> Organisation:
 
 
 def _conversation_keep(tenant: Tenant) -> None:
-    """The tenant's document was never indexed: its conversation cites a real one instead."""
+    """Make the conversation cite a document that was ingested instead of the tenant's, which was never indexed."""
     chunk = Chunk.objects.get(text__contains="Vale 3")
     Citation.objects.filter(pk=tenant.citation.pk).update(document=chunk.document_id, chunk_id=chunk.pk)
     tenant.document.delete()
@@ -148,7 +148,7 @@ def test_an_import_answers_the_same_and_counts_the_same(archive: Path, library: 
     cited = [[each["passage"]["text"] for each in one["citations"]] for one in (answered, same)]
     assert cited[0] == cited[1] != []
     assert list(foreign_references()) == []
-    # Accounts belong to both now.
+    # The accounts belong to both organisations now.
     assert changes(before, snapshot(), but=[str(again.id)]) == []
     stores_agree()
 
@@ -178,7 +178,7 @@ def test_what_an_import_exports_is_what_was_imported(archive: Path, tmp_path: Pa
 
 
 def _plain(row: dict[str, Any], own: set[str]) -> dict[str, Any]:
-    """A row without what names rows."""
+    """Return a row without its ids."""
     return {name: value for name, value in row.items() if name not in own and not _is_id(value)}
 
 
@@ -218,7 +218,7 @@ def test_a_newer_version_that_was_being_read_comes_along(library: Organisation, 
     )
     assert job_run(job=job.pk)
     document = Document.objects.get(organisation=made, external_id="handbook.md")
-    # The version that answered there is ready first, and the newer one is queued behind it.
+    # The active version is ready first; the newer one is queued after it.
     assert (document.state, document.version) == ("queued", 2)
     assert document.active_version is not None
     assert document.active_version.number == 1
@@ -238,7 +238,7 @@ def test_people_of_an_archive_get_no_password_and_no_power_over_the_box(archive:
 
 
 def changed(archive: Path, change: Callable[[dict[str, bytes]], None], *, sums: bool = True) -> Path:
-    """The archive with other parts; `sums`: with a manifest that fits them."""
+    """Write a copy of the archive with changed parts; `sums`: with a manifest that fits them."""
     with zipfile.ZipFile(archive) as file:
         parts = {name: file.read(name) for name in file.namelist()}
     change(parts)
@@ -298,7 +298,7 @@ HOSTILE: dict[str, Callable[[dict[str, bytes]], None]] = {
     "a bot's unknown setting": rows_changed("revisions", settings={"shell": "rm"}),
     "a bot's slug with a slash": rows_changed("bots", slug="a/b"),
     "a version whose file is another": rows_changed("versions", sha256="2" * 64),
-    # Such a rule makes everybody at the provider an owner, or nobody.
+    # Such a rule matches everybody at the provider, or nobody.
     "a rule for a claim that everybody has": rule("aud", "refdesk"),
     "a rule for a part of such a claim": rule("iss.x", "https://login.example.org"),
     "a rule without a value": rule("groups", " "),
@@ -319,14 +319,14 @@ def test_a_hostile_archive_is_refused_and_leaves_nothing(archive: Path, library:
 
 
 def test_a_rule_for_a_group_is_imported(archive: Path) -> None:
-    # Otherwise the refusals of rules above would prove nothing.
+    # Shows that the refusals of rules above are not due to something else.
     made = organisation_import(path=changed(archive, rule("groups", "keepers")), slug="copy")
     [found] = ClaimRule.objects.filter(organisation=made)
     assert (found.claim, found.value, found.role) == ("groups", "keepers", "owner")
 
 
 def test_a_part_that_the_manifest_does_not_vouch_for_is_refused(archive: Path) -> None:
-    # The zip's own sums fit: only the digest in the manifest tells.
+    # The zip's own checksums fit: only the digest in the manifest differs.
     path = changed(
         archive, lambda parts: parts.update({"bots.jsonl": parts["bots.jsonl"].replace(b"Desk", b"Disk")}), sums=False
     )
@@ -366,7 +366,7 @@ def exported(caller: Person, **body: Any) -> dict[str, Any]:
 
 
 def content(person: Person, export: str) -> bytes:
-    """As a browser gets it."""
+    """Return an export's file, downloaded as a browser does."""
 
     async def read() -> bytes:
         client = AsyncClient()

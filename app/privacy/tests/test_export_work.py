@@ -1,4 +1,4 @@
-"""Large exports need little memory, killed ones leave nothing half, and everybody gets their own."""
+"""Exports at work: little memory for large ones, nothing partial after a kill, and each person's own data."""
 
 import asyncio
 import io
@@ -62,7 +62,7 @@ SELECT gen_random_uuid(), %(of)s, v.document_id, v.id, n, repeat(md5(v.id::text 
 
 @pytest.fixture
 def large(acme: Organisation, alice: Person) -> Organisation:
-    """1,000 documents of 60 kB with 20 passages of 2 kB each: 100 MB."""
+    """Make 1,000 documents of 60 kB, each with 20 passages of twice 2 kB: 60 MB of files, 80 MB of rows."""
     source, hashes = Source.objects.create(organisation=acme, name="Papers"), []
     for _ in range(DOCUMENTS):
         data = os.urandom(60_000)
@@ -104,7 +104,7 @@ def test_a_thousand_documents_are_exported_in_little_memory(large: Organisation,
         check=True,
     )
     assert path.stat().st_size > DOCUMENTS * 60_000
-    # Measured: see docs/export.md. The files alone are 60 MB, the rows 80.
+    # Measured: see docs/export.md. The files alone are 60 MB, the rows 80 MB.
     assert int(ended.stdout) < 60, ended.stdout
     assert path.stat().st_mode & 0o077 == 0
 
@@ -187,7 +187,7 @@ def test_a_viewer_takes_their_own_data_away_and_nobody_else_does(alice: Person, 
     assert address in bob.client.get("/account/data").content.decode()
     archive = zipfile.ZipFile(io.BytesIO(content(bob.client, address)))
     assert b"bob@example.org" in archive.read("account.jsonl")
-    # Of both organisations.
+    # The memberships of both organisations.
     assert archive.read("memberships.jsonl").count(b"\n") == 2
     assert not any(b"lighthouse answer" in archive.read(name) for name in archive.namelist())
     for other in (alice, charlie):

@@ -1,4 +1,4 @@
-"""A version that was replaced stays as long as an answer cites it, and no longer."""
+"""A replaced version stays as long as an answer cites it, and no longer."""
 
 import io
 from datetime import timedelta
@@ -32,7 +32,7 @@ def empty(db: Any, qdrant: str, embedder: str, valkey: str) -> None:
 
 @pytest.fixture
 def cited(acme: Organisation, alice: Person) -> Citation:
-    """A citation of version 1 of a document that has become version 2 since."""
+    """Make a citation of version 1 of a document, then version 2 of the document."""
     upload(acme, "handbook.md", FILE.format(28).encode())
     jobs_run()
     bot_create(organisation=acme, slug="default", name="Desk")
@@ -102,7 +102,7 @@ def test_the_version_goes_when_its_last_citation_has_gone(cited: Citation) -> No
     assert retention_run(dry_run=True)["acme"]["old_versions"] == 1
     counts = retention_run()["acme"]
     assert counts["old_versions"] == 1
-    # Of its text only: the passages that both versions have stay embedded.
+    # The vector of version 1's own text only: passages that both versions share stay embedded.
     assert counts["cached_vectors"] == 1
     assert EmbeddingCache.objects.exists()
     jobs_run()
@@ -113,7 +113,7 @@ def test_the_version_goes_when_its_last_citation_has_gone(cited: Citation) -> No
 
 
 def test_a_version_stays_for_a_day_though_nothing_cites_it_yet(cited: Citation) -> None:
-    """An answer that is being written just now may."""
+    """Keep it, because an answer that is being written may cite it."""
     Message.objects.all().delete()
     RetentionRun.objects.all().delete()
     assert retention_run()["acme"]["old_versions"] == 0

@@ -6,13 +6,13 @@ from app.library.choices import SourceKind
 from app.library.connectors.protocol import BroughtConnector, Content, Item
 from app.library.connectors.registry import register
 
-# Of metadata as JSON: a few dozen fields, not a document of its own.
+# Limit of the metadata's JSON: a few dozen fields, not a document of its own.
 METADATA_BYTES = 16 * 1024
 
 
 @register
 class Push(BroughtConnector):
-    """Takes documents that a program sends under ids of its own: texts, or files."""
+    """Takes documents that a program sends under its own ids: texts or files."""
 
     kind = SourceKind.PUSH
     about = (

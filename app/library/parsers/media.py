@@ -6,12 +6,12 @@ HTML = "text/html"
 MARKDOWN = "text/markdown"
 CSV = "text/csv"
 TEXT = "text/plain"
-# What a text is, only its name or its source can tell.
+# Kinds of text that only the name or the source can distinguish.
 _SUFFIXES = {HTML: (".html", ".htm", ".xhtml"), MARKDOWN: (".md", ".markdown", ".mdown"), CSV: (".csv", ".tsv", ".tab")}
 MEDIA_TYPES = (PDF, DOCX, HTML, MARKDOWN, CSV, TEXT)
 
 
 def name_hint(name: str, media_type: str) -> str:
-    """Return the name by which a file is read: with a suffix of its media type, where its source names one."""
+    """Return the name to read a file by, with a suffix of the media type that its source states, if any."""
     suffixes = _SUFFIXES.get(media_type.partition(";")[0].strip().lower(), ())
     return name if not suffixes or name.lower().endswith(suffixes) else name + suffixes[0]

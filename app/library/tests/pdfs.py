@@ -23,14 +23,14 @@ def made(path: Path, *pages: Draw, password: str | None = None) -> Path:
 def write(
     canvas: Canvas, x: float, top: float, lines: Sequence[str], *, size: float = 11, font: str = "Helvetica"
 ) -> None:
-    """Lines from `top` points below the upper edge, 1.3 sizes apart."""
+    """Draw lines from `top` points below the upper edge, 1.3 sizes apart."""
     canvas.setFont(font, size)
     for number, line in enumerate(lines):
         canvas.drawString(x, HEIGHT - top - number * size * 1.3, line)
 
 
 def raw(*objects: bytes, trailer: bytes = b"") -> bytes:
-    """A PDF of these objects, numbered from 1; the first is the catalogue. `@X` in the trailer is its own place."""
+    """Return a PDF of these objects, numbered from 1; the first is the catalogue. `@X` in the trailer: its offset."""
     out = BytesIO(b"")
     out.write(b"%PDF-1.4\n")
     places = []

@@ -1,4 +1,4 @@
-"""A connector of the tests: a source whose items are in memory, or in its settings where another process reads it."""
+"""A connector for tests: its items are in memory, or in the source's settings where another process reads them."""
 
 import io
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ from app.library.tests.stores import stores_empty
 
 @dataclass
 class Shelf:
-    """What a source holds: texts, errors, or a callable, by id; and what the connector is to say besides."""
+    """The items of a source (texts, errors or callables by id), and further results of `discover`."""
 
     texts: dict[str, Any] = field(default_factory=dict)
     besides: list[Discovery] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What the tests of ingest ask and arrange: documents, the clock of leases, and whether the stores agree."""
+"""Helpers of the ingest tests: documents, leases, and a check that the stores agree."""
 
 import hashlib
 import io
@@ -31,14 +31,14 @@ def upload(organisation: Organisation, name: str, data: bytes, source: Source | 
 
 
 def long_text(sections: int, word: str = "parcel") -> bytes:
-    """About one passage a section."""
+    """Return a text with about one passage a section."""
     sentence = f"The {word} number {{}} travels to depot {{}} and waits there until somebody signs for it. "
     parts = [f"# Section {n}\n\n" + "".join(sentence.format(n, line) for line in range(9)) for n in range(sections)]
     return "\n\n".join(parts).encode()
 
 
 def stores_empty() -> None:
-    """The database of a test begins empty; so do the other stores, which know nothing of tests."""
+    """Empty the other stores: only the database is empty at the start of each test."""
     reconcile(repair=True, object_age_s=-1)
     exports_tidy(older_than_s=-1)
 
@@ -71,7 +71,7 @@ def wait_jobs(limit_s: float = 90) -> None:
 
 
 def stores_agree() -> Report:
-    """I2, I3 and I7."""
+    """Check the invariants I2, I3 and I7."""
     report = reconcile(repair=False, object_age_s=0)
     assert report is not None
     assert report.clean, report
@@ -82,7 +82,7 @@ def stores_agree() -> Report:
 
 
 def cache_fill(organisation: Organisation, path: Path) -> int:
-    """Vectors for every passage of a file, so that its embedding takes no time; how many passages."""
+    """Cache vectors for every passage of a file, so that its embedding takes no time; return how many passages."""
     space = embeddings_client().space()
     parsed = parse_and_chunk(path, path.name, max_tokens=(space.max_tokens or 512) - 2, counter=space.model)
     vector = embeddings_client().embed_documents(["a passage"])[0]

@@ -30,7 +30,7 @@ def paragraph(sentences: int, path: tuple[str, ...] = (), page: int | None = Non
 
 
 def check(parsed: Parsed, limit: int = 254, **options: int) -> list[str]:
-    """Invariants of every cut; the texts of the passages."""
+    """Check the invariants of every cut; return the texts of the passages."""
     drafts = chunk(parsed, max_tokens=limit, count=COUNT, **options)
     whole = full_text(parsed.blocks)
     covered = 0

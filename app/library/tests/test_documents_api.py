@@ -242,7 +242,7 @@ RANGES = [
     ("bytes=-4", 206, 6, 9),
     ("bytes=-400", 206, 0, 9),
     ("bytes=5-999999999", 206, 5, 9),
-    # What makes no sense, or asks for several, is answered with the whole file.
+    # Ranges that are invalid or several get the whole file.
     ("bytes=10-", 200, 0, 9),
     ("bytes=6-3", 200, 0, 9),
     ("bytes=-0", 200, 0, 9),

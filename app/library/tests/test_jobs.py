@@ -1,4 +1,4 @@
-"""How an ingest job shows on its document. The engine itself: app/jobs/tests."""
+"""The document's view of its ingest job. The engine's own tests are in app/jobs/tests."""
 
 from datetime import timedelta
 from typing import Any
@@ -41,7 +41,7 @@ def test_an_upload_queues_one_job_about_its_version(document: Document) -> None:
 
 
 def runs(lease: Lease, step: Step) -> None:
-    """What the thread that renews leases writes of a running job."""
+    """Write the progress of a running job, as the thread that renews leases does."""
     assert lease.organisation is not None
     percent = lease.kind.percent(step, 0)
     with transaction.atomic():
@@ -109,7 +109,7 @@ def test_a_document_deleted_at_work_leaves_nothing_to_write_to(document: Documen
     with pytest.raises(LeaseLost), fenced(lease):
         pass
     job = Job.objects.get(kind="document_delete")
-    # The worker may have a request under way: what it writes goes afterwards.
+    # The worker may have a request under way, so the deletion is delayed.
     assert job.not_before > timezone.now() + timedelta(seconds=5)
 
 

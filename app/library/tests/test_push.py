@@ -1,4 +1,4 @@
-"""Documents that a program pushes under ids of its own, and sources of that kind."""
+"""Documents that a program pushes under its own ids, and sources of that kind."""
 
 import io
 import json
@@ -51,7 +51,7 @@ def test_a_text_is_pushed_read_replaced_and_removed(alice: Person, address: str,
     assert (shown["state"], shown["chunks"], shown["source"]["name"]) == ("ready", 1, "Wiki")
     again = push(alice, address, text="You have 30 days of leave.", name="Leave")
     assert (again.json()["id"], again.json()["outcome"], again.json()["version"]) == (item["id"], "replaced", 2)
-    # What is not sent stays; what is sent takes its place without a new version.
+    # Omitted fields stay; sent ones change without a new version.
     assert again.json()["metadata"] == {"space": "HR"}
     same = push(alice, address, text="You have 30 days of leave.", name="Leave", metadata={})
     assert (same.json()["outcome"], same.json()["metadata"], same.json()["version"]) == ("unchanged", {}, 2)
@@ -152,7 +152,7 @@ def test_a_source_of_another_organisation_takes_and_gives_nothing(
     assert charlie.client.delete(removal).status_code == 404
     assert push(bob, address).status_code == bob.client.delete(removal).status_code == 403
     assert list(Document.objects.values()) == before
-    # The same id in a source of one's own is another document.
+    # The same id in another organisation's source is another document.
     own = charlie.client.post("/api/v1/sources", {"name": "Wiki", "kind": "push"}, content_type="application/json")
     assert push(charlie, f"/api/v1/sources/{own.json()['id']}").json()["outcome"] == "created"
     assert Document.objects.count() == 2

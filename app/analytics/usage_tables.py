@@ -31,7 +31,7 @@ TITLES = {
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of usage. rows: a name and its sums, the most used first; left_out: how many more the file has."""
+    """A table of usage. rows: a name and its sums, most used first; left_out: the number of rows only in the file."""
 
     by: UsageBy
     title: str

@@ -1,7 +1,7 @@
 """Names of .env that docker-compose.yml reads beside Refdesk's own settings: default and meaning.
 
-From here come the table of docs/install.md and the second half of .env.example; a test holds them against the file.
-Names that end in _IMAGE and _MEMORY mean the same for every service, and are told once.
+The table of docs/install.md and the second half of .env.example are made from these names; a test compares them with
+the file. Names that end in _IMAGE and _MEMORY mean the same for every service and share one description.
 """
 
 COMPOSE_NAMES: dict[str, tuple[str, str]] = {

@@ -12,13 +12,13 @@ from app.admin_site.organisation_switcher import SESSION_KEY
 from app.admin_site.tenant_admin import ReadOnlyAdmin, display, is_operator
 from app.audit.models import AuditEntry
 
-# The kind of an actor is no state, good or bad: only what needs no sign-in is coloured.
+# An actor's kind is neither good nor bad: only the kind that needs no sign-in is coloured.
 KINDS = {"command": "warning"}
 
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
-    """An organisation's admins see its entries; those of the box itself are for operators."""
+    """The entries: an organisation's admins see its own; operators see those of the box too."""
 
     list_display = ("at", "number", "action", "who", "kind", "whom", "organisation")
     empty_value_display = "This box"
@@ -37,7 +37,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         return [*super().get_readonly_fields(request, obj), "who", "kind", "address", "whom", "changes"]
 
     def listed_only(self, request: HttpRequest) -> Organisation | None:
-        """Return the organisation that the list is limited to; an operator who chose none sees the box's too."""
+        """Return the organisation that limits the list; None for an operator who chose none: the box's entries too."""
         if is_operator(request) and SESSION_KEY not in request.session:
             return None
         return super().listed_only(request)

@@ -1,6 +1,6 @@
-"""A backup put into an empty box: files first, then every row in one transaction, then what can be made again.
+"""Restore a backup into an empty box: files, then every row in one transaction, then data that can be rebuilt.
 
-Killed at any moment it can be run again: files that are there are recognised, and the rows are there all or none.
+A killed restore can be run again: files that are there are recognised, and the rows are there all or none.
 """
 
 from dataclasses import dataclass, field
@@ -32,14 +32,14 @@ from app.library.services.jobs import INGEST
 from app.llm.embeddings import embeddings_client
 from app.privacy.exports.run import exports_tidy
 
-# On a table that every version has; gone when the restore is over.
+# A comment on a table that every version has; removed when the restore is finished.
 MARK = "refdesk restore of "
-# Three attempts: a job may wait for a server that has just come up.
+# Three attempts: a job may wait for a server that has just started.
 ROUNDS = 3
 
 
 class NotEmpty(Exception):
-    """Raised for a box that cannot be restored into; the text says why."""
+    """Raised for a box that cannot be restored into; the text has the reason."""
 
 
 @dataclass
@@ -53,8 +53,9 @@ class Restored:
 
 
 def restore_check(archive: Archive, *, keep_files: bool = False) -> bool:
-    """Before anything is changed; True when a restore of this very backup was cut short after its rows were there.
-    keep_files: the store may have files that came after the backup; the reconciler removes them.
+    """Check the box before any change; True if a restore of the same backup was interrupted after loading its rows.
+
+    keep_files: the store may have files newer than the backup; the reconciler removes them.
 
     Raises NotEmpty.
     """
@@ -117,7 +118,7 @@ def restore_run(*, archive: Archive, resumed: bool, say: Say) -> Restored:
     for kind, store in (("objects", storage()), ("exports", exports_storage())):
         done.files[kind] = _files_put(archive, kind, store, say)
     if resumed:
-        # All of them: they came in one transaction, and were at work since.
+        # All rows are there: they are loaded in one transaction. Some may have changed since.
         say("The rows are there from a restore that was cut short")
     else:
         say("Loading the database …")
@@ -141,7 +142,7 @@ def _files_put(archive: Archive, kind: str, store: Storage, say: Say) -> int:
     count = 0
     for key, data in archive.files(kind):
         if key not in wanted:
-            # Deleted while the backup ran.
+            # The file was deleted while the backup ran.
             continue
         if not store.exists(key):
             organisation = UUID(key.partition("/")[0])
@@ -162,13 +163,13 @@ def _database_load(archive: Archive) -> None:
             before=_emptied(),
             after=f"COMMENT ON TABLE public.django_migrations IS '{MARK}{archive.sha256}'",
         )
-    # What this process knew of the tables is over.
+    # Connections of this process know the old tables.
     connection.close()
     connection.close_pool()  # type: ignore[attr-defined]
 
 
 def _emptied() -> str:
-    """SQL that removes the empty tables which a first start may have made, and their functions."""
+    """Return SQL that removes the empty tables, and their functions, that a first start may have made."""
     with owner_connect() as owner:
         tables = owner.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
         functions = owner.execute(
@@ -194,7 +195,7 @@ def _compare(archive: Archive) -> list[str]:
 
 
 def _work_released() -> None:
-    """Nobody works on what was being worked on: it goes on at once, and no worker is said to have died of it."""
+    """Queue the jobs that were running, so that they start at once and no death is counted."""
     with connection.cursor() as cursor:
         cursor.execute("UPDATE jobs_job SET state = 'queued', lease_until = NULL, sent = NULL WHERE state = 'running'")
         cursor.execute("UPDATE jobs_job SET sent = NULL WHERE state = 'queued'")

@@ -1,4 +1,4 @@
-"""Access tokens of the provider on the API: for people, by (issuer, subject), who have signed in here once."""
+"""Access tokens of the provider on the API, for people (by issuer and subject) who have signed in here before."""
 
 import time
 
@@ -9,7 +9,7 @@ from app.oidc.identities import identity_user
 from app.oidc.token_revocation import Access
 from app.oidc.tokens import access_token_check
 
-# By the token's hash and the requested organisation: the monotonic time of the check, the token, and the caller.
+# The time of the check (monotonic), the token and the caller, by the token's hash and the requested organisation.
 _callers: dict[tuple[str, str | None], tuple[float, Access, Caller]] = {}
 
 

@@ -1,7 +1,7 @@
 """Identities at the provider and their accounts. The key is (issuer, subject); an e-mail address never opens one.
 
-An address at the provider can be given to somebody else, or be claimed without being theirs. So a verified address has
-one use: it selects the invitation that a new person may accept.
+At the provider an address can pass to another person, or be claimed without ownership. So a verified address has one
+use: it selects the invitation that a new person may accept.
 """
 
 from typing import Any
@@ -23,10 +23,10 @@ from app.lib.tenancy import everything_visible
 from app.oidc.claim_rules import Change, memberships_by_rule, roles_by_rule
 from app.oidc.claims import Claims, claim_text, email_is_verified
 
-# Action, before and after of a change of the account itself.
+# Action, before and after of a change to the account itself.
 AccountChange = tuple[str, dict[str, Any] | None, dict[str, Any] | None]
 
-# The actor is the provider, by its claims, not the person.
+# The provider's claims cause the change, not the person.
 _ACTOR = Actor(PROVIDER, label="sign-in provider")
 
 
@@ -37,13 +37,13 @@ def identity_user(*, issuer: str, subject: str) -> User | None:
 
 @everything_visible()
 def identity_sign_in(*, issuer: str, subject: str, claims: Claims) -> User:
-    """Return the person who signs in, with the memberships that their claims give now.
+    """Return the person who signs in, with the memberships that their claims now give.
 
     Raises:
         RefdeskError: sign_in_refused, with a message for the person.
     """
     is_known = identity_user(issuer=issuer, subject=subject) is not None
-    # The same person may sign in by two tabs: the later request meets the other's rows at any of these steps.
+    # The same person may sign in by two tabs: the later request conflicts with the other's rows at any of these steps.
     try:
         return _sign_in(issuer, subject, claims)
     except IntegrityError:
@@ -55,7 +55,7 @@ def identity_sign_in(*, issuer: str, subject: str, claims: Claims) -> User:
 
 
 def _sign_in(issuer: str, subject: str, claims: Claims) -> User:
-    # A refusal comes after the transaction, so that memberships that the provider took back stay removed.
+    # A refusal is raised after the transaction, so that memberships that the provider took back stay removed.
     with transaction.atomic():
         user = identity_user(issuer=issuer, subject=subject)
         account_change: AccountChange | None
@@ -79,7 +79,7 @@ def identity_link(*, user: User, issuer: str, subject: str, claims: Claims) -> N
     """Let a signed-in person sign in by the provider from now on.
 
     Raises:
-        RefdeskError: sign_in_refused when the identity, or its e-mail address, is somebody else's.
+        RefdeskError: sign_in_refused when the identity, or its e-mail address, belongs to another account.
     """
     with transaction.atomic():
         owner = identity_user(issuer=issuer, subject=subject)
@@ -97,10 +97,10 @@ def identity_link(*, user: User, issuer: str, subject: str, claims: Claims) -> N
 @everything_visible()
 @transaction.atomic
 def identity_unlink(*, user: User, identity: UUID) -> None:
-    """Remove an identity of a person who has a password too, and end the sessions begun by it.
+    """Remove an identity of a person who also has a password, and end the sessions begun by it.
 
     Raises:
-        RefdeskError: conflict when it is their only way to sign in.
+        RefdeskError: conflict when the identity is their only way to sign in.
         NotFound: they have no such identity.
     """
     if not user.has_usable_password():
@@ -115,7 +115,7 @@ def identity_unlink(*, user: User, identity: UUID) -> None:
 
 @transaction.atomic
 def identity_delete(*, identity: Identity) -> None:
-    """Delete an identity, as an operator: its next sign-in is that of an unknown person."""
+    """Delete an identity, as an operator: its next sign-in counts as that of an unknown person."""
     audit_record_person(user=identity.user, action="identity.delete", before={"provider": identity.issuer})
     identity.delete()
 
@@ -151,7 +151,7 @@ def _no_organisation(email: str) -> RefdeskError:
 
 
 def _email_follow(user: User, claims: Claims) -> AccountChange | None:
-    """Follow a changed address at the provider. Refuse one that another account here has."""
+    """Take over a changed address of the provider. Refuse one that another account here has."""
     email = _email_verified(claims)
     if not email or email == user.email:
         return None
@@ -161,7 +161,7 @@ def _email_follow(user: User, claims: Claims) -> AccountChange | None:
             f"The sign-in provider says that your address is {email} now, which another account here has. "
             "Ask the people who run this Refdesk.",
         )
-    # With a local password the address is the sign-in name, which its owner chose.
+    # With a local password the address is the sign-in name, which the person chose.
     if user.has_usable_password():
         return None
     before, user.email = user.email, email
@@ -181,7 +181,7 @@ def _invitations_take(user: User, claims: Claims) -> list[Change]:
     for invitation in _invitations_open(user.email):
         member = user.memberships.filter(organisation=invitation.organisation).first()
         if member is None or member.by_rule:
-            # A membership given by a person outlasts the rule, at the higher of both roles.
+            # A membership given by a person is kept after the rule, with the higher of both roles.
             role = Role(invitation.role)
             role = Role(member.role) if member is not None and Role(member.role).covers(role) else role
             Membership.objects.update_or_create(
@@ -216,7 +216,7 @@ def _record(user: User, account_change: AccountChange | None, changes: list[Chan
 
 
 def _email_verified(claims: Claims) -> str:
-    """Return the address that the provider vouches for; empty when it vouches for none."""
+    """Return the address that the provider has verified, else an empty text."""
     email = claim_text(claims, "email")
     if not email_is_verified(claims) or not email:
         return ""

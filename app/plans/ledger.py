@@ -28,7 +28,7 @@ _SUMS = """
 _ADD = """requests = t.requests + excluded.requests, tokens_in = t.tokens_in + excluded.tokens_in,
     tokens_out = t.tokens_out + excluded.tokens_out"""
 
-# Charges the use whatever the caps are: it has happened.
+# Charges the use regardless of the caps: it has happened.
 TOTALS = f"""
 usage_sum AS ({_SUMS}), usage_totals AS (
   INSERT INTO plans_usagetotal AS t (organisation_id, api_key, month, requests, tokens_in, tokens_out, within_cap)

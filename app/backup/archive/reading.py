@@ -1,6 +1,6 @@
-"""Reads a backup's file: nothing in it is used before every byte of it was compared with its digest.
+"""Read a backup's file: every byte is compared with its digest before use.
 
-Without Django: a restore reads it before there is anything to connect to.
+Without Django: a restore reads the file before it has anything to connect to.
 """
 
 import hashlib
@@ -19,23 +19,23 @@ from app.lib.version import project_version, version_key
 
 FORMAT = 1
 DUMP, SETTINGS, SECRET_KEY = "database.dump", "settings.json", "secrets/secret_key"
-# Not in a backup of a Refdesk that stored no credentials yet.
+# Missing in backups of versions that stored no credentials yet.
 SECRETS_KEYS = "secrets/secrets_keys"
-# Of the appliance, where Keycloak signs people in.
+# In backups of the appliance if its Keycloak signs people in.
 KEYCLOAK_DUMP, KEYCLOAK_ADMIN, OIDC_CLIENT = "keycloak.dump", "secrets/keycloak_admin", "secrets/oidc_client"
 OPTIONAL = (SECRETS_KEYS, KEYCLOAK_DUMP, KEYCLOAK_ADMIN, OIDC_CLIENT)
-# Lists of the files that belong to the backup, a line each: key, tab, bytes. What no list names is not restored.
+# Lists of the backup's files, a line each: key, tab, bytes. Files that no list names are not restored.
 LISTS = {"objects": "objects.list", "exports": "exports.list"}
 NEEDED = (DUMP, SETTINGS, SECRET_KEY, *LISTS.values())
 STORED = re.compile(r"(objects|exports)/([0-9a-f-]{36}/([0-9a-f]{2})/(\3[0-9a-f]{62}))")
-# What is read whole; a manifest names a few hundred migrations and tables.
+# Limit of members that are read at once; a manifest names a few hundred migrations and tables.
 LARGEST_TEXT = 16 * 1024 * 1024
 
 Progress = Callable[[int, int], None]
 
 
 class Unusable(Exception):
-    """Raised for an archive that cannot be restored; the text tells a person why."""
+    """Raised for an archive that cannot be restored; the text explains it to a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +46,14 @@ class Member:
 
 
 class Archive:
-    """A whole backup with its `manifest`."""
+    """A complete backup with its `manifest`."""
 
     def __init__(self, path: Path, manifest: dict[str, Any], members: dict[str, Member]) -> None:
         self.path, self.manifest, self._members = path, manifest, members
 
     @property
     def sha256(self) -> str:
-        """Return the SHA-256 of the manifest, which holds all other digests and so names this backup."""
+        """Return the SHA-256 of the manifest, which holds all other digests and so identifies this backup."""
         return str(self.manifest["seal"])
 
     def holds(self, name: str) -> bool:
@@ -77,7 +77,7 @@ class Archive:
             yield file, member.bytes
 
     def listed(self, kind: str) -> Iterator[tuple[str, int]]:
-        """Keys and bytes of the files of a kind (`objects`, `exports`)."""
+        """Yield keys and sizes of the files of a kind (`objects`, `exports`)."""
         with self.opened(LISTS[kind]) as (file, size):
             while size > 0:
                 line = file.readline(4096)
@@ -86,7 +86,7 @@ class Archive:
                 yield key, int(number)
 
     def files(self, kind: str) -> Iterator[tuple[str, IO[bytes]]]:
-        """Key and bytes of each stored file in the archive, those that no list names too."""
+        """Yield key and content of each stored file in the archive, including those that no list names."""
         with tarfile.open(self.path, "r:") as tar:
             for member in _members(tar):
                 found = STORED.fullmatch(member.name)
@@ -95,7 +95,7 @@ class Archive:
 
 
 def archive_open(path: Path, progress: Progress = lambda done, total: None) -> Archive:
-    """Read all of it once and compare every digest. Raises Unusable."""
+    """Open a backup: read all of it once and compare every digest. Raises Unusable."""
     try:
         total = path.stat().st_size
         with tarfile.open(path, "r:") as tar:
@@ -118,7 +118,7 @@ def archive_open(path: Path, progress: Progress = lambda done, total: None) -> A
 
 def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     while (member := tar.next()) is not None:
-        # It would keep every one that it has seen.
+        # TarFile would keep an entry for every member it has seen.
         tar.members = []  # type: ignore[attr-defined]
         yield member
 
@@ -126,7 +126,7 @@ def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
 def _read_all(
     tar: tarfile.TarFile, progress: Callable[[int], None]
 ) -> tuple[dict[str, Member], dict[str, str], dict[bytes, int]]:
-    """Members that are no stored files, with their digests; sizes of the stored files by a short hash of their name.
+    """Return members other than stored files, with digests; sizes of stored files by a short hash of their name.
 
     Raises Unusable.
     """

@@ -1,4 +1,4 @@
-"""A backup's file, without a box: it is whole or it is refused, whichever byte is wrong."""
+"""A backup's file, without a box: complete or refused, whichever byte is wrong."""
 
 import hashlib
 import io
@@ -73,7 +73,7 @@ def test_an_archive_is_readable_by_its_owner_alone(whole: Path) -> None:
 
 def test_an_archive_cut_short_anywhere_is_refused(whole: Path, tmp_path: Path) -> None:
     data, cut = whole.read_bytes(), tmp_path / "cut.tar"
-    # What ends a tar are two empty blocks; without them it is as good.
+    # A tar ends with two empty blocks; without them it is still complete.
     for size in range(0, len(data) - 3 * BLOCK, 97):
         cut.write_bytes(data[:size])
         with pytest.raises(Unusable):
@@ -86,7 +86,7 @@ def test_a_flipped_bit_in_any_member_is_found(whole: Path, tmp_path: Path) -> No
         members = tar.getmembers()
     places = []
     for member in members:
-        # Its name, its size and its kind in the header, then its first, middle and last byte.
+        # Name, size and kind in the header, then first, middle and last byte.
         places += [member.offset, member.offset + 130, member.offset + 156]
         places += [member.offset_data + at for at in (0, member.size // 2, member.size - 1) if member.size]
     assert len(places) > 50

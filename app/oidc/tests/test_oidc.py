@@ -1,4 +1,4 @@
-"""Sign-in by a certified provider that behaves: people, linked accounts, signing out."""
+"""Sign-in by a certified, honest provider: people, linked accounts, signing out."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -187,7 +187,7 @@ def test_a_person_with_a_local_account_links_it_and_signs_in_by_either(provider:
     linked = {"identity": str(Identity.objects.get().pk)}
     assert linked["identity"] in client.get("/account").content.decode()
     assert client.post("/accounts/oidc/unlink", linked).status_code == 302
-    # What came in by it is out; what came in by the password stays.
+    # The sessions begun by the identity end; those begun by the password stay.
     assert (is_in(fresh), is_in(client)) == (False, True)
     assert sign_in(visitor()).status_code == 403
     assert client.post("/accounts/oidc/unlink", linked).status_code == 404
@@ -232,7 +232,7 @@ def test_linking_needs_the_person_who_asked(provider: OidcProvider, alice: Perso
     client = visitor()
     client.force_login(alice.user)
     way = walk(client.post("/accounts/oidc/link").context["address"])
-    # The same browser, the same session, somebody else.
+    # The same browser and session, with another person.
     session = client.session
     session["_auth_user_id"] = str(bob.user.pk)
     session["_auth_user_hash"] = bob.user.get_session_auth_hash()

@@ -1,4 +1,4 @@
-"""A credential that was entered comes out nowhere: canaries are looked for in everything that leaves the process."""
+"""No credential leaks: canaries are searched in everything that leaves the process."""
 
 import io
 import json
@@ -44,7 +44,7 @@ def lines() -> Iterator[list[str]]:
 
 @pytest.fixture
 def tenant(lines: list[str], alice: Person, qdrant: str, embedder: str, valkey: str) -> Tenant:
-    """Acme and the deployment with canaries that were set, replaced, read, rotated, moved and deleted."""
+    """Make Acme and the deployment with canaries that were set, replaced, read, rotated, moved and deleted."""
     stores_empty()
     made = tenant_make(alice, word="lighthouse")
     for organisation in (alice.organisation.pk, None):
@@ -74,7 +74,7 @@ WRONG: list[dict[str, Any]] = [
 
 
 def entered(alice: Person) -> Iterator[tuple[str, bytes]]:
-    """What is answered to somebody who enters credentials, rightly and wrongly, by the API and on an admin page."""
+    """Yield the responses to valid and invalid credentials, by the API and on an admin page."""
     api, page = "/api/v1/endpoints", "/admin/llm/modelendpoint/add/"
     made = alice.client.post(api, {"name": "Main", "url": URL, "api_key": CANARY}, content_type="application/json")
     assert made.status_code == 201
@@ -87,7 +87,7 @@ def entered(alice: Person) -> Iterator[tuple[str, bytes]]:
         form = {name: str(value) for name, value in body.items()} | {"kind": "openai", "name": "a/b"}
         yield "form", alice.client.post(page, form).content
     yield "broken JSON", alice.client.post(api, f'{{"api_key": "{CANARY}', content_type="application/json").content
-    # What it would be asked with stays inside: the address is an inner one by now.
+    # The credential is not sent: the address is an internal one by now.
     ModelEndpoint.objects.update(url="http://127.0.0.1:9/v1")
     yield "tested", alice.client.post(f"{place}/test").content
     yield "models", alice.client.get(f"{place}/models").content
@@ -139,7 +139,7 @@ def test_an_erasure_takes_the_credentials_and_its_receipt_counts_them(
     call_command("organisation_erase", "acme", "--yes", stdout=out)
     receipt = json.loads(out.getvalue())
     assert receipt["stores"]["postgresql"]["secrets_secret"] == {"before": before, "after": 0}
-    # The deployment's own stay.
+    # The deployment's own credentials stay.
     assert set(Secret.objects.values_list("organisation", flat=True)) == {None}
     assert not holds(out.getvalue().encode())
     assert leaks((line, line.encode()) for line in lines) == []
@@ -156,7 +156,7 @@ def test_a_report_of_an_error_shows_no_credential_that_was_at_hand(acme: Organis
     try:
         ask()
     except RuntimeError:
-        # With the local variables of every frame, as an error report has them.
+        # Contains the local variables of every frame, as an error report does.
         reporter = ExceptionReporter(None, *sys.exc_info())
     texts = [reporter.get_traceback_text(), reporter.get_traceback_html()]
     assert "SecretValue(…)" in texts[0]
@@ -165,7 +165,7 @@ def test_a_report_of_an_error_shows_no_credential_that_was_at_hand(acme: Organis
 
 @pytest.mark.parametrize("place", range(len(spellings(CANARY))))
 def test_a_canary_would_be_found_in_any_spelling(place: int) -> None:
-    # Otherwise the tests above would prove nothing.
+    # Shows that the tests above would find a canary.
     assert holds(b"some text " + spellings(CANARY)[place] + b" more text")
 
 

@@ -1,4 +1,4 @@
-"""Credentials are stored encrypted, read in their own row only, and told to nobody."""
+"""Credentials are stored encrypted, decrypt in their own row only, and never leak."""
 
 import copy
 import json
@@ -168,7 +168,7 @@ def test_without_a_key_nothing_is_stored_or_read_and_the_error_says_what_to_do(
             act()
         assert refused.value.code == "secrets_key_missing"
         assert "REFDESK_SECRETS_KEYS" in refused.value.hint
-    # What was entered in error can still be removed.
+    # A credential entered by mistake can still be removed.
     secret_delete(organisation=acme.pk, secret=row.pk)
 
 

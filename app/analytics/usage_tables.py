@@ -53,7 +53,7 @@ def usage_names(
 ) -> dict[str, str]:
     """Return names of existing rows, by the key of their sums. Rows of other organisations never get a name.
 
-    longer: adds the beginning of an API key or a bot's organisation, to tell rows of one name apart.
+    longer: adds the beginning of an API key or a bot's organisation, to distinguish rows of one name.
     """
     if by in (UsageBy.DAY, UsageBy.MODEL):
         return {row.key: row.key for row in used if row.key}

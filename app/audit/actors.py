@@ -101,7 +101,7 @@ def _begin(request: HttpRequest) -> None:
 
 
 def _finish(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    # A stream goes on in a task of its own, which keeps its actor.
+    # A stream continues in a task of its own, which keeps its actor.
     if not response.streaming and _now.get() is request:
         _now.set(None)
     return response

@@ -143,7 +143,7 @@ def database_load(dump: BinaryIO, *, before: str, after: str, place: Address | N
             child.stdin.write(f"BEGIN;\n{before};\n".encode())
             for data in _statements(dump):
                 child.stdin.write(data)
-            # Not sent if anything before failed: without COMMIT the transaction is undone.
+            # Reached only if nothing before failed: without COMMIT the transaction is undone.
             child.stdin.write(f"{after};\nCOMMIT;\n".encode())
             child.stdin.close()
         except BrokenPipeError:

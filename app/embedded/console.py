@@ -35,7 +35,7 @@ def log_tail(path: Path, start: int, lines: int = 12) -> str:
 
 
 class Console:
-    """Prints lines and logs them with the time."""
+    """A printer of lines, which also logs them. Lines of progress show the seconds since the start."""
 
     def __init__(self, log: Path) -> None:
         self.log = log

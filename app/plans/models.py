@@ -11,7 +11,7 @@ from app.plans.choices import UsageKind, UsageStep
 class Plan(models.Model):
     """Limits of an organisation, or of one key of it. None: no limit. Operators maintain plans for the box.
 
-    A request above a limit is refused (429). From `soft_percent` of a month's limit on, admins are told.
+    A request above a limit is refused (429). Admins see a notice when `soft_percent` of a month's limit is used.
     """
 
     name = models.SlugField(max_length=50, primary_key=True)

@@ -186,7 +186,7 @@ def test_every_admin_page_says_that_a_month_may_not_be_enough(
 def test_nothing_of_another_organisation_is_counted_or_named(alice: Person, charlie: Person) -> None:
     theirs = bot_create(organisation=charlie.organisation, slug="secret", name="Secret desk")
     line(charlie.organisation, bot=theirs.pk, tokens_in=777)
-    # Not even through an entry in her organisation that has the other bot's id.
+    # An entry in her own organisation with the other bot's id must not reveal the bot either.
     line(alice.organisation, bot=theirs.pk)
     for address in (PAGE, f"{PAGE}?organisation=other", f"{PAGE}file/?by=bot", f"{PAGE}file/?by=organisation"):
         page = alice.client.get(address, follow=True).content.decode()

@@ -91,7 +91,7 @@ def test_a_worker_leaves_the_clock_to_a_beat(settings: Any, beats: bool, qdrant:
     worker = Worker(send=lambda message: None)
     worker.start()
     started = {thread.name for thread in set(threading.enumerate()) - before}
-    # Not `worker.stop()`: it ends every lease of this process for good, and later tests read documents.
+    # `worker.stop()` would end every lease of this process for good, and later tests read documents.
     for part in (worker._dispatcher, worker._clock):
         if part is not None:
             part.stop()

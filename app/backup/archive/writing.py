@@ -28,7 +28,7 @@ class Unwritable(Exception):
 
 
 class ArchiveWriter:
-    """Writes an archive. `members`: size and SHA-256 of each member that `add` wrote, for the manifest."""
+    """A writer of an archive. `members`: size and SHA-256 of each member that `add` wrote, for the manifest."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file

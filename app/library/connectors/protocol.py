@@ -116,7 +116,7 @@ class ItemError(Exception):
 
 
 class Connector(ABC):
-    """Reads one source. An instance serves one run, so it may keep state between calls.
+    """A reader of one source. An instance serves one run, so it may keep state between calls.
 
     Attributes:
         kind: the source's kind.

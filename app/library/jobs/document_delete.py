@@ -7,7 +7,7 @@ from app.library.services.jobs import DELETE
 
 @register
 class DocumentDelete(JobKind):
-    """Removes the points of versions, then objects that no row names. Payload: `versions`, `objects`."""
+    """A job that removes the points of versions, then objects that no row names. Payload: `versions`, `objects`."""
 
     kind = DELETE
     title = "Remove a deleted document"

@@ -14,7 +14,7 @@ class ReconcilerBusy(Exception):
 
 @register
 class IndexRenew(JobKind):
-    """Copies all vectors into a new collection with this version's settings, and switches to it without downtime."""
+    """A job that copies all vectors to a new collection with this version's settings, then switches without a pause."""
 
     kind = "index_renew"
     title = "Copy all vectors into a new collection"

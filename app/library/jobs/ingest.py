@@ -33,7 +33,7 @@ WHERE d.id = v.document AND d.state IN ('queued', 'running') RETURNING d.id
 
 @register
 class Ingest(JobKind):
-    """Reads a document and makes it searchable. People see its progress in the document's own row."""
+    """A job that reads a document and makes it searchable. People see its progress in the document's own row."""
 
     kind = INGEST
     title = "Read a document"

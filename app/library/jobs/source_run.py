@@ -23,7 +23,7 @@ _STATES = {
 
 @register
 class SourceRun(JobKind):
-    """Reads a source. The schedule makes these jobs too; their Run is made when the job begins."""
+    """A job that reads a source. The schedule makes these jobs too; their Run is made when the job begins."""
 
     kind = SOURCE_RUN
     title = "Read a source"

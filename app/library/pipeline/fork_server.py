@@ -66,7 +66,7 @@ class _ForkServer:
         self.control = control
         self.selector = selectors.DefaultSelector()
         self.selector.register(control, selectors.EVENT_READ, None)
-        # By file descriptor: the pidfd and the socket of each child.
+        # The pidfd and the socket of each child, by file descriptor.
         self.children: dict[int, tuple[int, int, socket.socket]] = {}
 
     def run(self) -> None:

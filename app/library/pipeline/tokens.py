@@ -36,7 +36,7 @@ class TokenCounter(Protocol):
 
 
 class PieceCounter:
-    """Counts by pieces, each measured once.
+    """A counter that splits a text into pieces and measures each piece once.
 
     measure: for each piece its number of tokens.
     known: pieces whose number is known in advance.

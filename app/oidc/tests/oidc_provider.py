@@ -27,7 +27,7 @@ needs_node = pytest.mark.skipif(
 
 def packages_install() -> None:
     """Install the provider's packages; the processes of a run take turns."""
-    # Not `npm ci`: it refuses a lock file without the packages of other platforms.
+    # `npm ci` would refuse a lock file without the packages of other platforms.
     command = ["npm", "install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"]
     with (FOLDER / "package.json").open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -184,7 +184,7 @@ def _text(writer: ArchiveWriter, version: UUID) -> Iterator[bytes]:
 def person_pieces(
     writer: ArchiveWriter, user: User, organisation: UUID | None, *, conversations: bool
 ) -> Iterator[bytes]:
-    """Yield what is held of a person: by one organisation, or by the whole box."""
+    """Yield the data that one organisation, or the whole box, holds of a person."""
     here: dict[str, Any] = {} if organisation is None else {"organisation": organisation}
     account = ("id", "email", "name", "created")
     whole = ("is_active", "is_operator", "last_login")

@@ -56,7 +56,7 @@ class Manifest(BaseModel):
 
 
 class ArchiveReader:
-    """Reads an archive: enter it with `with`, then `check` it, then read its tables and files.
+    """A reader of an archive: enter it with `with`, then `check` it, then read its tables and files.
 
     Every method raises RefdeskError (archive_refused) for damaged or invalid content.
     """
@@ -163,7 +163,7 @@ class ArchiveReader:
             raise refused(f"{name} ends in the middle of a line.")
 
     def _read(self, name: str, most: int) -> Iterator[bytes]:
-        """Yield the bytes of a part, at most `most`, whatever size the zip's directory claims."""
+        """Yield the bytes of a part, at most `most`, even if the zip's directory claims a larger size."""
         left = most
         try:
             with self._zip.open(name) as file:

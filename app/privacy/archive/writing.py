@@ -23,7 +23,7 @@ LINES_BYTES = 64 * 1024
 class _Outlet:
     """A buffer that the zip is written to and that is emptied after each piece; it cannot seek.
 
-    Not an io.RawIOBase: those are closed when collected, and a zip that was cut short then logs an error.
+    It is no io.RawIOBase: those are closed when collected, and a zip that was cut short then logs an error.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class _Outlet:
 
 
 class ArchiveWriter:
-    """Writes an archive. Its methods yield the zip's bytes: exhaust each generator before the next one."""
+    """A writer of an archive. Its methods yield the zip's bytes: exhaust each generator before the next one."""
 
     def __init__(self, *, kind: str, version: str, counts: dict[str, int] | None = None) -> None:
         self._outlet = _Outlet()

@@ -233,7 +233,7 @@ def _chunks(context: ImportContext, batch: list[ChunkRow]) -> None:
 def documents_queue(context: ImportContext) -> None:
     """Queue the ingest of each document, from embedding on where its passages were imported.
 
-    Of two versions the active one is ingested first; the newer one follows (app/library/services/versions.py).
+    The active one of two versions is ingested first; the newer one follows (app/library/services/versions.py).
     """
     documents = {row.id: row for row in Document.objects.filter(organisation=context.organisation)}
     versions = {row.id: row for row in DocumentVersion.objects.filter(organisation=context.organisation)}

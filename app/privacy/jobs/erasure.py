@@ -14,7 +14,7 @@ from app.privacy.models import Erasure
 
 @register
 class Erase(JobKind):
-    """Erases the subject of an Erasure from every store. People have a right to it: hardly any error ends the job."""
+    """A job that erases the subject of an Erasure from every store. People have a right to it: few errors end it."""
 
     kind = ERASURE
     title = "Erase"

@@ -16,7 +16,7 @@ from app.privacy.models import Export
 
 @register
 class MakeExport(JobKind):
-    """Makes an export's file. People see its progress in the Export."""
+    """A job that makes an export's file. People see its progress in the Export."""
 
     kind = EXPORT
     title = "Make an export"

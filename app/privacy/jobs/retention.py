@@ -7,7 +7,7 @@ from app.privacy.retention.run import retention_run
 @register
 @nightly(hour=1)
 class Retention(JobKind):
-    """Removes expired data each night at 01:00 UTC, when the day has ended everywhere in Europe."""
+    """A job that removes old data each night at 01:00 UTC, when the day has ended everywhere in Europe."""
 
     kind = "retention"
     title = "Remove what is too old"

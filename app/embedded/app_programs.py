@@ -21,7 +21,7 @@ def web_command(host: str, port: int, *more: str) -> list[str]:
 
 
 def worker_command() -> list[str]:
-    # Celery only receives ids; the threads are those of app/jobs/worker.py.
+    # Celery only receives ids; the threads of app/jobs/worker.py do the work.
     return python_module(
         "celery", "-A", "app.celery", "worker", "--pool", "solo", "--loglevel", "INFO", "--without-gossip",
         "--without-mingle", "--without-heartbeat",

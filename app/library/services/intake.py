@@ -111,7 +111,7 @@ def _replace(
     Document.objects.filter(pk=row.pk).update(**_described(item))
     newest, open_job = version_newest(document=row), ingest_state(organisation=organisation, document=row.id)
     if newest.sha256 == received.sha256:
-        _validators_keep(newest, content)
+        _validators_store(newest, content)
         if open_job is None and newest.state != VersionState.ACTIVE and row.state in ENDED:
             document_retry(organisation=organisation, document=row.id)
         return PutOutcome.UNCHANGED
@@ -138,7 +138,7 @@ def _replace(
     return PutOutcome.REPLACED
 
 
-def _validators_keep(version: DocumentVersion, content: Content) -> None:
+def _validators_store(version: DocumentVersion, content: Content) -> None:
     """Store the server's new validators of the same bytes: with old ones it would send the bytes each time."""
     if (version.etag, version.last_modified) != (content.etag, content.last_modified):
         version.etag, version.last_modified = content.etag, content.last_modified

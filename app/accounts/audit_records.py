@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from app.accounts.models import ApiKey, Membership, User
+from app.accounts.models import ApiKey, Invitation, Membership, User
 from app.audit.actors import Actor
 from app.audit.trail import audit_record
 from app.lib.tenancy import everything_visible
@@ -31,6 +31,12 @@ def person_label_present(user: UUID, organisation: UUID | None) -> str | None:
     """Return the e-mail address of a member of an organisation, or of anybody on the box."""
     here = {} if organisation is None else {"memberships__organisation": organisation}
     return User.objects.filter(pk=user, **here).values_list("email", flat=True).first()
+
+
+def invitation_label_present(invitation: UUID, organisation: UUID | None) -> str | None:
+    """Return the e-mail address of an invitation that is still there."""
+    rows = Invitation.objects.filter(pk=invitation, organisation=organisation)
+    return rows.values_list("email", flat=True).first()
 
 
 @everything_visible()

@@ -253,4 +253,6 @@ def _change(now: float | None, before: float | None, unit: str, days: int) -> st
     change = round(now, digits) - round(before, digits)
     if not round(change, digits):
         return f"as in the {days} days before"
-    return f"{change:+,.{digits}f}{unit} since the {days} days before"
+    sign = "+" if change > 0 else "−"
+    unit = unit.removesuffix("s") if unit == " points" and abs(change) == 1 else unit
+    return f"{sign}{abs(change):,.{digits}f}{unit} since the {days} days before"

@@ -16,6 +16,9 @@ from django.http import HttpRequest, HttpResponseBase
 from app.lib.asgi.middleware_function import middleware
 
 PERSON, KEY, PROVIDER, COMMAND, SYSTEM = "person", "key", "provider", "command", "system"
+SYSTEM_LABEL = "Refdesk"
+# No actor, but a target whose label is a person's address.
+INVITATION = "invitation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ def actor_now() -> Actor:
     current = _now.get()
     if isinstance(current, Actor):
         return current
-    return Actor(SYSTEM, label="Refdesk") if current is None else _request_actor(current)
+    return Actor(SYSTEM, label=SYSTEM_LABEL) if current is None else _request_actor(current)
 
 
 # Look-ups of labels by kind of actor, registered by the app that has the rows: the trail imports no other app.
@@ -49,13 +52,14 @@ _present_labels: dict[str, Callable[[UUID, UUID | None], str | None]] = {}
 
 
 def actor_labels_register(
-    kind: str, lookup: Callable[[UUID], str | None], present: Callable[[UUID, UUID | None], str | None]
+    kind: str, lookup: Callable[[UUID], str | None] | None, present: Callable[[UUID, UUID | None], str | None]
 ) -> None:
-    """Register how the label of an actor of this kind is looked up by id.
+    """Register how the label of an actor of this kind is looked up by id; without `lookup`, of a target only.
 
     present: the label of one that is still in an organisation (None: on the box), for entries whose details are erased.
     """
-    _labels[kind] = lookup
+    if lookup is not None:
+        _labels[kind] = lookup
     _present_labels[kind] = present
 
 

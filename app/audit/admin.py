@@ -11,7 +11,7 @@ from app.accounts.models import Organisation
 from app.admin_site.organisation_switcher import SESSION_KEY
 from app.admin_site.tenant_admin import ReadOnlyAdmin, display, is_operator
 from app.audit.models import AuditEntry
-from app.audit.selectors import actor_name, target_name
+from app.audit.selectors import Names, actor_name, is_other, target_name
 
 # An actor's kind is neither good nor bad: only the kind that needs no sign-in is coloured.
 KINDS = {"command": "warning"}
@@ -44,6 +44,13 @@ class AuditEntryAdmin(ReadOnlyAdmin):
             return None
         return super().listed_only(request)
 
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        changelist = super().get_changelist_instance(request)
+        known: Names = {}
+        for row in changelist.result_list:
+            row.known_names = known
+        return changelist
+
     @display(description="Number", ordering="number")
     def place(self, obj: AuditEntry) -> str:
         """Return the number in its chain with the chain's name: each organisation counts by itself."""
@@ -51,10 +58,10 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
     @display(description="Who")
     def who(self, obj: AuditEntry) -> str:
-        name = actor_name(obj)
-        if name or not obj.detail.content.get("erased"):
-            return name or ("not signed in" if obj.actor is None else str(obj.actor))
-        return ERASED
+        name = actor_name(obj, _known(obj))
+        if not name and obj.detail.content.get("erased") and not is_other(obj, "actor"):
+            return ERASED
+        return name or ("not signed in" if obj.actor is None else str(obj.actor))
 
     @display(description="As", ordering="actor_kind", label=KINDS)
     def kind(self, obj: AuditEntry) -> str:
@@ -66,7 +73,10 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
     @display(description="What was changed")
     def whom(self, obj: AuditEntry) -> str:
-        return target_name(obj) or (ERASED if obj.detail.content.get("erased") else obj.target)
+        name = target_name(obj, _known(obj))
+        if not name and obj.detail.content.get("erased") and not is_other(obj, "target"):
+            return ERASED
+        return name or obj.target
 
     @display(description="Before and after")
     def changes(self, obj: AuditEntry) -> SafeString | str:
@@ -83,6 +93,11 @@ class AuditEntryAdmin(ReadOnlyAdmin):
             "", cell, ((name, _value_text(before, name), _value_text(after, name)) for name in names)
         )
         return format_html('<table class="audit-changes">{}{}</table>', head, body)
+
+
+def _known(obj: AuditEntry) -> Names:
+    names: Names = getattr(obj, "known_names", {})
+    return names
 
 
 def _value_text(side: dict[str, Any], name: str) -> str:

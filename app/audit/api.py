@@ -5,7 +5,7 @@ from ninja import Query, Router, Schema
 
 from app.accounts.auth import ApiRequest, policy
 from app.accounts.choices import Role, Scope
-from app.audit.selectors import audit_csv, audit_list, audit_payload
+from app.audit.selectors import Names, audit_csv, audit_list, audit_payload
 from app.lib.cursor_pagination import Limit, page_read
 from app.lib.openapi_responses import CSV, responses
 from app.lib.strict_types import Time
@@ -77,7 +77,8 @@ def list_audit(
     )
     if format == "json":
         page, cursor_next = page_read(rows, ordering=NEWEST, cursor=cursor, limit=limit)
-        return {"items": [audit_payload(entry) for entry in page], "next": cursor_next}
+        known: Names = {}
+        return {"items": [audit_payload(entry, known) for entry in page], "next": cursor_next}
     entries, cursor_next = page_read(rows, ordering=NEWEST, cursor=cursor, limit=CSV_ROWS)
     response = HttpResponse(audit_csv(entries), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="audit-{request.caller.organisation_slug}.csv"'

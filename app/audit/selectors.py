@@ -8,7 +8,7 @@ from uuid import UUID
 import orjson
 from django.db.models import Q, QuerySet
 
-from app.audit.actors import PERSON, present_label
+from app.audit.actors import INVITATION, KEY, PERSON, SYSTEM, SYSTEM_LABEL, present_label
 from app.audit.models import AuditEntry
 from app.lib.csv_table import csv_table
 from app.lib.times import time_text
@@ -61,31 +61,50 @@ def _aware(time: datetime) -> datetime:
     return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
 
 
-def actor_name(entry: AuditEntry) -> str:
+# Present names by kind, id and organisation, so that a list asks once for each of the few people that it names.
+Names = dict[tuple[str, UUID | None, UUID | None], str]
+# The kinds of label behind the kinds of target that may name a person.
+TARGETS = {"user": PERSON, "invitation": INVITATION, "api_key": KEY}
+
+
+def actor_name(entry: AuditEntry, known: Names) -> str:
     """Return the actor's name as it was then; of an erased entry, the present name of an actor who is still here."""
     content = entry.detail.content
     if not content.get("erased"):
         return str(content.get("actor") or "")
-    if "actor" not in content.get("others", ()):
-        return ""
-    return present_label(entry.actor_kind, entry.actor, entry.organisation_id)
+    if entry.actor_kind == SYSTEM:
+        return SYSTEM_LABEL
+    return _present_name(entry.actor_kind, entry.actor, entry, known) if is_other(entry, "actor") else ""
 
 
-def target_name(entry: AuditEntry) -> str:
-    """Return the target's name as it was then; of an erased entry, that of a person who is still here."""
+def target_name(entry: AuditEntry, known: Names) -> str:
+    """Return the target's name as it was then; of an erased entry, the present name of what is still here."""
     content = entry.detail.content
     if not content.get("erased"):
         return str(content.get("target") or "")
-    if "target" not in content.get("others", ()):
+    kind = TARGETS.get(entry.target_kind)
+    if kind is None or not is_other(entry, "target"):
         return ""
     try:
-        person = UUID(entry.target) if entry.target_kind == "user" else None
+        return _present_name(kind, UUID(entry.target), entry, known)
     except ValueError:
-        person = None
-    return present_label(PERSON, person, entry.organisation_id)
+        return ""
 
 
-def audit_payload(entry: AuditEntry) -> dict[str, Any]:
+def is_other(entry: AuditEntry, side: str) -> bool:
+    """Return whether a side of an erased entry, `actor` or `target`, is somebody else than the erased person."""
+    return side in entry.detail.content.get("others", ())
+
+
+def _present_name(kind: str, id: UUID | None, entry: AuditEntry, known: Names) -> str:
+    key = (kind, id, entry.organisation_id)
+    if key not in known:
+        known[key] = present_label(*key)
+    return known[key]
+
+
+def audit_payload(entry: AuditEntry, known: Names) -> dict[str, Any]:
+    """Return the API's shape of an entry. known: present names that the list has looked up so far."""
     content = entry.detail.content
     return {
         "id": str(entry.id),
@@ -95,13 +114,13 @@ def audit_payload(entry: AuditEntry) -> dict[str, Any]:
         "actor": {
             "kind": entry.actor_kind,
             "id": str(entry.actor) if entry.actor else None,
-            "name": actor_name(entry) or None,
+            "name": actor_name(entry, known) or None,
             "address": content.get("address") or None,
         },
         "target": {
             "kind": entry.target_kind or None,
             "id": entry.target or None,
-            "name": target_name(entry) or None,
+            "name": target_name(entry, known) or None,
         },
         "before": content.get("before"),
         "after": content.get("after"),
@@ -111,8 +130,9 @@ def audit_payload(entry: AuditEntry) -> dict[str, Any]:
 
 def audit_csv(entries: Iterable[AuditEntry]) -> bytes:
     rows = []
+    known: Names = {}
     for entry in entries:
-        payload = audit_payload(entry)
+        payload = audit_payload(entry, known)
         actor, target = payload["actor"], payload["target"]
         cells = [payload["number"], payload["at"], payload["action"]]
         cells += [actor["kind"], actor["id"], actor["name"], actor["address"]]

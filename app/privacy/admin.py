@@ -25,7 +25,13 @@ from app.privacy.forms import PERSON, ExportForm, OrganisationErasureForm, Perso
 from app.privacy.models import Erasure, Export, RetentionRun
 
 STATES = {"done": "success", "failed": "danger", "running": "info", "queued": "info"}
-OTHER = "To erase the whole organisation, use its own form."
+ERASE_PERSON, ERASE_ORGANISATION = "Erase a person", "Erase an organisation"
+SUBJECTS = {
+    ErasureKind.ORGANISATION: "An organisation, with everything it had",
+    ErasureKind.PERSON: "What one organisation held of a person",
+    ErasureKind.ACCOUNT: "A person's account, and what all of this Refdesk held of them",
+    ErasureKind.CONVERSATION: "A conversation",
+}
 # How often a page loads itself again while something is under way.
 AGAIN_S = 5
 
@@ -163,13 +169,15 @@ class ErasureAdmin(RequestAdmin):
         """
         if obj is None and _is_of_organisation(request):
             return super().get_form(request, obj, change, form=OrganisationErasureForm, **kwargs)
-        form = super().get_form(request, obj, change, **kwargs)
-        if obj is None and "who" in form.base_fields:
-            link = format_html(
-                '<a class="text-primary-600 dark:text-primary-500" href="?of=organisation">{}</a>', OTHER
-            )
-            form.base_fields["who"].help_text = format_html("{} {}", form.base_fields["who"].help_text, link)
-        return form
+        return super().get_form(request, obj, change, **kwargs)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        title = None if obj is not None else ERASE_ORGANISATION if _is_of_organisation(request) else ERASE_PERSON
+        return [(title, {"fields": self.get_fields(request, obj)})]
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None) -> Any:
+        title = ERASE_ORGANISATION if _is_of_organisation(request) else ERASE_PERSON
+        return super().add_view(request, form_url, {**(extra_context or {}), "title": title})
 
     @display(description="Receipt")
     def receipt_shown(self, obj: Erasure) -> str:
@@ -197,8 +205,16 @@ class ErasureAdmin(RequestAdmin):
         if request.GET.get("format") == "json":
             named = {"Content-Disposition": f'attachment; filename="receipt-{erasure.pk}.json"'}
             return HttpResponse(receipt_text(erasure.receipt), content_type="application/json", headers=named)
-        kind = ErasureKind(erasure.kind).label
-        context = {"receipt": erasure.receipt, "kind": kind, "counts": receipt_counts(erasure.receipt)}
+        counts = receipt_counts(erasure.receipt)
+        context = {
+            "receipt": erasure.receipt,
+            "erasure": erasure,
+            "kind": SUBJECTS[ErasureKind(erasure.kind)],
+            "counts": [row for row in counts if row[2] or row[3]],
+            "none": [
+                f"{kind.lower()} ({store.lower()})" for store, kind, before, after in counts if not (before or after)
+            ],
+        }
         return TemplateResponse(request, "privacy/receipt.html", context)
 
     def object_save(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:

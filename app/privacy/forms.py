@@ -1,11 +1,18 @@
 from typing import Any, ClassVar
 
 from django import forms
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from app.privacy.models import Erasure, Export
 
 EVERYTHING, PERSON = "everything", "person"
+
+
+def _help(text: str, address: str, link: str) -> SafeString:
+    """Return a help text that ends with a link to the other form."""
+    return format_html('{} <a class="desk-link" href="{}">{}</a>', text, address, link)
 
 
 class ExportForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -41,7 +48,7 @@ class PersonErasureForm(forms.ModelForm):  # type: ignore[type-arg]
         label="Person",
         max_length=254,
         widget=UnfoldAdminTextInputWidget,
-        help_text="E-mail address of the person to erase.",
+        help_text=_help("E-mail address of the person to erase.", "?of=organisation", "Erase the whole organisation"),
     )
     confirm = forms.CharField(
         label="Confirm",
@@ -64,11 +71,15 @@ class PersonErasureForm(forms.ModelForm):  # type: ignore[type-arg]
 
 class OrganisationErasureForm(forms.ModelForm):  # type: ignore[type-arg]
     confirm = forms.CharField(
-        label="Organisation to erase",
+        label="Confirm",
         max_length=254,
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
-        help_text="Type its slug. Everything in it goes: documents, conversations, bots, keys and members. "
-        "This cannot be undone.",
+        help_text=_help(
+            "Type the slug of the organisation, its short name in addresses. Everything in it goes: documents, "
+            "conversations, bots, keys and members. This cannot be undone.",
+            "?",
+            "Erase one person",
+        ),
     )
 
     class Meta:

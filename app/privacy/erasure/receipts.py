@@ -12,6 +12,12 @@ from app.privacy.models import Erasure
 
 SCHEMA = "refdesk.receipt/1"
 SALT = "refdesk.erasure.receipt"
+STORES = {
+    "postgresql": "Database",
+    "vectors": "Search index",
+    "files": "Files",
+    "valkey": "Cache",
+}
 
 KEPT = [
     "Entries of the audit trail stay, without their details: ids, times and kinds of changes.",
@@ -55,13 +61,22 @@ def receipt_make(erasure: Erasure, *, before: dict[str, Any], after: dict[str, A
 
 
 def receipt_counts(receipt: dict[str, Any]) -> list[tuple[str, str, int, int]]:
-    """Return (store, what, before, after) of everything that was counted and was there."""
+    """Return (store, kind of entry, before, after) of everything that was looked for, store by store."""
+    # PostgreSQL keeps the names of a JSON object in an order of its own.
+    stores = sorted(receipt["stores"].items(), key=lambda item: list(STORES).index(item[0]))
     return [
-        (store, what.replace("_", " ").replace("people.", "accounts: "), count["before"], count["after"])
-        for store, counts in receipt["stores"].items()
-        for what, count in counts.items()
-        if count["before"] or count["after"]
+        (STORES[store], _kind(kind), counts[kind]["before"], counts[kind]["after"])
+        for store, counts in stores
+        for kind in sorted(counts)
     ]
+
+
+def _kind(name: str) -> str:
+    """Return the name of a count in words: of a table without its app, of people of an organisation with that said."""
+    if name.startswith("people."):
+        return f"{_kind(name.removeprefix('people.'))}, of people who were here only"
+    words = name.replace("_", " ")
+    return words[:1].upper() + words[1:]
 
 
 def receipt_is_ours(receipt: dict[str, Any]) -> bool:

@@ -133,9 +133,14 @@ def _here(organisation: UUID | None) -> dict[str, Any]:
     return {} if organisation is None else {"organisation": organisation}
 
 
-def person_rows_count(person: dict[str, Any], organisation: UUID | None) -> Counts:
+def person_rows_held(person: dict[str, Any], organisation: UUID | None) -> Counts:
+    """Count the rows that an index finds: a request does it, while the person waits."""
     counts = {name: rows.count() for name, rows in person_rows(person, organisation).items()}
-    counts |= {name: rows.count() for name, (rows, _) in person_names(person, organisation).items()}
+    return counts | {name: rows.count() for name, (rows, _) in person_names(person, organisation).items()}
+
+
+def person_rows_count(person: dict[str, Any], organisation: UUID | None) -> Counts:
+    counts = person_rows_held(person, organisation)
     if organisation is None:
         counts["sessions"] = len(sessions_of({person["id"]}))
     counts["audit_details"] = _details(person, organisation).count()

@@ -72,8 +72,10 @@ def erasure_do(job: ActiveJob) -> None:
     job.progress("count")
     if "before" not in row.targets:
         before = {**_counted(row), **_described(row)}
-        if ended := row.targets.get("memberships_ended"):
-            before["before"]["postgresql"]["memberships"] += ended
+        # The request has ended a membership since, and an erasure of the account beside this one may be ahead of it.
+        for name, count in row.targets.get("asked", {}).items():
+            rows = before["before"]["postgresql"]
+            rows[name] = max(count, rows[name])
         row.targets |= before
         with job.fenced():
             Erasure.objects.filter(pk=row.pk).update(targets=row.targets)

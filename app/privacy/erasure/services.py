@@ -17,7 +17,7 @@ from app.jobs.services import job_create, jobs_cancel
 from app.lib.ids import new_id
 from app.lib.tenancy import everything_visible, organisations_visible
 from app.privacy.choices import OPEN, ErasureKind, RequestState
-from app.privacy.erasure.rows import is_elsewhere, last_owner_check, person_described
+from app.privacy.erasure.rows import is_elsewhere, last_owner_check, person_described, person_rows_held
 from app.privacy.models import Erasure
 from app.privacy.selectors import PersonHere, person_here
 
@@ -79,14 +79,14 @@ def _person_erase(organisation: UUID, found: PersonHere, role: Role) -> Erasure:
     if member is not None and not role.covers(Role(member.role)):
         raise NotAllowed
     last_owner_check(found.user.pk, organisation)
-    # The membership ends here, before the worker counts what there is.
-    targets["memberships_ended"] = int(member is not None)
+    # Counted now too: the membership ends here, before the worker counts what there is.
+    targets["asked"] = person_rows_held(targets["person"], organisation)
     erasure = _queue(ErasureKind.PERSON, organisation, found.user.pk, targets)
+    if not found.user.is_operator and not is_elsewhere(found.user, organisation):
+        _account_queue(found.user)
     if member is not None:
         # The person has no access to this organisation from now on.
         member.delete()
-    if not found.user.is_operator and not is_elsewhere(found.user, organisation):
-        _account_queue(found.user)
     return erasure
 
 
@@ -114,6 +114,7 @@ def _account_queue(user: User) -> Erasure:
         "email": user.email,
         "organisations": sorted(str(each) for each in organisations),
     }
+    targets["asked"] = person_rows_held(targets["person"], None)
     User.objects.filter(pk=user.pk).update(is_active=False)
     return _queue(ErasureKind.ACCOUNT, None, user.pk, targets)
 

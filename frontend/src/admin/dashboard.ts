@@ -49,7 +49,7 @@ function options(drawing: Drawing): Record<string, unknown> {
   const ticks = { color: soft, font: TEXT };
   const says = (item: { dataset: { label?: string }; label: string; formattedValue: string }) =>
     `${drawing.kind === "doughnut" ? item.label : item.dataset.label}: ${item.formattedValue}${drawing.unit ? ` ${drawing.unit}` : ""}`;
-  const legend = { display: drawing.series.length > 1 || drawing.kind === "doughnut", position: "bottom", labels: { ...ticks, ...(drawing.kind === "line" ? { usePointStyle: true, pointStyle: "line" } : { boxWidth: 10, boxHeight: 10 }) } };
+  const legend = { display: drawing.series.length > 1 || drawing.kind === "doughnut", position: "bottom", labels: { ...ticks, ...(drawing.kind === "line" ? { usePointStyle: true, boxHeight: 7 } : { boxWidth: 10, boxHeight: 10 }) } };
   const shared = { responsive: true, maintainAspectRatio: false, animation: false, plugins: { legend, tooltip: { callbacks: { label: says } } } };
   if (drawing.kind === "doughnut") return { ...shared, cutout: "62%" };
   const stacked = drawing.kind === "bar";

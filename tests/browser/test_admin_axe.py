@@ -9,6 +9,7 @@ from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
 
 from app.accounts.models import ApiKey, User
+from app.chat.models import Message
 from app.chat.tests.test_portal_browser import AXE, DESK, PHONE, address, axe_serious, signed_in
 from app.privacy.erasure.receipts import receipt_make
 from app.privacy.models import Erasure
@@ -23,6 +24,9 @@ pytestmark = [needs_browser, pytest.mark.skipif(not AXE.exists(), reason="no axe
 # A file, a redirect to the row's page, and Django's own history, which is empty here.
 NO_PAGE = ("/content/", "<path:object_id>/", "/history/")
 COUNTS = {"postgresql": {"messages": 3, "memberships": 0}, "valkey": {"keys": 1}}
+# How many of the lines of a plot can be told apart in its legend, by colour and shape.
+LEGEND = """new Set(Chart.getChart(document.querySelector("[data-chart=latency]")).legend.legendItems
+  .map(item => `${item.strokeStyle} ${item.pointStyle}`)).size"""
 LOOKS = list(product(("light", "dark"), (PHONE, DESK)))
 
 
@@ -32,6 +36,7 @@ def pages(person: Person) -> Iterator[str]:
     erasure = row_of(tenant, Erasure)
     receipt = receipt_make(erasure, before=COUNTS, after=COUNTS, finished=timezone.now())  # type: ignore[arg-type]
     Erasure.objects.filter(pk=erasure.pk).update(receipt=receipt, finished=timezone.now())
+    Message.objects.filter(pk=tenant.answer.pk).update(timings={"first_token_s": 0.4, "total_s": 2.5})
     yield "/admin/"
     yield "/admin/privacy/erasure/add/?of=organisation"
     yield f"/admin/privacy/erasure/{erasure.pk}/receipt/"
@@ -66,6 +71,8 @@ def test_axe_finds_nothing_serious_in_the_admin(
         found = axe_serious(page)
         if page.locator("[role=main], main").count() != 1:
             found.append("not one main landmark")
+        if path == "/admin/":
+            assert page.evaluate(LEGEND) == 4
         if found:
             faults[path] = found
     faults |= secret_faults(page, f"{address}{address_of(ApiKey, 'add')}")

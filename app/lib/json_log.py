@@ -53,7 +53,7 @@ class JsonFormatter(logging.Formatter):
             "message": _message(record),
             "request_id": trace.request_id or None,
             "trace_id": trace.trace_id or None,
-            "organisation": _organisation(),
+            "organisation": _organisation() or trace.organisation or None,
             "client_id": trace.client_id or None,
             **_fields(record),
         }

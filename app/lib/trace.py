@@ -20,11 +20,12 @@ _TRACEPARENT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """Ids alone. client_id: of the API key or the user."""
+    """Ids alone. client_id: of the API key or the user. organisation: of a request whose caller is known."""
 
     trace_id: str = ""
     request_id: str = ""
     client_id: str = ""
+    organisation: str = ""
 
 
 NO_TRACE = Trace()
@@ -48,7 +49,14 @@ def trace_now() -> Trace:
 
 
 def trace_of(request: HttpRequest) -> Trace:
-    return Trace(getattr(request, "trace_id", ""), getattr(request, "request_id", ""), _client(request))
+    caller = getattr(request, "caller", None)
+    organisation = caller.organisation_id if caller is not None else getattr(request, "organisation_id", None)
+    return Trace(
+        getattr(request, "trace_id", ""),
+        getattr(request, "request_id", ""),
+        _client(request),
+        str(organisation) if organisation else "",
+    )
 
 
 def trace_id_now() -> str:

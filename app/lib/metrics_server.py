@@ -73,18 +73,18 @@ def metrics_serve(part: str) -> None:
         log.error("metrics cannot be served: %s", type(error).__name__)
         return
     threading.Thread(target=server.serve_forever, args=(0.5,), name="metrics", daemon=True).start()
-    _address_write(metrics_file(part), str(server.server_address[0]), server.server_port)
+    if settings.METRICS_LISTEN is None:
+        _address_write(metrics_file(part), server.server_port)
 
 
-def _address_write(path: Path, host: str, port: int) -> None:
-    record = {"url": f"http://{host}:{port}/metrics", "pid": os.getpid()}
+def _address_write(path: Path, port: int) -> None:
+    record = {"url": f"http://{LOOPBACK}:{port}/metrics", "pid": os.getpid()}
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = path.with_name(f".{path.name}.{os.getpid()}")
         draft.write_text(json.dumps(record))
         draft.replace(path)
     except OSError as error:
-        # In a container that may not write there, the address is the one that was given.
         log.warning("the address of the metrics was not written down: %s", type(error).__name__)
         return
     atexit.register(path.unlink, missing_ok=True)

@@ -18,6 +18,9 @@ from prometheus_client.registry import Collector
 
 from app.chat.choices import MessageState
 from app.chat.models import Message
+
+# Their families stand on every part's page, so that none is named only now and then.
+from app.jobs import outcomes  # noqa: F401
 from app.jobs.selectors import Depth, lane_depths
 from app.lib.tenancy import scope_enter_everything
 from app.library.choices import DocumentState

@@ -2,9 +2,12 @@
 
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -19,7 +22,8 @@ from app.jobs.active_job import ActiveJob
 from app.jobs.execution import job_run
 from app.jobs.services import job_create, jobs_cancel
 from app.jobs.tests.probes import Probe, leases_age, take
-from app.library.tests.workers import worker_start
+from app.lib.metrics_server import metrics_file, metrics_serve
+from app.library.tests.workers import test_database_url, worker_start
 from tests.engines import ROOT
 from tests.waiting import wait_until
 
@@ -114,25 +118,44 @@ def test_a_worker_shows_what_it_counted(tmp_path: Path, acme: Any) -> None:
     assert not (tmp_path / "run" / "metrics-worker.json").exists()
 
 
-def test_a_beat_shows_its_rounds_and_without_a_token_nothing_listens(tmp_path: Path) -> None:
+@pytest.mark.django_db(transaction=True)
+def test_a_beat_shows_its_rounds(tmp_path: Path) -> None:
     environment = {
         **os.environ,
         "REFDESK_DATA": str(tmp_path),
-        "REFDESK_DATABASE_URL": "postgresql://127.0.0.1:9/none",
+        "REFDESK_DATABASE_URL": test_database_url(),
+        "REFDESK_METRICS_TOKEN": TOKEN,
         "REFDESK_LOG_FORMAT": "json",
     }
     log = (tmp_path / "log").open("w")
-    command = [sys.executable, "manage.py", "beat"]
-    given = {**environment, "REFDESK_METRICS_TOKEN": TOKEN}
-    beat = subprocess.Popen(command, cwd=ROOT, env=given, stdout=log, stderr=log)
+    beat = subprocess.Popen([sys.executable, "manage.py", "beat"], cwd=ROOT, env=environment, stdout=log, stderr=log)
     try:
         url = address(tmp_path, "beat")
-        # Its database is away.
-        wait_until(lambda: 'beat_rounds_total{outcome="failed"} 1.0' in page(url)[1], limit_s=60)
+        wait_until(lambda: 'beat_rounds_total{outcome="done"}' in page(url)[1], limit_s=60)
+        numbers = page(url)[1]
+        made = re.search(r"^beat_jobs_total (\S+)", numbers, re.MULTILINE)
+        assert made is not None
+        assert float(made[1]) > 0
         assert page(url, "another-token-than-that")[0] == 401
     finally:
         beat.terminate()
         beat.wait(30)
-    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
-    assert {"app.jobs.schedule", "psycopg.pool"} <= {line["logger"] for line in lines}
+    assert all(json.loads(line) for line in (tmp_path / "log").read_text().splitlines())
     assert not (tmp_path / "run" / "metrics-beat.json").exists()
+
+
+def test_without_a_token_nothing_listens(settings: Any, tmp_path: Path) -> None:
+    settings.DATA, settings.METRICS_TOKEN = tmp_path, ""
+    metrics_serve("beat")
+    assert not metrics_file("beat").exists()
+    assert "metrics" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_a_taken_port_is_logged_and_the_work_goes_on(settings: Any, caplog: pytest.LogCaptureFixture) -> None:
+    settings.METRICS_TOKEN = TOKEN
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        settings.METRICS_LISTEN = other.getsockname()
+        metrics_serve("beat")
+    assert "metrics cannot be served: OSError" in caplog.text

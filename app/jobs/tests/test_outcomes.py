@@ -20,6 +20,7 @@ from prometheus_client import REGISTRY
 from app.errors import RefdeskError, Upstream
 from app.jobs.active_job import ActiveJob
 from app.jobs.execution import job_run
+from app.jobs.leases import Stopped
 from app.jobs.services import job_create, jobs_cancel
 from app.jobs.tests.probes import Probe, leases_age, take
 from app.lib.metrics_server import metrics_file, metrics_serve
@@ -45,6 +46,16 @@ def is_cancelled(context: ActiveJob) -> None:
     jobs_cancel(organisation=context.organisation, job=context.job)
 
 
+def notices_that_it_is_cancelled(context: ActiveJob) -> None:
+    is_cancelled(context)
+    raise Stopped
+
+
+def is_given_back(context: ActiveJob) -> None:
+    context.released = True
+    raise Stopped
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     ("work", "outcome"),
@@ -54,6 +65,8 @@ def is_cancelled(context: ActiveJob) -> None:
         (fails(ValueError("secret")), "failed"),
         (fails(Upstream("search_unavailable")), "waiting"),
         (is_cancelled, "stopped"),
+        (notices_that_it_is_cancelled, "stopped"),
+        (is_given_back, "released"),
     ],
 )
 def test_an_attempt_at_a_job_is_counted_by_how_it_ended(

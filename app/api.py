@@ -57,7 +57,7 @@ class OrjsonParser(Parser):
 
 
 class Surface(NinjaAPI):
-    """Its description names calls, the key and the error shape as a client's generator wants them."""
+    """The API, whose description has operation ids, the API key and the error schema as client generators need them."""
 
     def get_openapi_operation_id(self, operation: Operation) -> str:
         return operation.view_func.__name__
@@ -98,7 +98,7 @@ ERROR_SCHEMA = {
 
 
 def _members_only(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """The description of the API is for those who may call it."""
+    """Restrict the API's description to callers who may use the API."""
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -136,7 +136,7 @@ api.add_router("", privacy)
 
 
 def error_response(request: HttpRequest, error: RefdeskError) -> HttpResponse:
-    """The one way an error becomes an HTTP answer."""
+    """Return the response for an error; every error response of the API is made here."""
     ERRORS.labels(error.code).inc()
     answer = api.create_response(request, error.as_json(request_id_get(request)), status=error.status)
     if error.status == 403 and (header := challenge_of_scope(request, error)):
@@ -160,7 +160,7 @@ def _validation_error(request: HttpRequest, error: ValidationError) -> HttpRespo
 
 
 def _field(place: Sequence[Any]) -> str:
-    """Return `body.stream` for ("body", "turn", "stream"): nobody sent the name of the group in the middle."""
+    """Return `body.stream` for ("body", "turn", "stream"): the group's name in the middle is not in the request."""
     grouped = len(place) > 2 and (place[0] == "body" or place[1] == "ninja_pagination")
     parts = [*place[:1], *place[2:]] if grouped else place
     return ".".join(str(part) for part in parts)
@@ -228,6 +228,6 @@ def _database_gone(request: HttpRequest, error: Exception) -> HttpResponse:
 
 @api.exception_handler(Exception)
 def _internal(request: HttpRequest, error: Exception) -> HttpResponse:
-    # The text of an unexpected error may hold a document's words: only its place goes to the log.
+    # The text of an unexpected error may contain a document's words: only the traceback goes to the log.
     log.exception("request %s failed", request_id_get(request))
     return error_response(request, RefdeskError("internal"))

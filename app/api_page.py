@@ -17,10 +17,10 @@ EXAMPLES = Path(__file__).parent / "portal" / "api_examples"
 LANGUAGES = (("sh", "curl"), ("py", "Python"), ("mjs", "JavaScript"))
 # Name of the files, title, and what must be known before.
 CALLS = (
-    ("upload", "Upload a document", "The response comes at once; its `id` is the DOCUMENT of the next call."),
+    ("upload", "Upload a document", "The response comes at once; the id in it is the DOCUMENT of the next call."),
     ("wait", "Wait until it is ready", "DOCUMENT is the id that the upload answered."),
     ("search", "Search passages", ""),
-    ("ask", "Ask, with a stream", 'Leave the stream out with `"stream": false` beside the message.'),
+    ("ask", "Ask, with a stream", 'For one object instead of a stream, send "stream": false beside the message.'),
     ("push", "Push a text to a source", "SOURCE is the id of a source of the kind push (POST /sources)."),
 )
 TITLES = {

@@ -1,4 +1,4 @@
-"""The web process: static files, then Django. `uvicorn app.asgi:application`."""
+"""The ASGI application of the web process: static files, then Django. `uvicorn app.asgi:application`."""
 
 import os
 from importlib import import_module
@@ -20,13 +20,13 @@ from app.lib.error_reports import error_reports_start
 
 django.setup(set_prefix=False)
 error_reports_start("web")
-# Django reads the routes with the first request; what they register with the process's start would come too late.
+# Django loads the routes at the first request: too late for the start-up hooks that their modules register.
 import_module(settings.ROOT_URLCONF)
 django_application = ThreadReusingHandler(
     {
-        # Twenty of the largest files at once.
+        # Twenty files of the largest size in one request.
         "/api/v1/documents": 20 * settings.UPLOAD_MAX_BYTES,
-        # One, with what a program says of it.
+        # One file with its metadata.
         "/api/v1/sources/[0-9a-f-]{36}/documents": settings.UPLOAD_MAX_BYTES + settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
     }
 )
@@ -41,7 +41,7 @@ def _static_folders() -> list[str]:
 
 
 class _Files(StaticFiles):
-    """Every app's static folder, found without copying them together first."""
+    """Static files from every app's folder, without a collectstatic step."""
 
     def __init__(self, folders: list[str]) -> None:
         super().__init__()
@@ -57,8 +57,8 @@ class _Files(StaticFiles):
         return answer
 
 
-# Compresses files only: a stream must never wait in a compressor.
-# Without ExceptionMiddleware a file that is not there would be a failure of the server.
+# Only static files are compressed: a stream must not wait in a compressor's buffer.
+# Without ExceptionMiddleware a missing file would be a server error.
 static_application = GZipMiddleware(ExceptionMiddleware(_Files(_static_folders())), minimum_size=500)
 
 
@@ -66,7 +66,7 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
     if scope["type"] == "lifespan":
         await run_lifespan(receive, send)
     elif scope["type"] == "http" and scope["path"].startswith("/static/"):
-        # Starlette takes the part before as the mount's address.
+        # Starlette treats `root_path` as the address of the mount.
         await static_application({**scope, "root_path": "/static"}, receive, send)
     else:
         await django_application(scope, receive, send)

@@ -1,4 +1,4 @@
-"""Celery carries job ids and nothing else. PostgreSQL owns the work (design §3); app/jobs/worker.py has the threads."""
+"""Celery carries only job ids. PostgreSQL holds the work (design §3); app/jobs/worker.py has the threads."""
 
 import os
 from typing import Any

@@ -1,7 +1,7 @@
-"""The only reader of the environment: every REFDESK_ name, typed, refused with one plain line when wrong.
+"""The only reader of the environment: every REFDESK_ name, typed, and refused with a one-line message when wrong.
 
-A name with `_FILE` appended reads its value from that file. An unknown REFDESK_ name stops the start, so that a
-misspelt setting is never silently without effect.
+A name with `_FILE` appended gives the path of a file that holds the value. An unknown REFDESK_ name stops the start,
+so that a misspelt setting is never silently ignored.
 """
 
 import json
@@ -99,7 +99,7 @@ def _host(value: str) -> str:
 
 
 def _issuer(value: str) -> str:
-    # As it is: an issuer is compared letter by letter, a slash at its end included.
+    # Returned unchanged: issuers are compared character by character, including a final slash.
     _http_url(value)
     if urlsplit(value).query or urlsplit(value).fragment:
         raise ValueError("must be an address without a query")
@@ -151,7 +151,7 @@ def _key_list(value: str) -> str:
 
 
 def _egress_allow(value: str) -> str:
-    # Loaded late: a process that only reads its address need not know addresses of others.
+    # Imported late: most processes that read settings do not need the egress rules.
     from app.lib.egress_rules import allowed_read
 
     allowed_read(value)
@@ -262,7 +262,7 @@ FIRST_START = ("REFDESK_ADMIN_EMAIL", "REFDESK_ADMIN_PASSWORD", "REFDESK_SAMPLES
 PREFIX = "REFDESK_"
 # Names that belong to tests: read there, known here so that they do not stop a start.
 TEST_PREFIX = "REFDESK_TEST_"
-# Their values stay out of messages, wrong ones too: a mistyped key is nearly the key.
+# The values of these stay out of error messages even when invalid: a mistyped key is nearly the key.
 _SECRET_NAME = re.compile(r"(?:KEY|KEYS|PASSWORD|SECRET|TOKEN)$")
 
 
@@ -285,7 +285,7 @@ def _meant(name: str, known: Iterable[str]) -> str:
 
 
 def check_names(environ: Mapping[str, str] = os.environ) -> None:
-    """Refuse REFDESK_ names that nothing reads.
+    """Refuse REFDESK_ names that are no settings.
 
     Raises:
         EnvError: with the first unknown name.
@@ -333,7 +333,7 @@ def read(name: str, environ: Mapping[str, str] = os.environ) -> Any:
 
 
 def is_given(name: str) -> bool:
-    """Return whether somebody set it, so that a default does not speak for them."""
+    """Return whether the setting is set explicitly, so that its default does not override a stored choice."""
     return bool(os.environ.get(name) or os.environ.get(f"{name}_FILE"))
 
 
@@ -343,7 +343,7 @@ def inherited() -> dict[str, str]:
 
 
 def given_deployment() -> dict[str, str]:
-    """Return the settings that were given and concern more than the first start; files by their whole path."""
+    """Return the explicitly set settings except those of the first start; the paths of files are absolute."""
     found = {}
     for name in NAMES:
         if name in FIRST_START:
@@ -358,23 +358,23 @@ def given_deployment() -> dict[str, str]:
 def read_deployment(name: str) -> Any:
     """Return the value of a setting that the start may provide.
 
-    The supervisor writes what it was given, and the addresses of the engines that it started, to
-    REFDESK_DATA/run/environment.json, so that a command typed in another shell works with the same; a variable that is
-    set goes before that file.
+    The supervisor writes its own settings, and the addresses of the engines that it started, to
+    REFDESK_DATA/run/environment.json, so that a command typed in another shell uses the same ones; a variable that is
+    set takes precedence over that file.
     """
     return read(name) if is_given(name) else read(name, _started())
 
 
 def read_secrets_keys() -> str:
-    """Return the keys of stored credentials: those of the running box, then those that are set here besides.
+    """Return the keys of stored credentials: those of the running box, then those of this environment.
 
-    Set alone, they would encrypt what the box cannot read, and not open what it stored.
+    The environment's keys alone would encrypt what the box cannot read, and could not decrypt what it stored.
     """
     return key_list_join(read("REFDESK_SECRETS_KEYS", _started()), read("REFDESK_SECRETS_KEYS"))
 
 
 def _started() -> dict[str, str]:
-    """Return what the supervisor of a running box was given or started; nothing when there is none."""
+    """Return the settings that the supervisor of a running box wrote; empty when there is none."""
     path = Path(read("REFDESK_DATA")) / "run" / "environment.json"
     try:
         started = json.loads(path.read_text())

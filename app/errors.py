@@ -1,6 +1,6 @@
-"""The one error vocabulary: every code that a person or a program can meet, in one JSON shape everywhere.
+"""The error codes that people and programs can meet, and the one JSON shape of an error.
 
-`{"error": {"code", "message", "details", "request_id"}}`, in SSE too. docs/errors.md lists the same codes.
+`{"error": {"code", "message", "details", "request_id"}}`, also in SSE. docs/errors.md lists the same codes.
 """
 
 import math
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The meaning of an error code: HTTP status, default message, what to do, and whether trying again can help."""
+    """The meaning of an error code: HTTP status, default message, hint, and whether a retry can help."""
 
     status: int
     message: str
@@ -204,9 +204,9 @@ class RefdeskError(Exception):
 
     Args:
         code: a key of CODES.
-        message: instead of the code's own message.
+        message: replaces the code's own message.
         details: JSON values for programs.
-        retry_after_s: seconds after which a retry makes sense.
+        retry_after_s: seconds after which a retry is sensible.
     """
 
     default_code = "internal"
@@ -254,26 +254,26 @@ class Invalid(RefdeskError):
 
 
 class Upstream(RefdeskError):
-    """A server that we depend on failed."""
+    """The failure of a server that Refdesk depends on."""
 
     default_code = "internal"
 
 
 class IngestFailed(RefdeskError):
-    """A document cannot become ready; the code says why to a person."""
+    """The failure of a document's ingest; the code gives the reason."""
 
     default_code = "broken_file"
 
 
 def retry_after(error: RefdeskError) -> str:
-    """The value of Retry-After: whole seconds, never too early."""
+    """Return the value of Retry-After: whole seconds, rounded up."""
     return str(max(1, math.ceil(error.retry_after_s or 0)))
 
 
 def error_json(
     code: str, message: str | None = None, *, details: dict[str, Any] | None = None, request_id: str | None = None
 ) -> dict[str, Any]:
-    """The one shape of an error, with the code's hint in `details` so that every client can show what to do."""
+    """Return an error in its JSON shape, with the code's hint in `details` for every client to show."""
     entry = CODES[code]
     shown = {"hint": entry.hint, **(details or {})}
     return {"error": {"code": code, "message": message or entry.message, "details": shown, "request_id": request_id}}

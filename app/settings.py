@@ -1,4 +1,4 @@
-"""Django's settings. Facts of the deployment come from app/env.py; what an organisation chooses is in the database."""
+"""Django's settings. The deployment's facts come from app/env.py; an organisation's choices are in the database."""
 
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,9 @@ def _database(url: str) -> dict[str, Any]:
         "HOST": options.pop("host", parts.hostname or ""),
         "PORT": options.pop("port", str(parts.port or "")),
         # Streams must not hold connections (docs/decisions), so a small pool serves many readers.
-        # A worker has one for each thread of each kind of job, though hardly ever all at once.
+        # A worker has a connection for each thread of each kind of job, though they are hardly ever all in use.
         "OPTIONS": {"pool": {"min_size": 1, "max_size": 24, "timeout": 10}, **options},
-        # A cursor kept on the server would outlive the transaction that said its scope.
+        # A server-side cursor would outlive the transaction that set its scope.
         "DISABLE_SERVER_SIDE_CURSORS": True,
         "CONN_HEALTH_CHECKS": True,
     }
@@ -64,7 +64,7 @@ try:
     LOG_FORMAT: str = read_deployment("REFDESK_LOG_FORMAT")
     METRICS_TOKEN: str = read_deployment("REFDESK_METRICS_TOKEN") or ""
     EGRESS_ALLOW: str = read_deployment("REFDESK_EGRESS_ALLOW") or ""
-    # Each process has its own: what another one was given says nothing.
+    # Read from this process's own environment: each process has its own file.
     ALIVE_FILE: str = read("REFDESK_ALIVE_FILE") or ""
     METRICS_LISTEN: tuple[str, int] | None = read("REFDESK_METRICS_LISTEN")
     SMTP_URL: str = read_deployment("REFDESK_SMTP_URL") or ""
@@ -92,7 +92,7 @@ ALLOWED_HOSTS = sorted({_public.hostname or "localhost", "localhost", "127.0.0.1
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _public.scheme == "https"
-# Two boxes on one host differ only by port, which cookies do not see: the name keeps them apart.
+# Two boxes on one host differ only by port, which cookies ignore: the name keeps them apart.
 SESSION_COOKIE_NAME = f"refdesk_session_{_public.port}" if _public.port else "refdesk_session"
 CSRF_COOKIE_NAME = f"refdesk_csrf_{_public.port}" if _public.port else "refdesk_csrf"
 # Marks a browser in which somebody has signed in before (app/accounts/lockout.py).
@@ -102,10 +102,10 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 CSRF_FAILURE_VIEW = "app.lib.error_responses.csrf_failed"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
-# Only where TLS is: a browser that has seen this refuses plain HTTP for 30 days.
+# Only with TLS: a browser that has received this header refuses plain HTTP for 30 days.
 SECURE_HSTS_SECONDS = 30 * 24 * 3600 if _public.scheme == "https" else 0
-# `check --deploy` asks for what is not ours to decide or not so on a box on http://localhost (app/operations/checks.py
-# says when plain HTTP is a mistake).
+# Checks of `check --deploy` about what is not ours to decide, or does not apply to a box on http://localhost
+# (app/operations/checks.py reports where plain HTTP is a mistake).
 SILENCED_SYSTEM_CHECKS = [
     # Django looks for its middleware by name; refdesk.E005 looks for the classes (app/lib/asgi/middleware.py).
     "security.W001",
@@ -132,7 +132,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
-    "ninja",  # for the files of the API's page, which would be loaded from outside otherwise
+    "ninja",  # for the static files of the API's page, which would otherwise be loaded from another host
     "app.secrets",
     "app.audit",
     "app.plans",
@@ -149,7 +149,7 @@ INSTALLED_APPS = [
     "app.portal",
     "app.operations",
 ]
-# Every one of these is async: a sync one would cost each streamed answer a hop to a thread.
+# Every one of these is async: a synchronous one would cost each streamed answer a hop to a thread.
 MIDDLEWARE = [
     "app.lib.tenancy.TenancyMiddleware",
     "app.lib.request_id.RequestIdMiddleware",
@@ -173,7 +173,7 @@ APPEND_SLASH = False
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        # Before those of other apps: some take the place of a page of Django admin or of Unfold.
+        # Before the apps' own folders: some templates replace a page of Django admin or of Unfold.
         "DIRS": [ROOT / "app" / "admin_site" / "templates", ROOT / "app" / "portal" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
@@ -224,10 +224,10 @@ FILE_UPLOAD_HANDLERS = ["app.lib.asgi.form.UploadHandler"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FILES = 200
 UPLOAD_MAX_BYTES = 50 * 1024 * 1024
-# Forms sent from one address by people who have not signed in: an office behind one address signs in at nine o'clock.
+# Forms sent by people who have not signed in, per client address: a whole office may share one and sign in at nine.
 DOOR_REQUESTS_PER_MINUTE = 60
 
-# The lamp's green of the portal (app/static/refdesk), light to dark.
+# The green accent of the portal (app/static/refdesk), light to dark.
 _LAMP = (
     "#f1f8f4",
     "#e3f1ea",
@@ -241,7 +241,7 @@ _LAMP = (
     "#073727",
     "#042218",
 )
-# The portal's paper and ink, likewise: Unfold's grounds are 50 and white, in the dark 900 and 800; its text 500 to 900.
+# The portal's paper and ink: Unfold's grounds are 50 and white, in the dark 900 and 800; its text 500 to 900.
 _PAPER = (
     "#fbfaf7",
     "#f3f1ea",
@@ -297,12 +297,12 @@ LOGGING = {
     "loggers": {
         "django.request": {"level": "ERROR"},
         "app": {"level": "INFO"},
-        # Two lines a job would cost a tenth of what a small file's ingest does.
+        # Two lines a job would cost a tenth of a small file's ingest.
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
-        # Three lines each time that a store is away, with the names of objects; app/lib says it once.
+        # Three lines for each failed request to a store, with the names of objects; app/lib logs the failure once.
         "urllib3.connectionpool": {"level": "ERROR"},
-        # A line a request.
+        # One line a request.
         "httpx": {"level": "WARNING"},
         # A line an answer and a job, for programs.
         "app.chat.turns.end_log": {"level": "INFO" if _JSON else "WARNING"},

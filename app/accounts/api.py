@@ -48,10 +48,10 @@ def list_api_keys(request: ApiRequest) -> Any:
 
 @router.post("/api-keys", auth=policy(Role.ADMIN, Scope.ADMIN), response={201: NewApiKeyOut})
 def create_api_key(request: ApiRequest, api_key: ApiKeyIn) -> Any:
-    """Create a key. Its role and scopes are the caller's at most; `key` is in this response only."""
+    """Create a key. Its role and scopes are the caller's at most; only this response contains `key`."""
     caller = request.caller
     person = _person(caller)
-    # A plan raises limits, which are the operators' to give.
+    # A plan raises limits, which only operators may do.
     if api_key.plan is not None and not (person is not None and person.is_operator):
         raise NotAllowed(message="Plans are chosen by the operators of this box.")
     row, key = api_key_create(
@@ -76,7 +76,7 @@ def get_api_key(request: ApiRequest, api_key_id: UUID) -> Any:
 
 @router.post("/api-keys/{api_key_id}/rotate", auth=policy(Role.ADMIN, Scope.ADMIN), response={201: NewApiKeyOut})
 def rotate_api_key(request: ApiRequest, api_key_id: UUID, rotation: RotationIn) -> Any:
-    """Replace this key by a new one; this one works on for `overlap_days`. A key may rotate itself."""
+    """Replace this key by a new one; this one stays valid for `overlap_days`. A key may rotate itself."""
     caller = request.caller
     row, key = api_key_rotate(
         organisation=caller.organisation_id,
@@ -91,7 +91,7 @@ def rotate_api_key(request: ApiRequest, api_key_id: UUID, rotation: RotationIn) 
 
 @router.delete("/api-keys/{api_key_id}", auth=policy(Role.ADMIN, Scope.ADMIN), response={204: None})
 def revoke_api_key(request: ApiRequest, api_key_id: UUID) -> Any:
-    """End a key for good. It stays in the list, revoked."""
+    """Revoke a key permanently. It stays in the list, revoked."""
     caller = request.caller
     api_key_revoke(
         organisation=caller.organisation_id,

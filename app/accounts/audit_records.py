@@ -13,12 +13,12 @@ from app.lib.tenancy import everything_visible
 
 
 def key_label(key: UUID) -> str | None:
-    """Return the name of an API key, for entries about what a program changed."""
+    """Return the name of an API key, for entries about changes by a program."""
     return ApiKey.objects.filter(pk=key).values_list("name", flat=True).first()
 
 
 def person_label(user: UUID) -> str | None:
-    """Return the e-mail address of a person, for entries about what they changed."""
+    """Return the e-mail address of a person, for entries about changes by that person."""
     return User.objects.filter(pk=user).values_list("email", flat=True).first()
 
 
@@ -42,11 +42,11 @@ def audit_record_person(
     after: Mapping[str, Any] | None = None,
     actor: Actor | None = None,
 ) -> None:
-    """Record a change of an account in each organisation of the person, or of the box when there is none."""
+    """Record a change of an account in each organisation of the person, or in the box's chain when there is none."""
     members = Membership.objects.filter(user=user).order_by("organisation_id")
     chains: list[UUID | None] = list(members.values_list("organisation_id", flat=True))
     with transaction.atomic(savepoint=False):
-        # In one order, so that two such changes never wait for each other.
+        # In a fixed order, so that two such changes cannot deadlock.
         for organisation in chains or [None]:
             audit_record(
                 organisation=organisation,

@@ -26,11 +26,11 @@ from app.errors import NotAllowed, NotFound, NotSignedIn, RefdeskError
 from app.lib.tenancy import everything_visible, organisations_visible, scope_enter
 from app.plans.rate_limits import Subject, request_count, request_count_in_thread
 
-# A revoked key or a changed role is noticed within this time by a process that has just seen it.
+# Limit for a process's cached callers: a revoked key or a changed role is noticed within this time.
 CALLER_CACHE_S = 2.0
 CALLER_CACHE_SIZE = 1000
 LAST_USED_STEP_S = 60
-# In the session of a person in several organisations: the id of the one they chose.
+# Session key, for a person in several organisations: the id of the chosen one.
 CHOSEN_ORGANISATION = "organisation"
 
 
@@ -38,7 +38,7 @@ class Access(Protocol):
     """An access token of a sign-in provider, for streams that outlive its check."""
 
     def is_current(self) -> bool:
-        """Return whether the token has neither expired nor been signed out of."""
+        """Return whether the token has not expired and its session has not been signed out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Caller:
     role: Role
     user_id: UUID | None = None
     api_key_id: UUID | None = None
-    # The key's family, whose conversations it sees (ApiKey.family).
+    # The key's family, whose conversations the key sees (ApiKey.family).
     key_family: UUID | None = None
     scopes: frozenset[Scope] = ALL_SCOPES
     # The provider's access token, for a person who sent one instead of a session.
@@ -58,7 +58,7 @@ class Caller:
 
     @property
     def subject(self) -> Subject:
-        """Return the subject whose limits hold."""
+        """Return the subject whose limits apply."""
         return Subject(self.organisation_id, self.api_key_id, self.user_id)
 
 
@@ -81,7 +81,7 @@ def _caller_for_key(key: str) -> Caller:
     if caller is not None:
         return caller
     now = time.monotonic()
-    # The key's organisation is not known yet: this query finds it out.
+    # The key's organisation is not known yet: this query finds it.
     with everything_visible():
         row = _valid_keys().select_related("organisation").filter(key_hash=key_hash).first()
         if row is None:
@@ -108,11 +108,11 @@ def _caller_for_key(key: str) -> Caller:
 def caller_for_user(user: User, slug: str | None, *, chosen: str | None = None, access: Access | None = None) -> Caller:
     """Return a person as caller in one organisation: that named `slug`, that with the id `chosen`, or the first joined.
 
-    A session may have chosen an organisation that the person has left since: then the first counts. A suspended
-    organisation is passed over, unless it is named or the only one.
+    If the person has left the organisation that the session chose, the first one is used. A suspended organisation is
+    skipped, unless it is named or the only one.
 
     Raises:
-        NotFound: no membership there; the same whether the organisation exists or not.
+        NotFound: no membership there; the error does not depend on whether the organisation exists.
         RefdeskError: organisation_suspended.
     """
     with everything_visible():
@@ -120,7 +120,7 @@ def caller_for_user(user: User, slug: str | None, *, chosen: str | None = None, 
     if slug is not None:
         memberships = [row for row in memberships if row.organisation.slug == slug]
     else:
-        # Stable: among equals the first that they joined.
+        # The sort is stable: among equals the first joined comes first.
         memberships.sort(key=lambda row: (row.organisation.suspended is not None, str(row.organisation_id) != chosen))
     if not memberships:
         raise NotFound("not_found", "You are not a member of an organisation here.")
@@ -154,7 +154,7 @@ def caller_identify(request: HttpRequest) -> Caller:
     return _caller_for_key(token)
 
 
-# Reads a provider's access token; None on a box without a provider. Takes the token and the organisation's slug.
+# Reader of a provider's access token: takes the token and the organisation's slug. None on a box without a provider.
 _read_access_token: Callable[[str, str | None], Caller] | None = None
 
 
@@ -192,7 +192,7 @@ def _is_current(caller: Caller) -> bool:
 
 
 async def stream_allowed(request: ApiRequest) -> bool:
-    """Return whether the reader of a stream may go on: the key or the role holds, and so does the session."""
+    """Return whether a stream's reader may continue: the key or role is still valid, and so is the session."""
     return await sync_to_async(_stream_allowed, thread_sensitive=False)(request)
 
 
@@ -203,7 +203,7 @@ def _stream_allowed(request: ApiRequest) -> bool:
             return caller_is_current(caller) and caller.access.is_current()
         return caller_is_current(caller) and (caller.user_id is None or _session_is_current(request))
     finally:
-        # The thread may sleep long.
+        # The thread may be idle for long.
         connections.close_all()
 
 
@@ -253,7 +253,7 @@ class policy:  # noqa: N801 (reads as a word on the route)
 
 
 class async_policy(policy):  # noqa: N801
-    """The policy of an async route: a known API key costs no thread and no query."""
+    """The policy of an async route: a cached API key costs no thread and no query."""
 
     async def __call__(self, request: HttpRequest) -> Any:
         token = _bearer(request)

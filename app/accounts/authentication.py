@@ -42,7 +42,7 @@ def sign_in(*, request: HttpRequest, email: str, password: str) -> User:
 
 
 def _attempt(request: HttpRequest, email: str, device: str) -> None:
-    """Count a password that is about to be tried. Raises sign_in_locked."""
+    """Count an attempt before the password is checked. Raises sign_in_locked."""
     wait_s = attempt_wait(email=email, address=client_address(request), device=device)
     if wait_s:
         unit = "seconds" if wait_s < 60 else "minutes"
@@ -51,7 +51,7 @@ def _attempt(request: HttpRequest, email: str, device: str) -> None:
 
 
 def device_remember(*, response: HttpResponse, user: User) -> None:
-    """Mark the browser as one of the person's, so that guessing elsewhere does not slow them down here."""
+    """Mark the browser as one of the person's, so that attempts from other places do not slow the person down here."""
     response.set_cookie(
         settings.DEVICE_COOKIE_NAME,
         device_mark(email=user.email),
@@ -63,17 +63,17 @@ def device_remember(*, response: HttpResponse, user: User) -> None:
 
 
 def session_begin(*, request: HttpRequest, user: User, issuer: str = "", provider_session: str = "") -> None:
-    """Sign in a person who has been authenticated. The visitor's session ends, so that nobody can have planted it.
+    """Sign in an authenticated person. The visitor's session is replaced, which prevents session fixation.
 
-    `issuer` and `provider_session` belong to the OIDC provider that vouched.
+    `issuer` and `provider_session` belong to the OIDC provider that authenticated the person.
     """
-    # Also after a provider's login: a session needs nothing of the OIDC library in later requests.
+    # Also after a provider's login: later requests then do not need the OIDC library.
     login(request, user, backend="django.contrib.auth.backends.ModelBackend")
     user_session_record(request=request, user=user, issuer=issuer, provider_session=provider_session)
 
 
 def sign_out_everywhere(*, request: HttpRequest) -> int:
-    """End every session of the signed-in person, this one too, and return their number."""
+    """End every session of the signed-in person, including this one, and return their number."""
     user = request.user
     if not isinstance(user, User):
         raise RefdeskError("not_signed_in")
@@ -104,7 +104,7 @@ def password_change(*, request: HttpRequest, current: str, new: str) -> None:
     user = request.user
     if not isinstance(user, User):
         raise RefdeskError("not_signed_in")
-    # Counted for the session, so that strangers who guess at the account do not lock this person out.
+    # Counted by session, so that strangers' attempts on the account do not lock this person out.
     device = f"session {request.session.session_key}"
     _attempt(request, user.email, device)
     if len(current) > LONGEST_PASSWORD or not user.check_password(current):
@@ -118,7 +118,7 @@ def password_change(*, request: HttpRequest, current: str, new: str) -> None:
 
 
 def password_reset(*, user: User) -> str:
-    """Give a person a new generated password, end their sessions and lift a lock-out; return the password."""
+    """Set a new generated password for a person, end their sessions and lift a lock-out; return the password."""
     password = secrets.token_urlsafe(15)
     password_set(user=user, password=password)
     lockout_lift(email=user.email)

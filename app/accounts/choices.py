@@ -2,7 +2,7 @@ from django.db import models
 
 
 class Role(models.TextChoices):
-    """The role of a member in one organisation; each role may do all that the ones after it may."""
+    """The role of a member in one organisation; each role includes the permissions of the roles after it."""
 
     OWNER = "owner", "Owner"  # everything, and cannot be removed by an admin
     ADMIN = "admin", "Admin"  # members, keys, bots, settings
@@ -15,7 +15,7 @@ class Role(models.TextChoices):
 
 
 class Scope(models.TextChoices):
-    """A permission of a key besides its role: both must allow a request. A person has all scopes."""
+    """A permission of a key in addition to its role: a request needs both. A person has all scopes."""
 
     CHAT = "chat", "Ask bots"
     SEARCH = "search", "Search passages"
@@ -31,7 +31,7 @@ class InvitationState(models.TextChoices):
     OPEN = "open", "Open"
     ACCEPTED = "accepted", "Accepted"
     EXPIRED = "expired", "Expired"
-    VOID = "void", "No longer valid"  # whoever made it may not invite to that role any more
+    VOID = "void", "No longer valid"  # its maker may no longer invite to that role
 
 
 class Scheme(models.TextChoices):

@@ -1,4 +1,4 @@
-"""The first admin of a box: made by a link that only the box's command line or log shows."""
+"""The first admin of a box: created by a link that only the box's command line or log shows."""
 
 from datetime import timedelta
 
@@ -17,12 +17,12 @@ SLUG = "default"
 
 
 def operator_exists() -> bool:
-    """Return whether the box has an active operator. A deactivated one does not count: a new first admin may come."""
+    """Return whether the box has an active operator. A deactivated one does not count: a new first admin may follow."""
     return User.objects.filter(is_operator=True, is_active=True).exists()
 
 
 def first_admin_link() -> str:
-    """Make a link for the first admin, valid for a day, and end earlier ones. Raises Conflict if an operator exists."""
+    """Create a link for the first admin, valid for a day; earlier ones end. Raises Conflict if an operator exists."""
     if operator_exists():
         raise Conflict(
             message="This box has an operator already. A forgotten password: manage.py password_reset EMAIL --link"
@@ -48,7 +48,7 @@ def first_admin_create(*, token: str, email: str, name: str, password: str) -> U
     organisation = Organisation.objects.select_for_update().filter(slug=SLUG).first()
     if organisation is None:
         organisation = organisation_create(slug=SLUG, name="My organisation")
-    # After the lock: a link that was replaced a moment ago must not make a second one.
+    # Checked after taking the lock: a link that was replaced a moment ago must not create a second one.
     if operator_exists():
         raise RefdeskError("link_invalid")
     user = user_create(email=email, password=password, name=name, is_operator=True)

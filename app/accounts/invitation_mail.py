@@ -1,4 +1,4 @@
-"""Invitations by mail, on a box that sends any; the inviter sees the link in any case."""
+"""Invitations by mail, on a box that sends mail; the inviter always sees the link."""
 
 from uuid import UUID
 
@@ -30,7 +30,7 @@ def invitation_link(*, token: str) -> str:
 def invitation_mail(*, invitation: Invitation) -> bool:
     """Queue the mail with the link of a new invitation; return whether this box sends mail at all.
 
-    The queue holds no link, but the salt from which this box, with its secret key, derives the token.
+    The queue holds only the salt; this box derives the token with its secret key.
     """
     if not mail_is_set():
         return False
@@ -44,14 +44,14 @@ def invitation_mail(*, invitation: Invitation) -> bool:
 
 
 def invitation_mail_write(*, invitation: UUID, salt: str) -> Mail | None:
-    """Return the mail of an invitation that is still open, None of another."""
+    """Return the mail of an invitation that is still open, else None."""
     row = (
         Invitation.objects.select_related("organisation", "invited_by")
         .filter(pk=invitation, accepted=None, expires__gt=timezone.now())
         .first()
     )
     token = secret_derive(salt)
-    # Otherwise the box's secret key was changed meanwhile.
+    # They differ if the box's secret key was changed meanwhile.
     if row is None or secret_hash(token) != row.token_hash:
         return None
     inviter = row.invited_by.get_full_name() if row.invited_by is not None else "Somebody"

@@ -1,4 +1,4 @@
-"""Secrets that are shown once and kept as a hash: API keys and invitation tokens."""
+"""Secrets that are shown once and stored as a hash: API keys and invitation tokens."""
 
 import base64
 import hashlib
@@ -10,12 +10,12 @@ API_KEY_PREFIX = "rk_"
 
 
 def secret_make(prefix: str = "") -> str:
-    """Make a secret of 256 random bits in URL-safe text."""
+    """Return a new secret of 256 random bits in URL-safe text."""
     return prefix + secrets.token_urlsafe(32)
 
 
 def secret_derive(salt: str) -> str:
-    """Return the secret of a salt, as URL-safe text of 256 bits that only this box's secret key can tell."""
+    """Return the secret derived from a salt with this box's secret key: 256 bits as URL-safe text."""
     digest = salted_hmac("refdesk.one_time_secret", salt, algorithm="sha256").digest()
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 

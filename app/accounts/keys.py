@@ -36,7 +36,7 @@ def api_key_get(*, organisation: UUID, api_key: UUID) -> ApiKey:
 
 
 def api_key_payload(row: ApiKey) -> dict[str, Any]:
-    """Return a key as the API shows it, without the secret."""
+    """Return a key's payload in the API, without the secret."""
     times = {name: getattr(row, name) for name in ("created", "expires", "last_used", "revoked")}
     return {
         "id": row.id,
@@ -66,11 +66,11 @@ def api_key_create(
 ) -> tuple[ApiKey, str]:
     """Create a key and return its row and the key itself, which is shown once.
 
-    A key belongs to the organisation, not to its maker.
+    A key belongs to the organisation, not to its creator.
 
     Raises:
         NotAllowed: the role or a scope is above the creator's.
-        Invalid: no name, no scope, no such plan, or a date that is over.
+        Invalid: no name, no scope, no such plan, or a date in the past.
     """
     _reach_check(creator_role, creator_scopes, role=role, scopes=scopes)
     name = name.replace("\0", "").strip()[:200]
@@ -109,8 +109,8 @@ def api_key_rotate(
 ) -> tuple[ApiKey, str]:
     """Replace a key by a new one with its name, role, scopes, plan and lifetime, which is shown once.
 
-    The new key sees the old one's conversations and goes on with the rest of the old one's month. Both work
-    for `overlap_days`; then the old one is expired. It never lives longer than it would have.
+    The new key has the old one's conversations and continues the old one's month. Both are valid for `overlap_days`;
+    then the old one has expired. The rotation never extends its lifetime.
 
     Raises:
         NotFound: no such key here.
@@ -156,7 +156,7 @@ def api_key_revoke(
     actor_role: Role = Role.OWNER,
     actor_scopes: Collection[Scope] = ALL_SCOPES,
 ) -> None:
-    """End a key for good; one that is revoked already stays as it is.
+    """Revoke a key permanently; an already revoked one stays unchanged.
 
     Raises:
         NotFound: no such key here.
@@ -189,7 +189,7 @@ def key_scopes(key: ApiKey) -> frozenset[Scope]:
 
 
 def _reach_check(actor_role: Role, actor_scopes: Collection[Scope], *, role: Role, scopes: Collection[Scope]) -> None:
-    """Refuse to create, copy or end a key that may do more than the actor."""
+    """Refuse to create, copy or revoke a key with more rights than the actor."""
     if not actor_role.covers(Role.ADMIN) or not actor_role.covers(role):
         raise NotAllowed(message="The role of this key is above yours.")
     above = [scope.value for scope in Scope if scope in scopes and scope not in actor_scopes]
@@ -217,7 +217,7 @@ def expiry_read(text: str) -> datetime:
 
 
 def api_key_find(*, organisation: UUID, named: str) -> ApiKey:
-    """Return the key with an id, or with a prefix that only it has in the organisation. Raises NotFound, Conflict."""
+    """Return the key with an id, or with a prefix unique in the organisation. Raises NotFound, Conflict."""
     keys = ApiKey.objects.filter(organisation=organisation)
     try:
         rows = list(keys.filter(pk=UUID(named)))

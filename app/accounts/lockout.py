@@ -1,14 +1,14 @@
 """Limits on guessing passwords. The counters are in Valkey; without it each process counts for itself.
 
-Three counts in 15 minutes, each taken before the password is looked at:
+Three counts in 15 minutes, each taken before the password is checked:
 
 - an account from one network address: after 5 wrong ones that address waits. Other addresses are not affected.
-- an account from everywhere: after 20 wrong ones it takes one try in 10 seconds, whoever tries. So many addresses
-  guess together 9,000 times a day at most, and a stranger can slow a person down, not lock them out.
-- a network address (of IPv6 its /64, which one host has whole): after 100 wrong ones it waits for every account.
+- an account from all addresses: after 20 wrong ones it allows one attempt in 10 seconds in total. So many addresses
+  together make at most 9,000 guesses a day, and a stranger can slow a person down, but not lock them out.
+- a network address (for IPv6 its /64, which one host owns): after 100 wrong ones it waits for every account.
 
-A browser in which the person has signed in before has a count of its own instead of the three, so that an attack on
-their account does not slow them down. Its mark is signed, names the account by a hash, and signs nobody in.
+A browser in which the person has signed in before has its own count instead of the three, so that an attack on the
+account does not slow it down. Its mark is signed, names the account by a hash, and does not sign anybody in.
 """
 
 import hashlib
@@ -45,7 +45,7 @@ _local_lock = Lock()
 
 
 def _hash(text: str) -> str:
-    # Neither addresses nor e-mails stand in the cache.
+    # The cache contains neither addresses nor e-mails in plain text.
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
@@ -56,7 +56,7 @@ def count_attempt(name: str, window_s: int) -> int:
         cache.add(key, 0, timeout=window_s)
         try:
             return int(cache.incr(key))
-        except ValueError:  # it ended between the two calls
+        except ValueError:  # the counter expired between the two calls
             return 1
     except (RedisError, OSError):
         return _count_local(key, window_s)
@@ -75,7 +75,7 @@ def _count_local(key: str, window_s: int) -> int:
 
 
 def _uncount(name: str, *, whole: bool) -> None:
-    """Take one attempt back, or all of them."""
+    """Remove one attempt from a counter, or all of them."""
     key = "attempts:" + _hash(name)
     with _local_lock:
         entry = _local.pop(key, None)
@@ -102,7 +102,7 @@ def _generation(email: str) -> int:
 
 
 def _names(email: str, address: str, device: str) -> list[tuple[str, int]]:
-    """Return the counters of an attempt, and how many attempts each may have."""
+    """Return the counters of an attempt, each with its limit."""
     account = f"{email}|{_generation(email)}"
     if device:
         return [(f"device|{account}|{device}", ATTEMPTS)]
@@ -115,7 +115,7 @@ def _names(email: str, address: str, device: str) -> list[tuple[str, int]]:
 
 
 def attempt_wait(*, email: str, address: str, device: str = "") -> int:
-    """Count an attempt before the password is looked at, so that attempts at the same time are counted too.
+    """Count an attempt before the password is checked, so that simultaneous attempts are counted too.
 
     Return the seconds to wait before the next one; 0: this one may be made. device: from `device_read`.
     """
@@ -125,9 +125,9 @@ def attempt_wait(*, email: str, address: str, device: str = "") -> int:
             continue
         if not name.startswith("account|"):
             return WINDOW_S
-        # One slot for everybody who tries this account now.
+        # One slot for all attempts at this account.
         if count_attempt(f"slot|{name}", SLOW_S) > 1:
-            # No password was looked at, so waiting for a slot does not use up the person's own five.
+            # No password was checked, so waiting for a slot does not use up the person's own five.
             _take_back(email, address, device)
             return SLOW_S
     return 0
@@ -139,13 +139,13 @@ def _take_back(email: str, address: str, device: str) -> None:
 
 
 def attempts_forget(*, email: str, address: str, device: str = "") -> None:
-    """End the person's own count after a right password, and take this attempt off the counts shared with others."""
+    """Reset the person's own count after a right password, and remove this attempt from the shared counts."""
     for name, _ in _names(email, address, device):
         _uncount(name, whole=name.startswith(("pair|", "device|")))
 
 
 def lockout_lift(*, email: str) -> None:
-    """Begin a new generation of an account's counters, so that it can be tried again from everywhere."""
+    """Begin a new generation of an account's counters, which lifts its limits for all addresses."""
     try:
         name = _generation_name(email)
         cache.add(name, 0, timeout=2 * WINDOW_S)
@@ -155,7 +155,7 @@ def lockout_lift(*, email: str) -> None:
 
 
 def device_mark(*, email: str) -> str:
-    """Return the mark that a browser stores after a right password, for the next time."""
+    """Return the mark that a browser stores after a right password, for later sign-ins."""
     return signing.dumps([_hash(email), secrets.token_urlsafe(9)], salt=_DEVICE_SALT)
 
 

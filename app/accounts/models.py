@@ -16,12 +16,12 @@ from app.lib.tenancy import everything_visible
 
 
 class Organisation(models.Model):
-    """A tenant: everything that people own belongs to exactly one."""
+    """A tenant: all data that people own belongs to exactly one."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     slug = models.CharField(max_length=50, unique=True, validators=[validate_slug])
     name = models.CharField(max_length=200)
-    # In tokens of the embedding model; a chunk is never longer than that model reads.
+    # In tokens of the embedding model; a chunk is never longer than the model's limit.
     chunk_tokens = models.PositiveIntegerField(default=500, validators=[MinValueValidator(50), MaxValueValidator(4000)])
     chunk_overlap = models.PositiveIntegerField(default=50, validators=[MaxValueValidator(1000)])
     plan = models.ForeignKey("plans.Plan", models.PROTECT, default="unlimited", related_name="organisations")
@@ -51,7 +51,7 @@ class Users(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser):
-    """A person. Their memberships decide what they may do; an operator runs the box and sees every organisation."""
+    """A person, whose memberships give their rights; an operator runs the box and sees every organisation."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     email = models.EmailField("e-mail address", max_length=254, unique=True)
@@ -86,7 +86,7 @@ class User(AbstractBaseUser):
             rows = self.memberships.filter(role__in=[Role.OWNER, Role.ADMIN], organisation__suspended=None)
             return {organisation: Role(role) for organisation, role in rows.values_list("organisation_id", "role")}
 
-    # Django admin reads this: owners and admins of any organisation may enter; each page is scoped to theirs.
+    # Django admin reads this: owners and admins of any organisation may enter; each page is limited to theirs.
     @property
     def is_staff(self) -> bool:
         return self.is_operator or bool(self.admin_roles)
@@ -107,7 +107,7 @@ class Membership(models.Model):
     organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=10, choices=Role.choices, default=Role.VIEWER)
-    # Given by a claim rule at sign-in, and taken back by the first sign-in without that claim.
+    # Granted by a claim rule at sign-in, and revoked by the first sign-in without that claim.
     by_rule = models.BooleanField(default=False, editable=False)
     created = models.DateTimeField(auto_now_add=True)
 
@@ -138,7 +138,7 @@ class Invitation(models.Model):
         return f"{self.email} ({self.role})"
 
 
-# Time enough to install a new key before the old one ends.
+# Enough time to install a new key before the old one expires.
 KEY_EXPIRING = timedelta(days=7)
 
 
@@ -147,7 +147,7 @@ def scopes_all() -> list[str]:
 
 
 class ApiKey(models.Model):
-    """A program's key (`rk_…`), shown once; kept as a SHA-256, which is enough for 256 random bits."""
+    """A program's key (`rk_…`), shown once; stored as a SHA-256, which is enough for 256 random bits."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="api_keys")
@@ -156,13 +156,13 @@ class ApiKey(models.Model):
     key_hash = models.CharField(max_length=64, unique=True, editable=False)
     role = models.CharField(max_length=10, choices=Role.choices, default=Role.ADMIN)
     scopes = ArrayField(models.CharField(max_length=30, choices=Scope.choices), default=scopes_all)
-    # Instead of the organisation's plan; the organisation's own limits hold as well.
+    # Replaces the organisation's plan; the organisation's own limits also apply.
     plan = models.ForeignKey("plans.Plan", models.PROTECT, null=True, blank=True, related_name="+")
-    # The key that took this one's place; both work until this one expires.
+    # The key that replaced this one; both are valid until this one expires.
     replaced_by = models.OneToOneField(
         "self", models.SET_NULL, null=True, blank=True, related_name="replaces", editable=False
     )
-    # The id of the first key of the chain that rotating made: conversations and the month's cap are the chain's.
+    # The id of the first key of the chain made by rotation: conversations and the month's cap belong to the chain.
     family = models.UUIDField(editable=False, db_index=True)
     created_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
     expires = models.DateTimeField(null=True, blank=True)
@@ -196,7 +196,7 @@ class ApiKey(models.Model):
 
 
 class Identity(models.Model):
-    """A person at an OIDC provider. The account's key is (issuer, subject): never an e-mail address, which moves."""
+    """A person at an OIDC provider. The key is (issuer, subject): never an e-mail address, which may change."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     user = models.ForeignKey(User, models.CASCADE, related_name="identities")
@@ -214,7 +214,7 @@ class Identity(models.Model):
 
 
 class ClaimRule(models.Model):
-    """A rule that makes people with this value in this claim, when they sign in by OIDC, members with this role."""
+    """A rule: people whose OIDC sign-in has this value in this claim become members with this role."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="claim_rules")
@@ -235,7 +235,7 @@ class ClaimRule(models.Model):
 
 
 class OneTimeToken(models.Model):
-    """A link that does one thing once, for one person. The token is shown or sent once and kept as a SHA-256."""
+    """A link for one purpose, usable once, for one person. The token is shown or sent once and stored as a SHA-256."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     purpose = models.CharField(max_length=20, choices=TokenPurpose.choices)
@@ -255,7 +255,7 @@ class SignIn(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     user = models.ForeignKey(User, models.CASCADE, related_name="sign_ins")
     session_key = models.CharField(max_length=40, unique=True, editable=False)
-    # The provider that vouched, for its single sign-out; blank for a local password.
+    # The provider that authenticated the person, for its single sign-out; blank for a local password.
     issuer = models.CharField(max_length=500, blank=True)
     provider_session = models.CharField(max_length=255, blank=True)
     address = models.GenericIPAddressField(null=True, blank=True)

@@ -1,4 +1,4 @@
-"""Tokens of links that work once: 256 random bits, stored as a SHA-256, bound to a purpose and a person."""
+"""Tokens of links that can be used once: 256 random bits, stored as a SHA-256, bound to a purpose and a person."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ KEPT_AFTER = timedelta(days=1)
 
 @transaction.atomic
 def token_make(*, purpose: TokenPurpose, lifetime: timedelta, user: User | None = None) -> str:
-    """Make a token; earlier ones for the same purpose and person end."""
+    """Create a token; earlier ones for the same purpose and person end."""
     now = timezone.now()
     tokens_end(purpose=purpose, user=user)
     OneTimeToken.objects.filter(expires__lt=now - KEPT_AFTER).delete()
@@ -36,7 +36,7 @@ def token_find(*, purpose: TokenPurpose, token: str) -> OneTimeToken | None:
 
 
 def token_take(*, purpose: TokenPurpose, token: str) -> OneTimeToken:
-    """Use a token up, inside the transaction of its purpose; of many calls at once, one wins. Raises link_invalid."""
+    """Use up a token, inside the transaction of its purpose; of simultaneous calls, one wins. Raises link_invalid."""
     row = _open(purpose, token).select_for_update().first()
     if row is None:
         raise RefdeskError("link_invalid")

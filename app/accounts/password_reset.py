@@ -1,7 +1,7 @@
 """Reset of a forgotten password: by a link in a mail, or one that an operator hands out.
 
-The response and its time are the same for a known and an unknown address: a request only
-counts and queues the address; whether there is an account is looked up later, by a job (app/accounts/jobs/mail.py).
+The response and its time are the same for a known and an unknown address: a request only counts and queues the address;
+a job later looks up whether there is an account (app/accounts/jobs/mail.py).
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from app.lib.mail import Mail, mail_is_set
 
 RESET_MAIL = "password_reset_mail"
 LIFETIME = timedelta(hours=1)
-# Later than the answer, so that what is done for a known address only falls into nobody's measured time.
+# After the response, so that work done only for known addresses cannot be measured.
 DELAY = timedelta(seconds=1)
 WINDOW_S = 3600
 MAILS_AN_ACCOUNT = 3
@@ -43,7 +43,7 @@ def reset_request(*, email: str, address: str) -> None:
     """Send a link to `email` if there is an account of that address, without revealing whether there is.
 
     Raises:
-        RefdeskError: too_many_requests, for an IP that asks too often, for whatever address.
+        RefdeskError: too_many_requests, for an IP that makes too many requests, whatever the address.
     """
     if count_attempt(f"reset-address|{address}", WINDOW_S) > MAILS_AN_ADDRESS:
         raise RefdeskError("too_many_requests", retry_after_s=WINDOW_S)
@@ -65,7 +65,7 @@ def _can_be_stored(email: str) -> bool:
 def reset_mail_write(*, email: str) -> Mail | None:
     """Return the mail with a new link, None without an account of this address that has a password."""
     user = User.objects.filter(email=email, is_active=True).first()
-    # A person who signs in by OIDC only has no password here, and gets none by a mail.
+    # A person who signs in only by OIDC has no password here, and gets none by a mail.
     if user is None or not user.has_usable_password():
         return None
     text = TEXT.format(email=user.email, url=settings.PUBLIC_URL, link=reset_link(user=user))
@@ -73,9 +73,9 @@ def reset_mail_write(*, email: str) -> Mail | None:
 
 
 def reset_link(*, user: User) -> str:
-    """Make a link with which its holder chooses this person's password; earlier ones end."""
+    """Create a link that lets its holder set this person's password; earlier ones end."""
     token = token_make(purpose=TokenPurpose.PASSWORD_RESET, lifetime=LIFETIME, user=user)
-    # The host comes from the setting, never from the request, in which a caller could name their own.
+    # The host comes from the setting, never from the request, where a caller could insert their own.
     return settings.PUBLIC_URL + reverse("reset_password", kwargs={"token": token})
 
 
@@ -90,14 +90,14 @@ def reset_link_hand_out(*, user: User) -> str:
 
 
 def reset_user(*, token: str) -> User | None:
-    """Return the person whose password an open link changes."""
+    """Return the person of an open link."""
     row = token_find(purpose=TokenPurpose.PASSWORD_RESET, token=token)
     return row.user if row is not None and row.user is not None and row.user.is_active else None
 
 
 @transaction.atomic
 def reset_finish(*, token: str, password: str) -> User:
-    """Use a link: set the new password, end every session of the person, lift a lock of their sign-in.
+    """Use a link: set the new password, end every session of the person and lift a lock-out.
 
     Raises:
         RefdeskError: link_invalid.

@@ -1,7 +1,7 @@
 """Refused sign-ins in the audit trail, limited so that strangers cannot fill it.
 
-An unknown e-mail address is not stored: it is often a password in the wrong field. Nor is the caller's whole IP, since
-nobody could ask for its erasure.
+An unknown e-mail address is not stored: it is often a password in the wrong field. Nor is the caller's full IP, since
+nobody could request its erasure.
 """
 
 import hashlib
@@ -20,9 +20,9 @@ QUIET_S = 15 * 60
 
 
 def sign_in_refused(*, email: str, address: str, locked: bool) -> None:
-    """Record a wrong password (locked: False), or the first attempt that a lock-out turned away.
+    """Record a wrong password (locked: False), or the first attempt that a lock-out refused.
 
-    The entry goes to the person's organisations, or to the box's chain when the address is nobody's.
+    The entry goes to the person's organisations, or to the box's chain when no account has the address.
     """
     user = User.objects.filter(email=email).first() if "\0" not in email else None
     action = "user.locked_out" if locked else "user.sign_in_failed"
@@ -48,5 +48,5 @@ def entry_is_first(name: str) -> bool:
     try:
         return bool(cache.add(key, 1, timeout=QUIET_S))
     except (RedisError, OSError):
-        # Without the counter the trail could be filled from outside.
+        # Without the counter strangers could fill the trail.
         return False

@@ -1,8 +1,8 @@
 """Row-level security of PostgreSQL on every table with an organisation (design §4).
 
-The application acts as the role `refdesk_app`, which owns nothing, so that PostgreSQL itself hides what is outside the
-transaction's scope (app/lib/tenancy.py). `manage.py migrate` builds it as the owner for all tables that exist: a new
-table needs no line here.
+The application acts as the role `refdesk_app`, which owns nothing, so that PostgreSQL itself hides rows outside the
+transaction's scope (app/lib/tenancy.py). `manage.py migrate` creates the policies as the owner for all existing tables:
+a new table needs no line here.
 """
 
 from collections.abc import Iterator
@@ -17,9 +17,9 @@ from django.db.models import ForeignKey, Model
 from app.accounts.models import Organisation
 from app.lib.tenancy import ACT_AS_ROLE, ROLE, SETTING
 
-# A change of a rule takes a new name: existing policies are not compared by their text.
+# Change this name with the policy's rule: existing policies are not compared by their text.
 POLICY = "tenant_1"
-# Lets every scope read the rows that belong to no organisation, and change none of them.
+# Policy that lets every scope read rows without an organisation, but not change them.
 DEPLOYMENT_POLICY = "deployment_1"
 
 _SCOPE = f"""
@@ -53,7 +53,7 @@ def _reconnect() -> None:
 
 
 def organisation_column(model: type[Model]) -> str | None:
-    """Return a model's column with the organisation of a row; None for a table of the whole box."""
+    """Return the column with the organisation of a model's rows; None for a table of the whole box."""
     if model is Organisation:
         return "id"
     for field in model._meta.local_fields:
@@ -80,7 +80,7 @@ def tables_append_only() -> list[str]:
 def row_security_build() -> None:
     """Create missing grants and policies. Call inside `as_owner`, after `role_create` and the migrations."""
     with transaction.atomic(), connection.cursor() as cursor:
-        # Two starts at once would conflict over the same grants.
+        # Two simultaneous starts would conflict over the same grants.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('refdesk row security'))")
         cursor.execute(_SCOPE)
         _grant(cursor)
@@ -93,7 +93,7 @@ def row_security_build() -> None:
 
 
 def role_create() -> None:
-    """Create the application's role and this login's right to act as it. Call inside `as_owner`.
+    """Create the application's role and grant this login the right to act as it. Call inside `as_owner`.
 
     Raises:
         ImproperlyConfigured: the role does not exist and this login may not create it.
@@ -131,9 +131,9 @@ def _tables_present(cursor: Any) -> set[str]:
 
 
 def _table_policies(cursor: Any) -> dict[str, set[str]]:
-    """Return the names of the policies of each table that is guarded from its owner too."""
-    # Not by the view pg_policies, which has no oid: its names cast to one fail where the planner does that to every
-    # relation of the database, some of which are in no schema of the search path.
+    """Return the names of the policies of each table whose policies also apply to its owner."""
+    # Not with the view pg_policies, which has no oid: casting its names to one fails where the planner applies the cast
+    # to every relation of the database, some of which are in no schema of the search path.
     cursor.execute(
         "SELECT c.relname, p.polname FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid"
         " WHERE c.relnamespace = 'public'::regnamespace AND c.relrowsecurity AND c.relforcerowsecurity"

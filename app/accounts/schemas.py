@@ -60,7 +60,7 @@ class ApiKeyIn(Schema):
 
 
 class RotationIn(Schema):
-    """A rotation: for how many days both keys work."""
+    """A rotation: the number of days for which both keys are valid."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -32,7 +32,7 @@ def membership_list(*, organisation: UUID) -> QuerySet[Membership]:
 
 
 def invitation_list(*, organisation: UUID) -> QuerySet[Invitation]:
-    """Return the invitations that nobody has accepted, with what `invitation_state` needs."""
+    """Return the invitations that have not been accepted, annotated for `invitation_state`."""
     rows = Invitation.objects.filter(organisation=organisation, accepted=None)
     return invitations_with_works(rows).order_by("-created")
 
@@ -53,7 +53,7 @@ def invitation_state(invitation: Invitation) -> InvitationState:
 
 
 def invitations_open() -> QuerySet[Invitation]:
-    """Return the invitations whose link works now: a link must not outlive its maker's right to give that role."""
+    """Return the invitations whose link works now: a link must not outlive its maker's right to grant that role."""
     makers = Membership.objects.filter(
         role__in=[Role.OWNER, Role.ADMIN], organisation=OuterRef("organisation"), user=OuterRef("invited_by")
     )

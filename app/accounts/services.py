@@ -21,14 +21,14 @@ from app.lib.tenancy import everything_visible
 from app.plans.services import plan_get
 
 INVITATION_LIFETIME = timedelta(days=7)
-# Longer ones would only make the hash work.
+# Longer passwords would only make hashing slower.
 LONGEST_PASSWORD = 1000
 LONGEST_EMAIL = 254
 
 
 @transaction.atomic
 def organisation_create(*, slug: str, name: str = "", plan: str = "unlimited") -> Organisation:
-    """Make a tenant.
+    """Create a tenant.
 
     Raises:
         Conflict: the slug is taken.
@@ -83,7 +83,7 @@ def _organisation_audit(row: Organisation, action: str, **sides: Any) -> None:
 
 
 def user_create(*, email: str, password: str, name: str = "", is_operator: bool = False) -> User:
-    """Make a person with a local password.
+    """Create a person with a local password.
 
     Raises:
         Conflict: the address is taken.
@@ -122,7 +122,7 @@ def user_update(*, user: UUID, values: dict[str, Any]) -> User:
         if not row.is_active:
             user_sessions_end(user=row.pk)
         if not row.is_active or "email" in values:
-            # The address that a link went to may be somebody else's by now.
+            # The address that a link was sent to may belong to somebody else now.
             tokens_end(purpose=TokenPurpose.PASSWORD_RESET, user=row)
         audit_record_person(user=row, action="user.update", before=before, after=values)
     return row
@@ -130,7 +130,7 @@ def user_update(*, user: UUID, values: dict[str, Any]) -> User:
 
 @transaction.atomic
 def password_set(*, user: User, password: str, but: str | None = None) -> None:
-    """Give a person a password; their sessions end, except the one with the key `but`, which its caller renews.
+    """Set a person's password; their sessions end, except the one with the key `but`, which the caller renews.
 
     Raises:
         Invalid: the password cannot be used.
@@ -138,10 +138,10 @@ def password_set(*, user: User, password: str, but: str | None = None) -> None:
     _password_check(password, user)
     user.set_password(password)
     user.save(update_fields=["password"])
-    # A reset link in an old mailbox would undo the change.
+    # A reset link in an old mailbox could undo the change.
     tokens_end(purpose=TokenPurpose.PASSWORD_RESET, user=user)
     user_sessions_end(user=user.pk, but=but)
-    # Linked identities stay; the entry tells a reader of the trail that they can sign in too.
+    # Linked identities stay; the audit entry shows that the person can sign in with them too.
     linked = sorted(user.identities.values_list("issuer", flat=True))
     audit_record_person(user=user, action="user.password", after={"still_linked": linked} if linked else None)
 
@@ -156,7 +156,7 @@ def _password_check(password: str, user: User) -> None:
 
 
 def email_clean(email: str) -> str:
-    """Return an address as it is stored: without spaces around it, in lower case.
+    """Return an address as stored: without surrounding spaces, in lower case.
 
     Raises:
         Invalid: it is not an e-mail address.
@@ -186,7 +186,7 @@ def membership_create(*, organisation: Organisation, user: User, role: Role) -> 
 
 
 def _membership_audit(row: Membership, action: str, **sides: Any) -> None:
-    # The target is the person, so that one id finds every entry about them.
+    # The target is the person, so that one id finds all entries about that person.
     audit_record(
         organisation=row.organisation_id,
         action=action,
@@ -221,7 +221,7 @@ def membership_role_set(*, organisation: UUID, membership: UUID, role: Role, act
 
 @transaction.atomic
 def membership_remove(*, organisation: UUID, membership: UUID, actor_role: Role, actor: User | None = None) -> None:
-    """End a membership. Anybody may end their own; an admin those up to their own role.
+    """End a membership. People may end their own; an admin those up to their own role.
 
     Raises:
         NotFound: no such member here.
@@ -257,7 +257,7 @@ def _other_owner_check(row: Membership) -> None:
 
 
 def _invitations_withdraw_above(row: Membership, role: Role | None) -> None:
-    """Withdraw the invitations that a member may not make any more with this role."""
+    """Withdraw the member's invitations that this role may not make."""
     invitations = Invitation.objects.filter(organisation=row.organisation_id, invited_by=row.user_id, accepted=None)
     covered = [item for item in Role if role is not None and role.covers(Role.ADMIN) and role.covers(item)]
     invitations.exclude(role__in=covered).delete()
@@ -317,7 +317,7 @@ def invitation_withdraw(*, organisation: UUID, invitation: UUID) -> None:
 @everything_visible()
 @transaction.atomic
 def invitation_accept(*, token: str, name: str, password: str, user: User | None = None) -> User:
-    """Accept an invitation once: make a new account, or the signed-in `user` of the same address, a member.
+    """Accept an invitation once: make a new account, or the signed-in `user` with the same address, a member.
 
     Raises:
         RefdeskError: invitation_invalid.
@@ -355,7 +355,7 @@ def user_deactivate(*, user: User) -> None:
 
 @transaction.atomic
 def organisation_suspend(*, organisation: Organisation, suspended: bool) -> None:
-    """Refuse everybody of an organisation, people and keys, or let them in again. Nothing of it is lost."""
+    """Refuse all people and keys of an organisation, or admit them again. No data is lost."""
     if (organisation.suspended is not None) != suspended:
         organisation.suspended = timezone.now() if suspended else None
         organisation.save(update_fields=["suspended"])

@@ -18,15 +18,15 @@ AGENT_LENGTH = 300
 
 
 def client_address(request: HttpRequest) -> str:
-    """Return the IP of the caller as the web server saw it. Only the server judges forwarded headers."""
+    """Return the caller's IP as seen by the web server. Only the server evaluates forwarded headers."""
     return str(request.META.get("REMOTE_ADDR", ""))
 
 
 @transaction.atomic
 def user_session_record(*, request: HttpRequest, user: User, issuer: str = "", provider_session: str = "") -> SignIn:
-    """Record the session that `login` has just made, and remove the person's rows whose session is over.
+    """Record the session that `login` has just created, and remove the person's rows of ended sessions.
 
-    `issuer` and `provider_session` belong to the OIDC provider that vouched.
+    `issuer` and `provider_session` belong to the OIDC provider that authenticated the person.
     """
     user_sessions_purge(user=user)
     if request.session.session_key is None:
@@ -47,7 +47,7 @@ def user_session_record(*, request: HttpRequest, user: User, issuer: str = "", p
 
 
 def user_session_rekey(*, before: str | None, after: str | None) -> None:
-    """Move a session's row to the new key that Django gives the session when the password changes."""
+    """Change a session's row to the new key that Django gives the session when the password changes."""
     SignIn.objects.filter(session_key=before).update(session_key=after)
 
 
@@ -80,7 +80,7 @@ def user_sessions_end(*, user: UUID, but: str | None = None) -> int:
 
 @transaction.atomic
 def user_sessions_end_at_provider(*, issuer: str, provider_session: str = "", user: UUID | None = None) -> int:
-    """End the sessions that an OIDC provider vouched for: those of one of its sessions, or all of a person's."""
+    """End the sessions that an OIDC provider authenticated: those of one provider session, or all of a person's."""
     rows = SignIn.objects.filter(issuer=issuer)
     if provider_session:
         rows = rows.filter(provider_session=provider_session)
@@ -135,13 +135,13 @@ def _sign_out(user: User, *, organisation: UUID | None) -> int:
 
 
 def user_sessions_expired(*, user: User | None = None) -> QuerySet[SignIn]:
-    """Return rows whose session is over, of one person or of all."""
+    """Return rows of ended sessions, of one person or of all."""
     rows = SignIn.objects.all() if user is None else SignIn.objects.filter(user=user)
     return rows.exclude(session_key__in=_live().values("session_key"))
 
 
 def user_sessions_purge(*, user: User | None = None) -> int:
-    """Remove rows whose session is over, of one person or of all, and return their number."""
+    """Remove rows of ended sessions, of one person or of all, and return their number."""
     count, _ = user_sessions_expired(user=user).delete()
     return count
 
@@ -151,7 +151,7 @@ _SYSTEMS = (("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Wi
 
 
 def browser_name(agent: str) -> str:
-    """Return what a person recognises in a User-Agent header: `Firefox on Linux`."""
+    """Return a User-Agent header in a form that people recognise: `Firefox on Linux`."""
     browser = next((name for mark, name in _BROWSERS if mark in agent), "")
     system = next((name for mark, name in (*_SYSTEMS, ("Linux", "Linux")) if mark in agent), "")
     return " on ".join(part for part in (browser, system) if part) or agent[:60] or "Unknown browser"

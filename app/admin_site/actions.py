@@ -1,7 +1,7 @@
-"""Actions on one row of an admin page: a confirmation, with a button that acts.
+"""Actions on one row of an admin page: a confirmation with a button that performs the action.
 
-Unfold's own row actions are links that act when they are opened, so that any foreign page could act by linking to them.
-Here an address opens a confirmation; only its form, which carries the CSRF token, acts.
+Unfold's own row actions are links that act when they are opened, so that any foreign page could trigger them by a link.
+Here an address opens a confirmation; only its form, which has the CSRF token, acts.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from unfold.enums import ActionVariant
 
 from app.errors import RefdeskError
 
-# Performs the action; a text is the message of success, a response is returned as it is.
+# Performs the action; a text is the message of success, a response is returned unchanged.
 Act = Callable[[Any, HttpRequest, Any], HttpResponse | str]
 
 
@@ -31,7 +31,7 @@ class Question:
         words: the consequence, in a sentence or two.
         permission: change, delete or view, on the row.
         applies: whether the action makes sense for the row.
-        choices: a value that the form asks for as well: field, label, [(value, label)].
+        choices: an additional value of the form: field, label, [(value, label)].
     """
 
     description: str

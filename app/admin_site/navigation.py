@@ -1,4 +1,4 @@
-"""The side bar of the admin, short and by purpose. Pages of details are reached from the row they belong to."""
+"""The side bar of the admin, short and by purpose. Detail pages are reached from the row they belong to."""
 
 from typing import Any
 

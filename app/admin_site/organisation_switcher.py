@@ -1,7 +1,7 @@
 """The organisation that the admin pages show, for people in several: one of theirs, or all of them.
 
 A convenience, not an access check: app/admin_site/tenant_admin.py decides what a person may see. The choice is stored
-in the session, so that it holds from page to page, and is checked against their roles each time it is read.
+in the session, so that it applies to every page, and is checked against the person's roles at each use.
 """
 
 from typing import Any

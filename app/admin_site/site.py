@@ -33,7 +33,7 @@ class RefdeskAdminSite(UnfoldAdminSite):  # type: ignore[misc]
     def admin_view(self, view: Callable[..., HttpResponse], cacheable: bool = False) -> Callable[..., HttpResponse]:
         """Wrap a page so that it sees the person's organisations, an operator all of them.
 
-        The scope holds for the rest of the request: Django renders these pages after the view has returned.
+        The scope lasts for the rest of the request: Django renders these pages after the view has returned.
         """
         guarded: Callable[..., HttpResponse] = super().admin_view(view, cacheable)
 
@@ -76,7 +76,7 @@ class RefdeskAdminSite(UnfoldAdminSite):  # type: ignore[misc]
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Return matching pages and rows.
 
-        Unfold's own search caches results for five minutes, beyond a change of role.
+        Unfold's own search caches results for five minutes, even after a change of role.
         """
         started = time.monotonic()
         term = request.GET.get("s", "").replace("\0", "").strip().lower()[:100]

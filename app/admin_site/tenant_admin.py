@@ -87,12 +87,12 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
 
     Attributes:
         organisation_path: lookup from a row to its organisation.
-        least_role: who may open the page besides operators.
-        may_add, may_change, may_delete: the pages that exist; `operator_only` closes them to everybody else.
+        least_role: the least role that opens the page; operators always may.
+        may_add, may_change, may_delete: the pages that exist; `operator_only` limits them to operators.
         when_empty: the text of an empty list, with what to do.
         when_deleted: the consequence of a deletion, for its confirmation.
-        add_words: the label of the button that makes a row, where it is not just "Save".
-        add_destroys: whether making a row erases something for good.
+        add_words: the label of the button that creates a row, where it is not just "Save".
+        add_destroys: whether creating a row erases data permanently.
     """
 
     organisation_path: ClassVar[str] = "organisation"
@@ -128,7 +128,7 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
         if key not in results:
             try:
                 results[key] = bool(self.get_queryset(request).filter(pk=key[1]).exists())
-            except (ValidationError, ValueError):  # no id in the address
+            except (ValidationError, ValueError):  # the address contains no id
                 results[key] = False
         return results[key]
 
@@ -152,7 +152,7 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self._may(request, "delete", self.may_delete, obj)
 
-    # Which rows
+    # Rows
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)
@@ -211,8 +211,8 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
         return [column for column in columns if column != "organisation"]
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
-        # Django lets the address filter by any column of the table, even by parts of a hash. Only our filters' columns
-        # pass.
+        # Django's addresses can filter by any column of the table, even by parts of a hash. Only columns of our filters
+        # are accepted.
         names = [_filter_name(entry) for entry in self.list_filter]
         name, *rest = lookup.split("__")
         return name in names and len(rest) <= 2 and set(rest) <= LOOKUPS
@@ -249,7 +249,7 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
         page_context = {
             "audited_as": self.audited_as(obj) if obj is not None else "",
             "show_save_and_add_another": False,
-            # A new row that is saved has its own next page: its secret, its progress or its list.
+            # A new row opens its own next page after saving: its secret, its progress or its list.
             "show_save_and_continue": obj is not None,
             "add_words": self.add_words,
             "add_variant": "danger" if self.add_destroys else "primary",
@@ -276,14 +276,14 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
         return fixed
 
     def object_save(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
-        """Store the form's values by the services. May raise RefdeskError; sets `obj` to the stored row.
+        """Store the form's values with the services. May raise RefdeskError; sets `obj` to the stored row.
 
-        There is no default: Django's own save would leave no trace in the audit trail.
+        There is no default: Django's own save would leave no entry in the audit trail.
         """
         raise NotImplementedError
 
     def object_delete(self, request: HttpRequest, obj: Any) -> None:
-        """Remove a row, by the services. May raise RefdeskError."""
+        """Remove a row with the services. May raise RefdeskError."""
         raise NotImplementedError
 
     def _pressed(self, request: HttpRequest, obj: Any) -> list[Any]:
@@ -306,11 +306,11 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
     ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
-        """Return the rows that a confirmation names: Django would read all dependent rows, passages too."""
+        """Return the rows that a confirmation names: Django would read all dependent rows, including passages."""
         rows = list(objs)
         return [str(row) for row in rows], {str(self.model._meta.verbose_name_plural): len(rows)}, set(), []
 
-    # Django's own log keeps names of rows and people beyond their erasure; the audit trail records the change instead,
+    # Django's own log keeps names of rows and people after their erasure; the audit trail records the change instead,
     # and its details can be erased.
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:
@@ -329,7 +329,7 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
         for obj in queryset:
             self.object_delete(request, obj)
 
-    # Django admin handles only the errors of its forms: ours go back to the page as a message.
+    # Django admin handles only the errors of its forms: our errors return to the page as a message.
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         return self._or_message(request, super().changeform_view, *args, **kwargs)

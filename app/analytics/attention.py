@@ -30,7 +30,7 @@ class Notice:
     Attributes:
         kind: the target of the link: document, documents, key, organisation, bot, messages, usage.
         target: id of the row, or None for a list; `query` then narrows it.
-        heavy: something does not work; otherwise it soon will not, or somebody switched it off.
+        heavy: something does not work; otherwise it soon will not, or is switched off.
     """
 
     kind: str

@@ -1,4 +1,4 @@
-"""Plots of the dashboard: data for a canvas, and the same figures as a table for readers."""
+"""Plots of the dashboard: data for a canvas, and the same figures as a table for screen readers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -69,7 +69,7 @@ class Chart:
 
     @property
     def rows(self) -> list[tuple[str, list[str]]]:
-        """Return the rows of the table: days the latest first, without days that have no values."""
+        """Return the rows of the table, the latest day first, without days that have no values."""
         rows = []
         for number, label in enumerate(self.labels):
             values = [series.values[number] for series in self.series]

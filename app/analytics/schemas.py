@@ -5,7 +5,7 @@ from pydantic import Field
 
 
 class UsageOut(Schema):
-    """The sums of a group. `key`: a day, an id or a model's name; null where there was none. `name`: for people."""
+    """The sums of a group. `key`: a day, an id or a model's name; null for entries without. `name`: for people."""
 
     key: str | None
     name: str | None

@@ -1,7 +1,7 @@
 """Figures of organisations over some days for the dashboard, each set from one statement.
 
-`organisations` takes the place of the `organisation` of other selectors: an operator looks at several at once. An empty
-list gives empty figures. Days are UTC's.
+`organisations` replaces the `organisation` of other selectors: an operator looks at several at once. An empty list
+gives empty figures. Days are UTC.
 """
 
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class AnswerFigures:
-    """Answers by day, also of days without a question, the oldest first; and their total."""
+    """Answers by day, including days without a question, oldest first; and their total."""
 
     days: list[Answers]
     total: Answers
@@ -51,7 +51,7 @@ class AnswerFigures:
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """A question without an answer, in its latest spelling. times: how often it was asked in the same words."""
+    """A question without an answer, in its latest spelling. times: number of times it was asked in the same words."""
 
     question: str
     times: int
@@ -71,7 +71,7 @@ class DocumentFigures:
         return sum(self.states.values())
 
 
-# A failed answer has a mode too, the intended one: it counts as failed only.
+# A failed answer has a mode too, the intended one; it counts as failed only.
 _ANSWERS = """
 SELECT (created AT TIME ZONE 'UTC')::date, count(*),
   count(*) FILTER (WHERE state <> 'failed' AND mode = 'model'),

@@ -31,7 +31,7 @@ TITLES = {
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of usage. rows: a name and its sums, the most used first; left_out: how many more the file has."""
+    """A table of usage. rows: a name and its sums, most used first; left_out: the number of rows only in the file."""
 
     by: UsageBy
     title: str
@@ -53,7 +53,7 @@ def usage_names(
 ) -> dict[str, str]:
     """Return names of existing rows, by the key of their sums. Rows of other organisations never get a name.
 
-    longer: adds the beginning of an API key or a bot's organisation, to tell rows of one name apart.
+    longer: adds the beginning of an API key or a bot's organisation, to distinguish rows of one name.
     """
     if by in (UsageBy.DAY, UsageBy.MODEL):
         return {row.key: row.key for row in used if row.key}

@@ -2,10 +2,10 @@
 
 web, worker, beat, embeddings    run until they are stopped
 init                             makes the secrets and gives each part its own; ends
-migrate                          makes tables and what the first start needs; ends
+migrate                          makes tables and the data of the first start; ends
 backup                           writes a backup to standard output; ends
 arrive                           takes a backup from standard input, and its secrets into the vault; ends
-restore                          puts what arrived into the stores; ends
+restore                          restores that backup into the stores; ends
 """
 
 import argparse
@@ -21,12 +21,12 @@ from app.backup.archive.reading import Unusable
 from app.embedded.app_programs import manage_command, python_module, web_command, worker_command
 
 EMBEDDINGS_PORT = 8081
-# Where the service tools has its share, and the volume scratch.
+# The share of the service `tools`, and the volume `scratch`.
 TOOLS, SCRATCH = "/run/tools", "/data"
 
 
 def web() -> list[str]:
-    # Only the proxy reaches this port, and it says one address: the client's (compose/proxy/Caddyfile).
+    # Only the proxy reaches this port, and it passes on one address: the client's (compose/proxy/Caddyfile).
     return web_command("0.0.0.0", int(env.read("REFDESK_PORT")), "--forwarded-allow-ips", "*")  # noqa: S104
 
 
@@ -86,7 +86,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"Refdesk cannot run: {error}\n")
         return 1
     sys.stdout.flush()
-    # In our place, so that signals reach it.
+    # Replaces this process, so that signals reach the part.
     return os.execv(command[0], command)  # noqa: S606
 
 

@@ -1,6 +1,6 @@
-"""Takes a backup into a new stack before any part of it runs: checks it, keeps it for the restore, takes its secrets.
+"""Take a backup into a new stack before any part of it runs: check it, store it for the restore, take its secrets.
 
-`init` does this, because it alone sees the vault. A box of other secrets is another box, and stays as it is.
+`init` does this, because it alone sees the vault. A box with other secrets is refused and stays unchanged.
 """
 
 import os
@@ -23,29 +23,29 @@ from app.embedded.secret import file_write_private
 
 # In the volume scratch, which the restore sees as /data.
 ARRIVED = "arrived.tar"
-# The signing key last: a vault that has it has the others.
+# The signing key comes last: a vault that has it has the others.
 SEEDS = {
     "oidc_client": OIDC_CLIENT,
     "keycloak_admin": KEYCLOAK_ADMIN,
     "secrets_keys": SECRETS_KEYS,
     "secret_key": SECRET_KEY,
 }
-# The keys of credentials are not among them: those of .env and those of the backup work side by side.
+# Without the keys of credentials: those of .env and those of the backup work side by side.
 GIVEN = {"oidc_client": "REFDESK_OIDC_CLIENT_SECRET", "secret_key": "REFDESK_SECRET_KEY"}
 # PostgreSQL stops when the disk is full.
 KEEP_FREE_BYTES = 256 * 1024 * 1024
 
 
 def backup_arrive(root: Path, source: BinaryIO, size: int) -> str:
-    """Keep `source` (of `size` bytes) in `root`/volumes/scratch and give its secrets to `root`/vault; a line to show.
+    """Store `source` (of `size` bytes) in `root`/volumes/scratch, its secrets in `root`/vault; return a line to show.
 
     Raises Unusable, OSError.
     """
     folder = root / "volumes" / "scratch"
-    # The file here, and what it holds in the stores.
+    # Room for the file here, and for its content in the stores.
     if shutil.disk_usage(folder).free < 2 * size + KEEP_FREE_BYTES:
         raise Unusable(f"The restore takes {2 * size // 10**6:,} MB on the disk of Docker's volumes, which has less.")
-    # A restore that is at work may be reading the other.
+    # Written beside an earlier backup, which a running restore may be reading.
     draft = folder / f"{ARRIVED}.part"
     try:
         with draft.open("wb") as file:

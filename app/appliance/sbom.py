@@ -1,8 +1,9 @@
-"""Lists the contents of a bundle as CycloneDX 1.6: python -m app.appliance.sbom [--wheels FOLDER] [--npm LOCK | -]
+"""List the contents of a bundle as CycloneDX 1.6: python -m app.appliance.sbom [--wheels FOLDER] [--npm LOCK | -]
 [--container IMAGE ID]… >FILE
 
-Without --wheels, as in the image: its Python packages, its Debian packages, the browser's packages, and the images that
-run beside it. With --wheels the packages of a folder, for the embedded default. Needs no package and reads no setting.
+Without --wheels, as in the image: its Python packages, its Debian packages, the browser's packages, and the images
+that run beside it. With --wheels the packages of a folder, for the embedded default. It imports no package and reads no
+setting.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from typing import Any
 from urllib.parse import quote
 
 DPKG, RELEASE = Path("/var/lib/dpkg/status"), Path("/etc/os-release")
-# Longer ones are whole texts of licences, which name themselves in the first line.
+# Longer ones are whole texts of licences, whose first line has the name.
 LONGEST_LICENCE = 200
 
 
@@ -60,7 +61,7 @@ def debian_packages() -> Iterator[dict[str, Any]]:
 
 
 def browser_packages(lock: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the packages that the browser's files are built from, without those that only check and build them."""
+    """Yield the packages in the browser's files, without those that are only for checks and the build."""
     for path, one in lock.get("packages", {}).items():
         if path and not one.get("dev"):
             name = path.rpartition("node_modules/")[2]

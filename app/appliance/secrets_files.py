@@ -1,7 +1,7 @@
-"""The appliance's secrets: made once, kept in the volume `secrets`, and handed out so that each part has its own only.
+"""The appliance's secrets: made once, kept in the volume `secrets`, and distributed so that each part has only its own.
 
-`init` does this at every start, before anything else, as the only container that sees them all. A secret that a person
-gave in .env goes before the one that was made; one that is known or short is refused.
+`init` does this at every start, before anything else, as the only container that sees them all. A secret from .env
+replaces the one that was made; a known or short one is refused.
 """
 
 import os
@@ -32,10 +32,10 @@ MADE = (
     "s3_access_key", "s3_secret_key", "embeddings", "oidc_client", "keycloak_admin", "bugsink", "bugsink_admin",
     "grafana_admin", "metrics",
 )  # fmt: skip
-# Whom the containers run as (`user:` in docker-compose.yml).
+# Users of the containers (`user:` in docker-compose.yml).
 APP, POSTGRES, VALKEY, PLAIN = 10001, 999, 999, 1000
 BUGSINK, GRAFANA, NOBODY = 14237, 472, 65534
-# Volumes whose folder in the image belongs to root, or is not there.
+# Volumes whose folder in the image belongs to root, or is missing.
 DATA = {"scratch": APP, "qdrant": PLAIN, "minio": PLAIN, "proxy-data": PLAIN, "proxy-config": PLAIN}
 
 
@@ -83,7 +83,7 @@ def given(name: str) -> str | None:
 
 
 def secrets_keys(made: str) -> str:
-    """Return the keys of stored credentials: those given, and the one made here, which goes on decrypting.
+    """Return the keys of stored credentials: the given ones, and the one made here, which stays for decryption.
 
     Raises EnvError, WeakSecret.
     """
@@ -94,7 +94,7 @@ def secrets_keys(made: str) -> str:
 
 
 def model_server(served: Served) -> dict[str, str]:
-    """Return address, model and key of the language model: those given, or else the profile's. Empty: none."""
+    """Return address, model and key of the language model: those given, else the profile's. Empty: none."""
     url, model = env.read("REFDESK_LLM_URL") or "", env.read("REFDESK_LLM_MODEL") or ""
     if not url and "vllm" in served.profiles:
         url, model = "http://vllm:8000/v1", model or served.vllm_model
@@ -104,7 +104,7 @@ def model_server(served: Served) -> dict[str, str]:
 
 
 def key_of(name: str, made: str) -> str:
-    """Return the key of a server: the one given, or one made for ours; none for a server elsewhere without one."""
+    """Return the key of a server: the given one, else one made for our own server; empty for a server elsewhere."""
     return given(f"{name}_API_KEY") or ("" if env.read(f"{name}_URL") else made)
 
 
@@ -174,7 +174,7 @@ def folder_give(folder: Path, owner: int) -> None:
 
 
 def share_write(root: Path, share: Share) -> int:
-    """Bring the part's files up to date; how many changed."""
+    """Update the part's files; return how many changed."""
     folder = root / share.part
     changed = 0
     for name, text in share.files.items():
@@ -189,7 +189,7 @@ def share_write(root: Path, share: Share) -> int:
 
 
 def vault_fill(root: Path, served: Served) -> Iterator[str]:
-    """Make what is missing in `root`/vault, hand it out to `root`/shares/PART, give `root`/volumes/NAME to their users.
+    """Make missing secrets in `root`/vault, write `root`/shares/PART, give `root`/volumes/NAME to their users.
 
     Return log lines without any secret. Raises EnvError, WeakSecret, OSError.
     """

@@ -1,7 +1,7 @@
-"""The actor of the audit trail: found at the moment of a change, so that reading costs nothing.
+"""The actor of the audit trail, determined at the moment of a change, so that reading costs nothing.
 
-A middleware records each request (API, portal, Django admin), and a command its name when it starts. Without either,
-the actor is the box itself.
+A middleware records each request (API, portal, Django admin), and a command records its name when it starts. Without
+either, the actor is the box itself.
 """
 
 import getpass
@@ -114,7 +114,7 @@ def _begin(request: HttpRequest) -> None:
 
 
 def _finish(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    # A stream goes on in a task of its own, which keeps its actor.
+    # A stream continues in a task of its own, which keeps its actor.
     if not response.streaming and _now.get() is request:
         _now.set(None)
     return response

@@ -13,14 +13,14 @@ from app.admin_site.tenant_admin import ReadOnlyAdmin, display, is_operator
 from app.audit.models import AuditEntry
 from app.audit.selectors import actor_name, target_name
 
-# The kind of an actor is no state, good or bad: only what needs no sign-in is coloured.
+# An actor's kind is neither good nor bad: only the kind that needs no sign-in is coloured.
 KINDS = {"command": "warning"}
 ERASED = "erased"
 
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
-    """An organisation's admins see its entries; those of the box itself are for operators."""
+    """The entries: an organisation's admins see its own; operators see those of the box too."""
 
     list_display = ("at", "place", "action", "who", "kind", "whom", "organisation")
     empty_value_display = "This box"
@@ -39,7 +39,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         return [*super().get_readonly_fields(request, obj), "who", "kind", "address", "whom", "changes"]
 
     def listed_only(self, request: HttpRequest) -> Organisation | None:
-        """Return the organisation that the list is limited to; an operator who chose none sees the box's too."""
+        """Return the organisation that limits the list; None for an operator who chose none: the box's entries too."""
         if is_operator(request) and SESSION_KEY not in request.session:
             return None
         return super().listed_only(request)

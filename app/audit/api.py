@@ -11,7 +11,7 @@ from app.lib.openapi_responses import CSV, responses
 from app.lib.strict_types import Time
 
 router = Router(tags=["organisation"])
-# One CSV file; the cursor of the rest is in its header.
+# Rows of one CSV file; a header has the cursor of the rest.
 CSV_ROWS = 10_000
 NEWEST = ("-at", "-id")
 FROM: Any = Query(None, alias="from")  # type: ignore[type-arg]

@@ -18,7 +18,7 @@ _HEAD, _ERASED = "app.audit.head", "app.audit.erased"
 
 
 def canonical(value: Any) -> bytes:
-    """Encode a JSON value in one spelling: keys in order, no spaces, UTF-8."""
+    """Encode a JSON value in its only form: keys in order, no spaces, UTF-8."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 

@@ -18,7 +18,7 @@ _SECRET_WORDS = frozenset(
     for plural in ("", "s")
 ) | {"authorization"}
 _WORDS = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
-# Our own keys wherever they stand, and the password of an address.
+# Our own keys anywhere in a text, and the password of an address.
 _SECRET_TEXT = re.compile(r"\brk_[A-Za-z0-9_-]{8,}|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)")
 
 
@@ -27,7 +27,7 @@ def changes(
 ) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
     """Return both sides as they are stored.
 
-    With both given, only what differs is stored. The change of a secret is recorded, its value is not.
+    With both given, only the differences are stored. The change of a secret is recorded, its value is not.
     """
     if before is None or after is None:
         return (None if before is None else _readable(before)), (None if after is None else _readable(after))

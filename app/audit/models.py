@@ -6,7 +6,7 @@ from app.lib.ids import new_id
 
 
 class AuditEntry(models.Model):
-    """One change, who made it and when; never changed or removed (the database grants neither).
+    """One change, with its actor and time; never changed or removed (the database grants neither).
 
     Entries of an organisation form a chain: each holds the hash of the one before it. Everything that could name a
     person is in AuditDetail, whose hash alone the entry holds, so that a person can be erased and the chain still
@@ -32,7 +32,7 @@ class AuditEntry(models.Model):
     hash = models.CharField(max_length=64)
 
     class Meta:
-        verbose_name_plural = "audit entries"
+        verbose_name_plural = "audit trail"
         ordering: ClassVar = ["-number"]
         constraints: ClassVar = [
             models.UniqueConstraint(
@@ -52,7 +52,7 @@ class AuditDetail(models.Model):
     organisation = models.ForeignKey(
         "accounts.Organisation", models.DO_NOTHING, null=True, blank=True, db_constraint=False, related_name="+"
     )
-    # {"salt", "actor", "target", "address", "before": {}, "after": {}}; secrets are never in it.
+    # {"salt", "actor", "target", "address", "before": {}, "after": {}}, without secrets.
     content = models.JSONField(default=dict)
 
 

@@ -32,8 +32,8 @@ def audit_list(
 ) -> QuerySet[AuditEntry]:
     """Return entries of an organisation.
 
-    action: one ("bot.update") or all of a kind ("bot"). actor, target: an id, or the e-mail address or name as it was
-    then. since is within, until is not.
+    action: one ("bot.update") or all of a kind ("bot"). actor, target: an id, or the e-mail address or name at that
+    time. since is included, until is not.
     """
     rows = AuditEntry.objects.filter(organisation=organisation).select_related("detail")
     if action:

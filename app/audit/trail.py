@@ -63,7 +63,8 @@ def audit_record(
     """Record one change. A rolled-back transaction removes the entry too; an error here rolls back the change.
 
     organisation: None for a change of the box itself. actor: the present actor, if not given.
-    before, after: values by field name; of two, only what differs is stored. Secrets are masked, long texts shortened.
+    before, after: values by field name; if both are given, only differences are stored. Secrets are masked, long texts
+    shortened.
     """
     actor = actor_labelled(actor or actor_now())
     old, new = changes(before, after)
@@ -94,8 +95,8 @@ def audit_record(
 def audit_details_erase(*, organisation: UUID | None = None, user: UUID | None = None, email: str = "") -> int:
     """Blank the details about a person (by id, and wherever their address is) or an organisation; return the number.
 
-    The entries stay and the chain still verifies: they hold actions, times, and ids that lead to nobody. Raises
-    ValueError without anything to look for.
+    The entries stay and the chain still verifies: they hold actions, times, and ids that identify nobody. Raises
+    ValueError without a search criterion.
     """
     rows = AuditDetail.objects.select_related("entry").order_by("entry_id")
     # Who is named beside an earlier erased person may be erased now.
@@ -174,7 +175,7 @@ def _append(entry: AuditEntry, content: dict[str, Any]) -> None:
         if not sealed:
             newest = AuditEntry.objects.filter(organisation=organisation).order_by("-number").first()
             head = (head[0], newest.number, newest.hash, "") if newest is not None else (head[0], 0, "", "")
-            # The next seal would hide that this one was wrong, so the chain records it.
+            # The next seal would hide the fault of this one, so the chain records it.
             note = {"salt": secrets.token_hex(16), "actor": "", "address": "", "target": ""}
             broken = AuditEntry(
                 organisation_id=organisation,
@@ -193,7 +194,7 @@ def _head_locked(cursor: Any, organisation: UUID | None) -> tuple[UUID, int, str
     cursor.execute(lock, values)
     row = cursor.fetchone()
     if row is None:
-        # Entries without a head: somebody removed it, which the missing seal shows.
+        # Entries without a head: it was removed, which the missing seal shows.
         newest = AuditEntry.objects.filter(organisation=organisation).order_by("-number").first()
         fields = {} if newest is None else {"number": newest.number, "hash": newest.hash}
         AuditHead.objects.bulk_create([AuditHead(organisation_id=organisation, **fields)], ignore_conflicts=True)

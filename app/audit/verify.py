@@ -1,7 +1,7 @@
 """Verification of the audit trail: no entry changed, missing, added or moved, none missing at its end.
 
-Two attacks need an earlier report to be noticed (`earlier`): whoever has the box's secret key and can write to the
-database may make the whole chain anew, and an old copy of the database put back lacks the entries that came after it.
+Two attacks are noticed only with an earlier report (`earlier`): an attacker with the box's secret key and write access
+to the database can make the whole chain anew, and a restored old copy of the database lacks later entries.
 """
 
 from collections.abc import Iterator
@@ -20,8 +20,8 @@ BATCH = 1000
 class ChainReport:
     """The result for one organisation's chain (None: the box's).
 
-    number, hash: of its newest entry, 0 and blank when it is empty. seal_broken: entries before which the head had been
-    tampered with, and nobody has accepted it.
+    number, hash: of the newest entry, 0 and blank for an empty chain. seal_broken: entries before which the head had
+    been tampered with, if nobody has accepted it.
     broken: the first fault, and `broken_at`, the entry's number.
     """
 
@@ -47,7 +47,7 @@ class _Broken(Exception):
 
 
 def audit_chains() -> list[UUID | None]:
-    """Return the organisations that have a trail, deleted ones too, and None for the box's own."""
+    """Return the organisations that have a trail, including deleted ones, and None for the box's own."""
     chains = set(AuditEntry.objects.order_by().values_list("organisation_id", flat=True).distinct())
     chains |= set(AuditHead.objects.values_list("organisation_id", flat=True))
     return sorted(chains, key=lambda chain: "" if chain is None else str(chain))

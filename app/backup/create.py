@@ -1,7 +1,7 @@
 """A backup of a running box: PostgreSQL by one snapshot, and the stored files that the snapshot's rows name.
 
-Files never change once they are there, so most of them are copied before the snapshot is taken, which then is held for
-a short time only. One that was deleted between the snapshot and its copying leads to another snapshot.
+Stored files never change, so most of them are copied before the snapshot is taken, which shortens the time that it is
+open. If a file is deleted between the snapshot and its copying, another snapshot is taken.
 """
 
 import hashlib
@@ -31,15 +31,15 @@ SNAPSHOTS = 4
 SNAPSHOT_PAUSE_S = 1.0
 # PostgreSQL stops when the disk is full: this much stays free.
 KEEP_FREE_BYTES = 256 * 1024 * 1024
-# Hosts of engines that a box, or the appliance, starts for itself.
+# Hosts of engines that a box, or the appliance, starts itself.
 OURS = ("127.0.0.1", "embeddings")
-# Where this box's engines are, and what only its first start reads: another box has its own.
+# Addresses of this box's engines and settings for the first start, which another box must not take over.
 OWN = (*env.FIRST_START, "REFDESK_DATA", "REFDESK_HOST", "REFDESK_PORT", "REFDESK_SECRET_KEY", "REFDESK_SECRETS_KEYS",
        "REFDESK_DATABASE_URL", "REFDESK_VALKEY_URL", "REFDESK_QDRANT_URL", "REFDESK_QDRANT_API_KEY",
        "REFDESK_S3_URL", "REFDESK_S3_BUCKET", "REFDESK_S3_ACCESS_KEY", "REFDESK_S3_SECRET_KEY", "REFDESK_S3_PUBLIC_URL",
        "REFDESK_INTERNAL_HOST", "REFDESK_OIDC_INTERNAL_URL", "REFDESK_WORKER_BEATS", "REFDESK_ALIVE_FILE")  # fmt: skip
 
-# Files that rows name. A retired version's may be gone already: it is taken if it is there.
+# Files that rows name. A retired version's file may be gone: it is copied if it is there.
 _NAMED = {
     "objects": "SELECT storage_key, bool_or(state <> 'retired') FROM library_documentversion GROUP BY 1 ORDER BY 1",
     "exports": "SELECT storage_key, false FROM privacy_export WHERE state = 'done' AND storage_key <> ''"
@@ -49,7 +49,7 @@ _NAMED = {
 
 @dataclass
 class Made:
-    """Counts of a finished backup. missing: files that rows name and the store lacks or has damaged."""
+    """Counts of a finished backup. missing: files that rows name and that the store lacks or has damaged."""
 
     path: Path
     bytes: int = 0
@@ -64,11 +64,11 @@ def nothing(writer: ArchiveWriter) -> dict[str, Any]:
 
 
 def backup_make(*, path: Path, exports: bool, say: Say, copies: int = 1, beside: Beside = nothing) -> Made:
-    """Write a backup to `path`, which must not be there yet. `copies` of it need room. `beside` adds what another part
-    of the box keeps, and its facts.
+    """Write a backup to `path`, which must not exist. Checks for room for `copies` of it. `beside` adds the data of
+    another part of the box, and returns its facts for the manifest.
 
     Raises:
-        Unwritable: it is there, or cannot be made.
+        Unwritable: the path exists, or the file cannot be made.
         ProgramFailed: the database could not be copied.
         RefdeskError: the file store does not answer.
     """
@@ -110,7 +110,7 @@ class _Backup:
         self._stores: dict[str, Storage] = {"objects": storage()}
         if exports:
             self._stores["exports"] = exports_storage()
-        # 16 bytes for each file, where its key is 103 letters.
+        # 16 bytes for each file instead of its key of 103 letters.
         self._copied: dict[str, dict[bytes, int]] = {kind: {} for kind in self._stores}
 
     def run(self, beside: Beside) -> None:
@@ -133,7 +133,7 @@ class _Backup:
                 return
 
     def _copy(self, connection: psycopg.Connection[tuple[Any, ...]], kind: str) -> list[str]:
-        """Copy what this snapshot names and is not copied yet; the keys of those that should be there and are not."""
+        """Copy the files that this snapshot names and that are not copied yet; return the keys of missing ones."""
         missing, copied, total = [], self._copied[kind], 0
         for key, needed in _named(connection, kind):
             if _short(key) in copied:
@@ -191,7 +191,7 @@ class _Backup:
 
 
 def _named(connection: psycopg.Connection[tuple[Any, ...]], kind: str) -> Iterator[tuple[str, bool]]:
-    # Kept by the server: a million keys would be 200 MB here.
+    # A cursor on the server: a million keys would take 200 MB here.
     with connection.cursor(name="named") as cursor:
         cursor.itersize = 2000
         for key, needed in cursor.execute(_NAMED[kind]):
@@ -199,7 +199,7 @@ def _named(connection: psycopg.Connection[tuple[Any, ...]], kind: str) -> Iterat
 
 
 def settings_kept() -> dict[str, str]:
-    """Return the settings that were given, secrets too, for another box; of a `_FILE` its content."""
+    """Return the given settings, including secrets, for another box; for a `_FILE` its content."""
     found = {}
     for name, setting in env.NAMES.items():
         value = None if name in OWN else env.read_deployment(name)

@@ -1,7 +1,7 @@
-"""Keycloak in a backup of the appliance: its rows, and the two secrets that fit them.
+"""Keycloak in a backup of the appliance: its rows, and the two secrets that belong to them.
 
-It keeps its people, groups and clients in a database of its own beside ours, by a login of its own. That is dumped
-after our snapshot: a person who came in between is in it, and nobody whom our rows name is missing.
+Keycloak keeps people, groups and clients in its own database beside ours, with its own login. It is dumped after our
+snapshot: a person added in between is in it, and nobody whom our rows name is missing.
 """
 
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Keycloak:
 
 
 def keycloak_find(folder: Path) -> Keycloak | None:
-    """Read what init handed out for backups (app/appliance/secrets_files.py); None with another provider.
+    """Read the share for backups that init wrote (app/appliance/secrets_files.py); None with another provider.
 
     Raises ProgramFailed.
     """

@@ -1,11 +1,11 @@
-"""PostgreSQL's own programs for a whole database, from the package that brings the embedded server along."""
+"""PostgreSQL's own programs for a whole database, from the package of the embedded server."""
 
 import os
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, Any, BinaryIO
 
 import psycopg
@@ -16,11 +16,11 @@ from app.lib.engine_error import EngineError
 from app.lib.tenancy import ACT_AS_ROLE, EVERYTHING, SETTING
 from app.lib.wheel_files import package_program
 
-# How a program connects, and the password, which is no argument: others can see those.
+# Connection parameters, and the password, which is no argument because other users could see it.
 Address = tuple[str, str]
 
 READ_BYTES = 256 * 1024
-# A server older than the programs does not know it: PostgreSQL 16.
+# PostgreSQL 16 and older servers do not know this setting of the newer programs.
 UNKNOWN_TO_OLDER = b"SET transaction_timeout = 0;"
 
 
@@ -50,7 +50,7 @@ def owner_address() -> Address:
 
 
 def url_address(url: str) -> Address:
-    """Return the address of another database than ours."""
+    """Return the address of a database other than ours."""
     given = conninfo_to_dict(url)
     password = str(given.pop("password", None) or "")
     return make_conninfo("", **given), password
@@ -71,7 +71,7 @@ def address_connect(place: Address, **more: Any) -> psycopg.Connection[tuple[Any
 
 @contextmanager
 def snapshot_taken(place: Address) -> Iterator[tuple[psycopg.Connection[tuple[Any, ...]], str]]:
-    """Open a connection that sees the database as it is now; yield it and the name of its snapshot."""
+    """Open a connection that sees the database as of now; yield it and the name of its snapshot."""
     with address_connect(place, autocommit=True) as connection:
         connection.execute("SET idle_in_transaction_session_timeout = 0")
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -96,7 +96,7 @@ def _ended(child: subprocess.Popen[bytes], said: IO[bytes]) -> None:
 def _running(
     arguments: list[str], password: str = "", **pipes: Any
 ) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
-    """Run a program that does not outlive the `with`."""
+    """Run a program that ends with the `with` at the latest."""
     with tempfile.TemporaryFile() as said:
         child = _start(arguments, said, password, **pipes)
         try:
@@ -113,7 +113,7 @@ def _running(
 def database_dump(put: Callable[[bytes], object], *, snapshot: str, place: Address | None = None) -> None:
     """Dump the whole database (ours) as the snapshot sees it, in PostgreSQL's custom format. Raises ProgramFailed."""
     address, password = place or owner_address()
-    # The owner is held by row-level security too (FORCE): the policies show it everything, so that nothing is left out.
+    # FORCE applies row-level security to the owner too; with these policies it sees every row, so the dump is complete.
     arguments = [
         program_path("pg_dump"), "--format=custom", "--compress=gzip:1", "--enable-row-security", "--no-owner",
         "--no-privileges", "--lock-wait-timeout=60s", f"--snapshot={snapshot}", f"--dbname={address}",
@@ -126,9 +126,9 @@ def database_dump(put: Callable[[bytes], object], *, snapshot: str, place: Addre
 
 
 def database_load(dump: BinaryIO, *, before: str, after: str, place: Address | None = None) -> None:
-    """Carry out `before`, the dump and `after` in one transaction: all of it is there afterwards, or nothing.
+    """Run `before`, the dump and `after` in one transaction: all of it is applied, or nothing.
 
-    dump: a file of its own descriptor that stands at the dump's first byte; what comes after the dump does no harm.
+    dump: a file with its own descriptor, positioned at the dump's first byte; bytes after the dump do no harm.
 
     Raises ProgramFailed.
     """
@@ -139,21 +139,20 @@ def database_load(dump: BinaryIO, *, before: str, after: str, place: Address | N
     ]  # fmt: skip
     with _running(psql, password, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as (child, said):
         assert child.stdin is not None
-        try:
+        # The program ended early: `_ended` raises its reason.
+        with suppress(BrokenPipeError):
             child.stdin.write(f"BEGIN;\n{before};\n".encode())
             for data in _statements(dump):
                 child.stdin.write(data)
-            # Not said when anything before failed: without it the transaction is undone.
+            # Reached only if nothing before failed: without COMMIT the transaction is undone.
             child.stdin.write(f"{after};\nCOMMIT;\n".encode())
             child.stdin.close()
-        except BrokenPipeError:
-            """Raise the reason for which the program ended early."""
         _ended(child, said)
 
 
 def _statements(dump: BinaryIO) -> Iterator[bytes]:
     """Read a dump as SQL. Raises ProgramFailed."""
-    # pg_restore goes on from where the descriptor stands, which is not where Python's buffer does.
+    # pg_restore reads from the descriptor's position, which is not that of Python's buffer.
     os.lseek(dump.fileno(), dump.tell(), os.SEEK_SET)
     arguments = [program_path("pg_restore"), "--no-owner", "--no-privileges", "--file=-"]
     with _running(arguments, stdin=dump, stdout=subprocess.PIPE) as (child, said):
@@ -169,7 +168,7 @@ def _statements(dump: BinaryIO) -> Iterator[bytes]:
 
 
 def _without_unknown(lines: IO[bytes]) -> Iterator[bytes]:
-    """Read the settings at the beginning of a dump, up to the first empty line, but those unknown to older servers."""
+    """Yield the settings at the beginning of a dump, up to the first empty line, without those of newer servers."""
     for line in lines:
         if not line.startswith(UNKNOWN_TO_OLDER):
             yield line

@@ -1,6 +1,6 @@
-"""A backup put into an empty box: files first, then every row in one transaction, then what can be made again.
+"""Restore a backup into an empty box: files, then every row in one transaction, then data that can be rebuilt.
 
-Killed at any moment it can be run again: files that are there are recognised, and the rows are there all or none.
+A killed restore can be run again: files that are there are recognised, and the rows are there all or none.
 """
 
 from dataclasses import dataclass, field
@@ -32,14 +32,14 @@ from app.library.services.jobs import INGEST
 from app.llm.embeddings import embeddings_client
 from app.privacy.exports.run import exports_tidy
 
-# On a table that every version has; gone when the restore is over.
+# A comment on a table that every version has; removed when the restore is finished.
 MARK = "refdesk restore of "
-# Three attempts: a job may wait for a server that has just come up.
+# Three attempts: a job may wait for a server that has just started.
 ROUNDS = 3
 
 
 class NotEmpty(Exception):
-    """Raised for a box that cannot be restored into; the text says why."""
+    """Raised for a box that cannot be restored into; the text has the reason."""
 
 
 @dataclass
@@ -116,7 +116,7 @@ def restore_run(*, archive: Archive, resumed: bool, say: Say) -> Restored:
     for kind, store in (("objects", storage()), ("exports", exports_storage())):
         done.files[kind] = _files_put(archive, kind, store, say)
     if resumed:
-        # All of them: they came in one transaction, and were at work since.
+        # All rows are there: they are loaded in one transaction. Some may have changed since.
         say("The rows are there from a restore that was cut short")
     else:
         say("Loading the database …")
@@ -140,7 +140,7 @@ def _files_put(archive: Archive, kind: str, store: Storage, say: Say) -> int:
     count = 0
     for key, data in archive.files(kind):
         if key not in wanted:
-            # Deleted while the backup ran.
+            # The file was deleted while the backup ran.
             continue
         if not store.exists(key):
             organisation = UUID(key.partition("/")[0])

@@ -134,7 +134,7 @@ class BotRevisionAdmin(ReadOnlyAdmin):
 
     @display(description="Settings")
     def compared(self, obj: BotRevision) -> SafeString:
-        """Return the settings beside those of the revision before and the live one, with differences marked."""
+        """Return the settings beside those of the previous and the live revision, with differences marked."""
         before = BotRevision.objects.filter(bot=obj.bot_id, number=obj.number - 1).first()
         live = obj.bot.live_revision
         settings = obj.parsed.model_dump()

@@ -80,7 +80,7 @@ def list_revisions(request: ApiRequest, slug: str) -> Any:
 
 @router.post("/bots/{slug}/restore", auth=policy(Role.ADMIN, Scope.BOTS_WRITE), response={201: RevisionOut})
 def restore_revision(request: ApiRequest, slug: str, restore: RestoreIn) -> Any:
-    """Put an earlier revision's settings live again, as a new revision."""
+    """Make an earlier revision's settings live again, as a new revision."""
     revision = revision_restore(
         organisation=request.caller.organisation_id,
         bot=_bot(request.caller, slug),

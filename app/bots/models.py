@@ -11,7 +11,7 @@ from app.library.models import Source
 
 
 class Bot(models.Model):
-    """A bot that people ask. Its live revision has its settings; without sources it reads all of the organisation."""
+    """A bot. Its live revision has its settings; without sources it searches all of the organisation."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="bots")
@@ -21,7 +21,7 @@ class Bot(models.Model):
     live_revision = models.ForeignKey(
         "BotRevision", models.SET_NULL, null=True, blank=True, related_name="+", editable=False
     )
-    # Since this time it answers nobody, until it is resumed; its conversations and settings stay.
+    # The bot answers nobody from this time on, until it is resumed; its conversations and settings stay.
     paused = models.DateTimeField(null=True, blank=True, editable=False)
     created = models.DateTimeField(auto_now_add=True)
     updated = models.DateTimeField(auto_now=True)

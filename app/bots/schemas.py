@@ -12,7 +12,7 @@ from app.lib.strict_types import Whole
 class BotIn(BotSettings):
     """A bot with its settings. No sources: all of the organisation's."""
 
-    # The pattern documents valid slugs; Django's validator refuses the others.
+    # The pattern documents valid slugs; Django's validator enforces it.
     slug: str = Field(min_length=1, max_length=50, json_schema_extra={"pattern": "^[-a-zA-Z0-9_]+$"})
     name: str = Field(min_length=1, max_length=200)
     sources: list[UUID] = Field(default_factory=list, max_length=500)
@@ -26,7 +26,7 @@ class _Patch(Schema):
 
 
 def _optional(field: FieldInfo) -> FieldInfo:
-    """Return a field that may be left out; null is refused."""
+    """Return a field that may be omitted; null is refused."""
     return FieldInfo.merge_field_infos(field, default=None, default_factory=None, json_schema_extra=_without_default)
 
 

@@ -27,7 +27,7 @@ def revision_list(*, organisation: UUID, bot: Bot) -> QuerySet[BotRevision]:
 
 
 def bot_payload(bot: Bot) -> dict[str, Any]:
-    """Return a Bot of the API, its settings beside its name. Its live revision is loaded."""
+    """Return the API's payload of a bot whose live revision is loaded: its name and its settings on one level."""
     revision = bot.live_revision
     settings = revision.parsed if revision else BotSettings.model_validate({})
     return {

@@ -1,5 +1,5 @@
-"""Conversations, read-only. They are personal: an owner may read them when the organisation's work needs it, an
-operator runs the box and could read the database anyway; admins, editors and viewers may not."""
+"""Conversations, read-only. Because they are personal, admins, editors and viewers may not read them: only owners,
+when the organisation's work needs it, and operators, who run the box and could read the database anyway."""
 
 from typing import Any
 

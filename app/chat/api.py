@@ -66,7 +66,7 @@ def _message(caller: Caller, message: UUID) -> Message:
 async def create_turn(request: ApiRequest, slug: str, turn: ChatIn) -> HttpResponseBase:
     """Ask a bot, and get the answer as server-sent events or, with `stream` false, as one object.
 
-    The same `Idempotency-Key` gives the same turn again, also while it is being written.
+    A repeated `Idempotency-Key` returns the same turn, also while it is being written.
     """
     caller = request.caller
     question = TurnRequest(
@@ -89,10 +89,10 @@ async def create_turn(request: ApiRequest, slug: str, turn: ChatIn) -> HttpRespo
 
 
 async def _whole(events: AsyncIterator[list[Event]], allowed: Callable[[], Awaitable[bool]]) -> HttpResponse:
-    """Return the turn as one object. A long one is given only to a caller who may still have it, like a stream.
+    """Return the turn as one object. A long answer goes only to a caller whose rights still hold, as with a stream.
 
     Raises:
-        RefdeskError: there is no answer at all.
+        RefdeskError: there is no answer.
         NotAllowed: the caller's rights ended meanwhile; the turn then loses its reader.
     """
     conversation, last, asked = "", Event("error", {}), time.monotonic()
@@ -156,7 +156,7 @@ def delete_conversation(request: ApiRequest, conversation_id: UUID) -> Any:
 )
 @paginate(TimePagination, ordering=("id",), payload=message_row_payload)
 def list_messages(request: ApiRequest, conversation_id: UUID) -> Any:
-    """Return the messages of a conversation, the oldest first: an id begins with its time."""
+    """Return the messages of a conversation, oldest first: an id begins with its time."""
     conversation = _conversation(request.caller, conversation_id)
     return message_list(organisation=request.caller.organisation_id, conversation=conversation)
 
@@ -187,7 +187,7 @@ async def follow_message(request: ApiRequest, message_id: UUID) -> HttpResponseB
     "/messages/{uuid:message_id}/stop", auth=async_policy(Role.VIEWER, Scope.CONVERSATIONS), response=MessageOut
 )
 async def stop_message(request: ApiRequest, message_id: UUID) -> HttpResponse:
-    """Stop an answer that is being written; the text so far is kept. Answers the message as it is then."""
+    """Stop an answer that is being written and keep its text so far. Return the message as it is then."""
     message = await sync_to_async(_message)(request.caller, message_id)
     await answer_stop(organisation=request.caller.organisation_id, message=message.id)
     message = await sync_to_async(_message)(request.caller, message_id)

@@ -17,17 +17,17 @@ from app.lib.sentences import sentences
 from app.retrieval.language import FUNCTION_WORDS, language_detect
 from app.retrieval.sparse import term_number, words_split
 
-NEIGHBOURS = 2  # sentences of a passage that are read together
-ADDED_SHARE = 0.7  # of the weight of what a sentence adds to the question: must stand in one place
-SUBJECT_SHARE = 0.5  # of the weight of all its words and the question's: must stand there too, or in the heading
-MOST_SENTENCES = 40  # of an answer: what comes after has no source of its own
+NEIGHBOURS = 2  # sentences of a passage that are matched together
+ADDED_SHARE = 0.7  # required in one place, of the weight of the sentence's words that are not in the question
+SUBJECT_SHARE = 0.5  # required there or in the heading, of the weight of all words of sentence and question
+MOST_SENTENCES = 40  # sentences of an answer that are attributed; later ones get no source
 
 Terms = frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """A sentence of the answer. numbers: terms of its words with digits; added: what the question does not say."""
+    """A sentence of the answer. numbers: terms of its words with digits; added: terms that the question lacks."""
 
     start: int
     end: int
@@ -38,9 +38,9 @@ class _Claim:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Some neighbouring sentences of a passage, by the terms that matter to the answer.
+    """Some neighbouring sentences of a passage, reduced to the terms that matter to the answer.
 
-    around: also those of the passage's headings and its document's name.
+    around: with the terms of the passage's headings and its document's name.
     """
 
     passage: int  # index in rank order
@@ -49,7 +49,7 @@ class _Place:
 
 
 def answer_attribute(*, answer: str, question: str, passages: Sequence[Readable]) -> list[Citation]:
-    """Return at most one citation a sentence, in the order of the answer; a span is a sentence without any marker."""
+    """Return at most one citation a sentence, in the order of the answer; its span is the sentence without a marker."""
     if not passages:
         return []
     answer_language = language_detect(answer)
@@ -71,7 +71,7 @@ def answer_attribute(*, answer: str, question: str, passages: Sequence[Readable]
 
 
 class _Terms:
-    """Terms of texts in the passages' language, without the function words of theirs and the answer's."""
+    """Terms of texts in the passages' language, without function words of this and the answer's language."""
 
     def __init__(self, language: str, answer_language: str) -> None:
         self._language = language
@@ -102,7 +102,7 @@ def _places(index: int, passage: Readable, terms: _Terms, relevant: Terms) -> li
 
 
 def _weights(relevant: Terms, places: Sequence[_Place]) -> dict[int, float]:
-    """Return the weight of each term: the fewer places contain it, the more it says."""
+    """Return the weight of each term: higher when fewer places contain it."""
     counts = Counter(term for place in places for term in place.inside)
     return {term: math.log(1 + len(places) / (1 + counts[term])) for term in relevant}
 
@@ -110,12 +110,12 @@ def _weights(relevant: Terms, places: Sequence[_Place]) -> dict[int, float]:
 def _best(
     claim: _Claim, question_terms: Terms, places: Sequence[_Place], weights: Mapping[int, float]
 ) -> _Place | None:
-    """Return the place that contains most of the sentence and the question, if it contains enough of what is new."""
+    """Return the place with most of the sentence and the question, if it has enough of the sentence's new terms."""
     if not claim.added:
-        return None  # the question said again: it would match whatever was found
+        return None  # the sentence repeats the question: any retrieved passage would match
 
     def weight(terms: Terms) -> float:
-        # Exact, so that of two equal places the one in the better passage stays.
+        # An exact sum, so that equal places tie and the one in the better passage wins.
         return math.fsum(map(weights.__getitem__, terms))
 
     subject = claim.terms | question_terms

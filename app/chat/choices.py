@@ -7,11 +7,11 @@ class MessageRole(models.TextChoices):
 
 
 class MessageState(models.TextChoices):
-    RUNNING = "running", "Running"  # being written; `updated` moves while it is
+    RUNNING = "running", "Running"  # being written; `updated` advances meanwhile
     DONE = "done", "Done"
     STOPPED = "stopped", "Stopped"  # by its reader; the text so far is kept
     INTERRUPTED = "interrupted", "Interrupted"  # a process or a server died; the text so far is kept
-    FAILED = "failed", "Failed"  # no text; error_code says why
+    FAILED = "failed", "Failed"  # no text; error_code has the reason
 
 
 class AnswerMode(models.TextChoices):

@@ -1,9 +1,9 @@
 """Citations in an answer while it streams: markers such as `[1]` become resolved citations.
 
-Fed the text of an answer in pieces of any size, the resolver gives back clean text and, after each marker, a
-`Citation`. The result does not depend on where the pieces were cut. Rules:
+The resolver takes the text of an answer in pieces of any size and returns clean text and, after each marker, a
+`Citation`. The result does not depend on where the pieces were split. Rules:
 
-- `[1]`, `[1][2]`, `[1, 2]`, `[1-3]`, `【1】`, `［1］`, `[^1]` and `[passage 1]` are markers; each is written into the
+- `[1]`, `[1][2]`, `[1, 2]`, `[1-3]`, `【1】`, `［1］`, `[^1]` and `[passage 1]` are markers; each is rewritten in the
   text as `[1]`, one pair of brackets a number.
 - A number that names no passage is removed, with the space before it where that would be left over.
 - Passages are numbered anew in reading order: the first that is cited becomes `[1]`, whatever the model called it.
@@ -24,7 +24,7 @@ from app.lib.sentences import sentences
 _OPEN = "[【［"
 _CLOSE = "]】］"
 _LONGEST = 40  # characters of the longest marker, brackets included
-_RANGE_LIMIT = 20  # passages that one `[1-3]` may name
+_RANGE_LIMIT = 20  # largest number of passages in one `[1-3]`
 
 _STOP = re.compile(r"[\[【［`~]")
 _INSIDE = re.compile(r"[0-9\s,;，、–—\-^:.#A-Za-z]*")
@@ -35,13 +35,13 @@ _MARKER = re.compile(
     re.IGNORECASE,
 )
 _PART = re.compile(rf"({_NUMBER})(?:\s*[–—-]\s*({_NUMBER}))?")
-# After a removed marker these need no space before them.
+# After a removed marker these characters need no space before them.
 _CLOSING = frozenset(".,;:!?)]}»”’。，、；：！？）")
 _BEFORE_MARKER = re.compile(r"(?:\s*\[[0-9]{1,3}\])+\s*\Z")
 _ANY_MARKER = re.compile(r"\[[0-9]{1,3}\]")
 # Text at the beginning of a line or after a full stop that is no part of the sentence: markers, bullets, list numbers.
 SENTENCE_OPENING = re.compile(r"(?:\s*\[[0-9]{1,3}\])*\s*(?:[-*+•>]\s+|[0-9]{1,3}[.)]\s+|#{1,6}\s+)*")
-_LOOK_BACK = 2000  # characters in which the start of a sentence is looked for
+_LOOK_BACK = 2000  # characters in which the start of a sentence is searched
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,25 +79,25 @@ class _State(Enum):
 
 
 class CitationResolver:
-    """Turns pieces of an answer into clean text and citations.
+    """Resolver of pieces of an answer into clean text and citations.
 
     Args:
-        known: the passage numbers that were shown to the model.
+        known: the passage numbers in the prompt.
     """
 
     def __init__(self, known: Collection[int]) -> None:
-        self.text = ""  # all clean text given out so far
+        self.text = ""  # all clean text returned so far
         self.citations: list[Citation] = []
         self._known = frozenset(known)
         self._order = ReadingOrder()
         self._held = ""
-        self._spaces = ""  # spaces not given out yet: dropped when a removed marker would leave them over
+        self._spaces = ""  # spaces not returned yet: dropped if removing a marker would leave them over
         self._removed = False
         self._state = _State.PROSE
         self._run = ""  # the run of ` or ~ that opened, or may open, code
         self._run_starts_line = False
-        self._line = ""  # of fenced code: the line so far, to see the closing fence
-        self._closing_run = 0  # of inline code: length of the current run of `
+        self._line = ""  # in fenced code: the line so far, to find the closing fence
+        self._closing_run = 0  # in inline code: length of the current run of `
         self._out: list[Piece] = []
 
     def feed(self, delta: str) -> list[Piece]:
@@ -128,7 +128,7 @@ class CitationResolver:
         return self._out
 
     def _emit(self, text: str) -> None:
-        """Give out pending spaces and text."""
+        """Append pending spaces and text to the output."""
         text = self._spaces + text
         self._spaces = ""
         self._removed = False
@@ -141,7 +141,7 @@ class CitationResolver:
             self._out.append(text)
 
     def _plain(self, text: str) -> None:
-        """Read prose; its last spaces wait for what follows."""
+        """Read prose; its last spaces wait for the next character."""
         if not text:
             return
         if self._removed and (text[0] in _CLOSING or text[0].isspace()):
@@ -171,7 +171,7 @@ class CitationResolver:
         return len(line) < 4 and not line.strip()
 
     def _ticks(self, buffer: str, at: int) -> int:
-        """Read a run of ` or ~, given out at once, since code keeps its brackets whatever the run opens."""
+        """Read a run of ` or ~ and return it at once: code keeps its brackets whatever the run opens."""
         char = self._run[:1] or buffer[at]
         end = at
         while end < len(buffer) and buffer[end] == char:
@@ -189,7 +189,7 @@ class CitationResolver:
         return end
 
     def _code(self, buffer: str, at: int) -> int:
-        """Read inline code, until a run of as many backticks, or the end of the line."""
+        """Read inline code, up to a run of as many backticks, or the end of the line."""
         for position in range(at, len(buffer)):
             char = buffer[position]
             if char == "`":
@@ -204,11 +204,11 @@ class CitationResolver:
         return len(buffer)
 
     def _fence(self, buffer: str, at: int) -> int:
-        """Read fenced code, until a line with only a fence as long as the opening one."""
+        """Read fenced code, up to a line with only a fence as long as the opening one."""
         newline = buffer.find("\n", at)
         end = len(buffer) if newline < 0 else newline + 1
         self._emit(buffer[at:end])
-        # A closing fence is short: what is beyond 100 characters cannot change the decision.
+        # A closing fence is short: text beyond 100 characters cannot change the decision.
         self._line = (self._line + buffer[at:end])[:100] if newline < 0 else self._line + buffer[at:newline]
         if newline >= 0:
             line = self._line.strip()
@@ -218,7 +218,7 @@ class CitationResolver:
         return end
 
     def _bracket(self, buffer: str, at: int, *, last: bool) -> int:
-        """Read an opening bracket: a marker, something else, or not known yet."""
+        """Read an opening bracket: a marker, other text, or undecided until more text arrives."""
         inside = _INSIDE.match(buffer, at + 1)
         end = inside.end() if inside else at + 1
         if end - at >= _LONGEST:
@@ -229,7 +229,7 @@ class CitationResolver:
         if marker is None or self._in_address():
             return self._literal(buffer, at)
         if end + 1 == len(buffer) and not last:
-            return self._hold(buffer, at)  # a `(` would make it a link
+            return self._hold(buffer, at)  # a following `(` would make it a link
         if buffer[end + 1 : end + 2] == "(":
             return self._literal(buffer, at)
         self._mark(_numbers(marker[1]))
@@ -244,7 +244,7 @@ class CitationResolver:
         return at + 1
 
     def _in_address(self) -> bool:
-        """Return whether the bracket stands in an address's query, such as https://example.com/?a[1]=2."""
+        """Return whether the bracket is in an address's query, such as https://example.com/?a[1]=2."""
         if self._spaces:
             return False
         word = self.text[-_LOOK_BACK:].rsplit(None, 1)[-1:]
@@ -266,7 +266,7 @@ class CitationResolver:
 
 
 def _numbers(listed: str) -> list[int]:
-    """Return the numbers of `1, 3-5`; a range that is reversed or too long counts as its two ends."""
+    """Return the numbers of `1, 3-5`; a reversed or too long range counts as its two ends."""
     numbers: list[int] = []
     for part in _PART.finditer(listed):
         first, final = int(part[1]), int(part[2] or part[1])
@@ -278,14 +278,14 @@ def _numbers(listed: str) -> list[int]:
 
 
 def has_words(text: str) -> bool:
-    """Return whether there is anything in it but markers and punctuation."""
+    """Return whether the text has anything but markers and punctuation."""
     return any(map(str.isalnum, _ANY_MARKER.sub("", text)))
 
 
 def sentence_start(text: str) -> int:
-    """Return the start of the sentence that a marker at the end of `text` belongs to.
+    """Return the start of the sentence to which a marker at the end of `text` belongs.
 
-    A marker after the full stop belongs to the sentence before it. Bullets and list numbers are no part of a sentence.
+    A marker after the full stop belongs to the sentence before it. Bullets and list numbers are not part of a sentence.
     """
     floor = max(0, len(text) - _LOOK_BACK)
     end = len(text.rstrip())
@@ -293,7 +293,7 @@ def sentence_start(text: str) -> int:
     if markers:
         end = markers.start()
     if "\n" in text[end:]:
-        return len(text)  # the marker opens a line of its own
+        return len(text)  # the marker begins its own line
     floor = max(floor, text.rfind("\n", 0, end) + 1)
     spans = sentences(text[floor:end])
     start = floor + spans[-1][0] if spans else floor

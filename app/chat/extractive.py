@@ -1,4 +1,4 @@
-"""Answers without a language model: the sentences of the passages that matter, quoted, each with its citation.
+"""Answers without a language model: the most relevant sentences of the passages, quoted, each with its citation.
 
 Scored by the question's words (stems, weighted by how few sentences hold them), by the words of the heading above,
 by the kind of thing that is asked for (a number, a date, a name) and by the passage's rank. Deterministic: the same
@@ -21,14 +21,14 @@ MOST_PASSAGES = 3
 LONGEST = 900  # characters of one quoted sentence; a longer one is cut at a word
 READ = 5  # passages that are read, in rank order
 
-HEADING_SHARE = 0.5  # of a word's weight, when only the heading or the document's name holds it
-NEAR_SHARE = 0.5  # of the score of the sentence before: an answer often follows what it is about
+HEADING_SHARE = 0.5  # of a word's weight, when only the heading or the document's name contains it
+NEAR_SHARE = 0.5  # of the score of the previous sentence: an answer often follows the sentence that names its subject
 KIND_BONUS = 0.3
 RANK_PENALTY = 0.06  # per rank
-ENOUGH = 0.7  # of the best score, for a further sentence
-NOVEL = 0.06  # of the question's weight that a further sentence must add, unless it scores as high as the best
+ENOUGH = 0.7  # of the best score, required for a further sentence
+NOVEL = 0.06  # of the question's weight that a further sentence must add, unless it scores nearly as high as the best
 COLUMN = " | "  # between the cells of a row, as the parsers write it
-WORDS_COMFORTABLE = 40  # a sentence longer than this loses a little
+WORDS_COMFORTABLE = 40  # longer sentences lose a little of their score
 
 _DIGITS = re.compile(r"\d")
 _DATE = re.compile(
@@ -76,7 +76,7 @@ _CARRIES_ON = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Readable:
-    """A passage as it is read for an answer. context: its document's name and headings. kind: of its place."""
+    """A passage as read for an answer. context: its document's name and headings. kind: the kind of its place."""
 
     rank: int
     text: str
@@ -92,7 +92,7 @@ class _Sentence:
     terms: frozenset[int]
     words: int
     score: float = 0.0
-    weights: dict[int, float] = field(default_factory=dict)  # of the question's words that it holds
+    weights: dict[int, float] = field(default_factory=dict)  # of the question's words in the sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class Extract:
 
 
 def extract_make(*, question: str, passages: Sequence[Readable]) -> Extract | None:
-    """Quote 1 to 4 sentences from 1 to 3 passages; None when no sentence contains a word of the question."""
+    """Return quotes of 1 to 4 sentences from 1 to 3 passages; None when no sentence has a word of the question."""
     passages = passages[:READ]
     language = language_detect("\n".join(passage.text[:500] for passage in passages), hint=language_detect(question))
     stems = _question_stems(question, language)
@@ -148,7 +148,7 @@ def _score(
 ) -> None:
     counts = Counter(place for sentence in candidates for place, word in enumerate(stems) if word & sentence.terms)
     weight = [math.log(1 + len(candidates) / (1 + counts[place])) for place in range(len(stems))]
-    # A word that no sentence holds says nothing about which is best, but an answer should not seem complete without it.
+    # A word in no sentence cannot rank sentences, but counts in the total: an answer without it is incomplete.
     total = sum(weight) or 1.0
     kinds = next((answers for asks, answers in _KINDS if asks.search(question)), ())
     contexts = [frozenset(term_number(word, language) for word in words_split(passage.context)) for passage in passages]
@@ -178,7 +178,7 @@ def _score(
 
 
 def _is_heading(text: str) -> bool:
-    """Return whether a line ends no sentence and says little; a row or a list item contains a mark or a number."""
+    """Return whether a line is short and without a final mark or number, as rows and list items have one."""
     return (
         len(text) < 60
         and text[-1].isalnum()
@@ -210,7 +210,7 @@ def _choose(candidates: list[_Sentence]) -> list[_Sentence]:
 
 
 def _with_predecessor(chosen: list[_Sentence], candidates: list[_Sentence]) -> list[_Sentence]:
-    """Add the best sentence's predecessor when the sentence begins with a word that points back to it."""
+    """Add the best sentence's predecessor when the sentence begins with a word that refers back to it."""
     best = chosen[0]
     if len(chosen) < MOST_SENTENCES and _CARRIES_ON.match(best.text):
         before = next(
@@ -227,7 +227,7 @@ def _with_predecessor(chosen: list[_Sentence], candidates: list[_Sentence]) -> l
 
 
 def _with_rows(chosen: list[_Sentence], candidates: list[_Sentence]) -> list[_Sentence]:
-    """Add rows of a table after its head, which says nothing alone."""
+    """Add rows of a table to its header row, which alone answers nothing."""
     best = chosen[0]
     own = {sentence.position: sentence for sentence in candidates if sentence.passage == best.passage}
     before = own.get(best.position - 1)
@@ -243,7 +243,7 @@ def _with_rows(chosen: list[_Sentence], candidates: list[_Sentence]) -> list[_Se
 
 
 def _write(chosen: list[_Sentence], passages: Sequence[Readable]) -> Extract:
-    """Write a paragraph for each passage, by their best sentences; within it sentences keep the passage's order."""
+    """Write a paragraph for each passage, ordered by their best sentences; inside it the passage's order is kept."""
     order = list(dict.fromkeys(sentence.passage for sentence in chosen))
     text, citations = "", []
     for n, index in enumerate(order, 1):
@@ -260,7 +260,7 @@ def _write(chosen: list[_Sentence], passages: Sequence[Readable]) -> Extract:
 
 
 def _joined(own: list[_Sentence], *, rows: bool) -> list[str]:
-    """Join neighbours in a quotation; rows of a table stay single, without quotation marks."""
+    """Join neighbours into one quotation; rows of a table stay single, without quotation marks."""
     quotes: list[str] = []
     last = -2
     for sentence in own:

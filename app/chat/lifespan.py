@@ -1,4 +1,4 @@
-"""Interrupt answers whose process died, from the web process's start on; end its own answers at its end."""
+"""Interrupt answers whose process died, from the start of the web process on; end its own answers at its end."""
 
 import asyncio
 import logging
@@ -14,7 +14,7 @@ from app.lib.valkey import valkey_close
 
 log = logging.getLogger(__name__)
 
-STOP_S = 3.0  # how long the last answers may take to be recorded
+STOP_S = 3.0  # time for the last answers to be recorded
 
 _sweepers: set[asyncio.Task[None]] = set()
 
@@ -32,20 +32,20 @@ async def _begin() -> None:
 
 
 async def _sweep() -> None:
-    """Interrupt stale answers. Every process does it, so that whichever lives finds what the dead left behind."""
+    """Interrupt stale answers periodically. Every process does this, so that any one can clean up after a dead one."""
     while True:
         try:
             with everything_visible():
                 interrupted = await answers_interrupt_stale()
         except RefdeskError:
-            interrupted = 0  # the database is away; there is time
+            interrupted = 0  # the database is unavailable; the next round tries again
         if interrupted:
             log.warning("%d answers were left behind by a process that died", interrupted)
         await asyncio.sleep(LEASE_S)
 
 
 async def _end() -> None:
-    """Interrupt what still runs: streams have had their time, since uvicorn waits for them."""
+    """Interrupt running answers: uvicorn has already waited for the streams to end."""
     for sweeper in list(_sweepers):
         if sweeper.get_loop() is asyncio.get_running_loop():
             sweeper.cancel()

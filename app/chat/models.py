@@ -11,14 +11,14 @@ from app.lib.ids import new_id
 from app.library.models import Document
 
 SHOWN = Use.API | Use.ARCHIVE
-# Written by the statement that ends a turn; the API says some of it in another shape (app/chat/payloads.py).
+# Written by the statement that ends a turn; the API has some of these in another shape (app/chat/payloads.py).
 RECORDED, RECORDED_INSIDE = SHOWN | Use.RESULT, Use.ARCHIVE | Use.RESULT
 
 
 class Conversation(models.Model):
     """Turns of one person (or one API key) with one bot. Nobody else in the organisation sees it.
 
-    `api_key` is the first of the keys that took each other's place (ApiKey.family), so that rotating loses nothing.
+    `api_key` is the first key of the chain made by rotation (ApiKey.family), so that rotating a key loses nothing.
     """
 
     id = column(models.UUIDField(primary_key=True, default=new_id, editable=False), SHOWN)
@@ -48,7 +48,7 @@ class Conversation(models.Model):
 class Message(models.Model):
     """A question or an answer. Each question has exactly one answer row (I4): `reply_to` is unique.
 
-    The columns are declared here and nowhere else (app/lib/columns.py): one more is one line, and a migration.
+    The columns are declared only here (app/lib/columns.py): another one is one line, and a migration.
     """
 
     id = column(models.UUIDField(primary_key=True, default=new_id, editable=False), SHOWN)
@@ -81,12 +81,12 @@ class Message(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["conversation", "created"], name="message_in_order"),
             models.Index(fields=["updated"], name="message_running", condition=Q(state="running")),
-            # The dashboard's: figures of an organisation's answers over some days.
+            # For the dashboard's figures of an organisation's answers over some days.
             models.Index(fields=["organisation", "created"], name="answer_by_day", condition=Q(role="assistant")),
         ]
         constraints: ClassVar = [
-            # The key first: the turn looks it up, and a plan cached while the table was small took the organisation of
-            # an index that began with it, then read all its messages (2,000 rows a turn).
+            # The key comes first because the turn looks it up: with the organisation first, a plan cached while the
+            # table was small used only that column and read all the organisation's messages (2,000 rows a turn).
             models.UniqueConstraint(
                 fields=["idempotency_key", "organisation"],
                 name="message_idempotent",

@@ -1,4 +1,4 @@
-"""Payloads of the API that a turn sends: Passage, Citation, Message. Encoded once, sent many times.
+"""API payloads that a turn sends: Passage, Citation, Message. Encoded once, sent many times.
 
 Plain columns follow from their declaration (app/chat/models.py); the rest is made here.
 """
@@ -77,7 +77,7 @@ def passage_payload(
     score: float | None,
     as_of: datetime | str,
 ) -> dict[str, Any]:
-    """Build a Passage. document: None once it is deleted; the passage keeps its words and its name."""
+    """Return the payload of a passage. document: None once deleted; the passage keeps its text and its name."""
     return {
         "id": str(identity),
         "n": n,
@@ -95,12 +95,12 @@ def passage_payload(
 
 
 def citation_payload(values: Mapping[str, Any], passage: Any, quotes: Sequence[Span] | None) -> dict[str, Any]:
-    """Build a Citation. values: its columns; quotes: of app/chat/quotes.py, None when they have not been looked for."""
+    """Return the payload of a citation. values: its columns; quotes: by app/chat/quotes.py, None if not searched."""
     return {**payload(models.Citation, values), "passage": passage, "quotes": quotes}
 
 
 def message_payload(values: Mapping[str, Any], citations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Build a Message. values: its columns, by the names in SQL."""
+    """Return the payload of a message. values: its columns, by the names in SQL."""
     code = values["error_code"]
     return {
         **payload(models.Message, values),
@@ -112,7 +112,7 @@ def message_payload(values: Mapping[str, Any], citations: Sequence[Mapping[str, 
 
 
 def notice_payload(being_read: int) -> dict[str, Any] | None:
-    """Build the notice of a refusal: documents that were still being read cannot have been searched."""
+    """Return the notice of a refusal: documents that were still being read could not be searched."""
     if not being_read:
         return None
     subject = "One document is" if being_read == 1 else f"{being_read:,} documents are"
@@ -123,7 +123,7 @@ def notice_payload(being_read: int) -> dict[str, Any] | None:
 def last_event(message: dict[str, Any]) -> Event:
     """Return the event that ends a turn: `error` when the answer could not be finished, else `done`.
 
-    Both hold the whole Message.
+    Both contain the whole message.
     """
     if message["error"] and message["state"] in (MessageState.INTERRUPTED, MessageState.FAILED):
         return Event("error", {"error": message["error"], "message": message})

@@ -1,7 +1,7 @@
-"""Questions: their check, and the query for a question that only makes sense after the one before.
+"""Questions: their validation, and the query for a question that depends on the previous one.
 
-No model is asked to rewrite: a rule costs nothing, works without a model and cannot invent. A short question, or one
-that points back ("and for contractors?", "how long does it take?"), is searched together with the question before it.
+No model rewrites the question: a rule costs nothing, works without a model and cannot invent. A short question, or one
+that refers back ("and for contractors?", "how long does it take?"), is searched together with the previous question.
 """
 
 import re
@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from app.errors import Invalid
 
 LONGEST = 2000
-SHORT = 3  # words: "And in Berlin?" needs what came before
-POINTING = 12  # words: a longer question says what it is about
+SHORT = 3  # words: "And in Berlin?" needs the previous question
+POINTING = 12  # words: a longer question names its subject
 CARRIED = 2  # earlier questions that may be joined
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
@@ -44,7 +44,7 @@ def question_check(text: str) -> str:
 
 
 def question_points_back(text: str) -> bool:
-    """Return whether the question seems to need the one before it."""
+    """Return whether the question seems to need the previous one."""
     if _NO_SPACES.search(text):
         return len(text) <= 8
     words = len(_WORD.findall(text))
@@ -54,7 +54,7 @@ def question_points_back(text: str) -> bool:
 def query_make(*, question: str, earlier: Sequence[str]) -> str:
     """Return the text to search for. earlier: the conversation's questions, newest first.
 
-    Goes back until a question that stands alone, over at most CARRIED of them.
+    Earlier questions are added up to one that stands alone, at most CARRIED of them.
     """
     parts = [question]
     for before in earlier[:CARRIED]:

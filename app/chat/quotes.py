@@ -1,4 +1,4 @@
-"""Quotes: the part of a cited passage that an answer's sentence rests on, as sentences or rows.
+"""Quotes: the part of a cited passage that supports an answer's sentence, as sentences or rows.
 
 A quotation is found as it stands. A model's own words are matched by the words that they share with each
 sentence (stems, weighted by how few of the passage's sentences hold them). When nothing matches well there is no
@@ -14,9 +14,9 @@ from app.lib.sentences import sentences
 from app.retrieval.language import FUNCTION_WORDS, language_detect
 from app.retrieval.sparse import term_number, words_split
 
-MOST = 3  # sentences that a claim in other words is matched with
-ENOUGH = 0.3  # of the claim's weight, that the best sentence must hold
-ADDS = 0.2  # of it, that a further sentence must add
+MOST = 3  # sentences matched with a paraphrased claim
+ENOUGH = 0.3  # of the claim's weight, required in the best sentence
+ADDS = 0.2  # of the claim's weight, required from a further sentence
 COLUMN = " | "  # between the cells of a row, as the parsers write it
 
 Span = tuple[int, int]
@@ -25,7 +25,7 @@ _MARKERS = re.compile(r"\s*\[[0-9]{1,3}\]")
 _AROUND = " \t\n\"'“”„«»‘’*_`#>-–•"
 _SPACES = re.compile(r"\s{2,}")
 _ENDS = ".!?;:,"
-_CUT = " …"  # how a quotation that was too long ends
+_CUT = " …"  # end of a quotation that was cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,10 @@ class _Part:
 
 
 def quotes_find(claim: str, passage: str) -> list[Span]:
-    """Return the spans of `passage` that `claim`, the sentence of an answer with its markers, rests on.
+    """Return the spans of `passage` that support `claim`, the sentence of an answer with its markers.
 
-    The words that it quotes, else whole sentences or rows in the order of the passage, neighbours as one; empty when
+    These are the quoted words, else whole sentences or rows in the passage's order, neighbours joined; empty without a
+    good match.
     nothing matches well.
     """
     exact = quotes_exact(claim, passage)
@@ -51,7 +52,7 @@ def quotes_find(claim: str, passage: str) -> list[Span]:
 
 
 def quotes_exact(claim: str, passage: str) -> list[Span] | None:
-    """Return the span of the claim where the passage contains it word by word, a row as a whole; else None.
+    """Return the span of the claim if the passage contains it word for word, a row as a whole; else None.
 
     Costs 10 µs, where `quotes_find` may cost 500: a turn can afford only this.
     """
@@ -79,7 +80,7 @@ def _line_end(text: str, at: int) -> int:
 
 
 def _units(passage: str) -> list[Span]:
-    """Return the spans of sentences; a row of a table is one, whatever its cells contain."""
+    """Return the spans of sentences; a row of a table is one span, whatever its cells contain."""
     spans: list[Span] = []
     for start, end in sentences(passage):
         if spans:
@@ -92,11 +93,11 @@ def _units(passage: str) -> list[Span]:
 
 
 def _exact(claim: str, passage: str) -> Span | None:
-    """Return the span of the claim's words in the passage, whatever the spaces between them."""
+    """Return the span of the claim's words in the passage, ignoring differences in white space."""
     claim = " ".join(claim.removesuffix(_CUT).split()).rstrip(_ENDS)
     plain = " ".join(passage.split())
     at = plain.find(claim)
-    # A single word, or what stands there twice, tells no place.
+    # A single word, or words that occur twice, do not identify a place.
     if at < 0 or " " not in claim or plain.find(claim, at + 1) >= 0:
         return None
     start, end = at, at + len(claim)
@@ -115,7 +116,7 @@ def _exact(claim: str, passage: str) -> Span | None:
 
 
 def _alike(claim: str, passage: str, spans: list[Span]) -> list[Span]:
-    """Return the spans of the sentence that shares most with the claim, and of those that add to it."""
+    """Return the spans of the sentence that shares most with the claim, and of sentences that add to it."""
     language = language_detect(passage, hint=language_detect(claim))
     target = _part(claim, (0, len(claim)), language)
     parts = [_part(passage[start:end], (start, end), language) for start, end in spans]
@@ -144,13 +145,13 @@ def _alike(claim: str, passage: str, spans: list[Span]) -> list[Span]:
 
 
 def _gain(part: _Part, weight: dict[int, float], covered: frozenset[int]) -> float:
-    """Return the weight that a part adds; of two that add the same, the shorter is worth more."""
+    """Return the weight that a part adds; among equal ones the shorter part wins."""
     shared = sum(weight[term] for term in part.terms & weight.keys() - covered)
     return shared - 0.001 * len(part.terms)
 
 
 def _tells(part: _Part, target: _Part, parts: list[_Part]) -> bool:
-    """Return whether the part alone contains a number or a code of the claim: they match across languages too."""
+    """Return whether only this part has a number or code of the claim: numbers match across languages too."""
     own = part.numbers & target.numbers
     return any(sum(number in other.numbers for other in parts) == 1 for number in own)
 

@@ -29,7 +29,7 @@ class ConversationPatch(Schema):
 
 
 class FeedbackIn(Schema):
-    """1: good, -1: bad, 0: taken back."""
+    """A rating. 1: good, -1: bad, 0: withdrawn."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -14,7 +14,7 @@ from app.lib.columns import payload
 def conversation_list(
     *, organisation: UUID, user: UUID | None = None, key_family: UUID | None = None
 ) -> QuerySet[Conversation]:
-    """Select the conversations of one person or one family of keys, the latest first; none when neither is given."""
+    """Return the conversations of one person or one family of keys, the latest first; none when neither is given."""
     if user is None and key_family is None:
         return Conversation.objects.none()
     own = Conversation.objects.filter(organisation=organisation)
@@ -25,7 +25,7 @@ def conversation_list(
 def conversation_get(
     *, organisation: UUID, conversation: UUID, user: UUID | None = None, key_family: UUID | None = None
 ) -> Conversation:
-    """Return one of the caller's own conversations. Another member's is as absent as another organisation's.
+    """Return one of the caller's own conversations. Other people's are not found, like other organisations'.
 
     Raises:
         NotFound.
@@ -38,7 +38,7 @@ def conversation_get(
 
 
 def message_list(*, organisation: UUID, conversation: Conversation) -> QuerySet[Message]:
-    """Select the messages of a conversation that the caller may see, oldest first, each with its citations."""
+    """Return the messages of a conversation that the caller may see, oldest first, each with its citations."""
     messages = Message.objects.filter(organisation=organisation, conversation=conversation)
     return messages.prefetch_related("citations").order_by("id")
 
@@ -60,19 +60,19 @@ def message_get(
 
 
 def conversation_payload(conversation: Conversation) -> dict[str, Any]:
-    """Build a Conversation of the API; its bot is loaded."""
+    """Return the payload of a conversation whose bot is loaded."""
     return {**payload(Conversation, vars(conversation)), "bot": conversation.bot.slug}
 
 
 def message_row_payload(message: Message, *, find_quotes: bool = False) -> dict[str, Any]:
-    """Build a Message of the API from its row; its citations are loaded.
+    """Return the payload of a message's row whose citations are loaded.
 
-    find_quotes: look for quotes also where no quotation stands word by word, which costs 500 µs a citation.
+    find_quotes: also search quotes that are not word-for-word quotations, which costs 500 µs a citation.
     """
     quotes = quotes_find if find_quotes else quotes_exact
     values = vars(message)
     if message.state == MessageState.RUNNING:
-        # Its tokens are what it may use, not what it has used.
+        # The tokens of a running answer are reserved, not used.
         values = {**values, "tokens_in": 0, "tokens_out": 0}
     citations = [
         citation_payload(vars(row), _passage_payload(row), quotes(message.content[row.start : row.end], row.text))

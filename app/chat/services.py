@@ -13,7 +13,7 @@ from app.chat.turns.relay import TICK_S, stop_elsewhere
 from app.chat.turns.stream import streams_here
 from app.errors import Invalid
 
-STOP_SEEN_S = 2.0  # how long to wait until an answer that another process writes has stopped
+STOP_SEEN_S = 2.0  # wait for an answer that another process writes to stop
 
 
 def conversation_rename(*, organisation: UUID, conversation: Conversation, title: str) -> None:
@@ -33,11 +33,11 @@ def conversation_rename(*, organisation: UUID, conversation: Conversation, title
 def conversation_delete(*, organisation: UUID, conversation: Conversation) -> None:
     """Delete a conversation with its messages and citations. A running answer notices at its next checkpoint.
 
-    Not audited when its own reader does it: what somebody asks, and takes back, is theirs.
+    Not audited for its own reader: a person's questions and their removal are private.
     """
     Conversation.objects.filter(organisation=organisation, pk=conversation.pk).delete()
     if not _is_own(conversation):
-        # Without its title, which is a question.
+        # Without the title, which is a question.
         audit_record(
             organisation=organisation,
             action="conversation.delete",
@@ -57,7 +57,7 @@ def _is_own(conversation: Conversation) -> bool:
 
 
 def message_rate(*, organisation: UUID, message: Message, rating: int) -> None:
-    """Rate an answer: 1 good, -1 bad, 0 taken back.
+    """Rate an answer: 1 good, -1 bad, 0 withdrawn.
 
     Raises:
         Invalid: the message is a question.
@@ -69,9 +69,9 @@ def message_rate(*, organisation: UUID, message: Message, rating: int) -> None:
 
 
 async def answer_stop(*, organisation: UUID, message: UUID) -> None:
-    """Stop a running answer, in whichever process it runs, and wait until it has stopped; its text so far is kept.
+    """Stop a running answer, in any process, and wait until it has stopped; its text so far is kept.
 
-    An answer that has ended stays as it is.
+    An ended answer stays unchanged.
     """
     stream = streams_here().get(message)
     if stream is not None and stream.organisation == organisation:
@@ -82,7 +82,7 @@ async def answer_stop(*, organisation: UUID, message: UUID) -> None:
     if not await sync_to_async(running.exists)():
         return
     if not await stop_elsewhere(message):
-        # Its process finds this at the next checkpoint.
+        # The answer's process reads this state at the next checkpoint.
         await sync_to_async(running.update)(state=MessageState.STOPPED)
         return
     for _ in range(round(STOP_SEEN_S / TICK_S)):

@@ -28,7 +28,7 @@ def show_portal(request: HttpRequest, caller: Caller) -> HttpResponse:
         raise Http404
     if not bots:
         return render(request, "chat/no_bot.html", {"shell": shell_context(caller, section="ask")})
-    # Unasked, nobody is shown a bot that answers nobody.
+    # A paused bot is shown only when it is requested by name, or when every bot is paused.
     answering = {slug: bot for slug, bot in bots.items() if bot.paused is None} or bots
     bot = bots[wanted] if wanted else answering.get(FIRST_BOT, next(iter(answering.values())))
     shell = shell_context(caller, section="ask", bot_slug=bot.slug)

@@ -39,7 +39,7 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def check_port(host: str, port: int) -> None:
-    """Check that the port can be listened on. Raises EngineError."""
+    """Check that the port is free to listen on. Raises EngineError."""
     try:
         free = port_is_free(host, port)
     except OSError as error:
@@ -60,7 +60,7 @@ def remember_model(box: Box, arguments: argparse.Namespace) -> None:
 
 
 def run_box(box: Box, arguments: argparse.Namespace, make_plan: Callable[[Box], Plan]) -> None:
-    """Start the box and run it until it is asked to stop. Raises EnvError, EngineError, OSError."""
+    """Start the box and run it until a stop is requested. Raises EnvError, EngineError, OSError."""
     host, port = str(env.read("REFDESK_HOST")), int(env.read("REFDESK_PORT"))
     waiter = SignalWaiter()
     with box.locked(public_address()):

@@ -22,7 +22,7 @@ def web_command(host: str, port: int, *more: str) -> list[str]:
 
 
 def worker_command() -> list[str]:
-    # Celery only receives ids; the threads are those of app/jobs/worker.py. Its banner is text.
+    # Celery only receives ids; the threads of app/jobs/worker.py do the work. Its banner is text.
     quiet = ["--quiet"] if env.read("REFDESK_LOG_FORMAT") == "json" else []
     return python_module(
         "celery", *quiet, "-A", "app.celery", "worker", "--pool", "solo", "--loglevel", "INFO", "--without-gossip",

@@ -1,4 +1,4 @@
-"""A box: one data folder, the files in it, and the lock that lets one supervisor run on it."""
+"""A box: one data folder, its files, and the lock that allows one supervisor."""
 
 import contextlib
 import fcntl
@@ -29,7 +29,7 @@ class Running:
 
 
 def file_read_json(path: Path) -> Any:
-    """Read a JSON file; an empty object when it is absent or was cut short by a crash."""
+    """Read a JSON file; return an empty object when it is absent or was cut short by a crash."""
     try:
         return json.loads(path.read_text())
     except (OSError, ValueError):
@@ -43,14 +43,14 @@ class Box:
         self.folder = folder.expanduser().resolve()
         self.run = self.folder / "run"
         self.logs = self.folder / "logs"
-        # Names the backup whose restore has begun here and is not over.
+        # Holds the digest of the backup while its restore is unfinished.
         self.unfinished = self.folder / "restore-unfinished"
 
     @contextlib.contextmanager
     def locked(self, address: str) -> Iterator[None]:
-        """Hold the lock of the box: one supervisor at a time. The kernel drops it with its process, however that ends.
+        """Hold the lock of the box, which allows one supervisor; the kernel drops it when the process ends.
 
-        Raises EngineError when another one runs.
+        Raises EngineError when another supervisor runs.
         """
         self._make()
         with (self.run / "lock").open("a") as lock:
@@ -91,7 +91,7 @@ class Box:
             )
 
     def check_restored(self) -> None:
-        """Check that no restore into this folder was cut short. Raises EngineError."""
+        """Check that no restore into this folder is unfinished. Raises EngineError."""
         if self.unfinished.exists():
             raise EngineError(
                 f"A restore into {self.folder} was cut short. Run scripts/restore with the same backup again; it goes "
@@ -104,7 +104,7 @@ class Box:
             file_write_private(path, project_version() + "\n")
 
     def prepared(self) -> str:
-        """Return the digest of the code whose tables this box has; kept with the cluster, so that they go together."""
+        """Return the digest of the code that prepared this box's tables; the cluster's folder holds both."""
         path = self.folder / "postgres" / "prepared"
         return path.read_text().strip() if path.exists() else ""
 
@@ -115,7 +115,7 @@ class Box:
         return secret_keep(self.folder / "secrets" / name)
 
     def port(self, name: str) -> int:
-        """Return the port of an engine: the one it had before if that is still free."""
+        """Return the port of an engine: the previous one if it is still free."""
         ports = file_read_json(self.run / "ports.json")
         kept = ports.get(name)
         ports[name] = port_find(kept)
@@ -124,17 +124,17 @@ class Box:
         return int(ports[name])
 
     def write_environment(self, environment: Mapping[str, str]) -> None:
-        """Write the settings for commands typed in another shell (app.env.read_deployment)."""
+        """Write the settings for commands in another shell (app.env.read_deployment)."""
         self._write_run("environment", dict(environment))
 
     def write_processes(self, pids: Mapping[str, int]) -> None:
         self._write_run("processes", {name: [pid, start_time(pid)] for name, pid in pids.items()})
 
     def stop_leftovers(self, ladder: StopLadder) -> list[str]:
-        """Stop what outlived a killed supervisor, but PostgreSQL, which does so itself. Return the names."""
+        """Stop processes that outlived a killed supervisor, except PostgreSQL, which does so itself. Return names."""
         stopped = []
         for name, (pid, born) in file_read_json(self.run / "processes.json").items():
-            # Pids are used again: only the same pid born at the same tick is that process.
+            # Pids are reused: only the same pid with the same start tick is that process.
             if name != "postgres" and born is not None and start_time(pid) == born:
                 process_stop(pid, ladder)
                 stopped.append(name)
@@ -156,7 +156,7 @@ class Box:
                 raise EngineError(f"{folder} is a file; REFDESK_DATA must name a folder.") from None
         owner = self.folder.stat().st_uid
         if os.geteuid() == 0 != owner and (self.folder / "postgres").exists():
-            # Root's files in it would lock that user out of their own box.
+            # Files of root in the folder would be closed to that user.
             raise EngineError(f"{self.folder} belongs to the user with number {owner}. Start Refdesk as that user.")
         if not os.access(self.folder, os.W_OK | os.X_OK):
             raise EngineError(f"{self.folder} cannot be written by this user. Name another folder in REFDESK_DATA.")
@@ -166,7 +166,7 @@ class Box:
 
 
 def code_digest() -> str:
-    """Return a digest of what the tables and the first start depend on: migrations, packages, version, its command."""
+    """Return a digest of what tables and first start depend on: migrations, packages, version, `first_start`."""
     digest = hashlib.sha256(project_version().encode())
     files = [
         *ROOT.glob("app/*/migrations/*.py"),

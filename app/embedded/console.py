@@ -1,4 +1,4 @@
-"""Lines of the supervisor: on the terminal for a person, and in a log with the time."""
+"""Lines of the supervisor: on the terminal, and in a log with the time."""
 
 import contextlib
 import sys
@@ -10,9 +10,9 @@ LOG_LIMIT = 10 * 1024 * 1024
 
 
 def log_shorten(path: Path, limit: int = LOG_LIMIT) -> None:
-    """Keep at most one older copy of a log beyond `limit` bytes.
+    """Shorten a log of more than `limit` bytes, and keep one older copy.
 
-    Copied and emptied, not renamed: the process that writes it keeps its descriptor, which appends.
+    The log is copied and emptied, not renamed: the writing process appends to its open descriptor.
     """
     if not path.exists() or path.stat().st_size <= limit:
         return
@@ -35,14 +35,14 @@ def log_tail(path: Path, start: int, lines: int = 12) -> str:
 
 
 class Console:
-    """Prints lines and logs them. Times shown are seconds since the start."""
+    """A printer of lines, which also logs them. Lines of progress show the seconds since the start."""
 
     def __init__(self, log: Path) -> None:
         self.log = log
         self.began = time.monotonic()
 
     def say(self, text: str) -> None:
-        # A terminal that was closed, or a full disk, is no reason to stop serving.
+        # A closed terminal or a full disk must not stop the box.
         with contextlib.suppress(OSError, ValueError):
             sys.stdout.write(f"{text}\n")
             sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""The operations of Qdrant's REST API that the embedded server has: one table, which its contract tests walk."""
+"""The operations of Qdrant's REST API that the embedded server has, in one table that its contract tests iterate."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from app.embedded.edge_store import Store
 
 @dataclass(slots=True)
 class Call:
-    """`name` is the collection's, "" in a path without one."""
+    """A request to an operation. `name`: the collection's name, "" for a path without one."""
 
     store: Store
     name: str
@@ -79,7 +79,7 @@ def query_points(call: Call) -> Json:
 
 
 def query_batch(call: Call) -> list[Json]:
-    """Run the searches one after the other: `shard.query_batch` scores them no faster."""
+    """Run the searches one after the other: `shard.query_batch` is no faster."""
     shard = call.store.named(call.name).shard
     return [{"points": shard.query(requests.query_of(search))} for search in call.body["searches"]]
 
@@ -113,7 +113,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
 
 
 def operation_of(method: str, path: str) -> tuple[Operation, str]:
-    """Return the operation of a request and the name of its collection. `path` is raw, so %2F stays in a name."""
+    """Return the operation of a request and its collection's name. `path` is raw, so %2F stays in a name."""
     first, *rest = path.strip("/").split("/")
     operation = OPERATIONS.get((method, f"/{'/'.join([first, *rest])}"))
     name = ""

@@ -1,6 +1,6 @@
-"""Qdrant's REST bodies as requests to its Edge engine: the part of the API that Refdesk uses.
+"""Translate Qdrant's REST bodies into requests to its Edge engine: the part of the API that Refdesk uses.
 
-A body that is not understood raises `Refusal` with the server's status. Edge holds the interpreter's lock in every
+An invalid body raises `Refusal` with the status that the server gives. Edge holds the interpreter's lock in every
 call, so nothing here or in edge_store.py uses threads.
 """
 
@@ -29,7 +29,7 @@ def invalid(text: str) -> Refusal:
 
 
 def refusal_of(error: Exception) -> Refusal:
-    """Return the error for the client: bare Exceptions are the engine's, all others come from a malformed body."""
+    """Return the error for the client: bare Exceptions come from the engine, all others from a malformed body."""
     text = str(error)
     if isinstance(error, Refusal):
         return error
@@ -46,7 +46,7 @@ def point_id(raw: Any) -> int | str:
     raise malformed(f"value {raw} is not a valid point ID, valid values are either an unsigned integer or a UUID")
 
 
-# Filters: keywords only. `match` on a bool finds nothing in Edge 0.9, so a bool is refused instead of missed.
+# Filters: keywords only. In Edge 0.9 `match` on a bool finds nothing, so a bool is refused instead.
 
 
 def match_of(raw: Json) -> Any:
@@ -77,7 +77,7 @@ def conditions(raw: Any) -> list[Any] | None:
 
 
 def filter_of(raw: Json | None) -> edge.Filter | None:
-    """Read a filter. An unknown clause is refused: a filter wider than asked would show what it must not."""
+    """Read a filter. An unknown clause is refused: ignoring it would widen the filter and show hidden points."""
     if raw is None:
         return None
     if unknown := raw.keys() - {"must", "should", "must_not"}:
@@ -139,7 +139,7 @@ def keyword_index(body: Json) -> tuple[str, Json, Update]:
     return body["field_name"], shown, Update.create_field_index(body["field_name"], edge.KeywordIndexParams(**asked))
 
 
-# Readings
+# Reads
 
 
 def limit_of(body: Json) -> int:
@@ -159,7 +159,7 @@ def fields_of(body: Json, *, payload: bool) -> Json:
 
 
 def ranking(raw: Any, using: str | None) -> Any:
-    """Read a ranking: none, nearness to a vector, or the fusion of the prefetches."""
+    """Read a ranking: none, distance to a vector, or the fusion of the prefetches."""
     if isinstance(raw, dict) and "nearest" in raw:
         raw = raw["nearest"]
     if raw is None:
@@ -179,7 +179,7 @@ def ranking(raw: Any, using: str | None) -> Any:
 
 
 def stage_of(raw: Json) -> Json:
-    """Read the arguments that a query and its prefetches share."""
+    """Read the arguments that a query has in common with its prefetches."""
     prefetch = raw.get("prefetch") or []
     stages = prefetch if isinstance(prefetch, list) else [prefetch]
     return {

@@ -1,6 +1,6 @@
-"""Collections of Qdrant's Edge engine in a folder: one shard each, named in collections.json.
+"""Collections of Qdrant's Edge engine in a folder: one shard each, listed in collections.json.
 
-An update is in the shard's log before its answer leaves, so a killed process loses none.
+An update is in the shard's log before its response is sent, so a killed process loses none.
 """
 
 import os
@@ -16,9 +16,9 @@ import qdrant_edge as edge
 
 from app.embedded.edge_requests import Json, Refusal, invalid, malformed
 
-# Building an HNSW graph keeps the interpreter's lock too: 9 s for 20,000 vectors of 384 dimensions. 0 builds none.
+# 0 builds no HNSW graph, which would hold the interpreter's lock: 9 s for 20,000 vectors of 384 dimensions.
 OPTIMIZERS = edge.EdgeOptimizersConfig(indexing_threshold=0)
-# Shown to clients, which refuse an answer without them; Edge has no such settings.
+# Returned to clients, which refuse a response without these settings; Edge has none of them.
 SHOWN_CONFIG: Json = {
     "params": {"shard_number": 1, "replication_factor": 1, "write_consistency_factor": 1, "on_disk_payload": True},
     "hnsw_config": {"m": 16, "ef_construct": 100, "full_scan_threshold": 10000},
@@ -33,8 +33,8 @@ SHOWN_CONFIG: Json = {
 
 
 DISTANCES = {"Cosine": edge.Distance.Cosine, "Dot": edge.Distance.Dot, "Euclid": edge.Distance.Euclid}
-# 16 bits in the engine's own layout instead of IEEE's: an exact search of 100,000 vectors of 384 numbers takes 5.3 ms
-# of CPU, with Float16 9.7, with Float32 14.0; the best ten are those of Float32.
+# Turbo16 is the engine's own 16-bit layout: an exact search of 100,000 vectors of 384 numbers takes 5.3 ms of CPU, with
+# Float16 9.7 ms, with Float32 14.0 ms; the best ten are those of Float32.
 DATATYPES = {"float32": edge.VectorStorageDatatype.Float32, "float16": edge.VectorStorageDatatype.Turbo16}
 
 
@@ -72,14 +72,14 @@ def engine_config(params: Json) -> edge.EdgeConfig:
 
 @dataclass
 class Collection:
-    """A shard with its settings: `params` as asked for; `indexes` maps a field to its schema as clients see it."""
+    """A shard with its settings: `params` as requested; `indexes` maps a field to its schema as clients see it."""
 
     folder: Path
     params: Json
     indexes: Json
     shard: edge.EdgeShard
     operations: int = 0
-    first_unflushed: float | None = None  # when, by the monotonic clock
+    first_unflushed: float | None = None  # time of the monotonic clock
     last_update: float = 0.0
 
     def update(self, operation: edge.UpdateOperation, *, wait: bool) -> Json:
@@ -90,9 +90,9 @@ class Collection:
         return {"operation_id": self.operations, "status": "completed" if wait else "acknowledged"}
 
     def flush(self) -> None:
-        """Write to disk what only the log has, and rewrite a segment when a fifth of it is deleted.
+        """Write the log's updates to disk, and rewrite a segment when a fifth of it is deleted.
 
-        It waits for the disk, 0.3 s here, and the whole process with it: the engine keeps the interpreter's lock.
+        It waits for the disk, 0.3 s here, and blocks the whole process: the engine holds the interpreter's lock.
         """
         if self.first_unflushed is not None:
             self.first_unflushed = None
@@ -136,17 +136,17 @@ class Store:
         for name, (shard, params, indexes) in saved.items():
             path = self.shards / shard
             self.collections[name] = Collection(path, params, indexes, self._load(path))
-        # A kill between the two files leaves an alias of nothing: the collection is gone, and so is the alias.
+        # A kill between the two files leaves an alias without its collection: it is dropped.
         aliases: dict[str, str] = orjson.loads(self.aliases_file.read_bytes()) if self.aliases_file.exists() else {}
         self.aliases = {alias: target for alias, target in aliases.items() if target in self.collections}
         for path in set(self.shards.iterdir()) - {one.folder for one in self.collections.values()}:
-            shutil.rmtree(path)  # left by a kill while a collection was made or deleted
+            shutil.rmtree(path)  # left over from a kill while a collection was made or deleted
 
     @staticmethod
     def _load(path: Path) -> edge.EdgeShard:
         try:
             return edge.EdgeShard.load(str(path))
-        except Exception as error:  # the engine has no classes of error
+        except Exception as error:  # the engine has no error classes
             raise FolderInUse(f"The vectors in {path} cannot be opened: {error}") from error
 
     def save(self) -> None:
@@ -158,8 +158,8 @@ class Store:
     def flush(self) -> None:
         """Flush the collections that are due: after a pause in the updates, else once a minute.
 
-        A kill loses nothing, since the log is with the system; a power cut may lose what was not flushed, and the
-        reconciler puts it back from PostgreSQL.
+        A kill loses nothing, since the kernel has the log; a power failure may lose unflushed updates, which the
+        reconciler restores from PostgreSQL.
         """
         now = time.monotonic()
         for collection in self.collections.values():
@@ -199,7 +199,7 @@ class Store:
         return True
 
     def aliases_change(self, actions: list[Json]) -> bool:
-        """Change several aliases: all or none, and no call sees a part of it."""
+        """Change several aliases: all or none, and no call sees an intermediate state."""
         changed = dict(self.aliases)
         for action in actions:
             [(kind, about)] = action.items()

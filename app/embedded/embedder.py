@@ -1,9 +1,9 @@
-"""A packaged embedding model on ONNX Runtime: texts in, unit vectors out, questions before documents.
+"""A packaged embedding model on ONNX Runtime: computes unit vectors of texts, questions before documents.
 
 Measured on 2 cores with all-MiniLM-L6-v2 int8 and texts of 256 tokens: one text per run and one single-threaded run
-per core does 30 to 35 texts/s; batches of 16 do 13 to 15, because their activations no longer fit the cache. So a batch
-is one long text or a few short ones, each run keeps to its thread, and there is a thread per core for documents at
-the lowest priority and threads of their own for questions, which therefore never wait behind a batch.
+per core does 30 to 35 texts/s; batches of 16 do 13 to 15, because their activations do not fit the cache. So a batch
+is one long text or a few short ones, and each run uses one thread. Documents have a thread per core at the lowest
+priority, and questions have threads of their own, so that they never wait behind a batch.
 """
 
 import contextlib
@@ -22,18 +22,18 @@ from tokenizers import Encoding, Tokenizer
 
 from app.llm.embedding_models import EmbeddingModel, file_find
 
-# Padded tokens of one run: one text of 256 takes 60 ms on one core, and 16 of 16 tokens the same.
+# Padded tokens of one run: one text of 256 tokens takes 60 ms on one core, as do 16 texts of 16 tokens.
 BATCH_TOKENS = 256
-# Beyond these a request is refused: about a minute of documents on 2 cores, and more questions than people ask.
+# Limits of the queues: about a minute of documents on 2 cores, and more questions than people ask.
 WAITING_DOCUMENTS, WAITING_QUESTIONS = 2048, 256
 QUESTION_THREADS = 2
 NICE_DOCUMENTS = 19
-# Characters per token are at least 1 in every script but a text is first cut to this, so that a huge one costs little.
+# A text is cut to this per token of the model before it is tokenized, so that a huge text costs little.
 CHARACTERS_PER_TOKEN = 64
 
 
 class Busy(Exception):
-    """Raised when the queue is full; `retry_after_s` estimates when it is not."""
+    """Raised when the queue is full; `retry_after_s` estimates when it has room."""
 
     def __init__(self, retry_after_s: int) -> None:
         super().__init__("the queue is full")
@@ -42,7 +42,7 @@ class Busy(Exception):
 
 @dataclass(slots=True)
 class Lane:
-    """A queue for texts of one kind, with threads of its own; `waiting` counts texts that wait or run."""
+    """A queue for texts of one kind, with its own threads; `waiting` counts texts that wait or run."""
 
     threads: ThreadPoolExecutor
     limit: int
@@ -69,7 +69,7 @@ def lower_priority() -> None:
 
 
 def batches_of(lengths: Sequence[int]) -> list[list[int]]:
-    """Sort texts by length into batches of at most BATCH_TOKENS when padded; return their places.
+    """Sort texts by length into batches of at most BATCH_TOKENS when padded; return their positions.
 
     The longest come first, so that the short ones fill the cores at the end.
     """
@@ -83,13 +83,13 @@ def batches_of(lengths: Sequence[int]) -> list[list[int]]:
 
 
 def memory_return() -> None:
-    """Return freed memory to the system: 370 MB after work becomes 240. Only the GNU library keeps it."""
+    """Return freed memory to the system: 370 MB after work becomes 240 MB. Only glibc keeps it."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
 
 
 class Embedder:
-    """A packaged model. Called from one event loop; only `encode` and `run` are for threads.
+    """A packaged model, used from one event loop; only `encode` and `run` may be called from threads.
 
     Raises:
         ModelMissing: on opening.
@@ -102,7 +102,7 @@ class Embedder:
         self.tokenizer.enable_truncation(model.max_tokens)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        # The arena grows to the largest batch ever seen and is never given back: 860 MB instead of 240.
+        # The arena grows to the largest batch so far and never shrinks: 860 MB instead of 240 MB.
         options.enable_cpu_mem_arena = options.enable_mem_pattern = False
         self.session = onnxruntime.InferenceSession(
             str(file_find(model.weights)), options, providers=["CPUExecutionProvider"]
@@ -114,10 +114,10 @@ class Embedder:
         self.runs = 0
 
     def enter(self, count: int, *, question: bool) -> Lane:
-        """Take a place for `count` texts in the queue, until `lane.waiting -= count`.
+        """Reserve `count` places in the queue; the caller frees them by `lane.waiting -= count`.
 
         Raises:
-            Busy: too many texts wait. A request on an empty queue is always taken.
+            Busy: too many texts wait. A request to an empty queue is always accepted.
         """
         lane = self.questions if question else self.documents
         if lane.waiting and lane.waiting + count > lane.limit:
@@ -126,7 +126,7 @@ class Embedder:
         return lane
 
     def encode(self, texts: list[str]) -> list[Encoding]:
-        """Turn texts into tokens, cut at what the model reads. 1 ms for a text of 256 tokens, without the GIL."""
+        """Tokenize texts, cut at the model's limit. 1 ms for a text of 256 tokens, without the GIL."""
         longest = self.model.max_tokens * CHARACTERS_PER_TOKEN
         return self.tokenizer.encode_batch([text[:longest] for text in texts])
 

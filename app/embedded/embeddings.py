@@ -1,9 +1,9 @@
-"""The packaged embedding model behind OpenAI's /v1/embeddings, in a process of its own.
+"""The packaged embedding model behind OpenAI's /v1/embeddings, in its own process.
 
     python -m app.embedded.embeddings --host 127.0.0.1 --port 8081
 
-A request with `X-Priority: question` goes before documents. A text that is longer than the model reads is cut, and its
-item says `"truncated": true`. REFDESK_EMBEDDINGS_API_KEY, when set, is asked for everywhere but at /health.
+A request with `X-Priority: question` goes before documents. A text longer than the model's limit is cut, and its item
+has `"truncated": true`. REFDESK_EMBEDDINGS_API_KEY, when set, is required everywhere except at /health.
 """
 
 import argparse
@@ -90,7 +90,7 @@ async def work_finish(work: EmbeddingWork, receive: Receive) -> None:
     """Wait until the work is done.
 
     Raises:
-        ClientGone: the client left first; what had not begun is dropped.
+        ClientGone: the client disconnected first; batches that had not begun are dropped.
     """
     done = asyncio.gather(*(asyncio.wrap_future(future) for future, _ in work.batches))
     left = asyncio.ensure_future(client_left(receive))
@@ -122,7 +122,7 @@ class Server:
         except Busy as busy:
             status, answer = 429, RefusedRequest(429, "Too many texts wait for the model.").as_json()
             headers = ((b"retry-after", str(busy.retry_after_s).encode()),)
-        except Exception as error:  # the boundary of a request: said to the client and to the log
+        except Exception as error:  # the boundary of a request: reported to the client and in the log
             sys.stderr.write(f"embeddings: {error!r}\n")
             status, answer = 500, RefusedRequest(500, "The model failed.").as_json()
         await json_send(send, status, answer, headers=headers)

@@ -1,6 +1,6 @@
-"""Asks whether a local HTTP server responds; by a plain socket, because http.client brings in TLS (3 MB).
+"""Ask whether a local HTTP server responds, by a plain socket, because http.client loads TLS (3 MB).
 
-python -S answer.py PORT PATH    exit 0 when it answers 200: the health check of a container, 20 ms each
+python -S http_probe.py PORT PATH    exits with 0 on status 200: the health check of a container, 20 ms each
 """
 
 import socket

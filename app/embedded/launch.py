@@ -1,14 +1,14 @@
-"""Run a program as a child that dies with its parent, under another identity if one is given.
+"""Run a program as a child that ends with its parent, under another identity if one is given.
 
     python -I -S launch.py PARENT_PID SIGNAL IDENTITY PROGRAM [ARGUMENT...]
 
-SIGNAL is the number that the kernel sends to the program when its parent dies, however it dies. IDENTITY is
-`same`, `namespace:UID:GID` or `account:UID:GID`. A program of its own and not a `preexec_fn`: that runs between
-fork and exec, where a parent with threads can deadlock. The signal is tied to the thread that started the
-child, so start children from a thread that lives as long as the process (the main one).
+SIGNAL is the number of the signal that the kernel sends to the program when its parent dies, however it dies. IDENTITY
+is `same`, `namespace:UID:GID` or `account:UID:GID`. This is a program and not a `preexec_fn`, which runs between fork
+and exec, where a parent with threads can deadlock. The signal is tied to the thread that started the child, so start
+children from a thread that lives as long as the process (the main one).
 
-Exit 97: the parent was gone before the program began. Exit 98: this machine does not allow the identity.
-Only the standard library, and little of it: this runs once for every process that is started.
+Exit 97: the parent was gone before the program began. Exit 98: this machine does not allow the identity. Only the
+standard library, and little of it, is imported, because this runs once for every process that is started.
 """
 
 import ctypes
@@ -34,13 +34,13 @@ def check_call(result: int) -> None:
 
 
 def enter_namespace(libc: ctypes.CDLL, uid: int, gid: int) -> None:
-    """Become `uid` inside a namespace where that number stands for the user that we are outside.
+    """Become `uid` inside a namespace that maps this number to our outer user.
 
-    Files keep their owner and folders closed to everyone else stay reachable, but `geteuid()` is not 0.
+    Files keep their owner, and folders closed to others stay reachable, but `geteuid()` is not 0.
     """
     outer_uid, outer_gid = os.geteuid(), os.getegid()
     check_call(libc.unshare(CLONE_NEWUSER))
-    # The kernel takes a group map from an unprivileged writer only once setgroups is denied.
+    # Without privileges the kernel accepts a group map only after setgroups is denied.
     for name, value in (
         ("setgroups", "deny"),
         ("uid_map", f"{uid} {outer_uid} 1"),
@@ -54,14 +54,14 @@ def enter_namespace(libc: ctypes.CDLL, uid: int, gid: int) -> None:
 
 
 def become_account(libc: ctypes.CDLL, uid: int, gid: int) -> None:
-    """Become another account that keeps one right: to pass folders closed to it (a clone under /root, mode 0700)."""
+    """Become another account with one right: access to folders closed to it (a clone under /root, mode 0700)."""
     os.setgroups([])
     os.setresgid(gid, gid, gid)
     check_call(libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0))
     os.setresuid(uid, uid, uid)
     header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
     bit = 1 << CAP_DAC_OVERRIDE
-    # Two triples of effective, permitted, inheritable: the low and the high 32 capabilities.
+    # Two triples of effective, permitted, inheritable: for the low and the high 32 capabilities.
     sets = (ctypes.c_uint32 * 6)(bit, bit, bit, 0, 0, 0)
     check_call(libc.capset(header, sets))
     check_call(libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_OVERRIDE, 0, 0))
@@ -84,7 +84,7 @@ def main(arguments: list[str]) -> int:
         except OSError as error:
             sys.stderr.write(f"cannot run as {identity}: {error}\n")
             return NOT_ALLOWED
-        # After the change of identity: the kernel forgets the signal when the effective user changes.
+        # After the change of identity: the kernel clears the signal when the effective user changes.
         check_call(libc.prctl(PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0))
         if os.getppid() != int(parent):
             return PARENT_GONE

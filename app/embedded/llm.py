@@ -2,7 +2,7 @@
 
     python -m app.embedded.llm --file F.gguf --name NAME --host 127.0.0.1 --port 8080
 
-REFDESK_LLM_API_KEY, when set, is asked for: without it every page open in a browser here could use the model.
+REFDESK_LLM_API_KEY, when set, is required: without it every page open in a browser here could use the model.
 """
 
 import argparse
@@ -42,7 +42,7 @@ def main() -> None:
         settings.api_keys = [key]
 
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    # It listens while it loads and says so with 503; the object must live as long as it shall serve.
+    # The server listens while it loads, and responds with 503; it runs as long as this object exists.
     server = xllamacpp.Server(settings)
     print(f"listening on {server.listening_address}", flush=True)  # noqa: T201
     while True:

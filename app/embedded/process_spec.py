@@ -17,7 +17,7 @@ StopLadder = Sequence[tuple[signal.Signals, float]]
 
 
 class Engine(Protocol):
-    """A process that the supervisor can run. `prepare` runs before every start; `ready` may be asked at any time."""
+    """A process that the supervisor can run. `prepare` runs before every start; `ready` may be called at any time."""
 
     @property
     def name(self) -> str: ...
@@ -39,7 +39,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True)
 class Program:
-    """A process that runs `arguments` in `folder`; ready when `path` answers 200, or at once without a port."""
+    """A process that runs `arguments` in `folder`; ready when `path` returns 200, or at once without a port."""
 
     name: str
     arguments: list[str]
@@ -66,7 +66,7 @@ class Program:
 
 
 def engine_launch(engine: Engine, log: Path) -> subprocess.Popen[bytes]:
-    """Start the process of an engine that is prepared."""
+    """Start the process of a prepared engine."""
     return process_start(
         engine.command(),
         folder=engine.folder,
@@ -91,7 +91,7 @@ def engine_start(engine: Engine, log: Path, *, wait_s: float = 60.0) -> subproce
 
 
 def probe_text(engine: Engine) -> str:
-    """Return the text with which a program that is up but not ready responds."""
+    """Return the response of a program that is up but not ready."""
     if not isinstance(engine, Program) or engine.port is None:
         return ""
     answer = http_get(engine.host, engine.port, engine.path)

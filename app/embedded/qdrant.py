@@ -1,11 +1,11 @@
 """Serve the vectors of the embedded default: Qdrant's Edge engine behind the operations of edge_operations.py.
 
-A process of its own, because Edge holds the interpreter's lock in every call and locks its folder to one process.
+It has its own process, because Edge holds the interpreter's lock in every call and locks its folder for one process.
 Search is exact. Calls run on the event loop, one after the other: threads would only wait for each other.
 
     python -m app.embedded.qdrant --folder F --host 127.0.0.1 --port 6333
 
-REFDESK_QDRANT_API_KEY, when set, is required everywhere but at the health addresses.
+REFDESK_QDRANT_API_KEY, when set, is required everywhere except at the health addresses.
 """
 
 import argparse
@@ -38,10 +38,10 @@ from app.embedded.serve import (
     with_lifespan,
 )
 
-VERSION = "1.18.0"  # of the REST API that this follows
-BODY_LIMIT = 32 * 1024 * 1024  # the server's own
+VERSION = "1.18.0"  # of the REST API that this server follows
+BODY_LIMIT = 32 * 1024 * 1024  # Qdrant's own limit
 FLUSH_INTERVAL_S = 1
-OPEN = {  # the paths that need no key
+OPEN = {  # paths that need no key
     "/": orjson.dumps({"title": "qdrant - vector search engine", "version": VERSION}),
     "/healthz": b"healthz check passed",
     "/livez": b"healthz check passed",
@@ -95,7 +95,7 @@ def application(store: Store, api_key: str | None) -> Asgi:
 
 
 def flushed(app: Asgi, store: Store) -> Asgi:
-    """Return `app` with a task that flushes the store from time to time, and a last flush at the end."""
+    """Return `app` with a task that flushes the store periodically, and once more at the end."""
     tasks: list[asyncio.Task[None]] = []
 
     async def flush_now_and_then() -> None:

@@ -1,4 +1,4 @@
-"""The user that PostgreSQL runs as: it refuses root, and root's folders are closed to everyone else."""
+"""The user that PostgreSQL runs as: PostgreSQL refuses root, and root's folders are closed to all other users."""
 
 import os
 import pwd
@@ -13,7 +13,7 @@ from app.lib.engine_error import EngineError
 
 @dataclass(frozen=True)
 class Identity:
-    """The identity that the launcher gives a program; `owner` must own its files, seen from outside."""
+    """The identity that the launcher gives a program; `owner`: the owner of its files, seen from outside."""
 
     spec: str = "same"
     owner: tuple[int, int] | None = None
@@ -40,8 +40,8 @@ def identity_works(identity: Identity, probe: list[str]) -> bool:
 def root_identities() -> tuple[Identity, Identity]:
     """Return the identities that root can take for PostgreSQL, best first.
 
-    In a user namespace no other account is involved and files stay root's. Plain containers forbid that but let root
-    become another account.
+    In a user namespace no other account is involved and files stay root's. Plain containers forbid namespaces but let
+    root become another account.
     """
     account = unprivileged_account()
     uid, gid = account.pw_uid, account.pw_gid
@@ -74,5 +74,5 @@ def folder_chown(folder: Path, identity: Identity) -> None:
     for parent, folders, files in os.walk(folder):
         for name in (*folders, *files):
             os.lchown(Path(parent) / name, *identity.owner)
-    # Last, so that a walk cut short is walked again.
+    # The folder comes last, so that an interrupted walk is repeated.
     os.chown(folder, *identity.owner)

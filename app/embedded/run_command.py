@@ -1,7 +1,7 @@
-"""`python -m app.embedded.run_command`: a command of manage.py on a box, whether it runs or not.
+"""`python -m app.embedded.run_command`: a command of manage.py on a box that runs or is stopped.
 
-On a box that runs the command finds its engines. Otherwise the engines are started for it, without web and worker, and
-stopped after it. scripts/backup and scripts/restore call it.
+If the box runs, the command uses its engines. Otherwise the engines are started for it, without web and worker, and
+stopped after it. scripts/backup and scripts/restore call this module.
 """
 
 import os
@@ -26,7 +26,7 @@ RESTORED_KEY, RESTORED_KEYS = Path("secrets", "secret_key"), Path("secrets", "se
 
 
 class BoxCommand(Supervisor):
-    """A box without web and worker, for as long as one command runs. `status`: the command's exit status."""
+    """A box without web and worker, for one command. `status`: the command's exit status."""
 
     status = 1
 
@@ -44,7 +44,7 @@ class BoxCommand(Supervisor):
         return self.status
 
     def _run(self, command: Sequence[str]) -> None:
-        # Its errors are for the person too.
+        # The command's errors go to the terminal too.
         child = subprocess.Popen(
             launch_command(command),
             cwd=ROOT,
@@ -105,12 +105,12 @@ def restore_prepare(box: Box, path: Path) -> None:
         if set(there) - LEFT_WHEN_EMPTY:
             raise EngineError(f"{box.folder} is not empty ({', '.join(there[:5])}). A restore needs a new, empty box: "
                               "name its folder in REFDESK_DATA. Nothing was changed.")  # fmt: skip
-        # First of all, so that a restore that is cut short after this is known to be unfinished.
+        # Written first, so that a restore interrupted after this counts as unfinished.
         file_write_private(box.unfinished, archive.sha256 + "\n")
     if env.read("REFDESK_SECRET_KEY") is None:
         file_write_private(box.folder / RESTORED_KEY, archive.read(SECRET_KEY).decode() + "\n")
     if archive.holds(SECRETS_KEYS):
-        # Whatever else is given: these open what the backup holds.
+        # Written even when other keys are given: only these decrypt the backup's credentials.
         file_write_private(box.folder / RESTORED_KEYS, archive.read(SECRETS_KEYS).decode() + "\n")
 
 

@@ -1,4 +1,4 @@
-"""Secrets made once and kept in files that only their owner reads."""
+"""Secrets that are made once and stored in files readable by their owner only."""
 
 import os
 import secrets
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def file_write_private(path: Path, text: str) -> None:
-    """Replace `path` in one step with a file of mode 0600, in a folder that is made (0700) if need be."""
+    """Replace `path` atomically with a file of mode 0600, in a folder that is made (0700) if needed."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.unlink(missing_ok=True)
@@ -19,7 +19,7 @@ def file_write_private(path: Path, text: str) -> None:
 
 
 def secret_keep(path: Path) -> str:
-    """Return the secret in `path`, made when there is none: 64 characters of URL-safe text."""
+    """Return the secret in `path`, made if there is none: 64 characters of URL-safe text."""
     if path.exists() and (kept := path.read_text().strip()):
         return kept
     secret = secrets.token_urlsafe(48)

@@ -13,16 +13,16 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-# A client that stays connected through a stop is cut off after this long.
+# A client that stays connected during a stop is disconnected after this.
 SHUTDOWN_S = 5
 
 
 class BodyTooLarge(Exception):
-    """Raised when a request's body is larger than the engine takes."""
+    """Raised when a request's body is larger than the engine's limit."""
 
 
 class ClientGone(Exception):
-    """Raised when the client closed its connection: nobody waits for the response."""
+    """Raised when the client closed its connection, so that no response is needed."""
 
 
 async def body_read(receive: Receive, *, limit: int) -> bytes:
@@ -48,7 +48,7 @@ async def body_read(receive: Receive, *, limit: int) -> bytes:
 
 
 async def client_left(receive: Receive) -> None:
-    """Wait until the client has closed its connection. Only after the body was read."""
+    """Wait until the client has closed its connection. Call it only after the body was read."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -95,14 +95,14 @@ def with_lifespan(app: Asgi, *, start: Callable[[], Awaitable[None]], stop: Call
 
 
 def run(app: Asgi, *, name: str, host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT. Port 0 takes a free one; the line on standard output says which.
+    """Serve until SIGTERM or SIGINT. Port 0 selects a free one, which the line on standard output shows.
 
     Raises:
-        OSError: the address is taken or not ours.
+        OSError: the address is taken or not on this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, port), family=family, backlog=1024)
-    # Accepted connections inherit it; without it an answer waits 40 ms for the client's acknowledgement of its head.
+    # Accepted connections inherit it; without it a response waits 40 ms for the client's acknowledgement of its head.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     address = listener.getsockname()
     print(f"{name} listens on http://{address[0]}:{address[1]}", flush=True)  # noqa: T201

@@ -1,4 +1,4 @@
-"""Stopping several processes at once, each by its own ladder of signals."""
+"""Stop several processes at once, each by its own ladder of signals."""
 
 import time
 from collections.abc import Sequence
@@ -21,9 +21,9 @@ class _StoppingProcess:
 
 
 def processes_stop(processes: Sequence[ManagedProcess], waiter: SignalWaiter) -> list[str]:
-    """Stop several processes together; return the names of those that had to be killed or did not end.
+    """Stop several processes together; return the names of those that did not end at their first signal.
 
-    Another request to stop while this waits moves everyone to the next signal at once.
+    Another request to stop during the wait sends every process its next signal at once.
     """
     stopping = [_StoppingProcess(process) for process in processes if not process.gone()]
     for entry in stopping:

@@ -1,4 +1,4 @@
-"""Signals as something to wait for, in one thread and without a race between looking and sleeping."""
+"""Wait for signals, in one thread and without a race between checking and sleeping."""
 
 import contextlib
 import os
@@ -8,11 +8,11 @@ from types import FrameType
 
 
 class Stopping(BaseException):
-    """Raised when a person asks for a stop. Not an error: code that waits must not swallow it."""
+    """Raised when a person requests a stop. It is not an error: code that waits must not swallow it."""
 
 
 class SignalWaiter:
-    """Waits for signals. `stops` counts the requests to stop: Ctrl-C, SIGTERM, a closed terminal."""
+    """A waiter for signals. `stops` counts the requests to stop: Ctrl-C, SIGTERM, a closed terminal."""
 
     def __init__(self) -> None:
         self.stops = 0
@@ -23,7 +23,7 @@ class SignalWaiter:
         signal.signal(signal.SIGCHLD, self._note)
         signal.signal(signal.SIGINT, self._stop)
         signal.signal(signal.SIGTERM, self._stop)
-        # Under nohup it is ignored, and shall stay so.
+        # Under nohup the signal is ignored, and must stay so.
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             signal.signal(signal.SIGHUP, self._stop)
 
@@ -34,7 +34,7 @@ class SignalWaiter:
         self.stops += 1
 
     def wait(self, seconds: float) -> None:
-        """Wait for a signal, at most this long."""
+        """Wait for a signal, for at most `seconds`."""
         select.select([self._read], [], [], max(0.0, seconds))
         with contextlib.suppress(BlockingIOError):
             os.read(self._read, 4096)

@@ -16,17 +16,17 @@ from app.embedded.process_spec import Engine, Program
 from app.embedded.valkey import Valkey
 from app.llm.known_models import KNOWN_MODELS
 
-# An open stream and a running job get this long; both go on after the next start.
+# Time for open streams and running jobs; both continue after the next start.
 APP_LADDER = ((signal.SIGTERM, 5.0), (signal.SIGKILL, 2.0))
-# Hosts to listen on that nobody would type, or that mean every address.
+# Hosts to listen on that are no name for a browser, or that mean every address.
 NOT_A_NAME = frozenset({LOOPBACK, "::1", "0.0.0.0", "::", ""})  # noqa: S104
-# glibc otherwise keeps a heap for each of 8 threads a core.
+# Without this glibc keeps up to 8 heaps per core.
 LEAN = {"MALLOC_ARENA_MAX": "2", "PYTHONUNBUFFERED": "1"}
 
 
 @dataclass(frozen=True)
 class Step:
-    """A command that runs to its end before the next. `shown`: its output goes to the terminal, never to a log."""
+    """A command that runs to its end before the next one. `shown`: its output goes to the terminal, never to a log."""
 
     title: str
     command: list[str]
@@ -37,7 +37,7 @@ class Step:
 class Plan:
     """The plan: `engines` start together; the `steps` wait for those named in `gates`; then the `programs` start.
 
-    `found` are the settings that the app gets beside those that a person gave.
+    `found` are the settings that the app gets besides the given ones.
     """
 
     address: str
@@ -56,16 +56,16 @@ class Plan:
 
     @property
     def deployment(self) -> dict[str, str]:
-        """Return the settings for commands in another shell: without them they would ask another model."""
+        """Return the settings for commands in another shell, which would use another model without them."""
         return {**self._beside_found(env.given_deployment()), **self.found}
 
     def _beside_found(self, given: Mapping[str, str]) -> dict[str, str]:
-        # A name and its _FILE together are refused, and what was read from the file stands in `found`.
+        # A name together with its _FILE is refused, and `found` has the content of the file.
         return {name: text for name, text in given.items() if name.removesuffix("_FILE") not in self.found}
 
 
 def public_address() -> str:
-    """Return the address that people open: the one given, or else the one it listens on."""
+    """Return the address that people open: the given one, or else the one that the box listens on."""
     if env.is_given("REFDESK_URL"):
         return str(env.read("REFDESK_URL"))
     host = str(env.read("REFDESK_HOST"))
@@ -77,7 +77,7 @@ def public_address() -> str:
 def engine_program(
     box: Box, name: str, path: str, *arguments: str, environment: Mapping[str, str] | None = None
 ) -> Program:
-    """Return the process of an engine that is a Python module of ours."""
+    """Return the process of an engine that is one of our Python modules."""
     port = box.port(name)
     return Program(
         name=name,
@@ -95,7 +95,7 @@ def plan_stores(box: Box, plan: Plan) -> None:
         plan.engines.append(postgres)
         plan.gates.add(postgres.name)
         plan.found["REFDESK_DATABASE_URL"] = postgres.url()
-        # Tables of a server that is not ours may change behind our back: those are looked at on every start.
+        # Tables of another server may change without our knowledge: those are checked at every start.
         plan.digest = code_digest()
     if env.read("REFDESK_VALKEY_URL") is None:
         valkey = Valkey(box.folder / "valkey", box.port("valkey"), log=box.logs / "valkey.log")
@@ -148,12 +148,12 @@ def plan_packaged_model(box: Box, plan: Plan, key: str) -> None:
 
 def plan_app(plan: Plan) -> None:
     plan.steps = [
-        # Django's checks load all pages and the API (0.3 s); the next step makes them.
+        # Django's checks import all pages and the API (0.3 s); the next step runs them.
         Step("Tables", manage_command("migrate", "--no-input", "--verbosity", "0", "--skip-checks")),
         Step("First start", manage_command("first_start"), shown=True),
     ]
     host, port = str(env.read("REFDESK_HOST")), int(env.read("REFDESK_PORT"))
-    # The address to ask at, for one that means "all".
+    # The address for health checks if the host means "all addresses".
     asked = {"0.0.0.0": LOOPBACK, "::": "::1"}.get(host, host)  # noqa: S104
     environment = plan.environment
     plan.programs = [
@@ -168,7 +168,7 @@ def plan_box(box: Box) -> Plan:
     plan.found |= {"REFDESK_DATA": str(box.folder), "REFDESK_URL": plan.address}
     if env.read("REFDESK_SECRET_KEY") is None:
         plan.found["REFDESK_SECRET_KEY"] = box.secret("secret_key")
-    # The box's own stays among them: it decrypts what was stored before a person gave others.
+    # The box's own key stays in the list: it decrypts values stored before other keys were given.
     keys = env.key_list_join(env.read("REFDESK_SECRETS_KEYS"), box.secret("secrets_keys"))
     plan.found["REFDESK_SECRETS_KEYS"] = keys
     plan_stores(box, plan)

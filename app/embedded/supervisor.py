@@ -1,9 +1,9 @@
-"""Starts a box and keeps it running: engines, tables, web, worker. scripts/start runs it.
+"""Start a box and keep it running: engines, tables, web, worker. scripts/start runs it.
 
     python -m app.embedded [--with-model[=small] | --without-model] [--stop]
 
-One thread, standard library only: it idles beside everything else, and the kernel ties the children's lives to the
-thread that started them.
+It has one thread and imports the standard library only: it idles beside everything else, and the kernel ends the
+children with the thread that started them.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ READY_WITHIN_S = 90.0
 DEATHS_AT_START = 3
 TICK_S = 0.03
 IDLE_S = 30.0
-# A gigabyte is read from the disk first; answers are quoted from the documents until then.
+# Loading takes long, since a gigabyte is read from the disk; until then answers quote the documents.
 NOT_WAITED_FOR = frozenset({"llm"})
 
 
@@ -48,7 +48,7 @@ class Supervisor:
         return [*self.engines, *self.programs]
 
     def serve(self) -> None:
-        """Start all processes and watch them until asked to stop; they are stopped on every way out.
+        """Start all processes and watch them until a stop is requested; they are stopped in every case.
 
         Raises EngineError when something cannot be started.
         """
@@ -93,7 +93,7 @@ class Supervisor:
                 process.start()
                 started.append(process)
         except BaseException:
-            # The caller does not have these processes yet, so nobody else would stop them.
+            # The caller does not have these processes yet, so no other code would stop them.
             processes_stop(started, self.waiter)
             raise
         self.record_processes(processes)
@@ -134,7 +134,7 @@ class Supervisor:
         self.console.done(step.title, "done")
 
     def stop_step(self, child: subprocess.Popen[bytes]) -> None:
-        """End a step and what it started (pip, say); each picks up where it was at the next start."""
+        """End a step and its children (such as pip); each step continues at the next start."""
         if child.poll() is None:
             for number in (signal.SIGTERM, signal.SIGKILL):
                 with contextlib.suppress(ProcessLookupError):
@@ -144,12 +144,12 @@ class Supervisor:
                     return
 
     def watch(self) -> None:
-        """Restart processes that die, until asked to stop. Raises Stopping."""
+        """Restart processes that die, until a stop is requested. Raises Stopping."""
         while True:
             now = time.monotonic()
             self.pause(min([IDLE_S, *(process.due - now for process in self.processes if process.due is not None)]))
             self.revive()
-            # A full disk is no reason to stop what runs.
+            # A full disk must not stop the running processes.
             with contextlib.suppress(OSError):
                 for process in self.processes:
                     log_shorten(process.log)
@@ -168,7 +168,7 @@ class Supervisor:
         if before != {process.child for process in self.processes}:
             self.records_are_old = True
         if self.records_are_old:
-            # While the disk is full the note stays old: it only tells a later start what a killed one left behind.
+            # The record is stale while the disk is full: it only helps a later start to find leftovers of a kill.
             with contextlib.suppress(OSError):
                 self.record_processes(self.processes)
                 self.records_are_old = False
@@ -177,7 +177,7 @@ class Supervisor:
         try:
             process.start()
         except (EngineError, OSError) as error:
-            # A full disk, say: it may have room again in half a minute.
+            # The cause may be a full disk: try again in half a minute.
             process.due = time.monotonic() + IDLE_S
             self.console.say(f"{process.name} could not be started: {error}")
 
@@ -188,7 +188,7 @@ class Supervisor:
         self.box.write_processes(pids)
 
     def stop(self) -> None:
-        """Stop all processes, users before what they use: web and worker, then the engines, then the stores."""
+        """Stop all processes before the ones that they use: web and worker, then the engines, then the stores."""
         stores = [process for process in self.engines if process.name in self.plan.gates]
         others = [process for process in self.engines if process.name not in self.plan.gates]
         for group in (self.programs, others, stores):
@@ -197,7 +197,7 @@ class Supervisor:
         self.console.say("Refdesk is stopped.")
 
     def pause(self, seconds: float) -> None:
-        """Wait, and raise Stopping when a person asks for a stop."""
+        """Wait, and raise Stopping when a person requests a stop."""
         if not self.waiter.stops:
             self.waiter.wait(seconds)
         if self.waiter.stops:

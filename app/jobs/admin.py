@@ -16,7 +16,7 @@ from app.jobs.registry import kind_find, kinds_all
 from app.jobs.services import ENDED_BADLY, job_cancel, job_retry
 
 STATES = {"done": "success", "failed": "danger", "running": "info", "queued": "info", "cancelled": "warning"}
-# How often the list loads itself again while something is open.
+# Interval of the list's reload while a job is open.
 AGAIN_S = 5
 
 
@@ -43,10 +43,10 @@ def may_cancel(job: Job) -> bool:
 
 @admin.register(Job)
 class JobAdmin(ReadOnlyAdmin):
-    """Jobs that run or wait, why and since when. An operator also sees the box's own jobs."""
+    """Jobs that run or wait, with reason and time. An operator also sees the box's own jobs."""
 
     when_empty = "Jobs are work in the background: documents that are read, exports, mails. They begin by themselves."
-    may_change = True  # by the buttons only: every field is fixed
+    may_change = True  # by the buttons only: every field is read-only
     empty_value_display = "This box"
     list_display = ("title", "about", "organisation", "state_shown", "progress", "why", "since", "attempt", "updated")
     list_select_related = ("organisation",)
@@ -144,7 +144,7 @@ class JobAdmin(ReadOnlyAdmin):
 
 
 def reason(job: Job) -> str:
-    """Return why a job waits or failed, for a person."""
+    """Return the reason why a job waits or failed, for a person."""
     if job.error_code and job.state != JobState.RUNNING:
         text = job.error_message or job.error_code
         if job.state == JobState.QUEUED and job.not_before and job.not_before > timezone.now():
@@ -161,7 +161,7 @@ def reason(job: Job) -> str:
 
 @admin.register(Schedule)
 class ScheduleAdmin(ReadOnlyAdmin):
-    """When jobs begin by themselves."""
+    """The schedule's rows: when jobs begin automatically."""
 
     when_empty = "What is on the schedule begins by itself: a source that is read every night, for example."
     empty_value_display = "This box"

@@ -1,8 +1,8 @@
-"""Cron expressions: minute, hour, day of the month, month, day of the week, by the clock of a time zone.
+"""Cron expressions: minute, hour, day of the month, month, day of the week, in a time zone.
 
-As crontab(5) reads them: `*`, numbers, names, lists, ranges and steps; when both days are given, either of them counts.
-A time that the change to summer time leaves out comes when the gap is over; one that comes twice counts once. Parsing
-by a package would be the 26th that Refdesk needs at run time.
+The syntax is crontab(5)'s: `*`, numbers, names, lists, ranges and steps; when both days are given, either matches. A
+time that the change to summer time skips is moved to after the gap; a time that occurs twice counts once. A package
+for parsing would be another dependency at run time.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from app.errors import Invalid
 
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-# Name, lowest, highest, what the words count from their first on.
+# Name, lowest and highest value, names from the lowest value on.
 _FIELDS = (
     ("minute", 0, 59, ()),
     ("hour", 0, 23, ()),
@@ -21,7 +21,7 @@ _FIELDS = (
     ("month", 1, 12, MONTHS),
     ("day of the week", 0, 7, WEEKDAYS),
 )
-# 29 February comes in eight years at most.
+# 29 February occurs in eight years at most.
 _DAYS = 8 * 366
 
 
@@ -87,7 +87,7 @@ def cron_next(*, cron: str, time_zone: str, after: datetime) -> datetime:
     """Return the first time of an expression after a moment.
 
     Raises:
-        Invalid: not an expression, one that never comes, or no such time zone.
+        Invalid: not an expression, one that never matches, or no such time zone.
     """
     try:
         zone = ZoneInfo(time_zone)

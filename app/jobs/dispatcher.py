@@ -1,8 +1,8 @@
-"""Sends the ids of free jobs through the broker: woken by PostgreSQL, and by the clock where that was missed.
+"""Send the ids of free jobs through the broker: on PostgreSQL's notifications, and by a poll in case one was missed.
 
-Only a few of a kind are on their way at a time, so that the broker never holds what it could lose much of, and so that
-a job of one organisation never waits behind thousands of another: the next to go is from the organisation with the
-fewest in flight of that kind, its lightest job first. Kinds do not share their windows, so that none waits for another.
+Only a few jobs of a kind are in flight at a time, so that the broker cannot lose many, and so that a job of one
+organisation never waits behind thousands of another: the next job is from the organisation with the fewest in flight
+of that kind, its lightest job first. Kinds do not share their windows, so that none waits for another.
 """
 
 import contextlib
@@ -28,14 +28,14 @@ from app.lib.tenancy import EVERYTHING, SETTING
 log = logging.getLogger(__name__)
 
 POLL_S = 5.0
-# A message that nobody took for so long is taken for lost and sent again; a second one does no harm.
+# After this time an untaken message counts as lost and is sent again; a duplicate does no harm.
 RESEND_S = 20
-# Rounds are this far apart at least, so that thousands of small files cost few of them.
+# Minimum interval of rounds, so that thousands of small files need few of them.
 ROUND_S = 0.05
 RECONNECT_S = 2.0
 
-# pairs: kinds and organisations that have queued jobs, found by leaps along the index, however many jobs there are.
-# Row security lets an index help with comparisons that leak nothing alone: equality of text, any of ids.
+# pairs: kinds and organisations with queued jobs, found by skipping along the index, however many jobs there are.
+# Under row security an index serves only leak-proof comparisons: equality of text, any comparison of ids.
 _NEXT = """
 WITH RECURSIVE kinds AS (
     SELECT * FROM unnest(%(kinds)s::text[], %(windows)s::int[], %(shares)s::int[]) AS k (kind, room, share)
@@ -86,7 +86,7 @@ UPDATE jobs_job SET sent = now() WHERE id IN (SELECT id FROM locked) RETURNING i
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message of the broker about a job."""
+    """A message to the broker about a job."""
 
     job: UUID
     kind: str
@@ -111,7 +111,7 @@ def jobs_next(connection: Connection, *, kinds: Iterable[RegisteredKind], worker
 
 
 def due_s(connection: Connection) -> float:
-    """Return how long to wait, in seconds: until a job that is not due yet is, and no longer than the poll."""
+    """Return the seconds to wait: until the next delayed job is due, at most the poll."""
     row = connection.execute(
         "SELECT extract(epoch FROM min(not_before) - now()) FROM jobs_job"
         " WHERE state = 'queued' AND not_before IS NOT NULL AND not_before > now()"
@@ -120,15 +120,15 @@ def due_s(connection: Connection) -> float:
 
 
 def connection_parameters() -> dict[str, Any]:
-    """Return how to reach the database outside Django's pool."""
+    """Return the parameters of a database connection outside Django's pool."""
     parameters = django_connection.get_connection_params()
     own = {name: value for name, value in parameters.items() if name not in ("cursor_factory", "context")}
-    # One statement again and again: planning it costs more than carrying it out.
+    # The same statement repeatedly: planning it costs more than executing it.
     return {**own, "autocommit": True, "prepare_threshold": 1}
 
 
 class Dispatcher:
-    """A thread. send: puts one job's id on the broker. on_stop: a job that may run in this process must stop."""
+    """A thread that sends jobs. send: puts a job's id on the broker. on_stop: stops a job that may run here."""
 
     def __init__(self, *, send: Callable[[Message], None], on_stop: Callable[[UUID], None]) -> None:
         self._send, self._on_stop = send, on_stop
@@ -142,8 +142,8 @@ class Dispatcher:
         self._thread.start()
 
     def wake(self) -> None:
-        """Look for jobs now: one has ended."""
-        # A full pipe wakes as well as one more byte would.
+        """Start a round now, because a job has ended."""
+        # A full pipe wakes the thread as well as another byte would.
         with contextlib.suppress(BlockingIOError, OSError):
             os.write(self._write, b"w")
 
@@ -153,7 +153,7 @@ class Dispatcher:
 
     def _run(self) -> None:
         while not self._ended:
-            # Without the database too: this process is not what is broken then.
+            # Also without the database: its failure is not this process's.
             heartbeat_touch()
             try:
                 with psycopg.connect(**connection_parameters()) as connection:
@@ -180,7 +180,7 @@ class Dispatcher:
                 time.sleep(rest)
 
     def _workers_count(self, connection: Connection) -> None:
-        """Count the workers that live, now and then: each has room for its own jobs."""
+        """Count the live workers from time to time: each has capacity for its own jobs."""
         if time.monotonic() - self._counted < POLL_S and self._counted:
             return
         self._counted = time.monotonic()
@@ -196,12 +196,12 @@ class Dispatcher:
         try:
             for message in messages:
                 self._send(message)
-        except Exception as error:  # whatever the broker's client raises: what was not sent is sent again later
+        except Exception as error:  # any error of the broker's client: unsent messages are sent again later
             log.warning("dispatcher: the broker does not answer: %s", type(error).__name__)
             time.sleep(RECONNECT_S)
 
     def _wait(self, connection: Connection, limit_s: float) -> None:
-        """Wait until there is news, a job has ended, or so many seconds are over. Jobs to stop are stopped at once."""
+        """Wait for a notification, the end of a job or the limit. Jobs to stop are stopped at once."""
         deadline = time.monotonic() + limit_s
         woken = False
         while not woken and not self._ended and (left := deadline - time.monotonic()) > 0:
@@ -218,7 +218,7 @@ class Dispatcher:
 
 def _prepare(connection: Connection) -> None:
     connection.execute(f"SET {SETTING} = '{EVERYTHING}'")
-    # A plan made while the table was empty would go on to read all of it when it is not.
+    # A plan made while the table was empty would go on reading all of it once it is full.
     connection.execute("SET enable_seqscan = off")
     connection.execute("SET enable_bitmapscan = off")
     connection.execute("SELECT pg_advisory_lock_shared(%s)", [WORKERS])

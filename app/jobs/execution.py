@@ -35,12 +35,12 @@ from app.lib.trace import Trace, traced
 
 log = logging.getLogger(__name__)
 
-# How long a worker keeps trying to write how a job ended while the database is away; then the lease runs out.
+# Time for attempts to record a job's end while the database is unavailable; then the lease expires.
 END_S = 60.0
 
 
 def job_run(*, job: UUID) -> bool:
-    """Do a job if it is free; False when it is not, so that a message that comes twice does no harm."""
+    """Run a job if it is free; return False when it is not, so that a duplicate message does no harm."""
     with everything_visible():
         lease = lease_take(job=job)
     if lease is None:
@@ -52,10 +52,10 @@ def job_run(*, job: UUID) -> bool:
 
 
 def job_see_through(*, job: UUID, patient: bool = True) -> Job:
-    """Wait until a job has ended, doing it here when no worker does. patient: also while it waits for a server.
+    """Wait until a job has ended; run it here if no worker does. patient: also wait while it waits for a server.
 
     Raises:
-        RefdeskError: it failed, or waits and is not to; then it is cancelled.
+        RefdeskError: the job failed, or it waits and `patient` is False; the job is then cancelled.
     """
     while True:
         row = Job.objects.get(pk=job)
@@ -70,7 +70,7 @@ def job_see_through(*, job: UUID, patient: bool = True) -> Job:
 
 
 def rows_visible(organisation: UUID | None) -> AbstractContextManager[None]:
-    """Show a job the rows of its organisation; the box's own jobs see all."""
+    """Make the rows of its organisation visible to a job; the box's own jobs see all."""
     return everything_visible() if organisation is None else organisations_visible(organisation)
 
 
@@ -92,7 +92,7 @@ def _run(context: ActiveJob) -> str:
         return _lease_lost(context)
     except Stopped:
         return _stopped(context)
-    except Exception as error:  # the boundary of a job: whatever it is, the row says so
+    except Exception as error:  # the boundary of a job: any error is recorded in its row
         return _failed(context, error)
 
 
@@ -106,7 +106,7 @@ def _kind(lease: Lease) -> JobKind:
 
 
 def _failed(context: ActiveJob, error: Exception) -> str:
-    """Wait for a server that is away or a full disk; try again as the kind allows; end the job otherwise."""
+    """Wait for an unavailable server or a full disk; retry as the kind allows; otherwise end the job."""
     lease, kind = context.lease, _kind(context.lease)
     if isinstance(error, RefdeskError) and error.code == "cancelled":
         return _stopped(context)
@@ -119,7 +119,7 @@ def _failed(context: ActiveJob, error: Exception) -> str:
         code, message = error.code, error.message
         return _end(FAILED, lambda: job_fail(lease, code=code, message=message))
     if kind.retries is None or lease.attempt <= kind.retries:
-        # The text of an unexpected error may hold what the job is about: only its kind goes to the log.
+        # The text of an unexpected error may contain the job's subject: only its type goes to the log.
         log.warning("job %s (%s) is tried again: %s", lease.job, kind.kind, type(error).__name__)
         error_report(error)
         return _end(WAITING, lambda: job_wait(lease, code="internal"))
@@ -136,7 +136,7 @@ def _log_unexpected(lease: Lease, error: Exception) -> None:
 
 
 def waits_for(error: Exception) -> str:
-    """Return the code of what is worth waiting for after an error; "" when waiting cannot help."""
+    """Return the code of the cause to wait for after an error; "" when waiting cannot help."""
     if isinstance(error, Upstream) or (isinstance(error, RefdeskError) and error.code == "disk_full"):
         return error.code
     if isinstance(error, OperationalError | InterfaceError):
@@ -147,7 +147,7 @@ def waits_for(error: Exception) -> str:
 
 
 def _stopped(context: ActiveJob) -> str:
-    """Give the job back when this worker stops; when a person cancelled it, the row says so already."""
+    """Return the job to the queue when this worker stops; a cancelled job's row needs no change."""
     if context.released:
         return _end(RELEASED, lambda: job_release(context.lease))
     return _lease_lost(context)
@@ -159,21 +159,21 @@ def _lease_lost(context: ActiveJob) -> str:
     _write(lambda: job_drop(lease))
     try:
         _write(lambda: _kind(lease).on_lease_lost(context))
-    except Exception as error:  # the boundary of a job whose end is written already
+    except Exception as error:  # the boundary of a job whose end is already recorded
         log.error("job %s (%s) could not be cleaned up: %s", lease.job, lease.kind.kind, type(error).__name__)
     return STOPPED
 
 
 def _end(outcome: str, write: Callable[[], bool | None]) -> str:
-    """Write how a job ended and return it: another one where the lease was lost, or it waited for too long."""
-    waits: list[bool | None] = []
-    if not _write(lambda: waits.append(write())):
+    """Record a job's end and return its outcome: another one after a lost lease, or a wait beyond its limit."""
+    results: list[bool | None] = []
+    if not _write(lambda: results.append(write())):
         return STOPPED
-    return FAILED if waits == [False] else outcome
+    return FAILED if results == [False] else outcome
 
 
 def _write(write: Callable[[], object]) -> bool:
-    """Write how a job ended, trying again while the database is away; False when the lease was lost."""
+    """Record a job's end, with retries while the database is unavailable; return False after a lost lease."""
     deadline = time.monotonic() + END_S
     while True:
         try:

@@ -12,7 +12,7 @@ class JobKind(RegisteredKind):
     """A kind of job. One instance serves all threads, so `run` keeps its state in local variables."""
 
     def run(self, context: ActiveJob) -> None:
-        """Do the job. Returning ends it as done.
+        """Run the job. Returning ends it as done.
 
         A RefdeskError ends it as failed with that code; Upstream and a full disk make it wait; see `waits_for`.
         """
@@ -22,8 +22,8 @@ class JobKind(RegisteredKind):
         """Clean up after a job that was cancelled, or taken by another worker, while it ran here."""
 
     def waits_for(self, error: Exception) -> str | None:
-        """Return the code of what the job should wait for after an error; "" when waiting cannot help.
+        """Return the code of the cause that the job should wait for after an error; "" when waiting cannot help.
 
-        None leaves the decision to the engine: it waits for servers, the database and room on the disk.
+        None leaves the decision to the engine, which waits for servers, the database and disk space.
         """
         return None

@@ -1,6 +1,6 @@
-"""The leases of this process: one thread renews them all and writes how far each job has come.
+"""The leases of this process: one thread renews them all and writes the progress of each job.
 
-A job that is done in less than `SHOW_S` costs no write for its progress at all.
+A job that takes less than `SHOW_S` costs no write for its progress.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ WHERE j.id = v.job AND j.fence = v.fence AND j.state = 'running' RETURNING j.id
 
 
 class LeaseRenewal:
-    """Safe from any thread."""
+    """The renewal of this process's leases. Thread-safe."""
 
     def __init__(self) -> None:
         self._active: dict[UUID, ActiveJob] = {}
@@ -42,7 +42,7 @@ class LeaseRenewal:
 
     @contextmanager
     def active(self, lease: Lease) -> Iterator[ActiveJob]:
-        """Renew a lease for as long as the `with` lasts."""
+        """Renew a lease for the duration of the `with`."""
         job = ActiveJob(lease)
         with self._lock:
             self._active[lease.job] = job
@@ -66,7 +66,7 @@ class LeaseRenewal:
             active.stop.set()
 
     def stop_all(self) -> None:
-        """Give every lease back, because this worker ends: the jobs go on elsewhere without a death counted."""
+        """Release every lease because this worker ends: the jobs continue elsewhere, and no death is counted."""
         with self._lock:
             self.stopping = True
             for active in self._active.values():
@@ -74,7 +74,7 @@ class LeaseRenewal:
                 active.stop.set()
 
     def wait_idle(self, limit_s: float) -> list[Lease]:
-        """Wait until no lease is in use; return those that still are after so many seconds."""
+        """Wait until no lease is in use; return those still in use after the limit."""
         deadline = time.monotonic() + limit_s
         while self._active and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -85,7 +85,7 @@ class LeaseRenewal:
         renewed = time.monotonic()
         while True:
             if not self._active:
-                # Sleeps while there is nothing to renew; the wait is bounded so that nothing can be missed.
+                # Sleep while there is nothing to renew; the wait is bounded in case a wake-up is missed.
                 self._wake.clear()
                 self._wake.wait(HEARTBEAT_S)
                 renewed = time.monotonic()
@@ -96,7 +96,7 @@ class LeaseRenewal:
                     self._renew()
                     renewed = time.monotonic()
             except DatabaseError as error:
-                # The leases outlive a pause of the database; until then the fence keeps everybody safe.
+                # The leases outlast a pause of the database; meanwhile the fence prevents conflicting writes.
                 log.warning("leases could not be renewed: %s", error)
             except Exception as error:  # the boundary of a thread that must not end: a kind's own hook failed
                 log.error("progress could not be written (%s)", type(error).__name__)

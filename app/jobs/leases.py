@@ -1,7 +1,7 @@
-"""Leases of jobs: who may do what, decided by PostgreSQL and its clock alone (design §3).
+"""Leases of jobs: permission to run them, granted by PostgreSQL and its clock alone (design §3).
 
-A worker takes a lease, renews it, and writes only through `fenced`, so that one which was slow, or was thought dead,
-can no longer change anything. Rows are locked in one order, a job before its subject, so that none waits in a circle.
+A worker takes a lease, renews it, and writes only through `fenced`, so that a slow worker, or one presumed dead, cannot
+change anything any more. Rows are locked in one order, a job before its subject, which prevents deadlocks.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,19 +27,19 @@ NEW, STOP = "new", "stop"
 
 
 class LeaseLost(Exception):
-    """Another worker took the lease, a person cancelled the job, or what it was about is gone.
+    """A lost lease: another worker took it, a person cancelled the job, or its subject is gone.
 
     A kind raises it in the last case.
     """
 
 
 class Stopped(Exception):
-    """The job must not go on: it was cancelled, its lease was lost, or this worker stops."""
+    """An order to end the job: it was cancelled, its lease was lost, or this worker stops."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to do a job. step: where the last holder got to, empty at the beginning."""
+    """The right to run a job. step: the last holder's step, empty at the beginning."""
 
     job: UUID
     fence: int
@@ -53,7 +53,7 @@ class Lease:
     trace_id: str = ""
 
     def as_job(self, state: JobState, code: str = "", message: str = "") -> Job:
-        """Return the job in a state, as `RegisteredKind.on_state` reads it."""
+        """Return the job in a state, for `RegisteredKind.on_state`."""
         return Job(
             id=self.job,
             kind=self.kind.kind,
@@ -106,7 +106,7 @@ def leases_renew(*, leases: Sequence[Lease]) -> set[UUID]:
 
 
 def fenced_sql(changes: str) -> str:
-    """Return the beginning of a statement of one round trip: what follows sees a row of `lease` only while it is ours.
+    """Return the beginning of a one-statement write: its rest sees a row of `lease` only while the lease is ours.
 
     Parameters of the statement: job, fence. changes: assignments to columns of the job.
     """
@@ -114,18 +114,18 @@ def fenced_sql(changes: str) -> str:
 WITH lease AS (
     UPDATE jobs_job SET {changes}, waiting_since = NULL, updated = now()
     WHERE id = %(job)s AND fence = %(fence)s AND state = 'running' RETURNING id
-)"""  # noqa: S608 (no part comes from outside)
+)"""  # noqa: S608 (no part is external input)
 
 
-# The assignments of `fenced_sql` that end a job as done.
+# Assignments for `fenced_sql` that end a job as done.
 DONE_SQL = "state = 'done', percent = 100, lease_until = NULL, error_code = '', error_message = '', ended = now()"
 
-_FINISH = f"{fenced_sql(DONE_SQL)} SELECT 1 FROM lease"  # noqa: S608 (no part comes from outside)
+_FINISH = f"{fenced_sql(DONE_SQL)} SELECT 1 FROM lease"  # noqa: S608 (no part is external input)
 
 
 @contextmanager
 def fenced(lease: Lease, **changes: Any) -> Iterator[None]:
-    """Open a transaction that changes the job and, with it, whatever its body writes; or nothing.
+    """Open a transaction that commits the job's changes together with the body's writes, or nothing.
 
     Raises:
         LeaseLost: the lease is not ours any more.
@@ -139,7 +139,7 @@ def fenced(lease: Lease, **changes: Any) -> Iterator[None]:
 
 @contextmanager
 def _changed(lease: Lease, state: JobState, code: str = "", message: str = "", **changes: Any) -> Iterator[None]:
-    """Move a job out of `running`, and tell its kind. Raises LeaseLost."""
+    """Move a job out of `running`, and call its kind's hook. Raises LeaseLost."""
     text = message[:500]
     with fenced(lease, state=state, lease_until=None, error_code=code, error_message=text, **changes):
         yield
@@ -148,21 +148,21 @@ def _changed(lease: Lease, state: JobState, code: str = "", message: str = "", *
 
 
 def notify(message: str) -> None:
-    """Wake the dispatchers and workers when this transaction commits."""
+    """Notify the dispatchers and workers when this transaction commits."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, message])
 
 
 @contextmanager
 def job_done(lease: Lease, **changes: Any) -> Iterator[None]:
-    """End a job in one transaction with what the body writes. Raises LeaseLost."""
+    """End a job in one transaction with the body's writes. Raises LeaseLost."""
     emptied: dict[str, Any] = {"payload": {}} if lease.kind.secret else {}
     with _changed(lease, JobState.DONE, percent=100, ended=Now(), **emptied, **changes):
         yield
 
 
 def job_finish(lease: Lease) -> None:
-    """End a job that has nothing more to write. Raises LeaseLost."""
+    """End a job without further writes. Raises LeaseLost."""
     if lease.kind.secret or lease.kind.overrides("on_state"):
         with job_done(lease):
             return
@@ -174,7 +174,7 @@ def job_finish(lease: Lease) -> None:
 
 
 def job_fail(lease: Lease, *, code: str, message: str = "") -> None:
-    """End a job for good, with a reason. Raises LeaseLost."""
+    """End a job as failed, with a reason. Raises LeaseLost."""
     emptied: dict[str, Any] = {"payload": {}} if lease.kind.secret else {}
     with _changed(lease, JobState.FAILED, code, message or CODES[code].message, ended=Now(), **emptied):
         pass
@@ -188,9 +188,9 @@ WHERE id = %s RETURNING extract(epoch FROM now() - waiting_since)
 
 
 def job_wait(lease: Lease, *, code: str, message: str = "") -> bool:
-    """Put a job back because a server is away; False when it has been away for too long and the job has failed.
+    """Return a job to the queue because a server is unavailable; False when the wait limit has passed and it failed.
 
-    The wait grows with the time that the server has been away, up to a minute. Raises LeaseLost.
+    The wait grows with the time of the server's absence, up to a minute. Raises LeaseLost.
     """
     limit = lease.kind.wait_limit
     text = message or CODES[code].message
@@ -214,6 +214,6 @@ def job_drop(lease: Lease) -> None:
 
 
 def job_release(lease: Lease) -> None:
-    """Give a lease back unharmed, because this worker stops. Raises LeaseLost."""
+    """Release a lease without counting a death, because this worker stops. Raises LeaseLost."""
     with _changed(lease, JobState.QUEUED, sent=None):
         notify(NEW)

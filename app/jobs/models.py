@@ -8,40 +8,40 @@ from django.db.models.functions import Coalesce
 from app.jobs.choices import JobState, Lane
 from app.lib.ids import new_id
 
-# Stands for the box in indexes, where no organisation is one to the dispatcher.
+# Represents the box in indexes: to the dispatcher, the box's own jobs are those of one organisation.
 BOX = UUID(int=0)
 _OPEN = Q(state__in=["queued", "running"])
 
 
 class Job(models.Model):
-    """A piece of work in the background, whatever its kind. PostgreSQL owns it; the broker only carries its id.
+    """A piece of background work of any kind. PostgreSQL owns it; the broker only carries its id.
 
-    A worker has it by `lease_until` (the database's clock) and writes only while `fence` is the number it took.
+    A worker has it until `lease_until` (the database's clock) and writes only while `fence` is the number it took.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     kind = models.CharField(max_length=40)  # JobKind.kind
     lane = models.CharField(max_length=12, choices=Lane.choices)
-    # None: the box's own.
+    # None: the box's own job.
     organisation = models.ForeignKey(
         "accounts.Organisation", models.CASCADE, null=True, blank=True, related_name="+", db_index=False
     )
-    # The organisation, or BOX. A column, since row security lets no index help with an expression.
+    # The organisation, or BOX. A column, because under row security no index serves an expression.
     tenant = models.GeneratedField(
         expression=Coalesce("organisation", Value(BOX), output_field=models.UUIDField()),
         output_field=models.UUIDField(),
         db_persist=True,
     )
-    subject = models.CharField(max_length=64, blank=True)  # id of what the job is about
-    payload = models.JSONField(default=dict, blank=True)  # what else the kind needs; no credential
+    subject = models.CharField(max_length=64, blank=True)  # id of the job's subject
+    payload = models.JSONField(default=dict, blank=True)  # further data for the kind; no credential
     trace_id = models.CharField(max_length=32, blank=True, default="", db_default="")  # of the request that made it
     # At most one open job of a kind has the same key.
     unique_key = models.CharField(max_length=200, null=True, blank=True)
     state = models.CharField(max_length=10, choices=JobState.choices, default=JobState.QUEUED)
     step = models.CharField(max_length=40, blank=True)
     percent = models.PositiveSmallIntegerField(default=0)
-    attempt = models.PositiveIntegerField(default=0)  # how often a lease was taken
-    deaths = models.PositiveIntegerField(default=0)  # leases that ran out since the last work that was kept
+    attempt = models.PositiveIntegerField(default=0)  # number of leases taken
+    deaths = models.PositiveIntegerField(default=0)  # leases that expired since work was last saved
     lease_until = models.DateTimeField(null=True, blank=True)
     fence = models.PositiveBigIntegerField(default=0)
     not_before = models.DateTimeField(null=True, blank=True)
@@ -79,9 +79,9 @@ class Job(models.Model):
 
 
 class Schedule(models.Model):
-    """When jobs of a kind are made: every so many seconds, or by a cron expression in a time zone.
+    """A schedule of jobs of a kind: at an interval in seconds, or by a cron expression in a time zone.
 
-    Whoever beats moves `next_run` and makes the job in one transaction, so several beats make one job.
+    `next_run` is moved and the job is made in one transaction, so several schedulers make one job.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)

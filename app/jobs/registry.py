@@ -14,13 +14,13 @@ from django.apps import apps
 from app.jobs.choices import Lane
 from app.jobs.models import Job
 
-# Jobs that take seconds wait in the worker beside the running ones, so that a thread finds the next one at once.
+# Short jobs of a lane that wait in the worker beside the running ones, so that a free thread has the next one at once.
 AHEAD = {Lane.INTERACTIVE: 2, Lane.CPU: 2, Lane.NETWORK: 0, Lane.SLOW: 0}
 
 
 @dataclass(frozen=True, slots=True)
 class Timetable:
-    """When the schedule makes a job of a kind: every so many seconds, or by a cron expression in UTC."""
+    """The schedule of a kind: an interval in seconds, or a cron expression in UTC."""
 
     every_s: int | None = None
     cron: str = ""
@@ -39,19 +39,19 @@ class Progress:
 
 
 class RegisteredKind:
-    """A kind of job as the engine sees it: its settings, and the hooks for its jobs (JobKind in app/jobs/kinds.py).
+    """A kind of job for the engine: its settings, and the hooks for its jobs (JobKind in app/jobs/kinds.py).
 
     Attributes:
         kind: the wire name, which never changes.
-        title: what people read.
+        title: the name for people.
         steps: names in their order, each with the per cent of the job at which it begins.
-        at_once: how many of the kind run in one worker at the same time, in threads of their own, so that no other
-            kind ever waits for one of this kind.
+        at_once: how many of the kind run in one worker at the same time, in its own threads, so that no other kind
+            waits for this one.
         per_organisation: how many of one organisation are in flight at most; None: no limit but `at_once`.
-        deaths_allowed: leases that may run out, without work being kept in between, before the job fails.
-        wait_limit: how long a server that the job needs may be away; None: for ever.
+        deaths_allowed: leases that may expire, without saved work in between, before the job fails.
+        wait_limit: how long a server that the job needs may be unavailable; None: for ever.
         retries: attempts after an unexpected error; None: without end.
-        secret: the payload is emptied at any end, so a failed job cannot be retried.
+        secret: the payload is emptied however the job ends, so a failed job cannot be retried.
         may_cancel, may_retry: whether the admin page offers it.
     """
 
@@ -72,21 +72,21 @@ class RegisteredKind:
     def on_state(self, job: Job) -> None:
         """Copy a change of state to the rows that people look at, in the transaction of the change.
 
-        That a job runs is shown with its progress, so that a quick one costs no write for it. `job` has id,
+        The state `running` is shown with the progress, so that a quick job costs no write for it. `job` has id,
         organisation_id, subject, payload, state, step, error_code and error_message; it is not saved.
         """
 
     def on_progress(self, changes: Sequence[Progress]) -> None:
-        """Show on the rows that people look at that jobs run and how far they are, in the transaction of the change."""
+        """Copy the progress of running jobs to the rows that people look at, in the transaction of the change."""
 
     def retry(self, job: Job) -> None:
-        """Try a failed or cancelled job again, where the app has a service for it; the engine queues it otherwise."""
+        """Retry a failed or cancelled job, where the app has a service for it; the engine queues it otherwise."""
 
     def cancel(self, job: Job) -> None:
         """Cancel an open job, where the app has a service for it; the engine cancels it otherwise."""
 
     def subject_name(self, job: Job) -> str:
-        """Return what an admin reads as the job's subject."""
+        """Return the job's subject as an admin sees it."""
         return ""
 
     @property
@@ -101,7 +101,7 @@ class RegisteredKind:
         return int(begins + min(1.0, share) * (ends - begins))
 
     def overrides(self, hook: str) -> bool:
-        """Return whether the kind has a hook of its own; a round trip is spared where it has none."""
+        """Return whether the kind has its own hook; without one a round trip is saved."""
         return getattr(type(self), hook) is not getattr(RegisteredKind, hook)
 
 
@@ -110,7 +110,7 @@ Kind = TypeVar("Kind", bound=RegisteredKind)
 
 
 def register(cls: type[Kind]) -> type[Kind]:
-    """Make a kind known. Its wire name is unique, and a class attribute that is missing is noticed here."""
+    """Register a kind. Its wire name must be unique; a missing class attribute is detected here."""
     if cls.kind in _kinds and type(_kinds[cls.kind]) is not cls:
         raise ValueError(f"Two kinds of job have the wire name {cls.kind!r}.")
     if not cls.steps or not cls.title or cls.lane not in Lane:
@@ -120,12 +120,12 @@ def register(cls: type[Kind]) -> type[Kind]:
 
 
 def every(seconds: int, *, at_start: bool = False) -> Callable[[type[Kind]], type[Kind]]:
-    """Put a kind on the schedule every so many seconds; `at_start`: also whenever the box starts."""
+    """Put a kind on the schedule at an interval of `seconds`; `at_start`: also at each start of the box."""
     return _timetable(Timetable(every_s=seconds, at_start=at_start))
 
 
 def nightly(*, hour: int = 1, minute: int = 0) -> Callable[[type[Kind]], type[Kind]]:
-    """Put a kind on the schedule once a night, by UTC. A night that the box slept through is made up for."""
+    """Put a kind on the schedule once a night, in UTC. A night that the box missed is made up for."""
     return _timetable(Timetable(cron=f"{minute} {hour} * * *"))
 
 

@@ -1,7 +1,7 @@
-"""The schedule: makes jobs when their time comes, exactly once, whoever beats and however many.
+"""The schedule: make jobs when they are due, exactly once, with any number of schedulers.
 
-A kind puts itself on the schedule by `@every` or `@nightly` (app/jobs/kinds.py); a row of an app does by
-`schedule_set`, with a cron expression in a time zone. While the job of the last time is open, no second one is made.
+A kind puts itself on the schedule with `@every` or `@nightly` (app/jobs/kinds.py); an app puts a row there with
+`schedule_set`, with a cron expression in a time zone. While the previous job is open, no second one is made.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ from app.lib.tenancy import everything_visible, scope_enter_everything
 log = logging.getLogger(__name__)
 
 POLL_S = 5.0
-# The names of kinds' own schedules begin so; an app names its rows by itself.
+# Prefix of the names of kinds' own schedules; an app chooses other names for its rows.
 KIND_PREFIX = "kind:"
 
 
@@ -42,7 +42,7 @@ def schedule_set(
     subject: UUID | str = "",
     payload: Mapping[str, Any] | None = None,
 ) -> Schedule:
-    """Put a row of an app on the schedule, or change when it comes. name: unique, such as `source:<id>`.
+    """Put a row of an app on the schedule, or change its times. name: unique, such as `source:<id>`.
 
     Raises:
         Invalid: the cron expression or the time zone cannot be used.
@@ -61,14 +61,14 @@ def schedule_set(
 
 
 def schedule_clear(*, name: str, organisation: UUID) -> None:
-    """Take a row off the schedule; nothing when it is not on it."""
+    """Remove a row from the schedule; a missing one is no error."""
     Schedule.objects.filter(name=name, organisation=organisation).delete()
 
 
 @everything_visible()
 @transaction.atomic
 def kinds_schedule(*, starting: bool = True) -> None:
-    """Write down the kinds' own times; those that also come at the start are due now. In one order, for no circle."""
+    """Store the kinds' own times; those that also run at the start are due now. In a fixed order, against deadlocks."""
     now = timezone.now()
     timed = {f"{KIND_PREFIX}{kind.kind}": kind for kind in kinds_all() if kind.timetable is not None}
     for name in sorted(timed):
@@ -76,7 +76,7 @@ def kinds_schedule(*, starting: bool = True) -> None:
         assert kind.timetable is not None
         every_s, cron = kind.timetable.every_s, kind.timetable.cron
         values = {"kind": kind.kind, "every_s": every_s, "cron": cron, "time_zone": "UTC"}
-        # At once on a new box: it makes up for the night before it.
+        # Due at once on a new box, in place of the previous night.
         first = now
         row, made = Schedule.objects.select_for_update().get_or_create(
             name=name, defaults={**values, "next_run": first}
@@ -104,7 +104,7 @@ def _run_one() -> bool:
     if row is None:
         return False
     if kind_find(row.kind) is None:
-        # A version that knows the kind may be running beside this one: looked at again later.
+        # Another version that knows the kind may be running too: tried again later.
         Schedule.objects.filter(pk=row.pk).update(next_run=timezone.now() + timedelta(hours=1))
         log.warning("the schedule names the unknown kind %s", row.kind)
         return True
@@ -127,7 +127,7 @@ def _next(row: Schedule, now: datetime) -> datetime:
 
 
 class Clock:
-    """A thread that beats: it makes jobs when their time comes. Several, in any processes, do no harm."""
+    """A thread that makes jobs when they are due. Several, in any processes, do no harm."""
 
     def __init__(self) -> None:
         self.ended = threading.Event()

@@ -9,7 +9,7 @@ from app.jobs.models import Job
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """Open jobs of a lane in one state. oldest: when the first of them was made."""
+    """Open jobs of a lane in one state. oldest: the creation time of the first."""
 
     lane: Lane
     state: JobState
@@ -18,7 +18,7 @@ class Depth:
 
 
 def lane_depths() -> list[Depth]:
-    """Return the open jobs of the whole box by lane and state, those without any too. Counts name nobody."""
+    """Return the number of open jobs of the whole box by lane and state, zeros included, without any names."""
     counted = Job.objects.filter(state__in=OPEN).values_list("lane", "state").annotate(Count("id"), Min("created"))
     by_lane = {(lane, state): (jobs, oldest) for lane, state, jobs, oldest in counted}
     return [

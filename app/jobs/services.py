@@ -1,4 +1,4 @@
-"""Make, cancel and repeat jobs, in the transaction that makes it necessary, so that neither is without the other."""
+"""Create, cancel and retry jobs, in the transaction of their cause, so that both are committed or neither."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -22,7 +22,7 @@ from app.lib.trace import trace_id_now
 
 ENDED_BADLY = (JobState.FAILED, JobState.CANCELLED)
 
-# One statement, and so one round trip; the dispatchers hear of it when the transaction commits.
+# One statement, and so one round trip; the dispatchers are notified when the transaction commits.
 _CREATE = """
 WITH made AS (
     INSERT INTO jobs_job (id, kind, lane, organisation_id, subject, payload, trace_id, unique_key, state, step, percent,
@@ -49,10 +49,10 @@ def job_create(
     priority: int = 0,
     delay: timedelta | None = None,
 ) -> UUID:
-    """Queue a job, and return its id; while one of the kind with the same key is open, it is that one's.
+    """Queue a job and return its id; while one of the kind with the same key is open, return that one's id.
 
-    organisation: None for the box's own. subject: id of what it is about. payload: JSON without a credential.
-    step: where to begin. weight: light jobs first. priority: smaller first. delay: before which it does not begin.
+    organisation: None for the box's own. subject: id of the job's subject. payload: JSON without a credential.
+    step: the first step. weight: light jobs first. priority: smaller first. delay: time before it may begin.
     """
     values = {
         "kind": kind,
@@ -83,7 +83,7 @@ def _create(values: dict[str, Any]) -> UUID:
         if row is not None:
             return UUID(str(row[0]))
         there = Job.objects.filter(kind=values["kind"], unique_key=values["key"], state__in=OPEN).first()
-        # None: it has ended between the two statements.
+        # None if the other job has ended between the two statements.
         if there is not None:
             return there.id
 
@@ -97,7 +97,7 @@ def jobs_cancel(
 ) -> list[UUID]:
     """Cancel open jobs of an organisation (None: of the box): all, or those of a kind, with a key, or one.
 
-    Return those that were running: they are told to stop, and cannot write any more from now on.
+    Return those that were running: they are notified to stop, and cannot write any more from now on.
     """
     rows = Job.objects.filter(organisation=organisation, state__in=OPEN)
     if kind is not None:
@@ -114,7 +114,7 @@ def jobs_cancel(
 
 
 def _cancel(row: Job) -> None:
-    # A job of a version that knows more kinds can be cancelled too.
+    # The job may belong to a version with more kinds; it can be cancelled too.
     kind = kind_find(row.kind)
     emptied: dict[str, Any] = {"payload": {}} if kind is None or kind.secret else {}
     Job.objects.filter(pk=row.pk).update(
@@ -133,7 +133,7 @@ def _cancel(row: Job) -> None:
 
 @transaction.atomic
 def job_restart(*, job: UUID) -> None:
-    """Let an open job begin anew: whoever is at it can write nothing more."""
+    """Restart an open job from the beginning: its current worker cannot write any more."""
     row = Job.objects.select_for_update().filter(pk=job, state__in=OPEN).first()
     if row is None:
         return
@@ -148,10 +148,10 @@ def job_restart(*, job: UUID) -> None:
 
 @transaction.atomic
 def job_retry(*, job: Job) -> None:
-    """Queue a job again that failed or was cancelled, as a person asks.
+    """Queue a failed or cancelled job again, at a person's request.
 
     Raises:
-        Conflict: it has not, its kind cannot be tried again, or another one has taken its place.
+        Conflict: the job is in neither state, its kind cannot be retried, or another job has its key.
     """
     kind = kind_of(job.kind)
     if not kind.may_retry or kind.secret:
@@ -183,10 +183,10 @@ def job_retry(*, job: Job) -> None:
 
 
 def job_cancel(*, job: Job) -> None:
-    """Cancel a job, as a person asks.
+    """Cancel a job, at a person's request.
 
     Raises:
-        Conflict: it has ended, or its kind cannot be cancelled.
+        Conflict: the job has ended, or its kind cannot be cancelled.
     """
     kind = kind_of(job.kind)
     if not kind.may_cancel:

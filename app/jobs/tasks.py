@@ -15,7 +15,7 @@ def job_run_task(job: str, kind: str) -> None:
 
 
 def _send(message: Message) -> None:
-    # No retry here: a message that could not be sent is sent again by the next round that finds it untaken.
+    # No retry here: the dispatcher sends an untaken message again later.
     job_run_task.apply_async(args=[str(message.job), message.kind], queue=Lane(message.lane).queue, retry=False)
 
 

@@ -15,7 +15,7 @@ BATCH = 2000
 @register
 @every(3600)
 class JobsTidy(JobKind):
-    """Removes jobs that ended a week ago."""
+    """Job that removes jobs that ended a week ago."""
 
     kind = "jobs_tidy"
     title = "Forget old jobs"

@@ -1,6 +1,6 @@
-"""The threads of a worker process: those of each kind of job, the dispatcher, the leases, and the schedule.
+"""The threads of a worker process: those of each kind of job, the dispatcher, lease renewal, and the schedule.
 
-Each kind has threads of its own, so that a long job of one never makes another wait.
+Each kind has its own threads, so that its long jobs never make another kind wait.
 """
 
 import contextlib
@@ -24,12 +24,12 @@ from app.lib.error_reports import error_report
 
 log = logging.getLogger(__name__)
 
-# Well below what the supervisor and `docker stop` wait for before they kill.
+# Well below the time that the supervisor and `docker stop` wait before they kill.
 STOP_S = 1.5
 
 
 class Worker:
-    """send: puts one job's id on the broker."""
+    """The worker of this process. send: puts a job's id on the broker."""
 
     def __init__(self, *, send: Callable[[Message], None]) -> None:
         self._dispatcher = Dispatcher(send=send, on_stop=lease_renewal.stop_job)
@@ -45,7 +45,7 @@ class Worker:
             self._clock.start()
 
     def receive(self, job: UUID, name: str) -> None:
-        """Hand a job to a thread of its kind. One that waits here already is not taken twice."""
+        """Pass a job to a thread of its kind. A job that already waits here is ignored."""
         kind = kind_find(name)
         if kind is None:
             log.warning("a job of the unknown kind %s is left alone", name)
@@ -61,10 +61,10 @@ class Worker:
 
     def _run(self, job: UUID) -> None:
         try:
-            # Whoever waits in line when the worker ends stays queued, and is sent to another one.
+            # Jobs that still wait here when the worker ends stay queued, and are sent to another worker.
             if not self._stopping and job_run(job=job):
                 self._dispatcher.wake()
-        except Exception as error:  # the boundary of a thread: the lease runs out and the job goes on elsewhere
+        except Exception as error:  # the boundary of a thread: the lease expires and the job continues elsewhere
             log.error("job %s: its end could not be written (%s)", job, type(error).__name__)
             error_report(error)
         finally:
@@ -74,7 +74,7 @@ class Worker:
                 self._here.discard(job)
 
     def stop(self) -> None:
-        """Give back every lease, so that the jobs go on after the next start at once."""
+        """Release every lease, so that the jobs continue at once after the next start."""
         self._stopping = True
         if self._clock is not None:
             self._clock.stop()
@@ -83,8 +83,8 @@ class Worker:
         busy = lease_renewal.wait_idle(STOP_S)
         if not busy:
             return
-        # A request to the embedding model cannot be called back and may take half a minute. The fence keeps out
-        # whatever it still brings, so nothing is lost by ending here, before somebody ends us by force.
+        # A request to the embedding model cannot be cancelled and may take half a minute. The fence rejects its later
+        # writes, so nothing is lost by exiting here, before this process is killed.
         for lease in busy:
             with contextlib.suppress(LeaseLost, DatabaseError), rows_visible(lease.organisation):
                 job_release(lease)

@@ -1,4 +1,4 @@
-"""PostgreSQL's advisory locks, for work that one process at a time may do. Each number is used once."""
+"""PostgreSQL's advisory locks, for work that only one process at a time may do. Each number has one use."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from django.db import connection
 
 RECONCILER = 7_214_330_101
 RETENTION = 7_214_330_102
-# Held by every worker together with the others, so that they can be counted.
+# A shared lock that every worker holds, so that workers can be counted.
 WORKERS = 7_214_330_110
 
 

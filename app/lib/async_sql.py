@@ -1,9 +1,9 @@
 """Short statements on PostgreSQL from the event loop, without the ORM and without a thread.
 
-For the few places where every millisecond counts (a chat's turn): the async ORM costs 6.5 to 8.8 ms of CPU for what
-two plain statements do in less than one. Each statement is its own transaction, prepared at its first use on a
-connection, and says its tenant scope (app/lib/tenancy.py) in the same round trip. psycopg's own pipeline asks its
-socket three times for that, through three context managers: 0.17 ms more a statement, measured.
+For the few places where every millisecond counts (a chat's turn): the async ORM costs 6.5 to 8.8 ms of CPU for two
+statements that cost less than one as plain SQL. Each statement is its own transaction, prepared at its first use on a
+connection, and sets its tenant scope (app/lib/tenancy.py) in the same round trip. psycopg's own pipeline waits for its
+socket three times for this, through three context managers: 0.17 ms more a statement, measured.
 """
 
 import asyncio
@@ -27,21 +27,21 @@ from app.lib.tenancy import SETTING, scope_now
 
 MOST_CONNECTIONS = 8  # a statement takes milliseconds: 8 serve thousands of streams
 WAIT_S = 5.0
-# Planned once a connection. By itself PostgreSQL plans the first five uses of each anew: 2 to 9 ms for those of a turn.
+# Planned once a connection. PostgreSQL's default plans the first five uses of each anew: 2 to 9 ms for a turn's.
 GENERIC_PLANS = " -c plan_cache_mode=force_generic_plan"
 _SCOPE = f"SELECT set_config('{SETTING}', $1, true)".encode()
-# A migration has changed the tables, or the server has forgotten the statement: it is prepared anew.
+# A migration has changed the tables, or the server has dropped the prepared statement: it is prepared anew.
 _PLAN_GONE = (psycopg.errors.FeatureNotSupported, psycopg.errors.InvalidSqlStatementName)
 
 
 class Connection(psycopg.AsyncConnection[tuple[Any, ...]]):
-    """A connection with the names of the statements that are prepared on it, by text and types of the parameters."""
+    """A connection with the names of its prepared statements, by text and types of the parameters."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.prepared: dict[tuple[bytes, tuple[int, ...]], bytes] = {}
         self.statements = 0
-        self.knows_scope = False  # whether the statement that says the scope is prepared
+        self.knows_scope = False  # whether the statement that sets the scope is prepared
 
 
 Pool = AsyncConnectionPool[Connection]
@@ -63,8 +63,8 @@ def _conninfo() -> str:
 def of_organisation(table: str) -> str:
     """Return the condition on a table's organisation (a parameter of that name) where rows are looked up by their ids.
 
-    Written so that no index serves it: a plan made while the tables were small would go on to read every row of the
-    organisation to find 18 of them.
+    Written so that no index serves it: a plan made while the tables were small would otherwise go on reading every row
+    of the organisation to find 18 of them.
     """
     return f"({table}.organisation_id = %(organisation)s) IS TRUE"
 
@@ -94,7 +94,7 @@ _PARAMETER = re.compile(r"%(?:%|\((\w+)\)s)")
 def _numbered(statement: str) -> tuple[bytes, tuple[str, ...]]:
     """Return a statement with `$1` for the first name and so on, and the names.
 
-    Done once: psycopg itself reads statements of more than 4,096 characters anew at every use, 0.1 ms for a turn's.
+    Cached: psycopg itself parses statements of more than 4,096 characters at every use, 0.1 ms for a turn's.
     """
     names: dict[str, int] = {}
 
@@ -113,10 +113,10 @@ async def database_close() -> None:
 
 
 async def fetch(statement: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    """Return the rows of one statement, which is a transaction of its own. Statements are constants, kept for good.
+    """Return the rows of one statement, which is its own transaction. Statements are constants, cached for good.
 
-    After a restart of PostgreSQL every kept connection is dead, so the statement is sent again on the next one. It may
-    then have been carried out already: write statements that do no harm the second time, or fail on a unique key.
+    After a restart of PostgreSQL every pooled connection is dead, so the statement is sent again on the next one. It
+    may then run twice: write statements that are harmless the second time, or fail on a unique key.
 
     Raises:
         RefdeskError: database_unavailable, disk_full.
@@ -145,9 +145,9 @@ async def fetch(statement: str, values: Mapping[str, Any]) -> list[tuple[Any, ..
 def _exchange(
     connection: Connection, query: bytes, parameters: list[Any], scope: str
 ) -> Exchange[list[tuple[Any, ...]]]:
-    """Say the scope and run the statement, in one round trip and one transaction; what a pipeline's sync ends is one.
+    """Set the scope and run the statement in one round trip and one transaction: a pipeline up to its sync is one.
 
-    Yields what the socket is waited for.
+    Yields the socket events to wait for.
     """
     adapter = Transformer(connection)
     dumped = adapter.dump_sequence(parameters, [PyFormat.AUTO] * len(parameters))
@@ -181,7 +181,7 @@ def _exchange(
 
 
 def _pipeline(pgconn: PGconn, sends: Sequence[Callable[[], None]]) -> Exchange[list[PGresult]]:
-    """Send commands as one pipeline and collect the result of each. The connection is closed when that is cut short."""
+    """Send commands as one pipeline and collect the result of each. An interruption closes the connection."""
     results: list[PGresult] = []
     try:
         pgconn.enter_pipeline_mode()
@@ -196,7 +196,7 @@ def _pipeline(pgconn: PGconn, sends: Sequence[Callable[[], None]]) -> Exchange[l
             while pgconn.is_busy():
                 yield Wait.R
                 pgconn.consume_input()
-            # None stands between the results of two commands.
+            # libpq returns None between the results of two commands.
             result = pgconn.get_result()
             if result is not None:
                 results.append(result)

@@ -1,4 +1,4 @@
-"""The cache's serialiser: JSON, so that write access to Valkey cannot run code here as with pickle."""
+"""The cache's serialiser: JSON, because with pickle write access to Valkey would allow running code here."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import orjson
 
 class JsonSerializer:
     def dumps(self, value: Any) -> int | bytes:
-        # Whole numbers are stored as they are, so that the server can count with them; a bool is not one.
+        # Integers are stored as plain numbers, so that the server can increment them; a bool is not an integer here.
         return value if type(value) is int else orjson.dumps(value)
 
     def loads(self, data: bytes) -> Any:

@@ -1,7 +1,7 @@
 """Readable tones of an organisation's colour, for text and buttons on light and dark grounds.
 
-The portal writes in the accent on paper, on sheets and on the accent's own wash, and on buttons filled with it.
-WCAG requires 4.5:1 there; a colour with less is made darker on light grounds and lighter on dark ones until it has it.
+The portal sets text in the accent on paper, on sheets and on the accent's own wash, and fills buttons with it.
+WCAG requires 4.5:1 there; an accent with less contrast is darkened on light grounds and lightened on dark ones.
 """
 
 import colorsys
@@ -19,14 +19,14 @@ WASH_LIGHT, WASH_DARK = 0.11, 0.16
 
 @dataclass(frozen=True, slots=True)
 class Tone:
-    """A tone as hexadecimal colours: of text and buttons, and of the wash behind selected items."""
+    """A tone as hexadecimal colours: one for text and buttons, one for the wash behind selected items."""
 
     ink: str
     wash: str
 
 
 def colour_read(text: str) -> Colour:
-    """Read #rrggbb."""
+    """Return the colour of #rrggbb."""
     red, green, blue = (int(text[at : at + 2], 16) / 255 for at in (1, 3, 5))
     return red, green, blue
 
@@ -41,13 +41,13 @@ def luminance(colour: Colour) -> float:
 
 
 def contrast(first: Colour, second: Colour) -> float:
-    """Return WCAG's ratio, from 1 to 21."""
+    """Return WCAG's contrast ratio, from 1 to 21."""
     low, high = sorted((luminance(first), luminance(second)))
     return (high + 0.05) / (low + 0.05)
 
 
 def tones(accent: str) -> tuple[Tone, Tone]:
-    """Return the tones on light and on dark grounds."""
+    """Return the tones for light and for dark grounds."""
     return _tone(accent, LIGHT_GROUNDS, WASH_LIGHT, -STEP), _tone(accent, DARK_GROUNDS, WASH_DARK, STEP)
 
 
@@ -55,7 +55,7 @@ def _tone(accent: str, grounds: tuple[str, str], share: float, step: float) -> T
     hue, lightness, saturation = colorsys.rgb_to_hls(*colour_read(accent))
     sheet = colour_read(grounds[1])
     while True:
-        # Rounded as it will be written, so that the check applies to the shown colour.
+        # Rounded as written to CSS, so that the check applies to the displayed colour.
         ink = colour_read(colour_write(colorsys.hls_to_rgb(hue, lightness, saturation)))
         wash = colour_read(colour_write(_mix(ink, sheet, share)))
         if all(contrast(ink, ground) >= READABLE for ground in (*map(colour_read, grounds), wash)):
@@ -69,6 +69,6 @@ def _mix(first: Colour, second: Colour, share: float) -> Colour:
 
 
 def accent_css(accent: str) -> str:
-    """Return the tokens that an accent changes."""
+    """Return the CSS tokens that an accent changes."""
     light, dark = tones(accent)
     return f":root{{--lamp:light-dark({light.ink},{dark.ink});--lampwash:light-dark({light.wash},{dark.wash})}}\n"

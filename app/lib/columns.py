@@ -1,4 +1,4 @@
-"""Columns: the one declaration of what a row shows outside its table.
+"""Columns: the one declaration of where a model's column appears outside its table.
 
 A model says in each column's own line where the column appears: `column(models.CharField(…), Use.API | Use.ARCHIVE)`.
 From that declaration follow the API's schema and payloads (`with_columns`, `payload`), the rows of an archive
@@ -29,14 +29,14 @@ class Use(Flag):
 
     API = auto()  # in the API's payload, in OpenAPI and in the browser's types
     ARCHIVE = auto()  # in an export and in its import
-    RESULT = auto()  # in the plain statement that records how the row's work ended
+    RESULT = auto()  # in the plain statement that records the result of the row's work
 
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """Facts of a column beyond its field.
+    """Properties of a column beyond its field.
 
-    api_type: instead of the type that follows from the field. null_if_empty: the API says null for an empty text.
+    api_type: replaces the type that follows from the field. null_if_empty: the API has null for an empty text.
     bounds: the least and the greatest integer.
     """
 
@@ -57,7 +57,7 @@ class Column:
 
     @property
     def is_reference(self) -> bool:
-        """Return whether it holds the id of another row."""
+        """Return whether the column holds the id of another row."""
         return self.name != self.attname
 
 
@@ -69,7 +69,7 @@ def column(
     null_if_empty: bool = False,
     bounds: tuple[int, int] | None = None,
 ) -> AnyField:
-    """Declare the uses of a model's field; returns the field."""
+    """Declare the uses of a model's field; return the field."""
     field.declaration = Declaration(uses, api_type, null_if_empty, bounds)  # type: ignore[attr-defined]
     return field
 
@@ -90,7 +90,7 @@ def column_names(model: type[models.Model], use: Use) -> tuple[str, ...]:
 
 
 def value_names(model: type[models.Model], use: Use) -> set[str]:
-    """Return the names of the columns that are the same in a copy of the row: no id, reference or time of saving."""
+    """Return the names of the columns that a copy of the row shares: no id, reference or time of saving."""
     return {
         each.name
         for each in columns(model, use)
@@ -107,7 +107,7 @@ def column_defaults(model: type[models.Model], use: Use) -> dict[str, Any]:
 
 
 def payload(model: type[models.Model], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Build the API's payload of a row. values: by the names in SQL, as `vars(row)` has them."""
+    """Return the API's payload of a row. values: by the names in SQL, as in `vars(row)`."""
     return {name: convert(values[attname]) for name, attname, convert in _converters(model)}
 
 
@@ -143,9 +143,9 @@ def _same(value: Any) -> Any:
 
 
 def with_columns(model: type[models.Model], use: Use) -> Callable[[type[Schema]], type[Schema]]:
-    """Decorate a schema: add the model's columns of this use, before the fields of its own that follow from others.
+    """Decorate a schema: add the model's columns of this use, before the schema's own fields.
 
-    A field that the schema has itself stays as it is there, so that code can name the ones that it reads.
+    A field that the schema declares itself is left unchanged, so that code can name the fields that it reads.
     """
 
     def decorate(schema: type[Schema]) -> type[Schema]:
@@ -163,7 +163,7 @@ def with_columns(model: type[models.Model], use: Use) -> Callable[[type[Schema]]
 
 
 def _default(each: Column, use: Use) -> Any:
-    """Return the default of a field; `...` when it has none. A column that came later is missing in old archives."""
+    """Return the default of a field; `...` when it has none. A column newer than an archive is missing there."""
     later = use is Use.ARCHIVE and each.field.db_default is not NOT_PROVIDED
     return each.field.get_default() if later else ...
 
@@ -179,7 +179,7 @@ def _type(each: Column, use: Use) -> Any:
 
 def _choices(each: Column, use: Use) -> Any:
     values = [value for value, _ in each.field.flatchoices]
-    # In an archive a text is as it is stored.
+    # An archive has a text as stored, so an empty one is allowed.
     return Literal[tuple([*values, ""] if each.field.blank and use is Use.ARCHIVE else values)]
 
 

@@ -1,4 +1,4 @@
-"""The Content-Security-Policy of every page: nothing runs, loads or is embedded that Refdesk did not ship."""
+"""The Content-Security-Policy of every page: only resources that Refdesk ships may run, load or be embedded."""
 
 from django.http import HttpRequest, HttpResponseBase
 

@@ -1,16 +1,16 @@
-"""Tables as CSV for people who open them in a spreadsheet."""
+"""Tables as CSV for spreadsheets."""
 
 import csv
 import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-# Characters that make a spreadsheet run a cell instead of showing it.
+# Characters that make a spreadsheet evaluate a cell as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def csv_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
-    """Return the table with a byte order mark, without which spreadsheets guess the encoding; no text is a formula."""
+    """Return the table with a byte order mark (else spreadsheets guess the encoding); no text is a formula."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(columns)

@@ -1,4 +1,4 @@
-"""Pages of a list in time: ninja's cursor pagination, in the shape of our lists and exact where times are equal."""
+"""Pages of a list ordered by time: ninja's cursor pagination, in the shape of our lists and exact for equal times."""
 
 import base64
 import binascii
@@ -16,7 +16,7 @@ from ninja.pagination import CursorPagination
 from app.errors import Invalid
 
 LIMIT, MOST = 50, 200
-# How a route takes its `limit` that makes its pages itself.
+# The `limit` parameter of routes that build their pages themselves.
 Limit: Any = Query(LIMIT, ge=1, le=MOST)  # type: ignore[type-arg]
 Row = TypeVar("Row", bound=Model)
 
@@ -34,8 +34,8 @@ class PageOut(Schema):
 class TimePagination(CursorPagination):
     """Pages of `limit` rows, ordered by a time and then by id; `payload` makes the item of a row.
 
-    ninja tells rows of one time apart by counting them, up to 100, and a row that is deleted shifts its count. An
-    import writes thousands of rows at one time, so a cursor of ours names the last row: its time and its id.
+    ninja distinguishes rows of equal time by an offset, up to 100, and a deleted row shifts the offset. An import
+    writes thousands of rows at one time, so our cursor has the last row's time and id.
     """
 
     items_attribute = "items"
@@ -58,7 +58,7 @@ def page_read(
     """Return one page, and the cursor of the next (None on the last).
 
     Raises:
-        Invalid: the cursor is none of this list.
+        Invalid: the cursor is not one of this list.
     """
     field = ordering[0].removeprefix("-")
     if cursor:

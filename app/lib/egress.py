@@ -1,10 +1,11 @@
-"""The egress policy: which addresses that people enter may be asked (model servers, later websites and webhooks).
+"""The egress policy: which entered addresses may be requested (model servers, later websites and webhooks).
 
 An address is checked by its text, its host is resolved once, every address of the answer is checked against an explicit
-table (egress_rules.py), and the connection goes to one that was checked (egress_http.py). What an operator allows in
-REFDESK_EGRESS_ALLOW is not checked further. `ipaddress.is_global` is no such table: it lets through what routes inward.
+table (egress_rules.py), and the connection goes to a checked address (egress_http.py). Addresses that an operator
+allows in REFDESK_EGRESS_ALLOW are not checked further. `ipaddress.is_global` cannot replace the table: it accepts
+addresses that route inward.
 
-No error says which address a name has, or whether it has one.
+No error reveals which address a name has, or whether it has one.
 """
 
 import contextlib
@@ -30,14 +31,14 @@ RESOLVE_S = 5.0
 
 
 class AddressRefused(Upstream):
-    """An address that somebody entered must not be asked from here."""
+    """An entered address that the policy refuses to request."""
 
     default_code = "address_refused"
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a checked address leads. `address` is set when the host is a number and not a name."""
+    """The target of a checked address. `address` is set when the host is a number and not a name."""
 
     host: str
     port: int
@@ -48,8 +49,8 @@ def url_check(url: str) -> Target:
     """Check an address by its text, and its host when that is a number.
 
     Raises:
-        AddressRefused: another scheme or port than those of the web, credentials, a spelling that programs read in
-            different ways, a number or a name that leads inward.
+        AddressRefused: a scheme or port other than the web's, credentials, a spelling that programs read in different
+            ways, a number or a name that leads inward.
     """
     if len(url) > LONGEST_URL or not url.isascii() or re.search(r"[\x00-\x20\x7f\\]", url):
         raise _refused("its spelling")
@@ -67,7 +68,7 @@ def url_check(url: str) -> Target:
         addresses_check(target.host, target.port, [target.address])
         return target
     allowed = allowed_now()
-    # With a network allowed, only the answer of the name service tells whether the name leads there.
+    # When a network is allowed, only resolving the name can show whether the name leads there.
     if not allowed.host(target.host, target.port) and not allowed.networks:
         if "." not in target.host or target.host.endswith(tuple(f".{name}" for name in INNER_NAMES)):
             raise _refused("its name", host=target.host)
@@ -76,7 +77,7 @@ def url_check(url: str) -> Target:
 
 
 def entered_url_check(url: str) -> None:
-    """Check an address while it is entered, from a thread. A name that has no address yet may get one.
+    """Check an address when it is entered, in a thread. A name without an address is accepted: it may get one later.
 
     Raises:
         AddressRefused.
@@ -85,7 +86,7 @@ def entered_url_check(url: str) -> None:
     if target.address is not None:
         return
     answers: list[str] = []
-    # Nobody who fills in a form waits for a name service that is away; the connection is checked again.
+    # Saving a form does not wait longer for an unreachable name service; each connection is checked again.
     asking = threading.Thread(target=_addresses_ask, args=(target.host, target.port, answers), daemon=True)
     asking.start()
     asking.join(RESOLVE_S)
@@ -99,7 +100,7 @@ def _addresses_ask(host: str, port: int, answers: list[str]) -> None:
 
 
 def addresses_read(answers: Sequence[str]) -> list[Address]:
-    """Read the answers of a name service. A scope id belongs to a link-local address, denied whatever its link."""
+    """Parse the answers of a name service. A scope id occurs only with a link-local address, which is always denied."""
     return [ipaddress.ip_address(answer.partition("%")[0]) for answer in answers]
 
 
@@ -120,7 +121,7 @@ def _target(host: str, port: int) -> Target:
     try:
         return Target(host, port, ipaddress.IPv4Address(host))
     except ValueError:
-        # 127.1, 0x7f000001, 017700000001: programs differ in what they make of these.
+        # 127.1, 0x7f000001, 017700000001: programs read these differently.
         raise _refused("its spelling") from None
 
 

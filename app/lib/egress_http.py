@@ -1,4 +1,4 @@
-"""HTTP to addresses that people enter: the session of http.py with the egress policy in its connector."""
+"""HTTP to entered addresses: the session of http.py with the egress policy in its connector."""
 
 import asyncio
 import socket
@@ -14,7 +14,7 @@ Lookup = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
 async def addresses_of(host: str, port: int) -> list[str]:
-    """Ask the system's name service once. Raises OSError."""
+    """Resolve a host once with the system's name service. Raises OSError."""
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(RESOLVE_S):
@@ -25,7 +25,7 @@ async def addresses_of(host: str, port: int) -> list[str]:
 
 
 async def host_resolve(host: str, port: int, lookup: Lookup = addresses_of) -> list[str]:
-    """Return the addresses of a host, all of them checked.
+    """Return the addresses of a host after checking all of them.
 
     Raises:
         AddressRefused: one of them is denied.
@@ -37,7 +37,7 @@ async def host_resolve(host: str, port: int, lookup: Lookup = addresses_of) -> l
 
 
 class EgressResolver(AbstractResolver):
-    """Hands the connector checked addresses only, so that no second look at the name service can change them."""
+    """Resolver that returns checked addresses only, so that no second resolution can change them."""
 
     def __init__(self, lookup: Lookup = addresses_of) -> None:
         self._lookup = lookup
@@ -58,7 +58,7 @@ class EgressResolver(AbstractResolver):
 
 
 class EgressConnector(aiohttp.TCPConnector):
-    """Refuses by the address of each request, those of redirects among them, before anything is resolved."""
+    """Connector that checks the address of each request, redirects included, before resolving the host."""
 
     def __init__(self, lookup: Lookup = addresses_of, **options: Any) -> None:
         super().__init__(resolver=EgressResolver(lookup), use_dns_cache=False, **options)

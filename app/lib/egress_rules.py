@@ -1,6 +1,6 @@
-"""The rules of the egress policy: which addresses are not of the public network, and what operators allow besides.
+"""The rules of the egress policy: which addresses are not on the public network, and which ones operators may allow.
 
-Without Django: the reader of the environment checks REFDESK_EGRESS_ALLOW by the same words.
+Without Django: the reader of the environment validates REFDESK_EGRESS_ALLOW with the same rules.
 """
 
 import ipaddress
@@ -33,7 +33,7 @@ _DENIED_IPV4 = (
     "224.0.0.0/4",  # multicast
     "240.0.0.0/4",  # reserved, and broadcast
 )
-# Only global unicast is let through (2000::/3), so that what is outside it needs no line: loopback and IPv4-compatible
+# Only global unicast (2000::/3) is accepted, so that other ranges need no entry: loopback and IPv4-compatible
 # (::/96), discard (100::/64), SRv6 (5f00::/16), unique local, link-local, site-local, multicast.
 _GLOBAL_IPV6 = ipaddress.IPv6Network("2000::/3")
 _DENIED_IPV6 = (
@@ -44,9 +44,9 @@ _DENIED_IPV6 = (
     "3fff::/20",  # documentation
 )
 _DENIED = tuple(ipaddress.ip_network(network) for network in (*_DENIED_IPV4, *_DENIED_IPV6))
-# Hold an IPv4 address in their last 32 bits, which is where the packet goes.
+# Prefixes with an IPv4 address in the last 32 bits, to which the packet is routed.
 _EMBEDDING = (ipaddress.IPv6Network("::ffff:0:0/96"), ipaddress.IPv6Network("64:ff9b::/96"))
-# Names that a network gives its own machines; one without a dot is another container's.
+# Names that a network gives its own machines; a name without a dot is another container's.
 INNER_NAMES = (
     "localhost",
     "local",
@@ -65,7 +65,7 @@ NUMBER = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)\Z")
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """Addresses that operators allow besides public ones: hosts, hosts at one port, networks."""
+    """Addresses that operators allow in addition to public ones: hosts, hosts at one port, networks."""
 
     hosts: frozenset[str]
     ports: frozenset[tuple[str, int]]
@@ -80,7 +80,7 @@ class Allowed:
 
 @lru_cache(maxsize=8)
 def allowed_read(text: str) -> Allowed:
-    """Read REFDESK_EGRESS_ALLOW: hosts, host:port and CIDRs with commas between.
+    """Parse REFDESK_EGRESS_ALLOW: hosts, host:port and CIDRs, separated by commas.
 
     Raises:
         ValueError: an entry is none of these.
@@ -127,7 +127,7 @@ def _is_address(host: str) -> bool:
 
 
 def address_denied(address: Address) -> bool:
-    """Tell whether an address is not one of the public network."""
+    """Return whether an address is outside the public network."""
     if isinstance(address, ipaddress.IPv6Address):
         if any(address in network for network in _EMBEDDING):
             return address_denied(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
@@ -137,10 +137,10 @@ def address_denied(address: Address) -> bool:
 
 
 def _is_own(address: Address) -> bool:
-    """Tell whether this machine has the address: what listens on it counts on a firewall in front."""
+    """Return whether the address is this machine's own: its services may rely on a firewall in front of them."""
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     try:
-        # Nothing is sent: the kernel chooses a way, and the way to an address of its own begins there.
+        # No packet is sent: the kernel selects a route, and a route to an address of its own starts at that address.
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
             probe.connect((str(address), 9))
             return ipaddress.ip_address(probe.getsockname()[0]) == address

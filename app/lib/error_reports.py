@@ -1,7 +1,7 @@
-"""Report errors to a server of Sentry's protocol, where REFDESK_SENTRY_DSN names one: kinds and places, no content.
+"""Report errors to a server of Sentry's protocol, where REFDESK_SENTRY_DSN names one: types and places, no content.
 
-An event is written anew from the fields below; whatever else the package collects is left behind. So no text of an
-exception (it may hold a document's words), no variable, argument, request, address or person is sent.
+An event is rebuilt from the fields below; everything else that the package collects is dropped. So no text of an
+exception (it may contain a document's words), no variable, argument, request, address or person is sent.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ _part = ""
 def error_reports_start(part: str) -> None:
     """Report the errors of this process from now on, as those of `part`: web, worker or beat.
 
-    Without REFDESK_SENTRY_DSN nothing is loaded.
+    Without REFDESK_SENTRY_DSN the package is not loaded.
     """
     global _part
     if not settings.SENTRY_DSN:
@@ -41,8 +41,8 @@ def error_reports_start(part: str) -> None:
         settings.SENTRY_DSN,
         release=settings.VERSION,
         before_send=_event_written_anew,
-        # Django and Celery log what they could not handle, so their own integrations, which look into requests and
-        # tasks, are not needed.
+        # Django and Celery log their unhandled errors, so their own integrations, which read requests and tasks, are
+        # not needed.
         default_integrations=False,
         auto_enabling_integrations=False,
         integrations=[
@@ -63,7 +63,7 @@ def error_reports_start(part: str) -> None:
 
 
 def error_report(error: Exception) -> None:
-    """Report an error that a boundary has handled, and whose text must not be logged."""
+    """Report a handled error whose text must not be logged."""
     if _part:
         import sentry_sdk
 
@@ -96,7 +96,7 @@ def _exception(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tags(hint: Mapping[str, Any]) -> dict[str, str]:
-    """Return the code of an error of ours, and the route and the id of a request: none of them comes from outside."""
+    """Return the code of our own error, and the route and the id of a request: no client chooses these values."""
     tags: dict[str, str] = {}
     error = (hint.get("exc_info") or (None, None))[1]
     if isinstance(error, RefdeskError):

@@ -1,4 +1,4 @@
-"""Responses with uploaded files, which no browser ever runs."""
+"""Responses with uploaded files, whose content browsers never execute."""
 
 import asyncio
 import logging
@@ -17,14 +17,14 @@ from app.lib.storage import ObjectMissing, Storage
 log = logging.getLogger(__name__)
 
 PART_BYTES = 256 * 1024
-# Even opened by itself, the file may run, load and embed nothing, and has no origin to act from.
+# Even opened directly, the file may run, load and embed nothing, and has no origin.
 CONTENT_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
 # A resumed download requests one range; a request for several gets the whole file.
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 
 async def _parts(file: BinaryIO, size: int) -> AsyncIterator[bytes]:
-    # A slow client must not hold a connection that others wait for.
+    # A slow client must not hold a connection that other requests need.
     await sync_to_async(connections.close_all)()
     try:
         while size and (part := await sync_to_async(file.read, thread_sensitive=False)(min(PART_BYTES, size))):

@@ -1,11 +1,11 @@
 """Limits per minute by GCRA (generic cell rate algorithm): one script in Valkey for all limits of a request.
 
-A limit of N a minute admits N at once and then one more each 60/N seconds; so within any time t it never admits more
-than N + N·t/60 s. A call takes from all its limits or from none. Time is Valkey's, so clocks of web processes do not
-matter.
+A limit of N a minute admits N at once and then one more every 60/N seconds, so within any time t it never admits more
+than N + N·t/60 s. A call takes from all its limits or from none. Valkey's clock is used, so clocks of web processes do
+not matter.
 
-Without Valkey each process admits calls by a count of its own (fail open, never without any limit): a service that
-stops because its counter is unavailable would be worse than a limit that N processes multiply by N.
+Without Valkey each process counts by itself (it fails open, but never without any limit): stopping the service because
+its counter is unavailable would be worse than a limit multiplied by the number of processes.
 """
 
 import hashlib
@@ -24,14 +24,14 @@ log = logging.getLogger(__name__)
 
 WINDOW_S = 60
 Send = Callable[..., Any]  # the client's own method has no types
-PAUSE_S = 5.0  # without Valkey, until it is tried again
+PAUSE_S = 5.0  # without Valkey, the time until the next attempt
 _LOCAL_SIZE = 10_000
 
-# KEYS: limits. ARGV: whether to charge without a check, then for each key the most a minute and the cost.
+# KEYS: limits. ARGV: whether to charge without a check, then for each key the limit a minute and the cost.
 # A key holds the theoretical arrival time (TAT) in µs: until then the admitted requests have not yet drained.
-# Returns: admitted, number of the tightest limit, what it has left, µs until it is full again, µs to wait.
-# 100 µs of tolerance: TATs are whole µs, and N roundings must not cost the N-th request. A TAT further ahead than two
-# windows comes from a clock that was set back.
+# Returns: admitted, number of the tightest limit, its remainder, µs until it is full again, µs to wait.
+# 100 µs of tolerance: TATs are whole µs, and N roundings must not cost the N-th request. A TAT more than two
+# windows ahead comes from a clock that was set back.
 _SCRIPT = """
 local window, slack, time = 60000000, 100, redis.call('TIME')
 local now, forced = time[1] * 1000000 + time[2], ARGV[1] == '1'
@@ -72,7 +72,7 @@ _SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A limit: its name for people, its key in Valkey, and the most a minute."""
+    """A limit: its name for people, its key in Valkey, and the maximum a minute."""
 
     name: str
     key: str
@@ -81,7 +81,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class RateLimitResult:
-    """The result for a call; `limit` is the one with the least remaining, `retry_s` the wait if it is refused."""
+    """The result of a call; `limit` is the one with the least remaining, `retry_s` the wait if it is refused."""
 
     admitted: bool
     limit: Limit
@@ -96,7 +96,7 @@ _paused_until = 0.0
 async def limits_take(limits: Sequence[Limit], *, cost: int = 1, force: bool = False) -> RateLimitResult:
     """Take `cost` from every limit, or from none when one has too little left.
 
-    force: take it without a check; a negative `cost` gives back.
+    force: take without a check; a negative `cost` gives back.
     """
     if time.monotonic() >= _paused_until:
         keys, arguments = _call(limits, cost, force)
@@ -131,7 +131,7 @@ def limits_take_in_thread(limits: Sequence[Limit], *, cost: int = 1, force: bool
 def _call(limits: Sequence[Limit], cost: int, force: bool) -> tuple[list[str], list[int]]:
     arguments = [int(force)]
     for limit in limits:
-        # A cost above the whole limit could never be admitted: it takes the whole limit.
+        # A cost above the whole limit could never be admitted, so the whole limit is taken.
         arguments += (limit.most, min(cost, limit.most) if not force else cost)
     return [limit.key for limit in limits], arguments
 

@@ -1,4 +1,4 @@
-"""The heartbeat file: a process without an address touches it while it works, for health checks."""
+"""The heartbeat file: a process without a port touches it while it works, for health checks."""
 
 import contextlib
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""Requests to other servers: one aiohttp session per event loop for the web process, and repeated requests.
+"""Requests to other servers: one aiohttp session per event loop for the web process, and retried requests.
 
-Workers send from threads (urllib3), the web from its event loop (aiohttp); both repeat the same failures.
+Workers send from threads (urllib3), the web from its event loop (aiohttp); both retry the same failures.
 """
 
 import asyncio
@@ -15,10 +15,10 @@ import urllib3
 
 from app.lib.egress_http import EgressConnector
 
-CONNECT_S = 3.0  # a server on this host or in this network answers in milliseconds, or is not there
+CONNECT_S = 3.0  # a server on this host or in this network connects in milliseconds, or is not there
 KEEPALIVE_S = 30.0
 LONGEST_WAIT_S = 20.0
-# Statuses of passing failures.
+# Statuses of transient failures.
 RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 # Limit of one response; 64 long vectors as numbers have 5 MB.
@@ -30,8 +30,8 @@ _sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[bool, aiohttp.Clien
 def http_session(*, guarded: bool = False) -> aiohttp.ClientSession:
     """Return the running loop's session: no limit on connections, no cookies, no proxy of the environment.
 
-    A caller sets its own total time: the session only limits how long connecting takes. guarded: for addresses that
-    people entered, by the egress policy; raises AddressRefused where it asks.
+    Callers set their own total timeout: the session only limits the time to connect. guarded: for entered addresses,
+    under the egress policy; its requests raise AddressRefused.
     """
     loop = asyncio.get_running_loop()
     sessions = _sessions.setdefault(loop, {})
@@ -72,7 +72,7 @@ class RequestFailed(Exception):
 class RetriedRequest:
     """A request that may be sent twice without harm.
 
-    `attempts` in all; `backoff_s` passes before the second one, doubled before each further one, or the server's
+    `attempts` in all; before the second one `backoff_s` passes, doubled before each further one, or the server's
     Retry-After.
     """
 
@@ -113,8 +113,8 @@ class RetriedRequest:
         """Send from an event loop, all attempts within `within_s`.
 
         Raises:
-            RequestFailed: after the last attempt, or in time.
-            AddressRefused: the egress policy refuses a guarded one.
+            RequestFailed: after the last attempt, or when the time is up.
+            AddressRefused: the egress policy refuses a guarded address.
         """
         failure = RequestFailed("not sent")
         try:
@@ -139,7 +139,7 @@ class RetriedRequest:
 
 
 async def _content(response: aiohttp.ClientResponse) -> bytes:
-    """Read a whole response. Raises aiohttp.ClientPayloadError when it is larger than any honest one."""
+    """Read a whole response. Raises aiohttp.ClientPayloadError above LARGEST_BYTES."""
     content = bytearray()
     async for piece in response.content.iter_any():
         content += piece

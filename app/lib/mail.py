@@ -1,4 +1,4 @@
-"""The only client of a mail server. A box without one sends nothing, and its pages say so.
+"""The only client of a mail server. A box without one sends no mail, and its pages state this.
 
 Called from a job, so that no request waits for the server and no restart loses a mail.
 """
@@ -19,9 +19,9 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class MailFailed(Upstream):
-    """The mail server did not take a mail; the text holds neither its password nor the mail.
+    """A mail that the server did not accept; the text contains neither its password nor the mail.
 
-    is_final: it will never take this one.
+    is_final: a retry cannot succeed.
     """
 
     default_code = "mail_unavailable"
@@ -44,17 +44,17 @@ def mail_is_set() -> bool:
 
 
 def mail_send(mail: Mail) -> None:
-    """Hand a mail to the server. Raises MailFailed."""
+    """Send a mail through the server. Raises MailFailed."""
     message = EmailMessage(
-        # A line break in a name would begin a header of its own; Django refuses it, so it goes here.
+        # A line break would start another header; Django refuses it, so it becomes a space here.
         " ".join(mail.subject.split()),
         mail.text,
         settings.MAIL_FROM,
         [mail.to],
         headers={
-            # Django would ask the name service who this machine is, and tell everybody.
+            # Django's default asks the name service for this machine's name and sends it in every mail.
             "Message-ID": make_msgid(domain=_own_name()),
-            # So that no holiday notice answers.
+            # Prevents automatic replies such as holiday notices.
             "Auto-Submitted": "auto-generated",
         },
         connection=SmtpBackend(),
@@ -79,7 +79,7 @@ def mail_check() -> None:
 
 
 def _failed(what: str, error: Exception, *, is_final: bool = False) -> MailFailed:
-    # The server's own words may repeat an address or a login.
+    # The server's own words may contain an address or a login.
     return MailFailed(f"the mail server {what} ({type(error).__name__})", is_final=is_final)
 
 
@@ -88,7 +88,7 @@ def _own_name() -> str | None:
 
 
 class SmtpBackend(EmailBackend):
-    """Django's, at REFDESK_SMTP_URL: encrypted where the server can, a password in clear on this machine only."""
+    """Django's backend for REFDESK_SMTP_URL: TLS where the server has it; plaintext passwords only on this machine."""
 
     def __init__(self) -> None:
         parts = urlsplit(settings.SMTP_URL)
@@ -125,7 +125,7 @@ class SmtpBackend(EmailBackend):
         return True
 
     def _connect(self) -> smtplib.SMTP:
-        # With our own name: smtplib would ask the name service who this machine is, and tell the server.
+        # Our own name: smtplib would ask the name service for this machine's name and send it to the server.
         if self.use_ssl:
             return smtplib.SMTP_SSL(self.host, self.port, _own_name(), timeout=TIMEOUT_S, context=self.ssl_context)
         return smtplib.SMTP(self.host, self.port, _own_name(), timeout=TIMEOUT_S)

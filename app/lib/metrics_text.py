@@ -11,9 +11,9 @@ from prometheus_client import (
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
-# The start of the process says when its counters began; a second series for each counter would say the same.
+# The process's start time is also the start of its counters, so a second series for each counter is superfluous.
 disable_created_metrics()  # type: ignore[no-untyped-call]
-# Python's version and garbage collector are nothing that an operator can act on.
+# Operators cannot act on Python's version and garbage collector.
 REGISTRY.unregister(PLATFORM_COLLECTOR)
 REGISTRY.unregister(GC_COLLECTOR)
 

@@ -1,6 +1,6 @@
-"""Splitting of text into sentences, in one pass and for most scripts.
+"""Split text into sentences, in one pass and for most scripts.
 
-A line end always ends a sentence: our texts keep one only where a heading, an item, a row or a paragraph ends.
+A line end always ends a sentence: our texts keep line ends only after a heading, an item, a row or a paragraph.
 """
 
 import re
@@ -9,10 +9,10 @@ import re
 _CANDIDATE = re.compile(r"(?:(?P<full>[。！？｡]+)|(?P<mark>[.!?…؟।]+))[\"'”’»)\]」』）]*|\n")
 _NOT_SPACE = re.compile(r"\S")
 _WORD_BEFORE = re.compile(r"[^\s(\[\"'“‘„«]*\Z")
-# The longest abbreviation below, with room: looking back further would make long words quadratic.
+# Longer than the longest abbreviation below: an unlimited look-back would be quadratic for long words.
 _LOOK_BACK = 16
 
-# Never the last word of a sentence.
+# Abbreviations that never end a sentence.
 _ENGLISH = {"mr", "mrs", "ms", "dr", "prof", "st", "mt", "gen", "col", "sgt", "capt", "rev", "hon", "sen", "rep", "gov"}
 _ENGLISH |= {
     "messrs",
@@ -51,14 +51,14 @@ _GERMAN = {
 }
 _OTHER = {"e.g", "i.e", "mme", "mlle", "sr", "sra", "dña", "p.ej", "núm", "pág", "av"}
 _NEVER_LAST = frozenset(_ENGLISH | _GERMAN | _OTHER)
-# Not the last word when a number follows.
+# Abbreviations that do not end a sentence when a number follows.
 _BEFORE_NUMBER = frozenset({"no", "nos", "p", "sec", "ch", "chap", "tel", "art", "pos", "item", "ver", "v"})
 _MONTHS = ("Januar", "Jänner", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober")
 _AFTER_GERMAN_ORDINAL = (*_MONTHS, "November", "Dezember", "Quartal", "Jahrhundert")
 
 
 def sentences(text: str) -> list[tuple[int, int]]:
-    """Return (start, end) of each sentence, without the white space around it; other characters are in exactly one."""
+    """Return (start, end) of each sentence, without surrounding white space; other characters are in exactly one."""
     spans: list[tuple[int, int]] = []
     start = 0
     for match in _CANDIDATE.finditer(text):
@@ -83,7 +83,7 @@ def _add(spans: list[tuple[int, int]], text: str, start: int, end: int) -> None:
 def _ends_sentence(text: str, start: int, mark: int, mark_end: int, end: int) -> bool:
     """Return whether marks end a sentence.
 
-    mark: index of the first mark; mark_end: behind the last; end: behind the closing quotes.
+    mark: index of the first mark; mark_end: after the last; end: after the closing quotes.
     """
     if end == len(text):
         return True

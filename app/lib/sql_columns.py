@@ -1,4 +1,4 @@
-"""Parts of plain SQL that follow from a model's columns, for the few statements that are written by hand."""
+"""Parts of plain SQL that follow from a model's columns, for the few hand-written statements."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from app.lib.columns import Use, columns
 def insert_parts(model: type[models.Model], values: Mapping[str, str]) -> tuple[str, str]:
     """Return the column list and the list of expressions of an INSERT … SELECT.
 
-    values: an expression by column. A column that is not among them gets its default.
+    values: an expression by column. A column without one gets its default.
 
     Raises:
         ValueError: a name is no column of the model, or a column has neither a value nor a default.

@@ -1,7 +1,7 @@
-"""Server-sent events: the one place where a streaming response is made.
+"""Server-sent events: the only place that makes a streaming response.
 
-A stream lives long and must hold nothing scarce, so database connections are given back before it begins: with a pool
-of 4 and 50 readers, 46 failed otherwise (measured).
+A stream is long-lived and must hold no scarce resource, so database connections are returned before it begins: with a
+pool of 4 and 50 readers, 46 failed otherwise (measured).
 """
 
 import asyncio
@@ -22,9 +22,9 @@ log = logging.getLogger(__name__)
 
 HEARTBEAT_S = 15.0
 HEARTBEAT = b": still here\n\n"
-# A reader that takes nothing while this many events wait has gone without saying so.
+# A reader that takes nothing while this many events wait has disconnected without a notice.
 UNREAD_LIMIT = 10_000
-# How often a stream asks whether its reader may still read: a revoked key or a changed role ends it within 5 s.
+# Interval of checks that the reader may still read: a revoked key or a changed role ends the stream within 5 s.
 ALLOWED_S = 3.0
 
 
@@ -46,11 +46,12 @@ async def sse(
 ) -> StreamingHttpResponse:
     """Return a stream of events, numbered from `after` + 1. Events given together are sent together.
 
-    An exception in `events` becomes a last event `error` of the one error shape. When the reader leaves, `events` is
-    cancelled where it waits, and closed. So it is when `allowed`, asked every ALLOWED_S, says no; the stream then ends.
+    An exception in `events` becomes a last event `error` in the one error shape. When the reader disconnects, `events`
+    is cancelled where it waits, and closed. The same happens when `allowed`, called every ALLOWED_S, returns False; the
+    stream then ends.
     """
     await connections_give_back()
-    # The stream outlives its request, and must see what the request may see (app/lib/tenancy.py).
+    # The stream outlives its request and needs the request's tenant scope (app/lib/tenancy.py).
     context = copy_context()
     response = StreamingHttpResponse(
         _stream(events, after, request_id, heartbeat_s, allowed, context),
@@ -68,7 +69,7 @@ def frame(number: int, event: Event) -> bytes:
 
 
 class _Outbox:
-    """The events that wait to be sent, and the sleeping sender."""
+    """The events waiting to be sent, and the sleeping sender."""
 
     def __init__(self) -> None:
         self.frames: list[bytes] = []
@@ -99,7 +100,7 @@ class _Outbox:
 
 
 class _Guard:
-    """Asks every ALLOWED_S, and ends `pump` at the first no. A timer: a stream that ends before it costs no task."""
+    """Checks `allowed` every ALLOWED_S and ends `pump` at the first False. A timer, so short streams cost no task."""
 
     def __init__(self, allowed: Callable[[], Awaitable[bool]], pump: asyncio.Task[None]) -> None:
         self._allowed = allowed
@@ -116,7 +117,7 @@ class _Guard:
     async def _ask(self) -> None:
         try:
             allowed = await self._allowed()
-        except Exception as error:  # the database is away, say: asked again
+        except Exception as error:  # for example the database is unavailable: checked again later
             log.warning("whether a reader may still read is not known: %s", type(error).__name__)
             allowed = True
         if allowed:
@@ -139,7 +140,7 @@ async def _stream(
     context: Context,
 ) -> AsyncIterator[bytes]:
     outbox = _Outbox()
-    # The producer runs in a task of its own, so that a heartbeat can be sent while it waits.
+    # The producer runs in its own task, so that a heartbeat can be sent while it waits.
     pump = asyncio.create_task(_pump(events, outbox, after, request_id), context=context)
     guard = context.run(_Guard, allowed, pump) if allowed is not None else None
     try:
@@ -174,7 +175,7 @@ async def _pump(events: AsyncIterator[Event | Sequence[Event]], outbox: _Outbox,
                 break
     except RefdeskError as error:
         outbox.add(frame(number + 1, Event("error", error.as_json(request_id))))
-    except Exception:  # the stream has begun: the reader can only be told in it
+    except Exception:  # the stream has begun, so the error can only be an event in it
         log.exception("stream of request %s failed", request_id)
         outbox.add(frame(number + 1, Event("error", RefdeskError("internal").as_json(request_id))))
     finally:

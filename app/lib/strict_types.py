@@ -1,4 +1,4 @@
-"""Types of request fields, as strict as the API's description of them.
+"""Types of request fields that are as strict as the API's description.
 
 Pydantic's own types accept `true` as 1, "5" as 5 and 0.5 as a time in 1970.
 """
@@ -22,10 +22,10 @@ def _iso_time(value: Any) -> Any:
     raise ValueError("must be a date or a time as in ISO 8601")
 
 
-# In a JSON body; the numbers of an address are texts.
+# Only for JSON bodies: numbers in an address arrive as text.
 Whole = Annotated[int, BeforeValidator(_number)]
 Real = Annotated[float, BeforeValidator(_number)]
-# In a body or an address.
+# For a body or an address.
 Day = Annotated[date, BeforeValidator(_iso_time)]
 Time = Annotated[datetime, BeforeValidator(_iso_time)]
 ZonedTime = Annotated[AwareDatetime, BeforeValidator(_iso_time)]

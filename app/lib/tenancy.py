@@ -1,11 +1,11 @@
-"""The tenant scope: organisations whose rows the running code may see, by row-level security behind the filters.
+"""The tenant scope: the organisations whose rows the running code may see, by row-level security behind the filters.
 
-Each transaction tells PostgreSQL its scope (`refdesk.scope`), and the row-level security of every tenant's table
-(app/accounts/row_security.py) shows rows of those organisations only. Code without a scope sees nothing.
+Each transaction sets its scope in PostgreSQL (`refdesk.scope`), and the row-level security of every tenant table
+(app/accounts/row_security.py) shows only rows of those organisations. Code without a scope sees no rows.
 
-A request gets its scope where its caller is known (app/accounts/auth.py, app/portal/pages.py, the admin site). Code
-outside requests sets its own scope: `organisations_visible(id)` for one organisation's work, `everything_visible()` for
-the box's own.
+A request gets its scope where its caller is identified (app/accounts/auth.py, app/portal/pages.py, the admin site).
+Code outside requests sets its own scope: `organisations_visible(id)` for one organisation's work,
+`everything_visible()` for the box's own.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ from app.lib.asgi.middleware_function import middleware
 SETTING = "refdesk.scope"
 # The role of the application's connections: it owns no table, so that row-level security applies to it.
 ROLE = "refdesk_app"
-# Set with the connection itself: Django's `assume_role` deadlocks with a pool (5.2).
+# Set in the connection options: Django's `assume_role` deadlocks with a pool (5.2).
 ACT_AS_ROLE = f"-c role={ROLE}"
 NOTHING, EVERYTHING = "", "all"
 
@@ -29,12 +29,12 @@ _scope: ContextVar[str] = ContextVar("tenant_scope", default=NOTHING)
 
 
 def scope_now() -> str:
-    """Return the value of `refdesk.scope`: organisation ids with commas between, `all`, or nothing."""
+    """Return the value of `refdesk.scope`: organisation ids separated by commas, `all`, or nothing."""
     return _scope.get()
 
 
 def scope_value(organisations: tuple[UUID, ...]) -> str:
-    # Formed of UUIDs alone: it goes into SQL text.
+    # Made of UUIDs only: the value goes into SQL text.
     return ",".join(str(UUID(str(organisation))) for organisation in organisations)
 
 
@@ -70,7 +70,7 @@ _OUTSIDE_TRANSACTIONS = ("SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK")
 
 
 def statement_scoped(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
-    """Send the scope in the same message as the statement, which share one transaction: Django's execute wrapper.
+    """Send the scope in the same message and transaction as the statement: a wrapper of Django's execute.
 
     It adds no round trip; 10 to 20 µs a statement (docs/decisions/0003).
     """
@@ -80,7 +80,7 @@ def statement_scoped(execute: Callable[..., Any], sql: str, params: Any, many: b
     if many:
         raise NotImplementedError("executemany sends each set of values by itself; write one statement")
     result = execute(f"SET LOCAL {SETTING} = '{_scope.get()}'; {sql}", params, many, context)
-    # The first of the two results is that of SET.
+    # The first of the two results belongs to SET.
     context["cursor"].nextset()
     return result
 
@@ -88,7 +88,7 @@ def statement_scoped(execute: Callable[..., Any], sql: str, params: Any, many: b
 def connection_guard(*, connection: Any, **_: Any) -> None:
     """Wrap a connection's statements: a receiver of `connection_created`.
 
-    The owner, for the schema, sees everything.
+    The owner role, used for the schema, sees everything.
     """
     wrappers = connection.execute_wrappers
     if ACT_AS_ROLE in connection.settings_dict["OPTIONS"]["options"]:
@@ -106,10 +106,10 @@ def _begin(request: HttpRequest) -> None:
 
 
 def _end(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    # A stream goes on in the scope that app/lib/sse.py saved for it.
+    # A stream continues in the scope that app/lib/sse.py saved for it.
     _scope.reset(request._scope_before)  # type: ignore[attr-defined]
     return response
 
 
-# A request begins with an empty scope, whatever ran on its thread before.
+# A request begins with an empty scope, whatever its thread did before.
 TenancyMiddleware = middleware(_end, begin=_begin)

@@ -1,4 +1,4 @@
-"""TypeScript interfaces of API schemas, so that the browser's types follow from the declaration of the payloads."""
+"""TypeScript interfaces of API schemas, so that the browser's types follow from the schemas."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -10,12 +10,12 @@ from uuid import UUID
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-LINE = 116  # characters of a comment
+LINE = 116  # characters of a comment line
 
 
 @dataclass(frozen=True, slots=True)
 class TypeScript:
-    """Annotates a schema's field with the browser's own type, where Python's says less: a dictionary, say."""
+    """Annotation of a schema's field with its TypeScript type, where Python's is less exact, such as a dictionary."""
 
     type: str
 
@@ -32,10 +32,10 @@ _PLAIN: dict[Any, str] = {
 
 
 def interfaces(schemas: Sequence[type[BaseModel]], *, names: Mapping[str, str] | None = None) -> str:
-    """Return the interfaces of schemas. An interface is called as its schema without Out, or as `names` says.
+    """Return the interfaces of schemas. An interface has its schema's name without Out, or the one in `names`.
 
     Raises:
-        TypeError: a field has a type that TypeScript cannot say.
+        TypeError: a field has a type that has no TypeScript equivalent here.
     """
     called = {schema: (names or {}).get(schema.__name__, schema.__name__.removesuffix("Out")) for schema in schemas}
     return "\n".join(_interface(schema, called) for schema in schemas)

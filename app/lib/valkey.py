@@ -45,5 +45,5 @@ def _threads_client(address: str) -> "Redis":
 
 
 def valkey_in_threads() -> "Redis":
-    """Return the client of code that runs in threads."""
+    """Return the client for code that runs in threads."""
     return _threads_client(settings.VALKEY_URL)

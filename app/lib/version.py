@@ -1,4 +1,4 @@
-"""Versions of Refdesk: this one, and their order. Imports no Django, because the supervisor reads them before it."""
+"""Versions of Refdesk: the current one, and their order. Without Django: the supervisor reads versions before it."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ PROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
 
 
 def project_version() -> str:
-    """Read the version of this code from pyproject.toml. Raises EngineError when it names none."""
+    """Return the version of this code from pyproject.toml. Raises EngineError when it has none."""
     match = re.search(r'^version = "([^"]+)"', PROJECT.read_text(), re.MULTILINE)
     if match is None:
         raise EngineError("pyproject.toml names no version.")
@@ -17,5 +17,5 @@ def project_version() -> str:
 
 
 def version_key(version: str) -> tuple[int, ...]:
-    """Return the numbers of a version, which compare as versions do."""
+    """Return the numbers of a version, for comparing versions."""
     return tuple(int(part) for part in re.findall(r"\d+", version))

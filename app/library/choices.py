@@ -9,7 +9,7 @@ class SourceKind(models.TextChoices):
 
 
 class SchedulePreset(models.TextChoices):
-    OFF = "off", "Never"  # only when somebody asks
+    OFF = "off", "Never"  # only on request
     HOURLY = "hourly", "Every hour"
     DAILY = "daily", "Every day"
     WEEKLY = "weekly", "Every week"
@@ -20,8 +20,8 @@ class SchedulePreset(models.TextChoices):
 class RunState(models.TextChoices):
     QUEUED = "queued", "Queued"
     RUNNING = "running", "Running"
-    DONE = "done", "Done"  # items that failed have outcomes of their own
-    FAILED = "failed", "Failed"  # the source itself could not be read; error_code says why
+    DONE = "done", "Done"  # failed items have outcomes of their own
+    FAILED = "failed", "Failed"  # the source itself could not be read; error_code has the reason
     CANCELLED = "cancelled", "Cancelled"
 
 
@@ -33,7 +33,7 @@ class Outcome(models.TextChoices):
 
     READ = "read", "Read"  # new, or other bytes than before
     UNCHANGED = "unchanged", "Unchanged"
-    REMOVED = "removed", "Removed"  # the source has it no more
+    REMOVED = "removed", "Removed"  # no longer in the source
     # Left out on purpose.
     ROBOTS = "robots", "Excluded by robots.txt"
     PATTERN = "pattern", "Excluded by a pattern"
@@ -48,7 +48,7 @@ class Outcome(models.TextChoices):
     TIMEOUT = "timeout", "Timed out"
     BLOCKED_ADDRESS = "blocked_address", "At an address that may not be reached"
     LOGIN_NEEDED = "login_needed", "Behind a sign-in"
-    FAILED = "failed", "Failed"  # `detail` says why
+    FAILED = "failed", "Failed"  # `detail` has the reason
 
 
 SKIPPED = (
@@ -74,12 +74,12 @@ class DocumentState(models.TextChoices):
     QUEUED = "queued", "Queued"  # a job waits for a worker
     RUNNING = "running", "Running"  # a worker holds the lease
     READY = "ready", "Ready"  # the active version can be found and cited
-    FAILED = "failed", "Failed"  # error_code says why; retry makes a new job
+    FAILED = "failed", "Failed"  # error_code has the reason; retry makes a new job
     CANCELLED = "cancelled", "Cancelled"  # by a person; retry makes a new job
 
 
 class Step(models.TextChoices):
-    """Steps of a worker with a document, in this order; each can be done again without harm."""
+    """Steps of a document's ingest, in their order; each can be repeated without harm."""
 
     FETCH = "fetch", "Fetching"
     PARSE = "parse", "Reading"
@@ -90,5 +90,5 @@ class Step(models.TextChoices):
 
 class VersionState(models.TextChoices):
     BUILDING = "building", "Building"  # being ingested; never searched
-    ACTIVE = "active", "Active"  # the one version of its document that answers
+    ACTIVE = "active", "Active"  # the one version of its document that is searched
     RETIRED = "retired", "Retired"  # replaced or cancelled; without vectors, and kept while an answer cites it

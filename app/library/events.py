@@ -1,7 +1,7 @@
-"""Send news of documents from whoever changed one to every open page, through Valkey.
+"""Publish changes of documents to every open page, through Valkey.
 
-A message is the Document as the API shows it, so that a page's process needs no query for it. News may be lost with
-Valkey; the rows are not, and a page that connects again asks for them.
+A message is the Document as the API returns it, so that a page's process needs no query. Messages may be lost with
+Valkey; a page that reconnects reads the rows again.
 """
 
 import logging
@@ -32,9 +32,9 @@ def _client() -> redis.Redis:
 
 
 def document_publish(document: Document) -> None:
-    """Tell the pages of the organisation. It went through `documents_describe`.
+    """Publish a document to the pages of its organisation. document: a result of `documents_describe`.
 
-    Never raises: the rows are what counts.
+    Never raises: a lost message is harmless, since pages read the rows again.
     """
     try:
         _client().publish(channel_of(document.organisation_id), orjson.dumps(document_payload(document)))
@@ -57,7 +57,7 @@ def document_publish_deleted(*, organisation: UUID, document: UUID) -> None:
 
 
 async def documents_follow(*, organisation: UUID, idle_s: float = 5.0) -> AsyncIterator[bytes | None]:
-    """Yield news as JSON, or None when there was none for `idle_s` seconds. The first None says that it listens."""
+    """Yield messages as JSON, or None after `idle_s` seconds without one. The first None follows the subscription."""
     client = redis.asyncio.Redis.from_url(settings.VALKEY_URL, socket_connect_timeout=ANSWER_S)
     try:
         async with client.pubsub(ignore_subscribe_messages=True) as subscription:

@@ -17,7 +17,7 @@ from app.library.choices import (
     VersionState,
 )
 
-# In UTF-8, so that it fits an index's entry (2,704 bytes) beside the source.
+# In bytes of UTF-8, so that an entry of the index (2,704 bytes) has room for the id and the source.
 EXTERNAL_ID_BYTES = 2000
 URL_LENGTH = 2000
 VALIDATOR_LENGTH = 500
@@ -35,7 +35,7 @@ class Source(models.Model):
     credential = models.ForeignKey(
         "secrets.Secret", models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
     )
-    # Where the last run that ended well got to, in the connector's own terms.
+    # The position after the last successful run, in a format of the connector's own.
     cursor = models.JSONField(null=True, blank=True, editable=False)
     preset = models.CharField("read", max_length=10, choices=SchedulePreset.choices, default=SchedulePreset.OFF)
     cron = models.CharField(max_length=100, blank=True)
@@ -63,7 +63,7 @@ class Run(models.Model):
     source = models.ForeignKey(Source, models.CASCADE, related_name="runs")
     job = models.UUIDField(
         null=True, blank=True, editable=False, db_index=True
-    )  # jobs are tidied away, runs stay longer
+    )  # jobs are deleted after a while, runs stay longer
     state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.QUEUED)
     cursor = models.JSONField(null=True, blank=True, editable=False)  # everything before it has been dealt with
     # Counts of its items; `seen` is all of them.
@@ -98,14 +98,14 @@ class RunItem(models.Model):
     external_id = models.CharField(max_length=EXTERNAL_ID_BYTES)
     url = models.CharField(max_length=URL_LENGTH, blank=True)
     outcome = models.CharField(max_length=16, choices=Outcome.choices)
-    status = models.PositiveSmallIntegerField(null=True, blank=True)  # of HTTP, where it was asked for by it
+    status = models.PositiveSmallIntegerField(null=True, blank=True)  # of HTTP, if the item was fetched by HTTP
     document = models.ForeignKey("Document", models.SET_NULL, null=True, blank=True, related_name="+")
     detail = models.CharField(max_length=500, blank=True)
     at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         constraints: ClassVar = [
-            # A run that goes on after a crash finds what it has done.
+            # A run that goes on after a crash skips the items that it has done.
             models.UniqueConstraint(fields=["run", "external_id"], name="run_item_unique"),
         ]
 
@@ -116,7 +116,7 @@ class RunItem(models.Model):
 class Document(models.Model):
     """A document of a source, by the id that the source gives it: a file's name, an address, a key, a caller's own id.
 
-    Its bytes belong to its versions; a list reads those of the newest one (app/library/selectors/documents.py).
+    The bytes belong to its versions; a list reads those of the newest one (app/library/selectors/documents.py).
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -124,13 +124,13 @@ class Document(models.Model):
     source = models.ForeignKey(Source, models.CASCADE, related_name="documents")
     external_id = models.CharField(max_length=EXTERNAL_ID_BYTES)
     name = models.CharField(max_length=255)
-    url = models.CharField(max_length=URL_LENGTH, blank=True)  # of the original, where it has one
-    metadata = models.JSONField(default=dict, blank=True)  # whatever a program that pushes wants to keep with it
+    url = models.CharField(max_length=URL_LENGTH, blank=True)  # of the original, if there is one
+    metadata = models.JSONField(default=dict, blank=True)  # stored as the program that pushes it gives it
     media_type = models.CharField(max_length=100, blank=True)
     state = models.CharField(max_length=10, choices=DocumentState.choices, default=DocumentState.QUEUED)
     step = models.CharField(max_length=10, choices=Step.choices, null=True, blank=True)
     percent = models.PositiveSmallIntegerField(default=0)
-    # Number of the newest version; `active_version` is the one that answers.
+    # Number of the newest version; searches use `active_version`.
     version = models.PositiveIntegerField(default=1)
     # Passages and pages of the newest version, as far as it was read.
     chunks = models.PositiveIntegerField(default=0)
@@ -158,10 +158,10 @@ class Document(models.Model):
 
 
 class DocumentVersion(models.Model):
-    """The bytes of a document at one time, and what was read from them.
+    """The bytes of a document at one time, and the text and passages made from them.
 
-    The same bytes of an organisation are one stored object, however many versions name its key. A version that was
-    replaced stays as long as an answer cites it (app/privacy/retention).
+    Versions of an organisation with the same bytes share one stored object. A replaced version stays as long as an
+    answer cites it (app/privacy/retention).
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -173,10 +173,10 @@ class DocumentVersion(models.Model):
     sha256 = models.CharField(max_length=64)
     bytes = models.BigIntegerField()
     fetched = models.DateTimeField(default=timezone.now)  # when the source gave these bytes
-    # Names that the source's server gave these bytes, sent back to it to ask whether they have changed.
+    # Validators of these bytes from the source's server, for conditional requests.
     etag = models.CharField(max_length=VALIDATOR_LENGTH, blank=True)
     last_modified = models.CharField(max_length=VALIDATOR_LENGTH, blank=True)
-    # As the source says, until the file is read: a hint to its reader.
+    # As the source states it, until the file is read: a hint to the parser.
     media_type = models.CharField(max_length=100, blank=True)
     title = models.CharField(max_length=500, blank=True)
     language = models.CharField(max_length=10, blank=True)
@@ -185,7 +185,7 @@ class DocumentVersion(models.Model):
     embedding_model = models.CharField(max_length=200, blank=True)
     warnings = models.JSONField(default=list, blank=True)
     created = models.DateTimeField(auto_now_add=True)
-    retired = models.DateTimeField(null=True, blank=True)  # when another one took its place
+    retired = models.DateTimeField(null=True, blank=True)  # when another version replaced it
 
     class Meta:
         constraints: ClassVar = [
@@ -216,7 +216,7 @@ class Chunk(models.Model):
     version = models.ForeignKey(DocumentVersion, models.CASCADE, related_name="chunk_rows")
     position = models.PositiveIntegerField()
     text = models.TextField()
-    embed_text = models.TextField()  # heading path and text: what is embedded and indexed
+    embed_text = models.TextField()  # heading path and text, which are embedded and indexed
     tokens = models.PositiveIntegerField()
     start = models.PositiveIntegerField()  # characters of the version's whole text
     end = models.PositiveIntegerField()
@@ -232,7 +232,7 @@ class Chunk(models.Model):
 
 
 class EmbeddingCache(models.Model):
-    """A vector by its content, so that a rebuild needs no embedding. Per organisation, so that erasure takes it too."""
+    """A vector by its content, so that a rebuild embeds nothing. Per organisation, so that its erasure removes it."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="+")

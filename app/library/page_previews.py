@@ -1,4 +1,4 @@
-"""Draw pictures of pages for the reader's source panel, in a child process, and keep them by the hash of the file."""
+"""Draw page pictures for the source panel in a child process, and cache them by the hash of the file."""
 
 import contextlib
 import subprocess
@@ -20,7 +20,7 @@ CHILD = Path(__file__).with_name("render_page.py")
 NO_PAGE = 3
 DRAW_S, WAIT_S = 25.0, 10.0
 AT_ONCE = 2
-# About 2,000 pages; the ones that nobody looked at for longest go first.
+# About 2,000 pages; those not read for the longest time are removed first.
 CACHE_BYTES = 512 * 1024 * 1024
 PRUNE_EVERY = 50
 
@@ -29,9 +29,9 @@ _drawn = 0
 
 
 def page_picture(*, organisation: UUID, document: UUID, page: int, version: int | None = None) -> Path:
-    """Return the picture (PNG) of a page, counted from 1. Its name says which page of which bytes it is.
+    """Return the picture (PNG) of a page, counted from 1. Its name consists of the file's SHA-256 and the page.
 
-    version: a number; None: of the version that is shown.
+    version: a number; None: the version that is shown.
 
     Raises:
         NotFound: no such document, version or page here, or one of a kind without pages.
@@ -63,14 +63,14 @@ def _folder() -> Path:
 
 
 def pictures_of(hashes: Collection[str]) -> list[Path]:
-    """Return the pictures that are kept of files with these SHA-256."""
+    """Return the cached pictures of the files with these SHA-256."""
     return [path for path in _folder().glob("*.png") if path.name.partition("-")[0] in hashes]
 
 
 def pictures_forget(hashes: Collection[str]) -> int:
-    """Remove the pictures of files that are gone, and return how many there were.
+    """Remove the pictures of deleted files, and return how many there were.
 
-    Another organisation that has such a file draws them anew.
+    For another organisation that has such a file they are drawn again.
     """
     found = pictures_of(hashes)
     for path in found:
@@ -83,7 +83,7 @@ def _draw(source: Path, page: int, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         made = Path(folder) / "page.png"
-        # Nothing of our environment: what reads foreign files must not know any password.
+        # Without our environment: a process that reads foreign files must have no passwords.
         command = [sys.executable, "-I", str(CHILD), str(source), str(page), str(made)]
         try:
             ended = subprocess.run(

@@ -2,7 +2,7 @@ from typing import Any
 
 
 def place_label(place: dict[str, Any]) -> str:
-    """Return where in its document a passage stands, in words: "page 4", "Leave › Carrying over", "rows 3–5"."""
+    """Return the place of a passage in its document, in words: "page 4", "Leave › Carrying over", "rows 3–5"."""
     kind = place.get("kind")
     if kind == "page" and place.get("page"):
         return f"page {place['page']}"
@@ -12,7 +12,7 @@ def place_label(place: dict[str, Any]) -> str:
         return f"slide {place['slide']}"
     if kind == "time" and place.get("start_s") is not None:
         return f"{int(place['start_s']) // 60}:{int(place['start_s']) % 60:02d}"
-    # The last two headings say enough: a path of five does not fit a line.
+    # The last two headings are enough: a path of five does not fit on a line.
     return " › ".join((place.get("heading") or [])[-2:])
 
 

@@ -1,6 +1,6 @@
 """Draw one page of a PDF, in a process of its own with little memory and time: `render_page.py PDF PAGE OUT`.
 
-Run as a file, without the rest of Refdesk; ends with status 0, or with one of the numbers below.
+Run as a file, without the rest of Refdesk; it ends with status 0, or with one of the numbers below.
 """
 
 import resource
@@ -8,8 +8,8 @@ import sys
 
 import pypdfium2
 
-WIDTH = 1400  # sharp on a panel of 700 points on a dense screen
-HEIGHT_MOST = 5600  # a receipt that is a metre long is drawn narrower
+WIDTH = 1400  # sharp on a panel 700 points wide on a dense screen
+HEIGHT_MOST = 5600  # a receipt one metre long is drawn narrower
 MEMORY_BYTES = 1024**3
 CPU_S = 20
 NO_PAGE, BROKEN = 3, 4

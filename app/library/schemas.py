@@ -42,7 +42,7 @@ class SourceIn(Schema):
 
 
 class SourcePatch(Schema):
-    """Changes of a source. Fields that are left out stay; settings that are sent replace all settings."""
+    """Changes of a source. Omitted fields stay; `settings` replaces all settings."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -85,7 +85,7 @@ class AddressOut(Schema):
 
 
 class PushIn(Schema):
-    """A document as a program pushes it. metadata: whatever it wants to keep with it, as an object of JSON."""
+    """A document as a program pushes it. metadata: an object of JSON, stored with the document."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -98,7 +98,7 @@ class PushIn(Schema):
 
 
 class PushFileIn(Schema):
-    """A document as a file, beside `file`. external_id and name: the file's name where they are not given.
+    """A document as a file, beside `file`. external_id and name: by default the file's name.
 
     metadata: an object of JSON, as text.
     """
@@ -134,9 +134,9 @@ class SourceOfDocumentOut(Schema):
 
 
 class DocumentOut(Schema):
-    """A document; of a file that was refused only `name`, `state` and `error` say something.
+    """A document; for a file that was refused only `name`, `state` and `error` are meaningful.
 
-    version: the number of the newest one, whose bytes these are. active_version: the one that answers, if there is one.
+    version: the number of the newest version, whose bytes these are. active_version: the one that is searched, if any.
     """
 
     id: UUID | None
@@ -191,7 +191,7 @@ class PassagePageOut(Schema):
 
 
 class TextLineOut(Schema):
-    """A line of a page: its characters of the whole text, and [x0, y0, x1, y1] as fractions of the page."""
+    """A line of a page: its characters in the whole text, and [x0, y0, x1, y1] as fractions of the page."""
 
     start: int
     end: int
@@ -211,9 +211,11 @@ class TextBlockOut(Schema):
 
 
 class TextOut(Schema):
-    """Blocks of a version's text, of `total`, from number `first` on; start, end and mark are characters of the whole
-    text. lines: of the blocks of a PDF that the mark touches. next: the block to go on from. version: the number of the
-    version whose text this is; media_type and pages are its own."""
+    """Blocks of a version's text, out of `total`, from number `first` on; start, end, mark: offsets in the whole text.
+
+    lines: for the blocks of a PDF that the mark touches. next: the block to continue from. version: the number of the
+    version of this text, media_type and pages are that version's.
+    """
 
     blocks: list[TextBlockOut]
     mark: list[int] | None

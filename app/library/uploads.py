@@ -1,4 +1,4 @@
-"""Receive a file: make its name and id harmless, take its bytes, and lock its object and its identity."""
+"""Receive a file: clean its name and id, store its bytes, and lock its object and its identity."""
 
 import re
 import unicodedata
@@ -16,7 +16,7 @@ from app.library.models import EXTERNAL_ID_BYTES
 
 NAME_LENGTH = 255
 UNNAMED = "file"
-# Longer than any real extension: beyond it a dot is part of the name.
+# Longer than any real extension: a longer suffix is part of the name.
 _EXTENSION_LENGTH = 20
 # Cc control, Cs lone surrogates, Zl and Zp line and paragraph ends; of Cf (format) only those that reorder or hide
 # text: joiners stay, because emoji and several scripts are written with them.
@@ -79,17 +79,17 @@ def file_too_large() -> RefdeskError:
 
 
 def object_lock(key: str) -> None:
-    """Keep everybody else from storing or deleting the object of this key, until this transaction ends.
+    """Lock the object of this key against storing and deleting by others, until this transaction ends.
 
-    Without it a delete could find no row that names an object just before an upload of the same bytes commits one.
+    Without the lock a deletion could find no row with the key just before an upload of the same bytes commits one.
     """
     _lock(key)
 
 
 def identity_lock(source: UUID, external_id: str) -> None:
-    """Keep everybody else from putting a document of this identity, until this transaction ends.
+    """Lock a document's identity against others that put it, until this transaction ends.
 
-    Two uploads of the same name at once are two versions of one document, in the order in which they came here.
+    Two uploads of the same name at once make two versions of one document, in the order of their arrival here.
     """
     _lock(f"{source}:{external_id}")
 

@@ -16,7 +16,7 @@ from app.llm.trial import endpoint_open, endpoint_try
 
 @admin.register(ModelEndpoint)
 class ModelEndpointAdmin(ScopedAdmin):
-    """An organisation's admins keep their own servers; operators keep the deployment's too."""
+    """Admin pages of model servers: an organisation's admins manage its own, operators also the deployment's."""
 
     may_add = may_change = may_delete = True
     when_empty = "Questions go to the deployment's model server. Add one to let your own answer them."
@@ -30,7 +30,7 @@ class ModelEndpointAdmin(ScopedAdmin):
     actions_row = actions_detail = ("test",)
 
     def listed_only(self, request: HttpRequest) -> Organisation | None:
-        # The deployment's belong to none that an operator could choose.
+        # The deployment's servers belong to no organisation that an operator could choose.
         return None if is_operator(request) else super().listed_only(request)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
@@ -85,7 +85,7 @@ class ModelEndpointAdmin(ScopedAdmin):
             shared = is_operator(request) and obj.organisation_id is None
             owner = None if shared else self.organisation_for(request, obj).pk
             changes = form.changes()
-            # The box is not ticked by default, and an organisation's first server answers by default.
+            # The form's checkbox is not ticked by default, but an organisation's first server answers by default.
             saved = endpoint_create(organisation=owner, **{**changes, "is_default": changes["is_default"] or None})
         obj.pk, obj.organisation_id = saved.pk, saved.organisation_id
 

@@ -26,7 +26,7 @@ def _own(request: ApiRequest, endpoint_id: UUID) -> ModelEndpoint:
 
 
 def _given(changes: EndpointIn | EndpointPatch, *, unset: bool) -> dict[str, Any]:
-    """Return what was sent, by the names of the services, with the key in the clear."""
+    """Return the sent fields, by the names of the services, with the key in plain text."""
     given: dict[str, Any] = changes.model_dump(mode="json", exclude={"api_key"}, exclude_unset=unset)
     if "api_key" in changes.model_fields_set:
         given["api_key"] = changes.api_key.get_secret_value() if changes.api_key is not None else None

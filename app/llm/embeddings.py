@@ -1,7 +1,7 @@
-"""Vectors of texts, from the packaged model or any other server that a provider speaks to.
+"""Vectors of texts, from the packaged model or any other server that a provider supports.
 
-Workers ask with `EmbeddingsClient` (threads, urllib3), the web with `QuestionEmbedder` (its event loop, aiohttp). A
-vector is kept as little-endian float32 bytes.
+Workers use `EmbeddingsClient` (threads, urllib3), the web `QuestionEmbedder` (its event loop, aiohttp). A vector is
+stored as little-endian float32 bytes.
 """
 
 import math
@@ -31,7 +31,7 @@ MODELS = RequestPolicy(attempts=5, timeout_s=15.0)
 # Two attempts only: a person is waiting. The packaged server answers questions before documents.
 QUESTION = RequestPolicy(attempts=2, timeout_s=15.0, headers={"X-Priority": "question"})
 QUESTIONS_KEPT = 1000  # 3 MB as float32
-# Texts that have nothing to do with each other, to find the model's dimensions and how near it puts such texts.
+# Unrelated texts, which give the model's dimensions and its similarity of unrelated texts.
 PROBES = (
     "Invoices are paid within thirty days.",
     "The volcano erupted twice in the spring.",
@@ -46,9 +46,9 @@ CACHE_MISSES = Counter("embedding_cache_misses_total", "Questions that the embed
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingSpace:
-    """The space that a model's vectors live in. `max_tokens` is None when the server does not say how much it reads.
+    """The vector space of a model. `max_tokens` is None when the server does not state its limit.
 
-    `unrelated` is the cosine of texts that have nothing to do with each other: 0 with MiniLM, .75 with the E5 family.
+    `unrelated` is the cosine of unrelated texts: 0 with MiniLM, .75 with the E5 family.
     """
 
     model: str
@@ -62,12 +62,12 @@ def unavailable(failure: ExchangeFailed, *, retry_after_s: float | None = None) 
 
 
 def vector_numbers(vector: bytes) -> list[float]:
-    """Return the numbers of a vector as it is stored."""
+    """Return the numbers of a stored vector."""
     return array("f", vector).tolist()
 
 
 def model_choose(models: Sequence[ServedModel], wanted: str) -> ServedModel:
-    """Return the wanted model; when none is named the first that looks like an embedding model, or else the first.
+    """Return the wanted model; if none is named, the first that looks like an embedding model, or else the first.
 
     Raises:
         Upstream: embeddings_unavailable, when no model is named and the server has none.
@@ -82,7 +82,7 @@ def model_choose(models: Sequence[ServedModel], wanted: str) -> ServedModel:
 
 
 def space_measure(model: ServedModel, probes: Sequence[bytes]) -> EmbeddingSpace:
-    """Return the space of a model, from the vectors of PROBES."""
+    """Return the vector space of a model, measured with the vectors of PROBES."""
     vectors = [vector_numbers(vector) for vector in probes]
     norms = [math.hypot(*vector) or 1.0 for vector in vectors]
     cosines = [
@@ -91,12 +91,12 @@ def space_measure(model: ServedModel, probes: Sequence[bytes]) -> EmbeddingSpace
         for second in range(first)
     ]
     mean = sum(cosines) / len(cosines)
-    # Below .2 it is the probes' chance and not the model's habit.
+    # Below .2 the mean is chance in the probes, not a property of the model.
     return EmbeddingSpace(model.name, len(vectors[0]), model.context, mean if mean > 0.2 else 0.0)
 
 
 def parts_of(texts: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Cut a list of texts into the lists of one request each."""
+    """Split a list of texts into one list for each request."""
     for first in range(0, len(texts), DOCUMENTS_PER_REQUEST):
         yield texts[first : first + DOCUMENTS_PER_REQUEST]
 
@@ -111,7 +111,7 @@ class EmbeddingsClient:
         self._lock = threading.Lock()
 
     def space(self) -> EmbeddingSpace:
-        """Return what the server serves, asked once.
+        """Return the vector space of the server's model, requested once.
 
         Raises:
             Upstream: embeddings_unavailable.
@@ -127,7 +127,7 @@ class EmbeddingsClient:
         """Return one vector for each text, as float32 bytes; none of the texts may be empty.
 
         Raises:
-            Upstream: embeddings_unavailable, after a minute of trying.
+            Upstream: embeddings_unavailable, after a minute of attempts.
         """
         space, provider = self.space(), provider_of(self.endpoint)
         return [
@@ -144,7 +144,7 @@ class EmbeddingsClient:
 
 
 class QuestionEmbedder:
-    """Vectors of questions for the web process, before all documents and with the last thousand remembered."""
+    """Vectors of questions for the web process: served before documents, with the last thousand cached."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
@@ -152,7 +152,7 @@ class QuestionEmbedder:
         self._vectors: OrderedDict[str, bytes] = OrderedDict()
 
     async def space(self) -> EmbeddingSpace:
-        """Return what the server serves, asked once.
+        """Return the vector space of the server's model, requested once.
 
         Raises:
             Upstream: embeddings_unavailable.

@@ -1,20 +1,20 @@
-"""Endpoints: where a model server is, how it is spoken to, and what has been learnt of it."""
+"""Endpoints: the address of a model server, its wire format, and the capabilities learnt from it."""
 
 import time
 from dataclasses import dataclass, field
 
-DEFAULT_CONTEXT = 4096  # tokens; the least that Ollama serves when nothing else is set
-DEFAULT_SLOTS = 64  # requests at once, for a server that does not tell how many it takes
+DEFAULT_CONTEXT = 4096  # tokens; the least that Ollama serves by default
+DEFAULT_SLOTS = 64  # simultaneous requests, for a server that does not state its number
 INFO_S = 300.0
 REPLY_CHARACTERS = 300
-UNCERTAIN_INFO_S = 5.0  # Ollama says how much it serves once the model is loaded, which the first question does
+UNCERTAIN_INFO_S = 5.0  # Ollama reports its context once the model is loaded, which the first question causes
 
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """A served model: its name, tokens of context, requests that run at once.
+    """A served model: its name, tokens of context, simultaneous requests.
 
-    `context_known` is False when the server does not say yet how much it reads, and the least is assumed.
+    `context_known` is False while the server does not report its context; the least is then assumed.
     """
 
     model: str
@@ -31,10 +31,10 @@ class Learnt:
     """
 
     refused: set[str] = field(default_factory=set)
-    _infos: dict[str, tuple[float, ModelInfo]] = field(default_factory=dict)  # until when each holds
+    _infos: dict[str, tuple[float, ModelInfo]] = field(default_factory=dict)  # with the end of its validity
 
     def info(self, model: str) -> ModelInfo | None:
-        """Return what is known of a model, for five minutes after it was asked for."""
+        """Return the known facts of a model, for five minutes after they were requested."""
         until_s, info = self._infos.get(model, (0.0, None))
         return info if time.monotonic() < until_s else None
 
@@ -43,7 +43,7 @@ class Learnt:
         self._infos[model] = (time.monotonic() + lifetime_s, info)
 
     def infos_forget(self) -> None:
-        """Let the server be asked again, for example after another model was loaded."""
+        """Forget the models' facts, so that the server is queried again, for example after another model was loaded."""
         self._infos.clear()
 
 
@@ -52,8 +52,8 @@ class Endpoint:
     """A model server. `url` ends in /v1 for an OpenAI-compatible one; an empty `model` means the server's first.
 
     `kind` names the wire format, a key of `app.llm.providers.PROVIDERS`. A copy for another model
-    (`dataclasses.replace`) shares what was learnt. `guarded`: an organisation entered the address, so that the egress
-    policy decides about it at each connection.
+    (`dataclasses.replace`) shares `learnt`. `guarded`: an organisation entered the address, so the egress policy checks
+    each connection.
     """
 
     url: str
@@ -70,11 +70,11 @@ class Endpoint:
         return {"Content-Type": "application/json", **key}
 
     def reply_of(self, content: bytes) -> str:
-        """Return the start of what the server said, without the key: some repeat the one that they refuse."""
+        """Return the start of the server's reply, without the key: some servers repeat a key that they refuse."""
         text = content.decode("utf-8", "replace")
         return (text.replace(self.api_key, "***") if self.api_key else text)[:REPLY_CHARACTERS]
 
     @property
     def root(self) -> str:
-        """Return the address without /v1, where servers have what is their own."""
+        """Return the address without /v1, the root of a server's own paths."""
         return self.url.rstrip("/").removesuffix("/v1")

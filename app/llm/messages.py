@@ -1,4 +1,4 @@
-"""Messages of a chat with a language model, in no server's wire format: a provider turns them into its own."""
+"""Messages of a chat with a language model, independent of any wire format: each provider converts them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class TextPart:
 
 @dataclass(frozen=True, slots=True)
 class ImagePart:
-    """An image by its bytes; `media_type` is for example image/png."""
+    """An image as bytes; `media_type` is for example image/png."""
 
     media_type: str
     content: bytes
@@ -42,14 +42,14 @@ class ToolDefinition:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A call that the model asks for. `arguments` is the JSON text that the model wrote, which may be malformed."""
+    """A call that the model requests. `arguments` is the JSON text that the model wrote, which may be malformed."""
 
     id: str
     name: str
     arguments: str
 
     def input(self) -> dict[str, Any]:
-        """Return the arguments as an object; no text at all is an empty one.
+        """Return the arguments as an object; an empty text gives an empty one.
 
         Raises:
             ValueError: the text is not a JSON object.
@@ -62,7 +62,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """The result of the tool call with the id `call_id`, or the error that it ended with."""
+    """The result of the tool call with the id `call_id`, or its error."""
 
     call_id: str
     content: str
@@ -71,7 +71,7 @@ class ToolResult:
 
 @dataclass(frozen=True, slots=True)
 class ChatMessage:
-    """One message. Tool calls are the assistant's only; a tool's message has one result and no parts.
+    """One message. Only the assistant's has tool calls; a tool's message has one result and no parts.
 
     Raises:
         ValueError: the fields do not fit the role.

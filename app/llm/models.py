@@ -6,7 +6,7 @@ from django.db import models
 from app.lib.ids import new_id
 from app.llm.choices import EndpointKind
 
-# A bot names `endpoint/model`.
+# A bot refers to a model as `endpoint/model`.
 NAME = RegexValidator(r"^[^/]+\Z", "A name has no slash.")
 
 
@@ -22,16 +22,16 @@ class ModelEndpoint(models.Model):
     )
     name = models.CharField(max_length=100, validators=[NAME])
     kind = models.CharField(max_length=20, choices=EndpointKind.choices, default=EndpointKind.OPENAI)
-    # Without a slash at its end; of an OpenAI-compatible server it ends in /v1.
+    # Without a final slash; an OpenAI-compatible server's ends in /v1.
     url = models.CharField("address", max_length=500)
     credential = models.ForeignKey(
         "secrets.Secret", models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
     )
     # [{"name", "context", "price_in", "price_out", "abilities"}]; prices are for a million tokens.
     served_models = models.JSONField("models", default=list, blank=True)
-    # {"model": the one that answers when a bot names none}
+    # {"model": the model that answers when a bot names none}
     defaults = models.JSONField(default=dict, blank=True)
-    # The one that answers the organisation's questions; without one the deployment's does.
+    # Whether this server answers the organisation's questions; without any the deployment's does.
     is_default = models.BooleanField("answers by default", default=False)
     # Facts of the server from its last test: {"context", "slots", "refused"}.
     learnt = models.JSONField(default=dict, editable=False)

@@ -1,4 +1,4 @@
-"""Models of an Ollama server: which it has, what context each is served with, fetching and deleting.
+"""Models of an Ollama server: the installed ones, the context each is served with, fetching and deleting.
 
 Uses Ollama's own client, which is loaded here only: it costs 10 MB, and a web process or a worker never needs it. They
 speak to Ollama as to any OpenAI-compatible server (providers/openai.py).
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from ollama import Client
 
 ASK_S = 10.0
-# Ollama is silent while it checks what it fetched: two minutes for 40 GB.
+# Ollama sends nothing while it verifies a fetched model: two minutes for 40 GB.
 PULL_SILENCE_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class InstalledModel:
-    """A model on the server. `trained` and `context` are tokens: what it could read, and what it is served with.
+    """A model on the server. `trained` and `context` are tokens: its largest context, and the one it is served with.
 
-    `context` is None until the model is loaded, unless its Modelfile sets it. `embeds`: it makes vectors only.
+    `context` is None until the model is loaded, unless its Modelfile sets it. `embeds`: it makes only vectors.
     """
 
     name: str
@@ -40,7 +40,7 @@ class InstalledModel:
 
 @dataclass(frozen=True, slots=True)
 class PullProgress:
-    """Progress of a pull: `step` in Ollama's words, and bytes of the current part, 0 of 0 in steps without any."""
+    """Progress of a pull: `step` as named by Ollama, and bytes of the current part, 0 of 0 in steps without any."""
 
     step: str
     done: int = 0
@@ -48,13 +48,13 @@ class PullProgress:
 
 
 class OllamaServer:
-    """One server. Every method raises Upstream: model_unavailable, when Ollama does not respond."""
+    """One Ollama server. Every method raises Upstream: model_unavailable, when Ollama does not respond."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
 
     def is_ollama(self) -> bool:
-        """Tell whether the server is an Ollama, or another make that speaks OpenAI's API."""
+        """Return whether the server is an Ollama, not another make with OpenAI's API."""
         import ollama
 
         try:
@@ -65,13 +65,13 @@ class OllamaServer:
         return True
 
     def models(self) -> list[InstalledModel]:
-        """List the models that the server has."""
+        """Return the models that the server has."""
         with self._client() as client:
             contexts = {str(model.model): model.context_length for model in client.ps().models}
             return [self._installed(client, entry, contexts) for entry in client.list().models if entry.model]
 
     def pull(self, name: str) -> Iterator[PullProgress]:
-        """Fetch a model; the parts that are there already are not fetched again.
+        """Fetch a model; parts that are already there are not fetched again.
 
         Raises:
             Upstream: model_pull_failed, with Ollama's reason in details.
@@ -95,7 +95,7 @@ class OllamaServer:
             client.delete(name)
 
     def _installed(self, client: "Client", entry: Any, contexts: dict[str, int | None]) -> InstalledModel:
-        """Describe an entry of the list; `contexts` has those of the models that are loaded."""
+        """Return the model of a list entry; `contexts` has those of the loaded models."""
         name = str(entry.model)
         with _model_missing(name):
             details = client.show(name)
@@ -119,7 +119,7 @@ class OllamaServer:
         import ollama
 
         limit = httpx.Timeout(read_s, connect=CONNECT_S)
-        # No proxy of the environment: the server is in this network.
+        # The environment's proxy is not used: the server is in this network.
         options: dict[str, Any] = {"timeout": limit, "headers": self.endpoint.headers, "trust_env": False}
         try:
             with ollama.Client(self.endpoint.root, follow_redirects=False, **options) as client:
@@ -130,7 +130,7 @@ class OllamaServer:
 
 @contextmanager
 def _model_missing(name: str) -> Iterator[None]:
-    """Turn Ollama's refusals into error codes."""
+    """Translate Ollama's refusals to error codes."""
     import ollama
 
     try:

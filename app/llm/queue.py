@@ -1,7 +1,7 @@
 """A bounded, fair queue in front of each model endpoint.
 
-As many requests run at once as the server has slots. The others wait, and free slots go to the organisations in turn,
-so that a hundred questions of one organisation do not keep another's waiting. A waiting reader sees the place in line.
+At most `slots` requests run at once. The others wait, and free slots go to the organisations in turn, so that a
+hundred questions of one organisation do not delay another's. A waiting reader sees the position in the queue.
 
 The queue belongs to one process: with several web processes each admits its own share (`slots` is per process).
 """
@@ -14,13 +14,13 @@ from weakref import WeakKeyDictionary
 
 from app.errors import Upstream
 
-WAIT_LIMIT_S = 30.0  # beyond this a reader is asked to come back later
-FIRST_GUESS_S = 5.0  # how long a request holds its slot, until some have been measured
-_WEIGHT = 0.1  # of the newest request in the mean
+WAIT_LIMIT_S = 30.0  # with a longer expected wait a request is refused with a Retry-After
+FIRST_GUESS_S = 5.0  # time that a request is assumed to hold its slot, until some have been measured
+_WEIGHT = 0.1  # weight of the newest request in the mean
 
 
 class Ticket:
-    """A place in line; use as a context manager so that the place is always given back."""
+    """A place in the queue; use it as a context manager, so that the place is always released."""
 
     def __init__(self, queue: "FairQueue", organisation: Hashable) -> None:
         self.organisation = organisation
@@ -37,7 +37,7 @@ class Ticket:
 
     @property
     def position(self) -> int:
-        """Return the place in line, from 1; 0 once admitted."""
+        """Return the position in the queue, from 1; 0 once admitted."""
         return 0 if self.admitted_at is not None else self._queue.position(self)
 
     @property
@@ -46,25 +46,25 @@ class Ticket:
         return self._queue.expected_wait_s(self.position)
 
     async def changed(self) -> None:
-        """Wait until the line has moved or this ticket is admitted."""
+        """Wait until the queue has moved or this ticket is admitted."""
         if self.admitted_at is None:
             self._change = asyncio.get_running_loop().create_future()
             await self._change
 
     def leave(self) -> None:
-        """Give back the slot or the place in line; a second call does nothing."""
+        """Release the slot or the place in the queue; a second call does nothing."""
         if not self._left:
             self._left = True
             self._queue.remove(self)
 
     def wake(self) -> None:
-        """End `changed`, if somebody waits in it."""
+        """End a pending `changed`."""
         if self._change is not None and not self._change.done():
             self._change.set_result(None)
 
 
 class FairQueue:
-    """The line in front of one server. `slots`: requests that may run at once."""
+    """The queue of one server. `slots`: requests that may run at once."""
 
     def __init__(self, slots: int) -> None:
         self.slots = slots
@@ -77,7 +77,7 @@ class FairQueue:
         return sum(len(lane) for lane in self._lanes.values())
 
     def enter(self, organisation: Hashable) -> Ticket:
-        """Take a slot, or a place in line.
+        """Take a slot, or a place in the queue.
 
         Raises:
             Upstream: model_busy with retry_after_s, when the expected wait is beyond WAIT_LIMIT_S.
@@ -94,11 +94,11 @@ class FairQueue:
         return ticket
 
     def expected_wait_s(self, position: int) -> float:
-        """Return how long the ticket at a place in line will wait, by the mean time that requests hold a slot."""
+        """Return the expected wait at a position, by the mean time that requests hold a slot."""
         return position * self.mean_hold_s / self.slots
 
     def position(self, ticket: Ticket) -> int:
-        """Return the place in line when slots go to the lanes in turn."""
+        """Return the position in the queue when slots go to the lanes in turn."""
         own = self._lanes[ticket.organisation].index(ticket)
         ahead, before = 0, True
         for organisation, lane in self._lanes.items():
@@ -110,7 +110,7 @@ class FairQueue:
         return ahead + 1
 
     def remove(self, ticket: Ticket) -> None:
-        """Take a ticket out of its slot or out of the line, and let the line move."""
+        """Remove a ticket from its slot or from the queue, and advance the queue."""
         if ticket.admitted_at is not None:
             hold_s = time.monotonic() - ticket.admitted_at
             self.mean_hold_s += _WEIGHT * (hold_s - self.mean_hold_s)

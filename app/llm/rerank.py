@@ -1,4 +1,4 @@
-"""Reranking: a model reads the query beside each document, and says which answers it best."""
+"""Reranking: a model reads the query beside each document and scores how well the document answers it."""
 
 from collections.abc import Sequence
 

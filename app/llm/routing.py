@@ -1,4 +1,4 @@
-"""Routing: which model server answers an organisation, and what is known of its model."""
+"""Routing: the choice of the model server for an organisation, and the facts of its model."""
 
 import time
 from dataclasses import dataclass, replace
@@ -18,10 +18,10 @@ from app.secrets.services import secret_read
 
 REQUEST = RequestPolicy(attempts=1, timeout_s=3.0)  # a turn waits for it
 API_KEY = "model_endpoint.api_key"
-# A change in another process is seen after so long; in this one at once.
+# A change made by another process is seen after this time; one made by this process at once.
 ROUTES_S = 5.0
 
-# Its own before the deployment's.
+# The organisation's servers before the deployment's.
 _ROUTES = """
 SELECT id, updated, organisation_id, name, kind, url, credential_id, defaults->>'model', is_default, from_environment
 FROM llm_modelendpoint
@@ -32,7 +32,7 @@ ORDER BY organisation_id NULLS LAST, created
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A model server that an organisation may use, as its row says. `from_environment`: the settings have its key."""
+    """A model server that an organisation may use, from its row. `from_environment`: the settings have its key."""
 
     row: UUID
     updated: object
@@ -53,7 +53,7 @@ ENDPOINTS_KEPT = 1000
 
 
 def wire_format(kind: str) -> str:
-    """Return the provider that speaks to a kind of server: its own, or else that of OpenAI's API."""
+    """Return the provider of a kind of server: its own, or else that of OpenAI's API."""
     return kind if kind in PROVIDERS else "openai"
 
 
@@ -67,12 +67,12 @@ def endpoint_default(model: str = "") -> Endpoint | None:
 
 @lru_cache(maxsize=16)
 def _environment_endpoint(url: str, api_key: str) -> Endpoint:
-    """Keep one endpoint for each address, so that what is learnt lasts longer than a turn."""
+    """Return the one endpoint of an address, cached so that its learnt facts outlast a turn."""
     return Endpoint(url, api_key=api_key)
 
 
 def endpoints_forget() -> None:
-    """Forget every model server with all that was learnt of it, and read them anew."""
+    """Forget every model server with its learnt facts, and read them anew."""
     _environment_endpoint.cache_clear()
     _routes.clear()
     _endpoints.clear()
@@ -81,8 +81,8 @@ def endpoints_forget() -> None:
 async def endpoint_choose(*, organisation: UUID, wanted: str = "") -> Endpoint | None:
     """Return the model server that answers an organisation, with its model; None when there is none.
 
-    wanted: what a bot names, `endpoint/model` or a model. Without an endpoint's name the organisation's default server
-    answers, else the deployment's, else the environment's.
+    wanted: the model that a bot names, as `endpoint/model` or a model. Without an endpoint's name the organisation's
+    default server answers, else the deployment's, else the environment's.
 
     Raises:
         RefdeskError: database_unavailable.
@@ -124,7 +124,7 @@ async def _endpoint_of(route: Route, model: str) -> Endpoint | None:
 
 
 def endpoint_make(kind: str, url: str, api_key: str, *, guarded: bool) -> Endpoint:
-    """Return an endpoint of which nothing is learnt yet."""
+    """Return an endpoint without learnt facts."""
     return Endpoint(url, api_key=api_key, kind=wire_format(kind), guarded=guarded)
 
 
@@ -136,7 +136,7 @@ def api_key_read(organisation: UUID | None, credential: UUID | None) -> str:
 
 
 async def model_info(endpoint: Endpoint) -> ModelInfo:
-    """Return what the server says of the endpoint's model; remembered for five minutes.
+    """Return the facts of the endpoint's model; cached for five minutes.
 
     Raises:
         Upstream: model_unavailable, when the server does not respond or refuses; model_missing, when it has no model;

@@ -53,7 +53,7 @@ class EndpointIn(Schema):
 
 
 class EndpointPatch(Schema):
-    """Changes of an endpoint. Fields left out stay. `api_key` null removes it; another host wants it again."""
+    """Changes of an endpoint. Omitted fields stay unchanged. `api_key` null removes it; a new host needs it again."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -81,7 +81,7 @@ class DefaultsOut(Schema):
 
 
 class EndpointOut(Schema):
-    """`organisation` and `url` are null for the deployment's own, which only operators change."""
+    """A model server. `organisation` and `url` are null for the deployment's own, which only operators change."""
 
     id: UUID
     organisation: UUID | None
@@ -105,7 +105,7 @@ class FailureOut(Schema):
 
 
 class TrialOut(Schema):
-    """One token asked for: what came back, or why nothing did."""
+    """The result of a request for one token: the reply, or the error."""
 
     ok: bool
     took_s: float
@@ -115,7 +115,7 @@ class TrialOut(Schema):
 
 
 class ServedModelOut(ModelOut):
-    """`served`: whether the server lists it now; null when it did not respond."""
+    """A model of a server. `served`: whether the server lists it now; null when it did not respond."""
 
     served: bool | None
 

@@ -9,7 +9,7 @@ from app.errors import NotFound
 from app.llm.models import ModelEndpoint
 from app.llm.providers.protocol import ServedModel
 
-# A router of models lists hundreds.
+# A server that routes to many models lists hundreds.
 MODELS_SHOWN = 1000
 
 
@@ -27,7 +27,7 @@ def endpoint_get(*, organisation: UUID, endpoint: UUID) -> ModelEndpoint:
 
 
 def endpoint_read(row: ModelEndpoint) -> dict[str, Any]:
-    """Return what an organisation sees. Where the deployment's own server is, is the deployment's business."""
+    """Return the fields that an organisation sees; the address of the deployment's own server is not among them."""
     shared = row.organisation_id is None
     return {
         "id": row.pk,
@@ -51,7 +51,7 @@ def api_key_is_set(row: ModelEndpoint) -> bool:
 
 
 def model_read(model: dict[str, Any]) -> dict[str, Any]:
-    """Return a model as it is stored, with every field that a newer version may know."""
+    """Return a stored model with every field, also those that newer versions added."""
     return {
         "name": model["name"],
         "context": model.get("context"),

@@ -1,6 +1,6 @@
-"""Model servers of organisations and of the deployment: made, changed, removed, and tested.
+"""Model servers of organisations and of the deployment: created, changed, removed, and tested.
 
-A key is stored by app/secrets, and sent to no other host than the one that it was entered for.
+A key is stored by app/secrets, and sent only to the host that it was entered for.
 """
 
 import logging
@@ -28,7 +28,7 @@ from app.secrets.services import secret_delete, secret_set
 log = logging.getLogger(__name__)
 
 ENVIRONMENT = "deployment"
-# With another of these it is another server, of which nothing is known.
+# A change of one of these makes it another server, of which nothing is known.
 _PLACE = ("kind", "url")
 
 
@@ -44,11 +44,11 @@ def endpoint_create(
     defaults: dict[str, Any] | None = None,
     is_default: bool | None = None,
 ) -> ModelEndpoint:
-    """Make a model server.
+    """Create a model server.
 
     Args:
         organisation: None for the deployment's.
-        is_default: if not given, an organisation's first one answers by default.
+        is_default: if None, an organisation's first one answers by default.
 
     Raises:
         Conflict: the name is taken.
@@ -70,7 +70,7 @@ def endpoint_create(
 
 @transaction.atomic
 def endpoint_update(*, organisation: UUID | None, endpoint: UUID, changes: dict[str, Any]) -> ModelEndpoint:
-    """Change what is given, by the names of `endpoint_create`. `api_key` None removes the key.
+    """Change the given values, by the names of `endpoint_create`. `api_key` None removes the key.
 
     Raises:
         NotFound, Conflict, AddressRefused, and RefdeskError (secrets_key_missing).
@@ -108,7 +108,7 @@ def endpoint_delete(*, organisation: UUID | None, endpoint: UUID) -> None:
 
 @transaction.atomic
 def endpoint_trial_record(*, organisation: UUID | None, endpoint: UUID, healthy: bool, learnt: dict[str, Any]) -> None:
-    """Keep what a test has shown. An organisation's test of the deployment's server leaves that one as it is."""
+    """Record a test's result. An organisation's test of the deployment's server does not change that server's row."""
     rows = ModelEndpoint.objects.filter(organisation=organisation, pk=endpoint)
     rows.update(healthy=healthy, **({"learnt": learnt} if learnt else {}))
     name = ModelEndpoint.objects.values_list("name", flat=True).get(pk=endpoint)
@@ -123,7 +123,7 @@ def endpoint_trial_record(*, organisation: UUID | None, endpoint: UUID, healthy:
 
 
 async def environment_endpoint_at_start() -> None:
-    """Write the environment's model server into the table when the web process starts, if the database answers."""
+    """Write the environment's model server into the table when the web process starts, if the database is available."""
     try:
         await sync_to_async(environment_endpoint_write)()
     except DatabaseError as error:
@@ -133,7 +133,7 @@ async def environment_endpoint_at_start() -> None:
 @everything_visible()
 @transaction.atomic
 def environment_endpoint_write() -> None:
-    """Make the deployment's first model server of REFDESK_LLM_URL and its companions; without them there is none."""
+    """Write the deployment's model server of REFDESK_LLM_URL and its companions; remove it when they are not set."""
     rows = ModelEndpoint.objects.select_for_update().filter(organisation=None, from_environment=True)
     row = rows.first()
     if not settings.LLM_URL:
@@ -162,7 +162,7 @@ def _apply(row: ModelEndpoint, changes: dict[str, Any]) -> None:
 
 
 def _url_read(url: str) -> str:
-    """Return the address as it is stored. Raises Invalid."""
+    """Return the address as stored. Raises Invalid."""
     url = url.strip().rstrip("/")
     try:
         parts = urlsplit(url)
@@ -175,7 +175,7 @@ def _url_read(url: str) -> str:
 
 
 def _address_check(url: str, organisation: UUID | None) -> None:
-    """Check where an organisation's address leads. Raises AddressRefused, and RefdeskError (too_many_requests)."""
+    """Check the target of an organisation's address. Raises AddressRefused, and RefdeskError (too_many_requests)."""
     if organisation is not None:
         with one_of_few(organisation):
             entered_url_check(url)

@@ -22,7 +22,7 @@ from app.llm.providers.protocol import ServedModel, Timeouts
 from app.llm.routing import api_key_read, endpoint_default, endpoint_make, model_info
 from app.llm.waiting import one_of_few
 
-# A cold model is loaded first, which takes a large one half a minute; a proxy gives up after one.
+# A cold model is loaded first, half a minute for a large one; a proxy gives up after one minute.
 TIMEOUTS = Timeouts(first_token_s=45.0, between_s=10.0, total_s=50.0)
 LIST = RequestPolicy(attempts=1, timeout_s=10.0)
 QUESTION = "Say OK."
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """The result of a trial. `learnt`: what the server has shown of itself, empty when it showed nothing."""
+    """The result of a trial. `learnt`: the capabilities that the server has shown, empty when there are none."""
 
     took_s: float
     model: str | None = None
@@ -48,7 +48,7 @@ def endpoint_open(row: ModelEndpoint) -> Endpoint:
     """Return the server of a row with its key, for the model that answers by default.
 
     Raises:
-        RefdeskError: secret_unreadable, secrets_key_missing; model_missing, when the environment names no server more.
+        RefdeskError: secret_unreadable, secrets_key_missing; model_missing, when the environment names no server now.
     """
     if row.from_environment:
         endpoint = endpoint_default()
@@ -64,7 +64,7 @@ def endpoint_open(row: ModelEndpoint) -> Endpoint:
 
 
 def endpoint_try(*, organisation: UUID | None, endpoint: Endpoint) -> Trial:
-    """Ask for one token, from a thread. A failure of the server is a result, not an error.
+    """Request one token, from a thread. A failure of the server is a result, not an error.
 
     Raises:
         RefdeskError: too_many_requests, when the organisation is testing already.
@@ -83,9 +83,9 @@ def models_served(*, organisation: UUID | None, endpoint: Endpoint) -> list[Serv
 
 
 def _asked(organisation: UUID | None, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Ask by an event loop of its own, for few at a time, and with the database's connection given back."""
+    """Run the calls in a new event loop, few at a time, after returning the database connection."""
     with one_of_few(organisation):
-        # A pool of 12 serves every organisation, and a server may take a minute.
+        # One pool of 24 serves every organisation, and a server may take a minute.
         if not connection.in_atomic_block:
             connection.close()
         return asyncio.run(_closing(ask))
@@ -112,7 +112,7 @@ async def _try(endpoint: Endpoint) -> Trial:
 
 
 async def _info(endpoint: Endpoint) -> ModelInfo:
-    """Ask for the model's context, and for its name where none is given; a server without a list may still answer."""
+    """Return the model's context, and its name if none is given; a server without a list of models may still answer."""
     try:
         return await model_info(endpoint)
     except Upstream as error:
@@ -138,5 +138,5 @@ async def _models(endpoint: Endpoint) -> list[ServedModel]:
 
 
 def failure_read(error: RefdeskError) -> dict[str, str]:
-    """Return what a person sees of a failure: no detail, for a server may repeat in one what it was sent."""
+    """Return the fields of a failure that people see: no details, which may repeat the request's content."""
     return {"code": error.code, "message": error.message, "hint": CODES[error.code].hint}

@@ -1,4 +1,4 @@
-"""Limits the waits for other servers that an organisation has at once: each holds a thread, some a connection too."""
+"""Limit an organisation's simultaneous waits for other servers: each holds a thread, some also a connection."""
 
 import threading
 from collections import Counter
@@ -17,10 +17,10 @@ _waiting: Counter[UUID | None] = Counter()
 
 @contextmanager
 def one_of_few(organisation: UUID | None) -> Iterator[None]:
-    """Wait for a server as one of few of the organisation.
+    """Count this wait for a server against the organisation's limit.
 
     Raises:
-        RefdeskError: too_many_requests with retry_after_s, when as many wait already.
+        RefdeskError: too_many_requests with retry_after_s, when the limit is reached.
     """
     with _lock:
         if _waiting[organisation] >= AT_ONCE:

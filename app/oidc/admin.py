@@ -71,8 +71,8 @@ class ClaimRuleAdmin(ScopedAdmin):
 
 @admin.register(Identity)
 class IdentityAdmin(ReadOnlyAdmin):
-    """Members' identities, read-only. An account can be in several organisations, so only operators delete one, which
-    lets its person be linked anew."""
+    """Members' identities, read-only. An account can be in several organisations, so only operators delete an identity;
+    its person can then be linked again."""
 
     when_empty = "Nobody has signed in by the sign-in provider yet, or none is set up (docs: sign-in)."
     when_deleted = "The person is linked anew at the next sign-in."

@@ -1,7 +1,7 @@
 """mozilla-django-oidc's code flow with stricter checks.
 
 As shipped it accepts anybody with the right e-mail address, and checks neither issuer, audience, times nor
-`email_verified`; this module replaces each step of it that decides something.
+`email_verified`; this module replaces each step that makes a decision.
 """
 
 from base64 import b64encode
@@ -52,10 +52,10 @@ def callback_address() -> str:
 
 
 class ProviderBackend(OIDCAuthenticationBackend):  # type: ignore[misc]
-    """The backend of the callback alone; a session is then Django's own, so no request pays for this.
+    """The backend of the callback alone; a session is then Django's own, so requests do not load this backend.
 
     linking: the signed-in person who asked to link the identity to their account.
-    id_token: set once the login is checked.
+    id_token: set after the login is checked.
     """
 
     def __init__(self, *, linking: User | None = None) -> None:
@@ -93,7 +93,7 @@ class ProviderBackend(OIDCAuthenticationBackend):  # type: ignore[misc]
         return dict(id_token_check(token, nonce=kwargs.get("nonce") or "", access_token=self._access_token))
 
     def store_tokens(self, access_token: str, id_token: str) -> None:
-        # The present session is the visitor's, which ends with the login; nothing needs the access token.
+        # The present session ends with the login, so the ID token is kept here; nothing needs the access token.
         self.id_token = id_token
 
     def get_userinfo(self, access_token: str, id_token: str, payload: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Access tokens of the provider on the API: for people, by (issuer, subject), who have signed in here once."""
+"""Access tokens of the provider on the API, for people (by issuer and subject) who have signed in here before."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Claim rules: the organisations and roles that a person has because of the provider's claims about them."""
+"""Claim rules: the provider's claims about a person give organisations and roles."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ CLAIMS_OF_THE_PROTOCOL = frozenset(
 
 
 def claim_rule_check(*, claim: str, value: str) -> None:
-    """Raise Invalid for a rule that would fit everybody, or nobody."""
+    """Raise Invalid for a rule that fits everybody or nobody."""
     if not claim.strip() or not value.strip():
         raise Invalid(message="A rule needs a claim and a value.")
     if claim.split(".")[0] in CLAIMS_OF_THE_PROTOCOL:
@@ -35,10 +35,10 @@ def claim_rule_save(
     """Create a rule, or change one. It takes effect with each person's next sign-in.
 
     Raises:
-        Invalid: the rule would fit everybody, or nobody.
-        NotAllowed: the role, or the one that the rule gave, is above the actor's.
+        Invalid: the rule fits everybody or nobody.
+        NotAllowed: the role, or the rule's present role, is above the actor's.
         NotFound: no such rule here.
-        Conflict: there is one for this claim and value.
+        Conflict: a rule for this claim and value exists.
     """
     claim, value = claim.replace("\0", "").strip(), value.replace("\0", "").strip()
     claim_rule_check(claim=claim, value=value)
@@ -155,7 +155,7 @@ def roles_by_rule(*, claims: Mapping[str, Any]) -> dict[UUID, Role]:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change for the audit trail, which is written at the end and in one order: its lock is the organisation's."""
+    """A change for the audit trail. Changes are written at the end, in one order, since each locks its organisation."""
 
     organisation: UUID
     action: str
@@ -164,13 +164,13 @@ class Change:
 
 
 def memberships_by_rule(*, user: User, claims: Mapping[str, Any]) -> list[Change]:
-    """Give the memberships of the rules and take back those that no rule gives any more. Call within a transaction.
+    """Give the memberships of the rules and remove those that no rule gives any more. Call within a transaction.
 
     A membership that a person gave (by an invitation, as an admin) stays, and so does an organisation's last owner.
     """
     due = roles_by_rule(claims=claims)
     involved = {*due, *user.memberships.filter(by_rule=True).values_list("organisation_id", flat=True)}
-    # Locked as services.py does, in one order, so that two owners who leave at once do not both leave.
+    # Locked as in services.py, in one order, so that two owners who leave at once do not both leave.
     organisations = list(Organisation.objects.select_for_update().filter(pk__in=involved).order_by("pk"))
     memberships = {row.organisation_id: row for row in user.memberships.filter(organisation__in=involved)}
     changes = []

@@ -1,4 +1,4 @@
-"""Reading of single claims, which may be anything that JSON can hold."""
+"""Reading of single claims, whose values may be any JSON."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ LONGEST_SUBJECT = 255
 
 
 def claim_text(claims: Claims, name: str, longest: int = LONGEST_SUBJECT) -> str:
-    """Return a claim that is text and can be stored; else empty. JSON allows NUL and half characters."""
+    """Return a claim that is text and can be stored; else empty. JSON allows NUL and lone surrogates."""
     value = claims.get(name)
     if not isinstance(value, str) or len(value) > longest or "\0" in value:
         return ""
@@ -22,5 +22,5 @@ def claim_text(claims: Claims, name: str, longest: int = LONGEST_SUBJECT) -> str
 
 
 def email_is_verified(claims: Claims) -> bool:
-    # Some providers send the word instead of the value.
+    # Some providers send the text "true" instead of the value.
     return claims.get("email_verified") in (True, "true")

@@ -1,6 +1,6 @@
 """The provider's discovery document and signing keys.
 
-Each process caches both. One thread at a time requests an address, and nobody for 10 s after a failure, so that a
+Each process caches both. One thread at a time requests an address, and none does for 10 s after a failure, so that a
 provider that hangs delays only the few requests that wait for it.
 """
 
@@ -17,7 +17,7 @@ from django.conf import settings
 from app.errors import RefdeskError
 from app.oidc.provider_client import LIMIT_S, provider_request
 
-# Signed by a private key that only the provider has. With HS256 our own secret would be the key.
+# Signed by a private key that only the provider has; with HS256 our own client secret would be the key.
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 FRESH_S = 600.0
 # A withdrawn key must not be trusted for long while the provider is unavailable.
@@ -51,7 +51,7 @@ class CachedFetch(Generic[Fetched]):
         self._at = self._failed = self._forced = float("-inf")
 
     def get(self, *, anew: bool = False) -> Fetched:
-        """Return the value. `anew`: fetch it again first, if that was not done a moment ago.
+        """Return the value. `anew`: fetch it again first, unless that was done within PAUSE_S.
 
         Raises:
             RefdeskError: the fetch failed, and the cached value is missing or too old.
@@ -107,7 +107,7 @@ def provider_key(token: str) -> jwt.PyJWK:
     """Return the key that a token names. Fetches the keys again when none fits.
 
     Raises:
-        RefdeskError: provider_unavailable, or sign_in_failed when there is no such key.
+        RefdeskError: provider_unavailable, or sign_in_failed when the provider has no such key.
     """
     try:
         header = jwt.get_unverified_header(token)
@@ -137,7 +137,7 @@ def _matching_key(keys: list[dict[str, Any]], algorithm: str, name: str | None) 
         and key.get("kty") in ("RSA", "EC", "OKP")
         and key.get("alg", algorithm) == algorithm
     ]
-    # A token that names no key is only accepted when there is one key.
+    # A token that names no key is accepted only when there is exactly one key.
     if len(matching) != 1:
         return None
     try:
@@ -178,13 +178,13 @@ def _endpoint(document: dict[str, Any], name: str, *, needed: bool = True) -> st
 
 
 def _usable(address: str) -> bool:
-    """Return whether an address is a web address, with TLS where the issuer's has TLS."""
+    """Return whether an address is a web address, with TLS if the issuer's has TLS."""
     try:
         parts = urlsplit(address)
         host = parts.hostname
     except ValueError:
         return False
-    # An address in the box's own network may lack TLS where the public address has it.
+    # An address in the box's own network may lack TLS even if the public address has it.
     is_internal = settings.OIDC_INTERNAL_URL and parts[:2] == urlsplit(settings.OIDC_INTERNAL_URL)[:2]
     schemes = ("https",) if settings.OIDC_ISSUER.startswith("https:") and not is_internal else ("http", "https")
     return parts.scheme in schemes and bool(host) and parts.username is None

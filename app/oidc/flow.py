@@ -21,7 +21,7 @@ from app.oidc.discovery import provider_get
 from app.oidc.single_sign_out import provider_session_begin, sessions_end
 from app.oidc.tokens import logout_token_check
 
-# How long a person may take at the provider; the visitor's session lasts no longer either.
+# The longest time for a person at the provider; the visitor's session lasts no longer.
 LOGIN_S = 15 * 60
 LONGEST_CODE = 4096
 
@@ -36,7 +36,7 @@ class RequestView(OIDCAuthenticationRequestView):  # type: ignore[misc]
         return setting(attr, *args)
 
     def get_extra_params(self, request: HttpRequest) -> dict[str, str]:
-        # The public address, whatever host the request came by.
+        # The public address, whichever host the request used.
         params = {"redirect_uri": callback_address()}
         # A refused person is still signed in at the provider, which would send them back at once.
         return {**params, "prompt": "login"} if request.GET.get("as") == "another" else params
@@ -55,7 +55,7 @@ class RequestView(OIDCAuthenticationRequestView):  # type: ignore[misc]
 
 
 class CallbackView(OIDCAuthenticationCallbackView):  # type: ignore[misc]
-    """The callback: accepts the provider's response once and begins the person's session."""
+    """The callback: accepts each response of the provider once and begins the person's session."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
         login = _login_take(request)
@@ -72,7 +72,7 @@ class CallbackView(OIDCAuthenticationCallbackView):  # type: ignore[misc]
 def login_begin(request: HttpRequest, *, linking: bool = False) -> HttpResponse:
     public = urlsplit(settings.PUBLIC_URL)
     if not linking and request.get_host() != public.netloc:
-        # The callback is at the public address, where this host's cookie would be missing.
+        # The callback is at the public address, where the cookie of this host is missing.
         return redirect(settings.PUBLIC_URL + request.get_full_path())
     view = RequestView(linking=linking)
     view.setup(request)
@@ -85,7 +85,7 @@ def login_finish(request: HttpRequest) -> HttpResponse:
 
 
 def logout_take(request: HttpRequest) -> HttpResponse:
-    """Handle the provider's back-channel logout; its responses are the specification's."""
+    """Handle the provider's back-channel logout; the responses follow its specification."""
     try:
         subject, provider_session = logout_token_check(request.POST.get("logout_token", ""))
     except RefdeskError as error:
@@ -99,7 +99,7 @@ def logout_take(request: HttpRequest) -> HttpResponse:
 
 
 def _login_take(request: HttpRequest) -> dict[str, Any]:
-    """Take the login that a callback belongs to from the session, once.
+    """Take the login of a callback from the session, once.
 
     Raises:
         RefdeskError: sign_in_failed.
@@ -128,7 +128,7 @@ def _linking_user(request: HttpRequest, login: dict[str, Any]) -> User | None:
 
 
 def _is_first_use(state: str) -> bool:
-    """Return whether nobody used this state before: two requests at the same moment both find it in the session."""
+    """Return whether the state is unused: two requests at the same moment both find it in the session."""
     try:
         return bool(cache.add(f"oidc-state:{secret_hash(state)}", 1, timeout=LOGIN_S))
     except (RedisError, OSError):
@@ -153,7 +153,7 @@ def _check_callback(request: HttpRequest) -> None:
 
 
 def _next_page(request: HttpRequest) -> str:
-    """Return the address to go to after signing in: only pages of this box."""
+    """Return the address to open after signing in: only pages of this box."""
     address = request.GET.get("next", "")
     is_local = url_has_allowed_host_and_scheme(address, {request.get_host()}, require_https=request.is_secure())
     return address if is_local and address.startswith("/") else ""

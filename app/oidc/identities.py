@@ -1,7 +1,7 @@
 """Identities at the provider and their accounts. The key is (issuer, subject); an e-mail address never opens one.
 
-An address at the provider can be given to somebody else, or be claimed without being theirs. So a verified address has
-one use: it selects the invitation that a new person may accept.
+At the provider an address can pass to another person, or be claimed without ownership. So a verified address has one
+use: it selects the invitation that a new person may accept.
 """
 
 from typing import Any
@@ -24,10 +24,10 @@ from app.oidc.claim_rules import Change, memberships_by_rule, roles_by_rule
 from app.oidc.claims import Claims, claim_text, email_is_verified
 from app.oidc.unmatched_claims import claims_unmatched_record
 
-# Action, before and after of a change of the account itself.
+# Action, before and after of a change to the account itself.
 AccountChange = tuple[str, dict[str, Any] | None, dict[str, Any] | None]
 
-# The actor is the provider, by its claims, not the person.
+# The provider's claims cause the change, not the person.
 _ACTOR = Actor(PROVIDER, label="sign-in provider")
 
 
@@ -38,7 +38,7 @@ def identity_user(*, issuer: str, subject: str) -> User | None:
 
 @everything_visible()
 def identity_sign_in(*, issuer: str, subject: str, claims: Claims) -> User:
-    """Return the person who signs in, with the memberships that their claims give now.
+    """Return the person who signs in, with the memberships that their claims now give.
 
     Raises:
         RefdeskError: sign_in_refused, with a message for the person.
@@ -57,7 +57,7 @@ def identity_sign_in(*, issuer: str, subject: str, claims: Claims) -> User:
 def _sign_in_again(issuer: str, subject: str, claims: Claims) -> User:
     """Sign in, and once more where another request of the same person came first."""
     is_known = identity_user(issuer=issuer, subject=subject) is not None
-    # The same person may sign in by two tabs: the later request meets the other's rows at any of these steps.
+    # The same person may sign in by two tabs: the later request conflicts with the other's rows at any of these steps.
     try:
         return _sign_in(issuer, subject, claims)
     except IntegrityError:
@@ -69,7 +69,7 @@ def _sign_in_again(issuer: str, subject: str, claims: Claims) -> User:
 
 
 def _sign_in(issuer: str, subject: str, claims: Claims) -> User:
-    # A refusal comes after the transaction, so that memberships that the provider took back stay removed.
+    # A refusal is raised after the transaction, so that memberships that the provider took back stay removed.
     with transaction.atomic():
         user = identity_user(issuer=issuer, subject=subject)
         account_change: AccountChange | None
@@ -93,7 +93,7 @@ def identity_link(*, user: User, issuer: str, subject: str, claims: Claims) -> N
     """Let a signed-in person sign in by the provider from now on.
 
     Raises:
-        RefdeskError: sign_in_refused when the identity, or its e-mail address, is somebody else's.
+        RefdeskError: sign_in_refused when the identity, or its e-mail address, belongs to another account.
     """
     with transaction.atomic():
         owner = identity_user(issuer=issuer, subject=subject)
@@ -111,10 +111,10 @@ def identity_link(*, user: User, issuer: str, subject: str, claims: Claims) -> N
 @everything_visible()
 @transaction.atomic
 def identity_unlink(*, user: User, identity: UUID) -> None:
-    """Remove an identity of a person who has a password too, and end the sessions begun by it.
+    """Remove an identity of a person who also has a password, and end the sessions begun by it.
 
     Raises:
-        RefdeskError: conflict when it is their only way to sign in.
+        RefdeskError: conflict when the identity is their only way to sign in.
         NotFound: they have no such identity.
     """
     if not user.has_usable_password():
@@ -129,7 +129,7 @@ def identity_unlink(*, user: User, identity: UUID) -> None:
 
 @transaction.atomic
 def identity_delete(*, identity: Identity) -> None:
-    """Delete an identity, as an operator: its next sign-in is that of an unknown person."""
+    """Delete an identity, as an operator: its next sign-in counts as that of an unknown person."""
     audit_record_person(user=identity.user, action="identity.delete", before={"provider": identity.issuer})
     identity.delete()
 
@@ -206,7 +206,7 @@ def _invitations_take(user: User, claims: Claims) -> list[Change]:
     for invitation in _invitations_open(user.email):
         member = user.memberships.filter(organisation=invitation.organisation).first()
         if member is None or member.by_rule:
-            # A membership given by a person outlasts the rule, at the higher of both roles.
+            # A membership given by a person is kept after the rule, with the higher of both roles.
             role = Role(invitation.role)
             role = Role(member.role) if member is not None and Role(member.role).covers(role) else role
             Membership.objects.update_or_create(
@@ -241,7 +241,7 @@ def _record(user: User, account_change: AccountChange | None, changes: list[Chan
 
 
 def _email_verified(claims: Claims) -> str:
-    """Return the address that the provider vouches for; empty when it vouches for none."""
+    """Return the address that the provider has verified, else an empty text."""
     email = claim_text(claims, "email")
     if not email_is_verified(claims) or not email:
         return ""

@@ -1,4 +1,4 @@
-"""Requests to the provider: within seconds, with a small response, and to no other host.
+"""Requests to the provider: limited in time and size, and to no other host.
 
 The box's operators set the issuer, so its address is trusted; its responses are not.
 """
@@ -15,7 +15,7 @@ from django.db import connection
 
 from app.errors import RefdeskError
 
-# For a whole call: name, connection, headers and the last byte. A provider responds in a tenth of a second.
+# The limit of a whole call: name, connection, headers and last byte. A provider responds in a tenth of a second.
 LIMIT_S = 5.0
 LARGEST_RESPONSE = 512 * 1024
 
@@ -45,12 +45,12 @@ def provider_request(
     form: Mapping[str, str] | None = None,
     limit_s: float = LIMIT_S,
 ) -> ProviderResponse:
-    """Send one request, from a thread. A redirect is returned, not followed: a secret must not travel on.
+    """Send one request, from a thread. Redirects are returned, not followed: a secret must not go to another host.
 
     Raises:
-        RefdeskError: provider_unavailable when no whole response came in time, or it was too large.
+        RefdeskError: provider_unavailable when the response was not complete in time, or too large.
     """
-    # The wait must not hold one of the pool's few connections.
+    # The wait must not occupy one of the pool's few connections.
     if not connection.in_atomic_block:
         connection.close()
     return async_to_sync(_ask)(method, url, headers, form, limit_s)
@@ -60,7 +60,7 @@ async def _ask(
     method: str, url: str, headers: Mapping[str, str] | None, form: Mapping[str, str] | None, limit_s: float
 ) -> ProviderResponse:
     try:
-        # A client session per call: sign-ins are rare, and the loop may end with this call.
+        # A client session per call: sign-ins are rare, and the event loop may end with this call.
         async with (
             asyncio.timeout(limit_s),
             aiohttp.ClientSession(trust_env=False, cookie_jar=aiohttp.DummyCookieJar()) as session,

@@ -1,4 +1,4 @@
-"""Single sign-out: sessions begun by the provider's login, ended by its logout, and its sign-out page for ours."""
+"""Single sign-out: sessions of the provider's login, their end by its logout, and its sign-out page for ours."""
 
 from urllib.parse import urlencode
 

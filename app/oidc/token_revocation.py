@@ -1,6 +1,6 @@
-"""Sign-in by OIDC as the rest of the app needs it: whether it is configured, the provider's name, revoked tokens.
+"""OIDC for the rest of the app: whether it is configured, the provider's name, revoked tokens.
 
-The modules that call the provider and check its tokens cost 12 MB of memory (cryptography above all), so this module
+The modules that call the provider and check its tokens take 12 MB of memory (cryptography above all), so this module
 does not import them: a box without OIDC saves that memory.
 """
 
@@ -20,7 +20,7 @@ _NAMES = {"accounts.google.com": "Google", "login.microsoftonline.com": "Microso
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The part of an access token that a stream which outlives its check must check again. Times: epoch seconds."""
+    """The part of an access token that a long stream must check again. Times: epoch seconds."""
 
     issuer: str
     subject: str
@@ -29,7 +29,7 @@ class Access:
     expires: float
 
     def is_current(self) -> bool:
-        """Return whether the token has neither expired nor been signed out of."""
+        """Return whether the token is neither expired nor revoked by a sign-out."""
         return self.expires > time.time() and not _is_revoked(self)
 
 
@@ -38,13 +38,13 @@ def oidc_configured() -> bool:
 
 
 def provider_name(issuer: str = "") -> str:
-    """Return the name of a provider for a button, of ours unless another is given."""
+    """Return the name of a provider for a button, by default of the configured one."""
     host = urlsplit(issuer or settings.OIDC_ISSUER).hostname or ""
     return _NAMES.get(host, host)
 
 
 def tokens_revoke(*, issuer: str, subject: str, provider_session: str) -> None:
-    """Refuse, from now on, access tokens issued before: those of the session, or all of the person's.
+    """Refuse access tokens issued until now: those of the session, or all of the person's.
 
     The marks are in Valkey. Without it a token is valid until it expires.
     """

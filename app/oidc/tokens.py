@@ -113,7 +113,7 @@ def _decode(token: Any, *, audiences: Sequence[str], needed: Sequence[str]) -> C
 
 
 def _check_party(claims: Claims) -> None:
-    """Raise unless we requested the token, where its audience has several clients."""
+    """Raise unless the token was made for our client, if its audience has several clients."""
     audience = claims["aud"]
     is_shared = isinstance(audience, list) and len(audience) > 1
     if (is_shared or "azp" in claims) and claims.get("azp") != settings.OIDC_CLIENT_ID:

@@ -1,4 +1,4 @@
-"""Views of sign-in by OIDC. Their modules are loaded with their first use, and only where OIDC is configured."""
+"""Views of sign-in by OIDC. Their modules are loaded on first use, and only if OIDC is configured."""
 
 import logging
 from collections.abc import Callable
@@ -76,7 +76,7 @@ def _or_refusal(request: HttpRequest, view: Callable[[], HttpResponse]) -> HttpR
     except RefdeskError as error:
         # Without its message, which may name the person.
         log.warning("request %s: %s (%s)", request_id_get(request), error.code, type(error.__cause__).__name__)
-        # Never a 5xx: nothing of the box is broken, so its alarms must stay silent.
+        # Never a 5xx, which would raise the box's alarms for an error outside of it.
         status = error.status if error.status < 500 else 424
         context = {
             "error": error,

@@ -1,4 +1,4 @@
-"""Misconfiguration, said at the start and not at the first request. `manage.py check --deploy` runs these."""
+"""Checks for misconfiguration at the start instead of the first request. `manage.py check --deploy` runs them."""
 
 import os
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from app.errors import Upstream
 from app.lib.storage import storage_ping
 
 SHORTEST_KEY = 32
-# Texts of examples and habits; a key that holds one was copied, not made.
+# Common example texts; a key that contains one was copied, not generated.
 KNOWN_KEYS = (
     "changeme",
     "change-me",
@@ -113,7 +113,7 @@ def bucket_check(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
     if reason in MENDED_BY_HAND:
         hint = "Compare REFDESK_S3_ACCESS_KEY and REFDESK_S3_SECRET_KEY, and what docs/storage.md says a key needs."
         return [Error(f"The S3 store refuses Refdesk {where} ({reason}).", hint=hint, id="refdesk.E006")]
-    # Engines may come up after Refdesk: /ready watches this one.
+    # Engines may start after Refdesk: /ready monitors this one.
     hint = "Start the store, or correct REFDESK_S3_URL. Uploads and downloads wait for it."
     return [Info(f"Nothing answers for {where} ({reason}).", hint=hint, id="refdesk.I003")]
 

@@ -32,7 +32,7 @@ def queue_depths() -> dict[str, Any] | None:
 
 
 def _queue_depths() -> dict[str, Any]:
-    # Counts of the whole box: they name nobody.
+    # Counts of the whole box, without any names.
     scope_enter_everything()
     try:
         depths = lane_depths()
@@ -46,7 +46,7 @@ def _queue_depths() -> dict[str, Any]:
 
 
 def engines_check() -> dict[str, dict[str, Any]]:
-    """Ask every engine at once: whether it responds, how fast, and what went wrong."""
+    """Check every engine at once: whether it responds, how fast, and the fault."""
     checks = engine_checks()
     with ThreadPoolExecutor(len(checks)) as threads:
         return dict(zip(checks, threads.map(_timed, checks.values()), strict=True))
@@ -67,8 +67,8 @@ def _timed(check: Callable[[], None]) -> dict[str, Any]:
     begun = time.perf_counter()
     try:
         check()
-    except Exception as error:  # whatever it is, this engine is down
-        # Its text may hold an address or a password.
+    except Exception as error:  # any error means that this engine is down
+        # The error's text may contain an address or a password.
         return {"ok": False, "reason": type(error).__name__}
     return {"ok": True, "seconds": round(time.perf_counter() - begun, 4)}
 

@@ -1,7 +1,7 @@
-"""The page /metrics: what this process has counted, and the state of the box, in Prometheus's text format (0.0.4).
+"""The page /metrics: the counters of this process, and the state of the box, in Prometheus's text format (0.0.4).
 
-A box runs one web process, so the client's registry of one process is whole. Labels are kinds and codes only: whoever
-reads the numbers of a box belongs to none of its organisations.
+A box runs one web process, so the client's registry of one process is complete. Labels are kinds and codes only: the
+readers of a box's metrics belong to none of its organisations.
 """
 
 import time
@@ -41,11 +41,11 @@ class BoxState(Collector):
         self._counted_at = 0.0
 
     def describe(self) -> Iterable[Metric]:
-        """Return nothing: the registry would otherwise ask the database while it is being built."""
+        """Return nothing: otherwise the registry would query the database while it is being built."""
         return ()
 
     def collect(self) -> Iterable[Metric]:
-        """Return the counts, or nothing while the database does not answer soon."""
+        """Return the counts, or nothing while the database does not respond soon."""
         if time.monotonic() - self._counted_at > STATE_KEPT_S or not self._metrics:
             try:
                 self._metrics = self._threads.submit(_box_state_read).result(ANSWER_S)
@@ -55,7 +55,7 @@ class BoxState(Collector):
         return self._metrics
 
     def forget(self) -> None:
-        """Count anew with the next call."""
+        """Count anew at the next call."""
         self._metrics = ()
 
 
@@ -64,7 +64,7 @@ REGISTRY.register(BOX_STATE)
 
 
 def _box_state_read() -> tuple[Metric, ...]:
-    # Counts of the whole box: they name nobody.
+    # Counts of the whole box, without any names.
     scope_enter_everything()
     try:
         depths, now = lane_depths(), timezone.now()

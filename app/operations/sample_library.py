@@ -24,7 +24,7 @@ def sample_starters() -> list[str]:
 
 
 def samples_load(*, source: Source) -> int:
-    """Queue the samples; how many. Waits for nothing."""
+    """Queue the samples without waiting for them; return their number."""
     paths = sample_paths()
     for path in paths:
         with path.open("rb") as stream:

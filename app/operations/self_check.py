@@ -1,6 +1,6 @@
-"""Checks a running box: its engines, its pages, and one question whose answer cites a passage.
+"""Check a running box: its engines, its pages, and one question whose answer cites a passage.
 
-scripts/upgrade decides by it whether a new version stays.
+scripts/upgrade uses the result to decide whether to keep a new version.
 """
 
 import asyncio
@@ -29,10 +29,10 @@ from app.library.choices import VersionState
 from app.library.models import Chunk
 from app.operations.health import engines_check
 
-# The engines of a box that has just started come one after the other.
+# The engines of a box that has just started become ready one after the other.
 PATIENCE_S = 60.0
 ANSWER_S = 10.0
-# A passage may be a heading or a table, of which no sentence can be quoted.
+# A passage may be a heading or a table, without any sentence to quote.
 TRIES = 5
 PAGES = ("/health", "/accounts/sign-in")
 
@@ -50,7 +50,7 @@ def engines_silent() -> list[str]:
 def pages_broken() -> list[str]:
     """Check the web server on this computer; return its faults, a line each."""
     host = str(env.read_deployment("REFDESK_HOST"))
-    # It listens everywhere.
+    # The server listens on all addresses.
     host = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104
     pool = urllib3.HTTPConnectionPool(host, env.read_deployment("REFDESK_PORT"), timeout=ANSWER_S, retries=False)
     found = []
@@ -69,17 +69,17 @@ def pages_broken() -> list[str]:
 
 @everything_visible()
 def question_problem() -> str:
-    """Ask a question about the documents; return the fault, or nothing. Leaves no conversation."""
+    """Ask a question about the documents; return the fault, or an empty text. Leaves no conversation."""
     asked = 0
     for bot, question in _questions():
         asked += 1
         try:
             conversation, mode, cited = asyncio.run(_ask(bot.organisation_id, bot.slug, question))
         except RefdeskError as error:
-            # A cap that is used up says nothing of the version.
+            # A used-up cap is no fault of the version.
             return f"A question is not answered: {error.message}" if error.status >= 500 else ""
         conversation_delete(organisation=bot.organisation_id, conversation=Conversation.objects.get(pk=conversation))
-        # A model may leave its marks out, which is no fault of the version.
+        # A model may omit its citations, which is no fault of the version.
         if cited or mode == AnswerMode.MODEL:
             return ""
     return f"None of {asked} questions about the documents is answered with a citation." if asked else ""

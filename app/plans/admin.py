@@ -74,7 +74,7 @@ class PlanAdmin(ScopedAdmin):
         return [name for name in super().get_list_display(request) if name != "given_to" or is_operator(request)]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        # Organisations and keys refer to it.
+        # Fixed: organisations and keys refer to the name.
         return [*super().get_readonly_fields(request, obj), *(["name"] if obj is not None else [])]
 
     @display(description="Requests a minute")

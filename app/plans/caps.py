@@ -96,7 +96,7 @@ def standings_read(*, organisation: UUID, api_key: UUID | None = None) -> list[S
 
 @dataclass(frozen=True, slots=True)
 class OrganisationStanding:
-    """An organisation with the use of its month."""
+    """An organisation with its use of the month."""
 
     id: UUID
     slug: str
@@ -139,7 +139,7 @@ def standings_low(*, organisations: Sequence[UUID] | None) -> list[OrganisationS
 
 
 def standing_text(row: OrganisationStanding) -> str:
-    """Return the notice to admins about a month that may not be enough."""
+    """Return the notice for admins about a month whose cap may be reached."""
     standing = row.standing
     until = f"until {_day(standing.renews.date())} (UTC)"
     if standing.is_full:
@@ -180,13 +180,13 @@ async def cap_refusal(*, organisation: UUID, api_key: UUID | None) -> RefdeskErr
 
 
 def cap_error(standings: Sequence[Standing]) -> RefdeskError:
-    """Return quota_used_up, with a message that names the cap, its end, and whom to ask."""
+    """Return quota_used_up, with a message that names the cap, its end and the contact."""
     standing = max(standings, key=lambda row: row.percent)
     full = standing.requests_most is not None and standing.requests >= standing.requests_most
     what, most = ("questions and searches", standing.requests_most) if full else ("model tokens", standing.tokens_most)
     owner = "Your organisation" if standing.api_key is None else "This key"
     contact = "the operator of this Refdesk" if standing.api_key is None else "an admin of your organisation"
-    # Tokens are refused before they are used up: the rest is less than a turn may need.
+    # Tokens are refused before they are used up, when the rest is less than a turn may need.
     state = "has used" if full else "has no room left in"
     remaining = standing.renews - standing.now
     details: dict[str, Any] = {

@@ -10,8 +10,8 @@ class UsageKind(models.TextChoices):
 
 
 class UsageStep(models.TextChoices):
-    RESERVE = "reserve", "Reserved"  # before a turn, its most possible use
-    SETTLE = "settle", "Settled"  # after it, the difference to what it used
+    RESERVE = "reserve", "Reserved"  # before a turn: its highest possible use
+    SETTLE = "settle", "Settled"  # after a turn: the difference to its real use
     CHARGE = "charge", "Charged"  # at once, where the use is known
 
 

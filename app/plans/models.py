@@ -36,9 +36,9 @@ class Plan(models.Model):
 class UsageEntry(models.Model):
     """A line of the ledger: a use, or its difference to the reservation. Never changed, never removed.
 
-    Ids only, without foreign keys: the ledger outlives bots, keys and people, and contains no text. Sums over
-    entries are the use; numbers below zero give back. `day` (UTC) is that of the reservation, so that a turn over
-    midnight stays in one day and one month.
+    Ids only, without foreign keys: the ledger outlives bots, keys and people, and contains no text. The use is the sum
+    of the entries; negative numbers give back. `day` (UTC) is that of the reservation, so that a turn over midnight
+    stays in one day and one month.
     """
 
     append_only: ClassVar[bool] = True
@@ -70,7 +70,7 @@ class UsageEntry(models.Model):
             models.Index(fields=["subject"], name="usage_of_subject", condition=Q(subject__isnull=False)),
         ]
         constraints: ClassVar = [
-            # However often a statement is sent again, a turn is reserved once.
+            # A turn is reserved once, even if a statement is repeated.
             models.UniqueConstraint(fields=["subject"], name="usage_reserved_once", condition=Q(step="reserve")),
         ]
 

@@ -10,7 +10,7 @@ LONGEST = timedelta(days=400)
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A period of UTC days, both included. problem: why it is not the requested one."""
+    """A period of UTC days, both included. problem: the reason when it is not the requested one."""
 
     first: date
     last: date
@@ -29,7 +29,7 @@ class Period:
 
 
 def period_read(address: Mapping[str, str], *, today: date) -> Period:
-    """Return the period of `from` and `to`; this month where they cannot be used."""
+    """Return the period of `from` and `to`; this month if they are invalid."""
     month = Period(today.replace(day=1), today)
     try:
         last = date.fromisoformat(address.get("to") or str(today))

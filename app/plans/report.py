@@ -1,6 +1,6 @@
-"""A period's usage in one statement, for pages that show it from several sides, so that their sums agree.
+"""A period's usage in one statement, for pages that show it in several groupings, so that their sums agree.
 
-`organisations` takes the place of the `organisation` of other selectors: an operator looks at several at once.
+`organisations` replaces the `organisation` of other selectors: an operator looks at several at once.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Usage: sums over the ledger, by day or another column; and whether a month may not be enough."""
+"""Usage: sums over the ledger, by day or another column, and the notice for a month whose cap may be reached."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ SUMS = {name: Sum(name) for name in ("requests", "tokens_in", "tokens_out", "tok
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """The sums of one group. `key`: a date, the id of a bot, key or person, or a model's name; "" where there was none.
+    """The sums of one group. `key`: a date, the id of a bot, key or person, or a model's name; "" for entries without.
 
     requests: questions and searches. tokens_in, tokens_out: of language models. tokens_embedded: of documents read.
     """
@@ -29,7 +29,7 @@ class Used:
 
     @property
     def tokens(self) -> int:
-        """Return the tokens that count for a month's cap."""
+        """Return the tokens that count towards a month's cap."""
         return self.tokens_in + self.tokens_out
 
 
@@ -60,7 +60,7 @@ def usage_of_month(*, organisation: UUID) -> Standing:
 
 
 def usage_notice(*, organisation: UUID) -> str:
-    """Return a line for admins when the month may not be enough; empty when it is."""
+    """Return a line for admins when the month's cap may be reached, else an empty text."""
     standing = usage_of_month(organisation=organisation)
     if not standing.is_low:
         return ""

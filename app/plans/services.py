@@ -30,7 +30,7 @@ def plans_ship(*, apps: Apps = installed, **_: Any) -> None:
     try:
         model = apps.get_model("plans", "Plan")
     except LookupError:
-        # `migrate` of another app alone.
+        # True while `migrate` runs for another app alone.
         return
     plans = [model(name=name, title=title, requests_per_minute=most) for name, (title, most) in SHIPPED.items()]
     model._default_manager.bulk_create(plans, ignore_conflicts=True)

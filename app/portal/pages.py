@@ -1,7 +1,7 @@
 """Decorators and responses of pages: the caller, the required role, and errors as pages.
 
-Every page declares who may see it: `@page(Role.VIEWER)`, or `@public_page("why")` for one that asks for no sign-in. An
-address without a declaration fails tests/system/test_isolation.py.
+Every page declares its readers: `@page(Role.VIEWER)`, or `@public_page("why")` for one without a sign-in. An address
+without a declaration fails tests/system/test_isolation.py.
 """
 
 from collections.abc import Callable
@@ -65,9 +65,9 @@ def page(role: Role) -> Callable[[PageView], PageView]:
 
 
 def public_page(reason: str) -> Callable[[AnyView], AnyView]:
-    """Declare that anybody may call a view, signed in or not, and why. The view makes its own checks.
+    """Declare that anybody may call a view, signed in or not, with the reason. The view makes its own checks.
 
-    It sees every organisation, because it has to find the organisation of the caller or of a token.
+    The view sees every organisation, because it has to find the organisation of the caller or of a token.
     """
     if not reason:
         raise ValueError("say why the page is open")
@@ -127,7 +127,7 @@ def id_posted(request: HttpRequest, name: str) -> UUID:
 
 @everything_visible()
 def session_leave(request: HttpRequest) -> HttpResponse:
-    """End the visitor's session, here and at the provider that vouched for it, and return the next page."""
+    """End the visitor's session, here and at the provider that authenticated it, and return the next page."""
     address = sign_out_address(request=request)
     sign_out(request=request)
     return leaving_page(request, address) if address else redirect("sign_in")

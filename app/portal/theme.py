@@ -1,4 +1,4 @@
-"""The stylesheet of an accent colour: the portal's CSP allows no styles in the page itself."""
+"""The stylesheet of an accent colour, separate because the portal's CSP allows no styles in the page itself."""
 
 import re
 

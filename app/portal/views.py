@@ -161,7 +161,7 @@ def _invitation_problem(error: RefdeskError) -> str:
 @require_http_methods(["GET", "POST"])
 @page(Role.VIEWER)
 def show_account(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """Show the account page; its forms come back to it and name their action in `do`."""
+    """Show the account page; its forms return to it and name their action in `do`."""
     context: dict[str, Any] = {"shell": shell_context(caller, section="account"), "role": caller.role.label}
     status = 200
     if request.method == "POST":

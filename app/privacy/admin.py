@@ -31,7 +31,7 @@ AGAIN_S = 5
 
 
 class RequestAdmin(ScopedAdmin):
-    """A page that shows how far it is, and follows it."""
+    """A list of requests that shows their progress and reloads itself while one is open."""
 
     may_add = True
     list_select_related = ("organisation",)
@@ -65,7 +65,7 @@ class RequestAdmin(ScopedAdmin):
 
 @admin.register(Export)
 class ExportAdmin(RequestAdmin):
-    """Copies to take away. Those with conversations are an owner's to see, a person's own account only theirs."""
+    """Exports to download. Only owners see those with conversations, only the person an export of their account."""
 
     when_empty = "An export holds everything of an organisation or of a person, as JSON and files."
     when_deleted = "The file is removed with it."
@@ -140,7 +140,7 @@ class ExportAdmin(RequestAdmin):
 
 @admin.register(Erasure)
 class ErasureAdmin(RequestAdmin):
-    """Erasures with their receipts. The rows that an erasure was about are gone, so it shows ids."""
+    """Erasures with their receipts. An erasure shows ids only, because its rows are gone."""
 
     when_empty = "An erasure removes a person or an organisation from every store, with a receipt of counts."
     add_words = "Erase for good"

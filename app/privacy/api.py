@@ -27,7 +27,7 @@ def _export(request: ApiRequest, export: UUID) -> Export:
 
 @router.post("/exports", auth=ADMIN, response={202: ExportOut})
 def create_export(request: ApiRequest, export: ExportIn) -> Any:
-    """Make an export of the organisation, or of a person in it. Conversations are in it when an owner asks."""
+    """Make an export of the organisation, or of a person in it. It has conversations when an owner asks for it."""
     caller = request.caller
     made = export_create(
         organisation=caller.organisation_id, role=caller.role, person=export.person or "", requested_by=caller.user_id
@@ -57,7 +57,7 @@ def get_export_content(request: ApiRequest, export_id: UUID) -> HttpResponseBase
 
 @router.post("/erasures", auth=ADMIN, response={202: ErasureOut})
 def create_erasure(request: ApiRequest, erasure: ErasureIn) -> Any:
-    """Erase what the organisation holds of a person, of a conversation's owner, or (owners only) the organisation."""
+    """Erase the organisation (owners only), or what it holds of a person or of a conversation's owner."""
     caller = request.caller
     made = erasure_asked(
         organisation=caller.organisation_id,

@@ -7,20 +7,20 @@ class RequestState(models.TextChoices):
     QUEUED = "queued", "Queued"
     RUNNING = "running", "Running"
     DONE = "done", "Done"
-    FAILED = "failed", "Failed"  # `error_code` says why
+    FAILED = "failed", "Failed"  # `error_code` has the reason
 
 
 OPEN = (RequestState.QUEUED, RequestState.RUNNING)
 
 
 class ExportKind(models.TextChoices):
-    ORGANISATION = "organisation", "Organisation"  # everything of it
-    PERSON = "person", "Person"  # what one organisation holds of a person
-    ACCOUNT = "account", "Account"  # what the whole box holds of a person; only they may fetch it
+    ORGANISATION = "organisation", "Organisation"  # everything of the organisation
+    PERSON = "person", "Person"  # the data that one organisation holds of a person
+    ACCOUNT = "account", "Account"  # the data that the whole box holds of a person; only that person may fetch it
 
 
 class ErasureKind(models.TextChoices):
     ORGANISATION = "organisation", "Organisation"
-    PERSON = "person", "Person"  # what one organisation holds of a person
-    ACCOUNT = "account", "Account"  # a person's account, everywhere
-    CONVERSATION = "conversation", "Conversation"  # one whose owner is a program
+    PERSON = "person", "Person"  # the data that one organisation holds of a person
+    ACCOUNT = "account", "Account"  # a person's account and data in every organisation
+    CONVERSATION = "conversation", "Conversation"  # a conversation whose owner is a program

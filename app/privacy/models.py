@@ -12,7 +12,7 @@ from app.privacy.choices import ErasureKind, ExportKind, RequestState
 
 
 class PrivacyRequest(models.Model):
-    """The record that people see of something long which they asked for. A job does it and copies its state here."""
+    """A person's request for long work. A job does the work and copies its state here."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     state = models.CharField(max_length=10, choices=RequestState.choices, default=RequestState.QUEUED)
@@ -26,7 +26,7 @@ class PrivacyRequest(models.Model):
 
 
 class Export(PrivacyRequest):
-    """A copy of what is held of an organisation or of a person, as one file that can be fetched until it expires."""
+    """A copy of an organisation's or a person's data: one file that can be fetched until it expires."""
 
     organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="+")
     kind = models.CharField(max_length=12, choices=ExportKind.choices, default=ExportKind.ORGANISATION)
@@ -56,9 +56,9 @@ class Export(PrivacyRequest):
 
 
 class Erasure(PrivacyRequest):
-    """A request to erase, and its receipt. It outlives what it erased, so it refers to nothing.
+    """A request to erase, and its receipt. It outlives the erased rows, so it has no foreign key that is enforced.
 
-    `targets` holds what the work needs (an e-mail address, sums from before it began) and is emptied at its end.
+    `targets` holds the input of the work (an e-mail address, counts from before) and is emptied at the end.
     """
 
     organisation = models.ForeignKey(
@@ -92,7 +92,7 @@ class Erasure(PrivacyRequest):
 
 
 class RetentionRun(models.Model):
-    """Counts of what one night removed because it was too old; `organisation` None: from the box itself."""
+    """Counts of the rows that one night's retention removed; `organisation` None: rows of the box itself."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     organisation = models.ForeignKey(Organisation, models.CASCADE, null=True, blank=True, related_name="+")

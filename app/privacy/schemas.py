@@ -31,7 +31,7 @@ class ExportOut(Schema):
 
 
 class ErasureIn(Schema):
-    """One of: `person` (e-mail address or id), `conversation`, or `organisation` with the same slug in `confirm`."""
+    """A request to erase a person (e-mail address or id), a conversation, or an organisation (slug, twice)."""
 
     model_config = ConfigDict(extra="forbid")
 

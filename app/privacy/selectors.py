@@ -16,7 +16,7 @@ from app.privacy.models import Erasure, Export
 
 @dataclass(frozen=True, slots=True)
 class PersonHere:
-    """Somebody of whom an organisation holds something; `user` None: only invitations to the address."""
+    """A person whose data an organisation holds; `user` None: only invitations to the address."""
 
     email: str
     user: User | None
@@ -26,7 +26,7 @@ def person_here(*, organisation: UUID, person: str) -> PersonHere:
     """Return the person with this e-mail address or id, if the organisation holds anything of them.
 
     Raises:
-        NotFound: it does not, whether there is such an account elsewhere or not.
+        NotFound: the organisation holds nothing, whether an account exists elsewhere or not.
     """
     wanted = person.replace("\0", "").strip().lower()
     here = (

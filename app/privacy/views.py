@@ -27,7 +27,7 @@ EXPORTS_SHOWN = 10
 @require_http_methods(["GET", "POST"])
 @page(Role.VIEWER)
 def show_own_data(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """Show what is held of the person: to take away, or to erase with their account."""
+    """Show a page from which people download their data, or erase it with their account."""
     user = caller_user(caller)
     shown: dict[str, Any] = {"shell": shell_context(caller, section="account")}
     status = 200

@@ -39,7 +39,7 @@ def support_measure(*, question: str, passage: str, cosine: float | None, known:
 
     Args:
         passage: the text of the best hit.
-        cosine: of the nearest passage, scaled so that unrelated texts are at 0; None when only words were searched.
+        cosine: the nearest passage's, scaled so that unrelated texts are at 0; None when only words were searched.
         known: whether the embedding model knows the question's language.
     """
     coverage = coverage_measure(question, passage)
@@ -51,9 +51,9 @@ def support_measure(*, question: str, passage: str, cosine: float | None, known:
 
 
 def is_out_of_domain(*, question: str, passage: str, cosine: float | None, known: bool) -> bool:
-    """Return whether support is below LEAST_SUPPORT: another subject. Reads no text where the cosine alone decides.
+    """Return whether support is below LEAST_SUPPORT: another subject. Reads no text if the cosine alone decides.
 
-    Always False without vectors: words alone cannot tell it well enough.
+    Always False without vectors: words alone are not reliable enough.
     """
     if cosine is None:
         return False

@@ -41,7 +41,7 @@ async def search_passages(request: ApiRequest, search: SearchIn) -> Any:
 
 
 def _scope(organisation: UUID, search: SearchIn) -> tuple[UUID | None, list[UUID] | None]:
-    """Return the id of the named bot, and the sources to search in, None for all.
+    """Return the id of the named bot, and the sources to search, None for all.
 
     Raises:
         NotFound: the bot or a source is not the organisation's.

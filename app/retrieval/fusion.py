@@ -25,7 +25,7 @@ class Scored(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A candidate passage. The score of a stage is None where it was not among the stage's best."""
+    """A candidate passage. The score of a stage is None if the passage was not among the stage's best."""
 
     id: str
     score: float
@@ -47,7 +47,7 @@ def cosine_scale(cosine: float, unrelated: float) -> float:
 
 
 def candidates_fuse(candidates: Candidates, *, limit: int, unrelated: float = 0.0) -> list[Hit]:
-    """Return the best `limit` passages, best first; equal scores in the order of ids, so that the result repeats.
+    """Return the best `limit` passages, best first; equal scores in the order of ids, so that results are repeatable.
 
     `unrelated`: EmbeddingSpace.unrelated of the model.
     """

@@ -1,9 +1,9 @@
-"""Search the vectors of passages in Qdrant; the files index*.py are the only code that speaks to it.
+"""Search the vectors of passages in Qdrant; only the files index*.py call it.
 
-One collection per embedding model, all organisations in it; every search and every deletion is filtered by
-organisation. A point holds no text: PostgreSQL has it, and a hit is read again there before use. The web process
-searches by one plain request (`IndexReader`). Workers and commands write through Qdrant's client (`IndexWriter`),
-which is loaded with their first index work: docs/decisions/0001-qdrant-client-in-workers.md.
+One collection per embedding model holds all organisations; every search and every deletion is filtered by
+organisation. A point contains no text: PostgreSQL has it, and each hit is read again there before use. The web process
+searches with one plain request (`IndexReader`). Workers and commands write through Qdrant's client (`IndexWriter`),
+which is imported at their first index work: docs/decisions/0001-qdrant-client-in-workers.md.
 """
 
 import hashlib
@@ -70,7 +70,7 @@ class PointOwner:
 
 
 class IndexRefused(Upstream):
-    """Qdrant answers, but not as asked: trying again gives the same."""
+    """A request that Qdrant refuses: a retry gives the same response."""
 
     def __init__(self, status: int, content: bytes) -> None:
         response = content[:300].decode("utf-8", "replace")
@@ -83,14 +83,14 @@ def unavailable(reason: str) -> Upstream:
 
 
 def collection_name(space: EmbeddingSpace) -> str:
-    """Return a name for the model's vectors; a digest keeps apart names that differ in letters that are not kept."""
+    """Return the name of the model's collection; a digest distinguishes names that differ in dropped characters."""
     digest = hashlib.sha256(space.model.encode()).hexdigest()[:8]
     slug = re.sub(r"[^a-z0-9]+", "-", space.model.lower())[:60].strip("-")
     return f"{COLLECTIONS}{slug}-{space.dimensions}-{digest}"
 
 
 def alias_name(space: EmbeddingSpace) -> str:
-    """Return the name that is written to and searched in; a renewal switches its collection (index_upkeep.py)."""
+    """Return the alias for writes and searches; a renewal switches its collection (index_upkeep.py)."""
     return f"{collection_name(space)}{ALIAS}"
 
 
@@ -99,7 +99,7 @@ def match(field: str, value: str) -> Json:
 
 
 def organisation_filter(organisation: str, *more: Json) -> Json:
-    """Return the filter that every search and every deletion has, in the form of the REST API."""
+    """Return the filter of every search and every deletion, in the form of the REST API."""
     return {"must": [match("organisation", organisation), *more]}
 
 
@@ -115,7 +115,7 @@ class IndexReader:
 
     def __init__(self, server: IndexServer, space: EmbeddingSpace) -> None:
         self.server = server
-        # A box of the first version has the collection and no alias, until the next document comes.
+        # A box of the first version has the collection and no alias, until the next document is indexed.
         names = (alias_name(space), collection_name(space))
         self.urls = [f"{server.url}/collections/{name}/points/query/batch" for name in names]
 
@@ -183,7 +183,7 @@ def server_default() -> IndexServer:
     """Return the deployment's Qdrant.
 
     Raises:
-        Upstream: search_unavailable, when the deployment names none.
+        Upstream: search_unavailable, when the deployment has none.
     """
     if not settings.QDRANT_URL:
         raise unavailable("REFDESK_QDRANT_URL is not set")

@@ -1,4 +1,4 @@
-"""Qdrant's own client for workers and commands, with tries and errors of ours. Never imported by the web process.
+"""Qdrant's own client for workers and commands, with our retries and errors. Never imported by the web process.
 
 Importing it adds 49 MB and a second: docs/decisions/0001-qdrant-client-in-workers.md.
 """
@@ -24,18 +24,18 @@ T = TypeVar("T")
 
 
 class IndexClient:
-    """Calls of one server. Safe to share between threads."""
+    """Calls to one server. Safe to share between threads."""
 
     def __init__(self, server: IndexServer) -> None:
         self._qdrant = QdrantClient(
             url=server.url,
-            # Else an address without a port gets 6333, and the web process asks elsewhere.
+            # Otherwise an address without a port gets 6333, but the web process uses the scheme's port.
             port=None,
-            # As `api_key` it warns of every address without TLS, as those within a box are.
+            # Passed as `api_key`, the client warns about every address without TLS, such as those within a box.
             headers={"api-key": server.api_key} if server.api_key else {},
             timeout=WRITE_S,
             check_compatibility=False,
-            # The machine's authorities and no proxy of the environment, as in the web process.
+            # The machine's certificate authorities, and no proxy of the environment, as in the web process.
             verify=ssl.create_default_context(),
             trust_env=False,
         )

@@ -1,4 +1,4 @@
-"""Load what writes to Qdrant, and with it Qdrant's client, when the first index work comes.
+"""Import the code that writes to Qdrant, and Qdrant's client, at the first index work.
 
 Workers and commands call these; the web process never does.
 """
@@ -23,7 +23,7 @@ def index_writer(space: EmbeddingSpace) -> "IndexWriter":
 
 
 def index_sweep() -> "IndexSweep":
-    """Return what counts and deletes an organisation's points."""
+    """Return the object that counts and deletes an organisation's points."""
     from app.retrieval.index_upkeep import IndexSweep
 
     return IndexSweep(server_default())

@@ -1,4 +1,4 @@
-"""Maintain the vectors as a whole: an organisation's erasure, and a new collection in place of the old."""
+"""Maintain all vectors: an organisation's erasure, and the replacement of a collection by a new one."""
 
 import re
 from functools import partial
@@ -12,7 +12,7 @@ from app.retrieval.index_writer import POINTS_PER_REQUEST, IndexWriter, filter_o
 
 
 class IndexSweep:
-    """An organisation's points in the collections of every embedding model there ever was: for its erasure."""
+    """An organisation's points in the collections of every embedding model ever used, for its erasure."""
 
     def __init__(self, server: IndexServer) -> None:
         self.client = IndexClient(server)
@@ -24,7 +24,7 @@ class IndexSweep:
         )
 
     def delete(self, *, organisation: str) -> None:
-        """Delete the points and return when they are gone."""
+        """Delete the points and return when they are deleted."""
         selector = m.FilterSelector(filter=filter_of(organisation))
 
         def delete(qdrant: QdrantClient) -> None:
@@ -40,7 +40,7 @@ def index_renew(writer: IndexWriter) -> int:
     Searches go on throughout. Points written during the copy may be missing afterwards: the reconciler compares with
     PostgreSQL and puts it right. Cut short, it changes nothing; the next call clears what was left.
 
-    Returns: how many points were copied.
+    Returns: the number of copied points.
 
     Raises:
         Upstream: search_unavailable.
@@ -76,7 +76,7 @@ def _page(
 
 
 def _struct(record: m.Record) -> m.PointStruct:
-    # Every form of a record's vectors is one of a struct's.
+    # Each form of a record's vectors is also a form of a struct's.
     return m.PointStruct(id=record.id, vector=record.vector or {}, payload=record.payload)  # type: ignore[arg-type]
 
 
@@ -86,7 +86,7 @@ def _next_name(base: str, old: str) -> str:
 
 
 def _model_collections(writer: IndexWriter) -> list[str]:
-    """Return the collections that this model ever had."""
+    """Return all collections of this model, earlier ones too."""
     pattern = re.compile(rf"{re.escape(writer.collection)}(-\d+)?")
     return [name for name in writer.client.call(_names) if pattern.fullmatch(name)]
 

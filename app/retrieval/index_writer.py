@@ -1,6 +1,6 @@
 """Write, count and list the vectors of one embedding model, for workers and commands.
 
-`index_loader.py` loads this module with the first index work; the web process never does.
+`index_loader.py` imports this module at the first index work; the web process never does.
 """
 
 import threading
@@ -28,12 +28,12 @@ from app.retrieval.index import (
 )
 from app.retrieval.index_client import IndexClient
 
-# The embedded engine answers nobody while it stores a request: 200 points are 25 ms.
+# The embedded engine serves no other request while it stores one: 200 points are 25 ms.
 POINTS_PER_REQUEST = 200
 IDS_PER_REQUEST = 1000
 
 KEYWORD = m.KeywordIndexParams(type=m.KeywordIndexType.KEYWORD)
-# Every field that anything is filtered by.
+# Every field that filters use.
 INDEXES = {
     "organisation": m.KeywordIndexParams(type=m.KeywordIndexType.KEYWORD, is_tenant=True),
     "source": KEYWORD,
@@ -44,15 +44,15 @@ T = TypeVar("T")
 
 
 def filter_of(organisation: str, *more: Json) -> m.Filter:
-    """Return the client's form of the organisation's filter, which is written once."""
+    """Return the organisation's filter, which is defined once, in the client's form."""
     return m.Filter.model_validate(organisation_filter(organisation, *more))
 
 
 class IndexWriter:
     """The vectors of one embedding model. Safe to share between threads.
 
-    Every method raises Upstream with the code search_unavailable when Qdrant does not do it, after some tries; all may
-    be done again.
+    Every method raises Upstream with the code search_unavailable when Qdrant fails, after some attempts; all may be
+    repeated.
     """
 
     def __init__(self, server: IndexServer, space: EmbeddingSpace) -> None:
@@ -63,7 +63,7 @@ class IndexWriter:
         self._ensured = False
 
     def ensure_collection(self) -> None:
-        """Make the collection, its indexes and its alias, as far as they are not there."""
+        """Create the collection, its indexes and its alias where they are missing."""
         with self._lock:
             if self._ensured:
                 return
@@ -77,12 +77,12 @@ class IndexWriter:
             self._ensured = True
 
     def collection_in_use(self) -> str | None:
-        """Return the name of the collection that the alias stands for; None when there is none yet."""
+        """Return the name of the collection behind the alias; None without one."""
         aliases = self.client.call(lambda qdrant: qdrant.get_aliases()).aliases
         return next((alias.collection_name for alias in aliases if alias.alias_name == self.alias), None)
 
     def alias_switch(self, name: str) -> None:
-        """Write to and search in that collection from now on: in one step, so no search misses both."""
+        """Switch writes and searches to that collection in one step, so that no search misses both."""
         actions: list[m.AliasOperations] = []
         if self.collection_in_use():
             actions.append(m.DeleteAliasOperation(delete_alias=m.DeleteAlias(alias_name=self.alias)))
@@ -91,7 +91,7 @@ class IndexWriter:
         self.client.call(lambda qdrant: qdrant.update_collection_aliases(actions))
 
     def collection_create(self, name: str) -> None:
-        """Make an empty collection with its indexes."""
+        """Create an empty collection with its indexes."""
         self._create(name)
         self._create_indexes(name)
 
@@ -105,17 +105,17 @@ class IndexWriter:
             except IndexRefused as refused:
                 if refused.upstream_status != 404:
                     raise
-                # The collection is gone: Qdrant was emptied while we ran.
+                # The collection is missing: Qdrant was emptied while this process ran.
                 self._ensured = False
                 self.ensure_collection()
                 self.structs_upsert(self.alias, batch)
 
     def structs_upsert(self, name: str, structs: list[m.PointStruct]) -> None:
-        """Store points in the client's form in a collection, and wait until they are there."""
+        """Store points in the client's form in a collection, and wait until they are stored."""
         self.client.call(lambda qdrant: qdrant.upsert(name, structs, wait=True))
 
     def points_delete(self, ids: Iterable[str]) -> None:
-        """Delete points; those that are not there are no error."""
+        """Delete points; missing ones are no error."""
         remaining = iter(ids)
         while batch := list(islice(remaining, IDS_PER_REQUEST)):
             self._delete(m.PointIdsList(points=[*batch]))
@@ -124,13 +124,13 @@ class IndexWriter:
         self._delete(m.FilterSelector(filter=filter_of(organisation, match("version", version))))
 
     def count(self, *, organisation: str | None = None) -> int:
-        """Count the points of an organisation, or of all."""
+        """Return the number of points of an organisation, or of all."""
         within = filter_of(organisation) if organisation else None
         count = self._unless_absent(lambda name, qdrant: qdrant.count(name, count_filter=within, exact=True))
         return count.count if count else 0
 
     def point_ids(self, *, organisation: str, version: str | None = None) -> Iterator[str]:
-        """Return the ids of the organisation's points, or of one version's, in rising order, page by page."""
+        """Return the ids of the organisation's points, or of one version's, in ascending order, page by page."""
         within = filter_of(organisation, *([match("version", version)] if version else []))
         for record in self._scroll(within, with_payload=False):
             yield str(record.id)
@@ -180,8 +180,8 @@ class IndexWriter:
         )
 
     def _unless_absent(self, operation: Callable[[str, QdrantClient], T]) -> T | None:
-        """Run an operation on the collection; None when there is none yet: then there is nothing to list or delete."""
-        # A box of the first version has the collection and no alias, until the next document comes.
+        """Run an operation on the collection; return None if it is missing: then there is nothing to list or delete."""
+        # A box of the first version has the collection and no alias, until the next document is indexed.
         for name in (self.alias, self.collection):
             try:
                 return self.client.call(partial(operation, name))
@@ -209,14 +209,14 @@ def _create_collection(qdrant: QdrantClient, name: str, dimensions: int) -> None
     qdrant.create_collection(
         name,
         # Half the memory to read and less than half the time, with the same best ten. The packaged model itself is
-        # rounded to int8.
+        # quantised to int8.
         vectors_config={
             DENSE: m.VectorParams(size=dimensions, distance=m.Distance.COSINE, datatype=m.Datatype.FLOAT16)
         },
         sparse_vectors_config={WORDS: m.SparseVectorParams(modifier=m.Modifier.IDF)},
-        # A graph for each organisation instead of one for all: every search is within one. Edge has none.
+        # A graph for each organisation instead of one for all: every search is within one organisation. Edge has none.
         hnsw_config=m.HnswConfigDiff(m=0, payload_m=16),
-        # A filter on a field that is not indexed is a mistake, and slow.
+        # A filter on an unindexed field is a mistake, and slow.
         strict_mode_config=m.StrictModeConfig(
             enabled=True, unindexed_filtering_retrieve=False, unindexed_filtering_update=False
         ),

@@ -1,7 +1,7 @@
 """Detection of a text's language, by its script and its function words.
 
-No library: those that exist need numpy (70 MB a process) or a model of their own, and function words suffice to choose
-a stemmer for a text of a chunk's length. For a text without any, the caller's hint is used.
+No library is used: the existing ones need numpy (70 MB a process) or their own model, and function words suffice to
+choose a stemmer for a text of a chunk's length. For a text without any, the caller's hint is used.
 """
 
 import re
@@ -16,7 +16,7 @@ STEMMERS = {
     "ru": "russian", "sr": "serbian", "sv": "swedish", "ta": "tamil", "tr": "turkish", "yi": "yiddish",
 }  # fmt: skip
 
-# Words with grammar and without meaning. They show the language, and are not indexed in a text of that language.
+# Words with a grammatical function only. They identify the language, and are not indexed in texts of that language.
 FUNCTION_WORDS: dict[str, frozenset[str]] = {
     code: frozenset(words.split())
     for code, words in {
@@ -92,8 +92,8 @@ _SCRIPTS: tuple[tuple[str, re.Pattern[str]], ...] = (
 )
 _SERBIAN, _PERSIAN = re.compile("[ђјљњћџ]"), re.compile("[پچژگ]")
 _WORD = re.compile(r"[^\W\d_]+")
-_ASCII_WORD = re.compile("[a-z]+")  # the same in lower-case ASCII, twice as fast
-# Characters that suffice for detection; more only cost time.
+_ASCII_WORD = re.compile("[a-z]+")  # the same for lower-case ASCII, twice as fast
+# Characters that suffice for detection; more only take longer.
 _SAMPLE = 4000
 
 

@@ -25,7 +25,7 @@ class FoundDocumentOut(Schema):
 
 
 class ScoresOut(Schema):
-    """The scores of each stage; null where the passage was not among the stage's best."""
+    """The scores of each stage; null if the passage was not among the stage's best."""
 
     dense: float | None
     words: float | None

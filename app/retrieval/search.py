@@ -30,7 +30,7 @@ SUPPORTED_FROM = 0.5
 # Hits beyond the limit, in case the re-read drops some: a document that is being replaced or deleted.
 SPARE = 10
 
-# The last gate (design §3): only chunks of active versions of this organisation's documents in these sources. The
+# The last check (design §3): only chunks of active versions of this organisation's documents in these sources. The
 # parameters come from `passages_parameters`; `passage_build` reads a row.
 PASSAGES_SQL = """
 SELECT c.id, c.text, c.embed_text, c.place, d.id, d.name, d.source_id, v.id, v.number, v.fetched
@@ -87,7 +87,7 @@ class CandidateHits:
 class PassageHit:
     """A passage read from PostgreSQL. `place` is a Place of the API; `dense` a cosine, `words` a BM25 score.
 
-    `embed_text` is the text below its headings, as it was embedded.
+    `embed_text` is the embedded text, which includes the headings.
     """
 
     id: UUID
@@ -136,7 +136,7 @@ async def candidates_find(
     languages: Iterable[str] = (),
     limit: int = 8,
 ) -> CandidateHits:
-    """Find up to `limit` + SPARE hits. `languages`: of the organisation's documents, when known.
+    """Find up to `limit` + SPARE hits. `languages`: those of the organisation's documents, when known.
 
     Raises:
         Upstream: search_unavailable; embeddings_unavailable, when the model has not responded since the start.
@@ -148,7 +148,7 @@ async def candidates_find(
     try:
         dense = await embedder.embed_question(query)
     except Upstream:
-        # Words alone find most passages, which is better than no answer.
+        # Words alone find most passages, which is better than an error.
         dense = None
     embedded = time.perf_counter()
     candidates = await index_reader(space).search(
@@ -171,7 +171,7 @@ async def candidates_find(
 
 
 def _is_known(query: str, space: EmbeddingSpace) -> bool:
-    """Return whether the model knows the query's language; a model that we do not ship is assumed to know all."""
+    """Return whether the model knows the query's language; models that we do not ship are assumed to know all."""
     model = MODELS.get(space.model)
     return model is None or language_detect(query, hint="en") in model.languages
 
@@ -242,7 +242,7 @@ async def passages_read(
             raise
         raise await cap_refusal(organisation=searcher.organisation, api_key=searcher.api_key) from None
     except psycopg.errors.UniqueViolation:
-        # A statement sent again after its connection broke had been executed and charged already.
+        # If a statement is sent again after its connection broke, it may have been executed and charged already.
         rows = await fetch(PASSAGES_SQL, values)
     return passages_order(rows, found=found, limit=limit)
 

@@ -1,9 +1,9 @@
 """BM25 as sparse vectors: words stemmed in the language of the text, each a 32-bit number with a weight.
 
-Documents carry the saturated term frequency, queries the weight 1, and Qdrant multiplies by the inverse document
+Documents have the saturated term frequency, queries the weight 1, and Qdrant multiplies by the inverse document
 frequency (its `idf` modifier). The average length is fixed, since a vector cannot change when others are added.
 
-A question may be in another language than the documents, and too short to show its own, so its words are stemmed
+A question may be in another language than the documents, and too short to detect its own, so its words are stemmed
 in each candidate language; a document's word has one stem, so it matches once.
 """
 
@@ -24,7 +24,7 @@ from app.retrieval.language import FUNCTION_WORDS, STEMMERS, language_detect
 # Saturation, length penalty, and the words of an average chunk without function words: bench/README.md has the
 # measurement; nDCG@10 moves by less than .005 around them.
 K1, B, AVERAGE_WORDS = 1.2, 0.75, 120.0
-# Languages in which a question is stemmed when neither it nor the caller shows one.
+# Languages in which a question is stemmed when neither it nor the caller indicates one.
 USUAL_LANGUAGES = ("en", "de", "fr", "es")
 
 
@@ -34,7 +34,7 @@ class SparseVector(NamedTuple):
 
 
 def _combining_marks() -> str:
-    """Return vowel signs and accents, which belong to a word although \\w omits them: Hindi and Thai need them."""
+    """Return vowel signs and accents, which are part of words although \\w omits them: Hindi and Thai need them."""
     marks = (chr(code) for code in range(0x300, 0x3100) if unicodedata.category(chr(code))[0] == "M")
     return "".join(marks)
 
@@ -44,7 +44,7 @@ _PART = rf"[\w{_combining_marks()}]+"
 _TOKEN = re.compile(rf"{_PART}(?:[-./'’]{_PART})*")
 _ASCII_TOKEN = re.compile(r"[a-z0-9_]+(?:[-./'][a-z0-9_]+)*")  # the same for folded ASCII, without the long class
 _PARTS = re.compile(_PART)
-# Scripts without spaces, and Hangul, whose endings are glued on: pairs of characters instead of words.
+# Scripts without spaces, and Hangul, whose endings are attached: pairs of characters instead of words.
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]+"
 )
@@ -107,7 +107,7 @@ def _pairs_and_words(part: str) -> Iterator[str]:
 
 
 def _plain(word: str) -> str:
-    """Remove accents from Latin letters, which people leave out: após is apos. In other scripts a mark is a letter."""
+    """Return the word without accents on Latin letters, often omitted: após is apos. In other scripts marks stay."""
     if word.isascii() or not word[0] < "\u0250":
         return word
     return "".join(letter for letter in unicodedata.normalize("NFD", word) if not unicodedata.combining(letter))
@@ -115,14 +115,14 @@ def _plain(word: str) -> str:
 
 @lru_cache(maxsize=50_000)
 def term_number(word: str, language: str) -> int:
-    """Return the word's number in a language. Two words may share one (1 in 4,000 of a million); it costs rank."""
+    """Return the word's number in a language. Two words may share one (1 in 4,000 of a million), at a cost in rank."""
     stemmer = _stemmer(language)
     stem = stemmer.stemWord(word) if stemmer is not None else word
     return zlib.crc32(_plain(sys.intern(stem)).encode())
 
 
 def document_encode(text: str, *, language: str = "") -> SparseVector:
-    """Return the BM25 vector of a passage. `language`: its document's, for a passage that does not show its own."""
+    """Return the BM25 vector of a passage. `language`: its document's, for a passage whose own is not detected."""
     detected = language_detect(text, hint=language)
     function_words = FUNCTION_WORDS.get(detected, frozenset())
     counts = Counter(term_number(word, detected) for word in words_split(text) if word not in function_words)
@@ -131,13 +131,13 @@ def document_encode(text: str, *, language: str = "") -> SparseVector:
 
 
 def question_words(text: str, detected: str) -> list[str]:
-    """Return the words of a question that carry meaning, each once, in order."""
+    """Return the content words of a question, each once, in order."""
     function_words = FUNCTION_WORDS.get(detected, frozenset())
     return list(dict.fromkeys(word for word in words_split(text) if word not in function_words))
 
 
 def query_encode(text: str, *, languages: Iterable[str] = ()) -> SparseVector:
-    """Return the vector of a question, empty for function words alone. `languages`: of the documents, when known.
+    """Return the vector of a question, empty for function words alone. `languages`: the documents', when known.
 
     The words are stemmed in the question's language and the documents'; in USUAL_LANGUAGES when neither is
     stemmers. Each further language matches some unintended words: three of them cost .004 nDCG@10 on English questions.

@@ -1,4 +1,4 @@
-"""Keys of stored credentials that are missing or can be guessed, said at the start."""
+"""Checks at startup that the keys of stored credentials are there and cannot be guessed."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 
-# Texts of examples and habits; a key that holds one was copied, not made.
+# Texts of examples and common habits: a key that contains one is not random.
 KNOWN = ("changeme", "change-me", "password", "secret", "example", "0123456789", "random-letters")
 DISTINCT_CHARACTERS = 12
 

@@ -1,4 +1,4 @@
-"""A form field for a credential: it says whether one is set, takes a new one, and never shows a value."""
+"""A form field for a credential: shows whether a value is set, takes a new one, and never shows a value."""
 
 from enum import Enum
 from typing import Any
@@ -12,19 +12,19 @@ from app.secrets.services import LONGEST
 
 
 class Change(Enum):
-    """Return the text of the form when it holds no new value."""
+    """The results of a form without a new value."""
 
     KEEP = "keep"
     REMOVE = "remove"
 
 
 class SecretInput(UnfoldAdminPasswordWidget):  # type: ignore[misc]
-    """An empty password input; with a box to remove the value where one is set."""
+    """An empty password input, with a box to remove the value if one is set."""
 
     is_set = False
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
-        # Whatever a form hands over, after an error too: nothing goes back to the browser.
+        # The value is None even after an error, so that no credential goes back to the browser.
         attrs = {**(attrs or {}), "autocomplete": "off", "placeholder": "Set" if self.is_set else "Not set"}
         shown: SafeString = super().render(name, None, attrs, renderer)
         if not self.is_set:
@@ -41,7 +41,7 @@ class SecretInput(UnfoldAdminPasswordWidget):  # type: ignore[misc]
 
 
 class SecretField(forms.Field):
-    """Cleans to the new value, or to `Change.KEEP` or `Change.REMOVE`."""
+    """A field whose cleaned value is the new credential, `Change.KEEP` or `Change.REMOVE`."""
 
     widget = SecretInput
 
@@ -49,7 +49,7 @@ class SecretField(forms.Field):
         super().__init__(**{"required": False, "initial": Change.KEEP, **kwargs})
 
     def show_state(self, *, is_set: bool) -> None:
-        """Tell the field whether a value is stored; called where the form is made."""
+        """Set whether a value is stored; called where the form is made."""
         assert isinstance(self.widget, SecretInput)
         self.widget.is_set = is_set
         self.help_text = "Set. Leave it empty to keep it." if is_set else "Not set."

@@ -1,4 +1,4 @@
-"""The deployment's keys: AES-256-GCM with associated data, so that a value decrypts in its own row only.
+"""The deployment's keys: AES-256-GCM with associated data, so that a value decrypts only in its own row.
 
 A key is any long random text (REFDESK_SECRETS_KEYS). HKDF derives from it the 256 bits that encrypt and the id that
 is stored beside each value. The package that encrypts is loaded with the first credential: a box without one never pays
@@ -23,11 +23,11 @@ KEY_BYTES, ID_BYTES = 32, 6
 
 
 class UnknownKey(Exception):
-    """A value was encrypted with a key that the deployment does not have."""
+    """Raised for a value encrypted with a key that the deployment does not have."""
 
 
 class WrongPlace(Exception):
-    """A value does not belong to the row in which it stands, or was changed."""
+    """Raised for a value that belongs to another row, or was changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Key:
 
 
 class Keyring:
-    """The first key encrypts, all decrypt."""
+    """The keys: the first one encrypts, all of them decrypt."""
 
     def __init__(self, keys: list[str]) -> None:
         made = [_key_make(key) for key in keys]
@@ -46,11 +46,11 @@ class Keyring:
 
     @property
     def ids(self) -> list[str]:
-        """Return the ids of all keys, the newest first."""
+        """Return the ids of all keys, newest first."""
         return list(self._keys)
 
     def encrypt(self, text: str, *, place: bytes) -> tuple[str, bytes]:
-        """Encrypt a text for its place with the newest key. Return the key's id and the sealed bytes."""
+        """Encrypt a text for its place with the newest key; return the key's id and the sealed bytes."""
         nonce = os.urandom(NONCE_BYTES)
         return self.newest.id, nonce + self.newest.cipher.encrypt(nonce, text.encode(), place)
 
@@ -58,7 +58,7 @@ class Keyring:
         """Decrypt the sealed bytes of a place.
 
         Raises:
-            UnknownKey: the key is not among ours.
+            UnknownKey: the deployment does not have the key.
             WrongPlace: the bytes were made for another place, or were changed.
         """
         from cryptography.exceptions import InvalidTag
@@ -87,7 +87,7 @@ def _derived(text: str, use: bytes, length: int) -> bytes:
     return HKDF(algorithm=SHA256(), length=length, salt=None, info=b"refdesk.secrets." + use).derive(text.encode())
 
 
-# Two: the tests, and a process that is handed other keys while it runs.
+# Two entries: for the tests, and for a process whose keys change while it runs.
 @lru_cache(maxsize=2)
 def _keyring_of(keys: str) -> Keyring:
     return Keyring(keys.split(","))
@@ -97,7 +97,7 @@ def keyring() -> Keyring:
     """Return the deployment's keys.
 
     Raises:
-        RefdeskError: secrets_key_missing, when the deployment has none.
+        RefdeskError: secrets_key_missing, when the deployment has no keys.
     """
     if not settings.SECRETS_KEYS:
         raise RefdeskError("secrets_key_missing")

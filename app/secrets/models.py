@@ -9,9 +9,9 @@ PURPOSE = RegexValidator(r"^[a-z0-9_]+\.[a-z0-9_]+\Z", "Write a purpose as endpo
 
 
 class Secret(models.Model):
-    """A credential that somebody entered, encrypted; only app/secrets/services.py reads `sealed`.
+    """A credential that a person entered, encrypted; only app/secrets/services.py reads `sealed`.
 
-    `organisation` None: the deployment's own, which no organisation sees.
+    `organisation` None: a credential of the deployment, which no organisation sees.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -20,13 +20,13 @@ class Secret(models.Model):
     )
     # Purpose of the value, as `kind.field` of the row that refers to it; part of the authenticated data.
     purpose = models.CharField(max_length=60, editable=False, validators=[PURPOSE])
-    # For people: which endpoint or source it belongs to.
+    # For people: the endpoint or source of the credential.
     label = models.CharField(max_length=200, editable=False)
-    # Which key of REFDESK_SECRETS_KEYS encrypted it (app/secrets/keyring.py).
+    # The key of REFDESK_SECRETS_KEYS that encrypted it (app/secrets/keyring.py).
     key_id = models.CharField(max_length=16, editable=False, db_index=True)
     # Nonce (12 bytes), ciphertext and tag (16 bytes) of AES-256-GCM.
     sealed = models.BinaryField()
-    # When the value was last set; encrypting it anew is no change of it.
+    # The time when the value was last set; a rotation does not change it.
     changed = models.DateTimeField(editable=False)
     created = models.DateTimeField(auto_now_add=True)
 

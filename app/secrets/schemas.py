@@ -1,4 +1,4 @@
-"""Credentials in schemas of the API: taken, and never given back."""
+"""Credentials in schemas of the API: accepted, and never returned."""
 
 from typing import Annotated
 
@@ -6,8 +6,8 @@ from pydantic import Field, SecretStr
 
 from app.secrets.services import LONGEST
 
-# In an `XIn` and an `XPatch`. A patch without it keeps the value, with null removes it. An `XOut` has a field
-# `<name>_set: bool` in its place.
+# For an `XIn` or an `XPatch`: a patch without the field keeps the value, null removes it. An `XOut` has
+# `<name>_set: bool` instead.
 SecretIn = Annotated[
     SecretStr,
     Field(

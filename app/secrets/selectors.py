@@ -10,7 +10,7 @@ from app.secrets.models import Secret
 
 @dataclass(frozen=True, slots=True)
 class SecretSummary:
-    """A credential as it may be shown."""
+    """A credential without its value."""
 
     id: UUID
     purpose: str
@@ -19,14 +19,14 @@ class SecretSummary:
 
 
 def secret_list(*, organisation: UUID) -> list[SecretSummary]:
-    """Return the credentials of an organisation without their values, the oldest first."""
+    """Return the credentials of an organisation without their values, oldest first."""
     rows = Secret.objects.filter(organisation=organisation).order_by("created", "pk")
     return [SecretSummary(*row) for row in rows.values_list("id", "purpose", "label", "changed")]
 
 
 @dataclass(frozen=True, slots=True)
 class KeyUsage:
-    """Count the credentials of the whole box that have the newest key, an older one, or one that is not there."""
+    """The numbers of the whole box's credentials under the newest key, an older one, or one that is missing."""
 
     newest: int
     older: int
@@ -38,7 +38,7 @@ def secret_key_usage() -> KeyUsage:
     """Count credentials by their key.
 
     Raises:
-        RefdeskError: secrets_key_missing, when there are credentials and no key.
+        RefdeskError: secrets_key_missing, when there are credentials but no key.
     """
     counts = Counter(Secret.objects.values_list("key_id", flat=True))
     if not counts:

@@ -1,7 +1,7 @@
-"""The only code that encrypts and decrypts credentials.
+"""Encrypt and decrypt credentials; no other code does.
 
-Whoever keeps a credential keeps the id of its row, and reads it by that id, its organisation and its purpose. All three
-are authenticated with the value: copied into another row, it does not decrypt.
+The owner of a credential keeps the id of its row, and reads it by that id, its organisation and its purpose. All three
+are authenticated with the value: in another row it does not decrypt.
 """
 
 import logging
@@ -21,7 +21,7 @@ from app.secrets.values import SecretValue
 
 log = logging.getLogger(__name__)
 
-# A service account's JSON file has 2.5 kB, a chain of certificates with its key some 20.
+# A service account's JSON file has 2.5 kB, a chain of certificates with its key about 20 kB.
 LONGEST = 64 * 1024
 # Rows that a rotation locks at once.
 BATCH = 100
@@ -34,11 +34,11 @@ def secret_set(
     """Store a credential, or replace the value and the label of the one with the id `secret`.
 
     Args:
-        organisation: None for the deployment's own.
+        organisation: None for a credential of the deployment.
 
     Raises:
         Invalid: the value is empty or too long.
-        NotFound: there is no such credential of this organisation and purpose.
+        NotFound: the organisation has no such credential of this purpose.
         RefdeskError: secrets_key_missing.
     """
     _value_check(value)
@@ -61,7 +61,7 @@ def secret_read(*, organisation: UUID | None, secret: UUID, purpose: str) -> Sec
     """Decrypt a credential.
 
     Raises:
-        NotFound: there is no such credential of this organisation and purpose.
+        NotFound: the organisation has no such credential of this purpose.
         RefdeskError: secrets_key_missing, secret_unreadable.
     """
     keys = keyring()
@@ -85,7 +85,7 @@ def secret_delete(*, organisation: UUID | None, secret: UUID) -> None:
 
 @dataclass
 class Rotation:
-    """Counts of a rotation: credentials encrypted anew, those with the newest key, and those that no key opens."""
+    """Counts of a rotation: re-encrypted credentials, those with the newest key already, and unreadable ones."""
 
     renewed: int = 0
     current: int = 0
@@ -96,8 +96,8 @@ class Rotation:
 def secrets_rotate() -> Rotation:
     """Encrypt every credential of every organisation with the newest key.
 
-    Each batch is one transaction of one organisation, so a rotation that was killed is run again and does the rest; two
-    at once, or a value that is set meanwhile, wait for each other row by row.
+    Each batch is one transaction of one organisation, so a repeated rotation does what a killed one left; two at once,
+    or a value that is set meanwhile, wait for each other row by row.
 
     Raises:
         RefdeskError: secrets_key_missing.
@@ -128,7 +128,7 @@ def _organisation_rotate(organisation: UUID | None, keys: Keyring, done: Rotatio
 
 
 def _renew(row: Secret, keys: Keyring) -> bool:
-    """Encrypt a locked row anew; False when no key opens it, and it stays as it is."""
+    """Encrypt a locked row with the newest key; return False, leaving the row, when no key decrypts it."""
     try:
         text = _decrypt(keys, row)
     except RefdeskError:
@@ -139,7 +139,7 @@ def _renew(row: Secret, keys: Keyring) -> bool:
 
 
 def _place(row: Secret) -> bytes:
-    """Return what is authenticated beside a value. No part of it can hold the sign between the parts."""
+    """Return the data that is authenticated with a value. No part of it can contain the separator."""
     return f"refdesk.secret.1|{row.organisation_id or 'deployment'}|{row.pk}|{row.purpose}".encode()
 
 
@@ -173,7 +173,7 @@ def _value_check(value: str) -> None:
 
 
 def _in_sight(organisation: UUID | None) -> AbstractContextManager[None]:
-    """Return the scope in which the rows of an organisation are seen: the caller's, but for the deployment's own."""
+    """Return the scope that shows an organisation's rows: the caller's; for the deployment's own rows, everything."""
     return everything_visible() if organisation is None else nullcontext()
 
 

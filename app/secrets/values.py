@@ -1,11 +1,11 @@
-"""A credential in the clear, wrapped so that it shows itself to nobody by accident."""
+"""A decrypted credential, wrapped so that it is not shown by accident."""
 
 from hmac import compare_digest
 from typing import Any, NoReturn
 
 
 class SecretValue:
-    """A credential in the clear. Only `reveal` gives it out; printing, formatting, pickling and JSON do not."""
+    """A decrypted credential. Only `reveal` returns it; printing, formatting, pickling and JSON do not."""
 
     __slots__ = ("_text",)
 
@@ -13,7 +13,7 @@ class SecretValue:
         self._text = text
 
     def reveal(self) -> str:
-        """Return the credential itself, for the header or the connection that needs it."""
+        """Return the credential, for the header or the connection that needs it."""
         return self._text
 
     def __repr__(self) -> str:
@@ -33,7 +33,7 @@ class SecretValue:
     def __hash__(self) -> int:
         return hash(self._text)
 
-    # A copy is the same object; a pickle would be a file with the value in it.
+    # A copy is the same object; pickling stays impossible, since a pickle would hold the value.
     def __copy__(self) -> "SecretValue":
         return self
 

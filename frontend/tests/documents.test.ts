@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { fillRow, stateWords } from "../src/documents/row";
-import type { DocumentRow } from "../src/documents/shapes";
-import { countText, outcomeText, Uploads } from "../src/documents/uploads";
+import { fillRow, stateWords } from "../src/portal/documents/row";
+import type { DocumentRow } from "../src/portal/documents/shapes";
+import { countText, outcomeText, Uploads } from "../src/portal/documents/uploads";
 import { json, ScriptedServer } from "./scripted_server";
 
 const WORDS = { states: { queued: "Waiting for its turn", running: "Being read", ready: "Ready", failed: "Failed", cancelled: "Cancelled" }, steps: { embed: "Embedding" } };

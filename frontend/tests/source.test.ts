@@ -3,10 +3,10 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Client } from "../src/chat/client";
 import type { Passage } from "../src/chat/payloads";
 import type { Span } from "../src/chat/place";
-import { columnsOf } from "../src/source/page_view";
-import { SourcePanel } from "../src/source/panel";
-import { cellsOf, drawTable } from "../src/source/table";
-import { drawText, type TextBlock } from "../src/source/text";
+import { columnsOf } from "../src/portal/source/page_view";
+import { SourcePanel } from "../src/portal/source/panel";
+import { cellsOf, drawTable } from "../src/portal/source/table";
+import { drawText, type TextBlock } from "../src/portal/source/text";
 import { citation, json, passage, ScriptedServer } from "./scripted_server";
 
 let server: ScriptedServer;

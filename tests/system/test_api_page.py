@@ -27,6 +27,7 @@ VERBS = [
     "Remove",
     "Replace",
     "Return",
+    "Revoke",
     "Send",
     "Stop",
     "Upload",

@@ -1,4 +1,4 @@
-"""Organisations in Django admin: the settings that each chooses, and those that operators decide."""
+"""Organisations in Django admin: the settings that each organisation chooses, and those that operators decide."""
 
 from typing import Any
 
@@ -90,7 +90,7 @@ class OrganisationAdmin(ScopedAdmin):
         (None, {"fields": ("name", "slug", "plan", "state")}),
         ("Conversations", {"fields": ("retention_days",)}),
         ("Reading documents", {"fields": ("chunk_tokens", "chunk_overlap")}),
-        # Last, because the preview of the theme stands below it.
+        # Last, because the preview of the theme is shown below it.
         ("Portal", {"fields": ("accent", "scheme", "welcome")}),
     )
 
@@ -104,7 +104,7 @@ class OrganisationAdmin(ScopedAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         fixed = [*super().get_readonly_fields(request, obj), "state"]
         if obj is not None:
-            fixed.append("slug")  # keys, scripts and addresses name it
+            fixed.append("slug")  # keys, scripts and addresses contain it
         return fixed if is_operator(request) else [*fixed, "plan"]
 
     @display(description="State", label=STATES)

@@ -34,7 +34,7 @@ admin.site.unregister(Group)
 
 @admin.register(User)
 class UserAdmin(ScopedAdmin):
-    """People of the organisations that the signed-in person administers, to look at.
+    """People of the organisations that the signed-in person administers, read-only for all but operators.
 
     An account can be in several organisations, so only operators change it.
     """
@@ -51,7 +51,7 @@ class UserAdmin(ScopedAdmin):
         rows = User.objects.order_by("email")
         chosen = self.listed_only(request)
         if is_operator(request):
-            # People of no organisation are found with none chosen.
+            # People without an organisation are listed when none is chosen.
             return rows.filter(memberships__organisation=chosen) if chosen is not None else rows
         members = Membership.objects.filter(organisation__in=[chosen.pk] if chosen else list(admin_roles(request)))
         return rows.filter(pk__in=members.values("user"))

@@ -1,4 +1,4 @@
-"""The base of jobs that send a mail: its words are written when it is sent, and are stored nowhere."""
+"""The base of jobs that send a mail: its text is composed when it is sent, and never stored."""
 
 from datetime import timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from app.lib.mail import Mail, MailFailed, mail_send
 
 
 class MailJob(JobKind):
-    """A kind of mail: derived from, with `write`. Its payload is emptied at any end."""
+    """A kind of mail; derived classes define `write`. The payload is emptied however the job ends."""
 
     lane = Lane.INTERACTIVE
     at_once = 2
@@ -21,7 +21,7 @@ class MailJob(JobKind):
     secret = True
 
     def write(self, subject: str, payload: dict[str, Any]) -> Mail | None:
-        """Return the mail; None when there is nobody to send it to any more."""
+        """Return the mail; None when there is no recipient any more."""
         raise NotImplementedError
 
     def run(self, context: ActiveJob) -> None:
@@ -47,11 +47,11 @@ class InvitationMail(MailJob):
 
 @register
 class PasswordResetMail(MailJob):
-    """Looks up whether there is an account at all, so that no answer to a request tells it."""
+    """Job that looks up whether the account exists, so that the response to a request cannot reveal it."""
 
     kind = RESET_MAIL
     title = "Mail a link for a new password"
-    # Whoever asked has asked again, or remembered.
+    # After this time the person has requested another mail or remembered the password.
     wait_limit = timedelta(minutes=15)
 
     def write(self, subject: str, payload: dict[str, Any]) -> Mail | None:

@@ -16,7 +16,7 @@ from app.embedded.ports import port_find
 
 
 class MailServer:
-    """`refuse`: how many of the next mails it answers with 451, come again later; `never`: it takes nobody's mail."""
+    """An SMTP server. `refuse`: number of next mails answered with 451, come again later; `never`: 550 to all."""
 
     def __init__(self, login: tuple[str, str] | None = None, host: str = "127.0.0.1") -> None:
         self.mails: list[EmailMessage] = []

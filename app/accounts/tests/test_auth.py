@@ -65,7 +65,7 @@ def test_a_revoked_key_is_refused_within_two_seconds(acme: Organisation) -> None
     started = time.monotonic()
     api_key_revoke(organisation=acme.pk, api_key=row.pk)
     while me(key).status_code == 200:
-        assert time.monotonic() - started < 10  # two seconds, and what a busy machine adds
+        assert time.monotonic() - started < 10  # two seconds, and the delay of a busy machine
         time.sleep(0.05)
     assert me(key).json()["error"]["code"] == "bad_api_key"
 
@@ -144,7 +144,7 @@ def test_a_stream_can_ask_whether_its_reader_may_still_read(alice: Person, bob: 
 
 
 def stream_request(person: Person) -> ApiRequest:
-    """Return the request of a stream that a signed-in person's browser reads."""
+    """Return the request of a stream in a signed-in person's browser."""
     request = ApiRequest()
     request.session = SessionStore(person.client.cookies[settings.SESSION_COOKIE_NAME].value)
     request.caller = Caller(person.organisation.pk, person.organisation.slug, person.role, user_id=person.user.pk)

@@ -83,7 +83,7 @@ def test_a_box_with_an_operator_makes_no_link_and_takes_none(db: Any, capsys: py
         call_command("admin_link")
     assert Client().get(link).status_code == 410
     assert Client().post(link, FORM).status_code == 410
-    # One who cannot sign in runs nothing.
+    # An operator who cannot sign in does not count.
     user_deactivate(user=operator)
     assert Client().post(link, FORM).status_code == 302
 

@@ -113,7 +113,7 @@ def test_a_key_makes_none_with_more_than_it_has(acme: Organisation) -> None:
     _, key = admin_key(acme, Scope.ADMIN, Scope.CHAT)
     for body in ({"name": "x", "role": "owner", "scopes": ["chat"]}, {"name": "x", "scopes": ["chat", "search"]}):
         assert call("POST", "/api-keys", key, body).status_code == 403
-    assert call("POST", "/api-keys", key, {"name": "x"}).status_code == 403  # all scopes when none is named
+    assert call("POST", "/api-keys", key, {"name": "x"}).status_code == 403  # all scopes by default
     assert call("POST", "/api-keys", key, {"name": "x", "scopes": ["chat"]}).status_code == 201
 
 
@@ -216,7 +216,7 @@ def test_states_say_what_to_do_next(acme: Organisation) -> None:
     assert states == ["valid", "valid", "expiring", "expired"]
 
 
-# Where a key may stand: the header, and nowhere else.
+# The only place for a key is the header.
 
 
 @pytest.mark.parametrize("name", ["key", "api_key", "token", "access_token", "authorization", "Authorization"])
@@ -224,7 +224,7 @@ def test_a_key_elsewhere_is_no_key_and_stands_in_no_log(
     acme: Organisation, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     row, key = admin_key(acme)
-    caplog.set_level(logging.INFO)  # as the box has it
+    caplog.set_level(logging.INFO)  # as configured on a box
     client = Client()
     assert client.get(f"/api/v1/me?{name}={key}").status_code == 401
     assert client.get(f"/api/v1/{key}").status_code == 404
@@ -270,7 +270,7 @@ def test_a_process_that_remembers_a_key_notices_a_suspension_within_two_seconds(
     organisation_suspend(organisation=acme, suspended=True)
     started = time.monotonic()
     while Client().get("/api/v1/me", headers=headers).status_code == 200:
-        assert time.monotonic() - started < 10  # two seconds, and what a busy machine adds
+        assert time.monotonic() - started < 10  # two seconds, and the delay of a busy machine
         time.sleep(0.05)
 
 

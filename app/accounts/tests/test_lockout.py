@@ -39,7 +39,7 @@ def guess_from_everywhere(count: int) -> list[int]:
 def test_many_addresses_together_are_slowed_down_on_one_account(alice: Person) -> None:
     statuses = guess_from_everywhere(60)
     assert statuses[:ACCOUNT_ATTEMPTS] == [401] * ACCOUNT_ATTEMPTS
-    # One more a slot, and no more.
+    # One more attempt for each slot, and no more.
     assert statuses[ACCOUNT_ATTEMPTS:].count(401) <= 3
     refused = sign_in(ALICE, PASSWORD, "203.0.113.9")
     assert refused.status_code == 429

@@ -38,7 +38,7 @@ def _no_attempts(db: Any) -> None:
 
 @pytest.fixture
 def mails(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[MailServer]:
-    # The seam of the clock: a second's delay in each of these tests would only be waited for.
+    # Without the delay of a second, which would only slow these tests down.
     monkeypatch.setattr(password_reset, "DELAY", timedelta())
     with mail_server() as server, worker_threads():
         settings.SMTP_URL, settings.MAIL_FROM = server.url, "Reference desk <desk@example.org>"
@@ -93,7 +93,7 @@ def test_a_link_is_for_one_person_and_one_purpose(alice: Person, bob: Person) ->
     token = theirs.rpartition("/")[2]
     assert Client().post(f"/setup/{token}", {"email": "x@example.org", "password": NEW}).status_code == 410
     assert Client().get(f"/accounts/invitations/{token}").status_code == 410
-    # Further fields of a form change nobody else.
+    # Additional form fields change no other account.
     Client().post(theirs, {"password": NEW, "email": "bob@example.org", "user": str(bob.user.pk)})
     assert (sign_in("alice@example.org", NEW), sign_in("bob@example.org", NEW)) == (302, 401)
     assert Client().get(other).status_code == 200
@@ -223,7 +223,7 @@ def test_a_known_and_an_unknown_address_get_the_same_answer_in_the_same_time(
     monkeypatch.setattr(password_reset, "DELAY", timedelta(seconds=1))
     client, bodies = Client(), set[bytes]()
     client.get("/accounts/forgot")
-    # Three tries against noise: a look-up, a token and a mail in the request would make a known one twice as slow.
+    # Three attempts against noise: a look-up, a token and a mail in the request would double a known one's time.
     ratios = []
     for _ in range(3):
         known, unknown = fifth_fastest(client, ["alice@example.org", "nobody@example.org"], bodies)
@@ -239,7 +239,7 @@ def test_an_account_gets_a_few_mails_an_hour_and_the_answer_stays_the_same(alice
     assert {response.status_code for response in responses} == {200}
     user_create(email="last@example.org", password=PASSWORD)
     ask("last@example.org")
-    # Each mail is a job of its own, and they may overtake each other.
+    # Each mail is a separate job, and they may overtake each other.
     tos = sorted(mail["To"] for mail in mails.wait(MAILS_AN_ACCOUNT + 1))
     assert tos == ["alice@example.org"] * MAILS_AN_ACCOUNT + ["last@example.org"]
 
@@ -312,7 +312,7 @@ def test_an_operator_hands_out_a_link_and_an_owner_does_not(alice: Person, bob: 
     alice.user.is_operator = True
     alice.user.save()
     assert alice.client.get(address).status_code == 200
-    assert not OneTimeToken.objects.exists()  # it asks first
+    assert not OneTimeToken.objects.exists()  # it shows a confirmation first
     match = re.search(r"http://localhost:8000(/accounts/reset/[\w-]+)", alice.client.post(address).content.decode())
     assert match is not None
     assert AuditEntry.objects.filter(action="user.reset_link", actor=alice.user.pk).count() == 1

@@ -143,7 +143,7 @@ async def test_plain_statements_keep_to_the_scope_of_their_task(two: tuple[Organ
         with organisations_visible(organisation.pk):
             return {row[0] for row in await fetch("SELECT organisation_id FROM library_source", {})}
 
-    # Many at once over few connections: none may use what another one set.
+    # Many at once over few connections: a scope must not leak to another task.
     results = await asyncio.gather(*(owners(two[turn % 2]) for turn in range(100)))
     assert results == [{two[turn % 2].pk} for turn in range(100)]
     with organisations_visible():

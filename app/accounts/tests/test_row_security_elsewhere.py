@@ -27,7 +27,7 @@ def elsewhere(tmp_path: Path) -> Iterator[Postgres]:
 
 def migrate(address: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        # Some tables say as much about the role as all do, in less time.
+        # A few tables test the role as well as all would, in less time.
         [sys.executable, "manage.py", "migrate", "accounts", "--no-input", "--verbosity", "0"],
         cwd=ROOT,
         env={**os.environ, "REFDESK_DATABASE_URL": address},

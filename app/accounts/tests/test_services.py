@@ -142,7 +142,7 @@ def test_the_last_owner_stays(alice: Person, bob: Person) -> None:
     assert error_code(leave) == "last_owner"
     role_set(bob, Role.OWNER, by=Role.OWNER)
     user_deactivate(user=bob.user)
-    assert error_code(leave) == "last_owner"  # an owner who cannot sign in owns nothing
+    assert error_code(leave) == "last_owner"  # an owner who cannot sign in does not count as an owner
     bob.user.is_active = True
     bob.user.save()
     leave()

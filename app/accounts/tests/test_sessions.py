@@ -104,7 +104,7 @@ def test_five_wrong_passwords_lock_the_address_for_that_caller(alice: Person, em
     response = try_sign_in(client, email, PASSWORD)
     assert response.status_code == 429
     assert "Too many wrong passwords" in response.content.decode()
-    # Somebody elsewhere cannot be kept out by it.
+    # A person at another address cannot be locked out by this.
     elsewhere = try_sign_in(Client(), email, PASSWORD, REMOTE_ADDR="203.0.113.9")
     assert elsewhere.status_code == (302 if email == "alice@example.org" else 401)
 
@@ -195,7 +195,7 @@ def test_pages_and_calls_by_session_need_the_csrf_token(alice: Person) -> None:
     headers = {"X-CSRFToken": token}
     call = client.post("/api/v1/sources", {"name": "new"}, content_type="application/json", headers=headers)
     assert call.status_code == 201
-    # A key is sent by a program on purpose, never by a browser on its own: it needs none.
+    # A program sends a key on purpose, a browser never by itself: no CSRF token is needed.
     call = Client(enforce_csrf_checks=True).post(
         "/api/v1/sources", {"name": "newer"}, content_type="application/json", headers=alice.headers
     )

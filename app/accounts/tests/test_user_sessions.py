@@ -51,7 +51,7 @@ def test_the_account_page_says_where_a_person_is_signed_in(alice: Person, bob: P
     assert "203.0.113.9" in page
     assert "192.0.2.77" not in page
     assert str(session_row(phone).pk) in page
-    assert str(session_row(laptop).pk) not in page  # this one has the usual way out
+    assert str(session_row(laptop).pk) not in page  # the current session has the usual sign-out button
 
 
 def test_one_device_is_signed_out_from_another(alice: Person) -> None:
@@ -158,7 +158,7 @@ def test_a_person_in_two_organisations_switches_and_stays(alice: Person, other: 
     payload = client.get("/api/v1/me").json()
     assert (payload["organisation"]["slug"], payload["role"]) == ("other", "editor")
     assert 'data-organisation="other"' in client.get("/documents").content.decode()
-    # A page that was opened before says for which organisation it calls.
+    # A page opened earlier names the organisation of its calls.
     assert client.get("/api/v1/me", headers={"X-Organisation": "acme"}).json()["organisation"]["slug"] == "acme"
 
 

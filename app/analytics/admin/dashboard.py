@@ -40,7 +40,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     charts.insert(2, documents_chart(documents))
     used = usage_days(organisations=organisations, first=today() - timedelta(days=days - 1), last=today())
     charts.append(tokens_chart(used, words=words))
-    # Texts of conversations are for owners and operators only (docs/administration.md).
+    # Texts of conversations are shown to owners and operators only (docs/administration.md).
     owned = admin_roles(request, least=Role.OWNER)
     private = organisations if is_operator(request) else [row for row in organisations if row in owned]
     chosen = organisation_chosen(request)

@@ -25,7 +25,7 @@ from app.plans.report import Report, usage_report
 from app.plans.selectors import Used, today
 
 SUMS = ("requests", "tokens_in", "tokens_out", "tokens_embedded")
-# Rows of the table of organisations; the file has all of them.
+# Rows in the table of organisations; the file has all of them.
 ORGANISATIONS = 100
 
 

@@ -14,7 +14,7 @@ NAMED = 2
 
 @register.inclusion_tag("analytics/usage_banner.html", takes_context=True)
 def usage_banner(context: Context) -> dict[str, Any]:
-    """Return the notices of months that may not be enough, of the organisations that the admin pages show."""
+    """Return the notices for the shown organisations whose month's cap may be reached."""
     request = context.get("request")
     if request is None or not context.get("has_permission"):
         return {"lines": []}

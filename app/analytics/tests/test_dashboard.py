@@ -1,4 +1,4 @@
-"""The dashboard: right figures, of the right organisations, quickly."""
+"""The dashboard: correct figures, of the visible organisations only, quickly."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -136,7 +136,7 @@ def test_the_page_shows_each_figure_as_plot_and_as_table(alice: Person, bot: Bot
     assert page.count("<canvas data-chart=") == page.count("Figures as a table") == 5
     assert "<td>1,234</td>" in page
     assert "<td>0.50 s</td>" in page
-    # No document yet: words that say what to do stand where the plot would.
+    # Without a document a hint replaces the plot.
     assert "There are no documents yet." in page
 
 
@@ -183,7 +183,7 @@ def test_an_admin_of_several_looks_at_one_or_at_all_of_their_own(alice: Person, 
     listed = alice.client.get("/admin/library/document/").content.decode()
     assert "submarine.txt" in listed
     assert "lighthouse.txt" not in listed
-    # A choice narrows lists; it opens nothing that is not theirs.
+    # A choice narrows lists; it does not show other organisations.
     alice.client.get("/admin/?organisation=third")
     assert _questions(alice.client) == "2"
 
@@ -211,7 +211,7 @@ def test_an_operator_chooses_among_all(alice: Person, charlie: Person, db: Any) 
     assert _questions(operator) == "1"
 
 
-# Question n of a conversation is n of 2n - 1 and 2n; every tenth is refused, as is every tenth rated.
+# Questions 1 to `count` of a conversation, or their answers; every tenth answer is refused, every tenth row rated.
 MANY = """
 INSERT INTO chat_message (id, organisation_id, conversation_id, role, idempotency_key, content, state, mode, model,
   tokens_in, tokens_out, timings, error_code, rating, created, updated, reply_to_id)

@@ -1,4 +1,4 @@
-"""Usage through the API: sums, names, what is left, and a file for spreadsheets."""
+"""Usage through the API: sums, names, the rest of the month, and a file for spreadsheets."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""The page Usage of the admin: the ledger's sums, the same as everywhere else, and of nobody else's organisation."""
+"""The page Usage of the admin: the ledger's sums, equal on every view, and of no other organisation."""
 
 import csv
 import io
@@ -186,12 +186,12 @@ def test_every_admin_page_says_that_a_month_may_not_be_enough(
 def test_nothing_of_another_organisation_is_counted_or_named(alice: Person, charlie: Person) -> None:
     theirs = bot_create(organisation=charlie.organisation, slug="secret", name="Secret desk")
     line(charlie.organisation, bot=theirs.pk, tokens_in=777)
-    # Not even by an entry of hers that bears its id.
+    # An entry in her own organisation with the other bot's id must not reveal the bot either.
     line(alice.organisation, bot=theirs.pk)
     for address in (PAGE, f"{PAGE}?organisation=other", f"{PAGE}file/?by=bot", f"{PAGE}file/?by=organisation"):
         page = alice.client.get(address, follow=True).content.decode()
         assert "Secret desk" not in page
-        # As a number: an id may hold these digits.
+        # As a whole number: an id may contain these digits.
         assert not re.search(r"\b777\b", page)
         assert "Other" not in page
 

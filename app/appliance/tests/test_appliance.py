@@ -1,4 +1,4 @@
-"""Parts of the appliance: what migrate prepares, what beat does, whom the web server asks inside, what init deals."""
+"""Parts of the appliance: the data that migrate makes, beat, the web server's internal requests, init's shares."""
 
 import json
 import os
@@ -47,7 +47,7 @@ def test_migrate_leaves_a_link_for_the_first_admin_and_rules_for_keycloak_s_grou
     rules = dict(ClaimRule.objects.values_list("value", "role"))
     assert set(rules) == {group["name"] for group in realm["groups"]}
     assert rules["refdesk-editors"] == Role.EDITOR
-    # A rule that somebody ended does not come back with the next start.
+    # A rule that was deleted does not come back with the next start.
     ClaimRule.objects.all().delete()
     prepare(capsys)
     assert not ClaimRule.objects.exists()
@@ -91,7 +91,7 @@ def test_a_worker_leaves_the_clock_to_a_beat(settings: Any, beats: bool, qdrant:
     worker = Worker(send=lambda message: None)
     worker.start()
     started = {thread.name for thread in set(threading.enumerate()) - before}
-    # Not `worker.stop()`: it ends every lease of this process for good, and the tests after this one read documents.
+    # `worker.stop()` would end every lease of this process for good, and later tests read documents.
     for part in (worker._dispatcher, worker._clock):
         if part is not None:
             part.stop()

@@ -1,4 +1,4 @@
-"""A backup that comes into a new stack: its secrets go into an empty vault, and no other is touched."""
+"""A backup for a new stack: its secrets go into an empty vault; any other vault stays unchanged."""
 
 import io
 import os
@@ -54,7 +54,7 @@ def test_an_empty_vault_gets_the_backup_s_secrets(root: Path, backup: bytes) -> 
     assert vault_of(root) == SEEDED
     kept = root / "volumes" / "scratch" / ARRIVED
     assert (kept.read_bytes(), kept.stat().st_uid, kept.stat().st_mode & 0o777) == (backup, APP, 0o600)
-    # As when the restore was cut short.
+    # Repeated, as after an interrupted restore.
     arrive(root, backup)
     assert vault_of(root) == SEEDED
 

@@ -1,4 +1,4 @@
-"""The audit trail: who did what, tied together, without secrets."""
+"""The audit trail: actors and changes, chained, without secrets."""
 
 from typing import Any
 from uuid import UUID

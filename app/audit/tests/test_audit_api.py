@@ -1,4 +1,4 @@
-"""`GET /audit` and the admin page: who sees which entries, and how they are page."""
+"""`GET /audit` and the admin page: visible entries by role, and pages."""
 
 import csv
 import io

@@ -44,7 +44,7 @@ def test_fifty_writers_at_once_make_one_chain() -> None:
     assert sorted(rows.values_list("target", flat=True)) == sorted(targets)
     report = audit_verify(organisation=organisation.pk)
     assert (report.is_whole, report.number) == (True, 1 + len(targets))
-    # 50 wait in one line: 500 entries in line take about two seconds on two busy cores.
+    # 50 writers in one queue: 500 entries in a row take about two seconds on two busy cores.
     assert max(seconds) < 30
 
 

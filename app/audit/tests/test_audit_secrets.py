@@ -1,4 +1,4 @@
-"""Sign-ins in the audit trail, which never contains secrets or the input of strangers."""
+"""Sign-ins in the audit trail, which never contains secrets or the input of people who are not signed in."""
 
 import json
 from typing import Any

@@ -103,7 +103,7 @@ def test_a_changed_column_is_found(chain: UUID, subtests: pytest.Subtests) -> No
 def column_change(chain: UUID, column: str, number: int) -> None:
     changed = f"UPDATE audit_auditentry SET {column} = {COLUMNS[column]} WHERE organisation_id = %s AND number = %s"
     if column == "id":
-        # A careful attacker moves the details along.
+        # A careful attacker moves the detail with the entry.
         entry = AuditEntry.objects.get(organisation=chain, number=number)
         detail = "UPDATE audit_auditdetail SET entry_id = (SELECT id FROM moved) WHERE entry_id = %s"
         assert tamper(f"WITH moved AS ({changed} RETURNING id) {detail}", chain, number, entry.pk) == 1

@@ -1,4 +1,4 @@
-"""`python -m app.backup.archive verify|secret-key|secrets-keys FILE`: look at a backup without a box."""
+"""`python -m app.backup.archive verify|secret-key|secrets-keys FILE`: read a backup without a box."""
 
 import argparse
 import sys

@@ -1,6 +1,6 @@
-"""Reads a backup's file: nothing in it is used before every byte of it was compared with its digest.
+"""Read a backup's file: every byte is compared with its digest before use.
 
-Without Django: a restore reads it before there is anything to connect to.
+Without Django: a restore reads the file before it has anything to connect to.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from app.lib.version import project_version, version_key
 
 FORMAT = 1
 DUMP, SETTINGS, SECRET_KEY = "database.dump", "settings.json", "secrets/secret_key"
-# Not in a backup of a Refdesk that stored no credentials yet.
+# Missing in backups of versions that stored no credentials yet.
 SECRETS_KEYS = "secrets/secrets_keys"
 # Members of the appliance only, where Keycloak signs people in.
 KEYCLOAK_DUMP, KEYCLOAK_ADMIN, OIDC_CLIENT = "keycloak.dump", "secrets/keycloak_admin", "secrets/oidc_client"
@@ -35,7 +35,7 @@ Progress = Callable[[int, int], None]
 
 
 class Unusable(Exception):
-    """Raised for an archive that cannot be restored; the text tells a person why."""
+    """Raised for an archive that cannot be restored; the text explains it to a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +46,14 @@ class Member:
 
 
 class Archive:
-    """A whole backup with its `manifest`."""
+    """A complete backup with its `manifest`."""
 
     def __init__(self, path: Path, manifest: dict[str, Any], members: dict[str, Member]) -> None:
         self.path, self.manifest, self._members = path, manifest, members
 
     @property
     def sha256(self) -> str:
-        """Return the SHA-256 of the manifest, which holds all other digests and so names this backup."""
+        """Return the SHA-256 of the manifest, which holds all other digests and so identifies this backup."""
         return str(self.manifest["seal"])
 
     def holds(self, name: str) -> bool:
@@ -95,7 +95,7 @@ class Archive:
 
 
 def archive_open(path: Path, progress: Progress = lambda done, total: None) -> Archive:
-    """Read all of it once and compare every digest. Raises Unusable."""
+    """Open a backup: read all of it once and compare every digest. Raises Unusable."""
     try:
         total = path.stat().st_size
         with tarfile.open(path, "r:") as tar:
@@ -118,7 +118,7 @@ def archive_open(path: Path, progress: Progress = lambda done, total: None) -> A
 
 def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     while (member := tar.next()) is not None:
-        # It would keep every one that it has seen.
+        # TarFile would keep an entry for every member it has seen.
         tar.members = []  # type: ignore[attr-defined]
         yield member
 

@@ -1,4 +1,4 @@
-"""Writes a backup's file: a tar that gets its name only when it is whole.
+"""Write a backup's file: a tar that gets its name only when it is complete.
 
 Members are written one after the other and hashed on the way, so that memory does not grow with them. Their content
 is compressed already (documents, the database's dump), so that the tar is not.
@@ -24,11 +24,11 @@ DRAFT = ".part"
 
 
 class Unwritable(Exception):
-    """Raised when the file cannot be made; the text tells a person why."""
+    """Raised when the file cannot be made; the text explains it to a person."""
 
 
 class ArchiveWriter:
-    """A writer. `members`: size and SHA-256 of each member that `add` wrote, for the manifest."""
+    """A writer of an archive. `members`: size and SHA-256 of each member that `add` wrote, for the manifest."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -63,7 +63,7 @@ class ArchiveWriter:
 
     def _member(self, name: str, write: Callable[[Callable[[bytes], object]], object]) -> tuple[str, int]:
         start, digest, size = self._file.tell(), hashlib.sha256(), 0
-        # As long as it will be: only a name of more than 100 letters takes more blocks, and the size none.
+        # A placeholder with the length of the final header, which depends on the name alone.
         self._file.write(_header(name, 0))
 
         def put(data: bytes) -> None:
@@ -96,21 +96,21 @@ def _header(name: str, size: int) -> bytes:
 
 @contextmanager
 def archive_written(path: Path) -> Iterator[ArchiveWriter]:
-    """Open a writer; at the end of the `with` the file is on the disk and gets its name, or after an error is removed.
+    """Open a writer. After the `with` the file is on the disk under its name; after an error it is removed.
 
     Raises Unwritable.
     """
     draft = path.with_name(path.name + DRAFT)
     try:
         _drafts_clear(path.parent)
-        # Only who may read the database and its secrets may read this.
+        # Readable by its owner only: it holds the database and its secrets.
         descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise Unwritable(f"Another backup is being written to {draft}.") from None
     except OSError as error:
         raise Unwritable(f"{draft} cannot be written: {error.strerror}.") from error
     with os.fdopen(descriptor, "w+b") as file:
-        # Dropped by the kernel with its holder: a draft without it is a killed backup's.
+        # The kernel drops the lock with its holder: a draft without a lock is left over from a killed backup.
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         try:
             yield ArchiveWriter(file)
@@ -122,13 +122,13 @@ def archive_written(path: Path) -> Iterator[ArchiveWriter]:
 
 
 def _name_give(draft: Path, path: Path) -> None:
-    """Name the file by a link: renaming would replace a file of this name that was made meanwhile."""
+    """Name the file by a link: a rename would replace a file that got this name meanwhile."""
     try:
         path.hardlink_to(draft)
     except FileExistsError:
         raise Unwritable(f"{path} is there already; a backup replaces no file.") from None
     except OSError:
-        # File systems without hard links.
+        # For file systems without hard links.
         if path.exists():
             raise Unwritable(f"{path} is there already; a backup replaces no file.") from None
         draft.rename(path)
@@ -140,7 +140,7 @@ def _name_give(draft: Path, path: Path) -> None:
 
 
 def _drafts_clear(folder: Path) -> None:
-    """Remove what killed backups left in the folder."""
+    """Remove the drafts that killed backups left in the folder."""
     for path in folder.glob(f"*.tar{DRAFT}"):
         with contextlib.suppress(OSError), path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

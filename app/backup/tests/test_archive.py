@@ -1,4 +1,4 @@
-"""A backup's file, without a box: it is whole or it is refused, whichever byte is wrong."""
+"""A backup's file, without a box: complete or refused, whichever byte is wrong."""
 
 import hashlib
 import io
@@ -86,7 +86,7 @@ def test_a_flipped_bit_in_any_member_is_found(whole: Path, tmp_path: Path) -> No
         members = tar.getmembers()
     places = []
     for member in members:
-        # Its name, its size and its kind in the header, then its first, middle and last byte.
+        # Name, size and kind in the header, then first, middle and last byte.
         places += [member.offset, member.offset + 130, member.offset + 156]
         places += [member.offset_data + at for at in (0, member.size // 2, member.size - 1) if member.size]
     assert len(places) > 50

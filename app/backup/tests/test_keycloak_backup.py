@@ -52,7 +52,7 @@ def place(folder: Path, name: str, *, client: str = "the client's secret") -> Ke
 
 @pytest.fixture
 def databases(postgres: str, tmp_path: Path) -> Iterator[list[Keycloak]]:
-    """The first with a realm and two people, the second empty; each with an owner of its own."""
+    """Make two databases, each with its own owner: the first with a realm and two people, the second empty."""
     with psycopg.connect(POSTGRES.url("postgres", role="postgres"), autocommit=True) as superuser:
         for name in NAMES:
             superuser.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'")

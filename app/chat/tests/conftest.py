@@ -21,7 +21,7 @@ from app.llm.tests.fake_llm import ScriptedModel
 
 
 class Desk:
-    """A client of the REST API; `ask` gives the events of a turn."""
+    """A client of the REST API; `ask` returns the events of a turn."""
 
     def __init__(self, address: str, session: aiohttp.ClientSession) -> None:
         self.address = address
@@ -63,7 +63,7 @@ def fake_llm() -> Iterator[ScriptedModel]:
 
 @pytest.fixture
 def model(fake_llm: ScriptedModel, settings: Settings) -> ScriptedModel:
-    """The deployment has this model server."""
+    """Make the fake server the deployment's model server."""
     settings.LLM_URL = fake_llm.url
     endpoints_forget()
     return fake_llm
@@ -71,7 +71,7 @@ def model(fake_llm: ScriptedModel, settings: Settings) -> ScriptedModel:
 
 @pytest.fixture
 def library(acme: Organisation, qdrant: str, embedder: str) -> Bot:
-    """Acme's bot over three documents."""
+    """Return Acme's bot over three documents."""
     document_index(acme, "manual.pdf", [WARRANTY, DESCALING], kind="page")
     document_index(acme, "handbook.docx", [HOLIDAY])
     return bot_create(organisation=acme, slug="default", name="Reference desk")
@@ -79,7 +79,7 @@ def library(acme: Organisation, qdrant: str, embedder: str) -> Bot:
 
 @pytest.fixture
 def desk_bot(acme: Organisation) -> Bot:
-    """A bot without any document."""
+    """Return a bot without documents."""
     return bot_create(organisation=acme, slug="default", name="Reference desk")
 
 

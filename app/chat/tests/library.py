@@ -1,4 +1,4 @@
-"""A small indexed library for tests: rows, vectors and points, as ingest leaves them."""
+"""A small indexed library for tests: rows, vectors and points, as ingest creates them."""
 
 import hashlib
 from uuid import UUID, uuid4

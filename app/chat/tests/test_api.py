@@ -1,4 +1,4 @@
-"""Conversations and messages through the API: whose they are, and what may be done with them."""
+"""Conversations and messages in the API: their owners, and the calls on them."""
 
 import uuid
 
@@ -23,7 +23,7 @@ def bob_s_second_key(bob: Person) -> str:
 
 @pytest.fixture
 async def turn(desk: Desk, library: Bot, bob: Person) -> tuple[str, str]:
-    """A conversation of bob's key and its answer."""
+    """Return a conversation of bob's key and its answer."""
     events = await desk.ask(bob.key, QUESTION)
     return events[0][2]["conversation"], events[0][2]["message"]
 
@@ -193,5 +193,5 @@ async def test_a_signed_in_person_asks_with_the_page_s_token(desk: Desk, library
         conversation = (await answer.json())["conversation"]
     row = await Conversation.objects.aget(pk=conversation)
     assert (row.user_id, row.api_key_id) == (bob.user.pk, None)
-    # It is the person's, not their key's.
+    # It belongs to the person, not to their key.
     assert (await desk.json(desk.get(f"/conversations/{conversation}", bob.key)))[0] == 404

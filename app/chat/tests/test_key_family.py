@@ -1,4 +1,4 @@
-"""A key that takes another's place: it has the conversations and the rest of the month, and nobody else has."""
+"""A rotated key: the new one has the old one's conversations and rest of the month, and no other key has."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A column of a message or a citation is declared once: it is in SQL, the API, exports and the browser's types."""
+"""The single declaration of a message's or citation's column: SQL, API, exports and browser's types follow from it."""
 
 import re
 from pathlib import Path

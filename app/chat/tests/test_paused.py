@@ -1,4 +1,4 @@
-"""A paused bot answers nobody, from the next question on, until it is resumed."""
+"""A paused bot: it answers nobody, from the next question on, until it is resumed."""
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -14,7 +14,7 @@ QUESTION = "How long is the warranty of the Vale 3?"
 
 
 async def test_a_paused_bot_refuses_with_words_and_a_resumed_one_answers(desk: Desk, library: Bot, bob: Person) -> None:
-    # Asked before, so that the web process remembers the bot as it was.
+    # A first question, so that the web process has the bot cached.
     await desk.ask(bob.key, QUESTION)
     await sync_to_async(bot_pause)(organisation=bob.organisation.pk, bot=library.pk)
     for stream in (True, False):

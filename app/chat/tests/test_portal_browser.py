@@ -1,4 +1,4 @@
-"""The portal in real Chromium: what hostile text, keys, small windows and screen readers meet."""
+"""The portal in real Chromium, with hostile text, API keys, small windows and screen readers."""
 
 import threading
 import time
@@ -24,7 +24,7 @@ from tests.people import Person
 __all__ = ["browser"]  # a fixture
 ROOT = Path(__file__).resolve().parents[3]
 AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
-# A public list where it is at hand, beside the checkout; our own ways in always.
+# A public list if it is next to the checkout; our own attacks always.
 LIST = ROOT.parent / "shared" / "data" / "attacks" / "xss-payload-list.txt"
 ATTACKS = [
     "<script>alert(1)</script>",
@@ -57,7 +57,7 @@ def address(transactional_db: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     """Address of the real server, in this process, over the test's database."""
     from app.asgi import application
 
-    # Playwright's loop runs in this thread, and Django would not let a test touch the database beside it.
+    # Playwright's loop runs in this thread, and Django otherwise refuses a test's database access in it.
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
     server = uvicorn.Server(uvicorn.Config(application, port=0, log_level="warning", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run)
@@ -73,7 +73,7 @@ def address(transactional_db: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 @pytest.fixture
 def library(alice: Person, acme: Organisation, uploads: Uploads) -> Conversation:
-    """A bot, a ready document, and an answered question that cites a document which is deleted by now."""
+    """Create a bot, a ready document, and an answered question that cites a deleted document."""
     bot = bot_create(
         organisation=acme, slug="default", name="Reference desk", settings={"starters": ["How much leave?"]}
     )

@@ -1,4 +1,4 @@
-"""Limits and caps as people meet them in the portal, in real Chromium."""
+"""Limits and caps as the portal shows them, in real Chromium."""
 
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Several web processes: a turn is resumed and stopped through another one, and a process that dies loses no text."""
+"""Several web processes: a turn is resumed and stopped through another one, and a dying process loses no text."""
 
 import asyncio
 import os
@@ -66,7 +66,7 @@ async def test_a_turn_is_resumed_and_stopped_through_another_process(
             async with Reader(second.get(f"/messages/{message}/events", bob.key, **headers)) as other:
                 await other.until("event: delta", 3)
                 reader.answer.close()
-                # The first reader is gone for longer than the grace: the second keeps the turn alive.
+                # The first reader is absent for longer than the grace period: the second keeps the turn running.
                 await asyncio.sleep(2.5)
                 rest = await other.until("event: delta", 60)
                 stopped = time.time()

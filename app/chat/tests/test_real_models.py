@@ -33,7 +33,7 @@ def tiny() -> Iterator[Endpoint]:
 
 @pytest.fixture(params=[pytest.param("ollama", marks=needs_ollama), pytest.param("vllm", marks=needs_vllm)])
 def real_model(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Endpoint]:
-    """The deployment has this model server."""
+    """Make the real server the deployment's model server."""
     endpoint = request.getfixturevalue("tiny") if request.param == "ollama" else vllm_endpoint()
     settings.LLM_URL, settings.LLM_MODEL = endpoint.url, endpoint.model
     endpoints_forget()
@@ -76,10 +76,10 @@ async def test_a_turn_is_written_by_the_server_s_model(
 async def test_a_prompt_of_long_passages_is_fitted_to_the_served_context(
     desk: Desk, long_passages: Bot, bob: Person, real_model: Endpoint
 ) -> None:
-    """Ollama would cut it in silence, from exactly CONTEXT tokens on.
+    """Check the fit: Ollama would cut the prompt silently, from exactly CONTEXT tokens on.
 
-    vLLM refuses what is too long. The tests' model there cuts a text into more than twice as many tokens as we
-    estimate: it gets fewer passages instead of none.
+    vLLM refuses a prompt that is too long. The tests' model there splits a text into more than twice as many tokens as
+    we estimate: it gets fewer passages instead of none.
     """
     events = await desk.ask(bob.key, QUESTION)
     message = events[-1][2]["message"]
@@ -99,7 +99,7 @@ async def test_a_turn_that_is_stopped_frees_the_model(
     began = time.monotonic()
     async with provider_of(tiny).chat([ChatMessage.user("?")], model=tiny.model, max_tokens=1) as stream:
         assert [delta.text async for delta in stream if delta.text]
-    # Ollama answers one at a time: without a stop the rest of 600 tokens comes first.
+    # Ollama serves one request at a time: without a stop the rest of 600 tokens comes first.
     assert time.monotonic() - began < 4
 
 

@@ -1,4 +1,4 @@
-"""A stream holds no connection to the database while it lasts, whoever reads it."""
+"""Streams and database connections: a stream holds none, whoever reads it."""
 
 from contextlib import AsyncExitStack
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 async def test_more_streams_than_connections_all_begin(
     desk: Desk, library: Bot, bob: Person, model: ScriptedModel, known: bool
 ) -> None:
-    """`known`: whether the process has seen the key just now; else it asks the database whose it is."""
+    """Check this with and without the key cached (`known`); if it is not, the process looks it up in the database."""
     most = connection.settings_dict["OPTIONS"]["pool"]["max_size"]
     model.script(Script(first_s=60))
     async with AsyncExitStack() as stack:

@@ -27,7 +27,7 @@ LONG = Script(tokens=["word "] * 1500, between_s=0.02)  # half a minute
 
 
 class Reader:
-    """A reader of a stream who may leave at any time."""
+    """A reader of a stream that can disconnect at any time."""
 
     def __init__(self, request: Any) -> None:
         self.request = request
@@ -97,7 +97,7 @@ TOO_LONG: dict[str, Any] = {"status": 400, "refusal": "This model's maximum cont
 async def test_a_prompt_that_is_too_long_for_the_model_is_tried_with_less(
     desk: Desk, library: Bot, bob: Person, model: ScriptedModel
 ) -> None:
-    # The example is left out of a small prompt.
+    # A small prompt does not include the example.
     model.script(Script(when="rooms.pdf", context=2400, **TOO_LONG), Script(tokens=["It is 24 months [1]."]))
     events = await desk.ask(bob.key, QUESTION)
     message = events[-1][2]["message"]
@@ -250,7 +250,7 @@ async def test_the_text_is_kept_while_it_is_written_and_an_abandoned_answer_is_i
                 await row.arefresh_from_db()
         assert row.state == "running"
         assert await answers_interrupt_stale() == 0
-        # As after kill -9: the process is gone, its row and what it last told stay behind.
+        # As after kill -9: the process has ended; its row and its last events remain.
         task = streams_here()[row.pk].task
         task.cancel()
         await asyncio.wait([task])

@@ -25,7 +25,7 @@ from tests.people import Person
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# With `--all` a thousand.
+# A thousand with `--all`.
 TURNS, AT_ONCE = 200, 40
 # The model's behaviour by a word of the question.
 MODELS = {
@@ -40,7 +40,7 @@ MODELS = {
 
 
 class Crowd:
-    """Turns that end in every way, while connections to the database break."""
+    """Turns that end in every way, while database connections break."""
 
     def __init__(self, desk: Desk, people: list[Person], seed: int) -> None:
         self.desk = desk
@@ -72,7 +72,7 @@ class Crowd:
                 await answer.read()
 
     async def _leave(self, request: Any, key: str, pause: float) -> None:
-        """Break off: some before the turn has begun, the others a while after, by leaving or by a stop."""
+        """Break off: before the turn has begun, or a while later, by disconnecting or by a stop."""
         patience = pause if self.chance.random() < 0.1 else None
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience), request as answer:
@@ -115,7 +115,7 @@ async def test_the_books_balance_after_hundreds_of_random_ends(
     cutter.cancel()
     await all_ended()
     answers = Message.objects.filter(role="assistant")
-    # A turn that the database refused, or that was left before it began, has no answer; most have one.
+    # A turn that the database refused, or that was abandoned before it began, has no answer; most have one.
     assert await answers.acount() > turns * 0.7
     states = {state async for state in answers.values_list("state", flat=True).distinct()}
     assert states >= {"done", "stopped", "interrupted", "failed"}
@@ -138,7 +138,7 @@ async def test_the_books_balance_after_a_web_process_was_killed_with_fifty_strea
             readers = [Reader(first.post("/bots/default/chat", bob.key, {"message": QUESTION})) for _ in range(50)]
             await asyncio.gather(*(stack.enter_async_context(reader) for reader in readers))
             await asyncio.gather(*(reader.until("event: delta") for reader in readers))
-            # Past a checkpoint, so that some of the text is known.
+            # After a checkpoint, so that some of the text is stored.
             async with asyncio.timeout(60):
                 while await Message.objects.filter(role="assistant", content="").aexists():  # noqa: ASYNC110
                     await asyncio.sleep(0.1)
@@ -146,9 +146,9 @@ async def test_the_books_balance_after_a_web_process_was_killed_with_fifty_strea
             process.wait()
         reserved = await sync_to_async(tokens_charged)()
         await sync_to_async(books_balance)()
-        # The other process finds them.
+        # The other process interrupts them.
         async with asyncio.timeout(60):
-            while await Message.objects.filter(state="running").aexists():  # noqa: ASYNC110 (only the rows tell)
+            while await Message.objects.filter(state="running").aexists():  # noqa: ASYNC110 (only the rows show it)
                 await asyncio.sleep(0.2)
     assert await Message.objects.filter(state="interrupted", tokens_out__gt=0).acount() == 50
     assert 0 < await sync_to_async(tokens_charged)() < reserved

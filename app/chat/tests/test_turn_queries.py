@@ -21,7 +21,7 @@ TABLES = (*GROWING, "library_chunk")
 
 
 def tables_as_on_the_first_day(on: bool) -> None:
-    """Empty, and left alone by autovacuum, which would bring their plans up to date at some time or other."""
+    """Empty the tables and disable autovacuum for them, which would otherwise update their plans at some time."""
     for table in GROWING:
         as_superuser(f"ALTER TABLE {table} SET (autovacuum_enabled = {'off' if on else 'on'})")
     if on:
@@ -51,8 +51,8 @@ async def rows_read_by_now() -> dict[str, int]:
 async def test_a_turn_reads_no_more_rows_when_there_are_many(
     desk: Desk, library: Bot, alice: Person, model: ScriptedModel
 ) -> None:
-    """Also by plans that were made when the tables were empty, as on the first day of a box."""
-    # The upkeep reads rows too, by the clock: the turns take as long the first time as the second.
+    """Check this also with plans made when the tables were empty, as on the first day of a box."""
+    # The upkeep reads rows too, at fixed times: both series of turns take the same time.
     model.script(Script(at_once=True))
 
     async def read_by(turns: int) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""A turn is a list of steps: another one is run in its place, sees the context, adds events and can end the turn."""
+"""The steps of a turn: an added one runs in its place, sees the context, adds events and can end the turn."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ QUESTION = "How long is the warranty of the Vale 3?"
 
 
 def put(monkeypatch: pytest.MonkeyPatch, phase: str, after: str, step: Step) -> None:
-    """Put a step into a list of run.py, behind the one of this name."""
+    """Insert a step into a list of run.py, after the one with this name."""
     steps = list(getattr(run, phase))
     place = [each.name for each in steps].index(after)
     monkeypatch.setattr(run, phase, (*steps[: place + 1], step, *steps[place + 1 :]))

@@ -148,7 +148,7 @@ async def test_an_answer_whose_process_died_is_charged_for_its_text(
 ) -> None:
     model.script(Script(tokens=["word "], between_s=0.01))
     answers = [(await desk.ask(bob.key, QUESTION))[0][2]["message"] for _ in range(2)]
-    # As the process would have left them: reserved, one with a text, one without.
+    # The state that a dead process leaves: reserved, one with a text, one without.
     for answer, text in zip(answers, ("word " * 60, ""), strict=True):
         entry = await UsageEntry.objects.aget(subject=answer, step="reserve")
         as_superuser("DELETE FROM plans_usageentry WHERE subject = %s AND step = 'settle'", [answer])
@@ -184,7 +184,7 @@ async def test_an_answer_that_is_deleted_while_it_is_written_is_settled(
         answer = (await reader.until("event: delta", 5))[0][2]["message"]
         await Conversation.objects.all().adelete()
     async with asyncio.timeout(20):
-        while len(entries := await sync_to_async(ledger_of)(answer)) < 2:  # noqa: ASYNC110 (only the ledger tells)
+        while len(entries := await sync_to_async(ledger_of)(answer)) < 2:  # noqa: ASYNC110 (only the ledger shows it)
             await asyncio.sleep(0.05)
     written = sum(entry[3] for entry in entries)
     assert 0 < written < 800
@@ -215,7 +215,7 @@ async def test_a_month_without_questions_left_is_refused_before_the_model(
     assert len(model.requests()) == 2
     assert await Message.objects.filter(role="assistant").acount() == 2
     await balance()
-    # A larger plan holds within two seconds.
+    # A larger plan takes effect within two seconds.
     assert caps.REFUSED_S <= 2
     await Plan.objects.filter(pk=given.pk).aupdate(requests_per_month=3)
     await asyncio.sleep(caps.REFUSED_S)
@@ -284,7 +284,7 @@ async def test_a_new_month_begins_with_nothing_used(
     model.script(Script(tokens=["word "] * 10 + ["[1]"], between_s=0.1))
     async with Reader(desk.post("/bots/default/chat", bob.key, {"message": QUESTION})) as reader:
         answer = (await reader.until("event: delta"))[0][2]["message"]
-        # The month turns while the answer is written.
+        # The month changes while the answer is written.
         entry = await UsageEntry.objects.aget(subject=answer)
         before = entry.day.replace(day=1) - timedelta(days=1)
         as_superuser("UPDATE plans_usageentry SET day = %s WHERE id = %s", [before, entry.pk])
@@ -326,7 +326,7 @@ async def test_a_turn_gives_back_what_it_did_not_need_of_the_minutes_tokens(
     model.script(Script(tokens=["word "] * 20, between_s=0.1))
     async with Reader(desk.post("/bots/default/chat", bob.key, {"message": QUESTION})) as reader:
         await reader.until("event: delta")
-        # While it runs it holds them all.
+        # The running turn holds all of them.
         async with desk.post("/bots/default/chat", bob.key, {"message": QUESTION}) as answer:
             assert answer.status == 429
             error = (await answer.json())["error"]

@@ -1,4 +1,4 @@
-"""Admit the turn to its model: a place in line, and tokens of the minute's limit."""
+"""Admit the turn to its model: a place in the queue, and tokens of the minute's limit."""
 
 from app.bots.settings import BotSettings
 from app.chat.choices import AnswerMode
@@ -10,14 +10,14 @@ from app.llm.queue import queue_of
 from app.llm.routing import endpoint_choose, model_info
 from app.plans.rate_limits import tokens_take
 
-PASSAGE_TOKENS = 600  # of a passage of the usual length, with room
+PASSAGE_TOKENS = 600  # of a passage of usual length, with a margin
 
 
 async def admit(turn: TurnContext) -> None:
-    """Choose the model, enter its line and take tokens.
+    """Choose the model, enter its queue and take tokens.
 
     Raises:
-        Upstream: model_busy, when the line is too long.
+        Upstream: model_busy, when the queue is too long.
         RefdeskError: too_many_requests with retry_after_s.
     """
     turn.model = await _choose(turn)
@@ -29,7 +29,7 @@ async def admit(turn: TurnContext) -> None:
 
 
 async def _choose(turn: TurnContext) -> ModelChoice:
-    """Return the bot's model with a place in line. A server that is down is no obstacle: the answer is extractive."""
+    """Return the bot's model with a place in the queue. With an unavailable server the answer becomes extractive."""
     endpoint = None
     try:
         endpoint = await endpoint_choose(

@@ -1,4 +1,4 @@
-"""Extract the answer from the passages: their own sentences, quoted, where no model has written anything."""
+"""Extract the answer from the passages' own sentences, quoted, if no model has written anything."""
 
 from app.chat.choices import AnswerMode
 from app.chat.extractive import extract_make

@@ -1,4 +1,4 @@
-"""Follow an answer from any process: live where it is written, through Valkey elsewhere, from its row at the end."""
+"""Follow an answer from any process: live in its own process, else through Valkey, from its row at the end."""
 
 import asyncio
 import logging
@@ -20,13 +20,13 @@ from app.lib.sse import Event
 
 log = logging.getLogger(__name__)
 
-ROW_CHECK_S = 1.0  # how often the row of an answer is read that another process writes
+ROW_CHECK_S = 1.0  # interval of reading the row of an answer that another process writes
 
 
 async def answer_events(*, organisation: UUID, message: UUID, after: int = 0) -> AsyncIterator[list[Event]]:
     """Yield the events after number `after`, to the end. The caller has checked that the message may be seen.
 
-    An answer that has ended gives its `start` (from 0 on) and its last event, which holds the whole Message.
+    An ended answer gives its `start` (from 0 on) and its last event, which contains the whole message.
     """
     stream = streams_here().get(message)
     if stream is not None and stream.organisation == organisation:
@@ -48,7 +48,7 @@ async def answer_events(*, organisation: UUID, message: UUID, after: int = 0) ->
 
 
 async def _follow(organisation: UUID, message: UUID, after: int) -> AsyncIterator[list[Event]]:
-    """Yield events from Valkey, as long as the row says that the answer is being written."""
+    """Yield events from Valkey, as long as the row shows that the answer is being written."""
     checked = asyncio.get_running_loop().time()
     try:
         async for batch in events_elsewhere(message, after):
@@ -61,12 +61,12 @@ async def _follow(organisation: UUID, message: UUID, after: int) -> AsyncIterato
         return
     except (RedisError, OSError, TimeoutError):
         log.warning("Valkey does not respond: a reader of %s waits for its end", message)
-    while await _running(organisation, message):  # noqa: ASYNC110 (another process writes it: only its row tells)
+    while await _running(organisation, message):  # noqa: ASYNC110 (written elsewhere: only the row shows the end)
         await asyncio.sleep(ROW_CHECK_S)
 
 
 async def _running(organisation: UUID, message: UUID) -> bool:
-    """Return whether the answer is being written; one whose process has gone is interrupted here."""
+    """Return whether the answer is being written; interrupt it here if its process has died."""
     await answers_interrupt_stale()
     row = await _row(organisation, message)
     return row is not None and row.state == MessageState.RUNNING

@@ -1,4 +1,4 @@
-"""Generate the answer by the language model, from the passages."""
+"""Generate the answer with the language model, from the passages."""
 
 import asyncio
 import logging
@@ -18,16 +18,16 @@ log = logging.getLogger(__name__)
 # Shares of the context that are tried one after the other: tokens are estimated, and some models cut some languages
 # into twice as many.
 SHARES = (1.0, 0.5, 0.25)
-IN_LINE_S = 60.0  # longest stay in the queue; the wait was expected to be half of that
+IN_LINE_S = 60.0  # longest wait in the queue; the wait was expected to be half of this
 
 
 async def generate(turn: TurnContext) -> None:
-    """Stand in line for the model and relay its words.
+    """Wait in the model's queue and relay its reply.
 
-    A model that fails before its first word leaves the answer to the next step, and its error to the message.
+    If the model fails before its first word, the next step answers, and the message gets the error.
 
     Raises:
-        Upstream: it failed later.
+        Upstream: the model failed later.
     """
     if not turn.model.available:
         return
@@ -56,7 +56,7 @@ async def _stand_in_line(turn: TurnContext) -> None:
 
 
 async def _relay(turn: TurnContext) -> None:
-    """Relay the model's words with their citations; with fewer passages where it says that the prompt is too long."""
+    """Relay the reply with its citations; retry with fewer passages when the server refuses the prompt as too long."""
     turn.emit(Event("step", {"name": "answer"}))
     for share in SHARES[:-1]:
         try:
@@ -89,7 +89,7 @@ async def _relay_within(turn: TurnContext, share: float) -> None:
     finally:
         gate.pass_on(turn.resolver.finish())
         if not gate.open:
-            turn.resolver = CitationResolver(())  # of markers alone nothing was sent, and nothing is kept
+            turn.resolver = CitationResolver(())  # markers alone were not sent, so none is kept
         turn.tokens_in = usage.tokens_in or sum(tokens_estimate(message.text) for message in prompt.messages)
         turn.tokens_out = usage.tokens_out or tokens_estimate(turn.text)
     if not gate.open:
@@ -119,7 +119,7 @@ def _title(passage: Passage) -> str:
 
 
 class _FirstWordGate:
-    """Holds pieces back until the first word: markers alone are no answer, and could not be taken back."""
+    """Gate that holds pieces back until the first word: markers alone are no answer, and could not be withdrawn."""
 
     def __init__(self, turn: TurnContext) -> None:
         self.open = False

@@ -15,7 +15,7 @@ TOKENS = Counter("llm_tokens_total", "Tokens of the language model, read (in) an
 
 
 def turn_count(turn: TurnContext, state: str) -> None:
-    """Count a turn that has ended; its timings are known."""
+    """Count an ended turn, with its timings."""
     mode = str(turn.mode)
     QUESTIONS.labels(mode, state).inc()
     if turn.error is not None:

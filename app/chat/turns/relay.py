@@ -1,8 +1,8 @@
 """Relay the events of this process's turns to Valkey, so that a reader can resume through another process.
 
-Every TICK_S new events go there, and stops from other processes come back; every CHECKPOINT_S the text of each answer
+Every TICK_S new events go to Valkey and stops by other processes are read; every CHECKPOINT_S the text of each answer
 goes to PostgreSQL. One pipeline and one statement serve all turns, so a turn that ends within a tick costs nothing.
-Without Valkey turns work; only other processes cannot reach them.
+Without Valkey turns work, but other processes cannot reach them.
 """
 
 import asyncio
@@ -27,9 +27,9 @@ from app.lib.valkey import valkey
 log = logging.getLogger(__name__)
 
 TICK_S = 0.25
-KEPT_S = 120  # how long a turn's events can be read after the last of them
-READER_MS = 1500  # how long a reader elsewhere counts without a sign
-REST_S = 5.0  # without Valkey, until it is tried again
+KEPT_S = 120  # time that a turn's events stay readable after the last of them
+READER_MS = 1500  # time that a reader in another process counts without renewal
+REST_S = 5.0  # without Valkey, the time until the next attempt
 
 _relays: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[None]] = WeakKeyDictionary()
 _relayed: dict[UUID, int] = {}  # events of a running turn that Valkey has
@@ -41,7 +41,7 @@ def _key(message: UUID, kind: str) -> str:
 
 
 def relay_start(stream: TurnStream) -> None:
-    """Begin to relay a turn; the first of a process starts the task that does it for all."""
+    """Begin to relay a turn; a process's first turn starts the task that relays all of them."""
     stream.reader_elsewhere = _reader_elsewhere
     streams_here()[stream.message] = stream
     stream.leave_unless_read()
@@ -54,7 +54,7 @@ def relay_start(stream: TurnStream) -> None:
 
 
 async def relay_stop(stream: TurnStream) -> None:
-    """Forget a turn that has ended; its last events go to Valkey if earlier ones did."""
+    """Stop relaying an ended turn; its last events go to Valkey if earlier ones did."""
     streams_here().pop(stream.message, None)
     if _relayed.get(stream.message):
         await _send([stream])
@@ -88,7 +88,7 @@ async def _checkpoint(streams: list[TurnStream]) -> None:
 
 
 async def _send(streams: list[TurnStream]) -> None:
-    """Send new events, and stop the turns that another process wants stopped."""
+    """Send new events, and stop the turns for which another process has requested it."""
     global _rests_until
     if time.monotonic() < _rests_until:
         return
@@ -117,7 +117,7 @@ async def _send(streams: list[TurnStream]) -> None:
 
 
 def _fragment(data: Any) -> Any:
-    """Return data as orjson takes it; bytes are JSON already."""
+    """Return data for orjson; bytes are JSON already."""
     return orjson.Fragment(data) if isinstance(data, bytes) else data
 
 
@@ -129,7 +129,7 @@ async def _reader_elsewhere(stream: TurnStream) -> bool:
 
 
 async def stop_elsewhere(message: UUID) -> bool:
-    """Ask whichever process runs the turn to stop it; return False when Valkey does not respond."""
+    """Request the stop of a turn in another process; return False when Valkey does not respond."""
     try:
         await valkey().set(_key(message, "stop"), 1, ex=KEPT_S)
     except (RedisError, OSError, TimeoutError):

@@ -25,7 +25,7 @@ from app.llm.messages import ChatMessage, Role, TextPart
 from app.plans.caps import cap_refusal, is_cap
 from app.plans.rate_limits import Subject
 
-# A running answer whose row has not moved for this long has lost its process: three checkpoints missed, and room.
+# A running answer whose row is older than this has lost its process: three missed checkpoints, and a margin.
 LEASE_S = 10.0
 CHECKPOINT_S = 2.0
 TITLE_LENGTH = 80
@@ -35,7 +35,7 @@ TITLE_LENGTH = 80
 class Owner:
     """The person or the key that a conversation belongs to, in one organisation.
 
-    The conversation belongs to the key's family (ApiKey.family); what is used is charged to the key itself.
+    The conversation belongs to the key's family (ApiKey.family); usage is charged to the key itself.
     """
 
     organisation: UUID
@@ -45,7 +45,7 @@ class Owner:
 
     @property
     def subject(self) -> Subject:
-        """The subject of the limits that hold."""
+        """Return the subject whose limits apply."""
         return Subject(self.organisation, self.api_key, self.user)
 
 
@@ -71,7 +71,7 @@ class OpenedTurn:
 
 @dataclass(frozen=True, slots=True)
 class TokenReservation:
-    """Tokens: of the prompt without passages and history, of all that the model reads, of the longest answer.
+    """Tokens of a prompt without passages and history, of the model's context, and of the longest answer.
 
     All 0: no model is to answer.
     """
@@ -82,14 +82,14 @@ class TokenReservation:
 
 
 class DuplicateTurn(Exception):
-    """The same Idempotency-Key has a turn already."""
+    """A turn whose Idempotency-Key has been used already."""
 
     def __init__(self, answer: UUID) -> None:
         self.answer = answer
 
 
 class BotChanged(Exception):
-    """The bot is another one than was searched for; read it again."""
+    """A bot that changed after the search; it must be read again."""
 
 
 _bots: dict[tuple[UUID, str], LiveBot] = {}
@@ -97,7 +97,7 @@ _BOTS_KEPT = 1000
 
 
 async def bot_live(*, organisation: UUID, slug: str, fresh: bool = False) -> LiveBot:
-    """Return the bot as it is live. `turn_open` checks a remembered one again, so no turn is answered by a stale one.
+    """Return the live bot. `turn_open` checks a cached one again, so that no turn is answered by a stale bot.
 
     Raises:
         NotFound: no such bot in the organisation.
@@ -124,7 +124,7 @@ async def bot_live(*, organisation: UUID, slug: str, fresh: bool = False) -> Liv
 
 
 async def questions_earlier(*, owner: Owner, conversation: UUID) -> list[str]:
-    """Return the last questions of the owner's conversation, newest first; none when it is not theirs."""
+    """Return the last questions of the owner's conversation, newest first; none when it is not the owner's."""
     parameters = {"conversation": conversation, **_owner_parameters(owner)}
     return [content for (content,) in await fetch(EARLIER, parameters)]
 
@@ -146,7 +146,7 @@ async def turn_open(
 ) -> OpenedTurn:
     """Check the conversation and the bot, write question and answer, reserve tokens, read history and passages.
 
-    All in one statement. new: make the conversation.
+    All in one statement. new: create the conversation.
 
     Raises:
         NotFound: the conversation is not the owner's with this bot.
@@ -199,7 +199,7 @@ async def _open(parameters: Mapping[str, Any]) -> tuple[Any, ...]:
     except psycopg.errors.UniqueViolation as error:
         if not parameters["key"]:
             raise RefdeskError("database_unavailable") from error
-        # The same key at the same moment: the other one has just committed.
+        # A simultaneous turn with the same key has just committed.
         [row] = await fetch(OPEN, parameters)
     return row
 
@@ -228,17 +228,17 @@ async def turn_close(
         "citations": orjson.dumps([{"id": new_id(), **citation} for citation in citations]).decode(),
     }
     closed = await fetch(CLOSE, parameters)
-    return closed[0][0] if closed else 0  # none: the row is gone, or was closed by another process
+    return closed[0][0] if closed else 0  # none: the row is deleted, or was closed by another process
 
 
 async def answers_checkpoint(contents: Mapping[UUID, str]) -> set[UUID]:
-    """Keep the text so far of running answers and renew their lease; return the ids of those that still run."""
+    """Store the text so far of running answers and renew their lease; return the ids of those that still run."""
     parameters = {"ids": list(contents), "contents": [text.replace("\x00", "") for text in contents.values()]}
     return {identity for (identity,) in await fetch(CHECKPOINT, parameters)}
 
 
 async def answers_interrupt_stale(*, lease_s: float = LEASE_S) -> int:
-    """Interrupt answers whose process has gone, with their text up to the last checkpoint; return how many."""
+    """Interrupt answers whose process has died, with their text up to the last checkpoint; return the count."""
     return len(await fetch(STALE, {"lease_s": lease_s}))
 
 

@@ -1,14 +1,14 @@
 """Run a turn: a list of named steps over one context, from a question to a recorded answer.
 
-PREPARATION runs within the request: what fails there is an HTTP error, and nothing is recorded. Then one statement
-makes the rows of question and answer, and ANSWERING runs in a task of its own, which readers follow through the turn's
-stream; whatever happens there, the answer is recorded with a state (I4). A step is one file with a `STEP`; it runs in
-the place that its name has in a list here, and `turn.end()` in it keeps later ones from running.
+PREPARATION runs within the request: a failure there is an HTTP error, and nothing is recorded. Then one statement
+creates the rows of question and answer, and ANSWERING runs in its own task, which readers follow through the turn's
+stream; after any failure there, the answer is recorded with a state (I4). A step is one file with a `STEP`; the lists
+here give the order of steps by name, and a step that calls `turn.end()` prevents later ones.
 
 Modes of an answer:
 
 - model: a language model writes from the passages. When it fails before its first word, the answer is extractive and
-  carries the error's code; when it fails later, the part so far is kept and the answer is `interrupted`.
+  has the error's code; when it fails later, the part so far is kept and the answer is `interrupted`.
 - extractive: no model is configured, or it failed.
 - refused: there are no passages, they are on another subject, or, without a model, they do not support an answer.
 """
@@ -46,11 +46,11 @@ log = logging.getLogger(__name__)
 PREPARATION: tuple[Step, ...] = (rewrite.STEP, admit.STEP, retrieve.STEP)
 ANSWERING: tuple[Step, ...] = (select.STEP, generate.STEP, extract.STEP, verify.STEP)
 
-RECORD_TRIES_S = (0.2, 0.5, 1.0, 2.0, 4.0)  # pauses while the database is away (a restart takes some seconds)
+RECORD_TRIES_S = (0.2, 0.5, 1.0, 2.0, 4.0)  # pauses while the database is unavailable (a restart takes some seconds)
 
 
 async def turn_begin(request: TurnRequest) -> TurnContext:
-    """Begin a turn; it goes on by itself.
+    """Begin a turn, which continues in its own task.
 
     Raises:
         Invalid: question_empty, question_too_long.
@@ -90,7 +90,7 @@ async def _run(steps: Sequence[Step], turn: TurnContext) -> None:
 
 
 async def _prepare(turn: TurnContext) -> None:
-    """Run the steps before the answer, and make the rows of question and answer."""
+    """Run the steps before the answer, and create the rows of question and answer."""
     request = turn.request
     try:
         await _run(PREPARATION, turn)
@@ -116,7 +116,7 @@ async def _prepare(turn: TurnContext) -> None:
 
 
 def _stored_key(request: TurnRequest) -> str:
-    """Return the Idempotency-Key as it is stored: one owner's key is no other's, and any length fits."""
+    """Return the stored Idempotency-Key: a hash, separate for each owner and for keys of any length."""
     if not request.key:
         return ""
     owner = request.owner.user or request.owner.key_family
@@ -124,7 +124,7 @@ def _stored_key(request: TurnRequest) -> str:
 
 
 def _start(turn: TurnContext) -> None:
-    # A context of its own: the turn may outlive its request, and holds nothing of it.
+    # A separate context: the turn may outlive its request, and keeps none of its values.
     context = Context()
     context.run(scope_enter, turn.request.owner.organisation)
     context.run(trace_enter, trace_now())
@@ -133,7 +133,7 @@ def _start(turn: TurnContext) -> None:
 
 
 async def _answer(turn: TurnContext) -> None:
-    """Run the steps of the answer, record it and end the stream, whatever happens."""
+    """Run the steps of the answer, record it and end the stream, also after a failure."""
     state: str = MessageState.DONE
     try:
         await _run(ANSWERING, turn)
@@ -204,10 +204,10 @@ async def _record(turn: TurnContext, state: str) -> None:
 
 
 async def _close(turn: TurnContext, values: dict[str, Any]) -> int:
-    """Record the answer, several times while the database is away; return how many documents are still being read.
+    """Record the answer, with retries while the database is unavailable; return how many documents are being read.
 
     Raises:
-        RefdeskError: database_unavailable, for longer than that.
+        RefdeskError: database_unavailable, after the last retry.
     """
     citations = [citation_values(citation, passage) for citation, passage in turn.citations]
     for pause_s in (*RECORD_TRIES_S, None):

@@ -18,7 +18,7 @@ async def select(turn: TurnContext) -> None:
     turn.resolver = CitationResolver(range(1, len(hits) + 1))
     refused = not hits or not (turn.model.available or turn.answerable) or turn.out_of_domain
     if refused:
-        turn.mode = AnswerMode.REFUSED  # before the first event, which says it
+        turn.mode = AnswerMode.REFUSED  # before the first event, which contains it
     turn.emit(
         Event("step", {"name": "search"}),
         Event("sources", {"passages": [passage.json() for passage in turn.passages]}),

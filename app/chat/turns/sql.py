@@ -132,7 +132,7 @@ SELECT EXISTS (SELECT FROM bot), (SELECT id FROM known), (SELECT same FROM known
   (SELECT json_agg(row_to_json(passage)) FROM passage)::text
 """
 
-# Into the ledger: how much more or less a turn used than it had reserved. `owed`: of which answer, and how much.
+# The ledger entry for the difference between a turn's usage and its reservation. `owed`: answer and difference.
 _SETTLE = f"""
 charged AS (
   INSERT INTO plans_usageentry ({COLUMNS})
@@ -153,12 +153,12 @@ _CITATION = insert_parts(
         **{name: f"x.{quoted(name)}" for name in _CITED},
         "organisation_id": "%(organisation)s",
         "message_id": "answer.id",
-        # A document that has just been deleted is none.
+        # Null for a document that has just been deleted.
         "document_id": "(SELECT d.id FROM library_document d WHERE d.id = x.document_id FOR KEY SHARE)",
     },
 )
 
-# An answer that was deleted while it was written is settled by what the ledger itself has of it.
+# An answer that was deleted while being written is settled by the ledger's own entries.
 CLOSE = f"""
 WITH was AS (
   SELECT id, tokens_in, tokens_out FROM chat_message m
@@ -196,8 +196,8 @@ FROM unnest(%(ids)s::uuid[], %(contents)s::text[]) AS x(id, content)
 WHERE m.id = x.id AND m.state = 'running' RETURNING m.id
 """
 
-# Nobody knows what a model wrote for a process that died: the text so far is taken for it, and the prompt if there is
-# any; without a text the turn is free.
+# The usage of a model whose process died is unknown: it is estimated by the text so far, with the prompt's tokens;
+# without a text the turn is free.
 STALE = f"""
 WITH was AS (
   SELECT id, tokens_in, tokens_out, content <> '' AND tokens_out > 0 AS begun,

@@ -20,7 +20,7 @@ from app.llm.queue import Ticket
 from app.retrieval.search import SUPPORTED_FROM, CandidateHits
 from app.retrieval.sparse import words_split
 
-CODE_FROM = 0.1  # support that is enough when the question's codes stand in a passage
+CODE_FROM = 0.1  # sufficient support if a passage contains the question's codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class TurnRequest:
 
 @dataclass(slots=True)
 class ModelChoice:
-    """The model that is to answer, with its place in line; or the error that kept it from answering."""
+    """The model that is to answer, with its place in the queue; or the error that prevents its answer."""
 
     endpoint: Endpoint | None = None
     info: ModelInfo | None = None
@@ -53,7 +53,7 @@ class ModelChoice:
         return self.info.model if self.info is not None and self.available else ""
 
     def leave(self) -> None:
-        """Give back the place in line."""
+        """Release the place in the queue."""
         if self.ticket is not None:
             self.ticket.leave()
 
@@ -62,8 +62,8 @@ class ModelChoice:
 class TurnContext:
     """One turn from its question to its recorded answer. Steps read it and write to it, one after the other.
 
-    Fields without a value are set by the step named beside them, or by app/chat/turns/run.py; reading one too early
-    raises AttributeError.
+    Fields without a default are set by the step named in their comment, or by app/chat/turns/run.py; reading one too
+    early raises AttributeError.
     """
 
     request: TurnRequest
@@ -71,20 +71,20 @@ class TurnContext:
     question: str
     began: float
     conversation: UUID  # a new one's id when the request names none
-    question_id: UUID  # of the question's row
+    question_id: UUID  # the id of the question's row
     stream: TurnStream  # the events that readers follow
-    query: str = ""  # rewrite: what is searched for
+    query: str = ""  # rewrite: the text to search for
     model: ModelChoice = field(default_factory=ModelChoice)  # admit
     reservation: TokenReservation = field(default_factory=TokenReservation)  # admit
-    tokens_taken: int = 0  # admit: from the minute's limit, given back at the end but for what was used
+    tokens_taken: int = 0  # admit: from the minute's limit; the unused ones are given back at the end
     candidates: CandidateHits = field(init=False)  # retrieve
     chunks: Sequence[str] = ()  # retrieve: ids of the candidate passages, best first
-    opened: OpenedTurn = field(init=False)  # run: what the statement that made the rows has read
+    opened: OpenedTurn = field(init=False)  # run: the result of the statement that opened the turn
     passages: list[Passage] = field(default_factory=list)  # select
     mode: str = AnswerMode.EXTRACTIVE
     resolver: CitationResolver = field(default_factory=lambda: CitationResolver(()))  # of the answer's text
     citations: list[tuple[Citation, Passage]] = field(default_factory=list)
-    citation_payloads: list[dict[str, Any]] = field(default_factory=list)  # of each citation, as it was sent
+    citation_payloads: list[dict[str, Any]] = field(default_factory=list)  # the sent payload of each citation
     tokens_in: int = 0
     tokens_out: int = 0
     columns: dict[str, Any] = field(default_factory=dict)  # further columns of the answer, recorded at the end
@@ -96,22 +96,22 @@ class TurnContext:
 
     @property
     def answer_id(self) -> UUID:
-        """The id of the answer's row."""
+        """Return the id of the answer's row."""
         return self.stream.message
 
     @property
     def text(self) -> str:
-        """The answer so far."""
+        """Return the answer so far."""
         return self.resolver.text
 
     @property
     def written_by(self) -> str:
-        """Name of the model that wrote some of the answer; empty when none did."""
+        """Return the name of the model that wrote some of the answer; empty when none did."""
         return self.model.name if self.mode == AnswerMode.MODEL or self.tokens_out else ""
 
     @property
     def answerable(self) -> bool:
-        """Return whether the passages seem to hold an answer. Costs up to 1 ms: for turns that no model judges."""
+        """Return whether the passages seem to contain an answer. Costs up to 1 ms: only for turns without a model."""
         texts = texts_with_headings(self.passages)
         if not texts:
             return False
@@ -122,12 +122,12 @@ class TurnContext:
 
     @property
     def out_of_domain(self) -> bool:
-        """Return whether the passages are on another subject: no model need read them. Nearly free else."""
+        """Return whether the passages are on another subject, so that no model need read them. Nearly free."""
         texts = texts_with_headings(self.passages)
         return self.candidates.out_of_domain(texts) and not codes_stand_in(self.candidates.question, texts[:3])
 
     def readable(self) -> list[Readable]:
-        """Return the passages as they are read for sentences."""
+        """Return the passages in the form for extraction and attribution."""
         return [
             Readable(passage.rank, passage.text, f"{passage.row['name']} {passage.heading}", passage.kind)
             for passage in self.passages
@@ -162,13 +162,13 @@ class TurnContext:
         self.emit(*events)
 
     def write_whole(self, text: str, citations: Sequence[Citation] = ()) -> None:
-        """Send an answer that is there at once."""
+        """Send an answer that is complete from the beginning."""
         self.resolver = CitationResolver(())
         self.resolver.text = text
         self.write([text, *citations])
 
     def refuse(self) -> None:
-        """Answer that the documents do not say, and end the turn."""
+        """Send the bot's refusal as the answer, and end the turn."""
         self.mode = AnswerMode.REFUSED
         self.write_whole(self.bot.settings.refusal_text)
         self.end()
@@ -182,7 +182,7 @@ class TurnContext:
 
     @staticmethod
     def seconds_since(moment: float) -> float:
-        """Return the seconds since a moment of time.perf_counter, as timings and events have them."""
+        """Return the seconds since a moment of time.perf_counter, rounded as in timings and events."""
         return seconds(time.perf_counter() - moment)
 
 
@@ -195,7 +195,7 @@ class Step:
 
 
 def citation_values(citation: Citation, passage: Passage) -> dict[str, Any]:
-    """Return the columns of a citation, but for its id (app/chat/models.py)."""
+    """Return the columns of a citation without its id (app/chat/models.py)."""
     row = passage.row
     return {
         "n": citation.n,
@@ -217,14 +217,14 @@ def seconds(duration: float) -> float:
 
 
 def texts_with_headings(passages: Sequence[Passage]) -> list[str]:
-    """Return the passages below their headings: "How heavy is the Vale 3?" stands over a table of weights."""
+    """Return the passages with their headings: "How heavy is the Vale 3?" may head a table of weights."""
     return [f"{passage.heading}\n{passage.text}" for passage in passages]
 
 
 def codes_stand_in(question: str, texts: Sequence[str]) -> bool:
-    """Return whether the question names codes such as E-17 or TV-4105, and one of the texts holds them all.
+    """Return whether the question has codes such as E-17 or TV-4105, and one of the texts contains all of them.
 
-    A vector says little about a code, but where it stands there is what is known of it.
+    A vector represents a code badly, but a passage with the code is the one about it.
     """
     codes = {word for word in words_split(question) if not word.isalpha() and not word.isdigit()}
     return bool(codes) and any(codes <= set(words_split(text)) for text in texts)

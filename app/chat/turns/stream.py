@@ -1,7 +1,7 @@
-"""Streams: the events of the turns that run in this process, their readers, and what stops a turn.
+"""Streams: the events of the turns that run in this process, their readers, and the ways to stop a turn.
 
-A turn is written by a task of its own and read by any number of readers, each from the event it wants. When the last
-reader leaves, the turn waits GRACE_S for one to come back (a reload, a lost connection), then ends: no request to a
+A turn's own task writes its events, and any number of readers read them, each from the event it wants. When the last
+reader disconnects, the turn waits GRACE_S for one to return (a reload, a lost connection), then ends: no request to a
 model outlives its reader by more than a second (I6).
 """
 
@@ -28,7 +28,7 @@ class TurnStream:
         self.organisation = organisation
         self.message = message
         self.events: list[Event] = []
-        self.text = ""  # of the answer, so far
+        self.text = ""  # the answer's text so far
         self.ended = False
         self.recording = False  # the answer is being written to the database: too late to stop
         self.stop_state: str | None = None
@@ -44,18 +44,18 @@ class TurnStream:
         self._wake()
 
     def end(self) -> None:
-        """Tell the readers that no event comes any more."""
+        """End the stream: readers get no further event."""
         self.ended = True
         self._wake()
 
     def stop(self, state: str) -> None:
-        """End the turn early as `stopped` (its reader wants it) or `interrupted`; a second call changes nothing."""
+        """End the turn early as `stopped` (by its reader) or `interrupted`; a second call changes nothing."""
         if self.stop_state is None and not self.recording and self.task is not None:
             self.stop_state = state
             self.task.cancel()
 
     async def read(self, after: int = 0) -> AsyncIterator[list[Event]]:
-        """Yield the events after number `after`, in the batches in which they come, to the end."""
+        """Yield the events after number `after`, in batches as they arrive, to the end."""
         with self._reader():
             while True:
                 if len(self.events) > after:
@@ -83,7 +83,7 @@ class TurnStream:
             self.leave_unless_read()
 
     def leave_unless_read(self) -> None:
-        """End the turn when nobody reads it GRACE_S from now."""
+        """End the turn if it has no reader GRACE_S from now."""
         if not self._readers and not self.ended:
             asyncio.get_running_loop().call_later(GRACE_S, self._leave)
 

@@ -1,4 +1,4 @@
-"""Verify a model's answer that cites nothing: a refusal in the model's own words, or sentences to be attributed."""
+"""Verify a model's answer without citations: a refusal in the model's own words, or sentences to be attributed."""
 
 from app.chat.attribution import answer_attribute
 from app.chat.choices import AnswerMode

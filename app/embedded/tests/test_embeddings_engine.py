@@ -1,4 +1,4 @@
-"""The packaged embedding model as a process: OpenAI's shapes, questions first, bounded, nothing done for nobody."""
+"""The packaged embedding model as a process: OpenAI's schemas, questions first, limits, cancelled requests."""
 
 import base64
 import http.client
@@ -64,7 +64,7 @@ def test_a_text_has_the_same_vector_alone_and_in_company(embedder: str) -> None:
     for text, one in zip(texts, together["data"], strict=True):
         _, alone = ask(embedder, "/v1/embeddings", {"input": text})
         cosine = sum(a * b for a, b in zip(one["embedding"], alone["data"][0]["embedding"], strict=True))
-        # The int8 model scales by the whole batch, so company changes a vector a little.
+        # The int8 model scales by the whole batch, so other texts in the batch change a vector a little.
         assert cosine > 0.985
 
 
@@ -106,7 +106,7 @@ def test_a_question_is_answered_while_documents_wait(embedder: str) -> None:
             status, _ = ask(embedder, "/v1/embeddings", {"input": "How many days?"}, {"X-Priority": "question"})
             slowest = max(slowest, time.monotonic() - begun)
             assert status == 200
-        assert waiting(embedder)["documents"] == 120  # they are still at it
+        assert waiting(embedder)["documents"] == 120  # the documents are still being embedded
     assert slowest < 2  # 10 to 30 ms on idle cores; 120 documents take 4 s
     wait_until_idle(embedder)
 
@@ -149,7 +149,7 @@ def test_batches_hold_every_text_once_and_are_small() -> None:
 
 
 def test_the_runtime_reports_its_use_to_nobody(tmp_path: Path) -> None:
-    # With reports it keeps a name of this machine and what is to be sent below the home folder.
+    # Reports would leave an id of this machine and a queue of events below the home folder.
     code = (
         "from app.embedded.embedder import Embedder; from app.llm.embedding_models import MODELS; "
         "import time; Embedder(next(iter(MODELS.values()))); time.sleep(1)"

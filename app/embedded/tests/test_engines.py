@@ -1,4 +1,4 @@
-"""PostgreSQL and Valkey from their wheels, and the pieces that start them."""
+"""PostgreSQL and Valkey from their wheels, and the modules that start them."""
 
 import os
 import signal
@@ -34,7 +34,7 @@ from tests.waiting import wait_until
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder whose cluster exists; each test starts its own server on it."""
+    """Return a folder with a cluster; each test starts its own server on it."""
     folder = tmp_path_factory.mktemp("cluster")
     Postgres(folder).prepare()
     return folder
@@ -120,7 +120,7 @@ def test_what_postgres_said_is_in_the_error(cluster: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become somebody else for PostgreSQL")
 @pytest.mark.parametrize("way", [0, 1], ids=["namespace", "account"])
 def test_root_runs_postgres_in_either_way_on_the_same_data(cluster: Path, way: int) -> None:
-    """Plain containers allow one way, hosts both; a folder moves between them. Folders above are closed to others."""
+    """Run it both ways: plain containers allow one, hosts both, and a folder may move between them."""
     who = identity.root_identities()[way]
     if not identity.identity_works(who, ["true"]):
         pytest.skip(f"this machine does not let root be {who.spec}")
@@ -129,7 +129,7 @@ def test_root_runs_postgres_in_either_way_on_the_same_data(cluster: Path, way: i
     assert server.child is not None
     status = Path(f"/proc/{server.child.pid}/status").read_text()
     server.stop()
-    # Never all of root's rights: none, or the one that passes closed folders.
+    # Never all of root's capabilities: none, or the one for closed folders (CAP_DAC_OVERRIDE).
     assert f"CapEff:\t{'0' * 16 if way == 0 else '2'.rjust(16, '0')}" in status
 
 
@@ -212,7 +212,7 @@ def test_a_long_log_keeps_its_end_and_its_writer(tmp_path: Path) -> None:
 
 @pytest.fixture
 def ollama() -> Iterator[tuple[int, list[bytes]]]:
-    """Port of a server that answers with the last of the bodies."""
+    """Yield the port of a server, and its bodies; it responds with the last one."""
     bodies = [b"{}"]
 
     class Tags(BaseHTTPRequestHandler):
@@ -258,8 +258,8 @@ def test_no_ollama_is_found_where_nothing_listens() -> None:
 
 def known(content: bytes) -> KnownModel:
     return KnownModel(
-        "k", "tiny", "tiny-part{n}", "1", 2, "tiny_part{n}/part{n:02d}.bin", sha256(content).hexdigest(), len(content),
-        "Apache-2.0", 10, "none.txt",
+        "k", "tiny", "https://models.example.org/tiny.gguf", "tiny-part{n}", "1", 2, "tiny_part{n}/part{n:02d}.bin",
+        sha256(content).hexdigest(), len(content), "Apache-2.0", 10, "none.txt",
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The Edge engine as a process: what it refuses, who it lets in, and that a kill loses nothing."""
+"""The Edge engine as a process: refused requests, access by key, and no loss by a kill."""
 
 import json
 import os
@@ -22,7 +22,7 @@ COLLECTION = {"vectors": {"dense": {"size": 2, "distance": "Cosine"}}, "sparse_v
 
 
 class Engine:
-    """A process of its own, on a folder of its own."""
+    """An engine's process with a folder of its own."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -134,7 +134,7 @@ def test_without_the_key_only_health_is_open(qdrant: str) -> None:
 
 
 Q = {"query": [1, 0], "using": "dense"}
-# Beside what app/retrieval/tests/test_qdrant_contract.py asks of every Qdrant.
+# Cases in addition to those of app/retrieval/tests/test_qdrant_contract.py, which hold for every Qdrant.
 REFUSED = [
     ("POST", "/collections/nowhere/points/query", Q, 404),
     ("PUT", "/collections/bad", {"vectors": {"a": {"size": 0, "distance": "Dot"}}}, 422),

@@ -1,4 +1,4 @@
-"""The supervisor with real processes: PostgreSQL and Valkey are the product's, small programs stand in for the app."""
+"""The supervisor with real processes: PostgreSQL and Valkey are the product's, small programs replace the app."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from tests.waiting import wait_until
 
 @pytest.fixture(scope="module")
 def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BoxProcess]:
-    """One data folder for the whole file: its cluster is made once; a test leaves it stopped or running."""
+    """Yield one data folder for the module, so that its cluster is made once; a test leaves it stopped or running."""
     box = BoxProcess(tmp_path_factory.mktemp("boxes with space") / "data")
     yield box
     box.stop()
@@ -152,7 +152,7 @@ def test_a_web_process_that_hangs_is_ended_at_the_second_ctrl_c(box: BoxProcess)
     assert start_time(pids["web"]) is not None
     box.process.send_signal(signal.SIGINT)
     box.process.wait(60)
-    assert time.monotonic() - began < 20  # less than the first signal's patience
+    assert time.monotonic() - began < 20  # less than the time limit of the first signal
     assert all_gone(pids)
     assert "web did not stop when asked and was ended" in box.printed()
 
@@ -220,7 +220,7 @@ def test_a_wrong_setting_stops_the_start_with_one_line(box: BoxProcess, name: st
 
 
 def test_two_data_folders_are_two_boxes_side_by_side(running: BoxProcess, tmp_path: Path) -> None:
-    # Also a path longer than the 107 bytes that a Unix socket's may have.
+    # The second path is longer than the 107 bytes allowed for a Unix socket's path.
     second = BoxProcess(tmp_path / ("long " * 20) / "data")
     second.folder.parent.mkdir()
     try:

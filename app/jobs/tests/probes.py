@@ -1,4 +1,4 @@
-"""Kinds of job for tests of the engine, and what the tests arrange and ask."""
+"""Kinds of job for tests of the engine, and helpers of the tests."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -46,7 +46,7 @@ class Probe(JobKind):
 
 
 class Quick(JobKind):
-    """A person waits for it."""
+    """A job of the interactive lane."""
 
     kind = "quick"
     title = "Quick"
@@ -62,7 +62,7 @@ class Quick(JobKind):
 
 
 class Long(JobKind):
-    """Runs until a test lets it end; two of an organisation at most."""
+    """A job that runs until a test ends it; two in a worker, one of an organisation."""
 
     kind = "long"
     title = "Long"
@@ -100,7 +100,7 @@ def take(job: UUID) -> Lease:
 
 
 def leases_age() -> None:
-    """Let every lease run out, as if a minute had passed, and every message be lost for sure."""
+    """Let every lease expire, as after a minute, and every message be lost."""
     with connection.cursor() as cursor:
         cursor.execute("UPDATE jobs_job SET lease_until = now() - interval '1 second' WHERE state = 'running'")
         cursor.execute("UPDATE jobs_job SET sent = NULL WHERE state IN ('queued', 'running')")

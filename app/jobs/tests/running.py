@@ -1,4 +1,4 @@
-"""Jobs done in the test's own process."""
+"""Helpers that run jobs in the test's own process."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from app.lib.tenancy import everything_visible
 
 
 def jobs_run(*kinds: str) -> int:
-    """Do the queued jobs that are due, of these kinds or of all, until there are none; how many were done."""
+    """Run the queued jobs that are due, of these kinds or of all, until there are none; return their number."""
     count = 0
     with everything_visible():
         while True:
@@ -41,7 +41,7 @@ def worker_threads() -> Iterator[None]:
         override_settings(WORKER_BEATS=False),
         patch("app.jobs.execution.lease_renewal", renewal),
         patch("app.jobs.worker.lease_renewal", renewal),
-        # Beyond it the process would end itself.
+        # After this time the process would end itself.
         patch("app.jobs.worker.STOP_S", 30.0),
     ):
         made.append(Worker(send=send))

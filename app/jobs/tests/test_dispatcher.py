@@ -115,7 +115,7 @@ def test_a_round_reads_few_rows_however_many_jobs_are_queued(acme: Any, other: A
             )
     as_superuser("ANALYZE jobs_job")
     with connection.cursor() as cursor:
-        # As the dispatcher's own connection has it.
+        # The same settings as the dispatcher's own connection.
         cursor.execute("SET enable_seqscan = off")
         cursor.execute("SET enable_bitmapscan = off")
     jobs = next_jobs()
@@ -128,6 +128,6 @@ def test_a_round_reads_few_rows_however_many_jobs_are_queued(acme: Any, other: A
                 "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'jobs_job'"
             )
             rows = cursor.fetchone()[0]
-    # A few hundred; each of the 10,000 ten times over when row security kept the index from helping.
+    # A few hundred; when row security prevented use of the index, each of the 10,000 was read ten times.
     assert 0 < rows < 1000
     connection.close()

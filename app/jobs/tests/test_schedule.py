@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def timed(probes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """probe: every ten minutes and at the start; long: at one in the night."""
+    """Set the kinds' times. probe: every ten minutes and at the start; long: at one in the night."""
     for cls in (Probe, Long, Quick):
         monkeypatch.setattr(cls, "timetable", None)
     every(600, at_start=True)(Probe)

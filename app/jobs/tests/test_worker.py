@@ -31,7 +31,7 @@ def worker(probes: Any, settings: Any, monkeypatch: pytest.MonkeyPatch, sent: li
     renewal = LeaseRenewal()
     for module in ("execution", "worker"):
         monkeypatch.setattr(f"app.jobs.{module}.lease_renewal", renewal)
-    # Beyond it the process would end itself.
+    # After this time the process would end itself.
     monkeypatch.setattr("app.jobs.worker.STOP_S", 20.0)
     made: list[Worker] = []
 

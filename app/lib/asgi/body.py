@@ -1,4 +1,4 @@
-"""Receive a request's body: bounded, and on the disk of the stored files.
+"""Receive a request's body with a size limit, on the disk of the stored files.
 
 Django would accept any number of bytes from anybody into /tmp (which is memory on many systems), and without a
 Content-Length it would see no files and no limit.
@@ -30,9 +30,9 @@ def folder_incoming() -> Path:
 
 
 class _SpooledFile(tempfile.SpooledTemporaryFile[bytes]):
-    """A file in memory that goes to the folder of incoming files when it grows; only then is the folder made.
+    """A file in memory that moves to the folder of incoming files when it grows; only then is the folder created.
 
-    Most bodies are small, and making sure of the folder was a thirtieth of a turn.
+    Most bodies are small, and checking that the folder exists took a thirtieth of a turn.
     """
 
     def rollover(self) -> None:
@@ -42,7 +42,7 @@ class _SpooledFile(tempfile.SpooledTemporaryFile[bytes]):
 
 @contextmanager
 def _disk_reserve_kept(size: int) -> Iterator[None]:
-    """Keep the disk's reserve free. Raises RefdeskError: disk_full, when too little room is left."""
+    """Keep the disk's reserve free. Raises RefdeskError: disk_full, when too little space is left."""
     with disk_full_named():
         if size > IN_MEMORY_BYTES and shutil.disk_usage(folder_incoming()).free < KEEP_FREE_BYTES:
             raise RefdeskError("disk_full")
@@ -50,7 +50,7 @@ def _disk_reserve_kept(size: int) -> Iterator[None]:
 
 
 def _temporary() -> IO[bytes]:
-    """Open a temporary file without a name on the disk, so that a killed process leaves nothing."""
+    """Open a temporary file without a name on the disk, so that a killed process leaves no file behind."""
     return _SpooledFile(max_size=IN_MEMORY_BYTES, dir=f"{settings.DATA}/objects/incoming")
 
 
@@ -66,11 +66,11 @@ class RefusedBody:
     readline = read
 
     def close(self) -> None:
-        """Do nothing: nothing is open."""
+        """Do nothing: no resource is open."""
 
 
 class BodyReceiver:
-    """ASGI's `receive` of one request. After a refusal the rest of the body is taken and dropped.
+    """ASGI's `receive` of one request. After a refusal the rest of the body is read and discarded.
 
     form: the content type of a form that may bring files, else empty.
     """
@@ -92,9 +92,9 @@ class BodyReceiver:
 
 
 async def body_read(receiver: BodyReceiver) -> IO[bytes] | RefusedBody | Form:
-    """Return the body; one of a form with files, when it is more than a little, as its parts.
+    """Return the body; the body of a form with files as a `Form` when it is larger than IN_MEMORY_BYTES.
 
-    Raises RequestAborted when the sender leaves first.
+    Raises RequestAborted when the client disconnects first.
     """
     body = _temporary()
     size, more = 0, True
@@ -130,7 +130,7 @@ async def _form_read(receiver: BodyReceiver, data: bytes, *, more: bool) -> Form
                 receiver.refused = True
                 return RefusedBody(RequestDataTooBig(size))
             await form.feed(data)
-        # Ended before the last byte, the rest is taken and dropped.
+        # If the parser stopped before the last byte, the rest is read and discarded.
         receiver.refused = more
         aborted = False
     finally:
@@ -141,7 +141,7 @@ async def _form_read(receiver: BodyReceiver, data: bytes, *, more: bool) -> Form
 
 
 async def _next(receiver: BodyReceiver, body: IO[bytes] | None = None) -> tuple[bytes, bool]:
-    """Return the next data, and whether more will come. Raises RequestAborted."""
+    """Return the next data, and whether more follows. Raises RequestAborted."""
     message = await receiver()
     if message["type"] == "http.disconnect":
         if body is not None:
@@ -151,7 +151,7 @@ async def _next(receiver: BodyReceiver, body: IO[bytes] | None = None) -> tuple[
 
 
 class BodyRequest(ASGIRequest):
-    """A request whose CONTENT_LENGTH is the received size, sent in chunks or not."""
+    """A request whose CONTENT_LENGTH is the received size, whether or not the body came in chunks."""
 
     def __init__(self, scope: Any, body_file: IO[bytes] | RefusedBody | Form) -> None:
         super().__init__(scope, cast("IO[bytes]", body_file))

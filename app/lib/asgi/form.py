@@ -1,4 +1,4 @@
-"""Forms with files, parsed while they arrive: each file is written once, where its store takes it over."""
+"""Forms with files, parsed while they arrive: each file is written once, on the disk of the store."""
 
 import asyncio
 from contextlib import suppress
@@ -16,13 +16,13 @@ from django.http.multipartparser import MultiPartParser
 from app.lib.storage.interface import TooLarge
 from app.lib.storage.staging import StagedFile
 
-# Chunks of 64 KiB at most that wait for the parser.
+# Chunks of at most 64 KiB that wait for the parser.
 CHUNKS_UNDER_WAY = 16
 UNNAMED = "file"
 
 
 class FilesParser(MultiPartParser):
-    """Django leaves out a file named `..`, and takes from names what emoji and several scripts are joined with."""
+    """A parser that keeps what Django drops: files named `..`, and the joiners in names (emoji, several scripts)."""
 
     def sanitize_file_name(self, file_name: str) -> str:
         name = file_name.replace("\\", "/").rpartition("/")[2]
@@ -30,7 +30,7 @@ class FilesParser(MultiPartParser):
 
 
 class UploadHandler(FileUploadHandler):
-    """Each file beside the stored ones; of one that is too large only the fact, which `Storage.stage` tells."""
+    """Upload handler that writes each file beside the stored ones. An oversized file is refused by `Storage.stage`."""
 
     file: StagedFile
 
@@ -48,7 +48,7 @@ class UploadHandler(FileUploadHandler):
 
 
 class Pipe:
-    """Bytes from the event loop to a thread, a megabyte at most under way."""
+    """Bytes from the event loop to a thread, at most a megabyte in flight."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -59,7 +59,7 @@ class Pipe:
         self.left = False
 
     async def feed(self, data: bytes) -> None:
-        """Hand over a chunk, as soon as there is room; it is dropped when nobody reads any more."""
+        """Pass a chunk to the thread when there is room; it is dropped once the reader has stopped."""
         await self._room.acquire()
         if not self.left:
             self._chunks.put(data)
@@ -70,7 +70,7 @@ class Pipe:
         self._chunks.put(None)
 
     def read(self, size: int) -> bytes:
-        """Return up to `size` bytes, in the thread; none at the end."""
+        """Return up to `size` bytes, in the reading thread; none at the end."""
         while not self._rest and not self._ended:
             chunk = self._chunks.get()
             if chunk is None:
@@ -84,13 +84,13 @@ class Pipe:
         return data
 
     def leave(self) -> None:
-        """Let the feeder go on, in the thread: nobody reads any more."""
+        """Stop reading, in the reading thread, and release a waiting `feed`."""
         self.left = True
         self._loop.call_soon_threadsafe(self._room.release)
 
 
 class Form:
-    """The fields and files of a form, or why there are none: said after the checks of who calls."""
+    """The fields and files of a form, or the error that prevented them, raised after the caller is authenticated."""
 
     def __init__(self, content_type: str) -> None:
         self._content_type = content_type
@@ -101,12 +101,12 @@ class Form:
 
     @property
     def ended(self) -> bool:
-        """Return whether the parser has stopped, which before the last byte means an error."""
+        """Return whether the parser has stopped; before the last byte this means an error."""
         return self._pipe.left
 
     async def feed(self, data: bytes) -> None:
         if self._parsing is None:
-            # In the request's own thread, which has nothing else to do yet.
+            # In the request's own thread, which is idle until the body has arrived.
             self._parsing = asyncio.ensure_future(sync_to_async(self._parse)())
         await self._pipe.feed(data)
 
@@ -117,7 +117,7 @@ class Form:
 
     def _parse(self) -> None:
         handler = UploadHandler()
-        # The length is not known of a body in chunks, and only none is treated otherwise.
+        # The length of a chunked body is unknown; the parser only distinguishes zero from other lengths.
         meta = {"CONTENT_TYPE": self._content_type, "CONTENT_LENGTH": "1"}
         try:
             self._parts = FilesParser(meta, cast(Any, self._pipe), [handler]).parse()
@@ -129,13 +129,13 @@ class Form:
             self._pipe.leave()
 
     def parts(self) -> tuple[Any, Any]:
-        """Return fields and files. Raises what parsing them raised."""
+        """Return fields and files. Raises the parser's error."""
         if self._parts is None:
             raise self._error or RequestAborted
         return self._parts
 
     def read(self, *_: Any) -> bytes:
-        """Refuse: the body is gone, its parts are here."""
+        """Refuse: the body has been consumed; its parts are available."""
         raise RawPostDataException
 
     readline = read
@@ -147,5 +147,5 @@ class Form:
 
 
 def form_parse(meta: Any, body: IO[bytes], handlers: Any, encoding: str | None) -> Any:
-    """Return the fields and files of a small form, whose body is there."""
+    """Return the fields and files of a small form, whose body has been read."""
     return FilesParser(meta, cast(Any, body), handlers, encoding).parse()

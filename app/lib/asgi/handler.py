@@ -1,4 +1,4 @@
-"""Django's ASGI handler with threads that serve request after request, and none where a request needs none.
+"""Django's ASGI handler with threads that are reused between requests, and no thread where a request needs none.
 
 Django starts a thread for each request's synchronous code and ends it with the request. Starting threads was a quarter
 of a turn's CPU (bench/README.md). A request still has one thread to itself, so a database connection, which is bound
@@ -26,9 +26,9 @@ from django.urls import set_script_prefix
 from app.lib.asgi.body import BodyReceiver, BodyRequest, body_read
 
 IDLE_THREADS = 32
-# One entry for each database connection that was opened for the running request.
+# One entry for each database connection opened for the running request.
 _opened: ContextVar[list[bool] | None] = ContextVar("database_opened", default=None)
-# Bytes of a form besides its files.
+# Bytes of a form in addition to its files.
 FRAME_BYTES = 64 * 1024
 
 
@@ -49,7 +49,7 @@ async def connections_give_back() -> None:
 
 
 async def response_close(response: HttpResponseBase) -> None:
-    """Close a response after it was sent: in the request's thread, with Django's signal, where connections are open."""
+    """Close a sent response: in the request's thread with Django's signal if connections are open, else here."""
     if _opened.get() != []:
         await sync_to_async(response.close)()
         return
@@ -62,9 +62,9 @@ async def response_close(response: HttpResponseBase) -> None:
 
 
 class ThreadReusingHandler(ASGIHandler):
-    """Django's ASGI application, to be made after `django.setup()`.
+    """Django's ASGI application; create it after `django.setup()`.
 
-    files_at: patterns of the paths that accept files, with the most bytes of one request there.
+    files_at: patterns of the paths that accept files, with the byte limit of one request there.
     """
 
     request_class = BodyRequest
@@ -83,23 +83,23 @@ class ThreadReusingHandler(ASGIHandler):
             async with ThreadSensitiveContext(executor=thread):
                 await self.handle(scope, receiver, send)
         except asyncio.CancelledError:
-            # The process ends and the server no longer waits for a stream. If raised, it would be logged as our
-            # failure.
+            # The process ends and the server no longer waits for a stream. A raised error would be logged as a
+            # failure of the application.
             receiver.dropped = True
         finally:
-            # Code that a request left running (its client has gone) keeps its thread busy: the next request waits for
-            # it.
+            # Code that a request left running (its client has disconnected) keeps its thread busy: the next request
+            # waits for this code.
             if len(self._free) < IDLE_THREADS:
                 self._free.append(thread)
             else:
                 thread.shutdown(wait=False)
 
     def file_limit(self, path: str) -> int:
-        """Return the most bytes of a request that brings files to a path; 0 where it may bring none."""
+        """Return the byte limit of a request that uploads files to a path; 0 where uploads are not accepted."""
         return next((most for pattern, most in self._files_at if pattern.fullmatch(path)), 0)
 
     async def handle(self, scope: Any, receive: Any, send: Any) -> None:
-        """Serve one request. Django's own handle sends request_started, whose receivers look after connections."""
+        """Serve one request. Django's own handle sends request_started, whose receivers check connections."""
         try:
             body = await self.read_body(receive)
         except RequestAborted:
@@ -118,12 +118,12 @@ class ThreadReusingHandler(ASGIHandler):
                 await response_close(response)
 
     async def _respond(self, request: HttpRequest, receive: Any, send: Any) -> HttpResponseBase | None:
-        """Send the response to a request and return it; None when its client left before there was one."""
+        """Send the response to a request and return it; None when the client disconnected before there was one."""
         leaving = asyncio.create_task(self.listen_for_disconnect(receive))
         responding = asyncio.create_task(self._send_response_to(request, send))
         await asyncio.wait((leaving, responding), return_when=asyncio.FIRST_COMPLETED)
         if leaving.done():
-            # Views may handle that they are cancelled.
+            # A view may catch its cancellation, so it is awaited.
             responding.cancel()
             await asyncio.wait((responding,))
             with contextlib.suppress(RequestAborted):
@@ -135,19 +135,19 @@ class ThreadReusingHandler(ASGIHandler):
 
     async def _send_response_to(self, request: HttpRequest, send: Any) -> HttpResponseBase:
         response: HttpResponseBase = await self.run_get_response(request)
-        # The client left meanwhile: the response is closed all the same.
+        # If the client disconnects meanwhile, the response is still closed.
         with contextlib.suppress(asyncio.CancelledError):
             await self.send_response(response, send)
         return response
 
     def _body_limit(self, scope: Any) -> int:
-        """Return the most bytes of a request's body; 0 for a request that announces more."""
+        """Return the byte limit of a request's body; 0 for a request that announces more."""
         most = self.file_limit(scope["path"]) or settings.DATA_UPLOAD_MAX_MEMORY_SIZE + FRAME_BYTES
         announced = dict(scope["headers"]).get(b"content-length", b"0")
         return most if announced.isdigit() and int(announced[:20]) <= most else 0
 
     def _form(self, scope: Any) -> str:
-        """Return the content type of a form to a path that takes files, else an empty one."""
+        """Return the content type of a form to a path that accepts files, else an empty one."""
         content_type = dict(scope["headers"]).get(b"content-type", b"").decode("latin-1")
         is_form = scope["method"] == "POST" and content_type.lower().startswith("multipart/form-data")
         return content_type if is_form and self.file_limit(scope["path"]) else ""

@@ -1,4 +1,4 @@
-"""Resources of the web process, opened once per event loop (pools, HTTP sessions) and closed at its end."""
+"""Resources of the web process (pools, HTTP sessions), opened once per event loop and closed at its end."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

@@ -60,7 +60,7 @@ class XFrameOptionsMiddleware(_Direct, clickjacking.XFrameOptionsMiddleware):
 
 
 class AuthenticationMiddleware(_Direct, auth.AuthenticationMiddleware):
-    """Authentication, which reads `request.user` from the database when it is first used, not here."""
+    """Authentication that reads `request.user` from the database at its first use."""
 
 
 class SessionMiddleware(_Direct, sessions.SessionMiddleware):

@@ -1,4 +1,4 @@
-"""Middleware from a function of a request and its response, in the event loop as in a thread."""
+"""Middleware made from a function of a request and its response, for the event loop and for threads."""
 
 from collections.abc import Awaitable, Callable
 from typing import cast

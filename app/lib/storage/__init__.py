@@ -1,4 +1,4 @@
-"""The deployment's stores of files, a folder or any S3: the only way to stored files."""
+"""The deployment's file stores, a folder or any S3: the only way to stored files."""
 
 from functools import cache
 from pathlib import Path
@@ -35,7 +35,7 @@ def _folder_storage(root: Path) -> FolderStorage:
 
 @cache
 def _s3_storage(prefix: str, scratch: Path, *place: str) -> Storage:
-    # Here, because the client's package costs a process 14 MB that a folder does not need.
+    # Imported here, because the client's package costs a process 14 MB that a folder does not need.
     from app.lib.storage.s3 import S3Storage
     from app.lib.storage.s3_client import Place
 
@@ -52,7 +52,7 @@ def _storage(name: str) -> Storage:
 
 
 def storage_ping(answer_s: float, *, make: bool = False) -> None:
-    """Ask the S3 store for its bucket, once and quickly. make: a new store has none yet.
+    """Check the S3 store's bucket with one quick request. make: a new store has no bucket yet.
 
     Raises Upstream: storage_unavailable.
     """
@@ -68,5 +68,5 @@ def storage() -> Storage:
 
 
 def exports_storage() -> Storage:
-    """Return the store of exports: apart from the documents', whose objects are compared with the documents' rows."""
+    """Return the store of exports: separate, because the objects of documents are compared with the documents' rows."""
     return _storage("exports")

@@ -42,7 +42,7 @@ class _FolderUpload:
 
 
 class FolderStorage:
-    """Objects as files under `root`; what is no object yet is in `root/incoming`."""
+    """Objects as files under `root`; files that are not yet objects are in `root/incoming`."""
 
     def __init__(self, root: Path, *, keep_free_bytes: int = KEEP_FREE_BYTES) -> None:
         self.root = root
@@ -82,7 +82,7 @@ class FolderStorage:
         return self._path(key).is_file()
 
     def delete(self, key: str) -> None:
-        # Folders stay: removing one could race with a file that is just being put there.
+        # Folders stay: removing one could race with a file being added to it.
         self._path(key).unlink(missing_ok=True)
 
     def objects(self, *, organisation: UUID | None = None) -> Iterator[StoredObject]:
@@ -98,7 +98,7 @@ class FolderStorage:
         for stored in self.objects(organisation=organisation):
             self.delete(stored.key)
             count += 1
-        # Here the folders go too: nobody puts anything there any more.
+        # Here the folders go too: no more files are added to them.
         shutil.rmtree(self.root / str(organisation), ignore_errors=True)
         return count
 

@@ -1,7 +1,7 @@
 """Store files in any S3: the same keys as in the folder, under a prefix of the bucket.
 
-An upload is on the local disk first, because its key is the hash of all of it. It is then put under its key before
-the transaction that makes its row, which only asks whether it is still there. Without a row the reconciler removes it.
+An upload is on the local disk first, because its key is the hash of all its bytes. It is then put under its key before
+the transaction that makes its row, which only checks that it is still there. Without a row the reconciler removes it.
 """
 
 import io
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 # Bytes of an upload that are in memory at a time. S3 takes parts from 5 MiB, 10,000 of them: objects up to 80 GB.
 PART_BYTES = 8 * 1024 * 1024
-# Waits before a download that broke off goes on: a store that restarts is back in seconds.
+# Waits before an interrupted download resumes: a restarting store is back in seconds.
 RESUME_S = (0.3, 1.0, 3.0)
 RESUME_WITHIN_S = 15.0
 # Long enough to begin a download, too short to pass an address on.
@@ -47,7 +47,7 @@ ADDRESS_S = 60
 
 
 class _Reader(io.RawIOBase):
-    """An object that is read in order; when the store breaks off, it goes on from the same byte."""
+    """An object that is read in order; an interrupted download resumes at the same byte."""
 
     def __init__(self, fetch: Callable[[int], urllib3.BaseHTTPResponse], size: int) -> None:
         self._fetch, self._size, self._at = fetch, size, 0
@@ -100,7 +100,7 @@ class _Reader(io.RawIOBase):
 
     def _drop(self) -> None:
         if self._response is not None:
-            # Closed, not given back: what was not read is still on its way.
+            # Closed, not returned to the pool: unread bytes are still arriving on its connection.
             self._response.close()
             self._response = None
 
@@ -116,14 +116,14 @@ class _S3Upload:
         self._store, self._file = store, file
 
     def commit(self) -> None:
-        """Put the bytes, where they are not there already: before a transaction, and again if they were deleted."""
+        """Put the bytes if they are not there already: before a transaction, and again if they were deleted."""
         store = self._store
         if store.has(self.key, self.bytes):
             return
 
         def put() -> None:
             self._file.seek(0)
-            # One part at a time: more of them at once would be more memory.
+            # One part at a time: parallel parts would need more memory.
             store.client.put_object(
                 store.bucket.name,
                 store.name(self.key),
@@ -138,7 +138,7 @@ class _S3Upload:
 
 
 class S3Storage:
-    """Objects under `prefix/` of the bucket. `scratch` is the local disk on which files lie while they are handled."""
+    """Objects under `prefix/` of the bucket. `scratch` is the local disk for files that are being handled."""
 
     def __init__(self, place: Place, *, prefix: str, scratch: FolderStorage, answer_s: float = ANSWER_S) -> None:
         self.place, self.prefix, self.scratch = place, prefix, scratch
@@ -171,7 +171,7 @@ class S3Storage:
 
     @contextmanager
     def local_path(self, key: str) -> Iterator[Path]:
-        """Return a copy, compared with its hash: a damaged object is as good as none."""
+        """Return a copy whose hash has been checked: a damaged object counts as missing."""
         with self.open(key) as source, self.scratch.staged(source) as file:
             if file.sha256 != key.rpartition("/")[2]:
                 log.error("file store: the object %s is damaged", key)
@@ -184,7 +184,7 @@ class S3Storage:
         try:
             return self.client.stat_object(self.bucket.name, name).size or 0
         except S3Error as error:
-            # A HEAD has no body to tell a missing bucket from a missing object.
+            # The error of a HEAD has no body to distinguish a missing bucket from a missing object.
             failure = translated(error, key)
             if isinstance(failure, ObjectMissing):
                 self.check()
@@ -193,7 +193,7 @@ class S3Storage:
             raise translated(error, key) from error
 
     def has(self, key: str, size: int) -> bool:
-        """Return whether it is there with this size; without a bucket nothing is. Raises Upstream."""
+        """Return whether the object exists with this size; False without a bucket. Raises Upstream."""
         try:
             return self.client.stat_object(self.bucket.name, self.name(key)).size == size
         except (MinioException, HTTPError) as error:
@@ -222,13 +222,13 @@ class S3Storage:
 
     @cached_property
     def _keeps_versions(self) -> bool:
-        """Where a bucket keeps or has kept old versions, deleting hides an object and every version must go too."""
+        """Return whether the bucket has or had versioning: a delete only hides an object then, so versions go too."""
         try:
             return self.client.get_bucket_versioning(self.bucket.name).status in ("Enabled", "Suspended")
         except (S3Error, ValueError) as error:
             if isinstance(error, S3Error) and (bucket_missing(error) or status_of(error) >= 500):
                 raise
-            # Stores without versions do not know the question, and a key may be forbidden to ask.
+            # Stores without versions do not implement this call, and a key may not be permitted to make it.
             return False
 
     def _remove_all(self, prefix: str) -> int:
@@ -275,7 +275,7 @@ class S3Storage:
 
     @cached_property
     def _public_client(self) -> Minio:
-        """It signs for the address that browsers use, and asks nothing there: the region comes from inside."""
+        """Return the client that signs for browsers. No request goes to their address: the region is known inside."""
         signed = self.client.presigned_get_object(self.bucket.name, "region")
         # …/20261121/eu-central-1/s3/aws4_request
         region = parse_qs(urlsplit(signed).query)["X-Amz-Credential"][0].split("/")[-3]

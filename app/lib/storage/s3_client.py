@@ -1,6 +1,6 @@
-"""The S3 client as this project uses it: its public calls, bounded in time, with its errors in our words.
+"""The S3 client as this project uses it: its public calls, with timeouts and with its errors translated to ours.
 
-Imported only where a store is configured: with what it needs it costs a process 14 MB.
+Imported only where a store is configured: with its dependencies it costs a process 14 MB.
 """
 
 import logging
@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the objects are. `public_url`: where browsers reach the same store; empty when they cannot."""
+    """The address and credentials of a bucket. `public_url`: the store's address for browsers; empty without one."""
 
     url: str
     bucket: str
@@ -62,7 +62,7 @@ def client_make(
         backoff_factor=0.3,
         status_forcelist=BUSY,
         raise_on_status=False,
-        # A store that starts asks for two minutes.
+        # A store that is starting sends a Retry-After of two minutes.
         respect_retry_after_header=False,
     )
     timeout = urllib3.Timeout(connect=min(CONNECT_S, answer_s), read=answer_s)
@@ -81,8 +81,8 @@ def named(key: str = "") -> Iterator[None]:
     """Convert errors of the store to ours.
 
     Raises:
-        ObjectMissing: the store knows no such object.
-        Upstream: storage_unavailable; it may work later, or when somebody mends what the log says.
+        ObjectMissing: the store has no such object.
+        Upstream: storage_unavailable; a retry may work later, or after an operator corrects the logged error.
         RefdeskError: disk_full.
     """
     try:
@@ -92,7 +92,7 @@ def named(key: str = "") -> Iterator[None]:
 
 
 def translated(error: Exception, key: str = "") -> Exception:
-    # After the last try: what that one met.
+    # After the last attempt urllib3 wraps the error of that attempt.
     cause = getattr(error, "reason", None) or error
     code = str(error.code) if isinstance(error, S3Error) else type(cause).__name__
     if code in _GONE:
@@ -107,7 +107,7 @@ def translated(error: Exception, key: str = "") -> Exception:
 
 
 def status_of(error: Exception) -> int:
-    """Return the HTTP status behind an error, 0 where the package does not say it."""
+    """Return the HTTP status behind an error, 0 where the package does not have it."""
     if isinstance(error, S3Error):
         return error.response.status
     return error.status_code if isinstance(error, ServerError) else 0
@@ -118,14 +118,14 @@ def bucket_missing(error: Exception) -> bool:
 
 
 class Bucket:
-    """The bucket of a place, made when it is missing."""
+    """The bucket of a place, created when it is missing."""
 
     def __init__(self, place: Place, *, answer_s: float = ANSWER_S, tries: int = TRIES) -> None:
         self.name = place.bucket
         self.client = client_make(place, answer_s=answer_s, tries=tries)
 
     def make(self) -> None:
-        """Make it. Harmless when another process was faster. Raises the package's errors."""
+        """Create the bucket. Harmless when another process was faster. Raises the package's errors."""
         try:
             self.client.make_bucket(self.name)
             log.info("file store: made the bucket %s", self.name)
@@ -141,7 +141,7 @@ class Bucket:
             raise
 
     def ensure(self) -> None:
-        """Make it if it is missing. Raises the package's errors."""
+        """Create the bucket if it is missing. Raises the package's errors."""
         if not self.client.bucket_exists(self.name):
             self.make()
 
@@ -156,7 +156,7 @@ class Bucket:
             raise Upstream("storage_unavailable", details={"reason": "NoSuchBucket"}, retry_after_s=5)
 
     def do(self, call: Callable[[], T]) -> T:
-        """Run a call; where there is no bucket yet, make it and run the call again. Raises the package's errors."""
+        """Run a call; if the bucket is missing, create it and run the call again. Raises the package's errors."""
         try:
             return call()
         except S3Error as error:

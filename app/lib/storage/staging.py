@@ -1,4 +1,4 @@
-"""Files on their way to a store: written to the local disk once, and renamed into their place."""
+"""Files on their way to a store: written to the local disk once, then renamed into place."""
 
 import contextlib
 import errno
@@ -16,16 +16,16 @@ from typing import BinaryIO
 from app.errors import RefdeskError
 from app.lib.storage.interface import TooLarge
 
-# Fewer bytes stay in memory until they are stored.
+# Files with fewer bytes stay in memory until they are stored.
 IN_MEMORY_BYTES = 64 * 1024
 READ_BYTES = 256 * 1024
-# Room that stays free for PostgreSQL and the vectors, which fail worse than an upload does.
+# Space reserved for PostgreSQL and the vectors, which handle a full disk worse than an upload does.
 KEEP_FREE_BYTES = 512 * 1024 * 1024
 
 
 @contextmanager
 def disk_full_named() -> Iterator[None]:
-    """Name a full disk: raises RefdeskError: disk_full, when the disk has no room."""
+    """Translate a full disk's error. Raises RefdeskError: disk_full, when the disk has no space."""
     try:
         yield
     except OSError as error:
@@ -35,7 +35,7 @@ def disk_full_named() -> Iterator[None]:
 
 
 def folder_sync(folder: Path) -> None:
-    """Put a folder's names on the disk: a renamed file survives a power cut only with them."""
+    """Flush a folder's entries to the disk: without them a renamed file does not survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -44,9 +44,9 @@ def folder_sync(folder: Path) -> None:
 
 
 class StagedFile(io.RawIOBase):
-    """Bytes on their way to a store, hashed as they come: in memory while they are few, then in a file of `folder`.
+    """Bytes on their way to a store, hashed as they arrive: in memory while few, then in a file of `folder`.
 
-    The file is gone when this is closed, unless it was moved. Beyond `limit` bytes nothing is kept.
+    Closing removes the file unless it was moved. Nothing is kept beyond `limit` bytes.
     """
 
     def __init__(self, folder: Path, *, limit: int | None = None, keep_free_bytes: int = KEEP_FREE_BYTES) -> None:
@@ -73,10 +73,10 @@ class StagedFile(io.RawIOBase):
         return True
 
     def write(self, data: bytes, /) -> int:  # type: ignore[override]
-        """Add to the end; nothing may have been read yet.
+        """Append data; only allowed before the first read.
 
         Raises:
-            TooLarge: it is more than the limit; what came so far is dropped.
+            TooLarge: the data is longer than the limit; earlier data is dropped.
             RefdeskError: disk_full.
         """
         if self.too_large or (self.limit is not None and self.bytes + len(data) > self.limit):
@@ -99,7 +99,7 @@ class StagedFile(io.RawIOBase):
                 view = view[self._file.write(view) :]
 
     def to_disk(self) -> Path:
-        """Return the file's path, written now if the bytes are in memory. Raises RefdeskError: disk_full."""
+        """Return the file's path; bytes in memory are written first. Raises RefdeskError: disk_full."""
         if self.path is None:
             memory = self._file
             with disk_full_named():
@@ -111,13 +111,13 @@ class StagedFile(io.RawIOBase):
         return self.path
 
     def settle(self) -> None:
-        """Have all bytes on the disk, so that a power cut loses none. Raises RefdeskError: disk_full."""
+        """Flush all bytes to the disk, so that a power cut loses none. Raises RefdeskError: disk_full."""
         self.to_disk()
         with disk_full_named():
             os.fsync(self._file.fileno())
 
     def move(self, final: Path) -> None:
-        """Rename the file; it is no longer this one's to remove."""
+        """Rename the file; closing no longer removes it."""
         self.to_disk().replace(final)
         self.path = None
         self.close()
@@ -153,10 +153,10 @@ class StagedFile(io.RawIOBase):
 def staged_file(
     stream: BinaryIO | StagedFile, folder: Path, *, limit: int | None = None, keep_free_bytes: int = KEEP_FREE_BYTES
 ) -> Iterator[StagedFile]:
-    """Return a stream as a staged file of `folder`: as it is when it is one, else as a copy. Closed at the end.
+    """Return a stream as a staged file of `folder`: a staged file unchanged, else a copy. Closed at the end.
 
     Raises:
-        TooLarge: it is longer than `limit` bytes.
+        TooLarge: the stream is longer than `limit` bytes.
         RefdeskError: disk_full.
     """
     if isinstance(stream, StagedFile) and stream.folder == folder:
@@ -174,7 +174,7 @@ def staged_file(
 
 
 def staging_purge(folder: Path, *, older_than_s: float) -> int:
-    """Remove files that nobody has written to for so long; return how many."""
+    """Remove files that were last written to longer ago than this; return the count."""
     removed, now = 0, time.time()
     for path in folder.glob("*"):
         with contextlib.suppress(FileNotFoundError):

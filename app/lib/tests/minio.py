@@ -1,4 +1,4 @@
-"""Real S3 stores for tests: the one of REFDESK_TEST_S3_URL, one of a test's own that it may kill, and a bad network."""
+"""Real S3 stores for tests: the one of REFDESK_TEST_S3_URL, a test's own that it may kill, and a bad network."""
 
 import contextlib
 import os
@@ -61,13 +61,13 @@ def bucket_remove(place: Place) -> None:
 
 
 def settings_use(settings: object, place: Place) -> None:
-    """Make it the deployment's store."""
+    """Make the place the deployment's store."""
     for name in ("url", "bucket", "access_key", "secret_key", "public_url"):
         setattr(settings, f"S3_{name.upper()}", getattr(place, name))
 
 
 class OwnMinio:
-    """A MinIO in a folder of its own."""
+    """A MinIO server for one test, with its own folder."""
 
     def __init__(self, folder: Path, port: int) -> None:
         self.folder, self.port = folder, port
@@ -100,9 +100,9 @@ class OwnMinio:
 
 
 class BadNetwork:
-    """Stands between a client and a store, and cuts each connection after so many bytes of one direction.
+    """A proxy between a client and a store that cuts each connection after a number of bytes in one direction.
 
-    `limit_up`, `limit_down`: bytes that a connection may carry to the store, or back; None: all.
+    `limit_up`, `limit_down`: bytes that a connection may carry to the store, or back; None: unlimited.
     """
 
     def __init__(self, url: str) -> None:

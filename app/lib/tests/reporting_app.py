@@ -1,6 +1,6 @@
-"""A program that fails in every way that can be reported, with canaries wherever content could be.
+"""A program with every kind of failure that is reported, with canaries wherever content could be.
 
-Run by test_error_reports.py in a process of its own, because the package of error reports changes a process for good.
+test_error_reports.py runs it in its own process, because the package of error reports patches a process permanently.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ CANARY = sys.argv[1]
 
 
 class Secretive(Exception):
-    """Holds what it should not."""
+    """An exception whose text must not be reported."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text, {"document": text})
@@ -70,7 +70,7 @@ async def forgotten() -> None:
     async def fails() -> None:
         raise Secretive(CANARY)
 
-    asyncio.create_task(fails())  # noqa: RUF006 (nobody waits for it, on purpose)
+    asyncio.create_task(fails())  # noqa: RUF006 (never awaited, on purpose)
     await asyncio.sleep(0.05)
     gc.collect()
 

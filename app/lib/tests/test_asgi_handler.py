@@ -41,7 +41,7 @@ async def endless(request: HttpRequest) -> HttpResponseBase:
 
 
 class Closing(HttpResponse):
-    """Notes the thread in which its resources are closed."""
+    """A response that records the thread in which its resources are closed."""
 
     def __init__(self, content: str) -> None:
         super().__init__(content)

@@ -1,4 +1,4 @@
-"""Statements from the event loop: one transaction each, prepared once, whatever happens in between."""
+"""Statements from the event loop: one transaction each, prepared once, also after errors and restarts."""
 
 import asyncio
 from uuid import UUID
@@ -33,7 +33,7 @@ async def prepared() -> list[bytes]:
 
 @pytest.fixture(autouse=True)
 async def one_connection(loop_connections: None) -> None:
-    """A pool that is just opening may have made two."""
+    """Reduce the pool to one connection: a pool that is opening may have made two."""
     pool = await _pool()
     await pool.wait()
     while len(await connections()) > 1:

@@ -1,4 +1,4 @@
-"""One declaration of a column: what follows from it in payloads, schemas, archives, SQL and TypeScript."""
+"""The declaration of a column, and what follows from it in payloads, schemas, archives, SQL and TypeScript."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Pages of a list: nothing twice, nothing lost, whatever has the same time or goes between two pages."""
+"""Pages of a list: no row twice and none missing, also with equal times and rows deleted between two pages."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def sources(alice: Person) -> list[str]:
-    """Ids of 250 sources of one time, as an import makes them, the newest first."""
+    """Return the ids of 250 sources with one time, as an import creates them, newest first."""
     rows = [Source(organisation=alice.organisation, name=f"source {number}") for number in range(250)]
     Source.objects.bulk_create(rows)
     Source.objects.update(created=timezone.now())

@@ -1,4 +1,4 @@
-"""The egress policy: no spelling of an inner address is asked, and a listener inside sees no connection even tried."""
+"""The egress policy: no spelling of an inner address is requested, and an inner listener sees no connection."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ from app.lib.egress_rules import allowed_read
 from app.lib.http import RequestFailed, RetriedRequest, http_session
 
 PUBLIC = "93.184.215.14"
-# Everything below means this machine, its network or a cloud's own services, or is read so by some program.
+# Every address below means this machine, its network or a cloud's own services, at least to some program.
 _LOOPBACK = """
 127.0.0.1 127.0.0.2 127.1 127.0.1 2130706433 0x7f000001 0x7f.0.0.1 0x7F.0x0.0x0.0x1 017700000001 0177.0.0.1 00177.0.0.1
 127.0.0.1. 0 0.0.0.0 0x0 127.000.000.001 127.0.0.01 4294967295 0x100000000 localhost LOCALHOST
@@ -107,7 +107,7 @@ def test_a_public_address_passes(url: str) -> None:
 
 def test_this_machine_s_own_public_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     class Probe(socket.socket):
-        """The way to this address begins at it, as it does for one of the machine's own."""
+        """A socket whose local address is the remote one, as the route to the machine's own address has it."""
 
         def connect(self, place: Any) -> None:
             self.place = place
@@ -162,7 +162,7 @@ async def test_a_name_with_public_addresses_only_is_resolved() -> None:
 
 
 class Listener:
-    """A server on this machine that counts who connects, and responds to everybody."""
+    """A server on this machine that counts connections and responds to every one."""
 
     def __init__(self) -> None:
         self.connections = 0
@@ -193,7 +193,7 @@ Asking = Callable[..., Any]
 
 @pytest.fixture
 async def asking() -> AsyncIterator[Asking]:
-    """Asks an address by a guarded session with a name service of the test's."""
+    """Yield a function that requests an address in a guarded session with the test's own name service."""
     sessions: list[aiohttp.ClientSession] = []
 
     async def ask(url: str, lookup: Lookup, **options: Any) -> str:
@@ -212,7 +212,7 @@ async def test_no_inner_address_is_even_connected_to(listener: Listener, asking:
     for host in [*HOSTS, "rebind.example.org"]:
         for port in (listener.port, 80):
             tried += 1
-            # However a name is resolved, it would lead to the listener.
+            # Every name here resolves to the listener.
             with pytest.raises((AddressRefused, aiohttp.InvalidURL, ValueError)):
                 await asking(f"http://{host}:{port}/", lookup_of(["127.0.0.1"]))
     assert (tried > 150, listener.connections) == (True, 0)
@@ -237,7 +237,7 @@ async def test_the_connection_goes_to_the_address_that_was_checked(
     url = f"http://rebind.example.org:{listener.port}/"
     assert await asking(url, lookup_of(["127.0.0.1"], ["10.0.0.1"])) == "ok"
     assert listener.connections == 1
-    # A second answer is a second question, and is checked like the first.
+    # A second request resolves the name again, and its answer is checked like the first.
     with pytest.raises(AddressRefused):
         await asking(url, lookup_of(["10.0.0.1"], ["127.0.0.1"]))
     assert listener.connections == 1

@@ -1,4 +1,4 @@
-"""Reports of errors: each kind arrives at a server that takes them, and nothing of any content does."""
+"""Reports of errors: each kind arrives at the server, and none contains any content."""
 
 import ast
 import gzip
@@ -26,7 +26,7 @@ NOWHERE = {"REFDESK_DATABASE_URL": "postgresql://127.0.0.1:9/none", "REFDESK_VAL
 
 
 class ErrorServer:
-    """Takes what is sent to it, as a server of Sentry's protocol does."""
+    """A server that accepts reports, as a server of Sentry's protocol does."""
 
     def __init__(self) -> None:
         self.requests: list[bytes] = []
@@ -81,7 +81,7 @@ def events(server: ErrorServer) -> list[dict[str, Any]]:
     """Return the reports of a web process that failed in every way."""
     program = run("-m", "app.lib.tests.reporting_app", CANARY, dsn=server.dsn)
     output, _ = program.communicate(timeout=60)
-    # It was there to be sent: the process itself printed it.
+    # The content was available to be sent: the process itself printed it.
     assert output.count(CANARY) > 5
     assert program.returncode == 1
     return list(server.events)
@@ -180,7 +180,7 @@ def test_a_dsn_can_be_in_a_file(tmp_path: Path) -> None:
 
 
 def test_every_log_message_of_ours_is_a_constant() -> None:
-    # Only then is it no content: what it is filled with stays here.
+    # A constant text is no content: its parameters are not sent.
     filled = []
     for file in (ROOT / "app").rglob("*.py"):
         if "tests" in file.parts:

@@ -32,7 +32,7 @@ def limit(most: int, name: str = "organisation") -> Limit:
     return Limit(name, f"refdesk:limit:test:{new_id()}", most)
 
 
-# Each process checks so often, from so many threads; prints how many were admitted.
+# Each process makes this many checks from this many threads; it prints how many were admitted.
 CHECKER = """
 import json, sys, time
 import django; django.setup()
@@ -79,9 +79,9 @@ def crowd(limits: list[Limit], *, processes: int, checks: int, valkey: str) -> t
 def test_ten_thousand_checks_at_once_never_pass_a_limit(valkey: str) -> None:
     limits = [limit(1000), limit(600, "key")]
     admitted, seconds = crowd(limits, processes=4, checks=2500, valkey=valkey)
-    # The burst, and what flowed off meanwhile.
+    # The burst, and what drained meanwhile.
     assert 600 <= admitted <= 600 + 600 * seconds / WINDOW_S + 1
-    # The wider limit was charged for those that were admitted and for no other.
+    # The wider limit was charged for the admitted calls only.
     client = Redis.from_url(valkey)
     now, tat = client.time(), float(client.get(limits[0].key))
     charged = (tat - (now[0] * 1e6 + now[1])) / 1e6 * 1000 / WINDOW_S
@@ -131,7 +131,7 @@ def test_a_clock_that_was_set_back_blocks_for_two_minutes_at_most(valkey: str) -
     one = limit(10)
     client = Redis.from_url(valkey)
     now = client.time()[0]
-    # As if it had been an hour later when this was written.
+    # As if written when the clock was an hour ahead.
     client.set(one.key, str((now + 3600) * 10**6))
     refused = limits_take_in_thread([one])
     assert not refused.admitted

@@ -1,4 +1,4 @@
-"""Files in a real MinIO that is killed while it is used."""
+"""Files in a real MinIO that is killed during use."""
 
 import hashlib
 import io
@@ -26,7 +26,7 @@ def own(tmp_path: Path, unused_tcp_port: int) -> Iterator[OwnMinio]:
 
 
 class Slow(io.BytesIO):
-    """After its last byte has been read, something happens."""
+    """A stream that calls `then` once its last byte has been read."""
 
     def __init__(self, data: bytes, then: Callable[[], None]) -> None:
         super().__init__(data)
@@ -48,7 +48,7 @@ def test_a_store_killed_during_an_upload_loses_nothing_and_takes_it_afterwards(o
         own.kill()
         upload.commit()
     own.start()
-    # The upload is there in whole or not at all.
+    # The upload is stored in whole or not at all.
     whole = {(kept, len(b"kept before")), (object_key(ORGANISATION, hashlib.sha256(data).hexdigest()), LARGE)}
     assert (kept, len(b"kept before")) in {(one.key, one.bytes) for one in store.objects()} <= whole
     key = put(store, data)

@@ -67,7 +67,7 @@ def calls_of(store: Storage, key: str) -> dict[str, Callable[[], Any]]:
     }
 
 
-# A store that is wrong or away
+# A misconfigured or unavailable store
 
 
 @pytest.mark.parametrize("call", calls_of(None, ""))  # type: ignore[arg-type]
@@ -140,14 +140,14 @@ def test_a_lost_bucket_is_not_taken_for_lost_files(store: S3Storage, place: Plac
     for ask in (store.open, store.exists):
         with said_unavailable("NoSuchBucket"):
             ask(key)
-    # A process that has never seen the bucket says the same.
+    # A process that has never seen the bucket reports the same.
     with said_unavailable("NoSuchBucket"):
         store_at(place, store.scratch.root.parent).exists(key)
 
 
 @pytest.fixture
 def narrow(place: Place) -> Iterator[Place]:
-    """A key that may do what docs/storage.md lists, in this bucket, and nothing else."""
+    """Yield a place whose key has only the permissions that docs/storage.md lists, in this bucket."""
     text = (Path(__file__).parents[3] / "docs" / "storage.md").read_text("utf-8")
     policy = json.loads(
         text.split("```json\n")[1].split("```")[0].replace("arn:aws:s3:::refdesk", f"arn:aws:s3:::{place.bucket}")
@@ -273,7 +273,7 @@ def test_an_upload_takes_one_part_of_memory_at_a_time(store: S3Storage) -> None:
     put(store, os.urandom(LARGE * 2))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    # The bytes themselves, made here, and two parts: the one that is read and the one that is sent.
+    # The bytes themselves, made here, and two parts: one being read and one being sent.
     assert peak < LARGE * 2 + 3 * PART_BYTES
 
 
@@ -303,7 +303,7 @@ def test_without_a_public_address_files_come_through_us(store: S3Storage) -> Non
 
 
 def test_a_signed_address_gives_the_file_as_an_attachment_for_a_minute(place: Place, tmp_path: Path) -> None:
-    # Browsers call it by a name that differs from ours.
+    # Browsers reach it by a name that differs from ours.
     public = replace(place, public_url=place.url.replace("127.0.0.1", "localhost"))
     store = store_at(public, tmp_path)
     key = put(store, b"the file")

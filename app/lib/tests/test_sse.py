@@ -74,7 +74,7 @@ urlpatterns = [path(view.__name__, view) for view in (batches, refdesk_error, ot
 
 @pytest.fixture
 async def address() -> AsyncIterator[str]:
-    """Serve with a real uvicorn in this loop and return its address."""
+    """Serve with a real uvicorn in this loop and yield its address."""
     with override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=[]), socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(ASGIHandler(), lifespan="off", log_level="warning"))

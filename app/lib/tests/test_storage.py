@@ -19,13 +19,13 @@ from app.lib.storage.staging import StagedFile
 from app.lib.tests.minio import needs_s3, new_place, store_at
 
 ORGANISATION = uuid4()
-# More than a part of an upload to S3.
+# Larger than a part of an upload to S3.
 LARGE = 20 * 1024 * 1024 + 7
 
 
 @pytest.fixture(params=["folder", pytest.param("s3", marks=needs_s3)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
-    """Each test that takes it holds for both kinds of store."""
+    """Yield a store of each kind: a test with this fixture runs for both."""
     if request.param == "folder":
         yield FolderStorage(tmp_path / "objects")
         return
@@ -187,7 +187,7 @@ def test_a_damaged_object_is_replaced_when_its_bytes_come_again(folder: FolderSt
 
 
 class Endless(io.RawIOBase):
-    """A stream without an end that remembers how much was asked for at once."""
+    """A stream without an end that records the largest read."""
 
     largest = 0
 
@@ -280,7 +280,7 @@ def test_thirty_two_streams_at_once_lose_nothing(store: Storage) -> None:
 
 
 def test_only_public_calls_of_the_s3_client_are_used() -> None:
-    # Its private ones may change with any version.
+    # The client's private calls may change with any version.
     private = []
     for name in ("s3.py", "s3_client.py"):
         for node in ast.walk(ast.parse((Path(staging.__file__).parent / name).read_text("utf-8"))):

@@ -1,4 +1,4 @@
-"""Import the modules of pages: Django finds an app's pages by importing this package."""
+"""Import the admin's modules: Django finds an app's pages by importing this package."""
 
 from app.library.admin import documents as documents
 from app.library.admin import sources as sources

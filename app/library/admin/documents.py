@@ -33,10 +33,10 @@ class DocumentAdmin(ReadOnlyAdmin):
     when_empty = "Drop files on the portal's Documents page. Answers come from them."
     when_deleted = "What was read from it goes with it. Answers that cite it keep their quotations."
     may_delete = True
-    may_change = True  # by the buttons only: every field is fixed
+    may_change = True  # by its buttons only: every field is read-only
     actions = ("retry", "cancel")
     actions_row = actions_detail = ("retry_this", "cancel_this")
-    list_display = ("name", "organisation", "source", "state_shown", "progress", "pages", "chunks", "size", "updated")
+    list_display = ("name", "organisation", "source", "state_shown", "progress", "pages", "passages", "size", "updated")
     list_select_related = ("organisation", "source")
     list_filter = ("organisation", "state", "source", "error_code")
     search_fields = ("name", "external_id", "versions__sha256")
@@ -60,17 +60,17 @@ class DocumentAdmin(ReadOnlyAdmin):
                 )
             },
         ),
-        ("State", {"fields": ("state_shown", "progress", "failure", "hint", "version", "pages", "chunks", "portal")}),
+        ("State", {"fields": ("state_shown", "progress", "failure", "hint", "version", "pages", "passages", "portal")}),
         ("Times", {"fields": ("created", "updated")}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        # Django leaves out `list_select_related` where the rows name related ones already.
+        # Django ignores `list_select_related` when the queryset already selects related rows.
         rows: QuerySet[Any] = documents_describe(super().get_queryset(request)).select_related("organisation", "source")
         return rows
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        own = ["state_shown", "progress", "size", "fingerprint", "failure", "hint", "portal"]
+        own = ["state_shown", "progress", "passages", "size", "fingerprint", "failure", "hint", "portal"]
         return [*super().get_readonly_fields(request, obj), *own]
 
     @display(description="State", ordering="state", label=STATES)
@@ -86,6 +86,10 @@ class DocumentAdmin(ReadOnlyAdmin):
     @display(description="Size", ordering="newest__bytes")
     def size(self, obj: Any) -> str:
         return filesizeformat(obj.bytes or 0)
+
+    @display(description="Passages", ordering="chunks")
+    def passages(self, obj: Document) -> int | None:
+        return obj.chunks
 
     @display(description="SHA-256")
     def fingerprint(self, obj: Any) -> str:
@@ -146,7 +150,7 @@ class DocumentAdmin(ReadOnlyAdmin):
         self._each(request, queryset, document_cancel, "Cancelled")
 
     def _each(self, request: HttpRequest, queryset: QuerySet[Any], service: Service, done: str) -> None:
-        """Do something to each document; one that fails does not stop the others."""
+        """Call the service for each document; a failure does not stop the others."""
         count = 0
         for document in queryset:
             try:

@@ -26,7 +26,7 @@ class SourceAdmin(ScopedAdmin):
     list_display = ("name", "organisation", "kind", "documents_count", "schedule", "last_run", "created")
     list_select_related = ("organisation",)
     list_filter = ("organisation", "kind")
-    # Named here: rows that are counted by group lose the order of the model.
+    # Repeated here: a query that groups and counts loses the model's order.
     ordering = ("name", "pk")
     search_fields = ("name",)
 

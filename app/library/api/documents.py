@@ -56,7 +56,7 @@ STATE: Any = Query("", enum=["", *DocumentState.values])
 
 
 def _organisation(request: ApiRequest) -> Organisation:
-    """Return the caller's organisation by its id alone: rows that refer to it need no more."""
+    """Return the caller's organisation with its id alone, which is enough for rows that refer to it."""
     return Organisation(id=request.caller.organisation_id)
 
 
@@ -71,9 +71,9 @@ def _source(request: ApiRequest, name: str) -> Source:
 def create_documents(
     request: ApiRequest, file: list[UploadedFile] = Files, source: str = Form(""), external_id: list[str] = Texts
 ) -> Any:
-    """Upload files. Each answers with its document, or with its name and an error that concerns it alone.
+    """Upload files. Each gets its document, or its name and its own error, in the answer.
 
-    external_id: the identity of each file within its source, in the order of the files; its name where none is given.
+    external_id: the identity of each file within its source, in the order of the files; by default the file's name.
     A file whose identity is known becomes a new version of its document, unless its bytes are the same.
     """
     content_type_check(request, FORM)
@@ -150,7 +150,7 @@ def delete_document(request: ApiRequest, document_id: UUID) -> Any:
     "/documents/{document_id}/retry", auth=policy(Role.EDITOR, Scope.DOCUMENTS_WRITE), response={202: DocumentOut}
 )
 def retry_document(request: ApiRequest, document_id: UUID) -> Any:
-    """Read a document again: after a failure, or with the settings of now."""
+    """Read a document again: after a failure, or with the present settings."""
     return Status(
         202, document_payload(document_retry(organisation=request.caller.organisation_id, document=document_id))
     )
@@ -168,7 +168,7 @@ def cancel_document(request: ApiRequest, document_id: UUID) -> Any:
     openapi_extra=responses(ANY, statuses=PART),
 )
 def get_document_content(request: ApiRequest, document_id: UUID, version: int | None = None) -> HttpResponseBase:
-    """Download the original, or the part of it that a Range asks for. version: the number of one that answered."""
+    """Download the original, or the part that a Range asks for. version: the number of an active or former version."""
     organisation = request.caller.organisation_id
     document = document_get(organisation=organisation, document=document_id)
     row = version_shown(organisation=organisation, document=document_id, number=version)
@@ -210,7 +210,7 @@ def get_document_text(
 ) -> Any:
     """Return a document's text in blocks: around a passage, whose characters `mark` names, or a page of it.
 
-    A passage that an answer cites is shown in the version that it was cited from.
+    A passage that an answer cites is shown in the version that the answer cited.
     """
     organisation = request.caller.organisation_id
     return text_read(organisation=organisation, document=document_id, around=around, first=first, limit=limit)
@@ -222,7 +222,7 @@ def get_document_text(
     openapi_extra=responses(PNG, statuses=UNCHANGED),
 )
 def get_document_page(request: ApiRequest, document_id: UUID, n: int, version: int | None = None) -> HttpResponseBase:
-    """Return a page of a PDF as a picture (PNG). version: the number of one that answered."""
+    """Return a page of a PDF as a picture (PNG). version: the number of an active or former version."""
     picture = page_picture(organisation=request.caller.organisation_id, document=document_id, page=n, version=version)
     tag = f'"{picture.stem}"'
     if request.headers.get("If-None-Match") == tag:

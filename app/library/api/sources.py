@@ -55,7 +55,7 @@ Body = TypeVar("Body", bound=Schema)
 
 
 def _organisation(request: ApiRequest) -> Organisation:
-    """Return the caller's organisation by its id alone: rows that refer to it need no more."""
+    """Return the caller's organisation with its id alone, which is enough for rows that refer to it."""
     return Organisation(id=request.caller.organisation_id)
 
 
@@ -77,7 +77,7 @@ def list_sources(request: ApiRequest, limit: int = Limit, cursor: str = "") -> A
 
 @router.post("/sources", auth=policy(Role.EDITOR, Scope.DOCUMENTS_WRITE), response={201: SourceOut})
 def create_source(request: ApiRequest, source: SourceIn) -> Any:
-    """Make a source. A name is taken once: making it again answers 409."""
+    """Make a source. A name that is taken is answered with 409."""
     created = source_create(
         organisation=_organisation(request),
         name=source.name,
@@ -113,7 +113,7 @@ def delete_source(request: ApiRequest, source_id: UUID) -> Any:
 
 @router.post("/sources/{source_id}/runs", auth=policy(Role.EDITOR, Scope.DOCUMENTS_WRITE), response={202: RunOut})
 def create_run(request: ApiRequest, source_id: UUID) -> Any:
-    """Read a source now. While a run of it is open, this answers that one."""
+    """Read a source now. While the source has an open run, the answer is that run."""
     source = _source(request, source_id)
     return Status(202, run_payload(run_start(organisation=request.caller.organisation_id, source=source)))
 
@@ -134,7 +134,7 @@ def get_run(request: ApiRequest, run_id: UUID) -> Any:
 @router.get("/runs/{run_id}/addresses", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=list[AddressOut])
 @paginate(TimePagination, ordering=("id",), payload=run_item_payload)
 def list_run_addresses(request: ApiRequest, run_id: UUID, outcome: str = OUTCOME) -> Any:
-    """List what became of each item of a run, in the order in which the source named them."""
+    """List the outcomes of a run's items, in the order in which the source listed them."""
     if outcome and outcome not in Outcome.values:
         raise Invalid(message=f"outcome is one of {', '.join(Outcome.values)}.")
     organisation = request.caller.organisation_id
@@ -163,7 +163,7 @@ PUSH_BODY = {
 def push_document(request: ApiRequest, source_id: UUID) -> Any:
     """Create or replace a document of a source: a text as JSON, or a file as a form.
 
-    The same bytes under the same external_id change nothing, so a push that may have been lost can be sent again.
+    The same bytes under the same external_id change nothing, so a push whose answer was lost can be repeated.
     """
     source = _source(request, source_id)
     source_bring_check(source=source)
@@ -216,7 +216,7 @@ def _metadata(text: str) -> dict[str, Any] | None:
 
 
 def _checked(schema: type[Body], values: Any) -> Body:
-    """Check a body. Raises ValidationError, which is answered as for every other body that does not fit."""
+    """Check a body. Raises ValidationError, which is answered like that of any other invalid body."""
     try:
         return schema.model_validate(values)
     except SchemaError as error:

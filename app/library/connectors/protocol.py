@@ -1,7 +1,7 @@
-"""Define what a connector is: a file of this folder that reads one kind of source.
+"""Define the interface of a connector: a module of this folder that reads one kind of source.
 
-It has `Settings`, names the items of its source by `discover` and opens one by `fetch`. Runs, outcomes,
-versions and removals are not its own (app/library/connectors/reading.py). CONTRIBUTING.md has the recipe.
+A connector has `Settings`, lists the items of its source by `discover` and opens one by `fetch`. Runs, outcomes,
+versions and removals are handled in app/library/connectors/reading.py. CONTRIBUTING.md has the recipe.
 """
 
 from abc import ABC, abstractmethod
@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from app.library.choices import Outcome, SourceKind
 from app.library.models import Source
 
-Cursor = Any  # JSON, in the connector's own terms
+Cursor = Any  # JSON, in a format of the connector's own
 
 
 class SourceSettings(BaseModel):
@@ -26,13 +26,13 @@ class SourceSettings(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A document as its source names it.
+    """A document as its source lists it.
 
     Attributes:
         external_id: its identity within the source.
-        name: what people read.
-        url: address of the original, where it has one.
-        metadata: whatever the source wants to keep with it; None: what was kept stays.
+        name: shown to people.
+        url: address of the original, if there is one.
+        metadata: stored with the document as the source gives it; None: the stored metadata stays.
     """
 
     external_id: str
@@ -43,7 +43,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """An item that is named and not fetched. outcome: why."""
+    """An item that is listed but not fetched. outcome: the reason."""
 
     external_id: str
     outcome: Outcome
@@ -53,7 +53,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """An item that the source says it has no more."""
+    """An item that the source no longer has."""
 
     external_id: str
     url: str = ""
@@ -61,14 +61,14 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A place in the listing before which everything is dealt with: a run that is cut short goes on from it."""
+    """A position in the listing with everything before it done: a run that was cut short goes on from here."""
 
     cursor: Cursor
 
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    """The end of a listing that was whole: documents that it did not name are removed."""
+    """The end of a complete listing: documents that are not in it are removed."""
 
 
 Discovery = Item | Skipped | Gone | Checkpoint | Complete
@@ -76,7 +76,7 @@ Discovery = Item | Skipped | Gone | Checkpoint | Complete
 
 @dataclass(frozen=True, slots=True)
 class Validators:
-    """Names that the source's server gave the newest bytes of an item; empty for one that is new."""
+    """ETag and Last-Modified of the newest bytes of an item, as the source's server gave them; empty for a new item."""
 
     etag: str = ""
     last_modified: str = ""
@@ -87,8 +87,8 @@ class Content:
     """The bytes of an item.
 
     Attributes:
-        media_type: as the source says; a hint only, the bytes decide.
-        etag, last_modified: names that the source's server gave these bytes.
+        media_type: as the source states it; a hint only, since the bytes decide.
+        etag, last_modified: the server's validators of these bytes.
     """
 
     stream: BinaryIO = field(repr=False)
@@ -98,11 +98,11 @@ class Content:
 
 
 class NotModified(Exception):
-    """Raised when the item's bytes are those that the validators name."""
+    """Raised when the item's bytes are the ones that the validators name."""
 
 
 class ItemError(Exception):
-    """Raised when an item cannot be read; the run goes on.
+    """Raised when an item cannot be read; the run continues.
 
     Args:
         outcome: one of FAILURES or SKIPPED.
@@ -116,12 +116,12 @@ class ItemError(Exception):
 
 
 class Connector(ABC):
-    """Reads one source. An instance serves one run, so it may keep what it learns on the way.
+    """A reader of one source. An instance serves one run, so it may keep state between calls.
 
     Attributes:
         kind: the source's kind.
-        about: what people read where they choose a kind.
-        discovers: whether there is anything to run; documents are brought to the others.
+        about: the description where people choose a kind.
+        discovers: whether a run can list items; the other kinds are sent their documents.
     """
 
     kind: ClassVar[SourceKind]
@@ -135,9 +135,9 @@ class Connector(ABC):
 
     @abstractmethod
     def discover(self, cursor: Cursor | None) -> Iterator[Discovery]:
-        """Name the items of the source, one by one; each is fetched before the next is asked for.
+        """List the items of the source one by one; each is fetched before the next is requested.
 
-        cursor: of the last checkpoint of this run, or of the last run that ended well; None at the first.
+        cursor: that of this run's last checkpoint, or of the last successful run; None at the first run.
 
         Raises:
             RefdeskError: the source as a whole cannot be read. The run fails; with Upstream it waits.
@@ -154,7 +154,7 @@ class Connector(ABC):
 
 
 class BroughtConnector(Connector):
-    """A source whose documents are brought to it, by people or programs: there is nothing to discover."""
+    """A source that people or programs send documents to: there is nothing to discover."""
 
     discovers: ClassVar[bool] = False
 

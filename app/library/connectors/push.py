@@ -12,7 +12,7 @@ METADATA_BYTES = 16 * 1024
 
 @register
 class Push(BroughtConnector):
-    """Takes documents that a program sends under ids of its own: texts, or files."""
+    """A connector of documents that a program sends under its own ids: texts or files."""
 
     kind = SourceKind.PUSH
     about = (

@@ -1,7 +1,7 @@
-"""Read a source once, and compare what its connector names with the documents that are there.
+"""Read a source once, and compare the items of its connector with the stored documents.
 
-Each item is recorded when it has been dealt with, so a run that was cut short goes on behind it. Putting an item a
-second time changes nothing, since its bytes are the same by then.
+Each item is recorded when it is done, so a run that was cut short continues after it. Storing an item a second time
+changes nothing, since its bytes are the same.
 """
 
 from typing import Any
@@ -31,7 +31,7 @@ from app.library.services.documents import document_delete
 from app.library.services.intake import PutOutcome, document_put
 
 READ, REMOVE = "read", "remove"
-# Items of which the progress knows no total: after as many the bar stands at half.
+# The total of items is unknown: after this many the progress bar stands at half.
 HALF_WAY = 100
 
 
@@ -39,7 +39,7 @@ def run_read(*, run: Run, job: ActiveJob) -> None:
     """Read the source of a run to its end, and end its job.
 
     Raises:
-        LeaseLost, Stopped: the job goes on elsewhere, or not at all.
+        LeaseLost, Stopped: another worker goes on with the job, or nobody does.
         RefdeskError: the source cannot be read.
     """
     Reading(run, job).read()
@@ -98,7 +98,7 @@ class Reading:
         except ItemError as error:
             outcome, details = error.outcome, {"detail": error.detail, "status": error.status}
         except RefdeskError as error:
-            # A full disk or a server of ours that is away is not the item's fault: the job waits.
+            # A full disk or an unavailable server is not the item's fault: the job waits.
             if isinstance(error, Upstream) or error.code == "disk_full":
                 raise
             outcome = Outcome.TOO_LARGE if error.code == "file_too_large" else Outcome.FAILED
@@ -109,7 +109,7 @@ class Reading:
         return Document.objects.filter(organisation=self.source.organisation_id, source=self.source, **which)
 
     def _validators(self, item: Item) -> Validators:
-        """Return the names of an item's bytes; none where the bytes have to come again because they were not read."""
+        """Return the validators of an item; empty, so that it is fetched again, if its newest version is not active."""
         document = self._documents(external_id=item.external_id).select_related("active_version").first()
         version = document.active_version if document is not None else None
         if document is None or version is None or version.number != document.version:
@@ -127,7 +127,7 @@ class Reading:
         status: int | None = None,
         document: Document | None = None,
     ) -> None:
-        """Record the outcome of an item, and that the job is alive."""
+        """Record the outcome of an item, and keep the job's lease."""
         column = "skipped" if outcome in SKIPPED else "failed" if outcome in FAILURES else str(outcome)
         with self.job.keep():
             RunItem.objects.create(
@@ -150,7 +150,7 @@ class Reading:
             Run.objects.filter(pk=self.run.pk).update(cursor=cursor)
 
     def _remove_unnamed(self) -> None:
-        """Remove the documents that the source has no more.
+        """Remove the documents that the source no longer has.
 
         Items that could not be fetched stay; items that were left out on purpose are removed.
         """
@@ -168,7 +168,7 @@ class Reading:
         if not items.exists():
             self._record(document.external_id, Outcome.REMOVED, url=document.url)
             return
-        # It was named as one that is left out, which it was not before.
+        # The listing has it as skipped now, and a document from an earlier run is there.
         with self.job.keep():
             items.update(outcome=Outcome.REMOVED)
             Run.objects.filter(pk=self.run.pk).update(skipped=F("skipped") - 1, removed=F("removed") + 1)

@@ -1,4 +1,4 @@
-"""Find connectors by kind: every module of this folder registers its own."""
+"""Find connectors by kind: every module of this folder registers its own connector."""
 
 import importlib
 import pkgutil
@@ -18,7 +18,7 @@ Class = TypeVar("Class", bound=type[Connector])
 
 
 def register(connector: Class) -> Class:
-    """Make a connector known by its kind."""
+    """Register a connector under its kind."""
     if connector.kind in _connectors:
         raise ValueError(f"Two connectors have the kind {connector.kind!r}.")
     _connectors[connector.kind] = connector
@@ -41,7 +41,7 @@ def connector_class(kind: str) -> type[Connector]:
     """Return the connector of a kind.
 
     Raises:
-        Invalid: there is none.
+        Invalid: the kind has no connector.
     """
     connector = connectors_all().get(SourceKind(kind)) if kind in SourceKind.values else None
     if connector is None:
@@ -58,7 +58,7 @@ def settings_check(kind: str, settings: dict[str, Any]) -> dict[str, Any]:
     """Return the settings of a kind as they are stored, with its defaults.
 
     Raises:
-        Invalid: a setting is not one of the kind, or has a wrong value.
+        Invalid: the kind has no such setting, or a value is wrong.
     """
     try:
         checked = connector_class(kind).Settings.model_validate(settings)

@@ -6,7 +6,7 @@ from app.library.uploads import name_clean
 
 @register
 class Uploads(BroughtConnector):
-    """Takes files that people and programs upload. Their names are their ids, unless the caller gives others."""
+    """A connector of files that people and programs upload. A file's name is its id unless the caller gives another."""
 
     kind = SourceKind.UPLOADS
     about = "Files that people drop on the Documents page or send by the API. A file's name is its id."

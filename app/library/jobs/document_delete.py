@@ -7,14 +7,14 @@ from app.library.services.jobs import DELETE
 
 @register
 class DocumentDelete(JobKind):
-    """Removes the points of versions, and then objects that no row names. Payload: `versions`, `objects`."""
+    """A job that removes the points of versions, then objects that no row names. Payload: `versions`, `objects`."""
 
     kind = DELETE
     title = "Remove a deleted document"
     lane = Lane.CPU
     at_once = 4
     steps = {"vectors": 0, "files": 50}
-    # The rows are gone: nobody wants their vectors and files to stay.
+    # The rows are gone, so their vectors and files have to go too.
     may_cancel = False
 
     def run(self, context: ActiveJob) -> None:

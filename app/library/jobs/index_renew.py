@@ -9,12 +9,12 @@ from app.retrieval.index_loader import index_copy
 
 
 class ReconcilerBusy(Exception):
-    """Raised while the stores are being compared: the copy would be compared while it is made."""
+    """Raised while the stores are being compared: the comparison would see a partial copy."""
 
 
 @register
 class IndexRenew(JobKind):
-    """Copies all vectors into a new collection with this version's settings, and switches to it without a pause."""
+    """A job that copies all vectors to a new collection with this version's settings, then switches without a pause."""
 
     kind = "index_renew"
     title = "Copy all vectors into a new collection"
@@ -22,7 +22,7 @@ class IndexRenew(JobKind):
     steps = {"copy": 0, "compare": 80}
 
     def run(self, context: ActiveJob) -> None:
-        # With Qdrant's client, which the web process never loads.
+        # Imports Qdrant's client, which the web process never loads.
 
         context.progress("copy")
         with lock_try(RECONCILER) as alone:

@@ -17,7 +17,7 @@ from app.library.services.documents import document_cancel, document_retry
 from app.library.services.jobs import INGEST, delete_job_create
 from app.library.services.versions import version_follow
 
-# `done` is written with the version that answers (app/library/pipeline/chunk_store.py).
+# `done` is written together with the active version (app/library/pipeline/chunk_store.py).
 _SHOWN = {
     JobState.QUEUED: DocumentState.QUEUED,
     JobState.FAILED: DocumentState.FAILED,
@@ -39,7 +39,7 @@ class Ingest(JobKind):
     title = "Read a document"
     lane = Lane.CPU
     at_once = 4
-    # Embedding is nearly all of the time.
+    # Embedding takes nearly all of the time.
     steps = {Step.FETCH: 0, Step.PARSE: 1, Step.CHUNK: 14, Step.EMBED: 15, Step.INDEX: 90}
 
     def run(self, context: ActiveJob) -> None:
@@ -92,7 +92,7 @@ class Ingest(JobKind):
 
 
 def _failed_leave(job: Job) -> None:
-    """Delete the points of a version that failed, since only what answers has points (I2), and queue a newer one."""
+    """Delete the points of a failed version, since only active ones have points (I2), and queue a newer version."""
     version = DocumentVersion.objects.filter(pk=job.payload["version"]).first()
     if version is None:
         return

@@ -7,7 +7,7 @@ from app.library.reconcile.reconciler import STEPS, reconcile
 @register
 @every(600, at_start=True)
 class Reconcile(JobKind):
-    """Compares rows, vectors and files, and repairs what differs. Every repair is one transaction."""
+    """A job that compares rows, vectors and files, and repairs differences. Every repair is one transaction."""
 
     kind = "reconcile"
     title = "Compare the stores"

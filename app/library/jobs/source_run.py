@@ -13,7 +13,7 @@ from app.library.connectors.reading import READ, REMOVE, run_read
 from app.library.models import Run, Source
 from app.library.services.runs import SOURCE_RUN, run_cancel
 
-# `running` is written when the reading begins, `done` with its end.
+# `running` is written when the reading begins, `done` at its end.
 _STATES = {
     JobState.QUEUED: RunState.QUEUED,
     JobState.FAILED: RunState.FAILED,
@@ -23,7 +23,7 @@ _STATES = {
 
 @register
 class SourceRun(JobKind):
-    """Reads a source. The schedule makes these jobs too; their run is made when they begin."""
+    """A job that reads a source. The schedule makes these jobs too; their Run is made when the job begins."""
 
     kind = SOURCE_RUN
     title = "Read a source"
@@ -52,7 +52,7 @@ class SourceRun(JobKind):
         run = Run.objects.select_related("source").filter(job=job.id, state__in=OPEN_RUNS).first()
         if run is not None:
             run_cancel(run=run)
-        else:  # of the schedule, and not begun yet
+        else:  # made by the schedule and not begun yet
             jobs_cancel(organisation=job.organisation_id, job=job.id)
 
     def subject_name(self, job: Job) -> str:
@@ -60,7 +60,7 @@ class SourceRun(JobKind):
 
 
 def _run_of(context: ActiveJob) -> Run | None:
-    """Begin the run of a job, and return it; None when the source is gone, or another run of it is open."""
+    """Begin the run of a job, and return it; None when the source is gone or has another open run."""
     own = Run.objects.select_related("source").filter(job=context.job, state__in=OPEN_RUNS)
     if own.exists():
         with context.fenced():
@@ -78,6 +78,6 @@ def _run_of(context: ActiveJob) -> Run | None:
                 state=RunState.RUNNING,
                 started=Now(),
             )
-    except IntegrityError:  # one was begun just now
+    except IntegrityError:  # another run has just begun
         return None
     return own.first()

@@ -25,7 +25,7 @@ _BOX_SCALE = 10_000
 
 
 class ParseError(IngestFailed):
-    """The error of a file that cannot be read; `detail` describes the cause, never text of the document."""
+    """The error of a file that cannot be read; `detail` has the cause, and never text of the document."""
 
     def __init__(self, code: str, detail: str = "") -> None:
         super().__init__(code, details={"seen": detail} if detail else None)

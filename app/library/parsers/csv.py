@@ -25,7 +25,7 @@ Rows = Iterator[tuple[int, list[str]]]
 def parse(path: Path, limits: Limits) -> Parsed:
     """Parse a file. Errors: file_too_complex; empty_file."""
     text = clean(decode(path.read_bytes()))
-    # The module's own limit of 128 kB a cell would refuse a genuine long text.
+    # The csv module's default limit of 128 kB a cell would refuse a valid long text.
     csv.field_size_limit(limits.text_chars)
     delimiter, quoted = _dialect(text)
     outline = Outline(limits)

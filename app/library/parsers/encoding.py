@@ -113,7 +113,7 @@ def _strictly(data: bytes, encoding: str | None) -> str | None:
 
 
 def _sample(data: bytes) -> bytes:
-    """Return the text around non-ASCII bytes: in an English file with one foreign name the name decides."""
+    """Return the text around non-ASCII bytes: one foreign name in an English file may alone show the encoding."""
     if len(data) <= _SAMPLE:
         return data
     parts: list[bytes] = []

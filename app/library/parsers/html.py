@@ -44,7 +44,7 @@ def parse(path: Path, limits: Limits) -> Parsed:
     outline = Outline(limits)
     _Walk(outline).run(_content(tree))
     if not outline.blocks and tree.body is not None:
-        # The menu of a page is better than nothing.
+        # A page's menu is better than an empty document.
         _Walk(outline, shown=_SHOWN_AT_LEAST).run(tree.body)
     if not outline.blocks:
         raise ParseError("no_text", "a page without text")

@@ -12,6 +12,6 @@ MEDIA_TYPES = (PDF, DOCX, HTML, MARKDOWN, CSV, TEXT)
 
 
 def name_hint(name: str, media_type: str) -> str:
-    """Return the name by which a file is read: with a suffix of its media type, where its source names one."""
+    """Return the name to read a file by, with a suffix of the media type that its source states, if any."""
     suffixes = _SUFFIXES.get(media_type.partition(";")[0].strip().lower(), ())
     return name if not suffixes or name.lower().endswith(suffixes) else name + suffixes[0]

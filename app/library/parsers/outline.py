@@ -5,7 +5,7 @@ from typing import NamedTuple
 from app.library.parsers.blocks import Block, BlockKind, Box, ParseError
 from app.library.parsers.limits import Limits
 
-# Longer lines are body text that somebody styled as a heading.
+# Longer lines are body text with the style of a heading.
 _HEADING_CHARS = 300
 
 

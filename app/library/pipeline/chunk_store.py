@@ -1,8 +1,8 @@
-"""Write what an ingest made: its passages, and that its version answers.
+"""Write the results of an ingest: the passages of a version, and its activation.
 
-Each is one statement and so one round trip: a transaction of eight small ones by the ORM costs 6 ms of two processes
-for a file whose whole ingest should cost 20. Both are fenced in the statement itself: what follows `lease` does nothing
-when the lease is not ours any more.
+Each is one statement and so one round trip: eight statements by the ORM in a transaction cost 6 ms of two processes,
+and the whole ingest of a small file should cost 20 ms. The statements are fenced: parts that read `lease` change
+nothing when the lease is lost.
 """
 
 import zlib
@@ -84,7 +84,7 @@ def _run(statement: str, values: dict[str, Any]) -> Any:
 
 
 def chunks_keep(context: IngestContext, parsed: ParsedChunks, chunks: Sequence[StoredChunk]) -> None:
-    """Keep the passages and the text of a version that has none yet. Raises LeaseLost."""
+    """Store the passages and the text of a version that has none yet. Raises LeaseLost."""
     document, drafts = context.document, parsed.drafts
     document.updated, *_ = _run(
         _KEEP,
@@ -111,9 +111,9 @@ def chunks_keep(context: IngestContext, parsed: ParsedChunks, chunks: Sequence[S
 
 
 def version_activate(context: IngestContext) -> bool:
-    """Let this version answer from now on; return whether a newer one waits to be read. Raises LeaseLost.
+    """Activate the version; return whether a newer version waits to be read. Raises LeaseLost.
 
-    The document's row says so: whoever adds a version holds its lock, and this statement waits for it.
+    The document's row shows it: adding a version locks that row, and this statement waits for the lock.
     """
     _, newer = _run(_ACTIVATE, {**_named(context), "embedding": context.space.model})
     context.job.ended = True

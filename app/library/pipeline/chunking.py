@@ -1,9 +1,9 @@
 """Cut a parsed document into passages along its structure.
 
 Every passage is a slice of the version's full text. It ends where a page or a section ends, or where the next piece
-no longer fits; small sections under one parent share a passage. Within a section the next passage repeats the last
-sentences of the one before. A passage stays on one page, so that its place is where its text is; only a paragraph
-that runs on from one page to the next has its last words of the first page repeated.
+does not fit; small sections under one parent share a passage. Within a section the next passage repeats the last
+sentences of the one before. A passage stays on one page, so that its place is exact; only a paragraph that continues
+on the next page has its last words of the first page repeated.
 """
 
 from collections.abc import Iterator
@@ -15,14 +15,14 @@ from app.library.pipeline.tokens import TokenCounter
 
 # Titles may take this share of a passage; the outer ones are left out first.
 _CONTEXT_SHARE = 0.25
-# A passage this full is not filled up with the beginning of a section that does not fit as a whole.
+# A passage this full takes no beginning of a section that does not fit as a whole.
 _FULL_ENOUGH = 0.5
 _ENDS = frozenset('.!?…。！？:;"”)')
 
 
 @dataclass(slots=True)
 class _Passage:
-    """The passage being filled. repeated: how many pieces at its start are from the one before."""
+    """The passage being filled. repeated: number of pieces at its start that repeat the passage before."""
 
     context: tuple[str, ...]
     context_tokens: int
@@ -50,7 +50,7 @@ class _Chunker:
     def __init__(self, blocks: tuple[Block, ...], limit: int, overlap: int, counter: TokenCounter) -> None:
         self.blocks = blocks
         self.limit = limit
-        # More than a quarter repeated would make the store grow without finding more.
+        # Repeating more than a quarter would make the store grow without better results.
         self.overlap = min(overlap, limit // 4)
         self.counter = counter
         self.starts = block_starts(blocks)
@@ -78,7 +78,7 @@ class _Chunker:
             yield now
 
     def ends_before(self, now: _Passage, index: int) -> bool:
-        """Return whether a passage ends because of where the next block stands, not because it is full."""
+        """Return whether the next block ends the passage by its position, not because the passage is full."""
         last, block = self.blocks[now.pieces[-1].block], self.blocks[index]
         if block.page != last.page:
             return True
@@ -137,7 +137,7 @@ class _Chunker:
 
     def repeated(self, before: _Passage, room: int, words_only: bool) -> list[Piece]:
         last = before.pieces[-1]
-        # Headings alone are never repeated, which also ends the loop that asks for a new passage until one has room.
+        # Headings alone are never repeated, which also ends the loop that begins passages until one has room.
         if room <= 0 or self.blocks[last.block].kind not in ("paragraph", "list_item"):
             return []
         if words_only:

@@ -1,4 +1,4 @@
-"""Hold what the steps of one ingest hand to each other."""
+"""Hold the state that the steps of one ingest share."""
 
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -15,15 +15,15 @@ from app.llm.embeddings import EmbeddingSpace
 if TYPE_CHECKING:
     from app.retrieval.index_writer import IndexWriter
 
-# The packaged model's family puts two special tokens around a text.
+# The packaged model's family adds two special tokens to a text.
 SPECIAL_TOKENS = 2
-# For a model whose server does not say how much it reads: what the older ones read.
+# The limit of older models, for a model whose server does not state its own.
 USUAL_MAX_TOKENS = 512
 
 
 @dataclass(slots=True)
 class StoredChunk:
-    """A row of library_chunk, as far as indexing needs it."""
+    """The columns of library_chunk that indexing needs."""
 
     id: UUID
     embed_text: str
@@ -32,9 +32,9 @@ class StoredChunk:
 
 @dataclass(slots=True)
 class IngestContext:
-    """A version while it is ingested. `chunks` are those just cut, None when an earlier worker had cut them.
+    """A version during its ingest. `chunks` are those just cut; None when an earlier worker cut them.
 
-    row: as it was when the work began, with its document and organisation; `row.chunks` and `row.language` follow.
+    row: as read when the work began, with its document and organisation; `chunks` and `language` are kept up to date.
     """
 
     job: ActiveJob
@@ -64,12 +64,12 @@ class IngestContext:
         return (self.space.max_tokens or USUAL_MAX_TOKENS) - SPECIAL_TOKENS
 
     def check(self) -> None:
-        """Check that the job may go on. Raises Stopped."""
+        """Check that the job may continue. Raises Stopped."""
         self.job.check()
 
 
 def context_load(job: ActiveJob, space: EmbeddingSpace, writer: "IndexWriter") -> IngestContext:
-    """Read the version that a job is about. Raises LeaseLost when it is gone."""
+    """Read the version of a job. Raises LeaseLost when it is gone."""
     versions = DocumentVersion.objects.select_related("document__source", "organisation")
     row = versions.filter(pk=job.payload["version"]).first()
     if row is None:

@@ -1,4 +1,4 @@
-"""Remove from the other stores what no row names any more."""
+"""Remove data from the other stores that no row names any more."""
 
 from collections.abc import Iterable
 from uuid import UUID
@@ -22,7 +22,7 @@ def versions_points_delete(*, organisation: UUID, versions: Iterable[str]) -> No
 
 def object_delete_unnamed(*, key: str) -> bool:
     """Delete an object unless a row names it; return whether it was deleted."""
-    # The same bytes of another organisation are another object, but what a row names must stay whoever asks.
+    # Keys differ by organisation, but an object that any organisation's row names has to stay.
     with everything_visible(), transaction.atomic():
         object_lock(key)
         if DocumentVersion.objects.filter(storage_key=key).exists():

@@ -1,9 +1,9 @@
-"""The process that forks children to read files (`sandbox.py` starts it and speaks to it).
+"""The process that forks children to read files; `sandbox.py` starts it and sends it requests.
 
-It has one thread, has loaded the parsers and never looks into a file itself. A request is one message with a socket:
-the child writes its answer there, and when that socket is hung up its child is killed. With a second socket the child
-reads further files, whose requests come there. When the control socket ends, because the program that started it ended
-in whatever way, it kills its children and ends.
+It has one thread, has loaded the parsers and never reads a file itself. A request is one message with a socket: the
+child writes its answer there, and is killed when that socket is closed. With a second socket the child receives
+requests for further files there. When the control socket closes, because the program that started this process has
+ended for any reason, the process kills its children and ends.
 """
 
 import ctypes
@@ -35,8 +35,8 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_NO_NEW_PRIVS = 38
 _FILES_OPEN = 32
-# A child reads so many files at most, of one organisation, while each next one comes soon: forking costs more than a
-# small file does.
+# Most files that one child reads, all of one organisation, each within 2 s of the last: a fork costs more than reading
+# a small file.
 FILES_OF_A_CHILD = 32
 NEXT_FILE_S = 2.0
 
@@ -45,7 +45,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def main(control_fd: int) -> None:
     control = socket.socket(fileno=control_fd)
-    # Ctrl-C goes to the whole group of a terminal; the program that started this one decides what it means.
+    # Ctrl-C reaches the whole process group of a terminal; only the program that started this one reacts to it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _load()
     _ForkServer(control).run()
@@ -57,7 +57,7 @@ def _load() -> None:
         __import__(f"app.library.parsers.{PARSERS[media_type]}")
     counter_for("all-MiniLM-L6-v2")
     gc.collect()
-    # Collections in a child would touch, and so copy, every shared page.
+    # A collection in a child would write to every shared page, and so copy it.
     gc.freeze()
 
 
@@ -74,7 +74,7 @@ class _ForkServer:
             events = self.selector.select(None if self.children else IDLE_S)
             if not events:
                 return
-            # Children first: a request may be given the number of a descriptor that another event still names.
+            # Children first: a new request may get the number of a descriptor that another event of this round has.
             for key, _ in events:
                 if key.data is not None:
                     self.attend(key.fd, key.data)
@@ -97,12 +97,12 @@ class _ForkServer:
         pidfd = os.pidfd_open(pid)
         self.children[pidfd] = (pid, pidfd, answer)
         self.selector.register(pidfd, selectors.EVENT_READ, pidfd)
-        # Nothing is ever sent to us here: readable means hung up.
+        # No data is ever sent on this socket here: readable means closed.
         self.selector.register(answer, selectors.EVENT_READ, pidfd)
         return True
 
     def inherited(self) -> list[int]:
-        """Return what a child must not keep: a brother's socket would stay open, and the selector is ours."""
+        """Return the descriptors that a child must close, so that other children's sockets do not stay open."""
         descriptors = [self.control.fileno(), self.selector.fileno()]
         for _, pidfd, answer in self.children.values():
             descriptors += [pidfd, answer.fileno()]
@@ -120,7 +120,7 @@ class _ForkServer:
         self.selector.unregister(answer)
         del self.children[pidfd]
         os.close(pidfd)
-        # Nobody listens when the caller hung up, and nothing is missed when the buffer is full of a whole answer.
+        # If the caller has closed the socket nobody reads this; if the buffer is full it holds a complete answer.
         with answer, suppress(OSError):
             answer.send(b"E" + orjson.dumps(end), socket.MSG_DONTWAIT)
 
@@ -132,11 +132,12 @@ class _ForkServer:
 def _run_child(
     answer: socket.socket, further: socket.socket | None, request: dict[str, Any], inherited: list[int], server: int
 ) -> NoReturn:
-    """Read a file and write `J` + length + JSON, and further files as they come; the process ends here, without
-    anything of its parent's.
+    """Read a file and write `J` + length + JSON, then do the same for further files, and end the process.
+
+    inherited: the parent's descriptors, which are closed first.
     """
     code = 1
-    # A large file makes millions of objects and few cycles: the usual threshold costs a third of the time.
+    # A large file makes millions of objects and few cycles: the default threshold costs a third of the time.
     gc.set_threshold(100_000, 20, 20)
     try:
         for fd in inherited:
@@ -159,7 +160,7 @@ def _run_child(
 
 
 def _next_request(further: socket.socket) -> dict[str, Any] | None:
-    """Wait for another file; None when there is none soon, or nobody who would send one."""
+    """Wait for another file; return None after NEXT_FILE_S, or when the sender is gone."""
     further.settimeout(NEXT_FILE_S)
     try:
         message = further.recv(MESSAGE_BYTES)
@@ -170,7 +171,7 @@ def _next_request(further: socket.socket) -> dict[str, Any] | None:
 
 
 def _cpu_limit(limits: Limits) -> None:
-    """Give the next file as much processor time as the first had."""
+    """Give the next file as much processor time as the first one had."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     soft = int(used.ru_utime + used.ru_stime) + limits.cpu_s
@@ -181,7 +182,7 @@ def _confine(limits: Limits, server: int, *, files: int) -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != server:
         os._exit(1)
-    # When the machine runs out of memory, this process is the one to lose.
+    # When the machine runs out of memory, the kernel should kill this process first.
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
     _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
@@ -212,7 +213,7 @@ def _answer(request: dict[str, Any], limits: Limits) -> bytes:
         return orjson.dumps({"error": error.code, "detail": error.detail})
     except MemoryError:
         raise
-    except Exception as error:  # the boundary of the sandbox: whatever a file does to a parser is told, not lost
+    except Exception as error:  # the boundary of the sandbox: every error of a parser is reported
         return orjson.dumps({"error": "parse_crashed", "detail": type(error).__name__})
     head = orjson.dumps(
         {

@@ -1,4 +1,4 @@
-"""Make one version searchable: the steps in their order, from where the last worker got to."""
+"""Make one version searchable: all steps in order, from the one that the last worker reached."""
 
 from app.jobs.active_job import ActiveJob
 from app.library.choices import Step
@@ -12,11 +12,11 @@ _KEPT = (Step.EMBED, Step.INDEX)
 
 
 def version_ingest(job: ActiveJob) -> None:
-    """Do all steps: at their end the version answers.
+    """Do all steps; at their end the version is active.
 
     Raises:
-        LeaseLost, Stopped: the job goes on elsewhere, or not at all.
-        RefdeskError: the file cannot be read, or a server is away.
+        LeaseLost, Stopped: another worker goes on with the job, or nobody does.
+        RefdeskError: the file cannot be read, or a server is unavailable.
     """
     space = embeddings_client().space()
     context = context_load(job, space, index_writer(space))

@@ -1,10 +1,9 @@
-"""Read a file in a child process that may use little memory and time.
+"""Read a file in a child process with little memory and time.
 
-A child reads one file, or several small ones of one organisation that come one after the other: what a file does to
-its child can reach files of the same organisation only. The children are forked by a small process without threads
-that has the parsers loaded (`fork_server.py`): forking a worker with threads is not safe, and loading the parsers for
-each file costs 0.3 s of CPU instead of milliseconds. It is started when the first file comes and ends a minute after
-the last.
+A child reads one file, or several small ones of one organisation in a row, so a malicious file can affect files of its
+own organisation only. A small process without threads, which has the parsers loaded, forks the children
+(`fork_server.py`): forking a worker with threads is not safe, and loading the parsers for each file costs 0.3 s of CPU
+instead of milliseconds. That process starts with the first file and ends a minute after the last.
 """
 
 import os
@@ -30,22 +29,22 @@ from app.library.parsers.limits import DEFAULT, Limits
 _ROOT = Path(__file__).resolve().parents[3]
 _POLL_S = 0.2
 _READ_BYTES = 1024 * 1024
-# The boxes, places and repeated text of a document take less than this per character of its text.
+# Boxes, places and repeated text of a document take less than this per character of its text.
 _ANSWER_BYTES_PER_CHAR = 16
 _ATTEMPTS = 3
-# Larger files are worth a child of their own.
+# Larger files get a child of their own.
 SMALL_BYTES = 1024 * 1024
 IDLE_AT_MOST = 8
-# As app/library/pipeline/fork_server.py has them, which this process does not load: the parsers come with it.
+# Repeated from app/library/pipeline/fork_server.py, which this process does not import because it loads the parsers.
 FILES_OF_A_CHILD = 32
 NEXT_FILE_S = 2.0
-# A child that died with this share of its memory in use died of it.
+# A child that died with this share of its memory in use died for lack of memory.
 _MEMORY_SHARE = 0.6
 
 
 @dataclass(frozen=True)
 class ParsedChunks:
-    """blocks_json: `blocks_to_json(parsed)` as the child wrote it, to be stored as it is."""
+    """The result of a child. blocks_json: `blocks_to_json(parsed)` as the child wrote it, stored unchanged."""
 
     media_type: str
     pages: int | None
@@ -61,11 +60,11 @@ class ParsedChunks:
 
 
 class _ForkServerGone(Exception):
-    """It ended, for being idle or killed, before it took the request."""
+    """Raised when the fork server ended, idle or killed, before it took the request."""
 
 
 class _ForkServer:
-    """The one of this process, started when needed. Safe from any thread."""
+    """The fork server of this process, started when needed. Safe from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -74,9 +73,9 @@ class _ForkServer:
         self._owner = 0
 
     def send(self, message: bytes, *sockets: socket.socket) -> None:
-        """Have a child forked that has these sockets."""
+        """Have a child forked that gets these sockets."""
         with self._lock:
-            # A process forked from ours must not speak over our socket.
+            # A process forked from ours must not use our socket.
             if self._control is None or self._owner != os.getpid():
                 self._start()
             assert self._control is not None
@@ -99,7 +98,7 @@ class _ForkServer:
         self._forget()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            # Only what is named here: what reads foreign files must not know the passwords of the worker.
+            # Only these variables: a process that reads foreign files must not have the worker's passwords.
             environment = {
                 "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
                 "LANG": "C.UTF-8",
@@ -118,14 +117,14 @@ class _ForkServer:
             self._control.close()
             self._control = None
         if self._process is not None and self._owner == os.getpid():
-            # It ends by itself now that its socket has.
+            # The process ends because its socket is closed.
             self._process.wait()
             self._process = None
 
 
 @dataclass(slots=True)
 class _Child:
-    """Closing its sockets is how the fork server learns that it is no longer wanted."""
+    """A child's sockets. The fork server kills the child when they are closed."""
 
     answer: socket.socket
     further: socket.socket | None
@@ -139,7 +138,7 @@ class _Child:
 
 
 class IdleChildren:
-    """Children that have read a file and could read another one of the same organisation. Safe from any thread."""
+    """Children that have read a file and can read another one of the same organisation. Safe from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -149,7 +148,7 @@ class IdleChildren:
         with self._lock:
             self._drop_old()
             for entry in reversed(self._children):
-                # A process forked from ours must not speak over our sockets.
+                # A process forked from ours must not use our sockets.
                 if entry[0] == organisation and entry[1] == os.getpid():
                     self._children.remove(entry)
                     return entry[2]
@@ -189,8 +188,9 @@ def parse_and_chunk(
     """Safe from any thread. Errors: ParseError with any code of docs/errors.md, or `cancelled` by should_stop,
     which is asked about five times a second.
 
-    counter: name of the embedding model whose tokens count (see `tokens.counter_for`). organisation: whose other small
-    files may be read by the same child; None: the child reads this file alone.
+    Errors: ParseError with any code of docs/parsers.md, or `cancelled` when should_stop, called about five times a
+    second, returns true. counter: name of the embedding model whose tokens count (see `tokens.counter_for`).
+    organisation: the child may read other small files of this organisation; None: it reads this file alone.
     """
     request = {
         "path": str(path),
@@ -215,12 +215,12 @@ def parse_and_chunk(
             received = _ask_again(child, message, ask, organisation)
             if _is_whole(received):
                 return _result(received, limits)
-        # It ended for being idle, or this file was too much for what the others had left it: a new one decides.
+        # The child ended as idle, or earlier files had left it too little for this one: a new child decides.
     return _result(_ask(message, ask, organisation), limits)
 
 
 def _ask(message: bytes, ask: "Callable[[_Child], bytearray]", organisation: UUID | None) -> bytearray:
-    """Have a new child read a file; with an organisation it stays for another one."""
+    """Have a new child read a file; with an organisation the child waits for another one."""
     for _ in range(_ATTEMPTS):
         process = _fork_server.process
         try:
@@ -242,7 +242,7 @@ def _ask_again(child: "_Child", message: bytes, ask: "Callable[[_Child], bytearr
 
 
 def _with(child: "_Child", ask: "Callable[[_Child], bytearray]", organisation: UUID | None) -> bytearray:
-    """Return a child's answer; it stays when that was whole, and is killed otherwise."""
+    """Return a child's answer; keep the child if the answer is complete, else kill it."""
     stays = False
     try:
         received = ask(child)
@@ -274,7 +274,7 @@ def _child_start(message: bytes, *, stays: bool) -> "_Child":
 
 
 def _is_whole(received: bytearray) -> bool:
-    """Return whether an answer is a whole `J` and nothing else."""
+    """Return whether an answer is one complete `J` message."""
     return received[:1] == b"J" and len(received) == 9 + int.from_bytes(received[1:9], "little")
 
 
@@ -322,7 +322,7 @@ def _result(received: bytearray, limits: Limits) -> ParsedChunks:
     if body.startswith(b"{"):
         error = orjson.loads(body)
         raise ParseError(error["error"], error["detail"])
-    # Big-endian, so that its first byte is 0 and never the brace of an error.
+    # Big-endian, so that its first byte is 0 and never the `{` of an error.
     head_size = int.from_bytes(body[:8], "big")
     return _parsed_chunks(orjson.loads(body[8 : 8 + head_size]), body[8 + head_size :])
 

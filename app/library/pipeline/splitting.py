@@ -1,4 +1,4 @@
-"""Pieces that passages are packed from: blocks that are short, sentences of those that are not, words at worst."""
+"""Cut blocks into the pieces that passages consist of: short blocks, sentences of longer ones, words at worst."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ from app.library.parsers.blocks import Block
 from app.library.pipeline.tokens import TokenCounter
 
 _WORD = re.compile(r"\S+\s*")
-# A word longer than this is cut inside: no model reads more of it as one thing.
+# A longer word is cut: no model treats more as one token.
 _WORD_CHARS = 100
 
 
@@ -60,7 +60,7 @@ def _word_groups(text: str, index: int, start: int, end: int, limit: int, counte
 
 
 def _words(text: str, start: int, end: int, limit: int) -> Iterator[tuple[int, int]]:
-    # A character is a token at most, or two of an unknown model: that is what the other two thirds are left for.
+    # A character is at most one token, or two of an unknown model; a limit of a third leaves room for those.
     longest = min(_WORD_CHARS, limit)
     for word in _WORD.finditer(text, start, end):
         behind = word.start() + len(word.group().rstrip())
@@ -83,7 +83,7 @@ def last_sentences(piece: Piece, text: str, room: int, counter: TokenCounter) ->
 def last_words(piece: Piece, text: str, room: int, counter: TokenCounter) -> list[Piece]:
     """Return the last words of a piece that fit into `room` tokens together."""
     kept: list[tuple[int, int, int]] = []
-    # A word has a token at least, so no more than `room` words can fit.
+    # A word has at least one token, so at most `room` words fit.
     words = text[max(piece.start, piece.end - room * _WORD_CHARS) : piece.end]
     offset = piece.end - len(words)
     for start, end in reversed(list(_words(words, 0, len(words), room))[1:][-room:]):

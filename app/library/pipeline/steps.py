@@ -1,4 +1,4 @@
-"""Make a version searchable, step by step. Each may run again, here or in another process, without harm.
+"""Make a version searchable, step by step. Each step can be repeated, here or in another process, without harm.
 
 Results are stored under the fence: rows of chunks after `chunk`, vectors by content after each batch of `embed`. So a
 worker that takes over begins at `embed` and finds in the cache what was embedded already.
@@ -27,22 +27,22 @@ from app.retrieval.language import language_detect
 from app.retrieval.sparse import document_encode
 
 CHUNK_IDS = UUID("0f6dbd6a-6d0c-5d9b-8f0e-2c1f6d0c7a11")
-# Passages embedded by one request, about a second of 2 cores: a job that is cancelled ends after the one under way.
+# Passages in one request, about a second of 2 cores: a cancelled job ends after the request under way.
 BATCH = 32
 # Vectors of larger documents are read from the cache again for indexing, instead of kept in memory (1.5 KB each).
 VECTORS_KEPT = 2000
-# A version has one language for stemming; this much of its text tells it.
+# A version has one language for stemming, detected from this much of its text.
 LANGUAGE_SAMPLE = 4000
 HASH_BYTES = 1024 * 1024
 
 
 def chunk_id(*, organisation: UUID, version: UUID, position: int, model: str) -> UUID:
-    """Return the id of a chunk and of its point: the same work done twice gives the same ids."""
+    """Return the id of a chunk and of its point; repeated work gives the same ids."""
     return uuid5(CHUNK_IDS, f"{organisation}:{version}:{position}:{model}")
 
 
 def fetch(context: IngestContext) -> None:
-    """Get the stored file, and check that it is whole."""
+    """Get the stored file, and check that it is complete."""
     try:
         context.path = context.files.enter_context(storage().local_path(context.row.storage_key))
         with context.path.open("rb") as file:
@@ -56,7 +56,7 @@ def fetch(context: IngestContext) -> None:
 
 
 def parse(context: IngestContext) -> None:
-    """Read and cut in one go, in a child process, so that the text crosses between processes once."""
+    """Parse and cut in one call of a child process, so that the text crosses between processes once."""
     assert context.path is not None
     context.parsed = parse_and_chunk(
         context.path,
@@ -74,7 +74,7 @@ def parse(context: IngestContext) -> None:
 
 
 def chunk(context: IngestContext) -> None:
-    """Keep the passages and the text: from here on a worker that takes over needs the file no more."""
+    """Store the passages and the text: a worker that takes over after this needs no file."""
     parsed = context.parsed
     assert parsed is not None
     drafts = parsed.drafts
@@ -109,7 +109,7 @@ def _sample(texts: Sequence[str]) -> str:
 
 
 def chunk_batches(context: IngestContext) -> Iterator[list[StoredChunk]]:
-    """Yield the version's passages, a request's worth at a time, from memory or from their rows."""
+    """Yield the version's passages in batches of one request, from memory or from their rows."""
     if context.chunks is not None:
         for first in range(0, len(context.chunks), BATCH):
             yield context.chunks[first : first + BATCH]
@@ -156,7 +156,7 @@ def embed(context: IngestContext) -> None:
 
 
 def _vectors_keep(context: IngestContext, vectors: dict[bytes, bytes]) -> None:
-    """Store vectors in the cache; deaths of the job before this do not count any more."""
+    """Store vectors in the cache, and reset the job's count of deaths."""
     lease = context.job.lease
     with connection.cursor() as cursor:
         cursor.execute(
@@ -170,7 +170,7 @@ def _vectors_keep(context: IngestContext, vectors: dict[bytes, bytes]) -> None:
 
 
 def index(context: IngestContext) -> None:
-    """Write and compare the points, then let the version answer; the one before it stops in the same transaction."""
+    """Write and compare the points, then activate the version and retire the one before in the same transaction."""
     wanted: set[str] = set()
     for batch in chunk_batches(context):
         context.check()
@@ -196,9 +196,9 @@ def _points(context: IngestContext, batch: Sequence[StoredChunk], vectors: dict[
 
 
 def _activate(context: IngestContext) -> None:
-    """Let the version answer, and queue the one that arrived meanwhile.
+    """Activate the version, and queue a newer one that arrived meanwhile.
 
-    The text and the passages of the one before stay: answers cite them (app/privacy/retention).
+    The text and the passages of the version before stay: answers cite them (app/privacy/retention).
     """
     old = context.document.active_version_id
     if old is None or old == context.version:
@@ -208,7 +208,7 @@ def _activate(context: IngestContext) -> None:
             newer = version_activate(context)
             DocumentVersion.objects.filter(pk=old).update(state=VersionState.RETIRED, retired=Now())
             delete_job_create(organisation=context.organisation, versions=[old], objects=[])
-    # Left undone by a crash just here, the reconciler does it: the document is queued without a job.
+    # If a crash prevents this, the reconciler does it: the document is queued without a job.
     if newer:
         version_follow(organisation=context.organisation, document=context.document.id, number=context.row.number)
 

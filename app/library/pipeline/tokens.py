@@ -1,6 +1,6 @@
-"""Counts the tokens that an embedding model sees in a text.
+"""Count the tokens that an embedding model sees in a text.
 
-Counts add up over pieces parted at white space, so a text is counted once and cut anywhere between words. A piece
+Counts add up over pieces separated by white space, so a text is counted once and cut anywhere between words. A piece
 (a run without white space or ASCII punctuation) is tokenized once and remembered: exact for WordPiece, where such
 pieces never share a token, and ten times faster than encoding whole texts.
 """
@@ -19,13 +19,13 @@ _MINILM_FILE = ("embeddings", "data", "all-MiniLM-L6-v2-onnx-int8", "tokenizer.j
 
 _PIECES = re.compile(r"[!-/:-@\[-`{-~]|[^\s!-/:-@\[-`{-~]+")
 _PLAIN_WORD = re.compile(r"[a-z0-9]+\Z")
-# WordPiece reads a word of more than 100 characters, or with one it does not know, as one unknown token; such a word
-# must not pass as short.
+# WordPiece makes one unknown token of a word of more than 100 characters, or with an unknown character; such a word
+# must not count as short.
 _LONG_PIECE = 100
 _USUAL_PIECE = 30
 _CHARS_PER_TOKEN_OF_LONG_PIECE = 4
 _ENCODE_AT_ONCE = 2_000
-# About 20 MB of remembered pieces at most.
+# At most about 20 MB of remembered pieces.
 _REMEMBERED = 150_000
 
 
@@ -39,10 +39,10 @@ class TokenCounter(Protocol):
 
 
 class PieceCounter:
-    """Counts by pieces, each measured once.
+    """A counter that splits a text into pieces and measures each piece once.
 
     measure: for each piece its number of tokens.
-    known: pieces whose number is known beforehand.
+    known: pieces whose number is known in advance.
     """
 
     def __init__(self, measure: Callable[[list[str]], Iterable[int]], known: dict[str, int]) -> None:
@@ -99,7 +99,7 @@ def minilm_counter() -> PieceCounter:
     Errors: ImportError, FileNotFoundError (the packages are not installed); ValueError (another file than the checked
     one).
     """
-    # Only boxes that embed by themselves have it.
+    # Only boxes that embed locally have the package.
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_str(_checked(_tokenizer_path(), MINILM_SHA256))
@@ -119,7 +119,7 @@ def minilm_counter() -> PieceCounter:
 
 
 _ASCII_LETTERS = re.compile(r"[a-z]+")
-# Longer words are compounds or rare, of shorter pieces.
+# Longer words are compounds or rare ones, which have shorter tokens.
 _COMPOUND = 10
 _WIDE = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
 

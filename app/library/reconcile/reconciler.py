@@ -1,4 +1,4 @@
-"""Compare rows, vectors and objects with each other; report what does not agree and, if asked, repair it.
+"""Compare rows, vectors and objects with each other; report differences and, if asked, repair them.
 
 The entries of the other stores are copied into temporary tables first and the rows are read after, so that an entry
 that came or went meanwhile is recognised by its job and left alone.
@@ -39,7 +39,7 @@ STEPS = ("vectors", "files", "documents", "tidy")
 
 @dataclass(slots=True)
 class Finding:
-    """The number of what does not agree, and the first few ids or keys."""
+    """The number of differences of one kind, and the first few ids or keys."""
 
     count: int = 0
     first: list[str] = field(default_factory=list)
@@ -51,7 +51,7 @@ class Finding:
 
 @dataclass(slots=True)
 class Report:
-    """Everything that does not agree. `other_model`: documents whose vectors another embedding model made."""
+    """All differences. `other_model`: documents whose vectors another embedding model made."""
 
     missing_points: Finding = field(default_factory=Finding)
     orphan_points: Finding = field(default_factory=Finding)
@@ -77,7 +77,7 @@ class Report:
 def reconcile(
     *, repair: bool, object_age_s: float = OBJECT_AGE_S, on_step: Callable[[str], None] = lambda step: None
 ) -> Report | None:
-    """Compare all organisations; None when another process is doing that now. on_step: hears where it is (STEPS).
+    """Compare all organisations; return None while another process does it. on_step: called with each of STEPS.
 
     Raises:
         Upstream: search, the embeddings server or the file store does not answer.
@@ -104,13 +104,13 @@ def reconcile(
 
 
 def reconciler_keep_away() -> None:
-    """Keep reconcilers away until this transaction ends, which stores files whose rows come later. Waits for one."""
+    """Block reconcilers until this transaction, which stores files before their rows, ends; wait for a running one."""
     lock_for_transaction(RECONCILER)
 
 
 @contextmanager
 def _table(name: str, columns: str, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[datetime, int]]:
-    """Make a temporary table of what another store holds; yield the time before it was read and its number of rows."""
+    """Make a temporary table of another store's contents; yield the time before the reading and the number of rows."""
     count = 0
     with connection.cursor() as cursor:
         cursor.execute("SELECT now()")
@@ -171,7 +171,7 @@ def _points_compare(report: Report, space: EmbeddingSpace, writer: "IndexWriter"
     )
     if repair:
         writer.points_delete(orphans)
-        # The stored passages are indexed again; their vectors come from the cache.
+        # The stored passages are indexed again, with their vectors from the cache.
         for version in {row[1] for row in missing}:
             _job_again(version, Step.EMBED)
 
@@ -224,5 +224,5 @@ def _documents_compare(report: Report, *, repair: bool) -> None:
 
 
 def _tidy() -> None:
-    """Remove what nothing needs any more."""
+    """Remove data that is no longer needed."""
     storage().purge_staging(older_than_s=OBJECT_AGE_S)

@@ -41,7 +41,7 @@ def document_get(*, organisation: UUID, document: UUID) -> Document:
 
 
 def version_shown(*, organisation: UUID, document: UUID, number: int | None = None) -> DocumentVersion:
-    """Return the version that answers, or the newest until there is one; or the one of a number.
+    """Return the active version, or the newest until there is one; or the version with a number.
 
     Raises:
         NotFound: no such document or version here.
@@ -62,12 +62,12 @@ def error_payload(code: str, message: str = "") -> dict[str, Any]:
 
 
 def document_url(document: UUID | str) -> str:
-    """Return where a person opens a document: its page in the portal."""
+    """Return the address of a document's page in the portal."""
     return f"{settings.PUBLIC_URL}/documents/{document}"
 
 
 def document_payload(document: Document) -> dict[str, Any]:
-    """Return a Document of the API. It went through `documents_describe`."""
+    """Return a Document of the API. document: a result of `documents_describe`."""
     row: Any = document
     return {
         "id": str(document.id),
@@ -93,7 +93,7 @@ def document_payload(document: Document) -> dict[str, Any]:
 
 
 def refused_payload(name: str, error: RefdeskError) -> dict[str, Any]:
-    """Return what stands for a file that became no document: its name, and why."""
+    """Return the entry for a file that became no document: its name and the error."""
     return {
         **dict.fromkeys(("id", "source", "url", "step", "pages", "active_version", "outcome", "created", "updated")),
         **dict.fromkeys(("external_id", "media_type", "sha256"), ""),

@@ -47,7 +47,7 @@ def text_read(
     """Return blocks of a document's text: those around a passage, or `limit` from number `first` on.
 
     The text is that of the version that is shown; around a passage it is that of the passage's own version, which an
-    answer may cite long after another one has taken its place.
+    answer may cite long after another version replaced it.
 
     Raises:
         NotFound: no such document or passage here, or no text yet.
@@ -82,7 +82,7 @@ def text_read(
 
 
 def _passage_get(shown: DocumentVersion, passage: UUID) -> Chunk:
-    """Return a passage of the version that is shown, or of one that answered before it."""
+    """Return a passage of the version that is shown, or of a retired one."""
     versions = Q(version=shown) | Q(version__state=VersionState.RETIRED)
     rows = Chunk.objects.filter(versions, organisation=shown.organisation_id, document=shown.document_id)
     chunk = rows.select_related("version").filter(pk=passage).first()
@@ -92,7 +92,7 @@ def _passage_get(shown: DocumentVersion, passage: UUID) -> Chunk:
 
 
 def _around(starts: Sequence[int], start: int, end: int) -> tuple[int, int]:
-    """Return the first block and the one after the last, with as many characters on either side of a passage."""
+    """Return the first block and the one after the last, with AROUND_CHARS on either side of a passage."""
     first = bisect_right(starts, max(0, start - AROUND_CHARS)) - 1
     return max(0, first), bisect_right(starts, end + AROUND_CHARS)
 
@@ -108,7 +108,7 @@ def _block_payload(block: Block, start: int, mark: Sequence[int] | None) -> dict
         "rows": list(block.rows) if block.rows else None,
         "start": start,
         "end": end,
-        # Only where a passage is to be drawn on its page: boxes are twice as long as the text.
+        # Only for blocks of the marked passage: boxes take twice as much as the text.
         "lines": _lines(block, start, end) if mark and start < mark[1] and end > mark[0] else [],
     }
 

@@ -20,7 +20,7 @@ def source_list(*, organisation: UUID) -> QuerySet[Source]:
 
 
 def source_get(*, organisation: UUID, source: UUID) -> Source:
-    """Raise NotFound where there is no such source."""
+    """Return a source. Raises NotFound."""
     row = source_list(organisation=organisation).filter(pk=source).first()
     if row is None:
         raise NotFound
@@ -50,7 +50,7 @@ def run_get(*, organisation: UUID, run: UUID) -> Run:
 
 
 def run_item_list(*, organisation: UUID, run: Run, outcome: str = "") -> QuerySet[RunItem]:
-    """Return what became of the items of a run, in their order."""
+    """Return the items of a run with their outcomes, in their order."""
     items = RunItem.objects.filter(organisation=organisation, run=run).order_by("id")
     return items.filter(outcome=outcome) if outcome else items
 
@@ -105,7 +105,7 @@ def run_payload(run: Run) -> dict[str, Any]:
 
 
 def _per_second(run: Run) -> float | None:
-    """Return the items that a run deals with in a second; None before it has begun."""
+    """Return the number of items that a run handles in a second; None before it has begun."""
     if run.started is None:
         return None
     ended = run.ended or (timezone.now() if run.state == RunState.RUNNING else run.started)

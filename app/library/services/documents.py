@@ -16,12 +16,12 @@ from app.library.services.versions import version_newest, version_repeat, versio
 
 # A worker that is stopping may have a request on its way to the vectors; what it writes goes after that.
 STOP_GRACE = timedelta(seconds=15)
-# Retrying makes sense again from these; a document that is ready is read anew, with the settings of now.
+# States from which a retry makes sense; a document that is ready is read again with the present settings.
 ENDED = (DocumentState.FAILED, DocumentState.CANCELLED, DocumentState.READY)
 
 
 def document_audit(document: Document, action: str, **sides: Any) -> None:
-    """Record what was done to a document. sides: `before` and `after`."""
+    """Record a change of a document in the audit trail. sides: `before` and `after`."""
     audit_record(
         organisation=document.organisation_id,
         action=action,
@@ -34,7 +34,7 @@ def document_audit(document: Document, action: str, **sides: Any) -> None:
 
 @transaction.atomic
 def document_retry(*, organisation: UUID, document: UUID) -> Document:
-    """Read a document again. While a new version of a ready one is made, the old one answers.
+    """Read a document again. The active version of a ready document stays active until the new one is ready.
 
     Raises:
         NotFound: no such document here.
@@ -57,11 +57,11 @@ def document_retry(*, organisation: UUID, document: UUID) -> Document:
 
 @transaction.atomic
 def document_cancel(*, organisation: UUID, document: UUID) -> Document:
-    """Stop the work on a document; the worker notices within a second, and can write nothing from now on.
+    """Stop the work on a document; the worker notices within a second, and cannot write any more.
 
     Raises:
         NotFound: no such document here.
-        Conflict: nothing is being done with it.
+        Conflict: the document has no open work.
     """
     document_get(organisation=organisation, document=document)
     running = ingest_cancel(organisation=organisation, document=document)
@@ -78,7 +78,7 @@ def document_cancel(*, organisation: UUID, document: UUID) -> Document:
     if answers is None:
         _document_set(row, DocumentState.CANCELLED, percent=0)
     else:
-        # As if the new version had not come.
+        # The document is again as before the new version.
         building.update(state=VersionState.RETIRED, retired=Now())
         columns = {"version": answers.number, "chunks": answers.chunks, "pages": answers.pages}
         _document_set(row, DocumentState.READY, percent=100, media_type=answers.media_type, **columns)
@@ -89,7 +89,7 @@ def document_cancel(*, organisation: UUID, document: UUID) -> Document:
 
 @transaction.atomic
 def document_delete(*, organisation: UUID, document: UUID) -> None:
-    """Remove a document's rows; its vectors and its object follow by a job of the same transaction.
+    """Remove a document's rows; a job of the same transaction removes its vectors and its object.
 
     Raises:
         NotFound: no such document here.

@@ -1,4 +1,4 @@
-"""Turn what arrives at a source into a document, or a new version of one; nothing changes where it is there already."""
+"""Make a document, or a new version of one, from an item of a source, unless its bytes are stored already."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -29,7 +29,7 @@ class PutOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PutResult:
-    """A document, as `document_get` reads it, and what became of it."""
+    """A document as `document_get` reads it, and the outcome."""
 
     document: Document
     outcome: PutOutcome
@@ -44,10 +44,10 @@ def document_put(
     uploaded_by: UUID | None = None,
     audited: bool = True,
 ) -> PutResult:
-    """Store a document of a source and queue its ingest, unless these bytes are what the source has of it already.
+    """Store a document of a source and queue its ingest, unless the document's newest version has the same bytes.
 
-    Other bytes are a new version, and the old one answers until the new one is ready. A document whose ingest had
-    failed, or was cancelled, is tried again. audited: not by a run, which is one entry of the trail by itself.
+    Other bytes make a new version, and the old one stays active until the new one is ready. A document whose ingest
+    failed or was cancelled is tried again. audited: False in a run, which has one entry of the trail for all items.
 
     Raises:
         Invalid: its external id cannot be used.
@@ -55,10 +55,10 @@ def document_put(
     """
     external_id = external_id_check(item.external_id)
     if not connection.in_atomic_block:
-        # Receiving may take long, and a pool of connections is small.
+        # Receiving may take long, and the pool of connections is small.
         connection.close()
     with upload_receive(organisation=organisation, stream=content.stream) as received, transaction.atomic():
-        # The object is there before its row is. It is put again for a document that has it: it may have been lost.
+        # Stored before the row that names it, and again for a known document, whose object may have been lost.
         object_lock(received.key)
         received.commit()
         identity_lock(source.id, external_id)
@@ -75,7 +75,7 @@ def document_put(
 
 
 def _described(item: Item) -> dict[str, Any]:
-    """Return the columns that say what a document is called and where its original is."""
+    """Return the columns with a document's name, address and metadata."""
     columns: dict[str, Any] = {"name": name_clean(item.name), "url": item.url[:URL_LENGTH]}
     return columns if item.metadata is None else {**columns, "metadata": item.metadata}
 
@@ -103,15 +103,15 @@ def _audit(document: Document, source: Source, outcome: PutOutcome, received: St
 def _replace(
     document: Document, item: Item, content: Content, received: StagedUpload, uploaded_by: UUID | None
 ) -> PutOutcome:
-    """Make a version of other bytes, unless they are those that the document has."""
+    """Make a version, unless the document's newest version has the same bytes."""
     organisation = document.organisation_id
-    # Jobs are locked before their documents, as everywhere.
+    # Jobs are locked before their documents everywhere, against deadlocks.
     locked = ingest_state(organisation=organisation, document=document.id, lock=True)
     row = document_lock(organisation=organisation, document=document.id)
     Document.objects.filter(pk=row.pk).update(**_described(item))
     newest, open_job = version_newest(document=row), ingest_state(organisation=organisation, document=row.id)
     if newest.sha256 == received.sha256:
-        _validators_keep(newest, content)
+        _validators_store(newest, content)
         if open_job is None and newest.state != VersionState.ACTIVE and row.state in ENDED:
             document_retry(organisation=organisation, document=row.id)
         return PutOutcome.UNCHANGED
@@ -130,16 +130,16 @@ def _replace(
             "error_message": "",
         }
     else:
-        # The version that a worker is reading is finished first, or a document that changes faster than it is read
-        # would never answer. `version_follow` queues this one then.
+        # The version being read is finished first, or a document that changes faster than it is read would never have
+        # an active version. `version_follow` queues this version then.
         changes = {}
     changes |= {"version": version.number, "uploaded_by": uploaded_by, "updated": Now()}
     Document.objects.filter(pk=row.pk).update(**changes)
     return PutOutcome.REPLACED
 
 
-def _validators_keep(version: DocumentVersion, content: Content) -> None:
-    """Store a server's new names for the same bytes: asked by old ones, it would send them again each time."""
+def _validators_store(version: DocumentVersion, content: Content) -> None:
+    """Store the server's new validators of the same bytes: with old ones it would send the bytes each time."""
     if (version.etag, version.last_modified) != (content.etag, content.last_modified):
         version.etag, version.last_modified = content.etag, content.last_modified
         version.save(update_fields=["etag", "last_modified"])

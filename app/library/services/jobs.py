@@ -1,4 +1,4 @@
-"""Queue the work on documents, in the transaction that makes it necessary."""
+"""Queue the work on documents, in the transaction that makes the work necessary."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -16,9 +16,9 @@ INGEST, DELETE = "ingest", "document_delete"
 def ingest_job_create(
     *, organisation: UUID, document: Document, version: DocumentVersion, step: Step | None = None
 ) -> UUID:
-    """Queue the ingest of a version, unless its document has an open one. step: where to begin.
+    """Queue the ingest of a version, unless its document has an open one. step: the first step.
 
-    In the transaction that made the version, so that none is without its job.
+    Call it in the transaction that made the version, so that no version is without its job.
     """
     return job_create(
         kind=INGEST,
@@ -36,7 +36,7 @@ def delete_job_create(
 ) -> UUID:
     """Queue the removal of the points of versions, and of objects unless a row names them.
 
-    In the transaction that removes the rows, which name these things no more.
+    Call it in the transaction that removes the rows, which no longer name these things.
     """
     return job_create(
         kind=DELETE,
@@ -51,15 +51,15 @@ def ingest_is_open(*, organisation: UUID, document: UUID) -> bool:
 
 
 def ingest_state(*, organisation: UUID, document: UUID, lock: bool = False) -> JobState | None:
-    """Return the state of the open ingest of a document, if there is one. lock: before the document is locked."""
+    """Return the state of a document's open ingest, if there is one. lock: lock the job (before the document)."""
     rows = jobs_open(kind=INGEST).filter(organisation=organisation, unique_key=str(document))
     row = (rows.select_for_update() if lock else rows).first()
     return JobState(row.state) if row else None
 
 
 def ingest_cancel(*, organisation: UUID, document: UUID) -> bool:
-    """Cancel the open ingest of a document; return whether a worker was at it.
+    """Cancel the open ingest of a document; return whether a worker was running it.
 
-    That worker is told to stop, and cannot write any more.
+    That worker stops at its next check, and cannot write any more.
     """
     return bool(jobs_cancel(organisation=organisation, kind=INGEST, key=str(document)))

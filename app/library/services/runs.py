@@ -15,14 +15,14 @@ SOURCE_RUN = "source_run"
 
 @transaction.atomic
 def run_start(*, organisation: UUID, source: Source) -> Run:
-    """Queue a run of a source, and return it; while one is open, it is that one.
+    """Queue a run of a source, and return it; if the source has an open run, return that one.
 
     Raises:
-        RefdeskError: nothing_to_read, where documents are brought to the source.
+        RefdeskError: nothing_to_read, when documents are sent to the source.
     """
     if not connector_class(source.kind).discovers:
         raise RefdeskError("nothing_to_read", details={"kind": source.kind})
-    # Held until the end: of two calls the second one finds the run of the first.
+    # Locked until the end of the transaction: the second of two calls finds the run of the first.
     Source.objects.select_for_update(no_key=True).get(organisation=organisation, pk=source.pk)
     run = Run.objects.filter(organisation=organisation, source=source, state__in=OPEN_RUNS).first()
     if run is not None:
@@ -36,10 +36,10 @@ def run_start(*, organisation: UUID, source: Source) -> Run:
 
 @transaction.atomic
 def run_cancel(*, run: Run) -> None:
-    """Stop a run; what it has read stays.
+    """Stop a run; the documents that it has read stay.
 
     Raises:
-        Conflict: it has ended.
+        Conflict: the run has ended.
     """
     if run.job is not None:
         jobs_cancel(organisation=run.organisation_id, job=run.job)

@@ -123,7 +123,7 @@ def _schedule(source: Source) -> None:
 
 
 def cron_of(source: Source) -> str:
-    """Return the cron expression of a source's schedule. Presets come at a minute of the source's own."""
+    """Return the cron expression of a source's schedule. Each source has its own minute for presets."""
     minute = source.pk.int % 60
     presets = {
         SchedulePreset.HOURLY: f"{minute} * * * *",
@@ -136,7 +136,7 @@ def cron_of(source: Source) -> str:
 
 @transaction.atomic
 def source_for_uploads(*, organisation: Organisation) -> Source:
-    """Return where files go that name no source: the oldest for uploads, made when there is none."""
+    """Return the source of files that name none: the oldest for uploads, made when there is none."""
     source = Source.objects.filter(organisation=organisation, kind=SourceKind.UPLOADS).order_by("created", "id").first()
     if source is None:
         source, made = Source.objects.get_or_create(organisation=organisation, name="Uploads")
@@ -146,7 +146,7 @@ def source_for_uploads(*, organisation: Organisation) -> Source:
 
 
 def source_bring_check(*, source: Source) -> None:
-    """Raise Conflict when documents cannot be brought to a source, because it is read by itself."""
+    """Raise Conflict when a source is read by its connector, so that documents cannot be sent to it."""
     if connector_class(source.kind).discovers:
         raise Conflict(message="This source is read by itself; documents cannot be brought to it.")
 
@@ -163,7 +163,7 @@ def source_delete(*, organisation: UUID, source: Source) -> int:
     documents = list(Document.objects.filter(organisation=organisation, source=source).values_list("id", flat=True))
     for document in documents:
         document_delete(organisation=organisation, document=document)
-    # A document that was brought meanwhile keeps its source: deleting its row here would strand its vectors.
+    # A document that was added meanwhile keeps its source: deleting its row here would leave its vectors behind.
     with transaction.atomic():
         locked = Source.objects.select_for_update().get(pk=source.pk)
         if Document.objects.filter(source=locked).exists():

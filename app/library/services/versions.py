@@ -1,4 +1,4 @@
-"""Make versions of documents, retire them when others take their place, and forget those that no answer cites."""
+"""Make versions of documents, retire replaced ones, and remove those that no answer cites."""
 
 from collections.abc import Collection
 from uuid import UUID
@@ -15,13 +15,13 @@ from app.library.services.jobs import delete_job_create, ingest_job_create
 
 
 def version_newest(*, document: Document) -> DocumentVersion:
-    """Return the version whose bytes are the document's: the newest that none has taken the place of."""
+    """Return the version whose bytes are the document's: the newest that is not retired, else the newest."""
     versions = DocumentVersion.objects.filter(document=document)
     return versions.exclude(state=VersionState.RETIRED).order_by("-number").first() or versions.latest("number")
 
 
 def version_create(*, document: Document, received: StagedUpload, content: Content) -> DocumentVersion:
-    """Make the next version of a document, which is new or locked, from bytes that have arrived."""
+    """Make the next version of a document, which is new or locked, from received bytes."""
     return DocumentVersion.objects.create(
         organisation_id=document.organisation_id,
         document=document,
@@ -36,7 +36,7 @@ def version_create(*, document: Document, received: StagedUpload, content: Conte
 
 
 def version_repeat(*, version: DocumentVersion) -> DocumentVersion:
-    """Make the next version of a document, which is locked, from the bytes of one that it has."""
+    """Make the next version of a document, which is locked, from the bytes of an existing version."""
     same = ("storage_key", "sha256", "bytes", "fetched", "etag", "last_modified", "media_type")
     return DocumentVersion.objects.create(
         organisation_id=version.organisation_id,
@@ -52,9 +52,9 @@ def _next_number(document: Document) -> int:
 
 
 def versions_retire(*, document: Document, below: int) -> None:
-    """Retire versions that were to be read, and are not any more because number `below` takes their place.
+    """Retire versions that were waiting to be read, because number `below` replaces them.
 
-    In a transaction; the one that answers goes on until then (app/library/pipeline/steps.py).
+    Call it in a transaction; the active version is retired later (app/library/pipeline/steps.py).
     """
     rows = DocumentVersion.objects.filter(document=document, state=VersionState.BUILDING, number__lt=below)
     written = [row.id for row in rows if row.chunks]
@@ -65,7 +65,7 @@ def versions_retire(*, document: Document, below: int) -> None:
 
 @transaction.atomic
 def version_follow(*, organisation: UUID, document: UUID, number: int) -> None:
-    """Queue the newest version that has arrived while number `number` was read, if there is one."""
+    """Queue the newest version that arrived while number `number` was read, if there is one."""
     versions = DocumentVersion.objects.select_related("document").filter(organisation=organisation, document=document)
     newer = versions.filter(state=VersionState.BUILDING, number__gt=number).order_by("-number").first()
     if newer is None:

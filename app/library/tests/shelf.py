@@ -1,4 +1,4 @@
-"""A connector of the tests: a source whose items are in memory, or in its settings where another process reads it."""
+"""A connector for tests: its items are in memory, or in the source's settings where another process reads them."""
 
 import io
 from collections.abc import Iterator

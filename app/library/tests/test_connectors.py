@@ -1,4 +1,4 @@
-"""A run of a source that is read by itself, by a connector of the tests' own over documents in memory."""
+"""Runs of a source with a connector of the tests, whose documents are in memory."""
 
 import io
 
@@ -34,7 +34,7 @@ def source(acme: Organisation, shelf: Shelf) -> Source:
 
 
 def read(source: Source) -> Run:
-    """Run a source to its end, and read what it brought."""
+    """Run a source to its end, and ingest its documents."""
     run = run_start(organisation=source.organisation_id, source=source)
     jobs_run()
     run.refresh_from_db()
@@ -81,7 +81,7 @@ def test_a_run_brings_what_is_new_replaces_what_changed_and_removes_what_is_gone
     assert (shown["source"], shown["error"]) == (str(source.pk), None)
     assert shown["started"] <= shown["ended"]
     assert shown["per_second"] > 0
-    # A run is one entry of the trail, whatever it brought.
+    # A run makes one entry of the trail, however many documents it reads.
     actions = list(AuditEntry.objects.order_by("number").values_list("action", flat=True))
     assert actions.count("source.run") == 2
     assert "document.upload" not in actions
@@ -93,7 +93,7 @@ def test_what_has_not_changed_is_not_fetched_whole(source: Source, shelf: Shelf)
     shelf.asked.clear()
     read(source)
     assert shelf.asked == [("a", DocumentVersion.objects.get().etag)]
-    # One that could not be read comes again, since nothing was made of its bytes.
+    # A document that could not be read is fetched again, since its bytes were not used.
     shelf.texts = {"a": "   "}
     read(source)
     assert Document.objects.get().state == "failed"
@@ -138,7 +138,7 @@ def test_a_listing_that_is_not_whole_removes_only_what_it_names_as_gone(source: 
 
 
 def test_a_source_that_names_nothing_at_all_removes_nothing(source: Source, shelf: Shelf, alice: Person) -> None:
-    """A listing that broke looks like one that is empty."""
+    """Keep the documents: a broken listing looks like an empty one."""
     shelf.texts = {"a": "The lighthouse opens at nine."}
     read(source)
     shelf.texts = {}
@@ -228,7 +228,7 @@ def test_the_schedule_reads_a_source_when_its_time_has_come(acme: Organisation, 
     jobs_run()
     run = Run.objects.get()
     assert (run.state, counts(run)) == ("done", {"seen": 1, "read": 1})
-    # One that somebody has begun is not begun again beside it.
+    # A source with an open run gets no second one.
     run_start(organisation=acme.pk, source=source)
     Schedule.objects.filter(pk=row.pk).update(next_run=timezone.now())
     schedule_run()

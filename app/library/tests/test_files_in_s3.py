@@ -1,4 +1,4 @@
-"""The whole way of a document and of an export with S3 as the store, and what people see while it is away."""
+"""Documents and exports with S3 as the store, and the errors that people see while it is unavailable."""
 
 import asyncio
 import io
@@ -40,7 +40,7 @@ TEXT = long_text(3)
 
 @pytest.fixture
 def place(settings: Any, qdrant: str, embedder: str) -> Iterator[Place]:
-    """A bucket of its own is the deployment's store."""
+    """Make a bucket of the test's own the deployment's store."""
     stores_empty()
     with new_place() as made:
         settings_use(settings, made)
@@ -49,7 +49,7 @@ def place(settings: Any, qdrant: str, embedder: str) -> Iterator[Place]:
 
 @pytest.fixture
 def own(settings: Any, tmp_path: Path, unused_tcp_port: int, qdrant: str, embedder: str) -> Iterator[OwnMinio]:
-    """A store that the test may kill is the deployment's."""
+    """Make a store that the test may kill the deployment's store."""
     stores_empty()
     minio = OwnMinio(tmp_path / "minio", unused_tcp_port)
     minio.start()
@@ -219,7 +219,7 @@ async def test_a_download_whose_store_dies_breaks_off_without_a_trace_in_the_log
         )
         assert (again.status, await again.read() == data[1000:]) == (206, True)
     assert "a download broke off: storage_unavailable" in caplog.text
-    # The server's own lines go past the root logger.
+    # The server's own messages bypass the root logger.
     printed = capfd.readouterr().err
     assert "without completing response" in printed
     assert "Traceback" not in printed + caplog.text
@@ -253,7 +253,7 @@ def test_a_store_that_is_away_is_said_by_ready_and_by_the_checks(
     assert "refdesk.I002" in said()
     answer = Client().get("/ready")
     assert (answer.status_code, answer.json()["engines"]["files"]["ok"]) == (200, True)
-    # That question made the bucket of a new store.
+    # The readiness check made the bucket of a new store.
     assert admin(own.place).bucket_exists(own.place.bucket)
     assert "refdesk.I00" not in said()
     settings_use(settings, replace(own.place, secret_key="another secret"))

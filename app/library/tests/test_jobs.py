@@ -1,4 +1,4 @@
-"""How an ingest job shows on its document. The engine itself: app/jobs/tests."""
+"""The document's view of its ingest job. The engine's own tests are in app/jobs/tests."""
 
 from datetime import timedelta
 from typing import Any
@@ -109,7 +109,7 @@ def test_a_document_deleted_at_work_leaves_nothing_to_write_to(document: Documen
     with pytest.raises(LeaseLost), fenced(lease):
         pass
     job = Job.objects.get(kind="document_delete")
-    # The worker may have a request under way: what it writes goes afterwards.
+    # The worker may have a request under way, so the deletion is delayed.
     assert job.not_before > timezone.now() + timedelta(seconds=5)
 
 

@@ -1,4 +1,4 @@
-"""`kill -9` of a real worker and all that it started, at each step: nothing is lost, doubled or left behind."""
+"""`kill -9` of a real worker and its children at each step: nothing is lost, duplicated or left behind."""
 
 import random
 import signal
@@ -50,7 +50,7 @@ def log(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def killed(log: Path) -> Iterator[Callable[[Callable[[], Any]], None]]:
-    """Runs a worker until something is true, then kills it as the system would when memory ends."""
+    """Run a worker until a condition is true, then kill it as the kernel does for lack of memory."""
     running: list[subprocess.Popen[bytes]] = []
 
     def run_until(true: Callable[[], Any]) -> None:
@@ -83,7 +83,7 @@ def step_of(document: Document) -> Any:
 
 
 def test_killed_while_it_reads(acme: Any, log: Path, killed: Any) -> None:
-    # A megabyte of rows: long enough to be seen at it.
+    # A megabyte of rows: slow enough that the test sees the step.
     rows = "".join(f"{n},Widget {n},In {n % 50} colours\n" for n in range(30_000))
     document = upload(acme, "rows.csv", ("number,name,note\n" + rows).encode())
     killed(lambda: step_of(document) == "parse")
@@ -126,7 +126,7 @@ def test_killed_again_and_again_at_any_time_every_document_gets_ready(acme: Any,
         process = worker_start(log)
         time.sleep(2.0 + chance.random())
         worker_kill(process)
-        # A death is a lease that ran out; three in a row on one file would be its end, which is another test.
+        # A death is an expired lease; three in a row on one file would fail it, which another test covers.
         leases_age()
         Job.objects.update(deaths=0)
     with worker(log):
@@ -180,7 +180,7 @@ def test_cancelling_stops_the_work_soon_and_leaves_no_vector(acme: Any, log: Pat
         wait_until(lambda: EmbeddingCache.objects.count() > 64)
         document_cancel(organisation=acme.id, document=document.id)
         begun = time.monotonic()
-        # Its thread is free for another file.
+        # The thread is free for another file.
         third = upload(acme, "third.txt", b"Another parcel waits.")
         wait_ready(short, third)
         assert time.monotonic() - begun < 40

@@ -1,4 +1,4 @@
-"""Files of every kind and every fault, through the API, a real worker and back."""
+"""Files of every kind and with every fault, through the API and a real worker."""
 
 import asyncio
 import io
@@ -85,7 +85,7 @@ def test_an_uploaded_text_becomes_ready_and_its_points_are_its_chunks(alice: Any
     assert (shown["percent"], shown["chunks"], shown["media_type"]) == (100, 1, "text/plain")
     points = points_of(alice.organisation.id)
     assert points == {str(chunk) for chunk in Chunk.objects.values_list("id", flat=True)} != set()
-    # In the ledger with what was embedded, as a use under no cap.
+    # The ledger counts the embedded tokens, which are under no cap.
     [used] = UsageEntry.objects.filter(organisation=alice.organisation)
     assert (used.kind, used.requests, used.tokens_in) == ("ingest", 0, 0)
     assert used.tokens_embedded == Chunk.objects.get().tokens > 0

@@ -1,4 +1,4 @@
-"""Documents that a program pushes under ids of its own, and sources of that kind."""
+"""Documents that a program pushes under its own ids, and sources of that kind."""
 
 import io
 import json
@@ -153,7 +153,7 @@ def test_a_source_of_another_organisation_takes_and_gives_nothing(
     assert charlie.client.delete(removal).status_code == 404
     assert push(bob, address).status_code == bob.client.delete(removal).status_code == 403
     assert list(Document.objects.values()) == before
-    # The same id in a source of one's own is another document.
+    # The same id in another organisation's source is another document.
     own = charlie.client.post("/api/v1/sources", {"name": "Wiki", "kind": "push"}, content_type="application/json")
     assert push(charlie, f"/api/v1/sources/{own.json()['id']}").json()["outcome"] == "created"
     assert Document.objects.count() == 2

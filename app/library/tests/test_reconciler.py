@@ -36,7 +36,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def ready(acme: Organisation, tmp_path: Path, qdrant: str, embedder: str) -> Iterator[Document]:
-    """A ready document of a few passages, with a worker running."""
+    """Yield a ready document of a few passages, with a worker running."""
     stores_empty()
     document = upload(acme, "parcels.md", long_text(3))
     with worker(tmp_path / "worker.log"):

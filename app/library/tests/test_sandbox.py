@@ -23,7 +23,7 @@ from app.library.pipeline import sandbox
 from app.library.pipeline.sandbox import ParsedChunks, parse_and_chunk
 from tests.waiting import wait_until
 
-# Takes tens of seconds to read, in little memory.
+# A file that takes tens of seconds to read, in little memory.
 SLOW = "<div>" * 200_000
 
 
@@ -99,7 +99,7 @@ def test_stopping_kills_the_child_at_once(tmp_path: Path) -> None:
     path = written(tmp_path, "a.html", SLOW)
     begin = time.monotonic()
     assert failure(path, should_stop=lambda: time.monotonic() - begin > 0.5).code == "cancelled"
-    assert time.monotonic() - begin < 6  # a tenth of what the file would take
+    assert time.monotonic() - begin < 6  # a tenth of the time for the whole file
     wait_until(lambda: not fork_server().children(), limit_s=30)
 
 
@@ -123,7 +123,7 @@ def test_four_threads_at_once_get_each_their_own_file(tmp_path: Path) -> None:
 
 
 def child_of(path: Path, organisation: UUID) -> psutil.Process:
-    """Read a file of an organisation; the child that did: a new one, or the newest that was there."""
+    """Read a file of an organisation; return the child that read it: a new one, or the newest existing one."""
     result = parse_and_chunk(path, path.name, max_tokens=254, organisation=organisation)
     assert path.read_text().startswith(result.drafts[0].text)
     return max(fork_server().children(), key=lambda child: child.create_time())
@@ -223,5 +223,5 @@ def test_a_small_file_costs_little(tmp_path: Path) -> None:
         read(path)
     after = process.cpu_times()
     used = sum(after[:4]) - sum(before[:4])
-    # Measured 8 to 10 ms on two busy cores; the budget of the whole ingest is 20.
+    # Measured: 8 to 10 ms on two busy cores; the budget of the whole ingest is 20 ms.
     assert used / 50 < 0.03

@@ -78,7 +78,7 @@ def test_a_source_shows_its_kind_its_settings_and_its_schedule(alice: Any) -> No
         {"settings": {"start": ["https://example.org"]}},
         {"settings": []},
         {"schedule": {"preset": "yearly"}},
-        {"schedule": {"preset": "daily"}},  # nothing is read on a schedule where documents are brought
+        {"schedule": {"preset": "daily"}},  # a source that is sent its documents has no schedule
         {"schedule": {"every": 5}},
     ],
 )

@@ -126,7 +126,7 @@ def test_a_version_that_waits_gives_way_to_the_next_one(source: Source) -> None:
 
 
 def test_a_version_that_is_read_is_finished_and_the_newest_follows(alice: Person, source: Source) -> None:
-    """Or a document that changes faster than it is read would never answer."""
+    """Finish the running version first, or a document that changes faster than it is read would never be active."""
     document = put(source, b"First.").document
     job = Job.objects.get()
     lease = lease_take(job=job.pk)
@@ -258,7 +258,7 @@ def test_validators_of_a_server_are_kept_with_the_bytes(source: Source) -> None:
     assert arrive(b"# Title\n\nText.", '"1"') == PutOutcome.CREATED
     jobs_run()
     version = DocumentVersion.objects.get()
-    # The name has no suffix: that it is Markdown, only its server knew.
+    # The name has no suffix: only the server knew that the file is Markdown.
     assert (version.etag, version.media_type) == ('"1"', "text/markdown")
     assert arrive(b"# Title\n\nText.", '"2"') == PutOutcome.UNCHANGED
     assert DocumentVersion.objects.get().etag == '"2"'

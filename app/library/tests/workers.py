@@ -1,4 +1,4 @@
-"""A real worker process on the test database, started, watched and killed as the supervisor and a crash would."""
+"""A real worker process on the test database, started, watched and killed as the supervisor or a crash does."""
 
 import os
 import signal
@@ -31,7 +31,7 @@ def worker_start(log: Path, **environment: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             command,
             cwd=ROOT,
-            # Without the schedule, whose jobs would come between those of a test.
+            # Without the schedule, whose jobs would disturb those of a test.
             env={
                 **os.environ,
                 "REFDESK_DATABASE_URL": test_database_url(),
@@ -46,7 +46,7 @@ def worker_start(log: Path, **environment: str) -> subprocess.Popen[bytes]:
 
 
 def worker_kill(process: subprocess.Popen[bytes], number: signal.Signals = signal.SIGKILL) -> None:
-    """End it and everything that it started."""
+    """End the worker and every process that it started."""
     if number == signal.SIGKILL:
         os.killpg(process.pid, number)
     else:

@@ -90,7 +90,7 @@ def show_document(request: HttpRequest, caller: Caller, document_id: UUID) -> Ht
 
 
 def _filters(**values: Any) -> str:
-    """Return the filters for the address of another page of the list, with an `&` at their end."""
+    """Return the filters for the address of another page of the list, with an `&` at the end."""
     filters = {name: value for name, value in values.items() if value}
     return f"{urlencode(filters)}&" if filters else ""
 
@@ -103,7 +103,7 @@ def _words() -> dict[str, dict[str, str]]:
 
 
 def _row(document: Any) -> dict[str, Any]:
-    """Return what the templates show of a document before the page's script takes over."""
+    """Return the data of a document for the templates, before the page's script runs."""
     return {
         "id": document.id,
         "name": document.name,

@@ -31,7 +31,7 @@ from app.portal.shell import shell_context
 
 RUNS_SHOWN = 20
 ITEMS_SHOWN = 100
-# The page of a source that is being read loads itself anew.
+# The page of a source with an open run reloads itself.
 REFRESH_S = 3
 
 
@@ -54,7 +54,7 @@ def show_sources(request: HttpRequest, caller: Caller) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @page(Role.EDITOR)
 def make_source(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """Show the form that makes a source, and make one; its page then says how documents get into it."""
+    """Show the form for a source, and make one; its page then explains how documents get into it."""
     context: dict[str, Any] = {
         "shell": shell_context(caller, section="sources"),
         "kinds": [

@@ -1,4 +1,4 @@
-"""Providers of language and embedding models: one file a wire format, all by one protocol."""
+"""Providers of language and embedding models: one file for each wire format, all with the same protocol."""
 
 from collections.abc import Callable, Mapping
 
@@ -10,10 +10,10 @@ PROVIDERS: Mapping[str, Callable[[Endpoint], Provider]] = {"openai": OpenAIProvi
 
 
 def provider_of(endpoint: Endpoint) -> Provider:
-    """Return the provider that speaks the endpoint's wire format.
+    """Return the provider of the endpoint's wire format.
 
     Raises:
-        ValueError: no provider is of this kind.
+        ValueError: no provider has this kind.
     """
     provider = PROVIDERS.get(endpoint.kind)
     if provider is None:

@@ -1,4 +1,4 @@
-"""The wire format of OpenAI's API, as Ollama, vLLM, llama.cpp and most other servers speak it too."""
+"""The wire format of OpenAI's API, which Ollama, vLLM, llama.cpp and most other servers also use."""
 
 import math
 import re
@@ -19,7 +19,7 @@ from app.llm.providers.protocol import MAX_TOKENS, TEMPERATURE, TIMEOUTS, Ranked
 from app.llm.providers.server_info import info_exchange, models_exchange
 from app.llm.providers.streaming import ChatRequest, HttpChatStream
 
-# How vLLM, llama.cpp and OpenAI say that a prompt does not fit. Ollama says nothing: it cuts.
+# How vLLM, llama.cpp and OpenAI report a prompt that does not fit. Ollama reports nothing: it truncates the prompt.
 _TOO_LONG = re.compile(
     rb"maximum context length|context_length_exceeded|exceed_context_size|max_model_len", re.IGNORECASE
 )
@@ -67,7 +67,7 @@ class OpenAIProvider:
         return HttpChatStream(request, timeouts)
 
     def _refused(self, status: int, content: bytes) -> str:
-        """Return the code of a refusal; what was known of the models is asked anew where it seems to be wrong."""
+        """Return the code of a refusal. Forget the models' facts if they seem to be wrong."""
         if status in (429, 503):
             return "model_busy"
         if status == 404 and b"model" in content.lower():
@@ -86,7 +86,7 @@ class OpenAIProvider:
         return info_exchange(self.endpoint, model)
 
     def embed(self, texts: Sequence[str], *, model: str, dimensions: int | None = None) -> Exchange[list[bytes]]:
-        """Return the vectors, as base64 where the server can: a third of the bytes of numbers, and faster read."""
+        """Return the vectors, as base64 where the server can: a third of the bytes of numbers, and faster to parse."""
         url, learnt = f"{self.endpoint.url}/embeddings", self.endpoint.learnt
         body: dict[str, Any] = {"model": model, "input": list(texts)}
         if BASE64 not in learnt.refused:
@@ -102,7 +102,7 @@ class OpenAIProvider:
     def rerank(
         self, query: str, documents: Sequence[str], *, model: str, top_n: int | None = None
     ) -> Exchange[list[RankedDocument]]:
-        """Rank by /v1/rerank, which OpenAI does not have: in the shape of Cohere, Jina, vLLM and llama.cpp."""
+        """Rank with /v1/rerank, which OpenAI does not have, in the format of Cohere, Jina, vLLM and llama.cpp."""
         body: dict[str, Any] = {"model": model, "query": query, "documents": list(documents)}
         if top_n is not None:
             body["top_n"] = top_n
@@ -154,7 +154,7 @@ class OpenAIDecoder:
         self.ended = False
         self.failure: Upstream | None = None
         self._plain = content_type == "application/json"
-        self._finished = False  # a reason to finish was given: without one the reply broke off
+        self._finished = False  # whether a finish reason arrived: without one the reply broke off
         self._rest = b""
 
     def read(self, data: bytes) -> Delta | None:
@@ -163,7 +163,7 @@ class OpenAIDecoder:
             payloads = [] if data else [self._rest]
         else:
             lines = (self._rest + data).split(b"\n")
-            # The last event of a server that closes without a line end is whole all the same.
+            # A server that closes without a final line end has still sent its last event in whole.
             self._rest = lines.pop() if data else b""
             # Other lines are blank, comments or event names.
             payloads = [line[5:].strip() for line in lines if line.startswith(b"data:")]
@@ -191,7 +191,7 @@ class OpenAIDecoder:
             self.failure = Upstream("model_dropped")
 
     def _read_event(self, payload: bytes, delta: Delta, texts: list[str]) -> bool:
-        """Read one event into the delta; False when it is the server's error or not readable."""
+        """Read one event into the delta; return False when it is the server's error or not readable."""
         try:
             event: Any = orjson.loads(payload)
             if event.get("error"):
@@ -223,7 +223,7 @@ class OpenAIDecoder:
 
 
 def _read_more(content: dict[str, Any], delta: Delta) -> None:
-    """Read thinking, by either of the names that servers give it, and fragments of tool calls."""
+    """Read thinking, which servers send under one of two names, and fragments of tool calls."""
     thinking = content.get("reasoning_content") or content.get("reasoning")
     if thinking:
         delta.thinking += thinking
@@ -240,7 +240,7 @@ def _fragment(place: int, call: dict[str, Any]) -> ToolCallFragment:
         index=place if index is None else int(index),
         id=str(call.get("id") or ""),
         name=str(function.get("name") or ""),
-        # Some servers send the object itself.
+        # Some servers send an object instead of its JSON text.
         arguments=arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode(),
     )
 
@@ -269,7 +269,7 @@ def vectors_read(content: bytes, *, count: int, dimensions: int | None) -> list[
     size = dimensions or (len(vectors[0]) if vectors else 0)
     if len(vectors) != count or not size or any(len(vector) != size for vector in vectors):
         raise ExchangeFailed(f"expected {count} vectors of {size} numbers")
-    # The sum is finite only when each number is; inf - inf is nan.
+    # The sum is finite only if each number is; inf - inf is nan.
     if any(not abs(sum(vector)) < float("inf") for vector in vectors):
         raise ExchangeFailed("a vector has numbers that are not finite")
     return [vector.tobytes() for vector in vectors]

@@ -16,7 +16,7 @@ TEMPERATURE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Timeouts of a stream, in seconds. A local model reads a full prompt at about 100 tokens a second."""
+    """Timeouts of a stream, in seconds. A local model processes a full prompt at about 100 tokens a second."""
 
     first_token_s: float = 120.0
     between_s: float = 30.0
@@ -28,7 +28,7 @@ TIMEOUTS = Timeouts()
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """A model in a server's list. `context` is None when the list does not say how many tokens it reads."""
+    """A model in a server's list. `context`, in tokens, is None when the list does not state it."""
 
     name: str
     context: int | None = None
@@ -43,15 +43,15 @@ class RankedDocument:
 
 
 class NoModelServed(ExchangeFailed):
-    """The server has no model to ask."""
+    """A server without any model to use."""
 
 
 class ChatStream(Protocol):
     """A reply while it is written: `async with provider.chat(…) as stream: async for delta in stream: …`.
 
-    Always streamed: only a stream tells the server at once when its reader has left. Leaving the block closes the
-    connection, within a second of a cancellation too, which frees the model. No delta is empty; those before a failure
-    are given out before it is raised.
+    Always streamed: only a stream shows the server at once when its reader has disconnected. Leaving the block closes
+    the connection, within a second also after a cancellation, which frees the model. No delta is empty; the deltas
+    before a failure are yielded before it is raised.
 
     Raises:
         Upstream: on entering address_refused, model_unavailable, model_missing, prompt_too_long, model_busy or
@@ -70,10 +70,10 @@ class ChatStream(Protocol):
 
 
 class Provider(Protocol):
-    """One wire format, spoken to one endpoint. Made for each use: it holds nothing but its endpoint.
+    """The client of one wire format for one endpoint. Created for each use: its only state is the endpoint.
 
-    Every exchange raises ExchangeFailed, which its caller turns into an error code of its own. Capabilities that a
-    server shows (its context, parameters it refuses) are recorded in `endpoint.learnt`.
+    Every exchange raises ExchangeFailed, which its caller translates to its own error code. Capabilities that a server
+    shows (its context, parameters it refuses) are recorded in `endpoint.learnt`.
     """
 
     @property
@@ -89,15 +89,15 @@ class Provider(Protocol):
         temperature: float = TEMPERATURE,
         timeouts: Timeouts = TIMEOUTS,
     ) -> ChatStream:
-        """Return the stream of the model's reply; nothing is sent before it is entered."""
+        """Return the stream of the model's reply; the request is sent when the stream is entered."""
         ...
 
     def models(self) -> Exchange[list[ServedModel]]:
-        """List the models that the server serves."""
+        """Return the models that the server serves."""
         ...
 
     def info(self, model: str) -> Exchange[ModelInfo]:
-        """Return the model's name, context and slots; an empty `model` means the server's first that writes.
+        """Return the model's name, context and slots; an empty `model` means the server's first that generates text.
 
         Raises:
             NoModelServed: no model is named, and the server has none.

@@ -1,4 +1,4 @@
-"""Facts of an OpenAI-compatible server: its models, and context and slots as each make of server tells them."""
+"""Facts of an OpenAI-compatible server: its models, and context and slots as each make of server reports them."""
 
 import re
 from collections.abc import Sequence
@@ -15,17 +15,17 @@ EMBEDDING_SIGNS = ("embed", "minilm", "bge", "e5", "gte", "bert")
 
 
 def model_embeds(name: str) -> bool:
-    """Tell whether a model makes vectors, by its name: Ollama lists its chat models and these together."""
+    """Return whether a model makes vectors, judged by its name: Ollama lists chat and embedding models together."""
     return any(sign in name.lower() for sign in EMBEDDING_SIGNS)
 
 
 def same_model(name: str, other: str) -> bool:
-    """Compare two names: Ollama calls a model `qwen2.5:latest` that was asked for as `qwen2.5`."""
+    """Return whether two names mean the same model: Ollama lists `qwen2.5:latest` for a requested `qwen2.5`."""
     return name.removesuffix(":latest") == other.removesuffix(":latest")
 
 
 def modelfile_context(parameters: Any) -> int | None:
-    """Return the tokens of context that a model's Modelfile sets, from what Ollama shows as its parameters."""
+    """Return the tokens of context that a model's Modelfile sets, from the parameters that Ollama returns."""
     match = re.search(r"^num_ctx\s+(\d+)\s*$", parameters, re.MULTILINE) if isinstance(parameters, str) else None
     return int(match[1]) if match and int(match[1]) else None
 
@@ -68,7 +68,7 @@ def info_exchange(endpoint: Endpoint, wanted: str) -> Exchange[ModelInfo]:
 
 
 def _chosen(models: Sequence[ServedModel], wanted: str) -> ServedModel:
-    """Return the wanted model, without a context if it is not listed; when none is named the first that writes."""
+    """Return the wanted model, without a context if it is not listed; if none is named, the first text model."""
     if wanted:
         return next((model for model in models if same_model(model.name, wanted)), ServedModel(wanted))
     return next((model for model in models if not model_embeds(model.name)), models[0])

@@ -1,4 +1,4 @@
-"""Streaming over HTTP: sends a chat request and reads the reply, for every wire format that streams its events."""
+"""Streaming over HTTP: send a chat request and read the reply, for every wire format that streams its events."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,28 +14,28 @@ from app.llm.deltas import Delta, FinishReason
 from app.llm.endpoint import Endpoint
 from app.llm.providers.protocol import Timeouts
 
-DRAIN_S = 0.05  # how long to wait for the end of a finished reply, so that the connection can be used again
-REFUSAL_BYTES, REFUSAL_S = 4096, 1.0  # of a refusal, to tell what it is about
-CHARACTERS_PER_TOKEN = 16  # no tokeniser's tokens are longer on average: more than that is a runaway server
+DRAIN_S = 0.05  # wait for the end of a finished reply, so that its connection can be reused
+REFUSAL_BYTES, REFUSAL_S = 4096, 1.0  # read from a refusal, to find its reason
+CHARACTERS_PER_TOKEN = 16  # no tokeniser's tokens are longer on average: a longer reply comes from a runaway server
 
 
 class ModelRefused(Upstream):
-    """A chat request was refused. `reply` is the start of the server's words: for administrators, never for readers."""
+    """A refused chat request. `reply` is the start of the server's reply: for administrators, never for readers."""
 
     reply = ""
 
 
 class Decoder(Protocol):
-    """Turns the bytes of one reply into deltas. Does no input or output itself.
+    """Decoder of the bytes of one reply into deltas. Does no input or output itself.
 
-    `ended`: the reply is complete. `failure` is raised once the deltas before it have been given out.
+    `ended`: the reply is complete. `failure` is raised after the deltas before it have been yielded.
     """
 
     ended: bool
     failure: Upstream | None
 
     def read(self, data: bytes) -> Delta | None:
-        """Return what newly arrived bytes hold, None when that is nothing yet. No bytes: the server closed."""
+        """Return the delta of newly arrived bytes, None when there is none yet. No bytes: the server closed."""
         ...
 
 
@@ -43,7 +43,7 @@ class Decoder(Protocol):
 class ChatRequest:
     """A chat request in a server's wire format.
 
-    `decoder` makes the decoder for a content type. `refused` gives the error code of a refusal by status and content.
+    `decoder` makes the decoder for a content type. `refused` returns the error code of a refusal by status and content.
     """
 
     endpoint: Endpoint
@@ -74,7 +74,7 @@ class HttpChatStream:
             async with asyncio.timeout_at(self._deadline):
                 response = self._response = await self._post()
         except TimeoutError as error:
-            # Connecting has its own short limit, so a slow connection is told apart from a slow model.
+            # Connecting has its own short timeout, which distinguishes a slow connection from a slow model.
             code = "model_unavailable" if isinstance(error, aiohttp.ServerTimeoutError) else "model_timeout"
             raise Upstream(code) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -93,7 +93,7 @@ class HttpChatStream:
         except aiohttp.ClientConnectorError:
             raise
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionResetError):
-            # The server closed a kept connection just as it was used: it has not seen the request.
+            # The server closed a kept-alive connection at the moment of reuse: it has not seen the request.
             return await post(request.url, data=request.body, headers=headers, allow_redirects=False)
 
     async def _refusal(self, response: aiohttp.ClientResponse) -> ModelRefused:

@@ -1,10 +1,11 @@
-"""A fake OpenAI-compatible server: a real HTTP process whose wording, pace and faults tests and benchmarks script.
+"""A fake OpenAI-compatible server: a real HTTP process whose text, timing and faults tests and benchmarks script.
 
 `python -m app.llm.tests.fake_llm [--port N]` prints its address. Besides `/v1/models`, `/v1/chat/completions`,
 `/v1/embeddings` (deterministic vectors), `/props` and `/health`:
 
-- `PUT /script` with a JSON `Script` or a list of them: the first whose `when` is part of the request decides the reply.
-- `GET /requests`: an item for each chat request, with its body and when its reader left; `DELETE /requests` forgets.
+- `PUT /script` with a JSON `Script` or a list of them: the first whose `when` is part of the request sets the reply.
+- `GET /requests`: an item for each chat request, with its body and the time its reader disconnected; `DELETE /requests`
+  clears them.
 """
 
 import argparse
@@ -28,20 +29,20 @@ MODEL = "scripted"
 
 @dataclass
 class Script:
-    """How the server replies.
+    """A reply of the server.
 
     Attributes:
         when: text that the request must contain; empty: any.
-        tokens: the reply, cut as the model would cut it (`"[1", "]"`).
+        tokens: the reply, split as the model would split it (`"[1", "]"`).
         deltas: deltas on the wire, in place of those of the tokens: `[{"tool_calls": […]}]`.
-        finish_reason: why the reply ends.
+        finish_reason: the finish reason of the reply.
         first_s, between_s: delays before the first and between further tokens.
         fault: "" | hang (accepts, never answers) | silent (sends headers and a role, then nothing) | drop (after the
-            tokens, without an end) | malformed (after the tokens) | endless (the tokens again and again) | error (in
-            the stream, after the tokens).
+            tokens, without an end) | malformed (after the tokens) | endless (the tokens repeated) | error (in the
+            stream, after the tokens).
         status: another HTTP status instead of a reply; `refusal` is its message.
         models, models_status: entries of /v1/models instead of the one, and its status.
-        plain: one JSON object although a stream was asked for.
+        plain: one JSON object although a stream was requested.
         at_once: all tokens in one write.
     """
 
@@ -79,7 +80,7 @@ def _chunk(data: bytes) -> bytes:
 
 
 def vector(text: str, dimensions: int = 384) -> list[float]:
-    """Return a unit vector that depends on the text alone."""
+    """Return a unit vector that depends only on the text."""
     seed = hashlib.sha256(text.encode()).digest()
     raw = [byte - 127.5 for byte in (seed * (dimensions // len(seed) + 1))[:dimensions]]
     length = sum(value * value for value in raw) ** 0.5
@@ -186,7 +187,7 @@ class Server:
             return False
         entry["ended"] = time.time()
         if leaving is not None:
-            # The reader's next byte would be the next request's: without it the connection cannot be kept.
+            # A byte read while waiting belongs to the next request: without it the connection cannot be kept.
             leaving.cancel()
             return False
         return writing.result()
@@ -238,7 +239,7 @@ class Server:
         return {"prompt_tokens": 100, "completion_tokens": len(script.tokens), "total_tokens": 0}
 
     def _whole(self, script: Script) -> bytes:
-        """Return the whole reply as bytes, made once: a model server that costs nearly nothing."""
+        """Return the whole reply as bytes, built once, so that the server costs nearly nothing."""
         if id(script) not in self._at_once:
             events = b"".join(_event(content) for content in script.contents) + self._tail(script)
             head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -246,8 +247,8 @@ class Server:
         return self._at_once[id(script)]
 
 
-# A model is free within a second of its reader's leaving (bench/turn.py measures it). A busy machine gets more, and the
-# scripts of the tests that look last much longer.
+# A model is free within a second after its reader disconnects (bench/turn.py measures it). The limit is higher for a
+# busy machine, and the scripts of the tests that check it last much longer.
 SOON_S = 5.0
 
 
@@ -274,7 +275,7 @@ class ScriptedModel:
             return json.loads(response.read())
 
     def script(self, *scripts: Script) -> None:
-        """Reply by these from now on, and forget the requests so far."""
+        """Reply with these from now on, and clear the requests so far."""
         self.call("PUT", "/script", [asdict(script) for script in scripts])
         self.call("DELETE", "/requests")
 
@@ -287,7 +288,7 @@ class ScriptedModel:
         await self._entry_time("began")
 
     async def reader_left(self) -> float:
-        """Wait until the only reader is seen to leave; return the time of it."""
+        """Wait until the only reader has disconnected; return the time of it."""
         return await self._entry_time("left")
 
     async def _entry_time(self, name: str) -> float:

@@ -15,7 +15,7 @@ Reply = tuple[int, Any, dict[str, str]]  # status, content (JSON unless bytes), 
 
 @dataclass
 class FakeServer:
-    """How the server answers the body of a POST, and what it was sent."""
+    """The server's replies to the body of a POST, and the requests that it received."""
 
     reply: Callable[[dict[str, Any]], Reply]
     models: list[str] = field(default_factory=lambda: ["scripted-embed"])

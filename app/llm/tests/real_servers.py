@@ -1,4 +1,4 @@
-"""Real model servers for contract tests, where their addresses are given; elsewhere those tests are skipped."""
+"""Real model servers for contract tests, if their addresses are set; otherwise those tests are skipped."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,7 @@ def vllm_endpoint() -> Endpoint:
 
 
 async def wait_until(condition: Callable[[], bool], *, within_s: float) -> bool:
-    """Wait for a condition, which may block; return whether it came true in time."""
+    """Wait for a condition, whose check may block; return whether it became true in time."""
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         if await asyncio.to_thread(condition):
@@ -42,7 +42,7 @@ TEMPLATE = "{{ range .Messages }}{{ .Role }}: {{ .Content }}\n{{ end }}assistant
 
 
 class TinyOllama:
-    """A real Ollama with models made from a file, and deleted at the end. Nothing is fetched."""
+    """A real Ollama with models created from a file, deleted at the end. No model is downloaded."""
 
     def __init__(self, url: str, file: Path) -> None:
         self.url, self._file = url, file
@@ -54,7 +54,7 @@ class TinyOllama:
         return Endpoint(f"{self.url}/v1", self._names[0])
 
     def make(self, name: str, **parameters: int) -> str:
-        """Make a model, by a name that no other test uses; return the name."""
+        """Create a model with a name that no other test uses; return the name."""
         name = f"refdesk-test-{name}-{uuid.uuid4().hex[:8]}"
         try:
             self.call("HEAD", f"/api/blobs/{self._blob}")

@@ -57,7 +57,7 @@ def test_a_busy_server_is_asked_again_when_it_says() -> None:
     with serving(FakeServer(lambda body: next(replies, None) or as_base64(body))) as server:
         began = time.monotonic()
         assert len(EmbeddingsClient(Endpoint(server.url)).embed_documents(["a"])) == 1
-        # 1 s as asked and 1 s of its own; less than the longest wait, 20 s.
+        # 1 s of Retry-After and 1 s of backoff; less than the longest wait, 20 s.
         assert 2 <= time.monotonic() - began < 20
 
 

@@ -1,4 +1,4 @@
-"""Which server answers whom: an organisation's own before the deployment's, and nobody else's, key and all."""
+"""The choice of the server: an organisation's own before the deployment's, and never another organisation's."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -101,7 +101,7 @@ async def test_a_bot_names_an_endpoint_and_a_model(acme: Organisation, other: Or
     assert await answers(acme, "second/qwen") == ("/second/v1", "qwen", "sk-second")
     assert await answers(acme, "shared/Qwen/Qwen2.5-7B") == ("/shared/v1", "Qwen/Qwen2.5-7B", "sk-shared")
     assert await answers(acme, "deployment/small") == (ENVIRONMENT, "small", "sk-environment")
-    # A slash is a part of many models' names; another organisation's server is no name at all.
+    # Many models' names contain a slash; another organisation's server name is not recognised.
     assert await answers(acme, "Qwen/Qwen2.5-7B") == ("/own/v1", "Qwen/Qwen2.5-7B", "sk-own")
     assert await answers(acme, "theirs/qwen") == ("/own/v1", "theirs/qwen", "sk-own")
     assert await answers(acme, "second/") == ("/own/v1", "second/", "sk-own")
@@ -216,7 +216,7 @@ def test_the_database_shows_the_deployment_s_rows_in_every_scope_and_lets_none_c
         own = ModelEndpoint.objects.get(name="own")
         with pytest.raises(DatabaseError, match="row-level security"), transaction.atomic():
             ModelEndpoint.objects.filter(pk=own.pk).update(organisation=None)
-        # Its key is no row of theirs at all.
+        # The shared server's key is not visible to an organisation.
         assert not Secret.objects.filter(pk=shared.credential_id).exists()
     with organisations_visible(other.pk):
         assert seen() == {"theirs", "shared"}

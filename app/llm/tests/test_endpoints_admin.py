@@ -1,4 +1,4 @@
-"""Model servers on the admin pages: an organisation's by its admins, the deployment's by operators, keys by nobody."""
+"""Model servers on the admin pages: admins manage the organisation's, operators the deployment's; no key is shown."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Model servers by the API: kept by admins of an organisation, asked by nobody else, their keys never shown."""
+"""Model servers in the API: managed by an organisation's admins, not usable by others, their keys never shown."""
 
 import json
 from collections.abc import Iterator
@@ -113,7 +113,7 @@ def test_an_inner_address_is_refused_however_it_comes(alice: Person, url: str) -
     assert (status, refused["error"]["code"]) == (422, "address_refused")
     place = f"/{make(alice)['id']}"
     assert call(alice, "PATCH", place, {"url": url})[1]["error"]["code"] == "address_refused"
-    # Somebody wrote it into the table: it is refused where it is asked too.
+    # An address written directly into the table is also refused when it is requested.
     ModelEndpoint.objects.update(url=url)
     tried = call(alice, "POST", f"{place}/test")[1]
     assert (tried["ok"], tried["error"]["code"]) == (False, "address_refused")

@@ -1,4 +1,4 @@
-"""The contract with a real Ollama, on a tiny model that is made here: what Refdesk relies on, and what is refused."""
+"""The contract with a real Ollama, on a tiny model created here: what Refdesk relies on, and what is refused."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ from tools.reference import ROOT
 
 QUESTION = [ChatMessage.user("Do cats purr?")]
 CONTEXT = 1024
-LONG = 100_000  # tokens: minutes
+LONG = 100_000  # tokens: takes minutes
 AWAY = Endpoint("http://127.0.0.1:9/v1", "tiny")
 
 
@@ -72,7 +72,7 @@ async def test_an_answer_is_streamed_with_its_usage(ollama: TinyOllama) -> None:
 
 
 async def answers_soon(endpoint: Endpoint, within_s: float) -> bool:
-    """Tell whether the model is free: it answers one request at a time."""
+    """Return whether the model is free: it serves one request at a time."""
     try:
         async with asyncio.timeout(within_s):
             await read(stream_of(endpoint, max_tokens=1))
@@ -119,7 +119,7 @@ async def test_a_context_that_nobody_set_is_the_least_until_the_model_is_loaded(
 
 
 async def test_ollama_cuts_a_prompt_beyond_the_context_without_a_word(ollama: TinyOllama) -> None:
-    """Why the context must be known before a prompt is made."""
+    """Show why the context must be known before a prompt is made."""
     prompt = [ChatMessage.user("word " * 3 * CONTEXT)]
     stream = provider_of(ollama.endpoint).chat(prompt, model=ollama.endpoint.model, max_tokens=5)
     assert reply_of(await read(stream)).usage.tokens_in == CONTEXT
@@ -243,7 +243,7 @@ def test_progress_is_a_line_for_each_tenth_of_a_part() -> None:
 
 
 def test_the_web_process_loads_no_client_of_ollama() -> None:
-    # 10 MB, which a box at rest would pay for ever.
+    # The client's 10 MB would stay in an idle box's memory.
     program = "import sys, app.asgi, app.llm.ollama; print(sorted({'ollama', 'httpx'} & set(sys.modules)))"
     process = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert process.stdout == "[]\n", process.stderr

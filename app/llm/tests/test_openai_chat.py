@@ -210,9 +210,9 @@ async def test_a_refusal_s_words_are_kept_from_readers_and_logs(
 
 
 async def test_a_kept_connection_that_the_server_has_closed_is_replaced(model: ScriptedModel) -> None:
-    """Servers close idle connections, and the next request may cross with that."""
+    """Check the retry: servers close idle connections, possibly just as the next request is sent."""
     model.script(Script(tokens=["Cats", " purr"]))
     for _ in range(3):
         assert (await read(stream_of(model))).text == "Cats purr"
-        time.sleep(0.05)  # noqa: ASYNC251 (the server closes its end while this loop sees nothing of it)
+        time.sleep(0.05)  # noqa: ASYNC251 (the server closes its end while this loop cannot notice)
     assert len(model.requests()) == 3

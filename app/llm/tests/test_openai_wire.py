@@ -1,4 +1,4 @@
-"""The wire format of OpenAI's API without a network: requests as they are sent, replies however they are cut."""
+"""The wire format of OpenAI's API without a network: requests as sent, and replies split at any byte."""
 
 import json
 from typing import Any
@@ -20,7 +20,7 @@ def event(delta: dict[str, Any], reason: str | None = None) -> bytes:
 
 
 def read_all(decoder: OpenAIDecoder, pieces: list[bytes]) -> Reply:
-    """Read as a stream does: to the end, or to a failure once what came before it is given out."""
+    """Read as a stream does: to the end, or to a failure after the deltas before it have been yielded."""
     reply = Reply()
     for piece in [*pieces, b""]:
         if decoder.ended or decoder.failure:

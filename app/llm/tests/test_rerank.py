@@ -31,7 +31,7 @@ async def test_documents_are_ranked_best_first_by_the_served_model() -> None:
 
 
 async def test_no_more_than_the_wanted_number_comes_back() -> None:
-    # llama.cpp of some versions ranks them all, whatever top_n says.
+    # Some versions of llama.cpp ignore top_n and rank every document.
     with serving(FakeServer(lambda _: ranking_reply(0.1, 0.9, 0.5))) as server:
         ranking = await documents_rerank(endpoint=Endpoint(server.url, "m"), query="q", documents=DOCUMENTS, top_n=2)
     assert [document.index for document in ranking] == [1, 2]

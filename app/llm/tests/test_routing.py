@@ -1,4 +1,4 @@
-"""Which server answers, and what each make of server tells of its models."""
+"""The choice of the server, and the facts that each make of server reports about its models."""
 
 import json
 import re
@@ -36,7 +36,7 @@ def _nothing_learnt() -> None:
 
 
 def run(exchange: Exchange[Any], contents: dict[str, Any]) -> tuple[Any, list[str]]:
-    """Run an exchange against a server that has these contents, by path; return the paths it asked for too."""
+    """Run an exchange against a server with these contents, by path; return also the requested paths."""
     paths: list[str] = []
     try:
         request = next(exchange)

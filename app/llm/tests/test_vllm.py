@@ -19,8 +19,8 @@ from app.llm.tests.real_servers import needs_vllm, vllm_endpoint, wait_until
 
 pytestmark = needs_vllm
 QUESTION = [ChatMessage.user("Do cats purr?")]
-CONTEXT = 2048  # what the tests' server is started with
-LONG = 2000  # tokens: some seconds
+CONTEXT = 2048  # the context that the tests' server is started with
+LONG = 2000  # tokens: takes some seconds
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ async def test_an_answer_is_streamed_with_its_usage(vllm: Endpoint) -> None:
 
 
 async def stands_still(endpoint: Endpoint) -> bool:
-    """Tell whether nothing runs and no token is made. (vLLM 0.32 counts no aborts: the counter for them stays 0.)"""
+    """Return whether no request runs and no token is made. (vLLM 0.32's counter of aborts stays 0.)"""
     if not await wait_until(lambda: metric(endpoint, "num_requests_running") == 0, within_s=2):
         return False
     tokens = metric(endpoint, "generation_tokens_total")

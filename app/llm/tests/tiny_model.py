@@ -1,4 +1,4 @@
-"""A tiny Llama with random weights as a GGUF file for Ollama: a real server and a real API that write nonsense.
+"""A tiny Llama with random weights as a GGUF file for Ollama: a real server and a real API with meaningless text.
 
 Its vocabulary is the packaged embedding model's, so a token is about as long as a real model's.
 """
@@ -41,7 +41,7 @@ def tiny_model_write(path: Path) -> None:
 
 
 def _metadata(vocabulary: list[str], words: dict[str, int]) -> dict[str, tuple[int, Any]]:
-    # A GGUF file marks a piece that begins a word, WordPiece one that continues it.
+    # GGUF marks a piece that begins a word, WordPiece one that continues a word.
     pieces = [
         piece if piece.startswith("[") and piece.endswith("]") else piece[2:] if piece.startswith("##") else f"▁{piece}"
         for piece in vocabulary

@@ -1,4 +1,4 @@
-"""One certified provider for all tests of sign-in, honest again at the start of each."""
+"""A certified provider for all tests of sign-in, honest again at the start of each."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -20,7 +20,7 @@ def certified_provider() -> Iterator[OidcProvider]:
 
 @pytest.fixture
 def provider(certified_provider: OidcProvider, settings: Any, db: Any) -> OidcProvider:
-    """The honest provider, configured; nothing of it is cached yet."""
+    """Configure the honest provider, with empty caches."""
     certified_provider.control()
     settings.OIDC_ISSUER = certified_provider.issuer
     settings.OIDC_CLIENT_ID, settings.OIDC_CLIENT_SECRET = CLIENT_ID, CLIENT_SECRET

@@ -1,4 +1,4 @@
-"""A realm from our own file on a real Keycloak, for as long as a test module needs it."""
+"""A realm from our own file on a real Keycloak, for one test module."""
 
 import json
 import os
@@ -66,7 +66,7 @@ class Realm:
         self._call("POST", self._at(f"/users/{user}/logout"))
 
     def program_add(self, name: str, *, for_refdesk: bool) -> None:
-        """Add a client for a program that signs people in by itself; `for_refdesk`: its tokens name our audience."""
+        """Add a client for a program that signs people in itself; `for_refdesk`: its tokens name our audience."""
         mapper = {
             "name": "audience", "protocol": "openid-connect", "protocolMapper": "oidc-audience-mapper",
             "config": {"included.client.audience": "refdesk", "access.token.claim": "true"},
@@ -97,7 +97,7 @@ class Realm:
 
 
 def _admin_token() -> str:
-    # Valid for a minute, so requested anew each time.
+    # Valid for a minute, so requested each time.
     form = {
         "grant_type": "password", "client_id": "admin-cli",
         "username": os.environ["REFDESK_TEST_KEYCLOAK_ADMIN"],

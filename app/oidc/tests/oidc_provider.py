@@ -27,7 +27,7 @@ needs_node = pytest.mark.skipif(
 
 def packages_install() -> None:
     """Install the provider's packages; the processes of a run take turns."""
-    # Not `npm ci`: it refuses a lock file without what other platforms need.
+    # `npm ci` would refuse a lock file without the packages of other platforms.
     command = ["npm", "install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"]
     with (FOLDER / "package.json").open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -49,7 +49,7 @@ class OidcProvider:
         assert self.issuer.startswith("http://127.0.0.1:"), "the provider did not start"
 
     def control(self, **wishes: Any) -> None:
-        """Set the provider's behaviour from now on; without arguments it is honest."""
+        """Set the provider's behaviour; without arguments it is honest."""
         wishes.setdefault("person", ADA)
         requests.post(f"{self.issuer}/_control", json=wishes, timeout=30).raise_for_status()
 

@@ -1,4 +1,4 @@
-"""Sign-in by a certified provider that behaves: people, linked accounts, signing out."""
+"""Sign-in by a certified, honest provider: people, linked accounts, signing out."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -258,7 +258,7 @@ def test_linking_needs_the_person_who_asked(provider: OidcProvider, alice: Perso
     client = visitor()
     client.force_login(alice.user)
     way = walk(client.post("/accounts/oidc/link").context["address"])
-    # The same browser, the same session, somebody else.
+    # The same browser and session, with another person.
     session = client.session
     session["_auth_user_id"] = str(bob.user.pk)
     session["_auth_user_hash"] = bob.user.get_session_auth_hash()

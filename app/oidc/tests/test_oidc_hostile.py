@@ -1,4 +1,4 @@
-"""A certified provider that misbehaves: nobody is signed in, nothing changes, and a plain page comes within seconds."""
+"""A certified provider that misbehaves: nobody is signed in, nothing changes, a plain page appears within seconds."""
 
 import time
 from collections.abc import Callable
@@ -31,7 +31,7 @@ pytestmark = [needs_node, pytest.mark.django_db]
 DISCOVERY = "/.well-known/openid-configuration"
 JWKS, TOKEN, USERINFO = "/jwks", "/token", "/me"
 HOUR = 3600
-# The limit for a hanging provider is 5 s; a busy machine needs some more for the rest.
+# The limit for a hanging provider is 5 s; a busy machine needs more for the rest.
 LIMIT_S = 15
 
 

@@ -1,4 +1,4 @@
-"""Sign-in through the pages of a real Keycloak, in real Chromium, against a whole box. The realm is our own file's."""
+"""Sign-in through the pages of a real Keycloak, in real Chromium, against a whole box, with the realm of our file."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from tests.chromium import browser, needs_browser
 
 __all__ = ["browser"]  # a fixture
 
-# A stream ends within this time of the provider's word.
+# The longest time from the provider's logout to the end of a stream.
 STREAM_END_S = 5
 
 
@@ -121,7 +121,7 @@ def test_a_person_signs_in_out_and_in_again(box: WholeBox, rules: None, context:
     sign_out(page)
     assert page.url.startswith(f"{box.address}/accounts/sign-in")
     assert me(page)["error"]["code"] == "not_signed_in"
-    # Out at Keycloak too: it asks for the password again.
+    # The Keycloak session has ended too: Keycloak asks for the password again.
     provider_sign_in(page, box, "erin")
     signed_in(page)
     assert me(page)["user"]["email"] == "erin@example.org"

@@ -1,4 +1,4 @@
-"""Claim rules: which roles a certified provider gives, in which organisations."""
+"""Claim rules: the roles that a certified provider gives, by organisation."""
 
 import json
 from typing import Any

@@ -1,6 +1,6 @@
-"""`python -m app.operations.doctor [--json] [--services | --machine]`: what is well, what is not, what to do.
+"""`python -m app.operations.doctor [--json] [--services | --machine]`: report the state, the faults and their remedies.
 
-Looks at this machine, then at what Refdesk talks to: from here if it runs here, inside the appliance if that runs.
+Checks this machine, then the services that Refdesk uses: from here if it runs here, inside the appliance if that runs.
 Status 1 when there is a problem.
 """
 
@@ -19,7 +19,7 @@ from app.operations.doctor import containers, machine
 from app.operations.doctor.findings import Check, Finding, State, found, problem, warning
 
 SIGNS = {State.OK: "ok     ", State.WARNING: "warning", State.PROBLEM: "PROBLEM"}
-# These are the containers' own where the appliance runs.
+# With the appliance these belong to the containers.
 EMBEDDED_ONLY = frozenset({"data folder", "port", "packages", "python", "system"})
 
 
@@ -29,7 +29,7 @@ def run(checks: Mapping[str, Check]) -> Iterator[Finding]:
 
 
 def services() -> Iterator[Finding]:
-    """Return the findings of the running box, or the reason why it cannot be asked."""
+    """Yield the findings of the running box, or the reason why its services cannot be checked."""
     running = Box(Path(env.read("REFDESK_DATA"))).running()
     if running is None and env.read("REFDESK_DATABASE_URL") is None:
         yield warning("refdesk", "is not running here: its engines were not asked", "scripts/start starts it.")

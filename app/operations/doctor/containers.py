@@ -1,4 +1,4 @@
-"""Docker, compose and GPUs, where the appliance is used. Standard library only."""
+"""Checks of Docker, compose and GPUs, where the appliance is used. Standard library only."""
 
 import json
 import re
@@ -71,7 +71,7 @@ def services_check() -> Iterator[Finding]:
 
 
 def gpu_check() -> Iterator[Finding]:
-    """Check the GPU, where a profile asks for one."""
+    """Check the GPU, if a profile requires one."""
     _, profiles = _ask("docker", "compose", "config", "--format", "json")
     if not re.search(r'"(capabilities|devices)"\s*:\s*\[[^\]]*(gpu|/dev/kfd)', profiles):
         return
@@ -111,7 +111,7 @@ def inside_check() -> Iterator[Finding]:
         "--json",
     ]
     try:
-        # Status 1 when it found a problem, which it says all the same.
+        # Status 1 when it found a problem, which its output contains all the same.
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=90)
         findings = json.loads(done.stdout)["findings"]
     except (subprocess.TimeoutExpired, ValueError, KeyError):
@@ -122,7 +122,7 @@ def inside_check() -> Iterator[Finding]:
 
 
 def stack_runs() -> bool:
-    """Return whether the appliance of this folder is there; another folder's has the same name."""
+    """Return whether the appliance of this folder exists; another folder's has the same name."""
     here = f"label=com.docker.compose.project.working_dir={ROOT}"
     status, said = _ask("docker", "ps", "--all", "--quiet", "--filter", here)
     return status == 0 and bool(said)

@@ -13,7 +13,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A result of a check. todo: the advice; empty when all is well."""
+    """A result of a check. todo: the advice; empty when there is no fault."""
 
     name: str
     state: State
@@ -37,9 +37,9 @@ Check = Callable[[], Iterable[Finding]]
 
 
 def found(name: str, check: Check) -> Iterator[Finding]:
-    """Run a check and yield its findings; a check that breaks is a finding too, and the others still run."""
+    """Run a check and yield its findings; a check that raises is a finding too, and the others still run."""
     try:
         yield from check()
     except Exception as error:
-        # Its text may hold an address with a password.
+        # The error's text may contain an address with a password.
         yield problem(name, f"could not be looked at: {type(error).__name__}", "Please report this as a bug.")

@@ -20,7 +20,7 @@ MB, GB = 10**6, 10**9
 PYTHONS = ((3, 11), (3, 13))
 # 0.7 GB when idle and one large PDF; the rest is PostgreSQL's cache.
 MEMORY_LEAST, MEMORY_WELL = int(0.9 * GB), int(1.9 * GB)
-# Below the first uploads are refused (app/lib/storage.py).
+# Just above the reserve below which uploads are refused (app/lib/storage/staging.py).
 DISK_LEAST, DISK_WELL = 600 * MB, 5 * GB
 # Processor features that the packages' programs need: x86-64-v2. With AVX2 the embedding model is several times as
 # fast.
@@ -168,7 +168,7 @@ def folder_check() -> Iterator[Finding]:
 
 
 def _open_secrets(folder: Path) -> Path | None:
-    """Check for secrets that other users of this machine can read."""
+    """Return a secret that other users of this machine can read, else None."""
     if folder.stat().st_mode & stat.S_IXOTH == 0 == folder.stat().st_mode & stat.S_IXGRP:
         return None
     secrets = [*folder.glob("secrets/*"), *folder.glob("postgres/*.password"), folder / "run" / "environment.json"]
@@ -188,13 +188,13 @@ def clock_check() -> Iterator[Finding]:
             "host does: sign-in by OIDC and S3 fail when clocks differ.",
         )
     else:
-        # A container may not be allowed to ask.
+        # A container may not be permitted to read the state.
         yield ok("clock", text if _clock_state() < 0 else f"{text}, kept by NTP")
 
 
 def _clock_state() -> int:
-    """Return the kernel's state of its clock: 5 when nothing synchronises it, below 0 when it does not tell."""
-    # struct timex, its first field 0: only asked.
+    """Return the kernel's state of its clock: 5 when nothing synchronises it, below 0 when it cannot be read."""
+    # struct timex with its first field 0: read only.
     return int(ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.create_string_buffer(256)))
 
 
@@ -221,7 +221,7 @@ def port_check() -> Iterator[Finding]:
 
 
 def programs_check() -> Iterator[Finding]:
-    """Try the engines' own code in a process that may die of it."""
+    """Check the engines' own code in a process that may crash."""
     code = "import numpy, onnxruntime, qdrant_edge, psycopg, django"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     if done.returncode < 0:

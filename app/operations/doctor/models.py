@@ -1,4 +1,4 @@
-"""Checks of the language model: whether it responds, is there at all, and reads enough for a whole turn."""
+"""Checks of the language model: whether it responds, exists, and has enough context for a whole turn."""
 
 import asyncio
 from collections.abc import Iterator
@@ -71,7 +71,7 @@ def _context(endpoint: Endpoint, info: ModelInfo) -> Finding:
 
 
 def _installed(endpoint: Endpoint) -> list[InstalledModel] | None:
-    """List an Ollama's models; None for another make of server, which serves the model that it was started with."""
+    """Return an Ollama's models; None for another make of server, which serves the model that it was started with."""
     server = OllamaServer(endpoint)
     try:
         return server.models() if server.is_ollama() else None

@@ -1,4 +1,4 @@
-"""Checks of the services that Refdesk uses, by the same clients. Needs Django's settings."""
+"""Checks of the services that Refdesk uses, with the same clients. Needs Django's settings."""
 
 import contextlib
 import socket
@@ -42,7 +42,7 @@ def engines_check() -> Iterator[Finding]:
         begun = time.perf_counter()
         try:
             check()
-        except Exception as error:  # whatever it is, this engine is down
+        except Exception as error:  # any error means that this engine is down
             yield problem(name, f"does not answer ({type(error).__name__})", TODO[name])
         else:
             yield ok(name, f"answers in {(time.perf_counter() - begun) * 1000:.0f} ms")
@@ -79,7 +79,7 @@ def _skew(whose: str, seconds: float) -> Iterator[Finding]:
 def embeddings_check() -> Iterator[Finding]:
     begun = time.perf_counter()
     spaces: list[EmbeddingSpace] = []
-    # An upload may wait for minutes; nobody who asks what is wrong does.
+    # An upload may wait for minutes, but a person who runs the doctor does not.
     asking = threading.Thread(target=_space_ask, args=(spaces,), daemon=True)
     asking.start()
     asking.join(EMBED_S)
@@ -130,10 +130,10 @@ def mail_server_check() -> Iterator[Finding]:
 def oidc_check() -> Iterator[Finding]:
     if not oidc_configured():
         return
-    # Its packages cost memory and time, which a box without OIDC never pays.
+    # Its packages cost memory and time, which a box without OIDC never spends.
     from app.oidc.discovery import provider_forget, provider_get
 
-    # As it is now, not as this process has found it before.
+    # The current state, not the one that this process has cached.
     provider_forget()
     try:
         provider_get()
@@ -203,7 +203,7 @@ def outside_clock_check() -> Iterator[Finding]:
             said = asked.getresponse().headers.get("Date")
             asked.close()
         except OSError:
-            # That it does not answer is said elsewhere.
+            # Another check reports that it does not respond.
             continue
         if said:
             yield from _skew(name, abs(parsedate_to_datetime(said).timestamp() - time.time()))

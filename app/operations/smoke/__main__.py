@@ -1,4 +1,4 @@
-"""`scripts/smoke`: uses the running appliance as a person does, and leaves nothing behind."""
+"""`scripts/smoke`: use the running appliance as a person does, and remove all data of the run afterwards."""
 
 import argparse
 import os
@@ -26,7 +26,7 @@ def arguments() -> argparse.Namespace:
 
 
 def ended(*_: Any) -> None:
-    # As Ctrl-C does: what was made is still removed.
+    # Like Ctrl-C: data of this run is still removed.
     raise KeyboardInterrupt
 
 
@@ -44,7 +44,7 @@ def main() -> int:
     except KeyboardInterrupt:
         say("\nStopped.")
         status = 130
-    # A second Ctrl-C would leave it half removed.
+    # A second Ctrl-C would interrupt the removal.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     if not run.remove():
@@ -54,7 +54,7 @@ def main() -> int:
 
 
 def attempt(run: Run) -> None:
-    """Run the steps with a browser and a folder of their own."""
+    """Run the steps with a new browser and a temporary folder."""
     with (
         tempfile.TemporaryDirectory(prefix="refdesk-smoke-") as folder,
         sync_playwright() as playwright,

@@ -1,4 +1,4 @@
-"""Checks that a stack holds nobody's data before it is erased."""
+"""Check that a stack contains no other data before it is erased."""
 
 import json
 
@@ -8,7 +8,7 @@ from app.operations.smoke.steps import Failed
 
 
 def foreign_refuse(stack: Stack, keycloak: Keycloak) -> None:
-    """Check that the stack holds only what the first start and smoke made. Raises Failed."""
+    """Check that the stack contains only the first start's and smoke's own data. Raises Failed."""
     found = [f"{number} {name}" for name, number in json.loads(stack.manage("smoke_traces", "--foreign")).items()]
     people = keycloak.others()
     found += [f"{len(people)} people in Keycloak"] if people else []

@@ -1,4 +1,4 @@
-"""Makes and removes a person of the stack's Keycloak by its admin API, through the proxy."""
+"""Create and remove a person in the stack's Keycloak with its admin API, through the proxy."""
 
 from typing import Any
 
@@ -52,7 +52,7 @@ class Keycloak:
         return answer
 
     def _token(self) -> str:
-        # Lives a minute: asked for anew each time.
+        # A token is valid for a minute, so each call requests a new one.
         form = {
             "grant_type": "password", "client_id": "admin-cli", "username": self._admin, "password": self._password
         }  # fmt: skip

@@ -1,9 +1,9 @@
-"""Names of what smoke makes, by the word of one run: outside, where it is made, and inside, where it is removed."""
+"""Names of smoke's data, with the word of one run: used outside to create it, and inside to remove it."""
 
 import secrets
 
 PERSON = "refdesk-smoke-"
-# No mail can ever reach it.
+# A reserved domain, which no mail can reach.
 DOMAIN = "smoke.invalid"
 PAPER = "smoke-"
 

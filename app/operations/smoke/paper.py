@@ -1,4 +1,4 @@
-"""The document that smoke uploads: a PDF of one page about a thing that is in no other document."""
+"""The document that smoke uploads: a one-page PDF about a subject that is in no other document."""
 
 import io
 import secrets
@@ -15,12 +15,12 @@ class Paper:
     name: str
     content: bytes
     question: str
-    # Only this document has it: a citation that holds it is a citation of this document.
+    # Only this document has this text: a citation that contains it cites this document.
     fact: str
 
 
 def paper_make(word: str) -> Paper:
-    """Make the PDF. word: letters and digits of this run, in no other document."""
+    """Create the PDF. word: letters and digits of this run, in no other document."""
     thing = f"Zarvo{word}"
     number = f"{secrets.randbelow(9000) + 1000}"
     lines = [

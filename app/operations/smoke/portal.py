@@ -20,7 +20,7 @@ ARGUMENTS = [
 ]  # fmt: skip
 PATIENCE_MS = 30_000
 READ_S = 180.0
-# A model on a slow processor.
+# Long enough for a model on a slow processor.
 ANSWER_MS = 300_000
 WHO = """() => fetch('/api/v1/me').then(answer => answer.json())"""
 CALL = """async ([method, path]) => {
@@ -35,13 +35,13 @@ def chromium(playwright: Playwright, *, root: bool) -> Iterator[Browser]:
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if program is None:
         raise Failed("there is no Chromium", "apt install chromium, or another machine that reaches the address.")
-    # Its sandbox does not run as root.
+    # Chromium's sandbox does not run as root.
     arguments = [*ARGUMENTS, "--no-sandbox"] if root else ARGUMENTS
     browser = playwright.chromium.launch(executable_path=program, args=arguments)
     try:
         yield browser
     finally:
-        # Ctrl-C in a terminal ends it too.
+        # Ctrl-C in a terminal ends the browser too.
         with suppress(Error):
             browser.close()
 
@@ -118,7 +118,7 @@ class Portal:
         source.click()
         panel = page.locator("#source")
         expect(panel.locator("h2")).to_have_text(paper.name)
-        # A PDF is shown as a picture of the page, which the store and a child process make.
+        # A PDF is shown as an image of the page, which needs the store and a child process.
         page.wait_for_function("() => document.querySelector('#source img')?.naturalWidth > 100")
         found = self._cited(document)
         if paper.fact not in found["text"]:
@@ -136,7 +136,7 @@ class Portal:
         raise Failed("no citation is of the document that was uploaded")
 
     def original(self, document: str) -> bytes:
-        """Download by the link of the document's page."""
+        """Download the file with the link of the document's page."""
         page = self.page
         page.goto(f"{self.address}/documents/{document}")
         with page.expect_download() as waiting:

@@ -1,4 +1,4 @@
-"""The steps of one run, in their order, and their undoing."""
+"""The steps of one run in order, and the removal of their data."""
 
 import argparse
 import secrets
@@ -37,7 +37,7 @@ class Run:
 
     @contextmanager
     def browser_open(self, playwright: Playwright, *, root: bool) -> Iterator[None]:
-        """Use a page; when a step fails, a picture of it is taken."""
+        """Provide a browser; take a screenshot when a step fails."""
         with chromium(playwright, root=root) as self._browser:
             try:
                 yield
@@ -87,13 +87,13 @@ class Run:
             file = folder / "smoke.tar"
             self.stack.script("backup", "--stack", str(file))
         say(f"  {file.stat().st_size / 1e6:.1f} MB")
-        # Somebody may have come in meanwhile.
+        # Other people may have added data meanwhile.
         self._foreign_refuse()
         with step("Erasing everything: containers and volumes", "scripts/status"):
             self.stack.wipe()
         with step("Restoring, and waiting until all is healthy", "docs/backup.md, scripts/status"):
             self.stack.script("restore", "--stack", str(file))
-        # Its first password is another one after a restore, or not: as the box says.
+        # After a restore Keycloak's first password may be another one: the box has the current one.
         self._keycloak = self._keycloak_find()
         portal = self._sign_in("Signing in again, as the same person")
         self._ask("Asking again: the same source is cited", portal)
@@ -127,14 +127,14 @@ class Run:
         if self._portal is None:
             return
         path: Path = self._asked.pictures / f"{person_name(self._word)}.png"
-        # The browser may be what failed.
+        # The browser itself may have failed.
         with suppress(Exception):
             self._asked.pictures.mkdir(parents=True, exist_ok=True)
             self._portal.picture(path)
             self.picture = path
 
     def remove(self) -> bool:
-        """Remove what this run made, without the browser, which may have crashed. False when something stays."""
+        """Remove this run's data without the browser, which may have crashed. Return False when some remains."""
         if self._keycloak is None:
             return True
         left = []

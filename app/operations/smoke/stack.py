@@ -7,16 +7,16 @@ from pathlib import Path
 from app.operations.smoke.steps import Failed
 
 ROOT = Path(__file__).resolve().parents[3]
-# Services that run for as long as the stack does, without those of profiles.
+# Permanent services of the stack, without those of profiles.
 NEEDED = ("proxy", "web", "worker", "beat", "postgres", "valkey", "keycloak")
 COMMAND_S = 300.0
 UP_S = 600.0
-# Their volumes hold what smoke cannot give back.
+# Services whose volumes contain data that smoke cannot restore.
 BESIDE = ("n8n", "bugsink", "prometheus", "grafana", "ollama", "vllm")
 
 
 class Stack:
-    """Which one it is, COMPOSE_PROJECT_NAME and .env say, as for every docker compose."""
+    """The stack chosen by COMPOSE_PROJECT_NAME and .env, as for every docker compose command."""
 
     def compose(self, *arguments: str, limit_s: float = COMMAND_S) -> str:
         return self._run("docker", "compose", *arguments, limit_s=limit_s)
@@ -32,7 +32,7 @@ class Stack:
         return self.inside("web", "python", "manage.py", *arguments, limit_s=limit_s)
 
     def address(self) -> str:
-        """Return the public address, which a browser uses; checks that the services run."""
+        """Return the public address, which a browser uses, after checking that the services run."""
         running = set(self.compose("ps", "--services", "--status", "running").split())
         missing = [name for name in NEEDED if name not in running]
         if missing:
@@ -52,7 +52,7 @@ class Stack:
 
     def _run(self, *command: str, limit_s: float = COMMAND_S) -> str:
         try:
-            # A session of its own: Ctrl-C in the terminal must not end what removes the traces.
+            # In its own session: Ctrl-C in the terminal must not end the removal.
             done = subprocess.run(
                 command, cwd=ROOT, capture_output=True, text=True, timeout=limit_s, check=False, start_new_session=True
             )

@@ -1,4 +1,4 @@
-"""Output of smoke, and failures of its steps: the name, the reason, and where to look."""
+"""Output of smoke, and failures of its steps: the name, the reason, and the place to look."""
 
 import sys
 import time
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 class Failed(Exception):
-    """Raised by a step that failed. `look` says where a person goes on."""
+    """A failure inside a step. `look` names the place to look for the cause."""
 
     def __init__(self, what: str, look: str = "") -> None:
         super().__init__(what)
@@ -15,7 +15,7 @@ class Failed(Exception):
 
 
 class StepFailed(Exception):
-    """Run a step; print its name, and on failure the reason and where to look."""
+    """A failed step: its name, the reason, and the place to look."""
 
     def __init__(self, step: str, what: str, look: str) -> None:
         super().__init__(f"{step}: {what}")
@@ -42,6 +42,6 @@ def step(name: str, look: str) -> Iterator[None]:
 
 
 def _first_lines(error: Exception) -> str:
-    """Return the first three lines of Playwright's call log, which say what it waited for."""
+    """Return the first three lines of an error; in Playwright's call log they name what it waited for."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return " ".join(lines[:3]) or type(error).__name__

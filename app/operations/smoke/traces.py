@@ -1,4 +1,4 @@
-"""Traces of smoke inside the appliance: finds and removes its own, and counts what others made."""
+"""Traces of smoke inside the appliance: find and remove its own, and count other people's."""
 
 import hashlib
 
@@ -22,7 +22,7 @@ def papers_delete(*, word: str) -> int:
 
 @everything_visible()
 def foreign_count() -> dict[str, int]:
-    """Count what neither the first start nor smoke made, by kind; kinds without any are left out."""
+    """Return the number of rows that are neither the first start's nor smoke's, by kind; empty kinds are omitted."""
     samples = [hashlib.sha256(path.read_bytes()).hexdigest() for path in sample_paths()]
     counts = {
         "organisations": max(0, Organisation.objects.count() - 1),

@@ -1,4 +1,4 @@
-"""The doctor finds what is wrong, says what to do, and finds nothing where all is well."""
+"""The doctor: it finds faults, advises on them, and finds none on a healthy box."""
 
 import datetime
 import json
@@ -139,7 +139,7 @@ def test_a_wrong_setting_is_the_one_thing_it_says(tmp_path: Path, wrong: dict[st
 
 
 def test_it_needs_no_packages_to_look_at_a_machine(tmp_path: Path) -> None:
-    # The Python that the environment was made from.
+    # The Python that the virtual environment was made from.
     command = [sys._base_executable, "-S", "-m", "app.operations.doctor"]
     done = subprocess.run(
         command, env={"PATH": os.environ["PATH"], "REFDESK_DATA": str(tmp_path / "data")}, cwd=ROOT,

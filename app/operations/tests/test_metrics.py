@@ -1,5 +1,5 @@
 # ruff: noqa: F401, F811 (fixtures of another app)
-"""/metrics: who may read it, what it counts, and that it names nobody. Prometheus's own parser reads it."""
+"""/metrics: its readers, its counters, and the absence of names. Prometheus's own parser reads it."""
 
 import json
 import re
@@ -193,7 +193,7 @@ def test_the_dashboards_ask_for_what_is_there() -> None:
                 asked |= set(re.findall(r"[a-z_]{2,}(?![a-z_]|\s*\()", words))
     own = {re.sub(r"_(bucket|sum|count)$", "", name) for name in asked if not FOREIGN.match(name)}
     assert own <= exported
-    # All that is counted is seen, but for what Prometheus's own pages show of a process.
+    # Dashboards show all counters except those of a process that Prometheus's own pages show.
     assert {name for name in exported if not name.startswith("process_")} == own - {"process_resident_memory_bytes"}
 
 

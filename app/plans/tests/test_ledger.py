@@ -1,4 +1,4 @@
-"""The ledger's statements side by side: caps hold to the last request, and totals are the sums of the entries."""
+"""The ledger's statements at the same time: caps hold to the last request, and totals are the entries' sums."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -36,7 +36,7 @@ def charge(organisation: UUID, api_key: UUID | None) -> bool:
 
 
 def at_once(work: Callable[[int], bool], count: int) -> int:
-    """Return how many of the calls, spread over threads with a connection each, succeeded."""
+    """Run the calls in threads with a connection each, and return how many succeeded."""
 
     def share(first: int) -> int:
         try:
@@ -70,7 +70,7 @@ def test_two_keys_and_their_organisation_keep_their_caps_side_by_side(
     ApiKey.objects.filter(name="bob").update(plan=own)
     keys = dict(ApiKey.objects.values_list("name", "pk"))
     callers: list[Any] = [keys["alice"], keys["bob"], None]
-    # All in all 200; of these no more than 60 by bob's key, and what a key was refused took nothing from the others.
+    # 200 in all, at most 60 of them by bob's key; requests that a key's cap refused took nothing from the others.
     assert at_once(lambda n: charge(acme.pk, callers[n % 3]), 900) == 200
     sums_by_key = totals()
     assert sums_by_key[None] == 200

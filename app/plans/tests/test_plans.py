@@ -1,4 +1,4 @@
-"""Plans: kept by operators, given to organisations and keys."""
+"""Plans: maintained by operators, assigned to organisations and keys."""
 
 from io import StringIO
 from typing import Any

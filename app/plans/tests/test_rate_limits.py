@@ -51,7 +51,7 @@ def test_a_request_above_the_plan_is_refused_and_says_when_to_come_back(alice: P
     assert [response.status_code for response in responses] == [200, 200, 200, 429]
     assert [response["RateLimit-Remaining"] for response in responses] == ["2", "1", "0", "0"]
     assert {response["RateLimit-Limit"] for response in responses} == {"3"}
-    # One more each 20 seconds; full again a minute after the last.
+    # One request more every 20 seconds; full again a minute after the last.
     assert [int(response["RateLimit-Reset"]) for response in responses] == [20, 40, 60, 60]
     refused = responses[-1]
     assert 18 <= int(refused["Retry-After"]) <= 20
@@ -94,7 +94,7 @@ def test_one_person_cannot_use_up_what_all_have(alice: Person, bob: Person, acme
     plan(acme, requests_per_minute=100, person_requests_per_minute=2)
     assert [alice.client.get("/api/v1/me").status_code for _ in range(3)] == [200, 200, 429]
     assert bob.client.get("/api/v1/me").status_code == 200
-    # Pages count too, and say it as a page.
+    # Pages count too, and show the refusal as a page.
     refused = alice.client.get("/account")
     assert refused.status_code == 429
     assert "One person may make 2 requests a minute" in refused.content.decode()
@@ -144,7 +144,7 @@ async def test_a_turns_tokens_are_taken_and_the_rest_given_back(connections: Non
     assert caught.value.message == "Your organisation's plan allows 1,000 model tokens a minute."
     await tokens_settle(subject, taken=800, used=100)
     assert await tokens_take(subject, 800)
-    # More than the whole minute's tokens can still be asked for, alone.
+    # A turn larger than the whole minute's tokens is admitted when it is alone.
     await tokens_settle(subject, taken=800, used=0)
     await tokens_settle(subject, taken=1000, used=0)
     assert await tokens_take(subject, 5000)
@@ -163,7 +163,7 @@ def test_a_door_is_limited_by_address(db: Any, settings: Settings) -> None:
 
     assert [sign_in_status(f"2001:db8:1:2::{n}") for n in range(4)] == [401, 401, 401, 429]
     assert sign_in_status("2001:db8:1:3::1") == 401
-    # Looking at the page costs nothing.
+    # Showing the page does not count.
     assert Client(REMOTE_ADDR="2001:db8:1:2::9").get("/accounts/sign-in").status_code == 200
 
 

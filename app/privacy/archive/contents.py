@@ -1,7 +1,6 @@
 """Contents of an archive: the rows of an organisation or of a person, as app/privacy/archive/rows.py shapes them.
 
-Everything is read in one snapshot of the database and page by page, so that 1,000 documents need no more memory than
-one.
+Everything is read in one snapshot of the database and in pages, so that 1,000 documents need no more memory than one.
 """
 
 import zlib
@@ -29,7 +28,7 @@ Rows = Iterator[dict[str, Any]]
 
 
 def _values(rows: "QuerySet[Any]", *names: str, **named: str) -> Rows:
-    """Yield columns; `source_id` is called `source`. named: what is found at the end of a path, under another name."""
+    """Yield the columns `names`, `source_id` as `source`, and those at the ends of paths under the names in `named`."""
     columns = {name: name if name == "external_id" else name.removesuffix("_id") for name in (*names, *named)}
     for row in _paged(rows.values(*names, **{name: F(path) for name, path in named.items()})):
         yield {columns[name]: value for name, value in row.items()}
@@ -127,7 +126,7 @@ def _endpoints(organisation: UUID) -> Rows:
 
 
 def _kept() -> Q:
-    """Leave out retired versions: what answers quote from them stands in the citations."""
+    """Leave out retired versions: citations hold the text that answers quote from them."""
     return ~Q(state=VersionState.RETIRED)
 
 
@@ -185,7 +184,7 @@ def _text(writer: ArchiveWriter, version: UUID) -> Iterator[bytes]:
 def person_pieces(
     writer: ArchiveWriter, user: User, organisation: UUID | None, *, conversations: bool
 ) -> Iterator[bytes]:
-    """Yield what is held of a person: by one organisation, or by the whole box."""
+    """Yield the data that one organisation, or the whole box, holds of a person."""
     here: dict[str, Any] = {} if organisation is None else {"organisation": organisation}
     account = ("id", "email", "name", "created")
     whole = ("is_active", "is_operator", "last_login")

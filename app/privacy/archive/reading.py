@@ -1,5 +1,6 @@
-"""An archive that somebody brings: nothing of it is believed before it has been checked, and nothing is unpacked to a
-path. A part is read by its name from the list in the manifest, and a name has one of three shapes.
+"""Read an archive from an untrusted source: check everything before use, and unpack nothing to a path.
+
+A part is read by its name in the manifest's list, and a name has one of three forms.
 """
 
 import hashlib
@@ -21,9 +22,9 @@ from app.privacy.archive.writing import MANIFEST, SCHEMA
 READ_BYTES = 256 * 1024
 MANIFEST_BYTES = 256 * 1024 * 1024
 PARTS = 500_000
-# A passage has a few thousand characters, an answer some ten thousand.
+# A passage has a few thousand characters, an answer about ten thousand.
 LINE_BYTES = 16 * 1024 * 1024
-# Files are stored as they are, so that an honest archive never grows much; rows shrink to about a tenth.
+# Files are stored uncompressed and rows shrink to about a tenth, so that a valid archive stays below this ratio.
 GROWTH, GROWTH_FREE_BYTES = 200, 64 * 1024 * 1024
 _NAME = re.compile(
     r"(?:[a-z_]{1,40}\.jsonl|files/[0-9a-f]{64}(?:\.[a-z0-9]{1,10})?"
@@ -44,7 +45,7 @@ class Part(BaseModel):
 
 
 class Manifest(BaseModel):
-    """Facts of an archive. Fields that another version writes besides are ignored."""
+    """The fields of a manifest that an import reads; others are ignored, since another version may write them."""
 
     schema_name: Literal["refdesk.export/1"] = Field(alias="schema")
     kind: Literal["organisation"]
@@ -55,9 +56,9 @@ class Manifest(BaseModel):
 
 
 class ArchiveReader:
-    """Open it with `with`, then `check` it, then read its tables and files.
+    """A reader of an archive: enter it with `with`, then `check` it, then read its tables and files.
 
-    Every method raises RefdeskError (archive_refused) for what is damaged or not as it should be.
+    Every method raises RefdeskError (archive_refused) for damaged or invalid content.
     """
 
     def __init__(self, path: Path) -> None:
@@ -177,7 +178,7 @@ class ArchiveReader:
 
 def _row(shape: type[Row], line: bytes, where: str) -> Row:
     try:
-        # orjson first: it refuses half surrogates, and nesting that would end the stack.
+        # orjson first: it refuses lone surrogates, and nesting that would overflow the stack.
         return shape.model_validate(orjson.loads(line))
     except ValidationError as error:
         raise refused(f"{where}: {_first(error)}") from error

@@ -1,6 +1,6 @@
 """Rows of an archive, one class a table: what docs/privacy.md describes, and all that an import accepts.
 
-Ids are those of the box that made the archive. No class has a password, or the hash of a password, key or token.
+Ids are those of the box that made the archive. No class has a password, or a hash of a password, key or token.
 """
 
 from datetime import datetime
@@ -44,7 +44,7 @@ class PersonRow(Row):
     id: Id
     email: str = Field(max_length=254)
     name: str = Field(max_length=200)
-    role: Role | None  # None: no member any more
+    role: Role | None  # None: no longer a member
     since: datetime | None
 
 
@@ -69,7 +69,7 @@ class ApiKeyRow(Row):
 
 
 class InvitationRow(Row):
-    """To look at."""
+    """An invitation, for information; not imported."""
 
     email: str
     role: str
@@ -79,7 +79,7 @@ class InvitationRow(Row):
 
 
 class EndpointRow(Row):
-    """To look at: where it is may be another network, and its key is in no archive."""
+    """A model server, for information: its address may be in another network, and no archive holds its key."""
 
     name: str
     kind: str
@@ -92,7 +92,7 @@ class EndpointRow(Row):
 
 
 class SourceRow(Row):
-    """A source, without the credential that it is read with."""
+    """A source, without its credential."""
 
     id: Id
     name: str = Field(max_length=200, min_length=1)
@@ -105,7 +105,7 @@ class SourceRow(Row):
 
 
 class RunRow(Row):
-    """To look at."""
+    """A run of a source, for information; not imported."""
 
     id: Id
     source: Id
@@ -123,7 +123,7 @@ class RunRow(Row):
 
 
 class RunItemRow(Row):
-    """To look at."""
+    """The outcome of an item of a run, for information; not imported."""
 
     run: Id
     external_id: str
@@ -138,8 +138,8 @@ class RunItemRow(Row):
 class DocumentRow(Row):
     """A document of a source.
 
-    `bytes`, `sha256` and `file` stood here in archives of before versions had bytes of their own, and so do now only in
-    those; `external_id` was not there.
+    Only archives from before versions had their own bytes have `bytes`, `sha256` and `file` here, and they have no
+    `external_id`.
     """
 
     id: Id
@@ -161,10 +161,10 @@ class DocumentRow(Row):
 
 
 class VersionRow(Row):
-    """The bytes of a document at one time: of the version that answers, or of one that is being read.
+    """The bytes of a document at one time: of its active version, or of one that is being ingested.
 
-    `file` and `text` are parts of the archive. An archive of before versions had bytes of their own has neither `file`
-    nor what describes it.
+    `file` and `text` are parts of the archive. Archives from before versions had their own bytes lack `file`, `bytes`
+    and `sha256` here.
     """
 
     id: Id
@@ -221,12 +221,12 @@ class RevisionRow(Row):
 
 @with_columns(Conversation, Use.ARCHIVE)
 class ConversationRow(Row):
-    """A conversation; user or api_key owns it. Fields that are not named here follow from the table's columns."""
+    """A conversation of a user or an api_key. Fields not named here follow from the table's columns."""
 
 
 @with_columns(Message, Use.ARCHIVE)
 class MessageRow(Row):
-    """A question or an answer. The fields that an import translates are named here; the table declares the others."""
+    """A question or an answer. Fields that an import translates are named here; the table declares the others."""
 
     id: Id
     conversation: Id
@@ -237,7 +237,7 @@ class MessageRow(Row):
 
 @with_columns(Citation, Use.ARCHIVE)
 class CitationRow(Row):
-    """A citation, as above."""
+    """A citation. Fields that an import translates are named here; the table declares the others."""
 
     id: Id
     message: Id
@@ -246,7 +246,7 @@ class CitationRow(Row):
 
 
 class AuditRow(Row):
-    """To look at: the trail belongs to the box that wrote it."""
+    """An entry of the audit trail, for information: the trail belongs to the box that wrote it."""
 
     number: int
     at: datetime
@@ -260,7 +260,7 @@ class AuditRow(Row):
     detail: dict[str, Any] | None
 
 
-# In the order in which an import reads them. A table is a part `<name>.jsonl` of the archive.
+# In the order in which an import reads them. The part of a table is `<name>.jsonl`.
 ORGANISATION_TABLES: dict[str, type[Row]] = {
     "organisation": OrganisationRow,
     "people": PersonRow,
@@ -281,5 +281,5 @@ ORGANISATION_TABLES: dict[str, type[Row]] = {
     "runs": RunRow,
     "run_items": RunItemRow,
 }
-# Not in an archive of a Refdesk that had no such rows yet.
+# Missing in archives of earlier versions, which had no such rows.
 LATER_TABLES = frozenset({"endpoints", "runs", "run_items"})

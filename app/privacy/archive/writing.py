@@ -1,4 +1,4 @@
-"""An archive while it is made: a zip that is read out as fast as it is written, so that it is never whole in memory.
+"""Write an archive: a zip that is streamed as it is written, so that it is never in memory as a whole.
 
 Each part's SHA-256 goes into manifest.json, which is written last.
 """
@@ -21,9 +21,9 @@ LINES_BYTES = 64 * 1024
 
 
 class _Outlet:
-    """Where the zip is written; what has come is taken away after each piece. It cannot be wound back.
+    """A buffer that the zip is written to and that is emptied after each piece; it cannot seek.
 
-    No io.RawIOBase: those close when they are collected, and a zip that was cut short complains of it in the log.
+    It is no io.RawIOBase: those are closed when collected, and a zip that was cut short then logs an error.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class _Outlet:
 
 
 class ArchiveWriter:
-    """Methods are generators of the zip's bytes: read each to its end before the next."""
+    """A writer of an archive. Its methods yield the zip's bytes: exhaust each generator before the next one."""
 
     def __init__(self, *, kind: str, version: str, counts: dict[str, int] | None = None) -> None:
         self._outlet = _Outlet()
@@ -79,7 +79,7 @@ class ArchiveWriter:
         info.compress_type = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
         info.external_attr = 0o600 << 16
         digest, size = hashlib.sha256(), 0
-        # Its size is not known before its end: room for more than 4 GiB.
+        # The size is not known in advance: zip64 leaves room for more than 4 GiB.
         with self._zip.open(info, "w", force_zip64=True) as target:
             for piece in pieces:
                 digest.update(piece)
@@ -108,7 +108,7 @@ class ArchiveWriter:
 
 
 class PulledStream(io.RawIOBase):
-    """A generator of bytes as a stream to read, for the store, which wants to read."""
+    """A readable stream of a generator's bytes, as the store's upload needs it."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces

@@ -1,4 +1,4 @@
-"""Receipts of erasures: counts of each store before and after, who asked and when, signed by the box."""
+"""Receipts of erasures: counts of each store before and after, requester and times, signed by the box."""
 
 import hmac
 from typing import Any

@@ -1,6 +1,6 @@
-"""Rows of an organisation, a person or a conversation in PostgreSQL: counts and removes them.
+"""Count and remove rows of an organisation, a person or a conversation in PostgreSQL.
 
-A person's rows are the same queries before and after, so that a receipt counts what was really looked for.
+The same queries find a person's rows before and after the erasure, so that both counts of a receipt are comparable.
 """
 
 from collections.abc import Iterable
@@ -165,7 +165,7 @@ def person_rows_erase(person: dict[str, Any], organisation: UUID | None) -> None
         rows_of["mails_waiting"].delete()
     if organisation is None and person["id"]:
         Session.objects.filter(pk__in=sessions_of({person["id"]})).delete()
-        # With identities, sign-ins, tokens and what else hangs on the account.
+        # Cascades to identities, sign-ins and tokens.
         User.objects.filter(pk=person["id"]).delete()
     user = UUID(person["id"]) if person["id"] else None
     audit_details_erase(organisation=organisation, user=user, email=person["email"])
@@ -179,7 +179,7 @@ def last_owner_check(user: UUID, organisation: UUID | None) -> None:
     """Check that every organisation keeps an owner. Raises RefdeskError (last_owner)."""
     owned = Membership.objects.filter(user=user, role=Role.OWNER, **_here(organisation))
     ids = sorted(owned.values_list("organisation_id", flat=True))
-    # Their rows are the lock, as for every change of an owner (app/accounts/services.py).
+    # Locks these rows, as every change of an owner does (app/accounts/services.py).
     list(Organisation.objects.select_for_update().filter(pk__in=ids).order_by("pk"))
     others = Membership.objects.filter(role=Role.OWNER, user__is_active=True, organisation__in=ids).exclude(user=user)
     left = set(others.values_list("organisation_id", flat=True))

@@ -1,5 +1,6 @@
-"""Erasures at work. Every step can be done twice, so a worker that takes over begins anew; what was there before the
-first step is kept in the row, and the receipt is written when nothing is left in any store.
+"""Run an erasure. Each step can be repeated, so a worker that takes over begins from the start.
+
+The row keeps the counts from before the first step. The receipt is written when no store holds anything any more.
 """
 
 import logging
@@ -54,15 +55,15 @@ Stores = dict[str, dict[str, int]]
 
 
 class StillWritten(Exception):
-    """Something of what is being erased is still written: it is looked again later."""
+    """Raised while something still writes the data that is being erased; the job is tried again later."""
 
 
 def erasure_do(job: ActiveJob) -> None:
-    """Erase what a job is about from every store, and write the receipt.
+    """Erase the subject of a job from every store, and write the receipt.
 
     Raises:
-        LeaseLost, Stopped: the job goes on elsewhere.
-        StillWritten, Upstream: it is tried again.
+        LeaseLost, Stopped: another worker goes on with the job.
+        StillWritten, Upstream: the job is tried again.
         RefdeskError: last_owner.
     """
     row = Erasure.objects.filter(pk=job.subject).first()
@@ -215,10 +216,10 @@ def _finish(row: Erasure, job: ActiveJob, after: Stores) -> None:
 
 
 def erasure_see_through(*, erasure: UUID) -> dict[str, Any]:
-    """Wait until an erasure is done, doing it here when no worker does; its receipt.
+    """Wait until an erasure is done, and return its receipt; this process does the work when no worker does.
 
     Raises:
-        RefdeskError: it failed.
+        RefdeskError: the erasure failed.
     """
     job = Job.objects.filter(kind=ERASURE, subject=str(erasure)).latest("created")
     job_see_through(job=job.pk)

@@ -1,4 +1,4 @@
-"""Services of erasures. The worker does it (app/privacy/erasure/run.py); from now on nobody gets in."""
+"""Services of erasures: they block access at once; a worker does the rest (app/privacy/erasure/run.py)."""
 
 from typing import Any
 from uuid import UUID
@@ -28,11 +28,11 @@ ERASURE = "erasure"
 @everything_visible()
 @transaction.atomic
 def organisation_erase(*, organisation: UUID, confirm: str, role: Role) -> Erasure:
-    """Queue the erasure of an organisation with everything it has, and close it at once.
+    """Queue the erasure of an organisation with all its data, and close it at once.
 
     Raises:
-        NotAllowed: not an owner.
-        Invalid: `confirm` is not its slug.
+        NotAllowed: the role is not owner.
+        Invalid: `confirm` is not the organisation's slug.
     """
     if role != Role.OWNER:
         raise NotAllowed
@@ -48,12 +48,13 @@ def organisation_erase(*, organisation: UUID, confirm: str, role: Role) -> Erasu
     return _queue(ErasureKind.ORGANISATION, row.pk, row.pk, {"worker_busy": bool(jobs_cancel(organisation=row.pk))})
 
 
-# Where else a person is decides how much of them goes.
+# Other organisations have to be visible: their data of the person decides whether the account is erased too.
 @everything_visible()
 @transaction.atomic
 def person_erase(*, organisation: UUID, person: str, role: Role) -> Erasure:
-    """Queue the erasure of what an organisation holds of a person (e-mail address or id). When it is the only one that
-    they are in, their account goes too.
+    """Queue the erasure of what an organisation holds of a person (e-mail address or id).
+
+    The account is erased too when the person is in no other organisation.
 
     Raises:
         NotAllowed: the person's role is above the caller's.
@@ -71,7 +72,7 @@ def person_erase(*, organisation: UUID, person: str, role: Role) -> Erasure:
 def _person_erase(organisation: UUID, found: PersonHere, role: Role) -> Erasure:
     targets: Targets = {"person": person_described(found.user, found.email), "email": found.email}
     if found.user is None:
-        # Only invitations to an address: there is no id that the erasure could be about.
+        # Invitations alone: there is no user's id to be the subject.
         return _queue(ErasureKind.PERSON, organisation, new_id(), targets)
     with organisations_visible(organisation):
         member = Membership.objects.filter(organisation=organisation, user=found.user).first()
@@ -92,11 +93,11 @@ def _person_erase(organisation: UUID, found: PersonHere, role: Role) -> Erasure:
 @everything_visible()
 @transaction.atomic
 def account_erase(*, user: User) -> Erasure:
-    """Queue the erasure of a person's account and all that is held of them; they are signed out at once.
+    """Queue the erasure of a person's account and all their data, and sign them out at once.
 
     Raises:
         RefdeskError: last_owner.
-        Conflict: the only operator.
+        Conflict: the person is the only operator.
     """
     last_owner_check(user.pk, None)
     operators = User.objects.select_for_update().filter(is_operator=True, is_active=True)
@@ -120,7 +121,7 @@ def _account_queue(user: User) -> Erasure:
 @everything_visible()
 @transaction.atomic
 def conversation_owner_erase(*, organisation: UUID, conversation: UUID, role: Role) -> Erasure:
-    """Queue the erasure of whoever a conversation belongs to: the person, or, of a program, this conversation.
+    """Queue the erasure of a conversation's owner (as for a person), or, if a program owns it, of this conversation.
 
     Raises:
         NotFound: no such conversation here.
@@ -152,7 +153,7 @@ def _queue(kind: ErasureKind, organisation: UUID | None, subject: UUID, targets:
                 asked_by_kind=actor.kind,
             )
     except IntegrityError:
-        # The same was asked just now.
+        # An erasure of the same subject is open already.
         return Erasure.objects.get(kind=kind, organisation=organisation, subject=subject, state__in=OPEN)
     audit_record(
         organisation=None if kind == ErasureKind.ACCOUNT else organisation,
@@ -165,14 +166,14 @@ def _queue(kind: ErasureKind, organisation: UUID | None, subject: UUID, targets:
 
 
 def _job_create(erasure: Erasure) -> None:
-    # The box's own: it goes on when the organisation is gone, and the organisation's jobs with it.
+    # Without an organisation: the job has to survive the organisation, whose own jobs are removed.
     job_create(kind=ERASURE, subject=erasure.pk, key=str(erasure.pk))
 
 
 @everything_visible()
 @transaction.atomic
 def erasure_retry(*, erasure: Erasure) -> None:
-    """Queue one that failed again. Raises Conflict."""
+    """Queue a failed erasure again. Raises Conflict."""
     changed = Erasure.objects.filter(pk=erasure.pk, state=RequestState.FAILED).update(
         state=RequestState.QUEUED, error_code="", updated=timezone.now()
     )
@@ -190,11 +191,11 @@ def erasure_retry(*, erasure: Erasure) -> None:
 def erasure_asked(
     *, organisation: UUID, slug: str, role: Role, person: str, conversation: UUID | None, named: str, confirm: str
 ) -> Erasure:
-    """Read a program's or a form's request: exactly one of a person, a conversation, or the organisation by its slug.
+    """Start the erasure that a request names: exactly one of a person, a conversation, or the organisation's slug.
 
     Raises:
-        Invalid: none of them, or more than one.
-        NotFound: another organisation.
+        Invalid: no subject or more than one.
+        NotFound: the slug is not that of the caller's organisation.
     """
     if sum(map(bool, (person, conversation, named))) != 1:
         raise Invalid(message="Name exactly one of person, conversation and organisation.")

@@ -1,4 +1,4 @@
-"""Stores outside PostgreSQL: vectors, files, page pictures, Valkey. Each is counted and cleared, again and again."""
+"""Count and clear stores outside PostgreSQL: vectors, files, page pictures, Valkey. Each step can be repeated."""
 
 from collections.abc import Iterable
 from typing import Any

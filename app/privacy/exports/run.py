@@ -1,4 +1,4 @@
-"""Make exports in one go, straight into the store: they are there only when whole."""
+"""Make exports in one pass, straight into the store, where an export appears only when it is complete."""
 
 import logging
 import os
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 Counts = dict[str, int]
 
-# A file in the store that no row names may be one that is just being made; beyond an hour it is left over.
+# An export being made has a file that no row names yet; after an hour such a file counts as left over.
 LEFT_OVER_S = 3600.0
 
 
@@ -87,7 +87,7 @@ def archive_of(export: Export, job: ActiveJob, counts: Counts) -> Iterator[bytes
 
 
 def _counted(pieces: Iterator[bytes], job: ActiveJob | None) -> Iterator[bytes]:
-    """Report progress; the number of pieces is not known, so each tenth of the rest takes as long as the last."""
+    """Report progress. The number of pieces is unknown, so each 100 kB covers 1 % of what is left."""
     done = 0.0
     for piece in pieces:
         if job is not None:
@@ -98,17 +98,17 @@ def _counted(pieces: Iterator[bytes], job: ActiveJob | None) -> Iterator[bytes]:
 
 
 def export_make(job: ActiveJob) -> None:
-    """Make the export that a job is about, straight into the store.
+    """Make the export of a job, straight into the store.
 
     Raises:
-        LeaseLost, Stopped: the job goes on elsewhere, or not at all.
+        LeaseLost, Stopped: another worker goes on with the job, or nobody does.
         RefdeskError: disk_full, storage_unavailable.
     """
     row = Export.objects.select_related("person").filter(pk=job.subject).first()
     if row is None:
         raise LeaseLost
     counts: Counts = {}
-    # A person's own account is in other organisations too; every other export sees its organisation alone.
+    # The account's data is in several organisations; every other export sees its own organisation alone.
     seen = everything_visible() if row.kind == ExportKind.ACCOUNT else nullcontext()
     with seen, closing(in_snapshot(archive_of(row, job, counts))) as pieces:
         stream = cast(BinaryIO, PulledStream(pieces))
@@ -116,7 +116,7 @@ def export_make(job: ActiveJob) -> None:
             job.check()
             job.progress("keep")
             whole: dict[str, Any] = {"storage_key": received.key, "bytes": received.bytes, "sha256": received.sha256}
-            # The file is there before the row says so. Killed in between, it goes with the next tidying.
+            # The file is there before its row names it. After a kill in between, `exports_tidy` removes the file.
             with job.done():
                 Export.objects.filter(pk=row.pk).update(**whole, counts=counts)
                 received.commit()
@@ -128,7 +128,7 @@ def in_snapshot(pieces: Iterator[bytes]) -> Generator[bytes, None, None]:
 
 
 def exports_expire(*, organisation: UUID) -> int:
-    """Remove an organisation's exports that have expired, with their files; how many."""
+    """Remove an organisation's expired exports with their files; return how many."""
     expired = list(
         Export.objects.filter(organisation=organisation, expires__lte=Now()).values_list("pk", "storage_key")
     )
@@ -140,7 +140,7 @@ def exports_expire(*, organisation: UUID) -> int:
 
 
 def export_file_forget(key: str) -> None:
-    """Remove the file of an export whose row is gone. While the store is away it stays, for the next tidying."""
+    """Remove the file of a deleted export. When the store is unavailable, `exports_tidy` removes it later."""
     try:
         exports_storage().delete(key)
     except Upstream as error:
@@ -148,7 +148,7 @@ def export_file_forget(key: str) -> None:
 
 
 def exports_tidy(*, older_than_s: float = LEFT_OVER_S) -> dict[str, int]:
-    """Remove files that no export names, and let exports whose file is gone say so; how many."""
+    """Remove files that no export names, and mark exports without their file as failed; return how many."""
     left = exports_left_over(older_than_s=older_than_s)
     for key in left:
         exports_storage().delete(key)
@@ -173,10 +173,10 @@ def exports_missing() -> list[UUID]:
 
 
 def archive_write(pieces: Iterator[bytes], path: Path) -> int:
-    """Write an archive to a file, which is there only when it is whole; its bytes."""
+    """Write an archive to a file, which appears only when it is complete; return its size in bytes."""
     size, draft = 0, path.with_name(path.name + ".part")
     try:
-        # Only who may read the database may read this.
+        # Readable by its owner only: it holds as much as the database.
         draft.unlink(missing_ok=True)
         draft.touch(mode=0o600)
         with closing(in_snapshot(pieces)) as found, draft.open("wb") as file:

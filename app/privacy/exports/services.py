@@ -64,7 +64,7 @@ def account_export_create(*, organisation: UUID, user: User) -> Export:
 def _queue(
     organisation: UUID, kind: ExportKind, user: User | None, *, conversations: bool, requested_by: UUID | None
 ) -> Export:
-    # The lock makes the count true: two that ask at once come one after the other.
+    # Serialises requests of the organisation, so that two at once cannot both pass the count.
     Organisation.objects.select_for_update().filter(pk=organisation).first()
     waiting = Export.objects.filter(organisation=organisation, state__in=OPEN)
     if waiting.count() >= EXPORTS_OPEN:
@@ -87,7 +87,7 @@ def _queue(
 
 @transaction.atomic
 def export_delete(*, organisation: UUID, export: Export) -> None:
-    """Remove an export and its file; one that is being made is not finished."""
+    """Remove an export and its file; cancel it if it is being made."""
     jobs_cancel(organisation=organisation, kind=EXPORT, key=str(export.pk))
     Export.objects.filter(organisation=organisation, pk=export.pk).delete()
     audit_record(organisation=organisation, action="export.delete", target_kind="export", target=str(export.pk))

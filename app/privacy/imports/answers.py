@@ -70,7 +70,7 @@ def conversations_make(context: ImportContext) -> None:
     for batch in batched(context.rows("citations")):
         Citation.objects.bulk_create(_citation(context, row) for row in batch)
     with connection.cursor() as cursor:
-        # A chunk's id is worked out from its version's, which is a new one.
+        # A chunk's id is derived from its version's id, which is new.
         cursor.execute(
             "UPDATE chat_citation c SET chunk_id = m.new FROM import_chunks m"
             " WHERE c.organisation_id = %s AND c.chunk_id = m.old",

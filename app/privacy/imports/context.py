@@ -1,4 +1,4 @@
-"""The state that the steps of an import share: ids there and here, and what was read of the archive."""
+"""State that the steps of an import share: old and new ids, and the rows that were read from the archive."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
@@ -22,14 +22,14 @@ Say = Callable[[str], None]
 
 @dataclass(slots=True)
 class ImportContext:
-    """Share what an import knows between its steps.
+    """The state of an import.
 
     Attributes:
-        people: ids here by ids there.
-        versions: of each document, those that come along, the lowest number first.
-        external_ids: of the documents.
+        people: new ids by the archive's ids.
+        versions: imported versions of each document, lowest number first.
+        external_ids: external ids of the documents, by the archive's ids.
         stored: parts whose file is stored.
-        unread: parts of versions that do not come along.
+        unread: parts of versions that are not imported.
     """
 
     reader: ArchiveReader
@@ -57,7 +57,7 @@ class ImportContext:
             yield row
 
     def is_lost(self, version: VersionRow) -> bool:
-        """Return whether its file was missing already when the archive was made."""
+        """Return whether the version's file was missing already when the archive was made."""
         return version.file is None or version.file in self.reader.manifest.missing_files
 
 

@@ -52,7 +52,7 @@ def library_make(context: ImportContext, say: Say) -> None:
 
 
 def _source(context: ImportContext, row: SourceRow) -> Source:
-    """Return a source, which is not read by itself yet: its credential did not come along."""
+    """Return a source with its schedule off: its credential is not in the archive, so it cannot be read yet."""
     return Source(
         id=context.new(row.id),
         organisation=context.organisation,
@@ -65,7 +65,7 @@ def _source(context: ImportContext, row: SourceRow) -> Source:
 
 
 def _versions_read(context: ImportContext) -> None:
-    """Read which versions come along: the one that answers, and a newer one that was being read."""
+    """Read which versions to import: the active one, and a newer one that was being ingested."""
     for row in context.rows("versions"):
         document = context.documents.get(row.document)
         if document is None:
@@ -86,7 +86,7 @@ def _versions_read(context: ImportContext) -> None:
 
 
 def _file_store(context: ImportContext, row: VersionRow) -> None:
-    """Store a file. The object is there before its row is."""
+    """Store a file. The object is there before the row that names it."""
     if context.is_lost(row) or row.file is None or row.file in context.stored:
         return
     organisation = context.organisation.id
@@ -129,9 +129,9 @@ def _document(context: ImportContext, row: DocumentRow) -> Document:
 
 
 def _identify(context: ImportContext) -> None:
-    """Give each document its external id; those of an archive of before they had one as the migrations give them.
+    """Give each document its external id; in archives from before documents had one, by the rule of the migrations.
 
-    The oldest of a name is known by it, the next one by the first of "name (2)", "name (3)" … that is no other's.
+    The oldest document of a name gets that name, each later one the first free name of "name (2)", "name (3)" …
     """
     taken, later = set(), []
     for row in sorted(context.documents.values(), key=lambda row: (row.created, row.id)):
@@ -157,7 +157,7 @@ def _version(context: ImportContext, row: VersionRow) -> DocumentVersion:
         organisation=context.organisation,
         document_id=context.new(row.document),
         number=row.number,
-        # Nobody looks for the file of a retired one.
+        # Retired: a version that is being built would need the missing file.
         state=VersionState.RETIRED if context.is_lost(row) else VersionState.BUILDING,
         storage_key=object_key(context.organisation.id, row.sha256),
         sha256=row.sha256,
@@ -180,7 +180,7 @@ def _readable(context: ImportContext, row: DocumentRow) -> list[VersionRow]:
 
 
 def _is_read(context: ImportContext, row: DocumentRow) -> bool:
-    """Return whether it is read here: it could be found there, or was being read."""
+    """Return whether to ingest a document: it has an active version with a file, or was being ingested."""
     versions = _readable(context, row)
     over = row.state in (DocumentState.FAILED, DocumentState.CANCELLED)
     return any(version.active for version in versions) or (bool(versions) and not over)
@@ -231,7 +231,7 @@ def _chunks(context: ImportContext, batch: list[ChunkRow]) -> None:
 
 
 def documents_queue(context: ImportContext) -> None:
-    """Make a job for each document, from the passages on where they came along.
+    """Queue the ingest of each document, from embedding on where its passages were imported.
 
     Where there are two versions, the one that answered is read first and the newer one follows it
     (app/library/services/versions.py).

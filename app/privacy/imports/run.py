@@ -1,8 +1,8 @@
-"""An archive becomes a new organisation: every digest first, then the files, then all rows in one transaction.
+"""Import an archive as a new organisation: check every digest, store the files, then all rows in one transaction.
 
-Ids are made anew from the new organisation's and the old one, so that they can name nothing that is here already, and
-so that the order of rows, which UUIDv7 carries, stays. Passages are stored as they were; jobs of the same transaction
-embed and index them. A kill at any time leaves nothing but files, which the reconciler removes.
+New ids are made from the new organisation's id and the old ids, so that they collide with no existing row and keep
+the order of UUIDv7. Passages are stored unchanged; jobs of the same transaction embed and index them. A kill at any
+time leaves only files, which the reconciler removes.
 """
 
 import logging
@@ -33,9 +33,9 @@ SAY_BYTES = 64 * 1024 * 1024
 
 
 def organisation_import(*, path: Path, slug: str | None = None, say: Say = lambda _: None) -> Organisation:
-    """Make an organisation from an archive. Its documents are ready when the worker has embedded their passages.
+    """Make an organisation from an archive. Its documents are ready when a worker has embedded their passages.
 
-    People whose address has an account here become members with it; for others an account without a password is made.
+    People become members by their address; an address without an account gets one without a password.
 
     Raises:
         RefdeskError: archive_refused, disk_full.
@@ -51,7 +51,7 @@ def organisation_import(*, path: Path, slug: str | None = None, say: Say = lambd
         say("Every part has the digest that the manifest names.")
         try:
             with transaction.atomic():
-                # It would take files that have no row yet for left over.
+                # The reconciler would remove files that have no row yet.
                 reconciler_keep_away()
                 return _make(reader, slug, say)
         except (IntegrityError, DataError) as error:

@@ -14,7 +14,7 @@ from app.privacy.models import Erasure
 
 @register
 class Erase(JobKind):
-    """Erases what an Erasure names, from every store. Somebody has a right to it, so it is hardly ever given up."""
+    """A job that erases the subject of an Erasure from every store. People have a right to it: few errors end it."""
 
     kind = ERASURE
     title = "Erase"

@@ -22,7 +22,7 @@ class MakeExport(JobKind):
     title = "Make an export"
     lane = Lane.SLOW
     steps = {"rows": 0, "files": 30, "keep": 99}
-    # A second organisation's export does not wait for the 20,000 documents of the first.
+    # Two at once: a second organisation's export does not wait for the 20,000 documents of the first.
     at_once = 2
     per_organisation = 1
     wait_limit = timedelta(hours=1)
@@ -32,7 +32,7 @@ class MakeExport(JobKind):
         export_make(context)
 
     def waits_for(self, error: Exception) -> str | None:
-        # A full disk does not empty itself while an archive of everything waits for room.
+        # Fail at once: waiting does not free the disk.
         return "" if isinstance(error, RefdeskError) and error.code == "disk_full" else None
 
     def on_state(self, job: Job) -> None:

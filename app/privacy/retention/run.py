@@ -1,7 +1,7 @@
-"""Removes what is too old, once a UTC night: conversations by each organisation's own rule, and what has expired.
+"""Remove old data once a UTC night: conversations by each organisation's own rule, and expired rows.
 
-A night is done for an organisation when it has a row of it, so a job that begins again goes on where it was. An
-advisory lock lets one worker, or a command, do it.
+A RetentionRun marks an organisation's night as done, so a job that starts again continues where it stopped. An advisory
+lock keeps a second worker or command out.
 """
 
 import logging
@@ -28,7 +28,7 @@ from app.privacy.models import Export, RetentionRun
 
 log = logging.getLogger(__name__)
 
-# A night begins at one, when the day that has ended is over everywhere in Europe too.
+# A night begins at 01:00 UTC, when the day has ended everywhere in Europe.
 BEGINS = timedelta(hours=1)
 BATCH = 200
 RUNS_KEPT = timedelta(days=400)
@@ -74,11 +74,11 @@ def retention_run(
 
 
 def conversations_old(organisation: Organisation) -> "QuerySet[Conversation]":
-    """Return conversations whose last turn is older than the organisation keeps them."""
+    """Return the conversations whose last turn is older than the organisation's retention period."""
     if organisation.retention_days is None:
         return Conversation.objects.none()
     cut = timezone.now() - timedelta(days=organisation.retention_days)
-    # A turn that runs now has moved its message, not yet its conversation.
+    # A running turn updates its message first and its conversation later.
     moving = Message.objects.filter(conversation=OuterRef("pk"), updated__gte=cut)
     return Conversation.objects.filter(~Exists(moving), organisation=organisation, updated__lt=cut)
 
@@ -122,7 +122,7 @@ def _organisation_tidy(organisation: Organisation, night: date, *, dry_run: bool
 
 
 def conversations_remove(rows: "QuerySet[Conversation]") -> Counts:
-    """Remove conversations with all that hangs on them, a few hundred at a time; how many of each."""
+    """Remove conversations with their messages and citations, 200 at a time; return the number of each."""
     counts = {"conversations": 0, "messages": 0, "citations": 0}
     while batch := list(rows.order_by("pk").values_list("pk", flat=True)[:BATCH]):
         with transaction.atomic():
@@ -139,22 +139,22 @@ def _removed(rows: "QuerySet[Any]") -> int:
 
 
 def runs_old(organisation: UUID, *, now: datetime) -> "QuerySet[Run]":
-    """Return the runs of sources that ended long ago and are not the newest of their source."""
+    """Return the runs of sources that ended over 90 days ago and are not the newest of their source."""
     newer = Run.objects.filter(source=OuterRef("source"), created__gt=OuterRef("created"))
     return Run.objects.filter(Exists(newer), organisation=organisation, ended__lt=now - SOURCE_RUNS_KEPT)
 
 
 def versions_uncited(organisation: UUID, *, now: datetime) -> "QuerySet[DocumentVersion]":
-    """Return the versions that others have taken the place of, and that no answer cites."""
+    """Return the retired versions that no answer cites."""
     cited = Citation.objects.filter(document=OuterRef("document"), version=OuterRef("number"))
     retired = DocumentVersion.objects.filter(organisation=organisation, state=VersionState.RETIRED)
-    # Not those of today, which an answer that is being written may cite; nor the newest, which its document names.
+    # Except those retired less than a day ago, which an answer being written may cite, and the document's newest.
     old = retired.filter(Q(retired__lt=now - VERSIONS_KEPT) | Q(retired=None)).exclude(number=F("document__version"))
     return old.filter(~Exists(cited))
 
 
 def _versions_tidy(organisation: UUID, uncited: "QuerySet[DocumentVersion]") -> int:
-    """Remove versions that no answer cites, and of the cited ones all passages but those; how many versions."""
+    """Remove uncited versions, and the uncited passages of cited versions; return the number of versions."""
     removed = 0
     while batch := list(uncited.order_by("pk").values_list("pk", flat=True)[:BATCH]):
         removed += versions_forget(organisation=organisation, versions=batch)
@@ -168,7 +168,7 @@ def _versions_tidy(organisation: UUID, uncited: "QuerySet[DocumentVersion]") -> 
 
 
 def _vectors_unused(organisation: UUID) -> bool:
-    """Return whether more vectors are kept than there are passages: cheap, and spares most nights a longer look."""
+    """Return whether there are more cached vectors than distinct passages: a cheap test that ends most nights' work."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT (SELECT count(*) FROM library_embeddingcache WHERE organisation_id = %(of)s)"
@@ -180,7 +180,7 @@ def _vectors_unused(organisation: UUID) -> bool:
 
 
 def _vectors_forget(organisation: UUID, *, count_only: bool = False) -> int:
-    """Forget vectors of texts that no passage has any more, a deleted document's mostly; return how many."""
+    """Remove cached vectors without a passage, most of them of deleted documents; return how many."""
     if not _vectors_unused(organisation):
         return 0
     unused = (

@@ -1,4 +1,4 @@
-"""Room and words that removed rows left in PostgreSQL's files."""
+"""Vacuum the space and text that removed rows left in PostgreSQL's files."""
 
 import logging
 
@@ -10,7 +10,7 @@ from app.privacy.erasure.rows import organisation_tables
 
 log = logging.getLogger(__name__)
 
-# Above this it takes too long to be done at once; autovacuum comes to it.
+# VACUUM of a larger table takes too long here; autovacuum does it.
 LARGEST_BYTES = 512 * 1024 * 1024
 PEOPLE = ("accounts_user", "audit_auditdetail", "accounts_signin", "accounts_identity", "accounts_onetimetoken",
           "django_session", "privacy_erasure")  # fmt: skip

@@ -1,4 +1,4 @@
-"""Canary words in every column and store of an organisation, and whether any of them is left."""
+"""Put canary words into every column and store of an organisation, and find those that are left."""
 
 import subprocess
 from typing import Any
@@ -38,7 +38,7 @@ def empty(db: Any, qdrant: str, embedder: str, valkey: str, monkeypatch: pytest.
     valkey_client().flushall()
     for picture in (settings.DATA / "cache" / "pages").glob("*.png"):
         picture.unlink()
-    # How long it is waited for other processes, of which there are none in most of these tests.
+    # The pause for other processes can be short: most of these tests have none.
     monkeypatch.setattr(erasing, "SETTLE_S", 0.05)
 
 
@@ -101,7 +101,7 @@ def of_organisation(model: Any, organisation: Organisation) -> dict[str, Any]:
 
 @pytest.fixture
 def tenant(acme: Organisation, alice: Person) -> Tenant:
-    """Acme with the canary everywhere, in a document that was really read too."""
+    """Make Acme's data with the canary in every place, including a document that was ingested."""
     made = tenant_make(alice, word=CANARY)
     upload(acme, f"{CANARY}.md", f"# {CANARY}\n\nThe {CANARY} travels to the depot.\n".encode())
     jobs_do()
@@ -143,7 +143,7 @@ def hits(word: str) -> list[str]:
         if any(each in name + value for each in spellings):
             found.append(f"valkey {name!r}")
     for path in FOLDER.rglob("*"):
-        # PostgreSQL's own files keep removed rows until they are vacuumed: docs/privacy.md says so.
+        # PostgreSQL's own files keep removed rows until they are vacuumed (docs/privacy.md).
         inside = path.relative_to(FOLDER).as_posix()
         if path.is_file() and not inside.startswith(("postgres/", "valkey/")) and word.encode() in path.read_bytes():
             found.append(f"file {inside}")

@@ -1,5 +1,4 @@
-"""Canary words in every column and store of an organisation are nowhere after its erasure, and the other one is as it
-was."""
+"""Erasure of an organisation: no canary word is left in any store, and the other organisation is unchanged."""
 
 import io
 import json
@@ -55,7 +54,7 @@ def test_an_organisation_is_erased_from_every_store(
     ):  # fmt: skip
         assert counts[place]["before"] > 0, place
     assert not User.objects.filter(pk=alice.user.pk).exists()
-    # The tenant's document, which was never indexed, would not agree.
+    # This document was never indexed, so `stores_agree` would report it.
     Document.objects.filter(organisation=charlie.organisation).delete()
     stores_empty()
     stores_agree()

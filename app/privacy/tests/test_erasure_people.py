@@ -1,4 +1,4 @@
-"""A person is erased from one organisation or from all, and nobody else is."""
+"""Erasure of a person from one organisation or from all, without changing anybody else's data."""
 
 import pytest
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def bob_here(acme: Organisation, alice: Person, bob: Person) -> Conversation:
-    """Bob with the canary in all that is his."""
+    """Make Bob's data, each row with the canary."""
     tenant = tenant_make(alice, word="lighthouse")
     second = tenant_make(Person(bob.user, acme, Role.OWNER, bob.key), word=f"{CANARY}")
     Document.objects.filter(pk=second.document.pk).update(name="report.txt")
@@ -83,7 +83,7 @@ def test_of_a_person_in_two_organisations_only_the_one_that_asks_loses_them(
     asked = erase(alice, person=str(bob.user.pk))
     run_all()
     receipt = receipt_of(alice, asked.json()["id"])
-    # Nothing in it tells whether there is an account elsewhere.
+    # The receipt must not reveal whether there is an account elsewhere.
     assert "accounts" not in receipt["stores"]["postgresql"]
     assert Erasure.objects.filter(kind="account").count() == 0
     mine = str(alice.organisation.pk)

@@ -1,4 +1,4 @@
-"""Erasures that are killed, meet a worker that reads, or wait for an engine that is away."""
+"""Erasures whose worker is killed, that meet a worker reading a document, or that wait for an unavailable engine."""
 
 import os
 import signal
@@ -39,7 +39,7 @@ def test_killed_in_the_middle_an_erasure_is_finished_by_the_next_worker(
 ) -> None:
     assert erase(alice, organisation="acme", confirm="acme").status_code == 202
     process = worker_start(log)
-    # The rows have gone and it waits until it looks again: vectors and files may or may not be there.
+    # The rows are gone and the worker is in its pause; vectors and files may or may not be there.
     wait_until(lambda: not Organisation.objects.filter(pk=acme.pk).exists(), what="rows gone")
     worker_kill(process, signal.SIGKILL)
     assert erasure_of_acme().state == "running"

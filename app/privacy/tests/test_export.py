@@ -1,4 +1,4 @@
-"""An export and its way back: complete, without secrets, there only when whole, and refused when it is not ours."""
+"""Exports and imports: complete, without secrets, visible only when complete, and refused when altered."""
 
 import asyncio
 import base64
@@ -106,7 +106,7 @@ def test_an_import_answers_the_same_and_counts_the_same(archive: Path, library: 
     cited = [[each["passage"]["text"] for each in one["citations"]] for one in (answered, same)]
     assert cited[0] == cited[1] != []
     assert list(foreign_references()) == []
-    # Accounts belong to both now.
+    # The accounts belong to both organisations now.
     assert changes(before, snapshot(), but=[str(again.id)]) == []
     stores_agree()
 
@@ -176,7 +176,7 @@ def test_a_newer_version_that_was_being_read_comes_along(library: Organisation, 
     )
     assert job_run(job=job.pk)
     document = Document.objects.get(organisation=made, external_id="handbook.md")
-    # The version that answered there is ready first, and the newer one is queued behind it.
+    # The active version is ready first; the newer one is queued after it.
     assert (document.state, document.version) == ("queued", 2)
     assert document.active_version is not None
     assert document.active_version.number == 1

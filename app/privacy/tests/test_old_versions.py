@@ -1,4 +1,4 @@
-"""A version that was replaced stays as long as an answer cites it, and no longer."""
+"""A replaced version stays as long as an answer cites it, and no longer."""
 
 import io
 from datetime import timedelta
@@ -32,7 +32,7 @@ def empty(db: Any, qdrant: str, embedder: str, valkey: str) -> None:
 
 @pytest.fixture
 def cited(acme: Organisation, alice: Person) -> Citation:
-    """A citation of version 1 of a document that has become version 2 since."""
+    """Make a citation of version 1 of a document, then version 2 of the document."""
     upload(acme, "handbook.md", FILE.format(28).encode())
     jobs_run()
     bot_create(organisation=acme, slug="default", name="Desk")
@@ -113,7 +113,7 @@ def test_the_version_goes_when_its_last_citation_has_gone(cited: Citation) -> No
 
 
 def test_a_version_stays_for_a_day_though_nothing_cites_it_yet(cited: Citation) -> None:
-    """An answer that is being written just now may."""
+    """Keep it, because an answer that is being written may cite it."""
     Message.objects.all().delete()
     RetentionRun.objects.all().delete()
     assert retention_run()["acme"]["old_versions"] == 0

@@ -1,4 +1,4 @@
-"""Once a night, and only what is old enough goes."""
+"""Retention runs once a night and removes only what is old enough."""
 
 import io
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def tenant(acme: Organisation, alice: Person) -> Tenant:
-    """Acme keeps conversations for 30 days; one is 31 days old, one 29."""
+    """Make Acme, which keeps conversations for 30 days, with one 31 and one 29 days old."""
     made = tenant_make(alice, word="lighthouse")
     RetentionRun.objects.all().delete()
     Organisation.objects.filter(pk=acme.pk).update(retention_days=30)

@@ -1,4 +1,4 @@
-"""The vector stores that the contract tests run against: the Edge process always, another server when it is named."""
+"""The vector stores of the contract tests: the Edge process always, another server if one is configured."""
 
 import os
 import uuid
@@ -27,7 +27,7 @@ def server(request: pytest.FixtureRequest) -> IndexServer:
 def oracle(server: IndexServer) -> Iterator[QdrantClient]:
     """Return Qdrant's own client, to read the store independently of our code."""
     with warnings.catch_warnings():
-        # It warns of a key over plain HTTP; this is loopback.
+        # The client warns about a key over plain HTTP; this is loopback.
         warnings.simplefilter("ignore", UserWarning)
         client = QdrantClient(url=server.url, api_key=server.api_key or None, check_compatibility=False)
     yield client

@@ -55,7 +55,7 @@ async def test_a_search_stays_in_the_sources_that_are_named(bob: Person, sources
 
 @pytest.fixture
 def hr_bot(bob: Person, sources: tuple[Source, Source]) -> Bot:
-    """A bot that reads the second source only."""
+    """Create a bot that reads only the second source."""
     bot = bot_create(organisation=bob.organisation, slug="hr", name="HR")
     bot_update(organisation=bob.organisation.pk, bot=bot, sources=[sources[1].pk])
     return bot

@@ -138,7 +138,7 @@ async def test_results_and_scores_equal_those_of_qdrant_s_own_client(
 
 
 async def test_word_scores_are_bm25(writer: IndexWriter, reader: IndexReader) -> None:
-    """Term frequency from our vectors times Qdrant's idf: ln((N - n + 0.5) / (n + 0.5) + 1)."""
+    """Check term frequency from our vectors times Qdrant's idf: ln((N - n + 0.5) / (n + 0.5) + 1)."""
     texts = ["travel expenses are paid", "expenses expenses of the office", "holidays"]
     points = [point(words=document_encode(text, language="en")) for text in texts]
     writer.points_upsert(points)

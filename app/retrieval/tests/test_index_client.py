@@ -1,4 +1,4 @@
-"""Qdrant's client as we use it: what is tried again, what is not, where it asks, and who never loads it."""
+"""Qdrant's client as configured here: its retries, its address, and processes that never import it."""
 
 import socket
 import subprocess
@@ -26,7 +26,7 @@ class Reply(NamedTuple):
 
 
 class Scripted:
-    """A server that sends prepared replies, the last one again and again, and keeps what it was sent."""
+    """A server that sends prepared replies, repeating the last one, and records the requests."""
 
     def __init__(self) -> None:
         self.replies: list[Reply] = [Reply()]

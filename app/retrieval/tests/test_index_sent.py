@@ -49,7 +49,7 @@ def sent() -> Iterator[tuple[IndexServer, Sent]]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_PUT = do_POST = do_DELETE = answer  # noqa: N815 (the names that it looks for)
+        do_GET = do_PUT = do_POST = do_DELETE = answer  # noqa: N815 (the names that http.server requires)
 
         def log_message(self, *_: Any) -> None:
             pass
@@ -75,7 +75,7 @@ def test_a_collection_is_strict_and_arranged_by_organisation(sent: tuple[IndexSe
     assert made["hnsw_config"] == {"m": 0, "payload_m": 16}
     indexes = {body["field_name"]: body["field_schema"] for _, path, body in asked if "/index?wait=true" in path}
     assert indexes.pop("organisation") == {"type": "keyword", "is_tenant": True}
-    # All that anything is filtered by.
+    # All fields that filters use.
     assert indexes == {field: {"type": "keyword"} for field in ("source", "document", "version")}
 
 

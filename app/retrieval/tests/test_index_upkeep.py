@@ -1,4 +1,4 @@
-"""A new collection in place of the old one, without a pause: against Edge, and against another server when named."""
+"""A new collection that replaces the old one without a pause: with Edge, and with another server if configured."""
 
 import asyncio
 import random

@@ -33,7 +33,7 @@ ON = "/collections/{name}"
 
 
 class Step(NamedTuple):
-    """A request in the order of the list, and what its result holds at least."""
+    """A request in the order of the list, and the least content of its result."""
 
     method: str
     operation: str
@@ -101,7 +101,7 @@ REFUSED = (
 
 
 class Caller:
-    """Plain requests; the names of collections and aliases are this test's own."""
+    """Plain requests; the names of collections and aliases belong to this test alone."""
 
     def __init__(self, server: IndexServer) -> None:
         self.server, self.own = server, f"contract-{uuid.uuid4()}"

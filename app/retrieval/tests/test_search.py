@@ -1,4 +1,4 @@
-"""Search as the product does it: the packaged model, the Edge process and PostgreSQL, all real."""
+"""Search as in production: the packaged model, the Edge process and PostgreSQL, all real."""
 
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
@@ -104,7 +104,7 @@ async def test_nobody_finds_another_organisation_s_passages(
 async def test_postgresql_is_the_second_check(
     store: Store, writer: IndexWriter, acme: Organisation, other: Organisation
 ) -> None:
-    """Check that points which claim to be acme's, or have no row, never become passages."""
+    """Check that points which claim to belong to acme, or have no row, never become passages."""
     mine, theirs = await store(acme, HOLIDAY), await store(other, EXPENSES)
     [vector] = await sync_to_async(embeddings_client().embed_documents)([EXPENSES])
     lies = [

@@ -1,4 +1,4 @@
-"""Canary credentials, and every place in which one could come out: nothing but an encrypted row may hold it."""
+"""Canary credentials, and every place where one could leak: only an encrypted row may hold it."""
 
 import base64
 import logging
@@ -25,15 +25,15 @@ from tests.people import Person
 from tests.routes import Caller, Response, Route, routes
 from tests.system.test_isolation_pages import MEMBERS, page_address
 
-# Letters and digits alone, which no format writes otherwise.
+# Letters and digits only, which no format escapes.
 CANARY = "canary9f2c41d7credential"
-# Signs out whoever asks.
+# A request here would sign the client out.
 LEFT_OUT = {"logout/"}
 
 
 @cache
 def spellings(word: str) -> list[bytes]:
-    """Return the word as a store may write it: plain, in hexadecimal, and inside of base64 at any place."""
+    """Return the encodings of the word in a store: plain, in hexadecimal, and within base64 at each offset."""
     plain = word.encode()
     inside = [base64.b64encode(b"x" * offset + plain)[4:-4] for offset in range(3)]
     return [plain, plain.hex().encode(), plain.hex().upper().encode(), *inside]
@@ -64,7 +64,7 @@ def logs_kept() -> Iterator[list[str]]:
 
 
 async def _request(caller: Caller, route: Route, tenant: Tenant) -> Response:
-    """Send a request; close what its event loop opened, or a pool that is just connecting would outlive it."""
+    """Send a request; close what its event loop opened, or a pool that is still connecting would outlive the loop."""
     try:
         return await caller.request(route, tenant)
     finally:
@@ -74,7 +74,7 @@ async def _request(caller: Caller, route: Route, tenant: Tenant) -> Response:
 
 
 def api_responses(person: Person, tenant: Tenant) -> Iterator[tuple[str, bytes]]:
-    """Yield every readable route of the API, and its description."""
+    """Yield the response of every readable route of the API, and its description."""
     caller = Caller(person.user.email, session=person.client)
     for route in routes():
         if not route.writes:
@@ -139,7 +139,7 @@ def store_content() -> Iterator[tuple[str, bytes]]:
 
 
 def operator_client(person: Person) -> Client:
-    """Return a browser of the person as an operator, who sees every page."""
+    """Return a browser of the person, signed in as an operator, who sees every page."""
     User.objects.filter(pk=person.user.pk).update(is_operator=True)
     client = Client()
     client.force_login(User.objects.get(pk=person.user.pk))

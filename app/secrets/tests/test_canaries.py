@@ -1,4 +1,4 @@
-"""A credential that was entered comes out nowhere: canaries are looked for in everything that leaves the process."""
+"""No credential leaks: canaries are searched in everything that leaves the process."""
 
 import io
 import json
@@ -44,7 +44,7 @@ def lines() -> Iterator[list[str]]:
 
 @pytest.fixture
 def tenant(lines: list[str], alice: Person, qdrant: str, embedder: str, valkey: str) -> Tenant:
-    """Acme and the deployment with canaries that were set, replaced, read, rotated, moved and deleted."""
+    """Make Acme and the deployment with canaries that were set, replaced, read, rotated, moved and deleted."""
     stores_empty()
     made = tenant_make(alice, word="lighthouse")
     for organisation in (alice.organisation.pk, None):
@@ -139,7 +139,7 @@ def test_an_erasure_takes_the_credentials_and_its_receipt_counts_them(
     call_command("organisation_erase", "acme", "--yes", stdout=out)
     receipt = json.loads(out.getvalue())
     assert receipt["stores"]["postgresql"]["secrets_secret"] == {"before": before, "after": 0}
-    # The deployment's own stay.
+    # The deployment's own credentials stay.
     assert set(Secret.objects.values_list("organisation", flat=True)) == {None}
     assert not holds(out.getvalue().encode())
     assert leaks((line, line.encode()) for line in lines) == []
@@ -156,7 +156,7 @@ def test_a_report_of_an_error_shows_no_credential_that_was_at_hand(acme: Organis
     try:
         ask()
     except RuntimeError:
-        # With the local variables of every frame, as an error report has them.
+        # Contains the local variables of every frame, as an error report does.
         reporter = ExceptionReporter(None, *sys.exc_info())
     texts = [reporter.get_traceback_text(), reporter.get_traceback_html()]
     assert "SecretValue(…)" in texts[0]
@@ -165,7 +165,7 @@ def test_a_report_of_an_error_shows_no_credential_that_was_at_hand(acme: Organis
 
 @pytest.mark.parametrize("place", range(len(spellings(CANARY))))
 def test_a_canary_would_be_found_in_any_spelling(place: int) -> None:
-    # Otherwise the tests above would prove nothing.
+    # Shows that the tests above would find a canary.
     assert holds(b"some text " + spellings(CANARY)[place] + b" more text")
 
 

@@ -1,4 +1,4 @@
-"""Forms and schemas take a credential and show only whether there is one."""
+"""Forms and schemas accept a credential and show only whether one is set."""
 
 import logging
 from typing import Any

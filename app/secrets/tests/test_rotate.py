@@ -123,7 +123,7 @@ def wait_until(happened: Any) -> None:
 def test_a_killed_rotation_leaves_every_credential_readable_and_the_next_one_ends_it(
     acme: Organisation, other: Organisation, settings: Any
 ) -> None:
-    """Killed while it waits for a row of the second organisation: what it did of the first one stays."""
+    """Kill it while it waits for a row of the second organisation: its work on the first one stays."""
     owners = sorted([acme.pk, other.pk])
     ids = {owner: fill(owner, 4) for owner in owners}
     settings.SECRETS_KEYS = f"{NEW},{OLD}"
@@ -142,7 +142,7 @@ def test_a_killed_rotation_leaves_every_credential_readable_and_the_next_one_end
 
 @pytest.fixture
 def box_at_work(acme: Organisation) -> Iterator[dict[str, Any]]:
-    """Another thread that reads and replaces credentials without a pause, as a running box does."""
+    """Run a thread that reads and replaces credentials without a pause, as a running box does."""
     ids, state = fill(acme.pk, 40), {"stop": False, "failed": [], "turns": 0}
     state["ids"] = ids
 

@@ -3,7 +3,7 @@ import { shorten } from "../chat/sentence";
 import { confirmed } from "../page/confirm";
 import { byId, h, pageData } from "../page/dom";
 import { icon } from "../page/icons";
-import { SourcePanel } from "../source/panel";
+import { SourcePanel } from "./source/panel";
 import { addDroppedFiles } from "./drop_here";
 import { localStore, sessionClient } from "./session";
 import { drawer, isTyping } from "./shell";

@@ -1,7 +1,7 @@
-import { act } from "../documents/actions";
-import { followDocuments } from "../documents/feed";
-import { actionsOf, drawState } from "../documents/row";
-import { type DocumentRow, isOver, type StateWords } from "../documents/shapes";
+import { act } from "./documents/actions";
+import { followDocuments } from "./documents/feed";
+import { actionsOf, drawState } from "./documents/row";
+import { type DocumentRow, isOver, type StateWords } from "./documents/shapes";
 import { byId, pageData } from "../page/dom";
 import { sessionClient } from "./session";
 import { drawer } from "./shell";

@@ -1,9 +1,9 @@
-import { act } from "../documents/actions";
-import { acceptDrops } from "../documents/drop";
-import { followDocuments } from "../documents/feed";
-import { fillRow } from "../documents/row";
-import { type DocumentRow, isOver, type StateWords } from "../documents/shapes";
-import { Uploads } from "../documents/uploads";
+import { act } from "./documents/actions";
+import { acceptDrops } from "./documents/drop";
+import { followDocuments } from "./documents/feed";
+import { fillRow } from "./documents/row";
+import { type DocumentRow, isOver, type StateWords } from "./documents/shapes";
+import { Uploads } from "./documents/uploads";
 import { byId, pageData } from "../page/dom";
 import { csrfHeader, sessionClient } from "./session";
 import { drawer, isTyping } from "./shell";

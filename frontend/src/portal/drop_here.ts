@@ -1,5 +1,5 @@
-import { acceptDrops } from "../documents/drop";
-import { Uploads } from "../documents/uploads";
+import { acceptDrops } from "./documents/drop";
+import { Uploads } from "./documents/uploads";
 import { csrfHeader } from "./session";
 import type { Client } from "../chat/client";
 

@@ -7,6 +7,6 @@ from app.accounts.row_security import as_owner
 
 class Command(flush.Command):
     def handle(self, **options: Any) -> None:
-        """Empty the tables as their owner: the application's role may not."""
+        """Empty the tables as their owner, because the application's role may not."""
         with as_owner():
             super().handle(**options)

@@ -14,14 +14,14 @@ class Command(migrate.Command):
     )
 
     def execute(self, *args: Any, **options: Any) -> Any:
-        # The checks that run first query the database too; in an empty one the application's role does not exist yet.
+        # The checks that run first also query the database; in an empty one the application's role does not exist yet.
         with as_owner(), _garbage_frozen():
             return super().execute(*args, **options)
 
     def handle(self, *args: Any, **options: Any) -> None:
         is_dry_run = options["check_unapplied"] or options["plan"]
         if not is_dry_run:
-            # Before any change, so that with a login that may not create the role the older version can still run.
+            # Before any change, so that the older version can still run if this login may not create the role.
             role_create()
         super().handle(*args, **options)
         if not is_dry_run:

@@ -56,7 +56,7 @@ class Command(BaseCommand):
                     if event.name == "delta" and not quiet:
                         self.stdout.write(event.data["text"], ending="")
                         self.stdout.flush()
-            # It still tells Valkey that it has ended: closing before that would look as if Valkey were down.
+            # The turn's task still reports the end to Valkey: closing the client first would look like a failed Valkey.
             if turn.stream.task is not None:
                 await turn.stream.task
             if turn.message is None:

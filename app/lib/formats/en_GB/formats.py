@@ -1,4 +1,4 @@
-"""Formats of dates in Django admin: as the portal does, short and with 24 hours."""
+"""Formats of dates in Django admin: short and with 24 hours, as in the portal."""
 
 DATE_FORMAT = "j M Y"
 TIME_FORMAT = "H:i"

@@ -12,7 +12,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            # One at a time: a second call waits for the first.
+            # One at a time: a second call waits for the first one's job.
             done = job_see_through(job=job_create(kind="index_renew", key="index_renew"), patient=False)
         except RefdeskError as error:
             if error.code == "conflict":

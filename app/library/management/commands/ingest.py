@@ -66,7 +66,7 @@ class Command(BaseCommand):
         return found
 
     def _files(self, paths: list[Path]) -> Iterator[tuple[Path, str]]:
-        """Yield each file with its id: its path below the folder that was named, or its name."""
+        """Yield each file with its id: its path below the given folder, or its name."""
         for path in paths:
             if path.is_dir():
                 for folder, names, files in os.walk(path):

@@ -28,7 +28,7 @@ class Command(BaseCommand):
         self.stdout.write("Tables are up to date.")
         if settings.S3_URL:
             self._wait("file store", store_answers)
-        # Known keys, an address that cannot serve: better no start than an open one.
+        # With a known key or an unusable address, not starting is safer.
         call_command("check", deploy=True, fail_level="ERROR")
         call_command("first_start", admin_link=True, keycloak_groups=True)
 
@@ -45,7 +45,7 @@ class Command(BaseCommand):
 
 
 def database_answers() -> str:
-    """Return the fault, or nothing."""
+    """Return the fault of the database, or an empty text."""
     parameters = connection.get_connection_params()
     wanted = {name: parameters[name] for name in ("host", "port", "dbname", "user", "password") if parameters.get(name)}
     try:
@@ -56,7 +56,7 @@ def database_answers() -> str:
 
 
 def store_answers() -> str:
-    """Make the bucket; return the fault, or nothing. A store that refuses has responded: the checks say why."""
+    """Create the bucket; return the fault, or an empty text. A store that refuses has responded: checks report it."""
     try:
         storage_ping(ANSWER_S, make=True)
     except Upstream as error:

@@ -17,7 +17,7 @@ from app.backup.pg_dump import ProgramFailed
 from app.errors import RefdeskError
 
 INCOMPLETE = 3
-# Where a backup is written before it is sent; in the folder of data.
+# Folder, below the data folder, in which a backup is written before it is sent.
 SPOOL = "backups"
 # scripts/restore reads from this what to restore into.
 APPLIANCE = {"box": "appliance"}
@@ -70,7 +70,7 @@ class Command(BaseCommand):
         return lambda writer: {**APPLIANCE, **keycloak_dump(writer, keycloak)}
 
     def _send(self, path: Path) -> None:
-        """Copy the file to standard output. It has no name from here on, so that it ends with this process."""
+        """Copy the file to standard output. It is unlinked first, so that it disappears with this process."""
         with path.open("rb") as file:
             path.unlink()
             shutil.copyfileobj(file, sys.stdout.buffer, 1024 * 1024)

@@ -11,7 +11,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         problems = [f"{name} does not answer" for name in engines_silent()]
         problems += pages_broken()
-        # Without engines it would only say the same in other words.
+        # Without engines a question would fail for the same reason.
         if not problems and (problem := question_problem()):
             problems.append(problem)
         if problems:

@@ -8,7 +8,7 @@ from app.errors import RefdeskError
 from app.library.reconcile.reconciler import Finding, Report, reconcile
 from app.privacy.exports.run import exports_left_over, exports_missing, exports_tidy
 
-# Files that are just coming in have no row yet; beyond a minute they are left over.
+# Files being uploaded have no row yet; after a minute without one they are left over.
 LEFT_OVER_S = 60
 WORDS = {
     "missing_points": "passages that search does not have",
@@ -57,7 +57,7 @@ class Command(BaseCommand):
 
 
 def exports_compare(*, repair: bool) -> dict[str, Finding]:
-    """Print what differed before the repair."""
+    """Return the differences before the repair."""
     found = {
         "missing_exports": Finding.of(exports_missing()),
         "orphan_exports": Finding.of(exports_left_over(older_than_s=LEFT_OVER_S)),

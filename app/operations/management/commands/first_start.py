@@ -39,8 +39,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        # One transaction with the password shown before its end: a start that is killed shows another one next time,
-        # and never leaves an owner whose password nobody saw.
+        # One transaction, in which the password is shown before the commit: a killed start shows another password next
+        # time, and never leaves an owner whose password nobody saw.
         try:
             with transaction.atomic():
                 self._prepare(by_link=options["admin_link"], keycloak_groups=options["keycloak_groups"])
@@ -81,7 +81,7 @@ class Command(BaseCommand):
             )
 
     def _show_link(self) -> None:
-        """Print how to sign in. A log, which more people read, gets a link for a day and no password."""
+        """Print how to sign in. A log, which more people read, gets a link valid for a day and no password."""
         if not operator_exists():
             self.stdout.write(f"Open this link within a day to become the first admin:\n{first_admin_link()}")
             self.stdout.flush()

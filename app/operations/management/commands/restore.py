@@ -40,7 +40,7 @@ class Command(BaseCommand):
             return
         with (settings.DATA / LOCK).open("a") as lock:
             try:
-                # Dropped by the kernel with its holder.
+                # The kernel releases the lock when its process ends.
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise CommandError("Another restore is at work here. scripts/status shows it.") from None
@@ -51,7 +51,7 @@ class Command(BaseCommand):
 
     def _run(self, path: Path, keycloak_folder: Path | None, *, appliance: bool) -> None:
         began = time.monotonic()
-        # That every vector is missing is what it finds here, and no news.
+        # Every vector is missing at this point, as expected, so warnings about it are suppressed.
         logging.getLogger("app.library.reconcile.reconciler").setLevel(logging.ERROR)
         try:
             if appliance:
@@ -86,7 +86,7 @@ class Command(BaseCommand):
         return archive, done
 
     def _keycloak(self, archive: Archive, folder: Path | None) -> Keycloak | None:
-        """Find the Keycloak for the backup's rows; None when there is none."""
+        """Return the Keycloak for the backup's rows; None when there is none."""
         keycloak = keycloak_find(folder) if folder else None
         if archive.holds(KEYCLOAK_DUMP):
             if keycloak is None:
@@ -109,7 +109,7 @@ class Command(BaseCommand):
             time.sleep(0.5)
 
     def _await_embeddings(self) -> None:
-        """Wait for the embedding engine, which reads its model before it responds."""
+        """Wait for the embedding engine, which loads its model before it responds."""
         from app.llm.embeddings import embeddings_client
 
         deadline = time.monotonic() + WAIT_S
@@ -143,7 +143,7 @@ class Command(BaseCommand):
         self.stdout.write("Rows, vectors and files agree.")
 
     def _agrees(self, archive: Archive, done: Restored) -> bool:
-        """Print a line, unless it was the last one too."""
+        """Return whether rows, vectors and files agree, apart from differences that were expected."""
         if done.report is None:
             return False
         known = {"other_model"} | ({"missing_objects"} if archive.manifest["missing"] else set())

@@ -1,6 +1,6 @@
-import { h } from "../page/dom";
-import { icon } from "../page/icons";
-import type { Box } from "../chat/place";
+import { h } from "../../page/dom";
+import { icon } from "../../page/icons";
+import type { Box } from "../../chat/place";
 
 export interface PageViewOptions {
   /** Address of a page's picture. */

@@ -1,6 +1,6 @@
-import { h } from "../page/dom";
-import { icon } from "../page/icons";
-import { dayLabel } from "../chat/place";
+import { h } from "../../page/dom";
+import { icon } from "../../page/icons";
+import { dayLabel } from "../../chat/place";
 import type { DocumentRow, StateWords } from "./shapes";
 
 /** Writes a document into a row of the table; rows come from the server's template and keep its cells. */

@@ -1,5 +1,5 @@
-import type { Client } from "../chat/client";
-import { confirmed } from "../page/confirm";
+import type { Client } from "../../chat/client";
+import { confirmed } from "../../page/confirm";
 import type { DocumentRow } from "./shapes";
 
 /** Does what a row's button says. Resolves to the document afterwards, "deleted", or null when nothing was done. */

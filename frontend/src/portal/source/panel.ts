@@ -1,8 +1,8 @@
-import { h } from "../page/dom";
-import { icon } from "../page/icons";
-import { ApiError, type Client } from "../chat/client";
-import type { Citation, Passage } from "../chat/payloads";
-import { placeAndDay, type Span } from "../chat/place";
+import { h } from "../../page/dom";
+import { icon } from "../../page/icons";
+import { ApiError, type Client } from "../../chat/client";
+import type { Citation, Passage } from "../../chat/payloads";
+import { placeAndDay, type Span } from "../../chat/place";
 import { type Line, PageView } from "./page_view";
 import { drawText, marked, type TextView, touches } from "./text";
 

@@ -1,5 +1,5 @@
-import { h } from "../page/dom";
-import type { Box, Span } from "../chat/place";
+import { h } from "../../page/dom";
+import type { Box, Span } from "../../chat/place";
 import { drawTable } from "./table";
 
 /** A block of a document's text; start and end are characters (code points) of the whole text. */

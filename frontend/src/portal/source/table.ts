@@ -1,5 +1,5 @@
-import { h } from "../page/dom";
-import type { Span } from "../chat/place";
+import { h } from "../../page/dom";
+import type { Span } from "../../chat/place";
 import { type TextBlock, touches } from "./text";
 
 /** One row of a document's table, with its cells by the name of their column. */

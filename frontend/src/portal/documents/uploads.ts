@@ -1,5 +1,5 @@
-import { h } from "../page/dom";
-import { icon } from "../page/icons";
+import { h } from "../../page/dom";
+import { icon } from "../../page/icons";
 import type { DocumentRow } from "./shapes";
 
 export interface UploadOptions {

@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 from celery import Celery
+from celery.apps import worker as celery_worker
 from celery.signals import worker_init
 from kombu import Queue
 
@@ -13,6 +14,7 @@ from django.conf import settings
 
 from app.jobs.choices import Lane
 from app.lib.error_reports import error_reports_start
+from app.lib.metrics_server import metrics_serve
 
 celery = Celery("refdesk", broker=settings.VALKEY_URL)
 celery.conf.update(
@@ -41,6 +43,10 @@ celery.autodiscover_tasks()
 
 def _worker_start(**_: Any) -> None:
     error_reports_start("worker")
+    metrics_serve("worker")
+    if settings.LOG_FORMAT == "json":
+        # What it says of its end goes past the log, as text.
+        celery_worker.safe_say = lambda *_: None
 
 
 worker_init.connect(_worker_start)

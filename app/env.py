@@ -118,6 +118,19 @@ def _valkey_url(value: str) -> str:
     return value.replace("valkey://", "redis://", 1)
 
 
+def _log_format(value: str) -> str:
+    if value not in ("text", "json"):
+        raise ValueError("must be text or json")
+    return value
+
+
+def _listen(value: str) -> tuple[str, int]:
+    host, _, port = value.rpartition(":")
+    if not host:
+        raise ValueError("must be an address and a port, as 127.0.0.1:9100")
+    return host.removeprefix("[").removesuffix("]"), _port(port)
+
+
 def _token(value: str) -> str:
     if not re.fullmatch(r"[\x21-\x7e]{16,}", value):
         raise ValueError("must be at least 16 letters, digits or signs without a space")
@@ -231,8 +244,17 @@ NAMES: dict[str, Name] = {
     "REFDESK_METRICS_TOKEN": Name(
         None, _token, "Bearer token for /metrics, 16 characters or more; without it that page is not there"
     ),
+    "REFDESK_METRICS_LISTEN": Name(
+        None,
+        _listen,
+        "Address and port of a worker's or a beat's own /metrics; without it a free port of 127.0.0.1, written to "
+        "REFDESK_DATA/run/metrics-worker.json or metrics-beat.json",
+    ),
     "REFDESK_SENTRY_DSN": Name(
         None, _dsn, "Where errors are reported to, by Sentry's protocol: kinds and places, no content"
+    ),
+    "REFDESK_LOG_FORMAT": Name(
+        "text", _log_format, "Shape of the log: text for people, or json, one object a line without any content"
     ),
     "REFDESK_ALIVE_FILE": Name(None, _text, "File that a worker or a beat touches while it lives"),
 }

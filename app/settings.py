@@ -61,10 +61,12 @@ try:
     SENTRY_DSN: str = read_deployment("REFDESK_SENTRY_DSN") or ""
     INTERNAL_HOST: str = read_deployment("REFDESK_INTERNAL_HOST") or ""
     WORKER_BEATS: bool = read_deployment("REFDESK_WORKER_BEATS")
+    LOG_FORMAT: str = read_deployment("REFDESK_LOG_FORMAT")
     METRICS_TOKEN: str = read_deployment("REFDESK_METRICS_TOKEN") or ""
     EGRESS_ALLOW: str = read_deployment("REFDESK_EGRESS_ALLOW") or ""
     # Read from this process's own environment: each process has its own file.
     ALIVE_FILE: str = read("REFDESK_ALIVE_FILE") or ""
+    METRICS_LISTEN: tuple[str, int] | None = read("REFDESK_METRICS_LISTEN")
     SMTP_URL: str = read_deployment("REFDESK_SMTP_URL") or ""
     MAIL_FROM: str = read_deployment("REFDESK_MAIL_FROM") or ""
 except EnvError as error:
@@ -151,6 +153,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "app.lib.tenancy.TenancyMiddleware",
     "app.lib.request_id.RequestIdMiddleware",
+    *(["app.lib.request_log.RequestLogMiddleware"] if LOG_FORMAT == "json" else []),
     "app.audit.actors.ActorMiddleware",
     "app.plans.rate_limits.RateLimitMiddleware",
     "app.lib.error_responses.MethodErrorMiddleware",
@@ -279,11 +282,17 @@ UNFOLD = {
     },
 }
 
+_JSON = LOG_FORMAT == "json"
+if _JSON:
+    LOGGING_CONFIG = "app.lib.json_log.logging_configure"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {
+        "text": {"format": "{asctime} {levelname} {name} {message}", "style": "{"},
+        "json": {"()": "app.lib.json_log.JsonFormatter"},
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         "django.request": {"level": "ERROR"},
@@ -295,5 +304,10 @@ LOGGING = {
         "urllib3.connectionpool": {"level": "ERROR"},
         # One line a request.
         "httpx": {"level": "WARNING"},
+        # A line an answer and a job, for programs.
+        "app.chat.turns.end_log": {"level": "INFO" if _JSON else "WARNING"},
+        "app.jobs.outcomes": {"level": "INFO" if _JSON else "WARNING"},
+        # uvicorn has given them handlers of its own, which write text.
+        **({"uvicorn": {"handlers": [], "propagate": True, "level": "INFO"}} if _JSON else {}),
     },
 }

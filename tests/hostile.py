@@ -210,7 +210,15 @@ def _work(organisation: Organisation, owner: User) -> None:
     for number, attack in enumerate(ATTACKS):
         shared = {"organisation": organisation, "state": RequestState.FAILED, "error_code": attack[:40]}
         Export.objects.create(**shared, counts={attack: 1}, requested_by=owner, expires=week)
-        Erasure.objects.create(**shared, kind="person", subject=new_id(), receipt={"notes": [attack]})
+        receipt = {
+            **dict.fromkeys(("schema", "subject", "organisation", "person_fingerprint", "asked", "finished"), attack),
+            "asked_by": {"kind": attack, "id": attack},
+            "stores": {"postgresql": {attack: {"before": 1, "after": 0}}},
+            "kept": [attack],
+            "later": [attack],
+            "signature": attack,
+        }
+        Erasure.objects.create(**shared, kind="person", subject=new_id(), receipt=receipt)
         night = timezone.now().date() - timedelta(days=number)
         RetentionRun.objects.create(organisation=organisation, night=night, counts={attack: 1})
         Schedule.objects.create(

@@ -53,7 +53,9 @@ EXAMPLES = {
     "REFDESK_OIDC_CLIENT_SECRET": "what the provider made",
     "REFDESK_WORKER_BEATS": "0",
     "REFDESK_METRICS_TOKEN": "a-long-random-text",
+    "REFDESK_METRICS_LISTEN": "0.0.0.0:9100",
     "REFDESK_SENTRY_DSN": "https://3f2a…@errors.example.org/1",
+    "REFDESK_LOG_FORMAT": "json",
     "REFDESK_ALIVE_FILE": "/tmp/alive",  # noqa: S108  an example in a page
 }
 ENV_HEADER = """\

@@ -2,6 +2,7 @@
 
 import sys
 
+from app import env
 from app.embedded.box import ROOT
 
 
@@ -21,8 +22,9 @@ def web_command(host: str, port: int, *more: str) -> list[str]:
 
 
 def worker_command() -> list[str]:
-    # Celery only receives ids; the threads of app/jobs/worker.py do the work.
+    # Celery only receives ids; the threads of app/jobs/worker.py do the work. Its banner is text.
+    quiet = ["--quiet"] if env.read("REFDESK_LOG_FORMAT") == "json" else []
     return python_module(
-        "celery", "-A", "app.celery", "worker", "--pool", "solo", "--loglevel", "INFO", "--without-gossip",
+        "celery", *quiet, "-A", "app.celery", "worker", "--pool", "solo", "--loglevel", "INFO", "--without-gossip",
         "--without-mingle", "--without-heartbeat",
     )  # fmt: skip

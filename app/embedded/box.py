@@ -64,7 +64,7 @@ class Box:
             try:
                 yield
             finally:
-                for name in ("supervisor", "environment", "processes"):
+                for name in ("supervisor", "environment", "processes", "metrics-worker", "metrics-beat"):
                     (self.run / f"{name}.json").unlink(missing_ok=True)
 
     def running(self) -> Running | None:

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection
@@ -26,9 +27,11 @@ from app.jobs.leases import (
     lease_take,
 )
 from app.jobs.models import Job
+from app.jobs.outcomes import DONE, FAILED, RELEASED, STOPPED, WAITING, attempt_count
 from app.jobs.services import jobs_cancel
 from app.lib.error_reports import error_report
 from app.lib.tenancy import everything_visible, organisations_visible
+from app.lib.trace import Trace, traced
 
 log = logging.getLogger(__name__)
 
@@ -42,13 +45,9 @@ def job_run(*, job: UUID) -> bool:
         lease = lease_take(job=job)
     if lease is None:
         return False
-    with rows_visible(lease.organisation):
-        if lease.deaths >= lease.kind.deaths_allowed:
-            log.warning("job %s (%s) failed: the worker died %d times", lease.job, lease.kind.kind, lease.deaths)
-            _write(lambda: job_fail(lease, code="worker_died", message=_deaths(lease)))
-        else:
-            with lease_renewal.active(lease) as context:
-                _run(context)
+    # A job that no request made begins a trace, of the id that nothing else has.
+    with rows_visible(lease.organisation), traced(Trace(lease.trace_id or lease.job.hex)):
+        attempt_count(lease, partial(_attempt, lease))
     return True
 
 
@@ -75,18 +74,26 @@ def rows_visible(organisation: UUID | None) -> AbstractContextManager[None]:
     return everything_visible() if organisation is None else organisations_visible(organisation)
 
 
-def _run(context: ActiveJob) -> None:
+def _attempt(lease: Lease) -> str:
+    """Do a job whose lease was taken, and return how that ended (app/jobs/outcomes.py)."""
+    if lease.deaths >= lease.kind.deaths_allowed:
+        log.warning("job %s (%s) failed: the worker died %d times", lease.job, lease.kind.kind, lease.deaths)
+        return _end(FAILED, lambda: job_fail(lease, code="worker_died", message=_deaths(lease)))
+    with lease_renewal.active(lease) as context:
+        return _run(context)
+
+
+def _run(context: ActiveJob) -> str:
     lease = context.lease
     try:
         _kind(lease).run(context)
-        if not context.ended:
-            _write(lambda: job_finish(lease))
+        return DONE if context.ended else _end(DONE, lambda: job_finish(lease))
     except LeaseLost:
-        _lease_lost(context)
+        return _lease_lost(context)
     except Stopped:
-        _stopped(context)
+        return _stopped(context)
     except Exception as error:  # the boundary of a job: any error is recorded in its row
-        _failed(context, error)
+        return _failed(context, error)
 
 
 def _deaths(lease: Lease) -> str:
@@ -98,28 +105,26 @@ def _kind(lease: Lease) -> JobKind:
     return lease.kind
 
 
-def _failed(context: ActiveJob, error: Exception) -> None:
+def _failed(context: ActiveJob, error: Exception) -> str:
     """Wait for an unavailable server or a full disk; retry as the kind allows; otherwise end the job."""
     lease, kind = context.lease, _kind(context.lease)
     if isinstance(error, RefdeskError) and error.code == "cancelled":
-        _stopped(context)
-        return
+        return _stopped(context)
     awaited = kind.waits_for(error)
     awaited = waits_for(error) if awaited is None else awaited
     if awaited:
         log.warning("job %s (%s) waits: %s", lease.job, kind.kind, awaited)
-        _write(lambda: job_wait(lease, code=awaited))
-    elif isinstance(error, RefdeskError):
+        return _end(WAITING, lambda: job_wait(lease, code=awaited))
+    if isinstance(error, RefdeskError):
         code, message = error.code, error.message
-        _write(lambda: job_fail(lease, code=code, message=message))
-    elif kind.retries is None or lease.attempt <= kind.retries:
+        return _end(FAILED, lambda: job_fail(lease, code=code, message=message))
+    if kind.retries is None or lease.attempt <= kind.retries:
         # The text of an unexpected error may contain the job's subject: only its type goes to the log.
         log.warning("job %s (%s) is tried again: %s", lease.job, kind.kind, type(error).__name__)
         error_report(error)
-        _write(lambda: job_wait(lease, code="internal"))
-    else:
-        _log_unexpected(lease, error)
-        _write(lambda: job_fail(lease, code="internal"))
+        return _end(WAITING, lambda: job_wait(lease, code="internal"))
+    _log_unexpected(lease, error)
+    return _end(FAILED, lambda: job_fail(lease, code="internal"))
 
 
 def _log_unexpected(lease: Lease, error: Exception) -> None:
@@ -141,15 +146,14 @@ def waits_for(error: Exception) -> str:
     return ""
 
 
-def _stopped(context: ActiveJob) -> None:
+def _stopped(context: ActiveJob) -> str:
     """Return the job to the queue when this worker stops; a cancelled job's row needs no change."""
     if context.released:
-        _write(lambda: job_release(context.lease))
-    else:
-        _lease_lost(context)
+        return _end(RELEASED, lambda: job_release(context.lease))
+    return _lease_lost(context)
 
 
-def _lease_lost(context: ActiveJob) -> None:
+def _lease_lost(context: ActiveJob) -> str:
     lease = context.lease
     log.info("job %s (%s) is not ours any more", lease.job, lease.kind.kind)
     _write(lambda: job_drop(lease))
@@ -157,17 +161,26 @@ def _lease_lost(context: ActiveJob) -> None:
         _write(lambda: _kind(lease).on_lease_lost(context))
     except Exception as error:  # the boundary of a job whose end is already recorded
         log.error("job %s (%s) could not be cleaned up: %s", lease.job, lease.kind.kind, type(error).__name__)
+    return STOPPED
 
 
-def _write(write: Callable[[], object]) -> None:
-    """Record a job's end, with retries while the database is unavailable."""
+def _end(outcome: str, write: Callable[[], bool | None]) -> str:
+    """Record a job's end and return its outcome: another one after a lost lease, or a wait beyond its limit."""
+    results: list[bool | None] = []
+    if not _write(lambda: results.append(write())):
+        return STOPPED
+    return FAILED if results == [False] else outcome
+
+
+def _write(write: Callable[[], object]) -> bool:
+    """Record a job's end, with retries while the database is unavailable; return False after a lost lease."""
     deadline = time.monotonic() + END_S
     while True:
         try:
             write()
-            return
+            return True
         except LeaseLost:
-            return
+            return False
         except (OperationalError, InterfaceError):
             connection.close()
             if lease_renewal.stopping or time.monotonic() > deadline:

@@ -50,6 +50,7 @@ class Lease:
     step: str
     attempt: int
     deaths: int
+    trace_id: str = ""
 
     def as_job(self, state: JobState, code: str = "", message: str = "") -> Job:
         """Return the job in a state, for `RegisteredKind.on_state`."""
@@ -76,7 +77,7 @@ WHERE id = %(job)s AND kind = ANY(%(kinds)s) AND (
     (state = 'queued' AND (not_before IS NULL OR not_before <= now()))
     OR (state = 'running' AND lease_until < now())
 )
-RETURNING id, fence, kind, organisation_id, subject, payload::text, step, attempt, deaths
+RETURNING id, fence, kind, organisation_id, subject, payload::text, step, attempt, deaths, trace_id
 """
 
 
@@ -87,7 +88,7 @@ def lease_take(*, job: UUID) -> Lease | None:
         row = cursor.fetchone()
     if row is None:
         return None
-    return Lease(row[0], row[1], kind_of(row[2]), row[3], row[4], orjson.loads(row[5]), row[6], row[7], row[8])
+    return Lease(row[0], row[1], kind_of(row[2]), row[3], row[4], orjson.loads(row[5]), *row[6:])
 
 
 def leases_renew(*, leases: Sequence[Lease]) -> set[UUID]:

@@ -34,6 +34,7 @@ class Job(models.Model):
     )
     subject = models.CharField(max_length=64, blank=True)  # id of the job's subject
     payload = models.JSONField(default=dict, blank=True)  # further data for the kind; no credential
+    trace_id = models.CharField(max_length=32, blank=True, default="", db_default="")  # of the request that made it
     # At most one open job of a kind has the same key.
     unique_key = models.CharField(max_length=200, null=True, blank=True)
     state = models.CharField(max_length=10, choices=JobState.choices, default=JobState.QUEUED)

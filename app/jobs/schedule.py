@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from app.jobs.cron import cron_next
 from app.jobs.models import Schedule
+from app.jobs.outcomes import DONE, FAILED, ROUNDS, SCHEDULED
 from app.jobs.registry import kind_find, kinds_all
 from app.jobs.services import job_create
 from app.lib.error_reports import error_report
@@ -151,9 +152,11 @@ class Clock:
                 if not written:
                     kinds_schedule()
                     written = True
-                schedule_run()
+                SCHEDULED.inc(schedule_run())
                 pause = self._until_next()
+                ROUNDS.labels(DONE).inc()
             except Exception as error:  # the boundary of a thread that must not end
+                ROUNDS.labels(FAILED).inc()
                 log.warning("schedule: %s", type(error).__name__)
                 error_report(error)
             finally:

@@ -18,16 +18,18 @@ from app.jobs.models import Job
 from app.jobs.registry import kind_find, kind_of
 from app.lib.ids import new_id
 from app.lib.tenancy import everything_visible
+from app.lib.trace import trace_id_now
 
 ENDED_BADLY = (JobState.FAILED, JobState.CANCELLED)
 
 # One statement, and so one round trip; the dispatchers are notified when the transaction commits.
 _CREATE = """
 WITH made AS (
-    INSERT INTO jobs_job (id, kind, lane, organisation_id, subject, payload, unique_key, state, step, percent, attempt,
-        deaths, fence, not_before, priority, weight, error_code, error_message, created, updated)
-    VALUES (%(id)s, %(kind)s, %(lane)s, %(organisation)s, %(subject)s, %(payload)s::jsonb, %(key)s, 'queued', %(step)s,
-        0, 0, 0, 0, now() + %(delay)s::float8 * interval '1 second', %(priority)s, %(weight)s, '', '', now(), now())
+    INSERT INTO jobs_job (id, kind, lane, organisation_id, subject, payload, trace_id, unique_key, state, step, percent,
+        attempt, deaths, fence, not_before, priority, weight, error_code, error_message, created, updated)
+    VALUES (%(id)s, %(kind)s, %(lane)s, %(organisation)s, %(subject)s, %(payload)s::jsonb, %(trace)s, %(key)s, 'queued',
+        %(step)s, 0, 0, 0, 0, now() + %(delay)s::float8 * interval '1 second', %(priority)s, %(weight)s, '', '',
+        now(), now())
     ON CONFLICT (kind, unique_key) WHERE state IN ('queued', 'running') DO NOTHING
     RETURNING id
 )
@@ -58,6 +60,7 @@ def job_create(
         "organisation": organisation,
         "subject": str(subject),
         "payload": orjson.dumps(dict(payload or {})).decode(),
+        "trace": trace_id_now(),
         "key": key,
         "step": step,
         "delay": delay.total_seconds() if delay else None,

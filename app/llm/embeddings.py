@@ -163,6 +163,10 @@ class QuestionEmbedder:
             self._space = space_measure(model, await self._run(provider.embed(PROBES, model=model.name)))
         return self._space
 
+    def remembers(self, text: str) -> bool:
+        """Return whether the vector of a question is remembered, so that the model is not asked."""
+        return text in self._vectors
+
     async def embed_question(self, text: str) -> list[float]:
         """Return the vector of a question.
 

@@ -12,37 +12,24 @@ from typing import Any
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.models import Count
 from django.utils import timezone
-from prometheus_client import (
-    CONTENT_TYPE_PLAIN_0_0_4,
-    GC_COLLECTOR,
-    PLATFORM_COLLECTOR,
-    REGISTRY,
-    Counter,
-    Metric,
-    disable_created_metrics,
-    generate_latest,
-)
+from prometheus_client import REGISTRY, Counter, Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from app.chat.choices import MessageState
 from app.chat.models import Message
+
+# Their families stand on every part's page, so that none is named only now and then.
+from app.jobs import outcomes  # noqa: F401
 from app.jobs.selectors import Depth, lane_depths
 from app.lib.tenancy import scope_enter_everything
 from app.library.choices import DocumentState
 from app.library.models import Document
 
-CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 ANSWER_S = 5.0
 # Counting a million documents takes a tenth of a second.
 STATE_KEPT_S = 10.0
 ERRORS = Counter("api_errors_total", "Errors that the API answered with", ("code",))
-
-# The process's start time is also the start of its counters, so a second series for each counter is superfluous.
-disable_created_metrics()  # type: ignore[no-untyped-call]
-# Operators cannot act on Python's version and garbage collector.
-REGISTRY.unregister(PLATFORM_COLLECTOR)
-REGISTRY.unregister(GC_COLLECTOR)
 
 
 class BoxState(Collector):
@@ -74,10 +61,6 @@ class BoxState(Collector):
 
 BOX_STATE = BoxState()
 REGISTRY.register(BOX_STATE)
-
-
-def metrics_text() -> bytes:
-    return generate_latest(REGISTRY)
 
 
 def _box_state_read() -> tuple[Metric, ...]:

@@ -5,8 +5,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from app.lib.error_responses import error_response
+from app.lib.metrics_text import CONTENT_TYPE, metrics_text
 from app.operations.health import engines_check, queue_depths
-from app.operations.metrics import CONTENT_TYPE, metrics_text
 from app.portal.pages import public_page
 
 

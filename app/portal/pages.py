@@ -49,6 +49,7 @@ def page(role: Role) -> Callable[[PageView], PageView]:
                 return redirect_to_login(request.get_full_path())
             try:
                 caller = caller_for_user(request.user, None, chosen=request.session.get(CHOSEN_ORGANISATION))
+                request.organisation_id = caller.organisation_id  # type: ignore[attr-defined]
                 if not caller.role.covers(role):
                     raise PermissionDenied
                 with organisations_visible(caller.organisation_id):

@@ -59,6 +59,7 @@ class CandidateHits:
     known_language: bool
     embed_s: float
     search_s: float
+    vector_remembered: bool = False
 
     @property
     def dense(self) -> bool:
@@ -143,6 +144,7 @@ async def candidates_find(
     started = time.perf_counter()
     embedder = question_embedder()
     space = await embedder.space()
+    remembered = embedder.remembers(query)
     try:
         dense = await embedder.embed_question(query)
     except Upstream:
@@ -164,6 +166,7 @@ async def candidates_find(
         known_language=_is_known(query, space),
         embed_s=embedded - started,
         search_s=time.perf_counter() - embedded,
+        vector_remembered=remembered,
     )
 
 

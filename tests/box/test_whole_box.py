@@ -1,8 +1,10 @@
 """Refdesk as scripts/start runs it: its first start, and its recovery from the death of each process."""
 
+import json
 import os
 import signal
 import time
+import urllib.request
 from collections.abc import Iterator
 
 import pytest
@@ -11,10 +13,13 @@ from tests.box.box_process import all_gone
 from tests.box.real_box import WholeBox
 from tests.waiting import wait_until
 
+TOKEN = "a-token-for-the-tests-alone"
+
 
 @pytest.fixture(scope="module")
 def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeBox]:
-    box = WholeBox(tmp_path_factory.mktemp("whole") / "data")
+    settings = {"REFDESK_LOG_FORMAT": "json", "REFDESK_METRICS_TOKEN": TOKEN}
+    box = WholeBox(tmp_path_factory.mktemp("whole") / "data", **settings)
     try:
         box.start()
         yield box
@@ -31,6 +36,16 @@ def test_the_first_start_shows_a_password_once_and_keeps_it_nowhere(box: WholeBo
 def test_every_process_of_a_box_runs_and_it_says_that_it_is_ready(box: WholeBox) -> None:
     assert sorted(box.pids()) == ["embeddings", "postgres", "qdrant", "valkey", "web", "worker"]
     assert box.status("/ready") == 200
+
+
+def test_the_worker_of_a_box_shows_its_metrics_at_the_address_in_its_folder(box: WholeBox) -> None:
+    path = box.folder / "run" / "metrics-worker.json"
+    wait_until(path.exists)
+    request = urllib.request.Request(json.loads(path.read_text())["url"], headers={"Authorization": f"Bearer {TOKEN}"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        text = answer.read().decode()
+    assert "# TYPE jobs_ended_total counter" in text
+    assert "# TYPE beat_rounds_total counter" in text
 
 
 @pytest.mark.parametrize("name", ["worker", "web", "qdrant", "embeddings", "valkey", "postgres"])
@@ -51,3 +66,11 @@ def test_a_box_stops_within_ten_seconds_and_starts_again_without_another_passwor
     box.start()
     assert "password" not in box.printed()
     assert box.status("/ready") == 200
+
+
+@pytest.mark.parametrize("name", ["web", "worker"])
+def test_a_log_for_programs_holds_nothing_else(box: WholeBox, name: str) -> None:
+    # The death of every process stands in it, and a stop.
+    lines = [json.loads(line) for line in (box.folder / "logs" / f"{name}.log").read_text().splitlines()]
+    assert len(lines) > 5
+    assert all({"time", "level", "logger", "message", "trace_id"} <= set(line) for line in lines)

@@ -44,7 +44,7 @@ HOST_PORTS = {"proxy"}
 # Facts of the containers, not choices: a person cannot set them in .env.
 FIXED = {
     "REFDESK_DATA", "REFDESK_HOST", "REFDESK_PORT", "REFDESK_INTERNAL_HOST", "REFDESK_OIDC_INTERNAL_URL",
-    "REFDESK_WORKER_BEATS", "REFDESK_ALIVE_FILE",
+    "REFDESK_WORKER_BEATS", "REFDESK_ALIVE_FILE", "REFDESK_METRICS_LISTEN",
 }  # fmt: skip
 # Allowed connections: a service reaches the services that share a network with it.
 REACHED_BY = {

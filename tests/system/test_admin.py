@@ -104,7 +104,7 @@ def test_every_page_opens_for_an_owner_and_shows_nothing_foreign(
 
 def test_pages_load_nothing_from_outside(alice: Person, mine: Tenant) -> None:
     loaded = set()
-    for page in ["/api/v1/docs", "/admin/", *visited(mine, alice)]:
+    for page in ["/api/v1/docs", "/api/v1/docs?try", "/admin/", *visited(mine, alice)]:
         html = alice.client.get(page).content.decode()
         loaded |= set(re.findall(r"""<(?:script|link|img|iframe)[^>]*?(?:src|href)=["']([^"']+)""", html))
     assert any(each.startswith("/static/ninja/") for each in loaded)

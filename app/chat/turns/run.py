@@ -26,6 +26,7 @@ from app.chat.models import Message
 from app.chat.payloads import last_event, message_payload
 from app.chat.questions import question_check
 from app.chat.turns import admit, extract, generate, retrieve, rewrite, select, verify
+from app.chat.turns.end_log import turn_end_log
 from app.chat.turns.metrics import turn_count
 from app.chat.turns.relay import relay_start, relay_stop
 from app.chat.turns.repository import BotChanged, bot_live, turn_close, turn_open
@@ -36,6 +37,7 @@ from app.lib.columns import Use, column_defaults
 from app.lib.ids import new_id
 from app.lib.sse import Event
 from app.lib.tenancy import scope_enter
+from app.lib.trace import trace_enter, trace_now
 from app.plans.caps import cap_check
 from app.plans.rate_limits import tokens_settle
 
@@ -125,6 +127,7 @@ def _start(turn: TurnContext) -> None:
     # A separate context: the turn may outlive its request, and keeps none of its values.
     context = Context()
     context.run(scope_enter, turn.request.owner.organisation)
+    context.run(trace_enter, trace_now())
     turn.stream.task = asyncio.create_task(_answer(turn), context=context)
     relay_start(turn.stream)
 
@@ -163,6 +166,7 @@ async def _record(turn: TurnContext, state: str) -> None:
     turn.timings["total_s"] = turn.seconds_since(turn.began)
     turn.timings.setdefault("first_token_s", None)
     turn_count(turn, state)
+    turn_end_log(turn, state)
     values = {
         **column_defaults(Message, Use.RESULT),
         "content": turn.text,

@@ -200,15 +200,20 @@ def test_the_dashboards_ask_for_what_is_there() -> None:
 def test_every_number_is_documented() -> None:
     exported = set(re.findall(r"^# TYPE (\S+) ", read(), re.MULTILINE))
     page = (ROOT / "docs" / "monitoring.md").read_text("utf-8")
-    assert set(re.findall(r"^\| `(\w+)", page, re.MULTILINE)) == exported
+    first_cells = re.findall(r"^\| (`\w+`[^|]*)\|", page, re.MULTILINE)
+    assert {name for cell in first_cells for name in re.findall(r"`(\w+)`", cell)} == exported
 
 
-def test_prometheus_reads_the_web_process_with_the_token_that_it_was_dealt() -> None:
+@pytest.mark.parametrize(("part", "port"), [("web", 8000), ("worker", 9100), ("beat", 9100)])
+def test_prometheus_reads_each_part_with_the_token_that_it_was_dealt(part: str, port: int) -> None:
     config = yaml.safe_load((ROOT / "compose" / "metrics" / "prometheus.yml").read_text())
-    [job] = [one for one in config["scrape_configs"] if one["job_name"] == "web"]
+    [job] = [one for one in config["scrape_configs"] if one["job_name"] == part]
     assert job["authorization"] == {"type": "Bearer", "credentials_file": "/run/refdesk/metrics_token"}
-    assert job["static_configs"] == [{"targets": ["web:8000"]}]
-    assert networks_of("prometheus") & networks_of("web")
+    assert job["static_configs"] == [{"targets": [f"{part}:{port}"]}]
+    assert networks_of("prometheus") & networks_of(part)
+    environment = SERVICES[part]["environment"]
+    assert environment["REFDESK_METRICS_TOKEN_FILE"] == "/run/refdesk/metrics_token"
+    assert part == "web" or environment["REFDESK_METRICS_LISTEN"] == f"0.0.0.0:{port}"
     assert "secrets-prometheus:/run/refdesk:ro" in SERVICES["prometheus"]["volumes"]
 
 

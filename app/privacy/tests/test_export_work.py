@@ -216,6 +216,8 @@ def test_the_last_owner_is_told_what_to_do(alice: Person) -> None:
 
 def test_the_admin_s_buttons_export_and_erase(alice: Person, bob: Person) -> None:
     alice.client.post("/admin/privacy/export/add/", {"who": ""})
+    assert not Export.objects.exists()
+    alice.client.post("/admin/privacy/export/add/", {"of": "everything", "who": ""})
     assert jobs_run("export")
     made = Export.objects.get(requested_by=alice.user)
     assert "Download" in alice.client.get("/admin/privacy/export/").content.decode()
@@ -233,7 +235,8 @@ def test_the_admin_s_buttons_export_and_erase(alice: Person, bob: Person) -> Non
     assert not User.objects.filter(pk=bob.user.pk).exists()
     row = Erasure.objects.get(kind="person")
     assert str(row.pk) in alice.client.get(f"/admin/privacy/erasure/{row.pk}/change/").content.decode()
-    alice.client.post(page, {"who": "", "confirm": "wrong"})
-    assert Organisation.objects.get(slug="acme").suspended is None
     alice.client.post(page, {"who": "", "confirm": "acme"})
+    alice.client.post(f"{page}?of=organisation", {"confirm": "wrong"})
+    assert Organisation.objects.get(slug="acme").suspended is None
+    alice.client.post(f"{page}?of=organisation", {"confirm": "acme"})
     assert Organisation.objects.get(slug="acme").suspended is not None

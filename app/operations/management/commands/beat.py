@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand
 from app.jobs.schedule import Clock
 from app.lib.error_reports import error_reports_start
 from app.lib.heartbeat_file import heartbeat_touch
+from app.lib.metrics_server import metrics_serve
 
 LOOK_S = 5.0
 
@@ -19,6 +20,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         error_reports_start("beat")
+        metrics_serve("beat")
         ended = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: ended.set())

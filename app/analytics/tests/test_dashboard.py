@@ -15,7 +15,15 @@ from app.accounts.choices import Role
 from app.accounts.models import ApiKey, Organisation
 from app.accounts.services import membership_create, organisation_create, user_create
 from app.analytics.attention import notice_list
-from app.analytics.selectors import answer_figures, document_figures, period_start, unanswered_list
+from app.analytics.charts import dashboard_tiles
+from app.analytics.selectors import (
+    Answers,
+    DocumentFigures,
+    answer_figures,
+    document_figures,
+    period_start,
+    unanswered_list,
+)
 from app.bots.models import Bot
 from app.bots.services import bot_create, bot_pause
 from app.chat.models import Conversation, Message
@@ -265,3 +273,19 @@ def test_one_organisation_s_figures_do_not_read_another_s_rows(alice: Person, ch
         plan = "\n".join(row[0] for row in cursor.fetchall())
     assert "answer_by_day" in plan
     assert "Seq Scan" not in plan
+
+
+def test_a_tile_says_what_changed_since_the_period_before() -> None:
+    now = Answers(None, questions=120, by_model=61, refused=59, thumbs_up=3, thumbs_down=1, first_median=0.7)
+    earlier = Answers(None, questions=100, by_model=52, refused=48, first_median=1.04)
+    tiles = {tile[0]: tile[3] for tile in dashboard_tiles(now, earlier, DocumentFigures(), days=30)}
+    assert tiles == {
+        "Questions": "+20 since the 30 days before",
+        "Answered": "−1 point since the 30 days before",
+        "First words": "−0.3 s since the 30 days before",
+        "Thumbs up": "",  # nobody rated before
+        "Documents ready": "",
+    }
+    same = dashboard_tiles(now, now, DocumentFigures(), days=7)
+    assert [tile[3] for tile in same if tile[3]] == ["as in the 7 days before"] * 4
+    assert not any(tile[3] for tile in dashboard_tiles(now, Answers(None), DocumentFigures(), days=7))

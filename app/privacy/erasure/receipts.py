@@ -63,16 +63,17 @@ def receipt_make(erasure: Erasure, *, before: dict[str, Any], after: dict[str, A
 def receipt_counts(receipt: dict[str, Any]) -> list[tuple[str, str, int, int]]:
     """Return (store, kind of entry, before, after) of everything that was looked for, store by store."""
     # PostgreSQL keeps the names of a JSON object in an order of its own.
-    stores = sorted(receipt["stores"].items(), key=lambda item: list(STORES).index(item[0]))
+    stores = receipt["stores"]
+    order = [*(store for store in STORES if store in stores), *(store for store in stores if store not in STORES)]
     return [
-        (STORES[store], _kind(kind), counts[kind]["before"], counts[kind]["after"])
-        for store, counts in stores
-        for kind in sorted(counts)
+        (STORES.get(store, store), _kind(kind), stores[store][kind]["before"], stores[store][kind]["after"])
+        for store in order
+        for kind in sorted(stores[store])
     ]
 
 
 def _kind(name: str) -> str:
-    """Return the name of a count in words: of a table without its app, of people of an organisation with that said."""
+    """Return the name of a count in words; those of an organisation's people begin with `people.`."""
     if name.startswith("people."):
         return f"{_kind(name.removeprefix('people.'))}, of people who were here only"
     words = name.replace("_", " ")

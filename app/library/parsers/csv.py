@@ -4,6 +4,7 @@ import csv
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from app.library.parsers.encoding import clean, decode
 from app.library.parsers.limits import Limits
 from app.library.parsers.media import CSV
 from app.library.parsers.outline import Outline, Where
-from app.library.parsers.rows import are_names, row_texts
+from app.library.parsers.rows import VALUE, are_names, row_texts
+from app.library.parsers.tables import Row, column_names, header_rows, leading_blanks
 
 _DELIMITERS = (",", ";", "\t", "|", "^", ":")
 _SAMPLE_CHARS = 100_000
@@ -28,20 +30,73 @@ def parse(path: Path, limits: Limits) -> Parsed:
     # The csv module's default limit of 128 kB a cell would refuse a valid long text.
     csv.field_size_limit(limits.text_chars)
     delimiter, quoted = _dialect(text)
+    sheet = _Sheet(list(_rows(text[:_SAMPLE_CHARS], delimiter, quoted))[:_SAMPLE_ROWS])
     outline = Outline(limits)
-    header = _header(list(_rows(text[:_SAMPLE_CHARS], delimiter, quoted))[:_SAMPLE_ROWS])
-    header_row = header[0] if header else 0
+    count = 0
     for number, cells in _rows(text, delimiter, quoted):
-        if number == header_row:
+        if number in sheet.header:
+            if number == sheet.header[-1]:
+                shown = " | ".join(dict.fromkeys(name for name in sheet.names or () if name))
+                outline.add("table_row", shown, Where(rows=(sheet.header[0], number)))
+                named_at = len(outline.blocks) - 1
             continue
-        titles = header[1] if header and number > header_row else None
-        for line in row_texts(titles, cells):
+        below = bool(sheet.header) and number > sheet.header[-1]
+        count += below
+        for line in sheet.lines(cells, below):
             outline.add("table_row", line, Where(rows=(number, number)))
-    if header and not outline.blocks:
-        outline.add("table_row", " | ".join(cell for cell in header[1] if cell), Where(rows=(header_row, header_row)))
     if not outline.blocks:
         raise ParseError("empty_file", "no cell with text")
+    if count > 1:
+        header = outline.blocks[named_at]
+        outline.blocks[named_at] = replace(header, text=f"{header.text} ({count:,} rows)")
     return Parsed(tuple(outline.blocks), CSV)
+
+
+class _Sheet:
+    """What the first rows say of a sheet: which of them name the columns, and how its rows are to be read.
+
+    header: the numbers of the rows that name the columns. filled: leading columns whose blanks repeat the value above.
+    """
+
+    def __init__(self, sample: Sequence[tuple[int, list[str]]]) -> None:
+        self.header: list[int] = []
+        self.names: list[str] | None = None
+        self.filled = 0
+        self.pairs = _are_pairs(sample)
+        place = None if self.pairs else _header_place(sample)
+        rows = _laid(sample[place or 0 :])
+        if place is not None:
+            self.header = [row.number for row in rows[: max(1, header_rows(rows))]]
+            self.names = column_names(rows[: len(self.header)])
+            self.filled = leading_blanks(rows[len(self.header) :])
+        self._above: list[str] = []
+
+    def lines(self, cells: list[str], below: bool) -> Iterator[str]:
+        """Yield the lines of a row. below: it is below the header."""
+        if below and self.filled:
+            cells = self._with_blanks_filled(cells)
+        if self.pairs and len(cells) == 2 and all(cells):
+            yield f"{cells[0].rstrip(' :')}: {cells[1]}"
+            return
+        yield from row_texts(self.names if below else None, cells)
+
+    def _with_blanks_filled(self, cells: list[str]) -> list[str]:
+        filled = list(cells)
+        # A row with little else is a total or a remark.
+        if _width(cells) * 2 >= len(self.names or ()) - 1:
+            for column in range(min(self.filled, len(cells))):
+                if not filled[column] and column < len(self._above):
+                    filled[column] = self._above[column]
+        self._above = filled
+        return filled
+
+
+def _laid(rows: Sequence[tuple[int, list[str]]]) -> list[Row]:
+    """Return rows of the grid: in a sheet of text every cell stands for itself."""
+    return [
+        Row(cells, list(range(at * 1000, at * 1000 + len(cells))), False, number)
+        for at, (number, cells) in enumerate(rows)
+    ]
 
 
 def _rows(text: str, delimiter: str, quoted: bool) -> Rows:
@@ -102,14 +157,24 @@ def _holds_rows(cell: str, delimiter: str) -> bool:
     return len(lines) > _SWALLOWED_LINES and counts.most_common(1)[0][0] > 0 and alike > 0.9 * len(lines)
 
 
-def _header(rows: Sequence[tuple[int, list[str]]]) -> tuple[int, list[str]] | None:
-    """Return (row, names of the columns): the first row as wide as most, when it contains names and not values."""
-    if len(rows) < 1:
+def _are_pairs(rows: Sequence[tuple[int, list[str]]]) -> bool:
+    """Return whether a sheet is names with their values beside them: the values are of several kinds."""
+    cells = [cells for _, cells in rows if _width(cells) > 1]
+    keys = [row[0] for row in cells]
+    if len(cells) < 2 or len(rows) >= _SAMPLE_ROWS or any(len(row) != 2 for row in cells) or len(set(keys)) < len(keys):
+        return False
+    numbers = sum(1 for row in cells[1:] if VALUE.match(row[1]))
+    return not any(map(VALUE.match, keys)) and 0 < numbers < len(cells) - 1
+
+
+def _header_place(rows: Sequence[tuple[int, list[str]]]) -> int | None:
+    """Return where the names of the columns begin: at the first row as wide as most, when it contains no values."""
+    if not rows:
         return None
     width = Counter(_width(cells) for _, cells in rows).most_common(1)[0][0]
-    for place, (number, cells) in enumerate(rows[:10]):
+    for place, (_, cells) in enumerate(rows[:10]):
         if _width(cells) >= max(2, width * 0.6) or width < 2:
-            return (number, cells) if are_names(cells, [row for _, row in rows[place + 1 :]]) else None
+            return place if are_names(cells, [row for _, row in rows[place + 1 :]]) else None
     return None
 
 

@@ -14,12 +14,16 @@ _MAX_ANCESTORS = 20
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """The meaning of a style. level: of a heading from 1, or 0. item: depth in a list from 1, or 0."""
+    """The meaning of a style.
+
+    level: of a heading from 1, or 0. item: depth in a list from 1, or 0. list_id: the list that numbers it, if any.
+    """
 
     level: int = 0
     item: int = 0
     title: bool = False
     code: bool = False
+    list_id: str = ""
 
 
 PLAIN = Style()
@@ -41,7 +45,11 @@ def _style(elements: dict[str, etree._Element], name: str) -> Style:
             break
         own = _own_style(element)
         style = Style(
-            style.level or own.level, style.item or own.item, style.title or own.title, style.code or own.code
+            style.level or own.level,
+            style.item or own.item,
+            style.title or own.title,
+            style.code or own.code,
+            style.list_id or own.list_id,
         )
         based = element.find(f"{W}basedOn")
         name = based.get(_VAL, "") if based is not None else ""
@@ -60,7 +68,8 @@ def _own_style(element: etree._Element) -> Style:
     lowered = name.lower()
     if not item and lowered.startswith(("list bullet", "list number")):
         item = int(lowered[-1]) if lowered[-1].isdecimal() else 1
-    return Style(level, item, lowered == "title", lowered in ("html preformatted", "macro text", "code", "source code"))
+    code = lowered in ("html preformatted", "macro text", "code", "source code")
+    return Style(level, item, lowered == "title", code, list_id(properties))
 
 
 def heading_level(properties: etree._Element | None) -> int:
@@ -80,3 +89,9 @@ def list_depth(properties: etree._Element | None) -> int | None:
         return 0
     value = depth.get(_VAL, "") if depth is not None else ""
     return min(int(value), 8) + 1 if value.isdecimal() else 1
+
+
+def list_id(properties: etree._Element | None) -> str:
+    """Return the id of the list that the properties put a paragraph into, or ""."""
+    number = properties.find(f"{W}numPr/{W}numId") if properties is not None else None
+    return number.get(_VAL, "") if number is not None else ""

@@ -11,6 +11,9 @@ _REFUSED = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u200b\u2028\u2029\u202a-\u202e\u2060-\u2069"
     "\ud800-\udfff\ufdd0-\ufdef\ufeff\ufff9-\uffff]"
 )
+# Typesetting's joined letters: a search for "office" would not find them.
+_LIGATURES = {chr(0xFB00 + number): letters for number, letters in enumerate("ff fi fl ffi ffl st st".split())}
+_LIGATURE = re.compile("[\ufb00-\ufb06]")
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -46,9 +49,11 @@ _LETTER_SYMBOL_LETTER = re.compile(r"[A-Za-z][£§°„«»…·•©®²³½¼�
 
 
 def clean(text: str) -> str:
-    """Remove characters that no text may contain; write line ends as `\\n`."""
+    """Remove characters that no text may contain; write line ends as `\\n` and ligatures as their letters."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if _LIGATURE.search(text):
+        text = _LIGATURE.sub(lambda match: _LIGATURES[match.group()], text)
     return _REFUSED.sub("", text) if _REFUSED.search(text) else text
 
 
@@ -73,7 +78,19 @@ def decode(data: bytes, declared: str | None = None) -> str:
         if text is not None:
             return text
     sample = _sample(data)
-    return data.decode("utf-8" if _nearly_utf8(sample) else _detected(sample), "replace")
+    if _nearly_utf8(sample):
+        # Files that were joined or pasted together are partly in Windows-1252.
+        return data.decode("utf-8", "cp1252_rest")
+    return data.decode(_detected(sample), "replace")
+
+
+def _as_cp1252(error: UnicodeError) -> tuple[str, int]:
+    """Decode the bytes that are not UTF-8 as Windows-1252, the error handler `cp1252_rest`."""
+    assert isinstance(error, UnicodeDecodeError)
+    return error.object[error.start : error.end].decode("cp1252", "replace"), error.end
+
+
+codecs.register_error("cp1252_rest", _as_cp1252)
 
 
 def wide_encoding(data: bytes) -> str | None:
@@ -130,10 +147,10 @@ def _sample(data: bytes) -> bytes:
 
 
 def _nearly_utf8(sample: bytes) -> bool:
-    """Return whether it is UTF-8 with a few broken bytes, as cutting or pasting leaves them."""
+    """Return whether it is UTF-8 with a few other bytes, as joining, cutting or pasting leaves them."""
     text = sample.decode("utf-8", "ignore")
     high = sum(1 for char in text if char > "\x7f")
-    return high > 0 and len(sample) - len(text.encode()) < high / 10
+    return high > 0 and len(sample) - len(text.encode()) < high / 4
 
 
 def _detected(sample: bytes) -> str:

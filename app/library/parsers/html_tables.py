@@ -1,89 +1,91 @@
-"""Tables of HTML as rows with the names of their columns."""
+"""Tables of HTML: which are data, and their rows as lines."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from selectolax.lexbor import LexborNode
 
-from app.library.parsers.encoding import one_line
 from app.library.parsers.rows import row_texts
+from app.library.parsers.tables import MAX_SPAN, Cell, grid, table_lines
 
-# Beyond these a span is a mistake or an attack, not a table.
-_MAX_SPAN = 200
-_MAX_COLUMNS = 1000
+# A table inside a cell up to this size is part of the cell's text; a larger one makes the outer table a layout.
+_INNER_ROWS = 8
+_INNER_CHARS = 400
+
+CellText = Callable[[LexborNode], str]
 
 
 def is_data_table(table: LexborNode) -> bool:
-    """Return whether it is a data table: a layout table has headings, lists, further tables, or a single column."""
+    """Return whether it is a data table: a layout table has headings, forms, large tables inside, or a single column."""
     if (table.attributes.get("role") or "") in ("presentation", "none"):
         return False
-    if table.css_first("table table, h1, h2, h3, h4, form, pre") is not None:
+    if table.css_first("h1, h2, h3, h4, form") is not None:
         return False
-    return any(len(row.css("td, th")) > 1 for row in table.css("tr"))
+    if any(len(pre.text()) > _INNER_CHARS for pre in table.css("pre")):
+        return False
+    rows = own_rows(table)
+    if not any(len(_cells(row)) > 1 for row in rows):
+        return False
+    inner = [each for each in table.css("table") if each != table]
+    return all(_is_small(each) for each in inner) and (not inner or len(rows) > 1)
 
 
-def table_rows(table: LexborNode) -> Iterator[str]:
+def _is_small(table: LexborNode) -> bool:
+    return len(table.css("tr")) <= _INNER_ROWS and len(table.text()) <= _INNER_CHARS
+
+
+def own_rows(table: LexborNode) -> list[LexborNode]:
+    """Return the rows of a table, without those of tables inside it."""
+    return [row for row in table.css("tr") if _table_of(row) == table]
+
+
+def _table_of(row: LexborNode) -> LexborNode | None:
+    node = row.parent
+    while node is not None and node.tag != "table":
+        node = node.parent
+    return node
+
+
+def _cells(row: LexborNode) -> list[LexborNode]:
+    return [cell for cell in row.iter() if cell.tag in ("td", "th")]
+
+
+def table_rows(table: LexborNode, text_of: CellText) -> Iterator[str]:
+    """Yield the caption, the header and the rows. text_of: the shown text of a cell, on one line."""
     caption = table.css_first("caption")
-    if caption is not None:
-        yield one_line(caption.text(separator=" "))
-    grid = list(_grid(table))
-    headers = 0
-    while headers < len(grid) and headers < 3 and grid[headers][0]:
-        headers += 1
-    if headers == len(grid):
-        headers = 0
-    names = _names([cells for _, cells in grid[:headers]])
-    for _, cells in grid[headers:]:
-        yield from row_texts(names, cells)
+    if caption is not None and caption.parent == table:
+        yield text_of(caption)
+    rows = own_rows(table)
+    cells = [
+        [
+            Cell(
+                inner_text(cell, text_of),
+                _span(cell, "colspan"),
+                _span(cell, "rowspan"),
+                cell.tag == "th" or _is_all_bold(cell),
+            )
+            for cell in _cells(row)
+        ]
+        for row in rows
+    ]
+    marked = [row.parent is not None and row.parent.tag == "thead" for row in rows]
+    yield from (line.text for line in table_lines(grid(cells, marked)))
 
 
-def _names(rows: list[list[str]]) -> list[str] | None:
-    """Return the names of the columns; a heading over several columns is prepended to each of theirs."""
-    if not rows:
-        return None
-    names: list[str] = []
-    for column in range(max(map(len, rows))):
-        parts = [row[column] for row in rows if column < len(row) and row[column]]
-        names.append(" ".join(dict.fromkeys(parts)))
-    return names
+def inner_text(cell: LexborNode, text_of: CellText) -> str:
+    """Return the text of a cell; of a small table in it, the rows with commas between."""
+    inner = cell.css_first("table")
+    if inner is None:
+        return text_of(cell)
+    rows = [" ".join(filter(None, map(text_of, _cells(row)))) for row in inner.css("tr")]
+    return ", ".join(filter(None, rows)) or next(row_texts(None, [text_of(cell)]), "")
 
 
-def _grid(table: LexborNode) -> Iterator[tuple[bool, list[str]]]:
-    """Yield (whether it names columns, cells) per row.
-
-    A cell over several columns fills them only in a row of names; a cell over several rows is repeated, so that each
-    row can be read alone.
-    """
-    down: dict[int, tuple[int, str]] = {}
-    for row in table.css("tr"):
-        elements = list(row.css("td, th"))
-        in_head = row.parent is not None and row.parent.tag == "thead"
-        naming = bool(elements) and (in_head or all(cell.tag == "th" for cell in elements))
-        cells: list[str] = []
-        for cell in elements:
-            _fill_down(cells, down)
-            text = one_line(cell.text(separator=" "))
-            across, rows = _span(cell, "colspan"), _span(cell, "rowspan")
-            for extra in range(across):
-                if len(cells) >= _MAX_COLUMNS:
-                    break
-                if rows > 1:
-                    down[len(cells)] = (rows - 1, text if not extra or naming else "")
-                cells.append(text if not extra or naming else "")
-        _fill_down(cells, down)
-        yield naming, cells
-
-
-def _fill_down(cells: list[str], down: dict[int, tuple[int, str]]) -> None:
-    while len(cells) in down:
-        column = len(cells)
-        remaining, text = down.pop(column)
-        if remaining > 1:
-            down[column] = (remaining - 1, text)
-            cells.append(text)
-            continue
-        cells.append(text)
+def _is_all_bold(cell: LexborNode) -> bool:
+    """Return whether all of a cell's text is in bold type: a heading that is not marked as one."""
+    bold = cell.css_first("b, strong")
+    return bold is not None and bold.text(strip=True) != "" and bold.text(strip=True) == cell.text(strip=True)
 
 
 def _span(cell: LexborNode, name: str) -> int:
     value = (cell.attributes.get(name) or "").strip()
-    return min(_MAX_SPAN, int(value)) if value.isdecimal() and int(value) > 0 else 1
+    return min(MAX_SPAN, int(value)) if value.isdecimal() and int(value) > 0 else 1

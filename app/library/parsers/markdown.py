@@ -11,13 +11,11 @@ from app.library.parsers.blocks import Parsed, ParseError
 from app.library.parsers.encoding import clean, decode
 from app.library.parsers.html import parse_fragment
 from app.library.parsers.limits import Limits
+from app.library.parsers.markdown_inline import footnotes, front_matter, inline_text, without_unknown_tags
 from app.library.parsers.media import MARKDOWN
 from app.library.parsers.outline import Outline
-from app.library.parsers.rows import row_texts
+from app.library.parsers.tables import Cell, filled_down, grid, table_lines
 
-_FRONT_MATTER = re.compile(r"\A\ufeff?(---|\+\+\+)[^\S\n]*\n(?:.*\n)*?\1[^\S\n]*(?:\n|\Z)")
-_FRONT_TITLE = re.compile(r"^title[^\S\n]*[:=][^\S\n]*[\"']?(.+?)[\"']?[^\S\n]*$", re.M)
-_TAG = re.compile(r"<[^<>]{0,1000}>")
 # Tokens take a hundred times the memory of the text, so a long file is read in parts that begin with a heading.
 _PART_CHARS = 500_000
 _FENCE = re.compile(r" {0,3}(?:```|~~~)")
@@ -28,20 +26,18 @@ _NESTING = 60
 def parse(path: Path, limits: Limits) -> Parsed:
     """Parse a file. Errors: empty_file, file_too_complex."""
     text = clean(decode(path.read_bytes()))
-    front = _FRONT_MATTER.match(text)
-    title = None
-    if front:
-        match = _FRONT_TITLE.search(front.group())
-        title = match.group(1) if match else None
-        text = text[front.end() :]
+    fields, text = front_matter(text)
+    notes, text = footnotes(text)
+    title = fields.get("title")
     outline = Outline(limits)
-    reader = MarkdownIt("commonmark", {"maxNesting": _NESTING}).enable("table")
-    walk = _Walk(outline)
+    outline.add("paragraph", "; ".join(f"{name}: {value}" for name, value in fields.items()))
+    reader = MarkdownIt("commonmark", {"maxNesting": _NESTING}).enable(["table", "strikethrough"])
+    walk = _Walk(outline, notes)
     for part in _parts(text):
         walk.run(reader.parse(part))
     if not outline.blocks:
         raise ParseError("empty_file", "no text")
-    first = outline.blocks[0]
+    first = outline.blocks[bool(fields) and len(outline.blocks) > 1]
     return Parsed(tuple(outline.blocks), MARKDOWN, title=title or (first.text if first.kind == "heading" else None))
 
 
@@ -62,23 +58,24 @@ def _parts(text: str) -> Iterator[str]:
 
 
 class _Walk:
-    def __init__(self, outline: Outline) -> None:
+    def __init__(self, outline: Outline, notes: dict[str, str]) -> None:
         self.outline = outline
+        self.notes = notes
         self.depth = 0
         self.heading = 0
         self.number = ""
-        self.cells: list[str] | None = None
-        self.header: list[str] | None = None
+        self.rows: list[list[Cell]] = []
+        self.in_table = False
 
     def run(self, tokens: Sequence[Token]) -> None:
         for token in tokens:
             kind = token.type
             if kind == "inline":
-                self.text(_inline(token))
+                self.text(*inline_text(token, self.notes))
             elif kind in ("fence", "code_block"):
                 self.outline.add("code", token.content.strip("\n").rstrip())
             elif kind == "html_block":
-                parse_fragment(token.content, self.outline)
+                parse_fragment(without_unknown_tags(token.content), self.outline)
             elif kind == "heading_open":
                 self.heading = int(token.tag[1])
             elif kind == "heading_close":
@@ -89,41 +86,31 @@ class _Walk:
                 self.number = f"{token.info}{token.markup} " if token.info else ""
             elif kind == "list_item_close":
                 self.depth -= 1
+            elif kind == "table_open":
+                self.rows, self.in_table = [], True
             elif kind == "tr_open":
-                self.cells = []
-            elif kind == "tr_close":
-                self.row()
+                self.rows.append([])
             elif kind == "table_close":
-                self.header = None
-            elif kind == "thead_close":
-                self.header, self.cells = self.cells, None
+                self.table()
 
-    def text(self, text: str) -> None:
-        if self.cells is not None:
-            self.cells.append(text)
-        elif self.heading:
+    def text(self, text: str, notes: list[str]) -> None:
+        if self.in_table:
+            self.rows[-1].append(Cell(" ".join([text, *notes])))
+            return
+        if self.heading:
             self.outline.heading(self.heading, text)
         elif self.depth:
             self.outline.add("list_item", self.number + text, level=min(self.depth, 9))
             self.number = ""
         else:
             self.outline.add("paragraph", text)
+        for note in notes:
+            self.outline.add("paragraph", note)
 
-    def row(self) -> None:
-        if self.header is None:
-            return
-        for line in row_texts(self.header if any(self.header) else None, self.cells or []):
-            self.outline.add("table_row", line)
-        self.cells = None
-
-
-def _inline(token: Token) -> str:
-    parts: list[str] = []
-    for child in token.children or ():
-        if child.type in ("text", "code_inline", "image"):
-            parts.append(child.content)
-        elif child.type in ("softbreak", "hardbreak"):
-            parts.append(" ")
-        elif child.type == "html_inline" and not _TAG.fullmatch(child.content):
-            parts.append(child.content)
-    return " ".join("".join(parts).split())
+    def table(self) -> None:
+        self.in_table = False
+        named = any(cell.text for cell in self.rows[0]) if self.rows else False
+        rows = grid(self.rows, [named])
+        filled_down(rows[1:])
+        for line in table_lines(rows):
+            self.outline.add("table_row", line.text)

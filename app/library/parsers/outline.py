@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from app.library.parsers.blocks import Block, BlockKind, Box, ParseError
+from app.library.parsers.encoding import clean
 from app.library.parsers.limits import Limits
 
 # Longer lines are body text with the style of a heading.
@@ -35,7 +36,8 @@ class Outline:
         self._path: tuple[str, ...] = ()
 
     def heading(self, level: int, text: str, where: Where = NOWHERE) -> None:
-        if not text:
+        text = clean(text)
+        if not text or text.isspace():
             return
         if len(text) > _HEADING_CHARS:
             self.add("paragraph", text, where)
@@ -47,7 +49,11 @@ class Outline:
         self.add("heading", text, where, level=level)
 
     def add(self, kind: BlockKind, text: str, where: Where = NOWHERE, *, level: int = 0) -> None:
-        """Add a block, unless its text is blank."""
+        """Add a block, unless its text is blank.
+
+        Every text is cleaned here once more: entities and escapes of a format bring back what decoding removed.
+        """
+        text = clean(text)
         if not text or text.isspace():
             return
         self._chars += len(text)

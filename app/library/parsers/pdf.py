@@ -23,8 +23,6 @@ from app.library.parsers.pdf_headings import Headings
 from app.library.parsers.pdf_lines import BREAK, Line, LineReader, Page
 from app.library.parsers.pdf_paragraphs import Group, groups, joined
 
-_LIGATURES = {"\ufb00": "ff", "\ufb01": "fi", "\ufb02": "fl", "\ufb03": "ffi", "\ufb04": "ffl", "\ufb05": "st"}
-_LIGATURE = re.compile("[\ufb00-\ufb05]")
 # A currency sign belongs to the amount after it, at any distance.
 _SIGN_LEFT_BEHIND = re.compile(r" ([$€£¥]) \| ")
 _DIGITS = re.compile(r"\d+")
@@ -155,7 +153,7 @@ def _words(pages: Sequence[Page]) -> set[str]:
 
 def _add(outline: Outline, headings: Headings, page: Page, group: Group, known: set[str]) -> None:
     text, starts = _row(group.lines[0]) if group.kind == "table_row" else joined(group.lines, known)
-    if _LIGATURE.search(text) or not text.isprintable():
+    if not text.isprintable() or clean(text) != text:
         starts = tuple(len(_plain(text[:start])) for start in starts)
         text = _plain(text)
     where = Where(page.number, tuple(_box(page, line) for line in group.lines), starts)
@@ -176,7 +174,7 @@ def _row(line: Line) -> tuple[str, tuple[int, ...]]:
 
 
 def _plain(text: str) -> str:
-    return clean(_LIGATURE.sub(lambda match: _LIGATURES[match.group()], text)).replace("\n", " ").replace("\t", " ")
+    return clean(text).replace("\n", " ").replace("\t", " ")
 
 
 def _box(page: Page, line: Line) -> Box:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 # A row of many columns is split into parts of about this many characters, each beginning with the first cell.
 _ROW_CHARS = 700
 _FIRST_CELL_CHARS = 80
-_VALUE = re.compile(r"[-+(]?[$€£]?\s*\d[\d\s.,:/'-]*\s*[%€$£)]?\Z")
+VALUE = re.compile(r"[-+(]?[$€£]?\s*\d[\d\s.,:/'-]*\s*[%€$£)]?\Z")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _NAME_CHARS = 100
 
@@ -37,11 +37,11 @@ def _with_name(header: Sequence[str] | None, number: int, cell: str) -> str:
 def are_names(cells: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
     """Return whether a first row contains names of columns and no values, judged with the rows below it."""
     filled = [cell for cell in cells if cell]
-    if any(len(cell) > _NAME_CHARS for cell in filled) or len(set(filled)) < len(filled) * 0.9:
+    if any(len(cell) > _NAME_CHARS for cell in filled) or len(set(filled)) < len(filled) * 0.7:
         return False
     years = sum(1 for cell in filled if _YEAR.fullmatch(cell))
-    values = sum(1 for cell in filled if _VALUE.match(cell)) - years
+    values = sum(1 for cell in filled if VALUE.match(cell)) - years
     if values * 4 > len(filled) or (years and years == len(filled)):
         return False
     # One column of words may be a plain list; it has a header only if its name never comes again.
-    return len(cells) > 1 or (bool(below) and all(_VALUE.match(row[0]) for row in below if row))
+    return len(cells) > 1 or (bool(below) and all(VALUE.match(row[0]) for row in below if row))

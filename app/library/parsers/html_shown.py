@@ -68,6 +68,8 @@ def _is_folded(node: LexborNode) -> bool:
 
 
 def _is_mostly_links(node: LexborNode) -> bool:
+    if node.css_first("aside aside") is not None:
+        return False
     whole = len(node.text(strip=True))
     links = sum(len(link.text(strip=True)) for link in node.css("a"))
     return whole == 0 or links > _LINK_SHARE * whole

@@ -18,14 +18,15 @@ def is_data_table(table: LexborNode) -> bool:
     """Return whether it is a data table: a layout table has headings, forms, large tables inside, or a single column."""
     if (table.attributes.get("role") or "") in ("presentation", "none"):
         return False
-    if table.css_first("h1, h2, h3, h4, form") is not None:
+    # Deeper nesting is a layout. Asked first, since it answers at once for a page of ten thousand nested tables.
+    if table.css_first("table table table, h1, h2, h3, h4, form") is not None:
         return False
     if any(len(pre.text()) > _INNER_CHARS for pre in table.css("pre")):
         return False
     rows = own_rows(table)
     if not any(len(_cells(row)) > 1 for row in rows):
         return False
-    inner = [each for each in table.css("table") if each != table]
+    inner = table.css("table table")
     return all(_is_small(each) for each in inner) and (not inner or len(rows) > 1)
 
 
@@ -35,14 +36,10 @@ def _is_small(table: LexborNode) -> bool:
 
 def own_rows(table: LexborNode) -> list[LexborNode]:
     """Return the rows of a table, without those of tables inside it."""
-    return [row for row in table.css("tr") if _table_of(row) == table]
-
-
-def _table_of(row: LexborNode) -> LexborNode | None:
-    node = row.parent
-    while node is not None and node.tag != "table":
-        node = node.parent
-    return node
+    rows: list[LexborNode] = []
+    for child in table.iter():
+        rows.extend([child] if child.tag == "tr" else [row for row in child.iter() if row.tag == "tr"])
+    return rows
 
 
 def _cells(row: LexborNode) -> list[LexborNode]:

@@ -20,11 +20,7 @@ _TAG = re.compile(r"<\s*(/?)\s*([A-Za-z][\w:-]*)([^<>]*)>")
 _VOID = frozenset({"br", "hr", "img", "input", "wbr", "area", "col", "source"})
 # Names of elements of HTML; a word in angle brackets that is none of them is a placeholder that somebody wrote.
 _ELEMENTS = _VOID | frozenset(
-    "a abbr address article aside b bdi bdo big blockquote body button canvas caption center cite code colgroup data dd "
-    "del details dfn dialog div dl dt em embed fieldset figcaption figure font footer form h1 h2 h3 h4 h5 h6 head header "
-    "hgroup html i iframe ins kbd label legend li link main map mark menu meta meter nav noscript object ol optgroup "
-    "option output p picture pre progress q ruby rp rt s samp script section select small span strike strong style sub "
-    "summary sup svg table tbody td template textarea tfoot th thead time title tr tt u ul var video audio math".split()
+    ["a", "abbr", "address", "article", "aside", "b", "bdi", "bdo", "big", "blockquote", "body", "button", "canvas", "caption", "center", "cite", "code", "colgroup", "data", "dd", "del", "details", "dfn", "dialog", "div", "dl", "dt", "em", "embed", "fieldset", "figcaption", "figure", "font", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "head", "header", "hgroup", "html", "i", "iframe", "ins", "kbd", "label", "legend", "li", "link", "main", "map", "mark", "menu", "meta", "meter", "nav", "noscript", "object", "ol", "optgroup", "option", "output", "p", "picture", "pre", "progress", "q", "ruby", "rp", "rt", "s", "samp", "script", "section", "select", "small", "span", "strike", "strong", "style", "sub", "summary", "sup", "svg", "table", "tbody", "td", "template", "textarea", "tfoot", "th", "thead", "time", "title", "tr", "tt", "u", "ul", "var", "video", "audio", "math"]
 )
 _RUNS = {"sup": "sup", "sub": "sub", "del": "del", "s": "del", "strike": "del", "a": "a"}
 _TOKEN_RUNS = {"s_open": ("del", True), "s_close": ("del", False), "link_close": ("a", False)}
@@ -44,7 +40,7 @@ def front_matter(text: str) -> tuple[dict[str, str], str]:
         field = _FIELD.match(line) if not line[0].isspace() and not line.startswith(("-", "#")) else None
         if field:
             name = field[1].strip()
-            fields[name] = (field[2] or "").strip().strip("\"'")
+            fields[name] = (field[2] or "").strip().strip("[]\"' ")
         elif name and line.lstrip().startswith("-"):
             fields[name] = ", ".join(filter(None, (fields[name], line.lstrip(" -\t").strip("\"' "))))
     return {name: value for name, value in fields.items() if value}, text[match.end() :]
@@ -64,7 +60,7 @@ def footnotes(text: str) -> tuple[dict[str, str], str]:
         return "\n"
 
     rest = _NOTE.sub(take, text)
-    referred = {mark for mark in _NOTE_MARK.findall(rest)}
+    referred = set(_NOTE_MARK.findall(rest))
     # A note that nothing refers to would be lost: then all stay where they are.
     return (notes, rest) if referred >= notes.keys() else ({}, text)
 

@@ -183,7 +183,7 @@ def _has_second_level(above: Row, row: Row, below: Sequence[Row]) -> bool:
 
 
 def column_names(header: Sequence[Row]) -> list[str] | None:
-    """Return the names of the columns, outer ones first; a blank beside a wider name belongs to it; same names get a number."""
+    """Return the names of the columns, outer ones first. A blank belongs to the name at its left; same names get a number."""
     if not header:
         return None
     width = max(len(row.texts) for row in header)
@@ -210,7 +210,7 @@ def _numbered(names: Sequence[str]) -> list[str]:
 
 
 def leading_blanks(rows: Sequence[Row]) -> int:
-    """Return how many columns at the left leave out a value that repeats: a table writes it once for the rows that share it.
+    """Return how many columns at the left leave out a value that repeats, written once for the rows that share it.
 
     Only words are left out so: a blank number is a missing number.
     """

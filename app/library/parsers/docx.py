@@ -1,4 +1,4 @@
-"""Parser of DOCX: headings and lists with the numbers that Word makes, tables, notes beside the text that refers to them.
+"""Parser of DOCX: headings and lists with the numbers that Word makes, tables, notes beside the text that names them.
 
 The file is read as a stream, one paragraph or table at a time. Deleted, struck-out and hidden text is left out.
 """

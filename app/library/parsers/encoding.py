@@ -12,7 +12,9 @@ _REFUSED = re.compile(
     "\ud800-\udfff\ufdd0-\ufdef\ufeff\ufff9-\uffff]"
 )
 # Typesetting's joined letters: a search for "office" would not find them.
-_LIGATURES = {chr(0xFB00 + number): letters for number, letters in enumerate(["ff", "fi", "fl", "ffi", "ffl", "st", "st"])}
+_LIGATURES = {
+    chr(0xFB00 + number): letters for number, letters in enumerate(["ff", "fi", "fl", "ffi", "ffl", "st", "st"])
+}
 _LIGATURE = re.compile("[\ufb00-\ufb06]")
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),

@@ -15,7 +15,7 @@ CellText = Callable[[LexborNode], str]
 
 
 def is_data_table(table: LexborNode) -> bool:
-    """Return whether it is a data table: a layout table has headings, forms, large tables inside, or a single column."""
+    """Return whether it is a data table: a layout table has headings, forms, large tables in it, or one column."""
     if (table.attributes.get("role") or "") in ("presentation", "none"):
         return False
     # Deeper nesting is a layout. Asked first, since it answers at once for a page of ten thousand nested tables.

@@ -5,8 +5,7 @@ nothing else is refused, and the warnings name pages of nothing else.
 """
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +20,13 @@ from app.library.parsers.outline import Outline, Where
 from app.library.parsers.pdf_columns import in_reading_order
 from app.library.parsers.pdf_headings import Headings
 from app.library.parsers.pdf_lines import BREAK, Line, LineReader, Page
+from app.library.parsers.pdf_marks import Marks
 from app.library.parsers.pdf_paragraphs import Group, groups, joined
+from app.library.parsers.pdf_running import drop_running_lines
 
 # A currency sign belongs to the amount after it, at any distance.
 _SIGN_LEFT_BEHIND = re.compile(r" ([$€£¥]) \| ")
-_DIGITS = re.compile(r"\d+")
 _WORD = re.compile(r"[^\W\d_]{3,}")
-# The first and last lines of a page are running headers or footers when they are alike on this share of the pages.
-_REPEATED_SHARE = 0.4
-_REPEATED_PAGES = 3
-_EDGE_LINES = 3
-_PAGE_NUMBER = re.compile(
-    r"(?:page\s*|seite\s*|[-–—|]\s*)?(?:\d{1,4}|[ivxlc]{1,6})(?:\s*(?:of|/|von)\s*\d{1,4})?(?:\s*[-–—|])?\Z", re.I
-)
 
 
 def parse(path: Path, limits: Limits) -> Parsed:
@@ -53,7 +46,7 @@ def parse(path: Path, limits: Limits) -> Parsed:
     if not any(page.lines for page in pages):
         raise ParseError("no_text", f"{len(pictured)} pages of pictures" if pictured else "no text on any page")
     outline = Outline(limits)
-    _drop_running_lines(pages)
+    drop_running_lines(pages)
     known = _words(pages)
     for page in pages:
         for group in headings.merged(groups(in_reading_order(page))):
@@ -75,7 +68,8 @@ def _open(path: Path) -> Any:
 
 def _read(document: Any, count: int) -> tuple[list[Page], list[int]]:
     """Return the pages, and the numbers of those with pictures only. A page that cannot be read is empty."""
-    reader = LineReader()
+    document.init_forms()
+    reader = LineReader(Marks(document.raw, document.formenv.raw if document.formenv else None))
     pages: list[Page] = []
     pictured: list[int] = []
     for index in range(count):
@@ -99,41 +93,6 @@ def _bookmarks(document: Any) -> Iterator[tuple[int, int, str]]:
         index = target.get_index() if target is not None else None
         if index is not None:
             yield index + 1, bookmark.level + 1, bookmark.get_title()
-
-
-def _drop_running_lines(pages: Sequence[Page]) -> None:
-    """Drop lines at the edges that are the same on many pages, or the same except for the page's number."""
-    same: Counter[str] = Counter()
-    numbered: dict[str, Counter[tuple[int, int]]] = defaultdict(Counter)
-    for page in pages:
-        for line in {line.text: line for line in _edge_lines(page)}.values():
-            same[line.text] += 1
-            for place, value in enumerate(_DIGITS.findall(line.text)[:4]):
-                if len(value) < 6:
-                    numbered[_DIGITS.sub("#", line.text)][place, int(value) - page.number] += 1
-    needed = max(_REPEATED_PAGES, _REPEATED_SHARE * sum(1 for page in pages if page.lines))
-    repeated = {text for text, count in same.items() if count >= needed}
-    counting = {key for key, counts in numbered.items() if max(counts.values()) >= needed}
-    lines_by_page = [_body_lines(page, repeated, counting, len(pages) > 1) for page in pages]
-    # If all lines of all pages repeat, they are the content.
-    if any(lines_by_page):
-        for page, lines in zip(pages, lines_by_page, strict=True):
-            page.lines = lines
-
-
-def _body_lines(page: Page, repeated: Set[str], counting: Set[str], numbered: bool) -> list[Line]:
-    edges = _edge_lines(page)
-    dropped = [line for line in edges if line.text in repeated or _DIGITS.sub("#", line.text) in counting]
-    if numbered:
-        dropped += [line for line in edges[:1] + edges[-1:] if _PAGE_NUMBER.match(line.text)]
-    return [line for line in page.lines if line not in dropped] if dropped else page.lines
-
-
-def _edge_lines(page: Page) -> list[Line]:
-    ordered = sorted(page.lines, key=lambda line: line.y0)
-    if len(ordered) <= 2 * _EDGE_LINES:
-        return ordered
-    return ordered[:_EDGE_LINES] + ordered[-_EDGE_LINES:]
 
 
 def _words(pages: Sequence[Page]) -> set[str]:

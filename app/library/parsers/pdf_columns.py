@@ -4,6 +4,7 @@ PDFium returns lines as the file draws them, which is nearly always the reading 
 columns of text drawn as one line each, and columns drawn alternately.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -19,7 +20,7 @@ _TURNS_SHARE = 0.2
 
 
 def in_reading_order(page: Page) -> list[Line]:
-    lines = _split_joined(page.lines, page.width)
+    lines = _split_many(_split_joined(page.lines, page.width))
     gutter = _gutter(lines, page.width)
     if gutter is not None and _drawn_in_turns(lines, gutter):
         lines = _by_columns(lines, gutter)
@@ -44,6 +45,44 @@ def _split_joined(lines: list[Line], width: float) -> list[Line]:
         else:
             ordered.append(line)
     return ordered
+
+
+def _split_many(lines: list[Line]) -> list[Line]:
+    """Read three columns of text or more, drawn as one line each, column by column."""
+    widths = Counter(len(line.cells) for line in lines if len(line.cells) > 2)
+    width, count = widths.most_common(1)[0] if widths else (0, 0)
+    if count < _MIN_LINES or count < _JOINED_SHARE * len(lines):
+        return lines
+    joined = [line for line in lines if len(line.cells) == width]
+    gaps = [median((line.cells[at][3] + line.cells[at + 1][2]) / 2 for line in joined) for at in range(width - 1)]
+    alike = {
+        id(line)
+        for line in joined
+        if all(line.cells[at][3] - 1 <= gap <= line.cells[at + 1][2] + 1 for at, gap in enumerate(gaps))
+    }
+    chars = [cell[1] - cell[0] for line in joined for cell in line.cells]
+    if len(alike) < 0.7 * len(joined) or median(chars) < _COLUMN_CHARS:
+        return lines
+    ordered: list[Line] = []
+    columns: list[list[Line]] = [[] for _ in range(width)]
+    for line in lines:
+        if id(line) in alike:
+            for column, (start, end, x0, x1) in zip(columns, line.cells, strict=True):
+                column.append(replace(line, text=line.text[start:end], x0=x0, x1=x1, cells=()))
+            continue
+        column = _column_of(line, gaps)
+        if column is not None and any(columns):
+            columns[column].append(line)
+            continue
+        ordered += [each for one in columns for each in one] + [line]
+        columns = [[] for _ in range(width)]
+    return ordered + [each for one in columns for each in one]
+
+
+def _column_of(line: Line, gaps: Sequence[float]) -> int | None:
+    """Return the column that a line lies in, or None for one over several."""
+    bounds = [float("-inf"), *gaps, float("inf")]
+    return next((at for at, (left, right) in enumerate(pairwise(bounds)) if left <= line.x0 and line.x1 <= right), None)
 
 
 def _gutter(lines: Sequence[Line], width: float) -> float | None:

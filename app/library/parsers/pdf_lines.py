@@ -8,9 +8,11 @@ import ctypes
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import pypdfium2.raw as pdfium
+
+from app.library.parsers.inline import superscript
 
 # PDFium's mark for a hyphen at a line's end, which it treats as a word break.
 BREAK = "\ufffe"
@@ -23,6 +25,9 @@ _BOLD = re.compile(rb"bold|black|heavy|-bd|-medi|demi|cmbx|sfbx|ptmb|phvb")
 # Lines of which each character takes more than this share of the line's height on average may have such gaps: words
 # in proportional type take 0.35 to 0.5.
 _LOOSE = 0.4
+_DIGITS = re.compile(r"\d+")
+# Raised type: its box is lower than this share of its neighbour's, and its foot this share of it higher.
+_SMALLER, _HIGHER = 0.85, 0.12
 _SPACE = re.compile(r"(?<=\S)\s+(?=\S)")
 
 _CURRENCIES = frozenset("$€£¥")
@@ -46,6 +51,15 @@ class Line:
     bold: bool
     cells: tuple[Cell, ...] = ()
 
+    def write(self, start: int, end: int, text: str) -> None:
+        """Replace characters of the text; cells behind them move along."""
+        moved = len(text) - (end - start)
+        self.text = self.text[:start] + text + self.text[end:]
+        self.cells = tuple(
+            (first + moved * (first >= end and first > 0), last + moved * (last >= end), x0, x1)
+            for first, last, x0, x1 in self.cells
+        )
+
 
 @dataclass(slots=True)
 class Page:
@@ -55,10 +69,18 @@ class Page:
     lines: list[Line]
 
 
+class PageMarks(Protocol):
+    """Adds links, fields and notes of a page to its lines."""
+
+    def add(self, raw_page: Any, text_page: Any, frame: "Frame", page: Page) -> None: ...
+
+
 class LineReader:
     """A reader of one document's pages, with the buffers that all calls share."""
 
-    def __init__(self) -> None:
+    def __init__(self, marks: "PageMarks | None" = None) -> None:
+        """Make a reader. marks: adds what lies over a page."""
+        self._marks = marks
         self._text = ctypes.create_string_buffer(2 * 20_000)
         self._name = ctypes.create_string_buffer(_FONT_NAME_BYTES)
         self._flags = ctypes.c_int()
@@ -66,16 +88,19 @@ class LineReader:
 
     def read(self, page: Any, number: int) -> Page:
         """Read a page. page: PDFium's raw handle. number: from 1."""
-        frame = _Frame(page, self._box)
+        frame = Frame(page, self._box)
         text_page = pdfium.FPDFText_LoadPage(page)
         if not text_page:
             return Page(number, frame.width, frame.height, [])
         try:
-            return Page(number, frame.width, frame.height, list(self._lines(text_page, frame)))
+            result = Page(number, frame.width, frame.height, list(self._lines(text_page, frame)))
+            if self._marks is not None:
+                self._marks.add(page, text_page, frame, result)
+            return result
         finally:
             pdfium.FPDFText_ClosePage(text_page)
 
-    def _lines(self, text_page: Any, frame: "_Frame") -> Iterator[Line]:
+    def _lines(self, text_page: Any, frame: "Frame") -> Iterator[Line]:
         text, direct = self._page_text(text_page)
         for match in _LINE.finditer(text):
             content = match.group().strip()
@@ -103,7 +128,7 @@ class LineReader:
         text = ctypes.string_at(self._text, 2 * max(0, units - 1)).decode("utf-16-le", "replace")
         return text, units - 1 == count == len(text)
 
-    def _line(self, text_page: Any, frame: "_Frame", text: str, start: int, count: int) -> Line | None:
+    def _line(self, text_page: Any, frame: "Frame", text: str, start: int, count: int) -> Line | None:
         """Return a line with the boxes of its first and last character: PDFium's rectangles are often one a word."""
         first = self._char(text_page, frame, start)
         last = self._char(text_page, frame, start + count - 1)
@@ -119,22 +144,41 @@ class LineReader:
         size = size or min(first[3] - first[1], last[3] - last[1])
         loose = x1 - x0 > _LOOSE * size * count
         cells = self._cells(text_page, frame, text, start, size, x0, x1) if loose else ()
-        return Line(text, x0, y0, x1, y1, size, bold, cells)
+        line = Line(text, x0, y0, x1, y1, size, bold, cells)
+        if len(text) == count:
+            self._raised(text_page, frame, line, start)
+        return line
 
-    def _char(self, text_page: Any, frame: "_Frame", index: int) -> Box | None:
+    def _raised(self, text_page: Any, frame: "Frame", line: Line, start: int) -> None:
+        """Write raised digits as powers, and leave out those that are marks of notes: glued on they change a number."""
+        for run in reversed(list(_DIGITS.finditer(line.text))):
+            first, last = run.span()
+            glued = first > 0 and not line.text[first - 1].isspace()
+            if not glued and last - first < 2:
+                continue
+            base = self._char(text_page, frame, start + (first - 1 if glued else first))
+            end = self._char(text_page, frame, start + last - 1)
+            if base is None or end is None or not _is_raised(end, base):
+                continue
+            at = last - 1
+            while at > first and (box := self._char(text_page, frame, start + at - 1)) and _is_raised(box, base):
+                at -= 1
+            line.write(at, last, superscript(line.text[:at], line.text[at:last]))
+
+    def _char(self, text_page: Any, frame: "Frame", index: int) -> Box | None:
         box = self._box
         if not pdfium.FPDFText_GetLooseCharBox(text_page, index, box):
             return None
         return frame.shown(box.left, box.bottom, box.right, box.top)
 
-    def _font(self, text_page: Any, frame: "_Frame", index: int) -> tuple[float, bool]:
+    def _font(self, text_page: Any, frame: "Frame", index: int) -> tuple[float, bool]:
         box = self._char(text_page, frame, index)
         length = pdfium.FPDFText_GetFontInfo(text_page, index, self._name, _FONT_NAME_BYTES, self._flags)
         name = self._name.value.lower() if 0 < length <= _FONT_NAME_BYTES else b""
         return (box[3] - box[1] if box else 0.0), _BOLD.search(name) is not None
 
     def _cells(
-        self, text_page: Any, frame: "_Frame", text: str, start: int, size: float, x0: float, x1: float
+        self, text_page: Any, frame: "Frame", text: str, start: int, size: float, x0: float, x1: float
     ) -> tuple[Cell, ...]:
         cells: list[Cell] = []
         at = 0
@@ -153,7 +197,7 @@ class LineReader:
         return (*cells, (at, len(text), x0, x1)) if cells else ()
 
 
-class _Frame:
+class Frame:
     """The transformation from the page's own coordinates to the shown page: cropped, turned, from the top left."""
 
     def __init__(self, page: Any, box: Any) -> None:
@@ -174,6 +218,12 @@ class _Frame:
         if self._turns == 2:
             return self._right - x1, y0 - self._bottom, self._right - x0, y1 - self._bottom
         return self._top - y1, self._right - x1, self._top - y0, self._right - x0
+
+
+def _is_raised(box: Box, base: Box) -> bool:
+    """Return whether a character is smaller than another and stands higher."""
+    height = base[3] - base[1]
+    return box[3] - box[1] < _SMALLER * height and base[3] - box[3] > _HIGHER * height
 
 
 def _char_index(text_page: Any, text: str, position: int) -> int:

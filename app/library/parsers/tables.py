@@ -183,7 +183,7 @@ def _has_second_level(above: Row, row: Row, below: Sequence[Row]) -> bool:
 
 
 def column_names(header: Sequence[Row]) -> list[str] | None:
-    """Return the names of the columns, outer ones first. A blank belongs to the name at its left; same names get a number."""
+    """Return the names of the columns, outer ones first; a blank takes the name at its left, twins get numbers."""
     if not header:
         return None
     width = max(len(row.texts) for row in header)

@@ -51,10 +51,12 @@ def test_headings_lists_and_tables_are_read_in_order(tmp_path: Path) -> None:
     document.sections[0].header.paragraphs[0].text = "CONFIDENTIAL"
     parsed = saved(document, tmp_path)
     assert [(block.kind, block.text, block.heading) for block in parsed.blocks] == [
+        ("paragraph", "CONFIDENTIAL", ()),
         ("heading", "Handbook", ("Handbook",)),
         ("heading", "Leave", ("Handbook", "Leave")),
         ("paragraph", "You have 30 days.", ("Handbook", "Leave")),
         ("list_item", "Ask early", ("Handbook", "Leave")),
+        ("table_row", "Role | Days", ("Handbook", "Leave")),
         ("table_row", "Role: Cook; Days: 31", ("Handbook", "Leave")),
         ("heading", "Sick", ("Handbook", "Sick")),
         ("paragraph", "Call us.", ("Handbook", "Sick")),
@@ -70,7 +72,7 @@ def test_a_merged_cell_is_read_once(tmp_path: Path) -> None:
     table.cell(1, 0).merge(table.cell(2, 0)).text = "both"
     table.cell(1, 1).merge(table.cell(1, 2)).text = "wide"
     text = full_text(saved(document, tmp_path).blocks)
-    assert text == "Name: both; Size: wide\nSize: c7x; Note: c8x"
+    assert text == "Name | Size | Note (2 rows)\nName: both; Size, Note: wide\nName: both; Size: c7x; Note: c8x"
 
 
 def test_deleted_and_hidden_text_is_left_out_and_inserted_text_kept(tmp_path: Path) -> None:

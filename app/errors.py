@@ -123,6 +123,18 @@ CODES: dict[str, Entry] = {
     "unsupported_type": Entry(
         415, "This kind of file cannot be read yet.", "Use PDF, DOCX, TXT, Markdown, HTML or CSV."
     ),
+    "ocr_not_installed": Entry(
+        422,
+        "This is a picture or a scan, and nothing that reads text in pictures is installed.",
+        "Ask whoever runs this Refdesk to start it with scripts/start --with-ocr, then retry.",
+        True,
+    ),
+    "speech_not_installed": Entry(
+        422,
+        "This is a recording, and nothing that writes down speech is installed.",
+        "Ask whoever runs this Refdesk to start it with scripts/start --with-speech, then retry.",
+        True,
+    ),
     "encrypted_file": Entry(422, "The file is protected by a password.", "Save a copy without the password."),
     "broken_file": Entry(422, "The file is damaged and cannot be read.", "Open it, save it anew and upload that."),
     "no_text": Entry(422, "The file holds no text, perhaps a scan.", "Run text recognition (OCR) first."),

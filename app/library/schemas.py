@@ -205,6 +205,9 @@ class TextBlockOut(Schema):
     heading: list[str]
     page: int | None
     rows: list[int] | None
+    sheet: str | None
+    slide: int | None
+    time: list[float] | None
     start: int
     end: int
     lines: list[TextLineOut]

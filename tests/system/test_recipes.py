@@ -29,8 +29,6 @@ EXAMPLES = {
         {"<format>": "csv"},
         {
             "app/library/parsers/media.py": "text/csv",
-            "app/library/parsers/detect.py": "CSV",
-            "app/library/parsers/__init__.py": "csv",
             "app/errors.py": "CSV",
             "app/library/templates/library/documents.html": "CSV",
             "README.md": "CSV",

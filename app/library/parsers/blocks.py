@@ -40,7 +40,8 @@ class Block:
     heading: titles of the sections around it, outermost first; a heading's own title is the last.
     page: from 1. boxes: (x0, y0, x1, y1) per line, fractions of the shown page from its top left.
     line_starts: for each box, the offset of its line in `text`.
-    rows: first and last row as a spreadsheet counts them (the header is row 1).
+    rows: first and last row as a spreadsheet counts them (the header is row 1). sheet: name of the rows' sheet.
+    slide: from 1. time: first and last second of a recording.
     """
 
     kind: BlockKind
@@ -51,6 +52,9 @@ class Block:
     boxes: tuple[Box, ...] = ()
     line_starts: tuple[int, ...] = ()
     rows: tuple[int, int] | None = None
+    sheet: str | None = None
+    slide: int | None = None
+    time: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +178,12 @@ def blocks_to_json(parsed: Parsed) -> bytes:
             row["s"] = block.line_starts
         if block.rows:
             row["r"] = block.rows
+        if block.sheet is not None:
+            row["n"] = block.sheet
+        if block.slide is not None:
+            row["d"] = block.slide
+        if block.time:
+            row["m"] = block.time
         rows.append(row)
     return orjson.dumps(
         {
@@ -202,7 +212,7 @@ def blocks_from_json(data: bytes) -> Parsed:
 
 def _block_from_json(row: dict[str, Any], paths: Sequence[tuple[str, ...]]) -> Block:
     sides = [side / _BOX_SCALE for side in row.get("b", ())]
-    rows = row.get("r")
+    rows, time = row.get("r"), row.get("m")
     return Block(
         kind=_LETTER_TO_KIND[row["k"]],  # type: ignore[arg-type]  # the table above holds no other kind
         text=row["t"],
@@ -212,6 +222,9 @@ def _block_from_json(row: dict[str, Any], paths: Sequence[tuple[str, ...]]) -> B
         boxes=tuple(zip(*[iter(sides)] * 4, strict=True)),
         line_starts=tuple(row.get("s", ())),
         rows=(rows[0], rows[1]) if rows else None,
+        sheet=row.get("n"),
+        slide=row.get("d"),
+        time=(time[0], time[1]) if time else None,
     )
 
 

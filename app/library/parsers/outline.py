@@ -17,6 +17,9 @@ class Where(NamedTuple):
     boxes: tuple[Box, ...] = ()
     line_starts: tuple[int, ...] = ()
     rows: tuple[int, int] | None = None
+    sheet: str | None = None
+    slide: int | None = None
+    time: tuple[float, float] | None = None
 
 
 NOWHERE = Where()
@@ -61,4 +64,4 @@ class Outline:
             raise ParseError("file_too_complex", f"more than {self._limits.text_chars:,} characters of text")
         if len(self.blocks) >= self._limits.blocks:
             raise ParseError("file_too_complex", f"more than {self._limits.blocks:,} paragraphs or rows")
-        self.blocks.append(Block(kind, text, level, self._path, where.page, where.boxes, where.line_starts, where.rows))
+        self.blocks.append(Block(kind, text, level, self._path, *where))

@@ -70,9 +70,9 @@ def _split_many(lines: list[Line]) -> list[Line]:
             for column, (start, end, x0, x1) in zip(columns, line.cells, strict=True):
                 column.append(replace(line, text=line.text[start:end], x0=x0, x1=x1, cells=()))
             continue
-        column = _column_of(line, gaps)
-        if column is not None and any(columns):
-            columns[column].append(line)
+        place = _column_of(line, gaps)
+        if place is not None and any(columns):
+            columns[place].append(line)
             continue
         ordered += [each for one in columns for each in one] + [line]
         columns = [[] for _ in range(width)]

@@ -1,9 +1,9 @@
 """Cut a parsed document into passages along its structure.
 
-Every passage is a slice of the version's full text. It ends where a page or a section ends, or where the next piece
-does not fit; small sections under one parent share a passage. Within a section the next passage repeats the last
-sentences of the one before. A passage stays on one page, so that its place is exact; only a paragraph that continues
-on the next page has its last words of the first page repeated.
+Every passage is a slice of the version's full text. It ends where a page, slide, sheet or section ends, or where the
+next piece does not fit; small sections under one parent share a passage. Within a section the next passage repeats
+the last sentences of the one before. A passage stays on one page, so that its place is exact; only a paragraph that
+continues on the next page has its last words of the first page repeated.
 """
 
 from collections.abc import Iterator
@@ -80,7 +80,7 @@ class _Chunker:
     def ends_before(self, now: _Passage, index: int) -> bool:
         """Return whether the next block ends the passage by its position, not because the passage is full."""
         last, block = self.blocks[now.pieces[-1].block], self.blocks[index]
-        if block.page != last.page:
+        if (block.page, block.slide, block.sheet) != (last.page, last.slide, last.sheet):
             return True
         if block.kind != "heading" or last.kind == "heading":
             return False
@@ -194,6 +194,7 @@ class _Chunker:
         bodies = [block.heading for block in blocks if block.kind != "heading"]
         heading = _common(bodies or [block.heading for block in blocks]) or blocks[0].heading
         rows = [block.rows for block in blocks if block.rows]
+        times = [block.time for block in blocks if block.time]
         if body.page is not None:
             boxes = [
                 box
@@ -202,8 +203,12 @@ class _Chunker:
                 for box in _boxes(self.blocks[piece.block], piece)
             ]
             return Place("page", page=body.page, boxes=tuple(boxes), heading=heading)
+        if body.slide is not None:
+            return Place("slide", slide=body.slide, heading=heading)
+        if times:
+            return Place("time", start_s=times[0][0], end_s=times[-1][1], heading=heading)
         if rows:
-            return Place("row", rows=(rows[0][0], rows[-1][1]), heading=heading)
+            return Place("row", sheet=body.sheet, rows=(rows[0][0], rows[-1][1]), heading=heading)
         return Place("heading", heading=heading) if heading else Place("text")
 
 

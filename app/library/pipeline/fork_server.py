@@ -15,16 +15,17 @@ import signal
 import socket
 import sys
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
 import orjson
 
-from app.library.parsers import PARSERS, parse
+from app.library.parsers import parse
 from app.library.parsers.blocks import ParseError, blocks_to_json, text_length
 from app.library.parsers.detect import detect_media_type
 from app.library.parsers.limits import Limits
-from app.library.parsers.media import MEDIA_TYPES
+from app.library.parsers.media import PRELOADED
 from app.library.pipeline.chunking import chunk
 from app.library.pipeline.tokens import counter_for
 
@@ -53,8 +54,8 @@ def main(control_fd: int) -> None:
 
 def _load() -> None:
     """Load everything that children use, so that they share it."""
-    for media_type in MEDIA_TYPES:
-        __import__(f"app.library.parsers.{PARSERS[media_type]}")
+    for parser in PRELOADED:
+        import_module(f"app.library.parsers.{parser}")
     counter_for("all-MiniLM-L6-v2")
     gc.collect()
     # A collection in a child would write to every shared page, and so copy it.

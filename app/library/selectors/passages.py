@@ -106,6 +106,9 @@ def _block_payload(block: Block, start: int, mark: Sequence[int] | None) -> dict
         "heading": list(block.heading),
         "page": block.page,
         "rows": list(block.rows) if block.rows else None,
+        "sheet": block.sheet,
+        "slide": block.slide,
+        "time": list(block.time) if block.time else None,
         "start": start,
         "end": end,
         # Only for blocks of the marked passage: boxes take twice as much as the text.

@@ -11,6 +11,10 @@ export interface TextBlock {
   heading?: string[] | null;
   page?: number | null;
   rows?: [number, number] | null;
+  sheet?: string | null;
+  slide?: number | null;
+  /** First and last second of a recording. */
+  time?: [number, number] | null;
   start: number;
   end: number;
   /** Lines of a PDF's page, where the block belongs to the passage. */

@@ -48,6 +48,8 @@ _PARTS = re.compile(_PART)
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]+"
 )
+# A raised or lowered digit after a digit is a note or a power, no further digit of the number: 250¹, 10⁶.
+_RAISED_DIGIT = re.compile(r"(?<=[0-9])(?=[\u2070-\u209c\u00b9\u00b2\u00b3])")
 _LONGEST_WORD = 64
 
 _local = threading.local()
@@ -65,6 +67,8 @@ def _stemmer(language: str) -> Stemmer.Stemmer | None:
 
 def words_split(text: str) -> list[str]:
     """Return lower-case words: parts of joined ones, joined ones with digits whole too, pairs in unspaced scripts."""
+    if not text.isascii():
+        text = _RAISED_DIGIT.sub(" ", text)
     folded = unicodedata.normalize("NFKC", text).casefold()
     tokens: list[str] = (_ASCII_TOKEN if folded.isascii() else _TOKEN).findall(folded)
     letters = "".join(tokens)

@@ -51,6 +51,20 @@ def test_a_part_number_is_found_however_it_is_joined() -> None:
     assert "lowdensity" not in list(words_split("low-density"))
 
 
+def test_a_raised_digit_is_not_part_of_the_number() -> None:
+    assert words_split("250¹ euros, 10⁶ litres, CO₂, 25 m²") == [
+        "250",
+        "1",
+        "euros",
+        "10",
+        "6",
+        "litres",
+        "co2",
+        "25",
+        "m2",
+    ]
+
+
 def test_function_words_are_not_indexed() -> None:
     assert query_encode("What is it that they were?").indices == []
     assert len(document_encode("the printer and the scanner of the office").indices) == 3

@@ -18,6 +18,8 @@ _XML_ENCODING = re.compile(rb"<\?xml[^>]{1,100}?encoding\s*=\s*[\"']([A-Za-z0-9_
 _CHARSET_WITHIN = 4096
 # The main element is used when it contains this share of the text; else the page has another structure.
 _MAIN_SHARE = 0.3
+# A heading or a line of copyright.
+_REMNANT_CHARS = 60
 
 
 def parse(path: Path, limits: Limits) -> Parsed:
@@ -26,8 +28,9 @@ def parse(path: Path, limits: Limits) -> Parsed:
     tree = _tree(text)
     outline = Outline(limits)
     Walk(outline).run(_content(tree))
-    if not outline.blocks and tree.body is not None:
+    if tree.body is not None and _is_remnant(outline, tree.body):
         # A page's menu is better than an empty document.
+        outline = Outline(limits)
         Walk(outline, shown=SHOWN_AT_LEAST).run(tree.body)
     if not outline.blocks:
         raise ParseError("no_text", "a page without text")
@@ -40,6 +43,12 @@ def parse_fragment(html: str, outline: Outline) -> None:
     tree = _tree(html)
     if tree.body is not None:
         Walk(outline).run(tree.body)
+
+
+def _is_remnant(outline: Outline, body: LexborNode) -> bool:
+    """Return whether hardly anything is left of a page that has more: what looks like a menu is the page then."""
+    found = sum(len(block.text) for block in outline.blocks)
+    return found < _REMNANT_CHARS and found * 4 < len(" ".join(_shown_text(body).split()))
 
 
 def _tree(text: str) -> LexborHTMLParser:

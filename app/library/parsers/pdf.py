@@ -6,6 +6,8 @@ nothing else is refused, and the warnings name pages of nothing else.
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,10 @@ from app.library.parsers.pdf_lines import BREAK, Line, LineReader, Page
 from app.library.parsers.pdf_marks import Marks
 from app.library.parsers.pdf_paragraphs import Group, groups, joined
 from app.library.parsers.pdf_running import drop_running_lines
+from app.library.parsers.pdf_tables import Table, with_tables
 
+# Titles of parts within a table are few and short lines.
+_LINES_WITHIN, _LINE_WITHIN = 3, 60
 # A currency sign belongs to the amount after it, at any distance.
 _SIGN_LEFT_BEHIND = re.compile(r" ([$€£¥]) \| ")
 _WORD = re.compile(r"[^\W\d_]{3,}")
@@ -48,9 +53,16 @@ def parse(path: Path, limits: Limits) -> Parsed:
     outline = Outline(limits)
     drop_running_lines(pages)
     known = _words(pages)
+    before = _Before()
     for page in pages:
-        for group in headings.merged(groups(in_reading_order(page))):
-            _add(outline, headings, page, group, known)
+        found = list(headings.merged(groups(in_reading_order(page))))
+        for part in with_tables(found, partial(headings.is_heading, page)):
+            if isinstance(part, Table):
+                _add_table(outline, page, part, before.table_for(page))
+                before = _Before(part, page.number)
+            else:
+                before.passed(part)
+                _add(outline, headings, page, part, known)
     if not outline.blocks:
         raise ParseError("no_text", "nothing but page numbers")
     warnings = (f"pages_without_text:{_ranges(pictured)}",) if pictured else ()
@@ -108,6 +120,31 @@ def _words(pages: Sequence[Page]) -> set[str]:
             vocabulary.update(word.lower() for word in words[broken : len(words) - line.text.endswith(BREAK)])
             broken = line.text.endswith(BREAK)
     return vocabulary
+
+
+@dataclass(slots=True)
+class _Before:
+    """The last table, as long as a table may go on after what has come since. page: the number of its page."""
+
+    table: Table | None = None
+    page: int = 0
+    lines: int = 0
+
+    def passed(self, group: Group) -> None:
+        self.lines += len(group.lines)
+        if self.lines > _LINES_WITHIN or any(len(line.text) > _LINE_WITHIN for line in group.lines):
+            self.table = None
+
+    def table_for(self, page: Page) -> Table | None:
+        return self.table if page.number == self.page or not self.lines else None
+
+
+def _add_table(outline: Outline, page: Page, table: Table, before: Table | None) -> None:
+    for text, lines in table.lines(before):
+        boxes = [_box(page, line) for line in lines]
+        x0, y0 = min(box[0] for box in boxes), min(box[1] for box in boxes)
+        x1, y1 = max(box[2] for box in boxes), max(box[3] for box in boxes)
+        outline.add("table_row", _plain(text), Where(page.number, ((x0, y0, x1, y1),), (0,)))
 
 
 def _add(outline: Outline, headings: Headings, page: Page, group: Group, known: set[str]) -> None:

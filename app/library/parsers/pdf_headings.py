@@ -58,6 +58,9 @@ class Headings:
             and 0 < after.y0 - before.y0 < 1.6 * before.size
         )
 
+    def is_heading(self, page: Page, group: Group) -> bool:
+        return self.level(page, group, " ".join(line.text for line in group.lines)) > 0
+
     def level(self, page: Page, group: Group, text: str) -> int:
         """Return the level of a heading from 1, or 0 for other text."""
         if len(text) > _HEADING_CHARS or len(group.lines) > _HEADING_LINES:

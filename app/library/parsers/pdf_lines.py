@@ -13,12 +13,15 @@ from typing import Any, Protocol
 import pypdfium2.raw as pdfium
 
 from app.library.parsers.inline import superscript
+from app.library.parsers.pdf_arabic import ligatures
 
 # PDFium's mark for a hyphen at a line's end, which it treats as a word break.
 BREAK = "\ufffe"
 _LINE = re.compile(r"[^\r\n\ufffe]+\ufffe?|\ufffe")
 # Gaps wider than this many line heights separate columns of a table or of the page.
 _WIDE_GAP = 1.4
+# A space is about a quarter of the line's height.
+_GAP = 0.5
 _FONT_NAME_BYTES = 128
 # Words for bold in font names, those of TeX included.
 _BOLD = re.compile(rb"bold|black|heavy|-bd|-medi|demi|cmbx|sfbx|ptmb|phvb")
@@ -34,12 +37,14 @@ _CURRENCIES = frozenset("$€£¥")
 
 Box = tuple[float, float, float, float]
 Cell = tuple[int, int, float, float]
+Gap = tuple[int, float, float]
 
 
 @dataclass(slots=True)
 class Line:
     """A line, in points of the shown page from its top left. size: height of its font's box.
     cells: (start, end, x0, x1) of the parts of `text` between wide gaps, when there are any.
+    gaps: (offset of the space, x before it, x after it) of narrower gaps that are wider than a space.
     """
 
     text: str
@@ -50,11 +55,13 @@ class Line:
     size: float
     bold: bool
     cells: tuple[Cell, ...] = ()
+    gaps: tuple[Gap, ...] = ()
 
     def write(self, start: int, end: int, text: str) -> None:
         """Replace characters of the text; cells behind them move along."""
         moved = len(text) - (end - start)
         self.text = self.text[:start] + text + self.text[end:]
+        self.gaps = tuple((at + moved * (at >= end), x0, x1) for at, x0, x1 in self.gaps)
         self.cells = tuple(
             (first + moved * (first >= end and first > 0), last + moved * (last >= end), x0, x1)
             for first, last, x0, x1 in self.cells
@@ -143,10 +150,13 @@ class LineReader:
         size, bold = self._font(text_page, frame, middle + (text[count // 2 : count // 2 + 1] == " "))
         size = size or min(first[3] - first[1], last[3] - last[1])
         loose = x1 - x0 > _LOOSE * size * count
-        cells = self._cells(text_page, frame, text, start, size, x0, x1) if loose else ()
-        line = Line(text, x0, y0, x1, y1, size, bold, cells)
+        cells, gaps = self._cells(text_page, frame, text, start, size, x0, x1) if loose else ((), ())
+        line = Line(text, x0, y0, x1, y1, size, bold, cells, gaps)
         if len(text) == count:
             self._raised(text_page, frame, line, start)
+            if not text.isascii() and line.text == text:
+                for first_letter, end, letters in ligatures(text, lambda at: self._char(text_page, frame, start + at)):
+                    line.write(first_letter, end, letters)
         return line
 
     def _raised(self, text_page: Any, frame: "Frame", line: Line, start: int) -> None:
@@ -179,13 +189,11 @@ class LineReader:
 
     def _cells(
         self, text_page: Any, frame: "Frame", text: str, start: int, size: float, x0: float, x1: float
-    ) -> tuple[Cell, ...]:
+    ) -> tuple[tuple[Cell, ...], tuple[Gap, ...]]:
         cells: list[Cell] = []
+        gaps: list[Gap] = []
         at = 0
         for space in _SPACE.finditer(text):
-            # PDFium's generated spaces mark gaps; those of the file are as wide as a space.
-            if not pdfium.FPDFText_IsGenerated(text_page, start + space.start()):
-                continue
             before = self._char(text_page, frame, start + space.start() - 1)
             after = self._char(text_page, frame, start + space.end())
             # In many tables a currency sign is set apart from its amount.
@@ -194,7 +202,9 @@ class LineReader:
             if after[0] - before[2] > size * _WIDE_GAP:
                 cells.append((at, space.start(), x0, before[2]))
                 at, x0 = space.end(), after[0]
-        return (*cells, (at, len(text), x0, x1)) if cells else ()
+            elif after[0] - before[2] > size * _GAP:
+                gaps.append((space.start(), before[2], after[0]))
+        return (*cells, (at, len(text), x0, x1)) if cells else (), tuple(gaps)
 
 
 class Frame:

@@ -5,7 +5,8 @@ def place_label(place: dict[str, Any]) -> str:
     """Return the place of a passage in its document, in words: "page 4", "Leave › Carrying over", "rows 3–5"."""
     kind = place.get("kind")
     if kind == "page" and place.get("page"):
-        return f"page {place['page']}"
+        label = place.get("page_label")
+        return f"page {place['page']} (printed {label})" if label else f"page {place['page']}"
     if kind == "row":
         return ", ".join(part for part in (place.get("sheet"), _rows(place.get("rows"))) if part)
     if kind == "slide" and place.get("slide"):

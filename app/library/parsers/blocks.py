@@ -22,6 +22,7 @@ _KIND_TO_LETTER = {"heading": "h", "paragraph": "p", "list_item": "l", "table_ro
 _LETTER_TO_KIND = {letter: kind for kind, letter in _KIND_TO_LETTER.items()}
 # Boxes are stored as whole ten-thousandths of the page: finer than a pixel of any screen, half the bytes of a float.
 _BOX_SCALE = 10_000
+_PLACE_FIELDS = ("page", "page_label", "sheet", "slide", "start_s", "end_s", "url")
 
 
 class ParseError(IngestFailed):
@@ -59,21 +60,30 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A parsed file. warnings: codes such as `pages_without_text`, each with its subject after a colon."""
+    """A parsed file.
+
+    warnings: codes such as `pages_without_text`, each with its subject after a colon. page_labels: the numbers that are
+    printed on the pages, such as "iv", one a page; none when they are 1, 2, 3 and so on.
+    """
 
     blocks: tuple[Block, ...]
     media_type: str
     pages: int | None = None
     title: str | None = None
     warnings: tuple[str, ...] = ()
+    page_labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The place of a passage in its document, as in the API; fields that do not apply are left out."""
+    """The place of a passage in its document, as in the API; fields that do not apply are left out.
+
+    page_label: the number printed on the page, where it differs from the page's own.
+    """
 
     kind: PlaceKind
     page: int | None = None
+    page_label: str | None = None
     boxes: tuple[Box, ...] = ()
     heading: tuple[str, ...] = ()
     sheet: str | None = None
@@ -85,7 +95,7 @@ class Place:
 
     def to_json(self) -> dict[str, Any]:
         place: dict[str, Any] = {"kind": self.kind}
-        for name in ("page", "sheet", "slide", "start_s", "end_s", "url"):
+        for name in _PLACE_FIELDS:
             value = getattr(self, name)
             if value is not None:
                 place[name] = value
@@ -105,7 +115,7 @@ class Place:
             boxes=tuple((box[0], box[1], box[2], box[3]) for box in data.get("boxes", ())),
             heading=tuple(data.get("heading", ())),
             rows=(rows[0], rows[1]) if rows else None,
-            **{name: data.get(name) for name in ("page", "sheet", "slide", "start_s", "end_s", "url")},
+            **{name: data.get(name) for name in _PLACE_FIELDS},
         )
 
 
@@ -192,6 +202,7 @@ def blocks_to_json(parsed: Parsed) -> bytes:
             "pages": parsed.pages,
             "title": parsed.title,
             "warnings": parsed.warnings,
+            "page_labels": parsed.page_labels,
             "paths": list(paths),
             "blocks": rows,
         }
@@ -207,6 +218,7 @@ def blocks_from_json(data: bytes) -> Parsed:
         pages=raw["pages"],
         title=raw["title"],
         warnings=tuple(raw["warnings"]),
+        page_labels=tuple(raw.get("page_labels", ())),
     )
 
 

@@ -29,6 +29,7 @@ from app.library.parsers.pdf_tables import Table, with_tables
 
 # Titles of parts within a table are few and short lines.
 _LINES_WITHIN, _LINE_WITHIN = 3, 60
+_LABEL_CHARS = 20
 # A currency sign belongs to the amount after it, at any distance.
 _SIGN_LEFT_BEHIND = re.compile(r" ([$€£¥]) \| ")
 _WORD = re.compile(r"[^\W\d_]{3,}")
@@ -46,6 +47,7 @@ def parse(path: Path, limits: Limits) -> Parsed:
         pages, pictured = _read(document, count)
         headings = Headings(_bookmarks(document), pages)
         title = one_line(document.get_metadata_value("Title"))
+        labels = _page_labels(document, count)
     finally:
         document.close()
     if not any(page.lines for page in pages):
@@ -66,7 +68,8 @@ def parse(path: Path, limits: Limits) -> Parsed:
     if not outline.blocks:
         raise ParseError("no_text", "nothing but page numbers")
     warnings = (f"pages_without_text:{_ranges(pictured)}",) if pictured else ()
-    return Parsed(tuple(outline.blocks), PDF, pages=count, title=title or None, warnings=warnings)
+    blocks = tuple(outline.blocks)
+    return Parsed(blocks, PDF, pages=count, title=title or None, warnings=warnings, page_labels=labels)
 
 
 def _open(path: Path) -> Any:
@@ -94,6 +97,14 @@ def _read(document: Any, count: int) -> tuple[list[Page], list[int]]:
             pictured.append(index + 1)
         pdfium.FPDF_ClosePage(page)
     return pages, pictured
+
+
+def _page_labels(document: Any, count: int) -> tuple[str, ...]:
+    """Return the numbers printed on the pages as the file states them, none when they are 1, 2, 3 and so on."""
+    labels = tuple(
+        clean(document.get_page_label(index))[:_LABEL_CHARS].strip() or str(index + 1) for index in range(count)
+    )
+    return labels if any(label != str(number) for number, label in enumerate(labels, 1)) else ()
 
 
 def _bookmarks(document: Any) -> Iterator[tuple[int, int, str]]:

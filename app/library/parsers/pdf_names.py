@@ -136,28 +136,40 @@ def names_above(
     before: list[Group], row: PdfRow, columns: Sequence[Span], is_heading: Callable[[Group], bool]
 ) -> list[PdfRow]:
     """Take lines above a table that stand over its columns but not over the first, and return them as rows."""
-    kept = len(before)
-    top = row.lines[0].y0
-    found: list[PdfRow] = []
-    while kept and len(found) < _HEADER_LINES and not is_heading(before[kept - 1]):
-        rows = [row_of(line) for line in before[kept - 1].lines]
+    top, size = row.lines[0].y0, row.lines[0].size
+    found: list[list[PdfRow]] = []
+    for group in reversed(before[-_HEADER_LINES:]):
+        rows = [row_of(line) for line in group.lines]
         place(rows, columns)
-        size = rows[-1].lines[0].size
-        if not 0 < top - rows[-1].lines[0].y0 < _HEADER_ROWS * _ABOVE * size or not all(
-            each.may_name and _stands_over(cell, columns) for each in rows for cell in each.cells
-        ):
+        down = top - rows[-1].lines[0].y0
+        over = all(each.may_name and _stands_over(cell, columns) for each in rows for cell in each.cells)
+        if is_heading(group) or not over or not 0 < down < _HEADER_ROWS * _ABOVE * size:
             break
-        found[:0] = rows
-        kept -= 1
-    heights = [each.lines[0].y0 for each in by_height(found)] + [top]
-    if any(below - above > _ABOVE * row.lines[0].size for above, below in pairwise(heights)):
+        found.append(rows)
+    together = by_height([each for rows in found for each in rows])
+    while found and not all(_is_level(each, together, columns) for each in found[-1]):
+        found.pop()
+    taken = [each for rows in reversed(found) for each in rows]
+    heights = [each.lines[0].y0 for each in by_height(taken)] + [top]
+    if not taken or any(below - above > _ABOVE * size for above, below in pairwise(heights)):
         return []
-    del before[kept:]
-    return found
+    del before[-len(found) :]
+    return taken
+
+
+def _is_level(row: PdfRow, together: Sequence[PdfRow], columns: Sequence[Span]) -> bool:
+    """Return whether a line is one of several names at its height, or alone stands in the middle of its columns."""
+    return any(row.lines[0] in each.lines and len(each.cells) > 1 for each in together) or all(
+        columns[cell.first][0] < (cell.x0 + cell.x1) / 2 < columns[cell.last][1] for cell in row.cells
+    )
 
 
 def _stands_over(cell: PdfCell, columns: Sequence[Span]) -> bool:
+    if not cell.first or len(cell.text) > CELL_CHARS:
+        return False
     left, right = columns[cell.first][0], columns[cell.last][1]
-    centre = (cell.x0 + cell.x1) / 2
-    slack = 0.5 if cell.first == cell.last else _CENTRED
-    return cell.first > 0 and len(cell.text) <= CELL_CHARS and abs(centre - (left + right) / 2) < slack * (right - left)
+    if cell.first == cell.last:
+        return cell.x0 > columns[cell.first - 1][1] and (
+            cell.last + 1 == len(columns) or cell.x1 < columns[cell.last + 1][0]
+        )
+    return abs((cell.x0 + cell.x1 - left - right) / 2) < _CENTRED * (right - left)

@@ -42,13 +42,14 @@ def chunk(
 
     max_tokens: of the embedding model, without its special tokens (254 for MiniLM).
     """
-    chunker = _Chunker(parsed.blocks, min(target_tokens, max_tokens), overlap_tokens, count)
+    chunker = _Chunker(parsed, min(target_tokens, max_tokens), overlap_tokens, count)
     return [chunker.draft(position, passage) for position, passage in enumerate(chunker.passages())]
 
 
 class _Chunker:
-    def __init__(self, blocks: tuple[Block, ...], limit: int, overlap: int, counter: TokenCounter) -> None:
-        self.blocks = blocks
+    def __init__(self, parsed: Parsed, limit: int, overlap: int, counter: TokenCounter) -> None:
+        self.blocks = blocks = parsed.blocks
+        self.page_labels = parsed.page_labels
         self.limit = limit
         # Repeating more than a quarter would make the store grow without better results.
         self.overlap = min(overlap, limit // 4)
@@ -202,7 +203,9 @@ class _Chunker:
                 if self.blocks[piece.block].page == body.page
                 for box in _boxes(self.blocks[piece.block], piece)
             ]
-            return Place("page", page=body.page, boxes=tuple(boxes), heading=heading)
+            label = self.page_labels[body.page - 1] if self.page_labels else str(body.page)
+            other = label if label != str(body.page) else None
+            return Place("page", page=body.page, page_label=other, boxes=tuple(boxes), heading=heading)
         if body.slide is not None:
             return Place("slide", slide=body.slide, heading=heading)
         if times:

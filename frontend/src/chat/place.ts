@@ -7,6 +7,8 @@ export type Span = [number, number];
 export interface Place {
   kind: "page" | "heading" | "row" | "slide" | "time" | "text";
   page?: number | null;
+  /** The number printed on the page, where it differs. */
+  page_label?: string | null;
   /** Fractions of the page from its top left: x0, y0, x1, y1. */
   boxes?: Box[] | null;
   heading?: string[] | null;
@@ -23,7 +25,7 @@ export function placeLabel(place: Place | null | undefined): string {
   if (!place) return "";
   switch (place.kind) {
     case "page":
-      return place.page ? `page ${place.page}` : "";
+      return place.page ? `page ${place.page}${place.page_label ? ` (printed ${place.page_label})` : ""}` : "";
     case "row":
       return [place.sheet, rowsLabel(place.rows)].filter(Boolean).join(", ");
     case "slide":

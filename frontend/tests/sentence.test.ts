@@ -32,6 +32,7 @@ test("a citation quotes what it rests on, else how the passage begins", () => {
 
 test.each<[Partial<Place>, string]>([
   [{ kind: "page", page: 4 }, "page 4"],
+  [{ kind: "page", page: 4, page_label: "iv" }, "page 4 (printed iv)"],
   [{ kind: "heading", heading: ["Handbook", "Leave", "Carrying over"] }, "Leave › Carrying over"],
   [{ kind: "row", rows: [3, 5] }, "rows 3–5"],
   [{ kind: "row", rows: [3, 3], sheet: "Prices" }, "Prices, row 3"],

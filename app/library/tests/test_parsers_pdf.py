@@ -5,9 +5,13 @@ import pytest
 from reportlab.pdfgen.canvas import Canvas
 
 from app.library.parsers import parse
-from app.library.parsers.blocks import Parsed, ParseError, full_text
+from app.library.parsers.blocks import Parsed, ParseError, blocks_from_json, blocks_to_json, full_text
 from app.library.parsers.limits import DEFAULT, Limits
 from app.library.parsers.media import PDF
+from app.library.parsers.pdf_arabic import ligatures
+from app.library.pipeline.chunking import chunk
+from app.library.pipeline.tokens import minilm_counter
+from app.library.places import place_label
 from app.library.tests.pdfs import HEIGHT, WIDTH, made, raw, stream, write
 
 PAGE = b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 300 300] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> >>"
@@ -211,3 +215,22 @@ def test_a_tree_of_pages_fifty_thousand_deep_is_survived(tmp_path: Path) -> None
     with pytest.raises(ParseError) as caught:
         read(path)
     assert caught.value.code in ("no_text", "broken_file")
+
+
+def test_the_two_letters_of_a_ligature_keep_their_order() -> None:
+    # One glyph has one box; the letters of the article al- have one each.
+    boxes = {0: (50.0, 0.0, 60.0, 9.0), 1: (50.0, 0.0, 60.0, 9.0), 3: (30.0, 0.0, 34.0, 9.0), 4: (24.0, 0.0, 30.0, 9.0)}
+    assert list(ligatures("\u0623\u0644 \u0627\u0644", boxes.get)) == [(0, 2, "\u0644\u0623")]
+
+
+def test_the_number_printed_on_a_page_is_known_beside_its_own(tmp_path: Path) -> None:
+    labels = b"/PageLabels << /Nums [0 << /S /r /St 4 >> 1 << /S /D /St 2 >>] >>"
+    pages = b"<< /Type /Pages /Kids [3 0 R 6 0 R] /Count 2 >>"
+    data = raw(CATALOGUE.replace(b">>", labels + b">>"), pages, PAGE, CONTENT, FONT, PAGE)
+    (tmp_path / "a.pdf").write_bytes(data)
+    parsed = read(tmp_path / "a.pdf")
+    assert parsed.page_labels == ("iv", "2")
+    drafts = chunk(parsed, max_tokens=254, count=minilm_counter())
+    assert [(draft.place.page, draft.place.page_label) for draft in drafts] == [(1, "iv"), (2, None)]
+    assert place_label(drafts[0].place.to_json()) == "page 1 (printed iv)"
+    assert blocks_from_json(blocks_to_json(parsed)) == parsed

@@ -58,7 +58,7 @@ FORMATS = (
     Format(XLSX, "", "an Excel workbook", (".xlsx", ".xlsm", ".xltx", ".xltm")),
     Format(XLS, "", "an old Excel workbook (.xls)", (".xls",)),
     Format(ODS, "", "an OpenDocument spreadsheet", (".ods",)),
-    Format(PPTX, "", "a PowerPoint presentation", (".pptx", ".pptm", ".ppsx", ".potx")),
+    Format(PPTX, "pptx", "a PowerPoint presentation", (".pptx", ".pptm", ".ppsx", ".potx")),
     Format(ODP, "", "an OpenDocument presentation", (".odp",)),
     Format(ODT, "", "an OpenDocument text", (".odt",)),
     Format(RTF, "", "an RTF document", (".rtf",)),

@@ -51,6 +51,11 @@ class Outline:
         self._path = tuple(title for _, title in self._open)
         self.add("heading", text, where, level=level)
 
+    def end_sections(self) -> None:
+        """End all sections: what follows stands under no heading so far."""
+        self._open.clear()
+        self._path = ()
+
     def add(self, kind: BlockKind, text: str, where: Where = NOWHERE, *, level: int = 0) -> None:
         """Add a block, unless its text is blank.
 

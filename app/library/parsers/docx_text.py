@@ -144,13 +144,17 @@ def _ticked(state: etree._Element | None, attribute: str) -> str:
 
 
 def _symbol(element: etree._Element) -> str:
-    font, code = element.get(f"{W}font", "").lower(), element.get(f"{W}char", "")
     try:
-        number = int(code, 16)
+        number = int(element.get(f"{W}char", ""), 16)
     except ValueError:
         return ""
+    return symbol_text(element.get(f"{W}font", ""), number)
+
+
+def symbol_text(font: str, number: int) -> str:
+    """Return the sign that a font of symbols shows for a character, or "" where it has no meaning of its own."""
     # Fonts of symbols stand in the private area, at 0xF000 and their own number.
-    known = _SYMBOLS.get(font, {}).get(number & 0xFF if 0xF000 <= number <= 0xF0FF else number)
+    known = _SYMBOLS.get(font.lower(), {}).get(number & 0xFF if 0xF000 <= number <= 0xF0FF else number)
     return known or ("" if 0xE000 <= number <= 0xF8FF else chr(number) if number < 0x110000 else "")
 
 

@@ -21,6 +21,8 @@ _SKIPPED = {
     f"{MC}Fallback",
 }
 _RAISED = {"superscript": "sup", "subscript": "sub"}
+_END_MARK = "\u2063"
+_END = re.compile("\u2063(?=[\\w(])")
 _FIELD_LINK = re.compile(r'HYPERLINK\s+"([^"]+)"')
 # Shapes of the fonts Wingdings and Symbol that carry a meaning of their own.
 _SYMBOLS = {
@@ -78,7 +80,8 @@ class TextReader:
                 self._collect(child, inline, result)
                 inline.end("a")
             elif tag == f"{MATH}oMath":
-                inline.text(formula(child))
+                before = child.getprevious()
+                inline.text(" " * (before is not None and before.tag == tag) + formula(child))
             elif tag == f"{W}sdt" and (box := child.find(f"{W}sdtPr/{_W14}checkbox")) is not None:
                 inline.text(_ticked(box.find(f"{_W14}checked"), f"{_W14}val"))
             elif not self._single(child, tag, inline, result) and tag not in _SKIPPED:
@@ -160,7 +163,8 @@ def symbol_text(font: str, number: int) -> str:
 
 def formula(element: etree._Element) -> str:
     """Return a formula of Office Math on one line: powers as `x^2`, indices as `x_1`, fractions as `(a)/(b)`."""
-    return " ".join(_formula(element).split())
+    # A power or index ends where the next letter would seem to belong to it.
+    return " ".join(_END.sub(" ", _formula(element)).replace(_END_MARK, "").split())
 
 
 def _formula(element: etree._Element) -> str:
@@ -175,13 +179,17 @@ def _formula(element: etree._Element) -> str:
     if name.endswith("Pr"):
         return ""
     if name == "f":
+        kind = element.find(f"{MATH}fPr/{MATH}type")
+        if kind is not None and kind.get(f"{MATH}val") == "noBar":
+            return f"{of('num')} over {of('den')}"
         return f"({of('num')})/({of('den')})"
-    if name == "sSup":
-        return f"{of('e')}^{_grouped(of('sup'))}"
-    if name == "sSub":
-        return f"{of('e')}_{_grouped(of('sub'))}"
-    if name == "sSubSup":
-        return f"{of('e')}_{_grouped(of('sub'))}^{_grouped(of('sup'))}"
+    if name in ("sSup", "sSub", "sSubSup"):
+        return f"{of('e')}{_raised(of('sub'), of('sup'))}{_END_MARK}"
+    if name in ("limLow", "limUpp"):
+        low, high = ("lim", "") if name == "limLow" else ("", "lim")
+        return f"{of('e')}{_raised(of(low), of(high))}{_END_MARK}"
+    if name == "func":
+        return f" {of('fName')} {of('e')} "
     if name == "rad":
         return f"{of('deg')}\u221a({of('e')})"
     if name == "d":
@@ -189,9 +197,14 @@ def _formula(element: etree._Element) -> str:
     if name == "nary":
         sign = element.find(f"{MATH}naryPr/{MATH}chr")
         shown = sign.get(f"{MATH}val", "\u222b") if sign is not None else "\u222b"
-        return f"{shown}_{_grouped(of('sub'))}^{_grouped(of('sup'))} {of('e')}"
+        return f"{shown}{_raised(of('sub'), of('sup'))} {of('e')}"
     return "".join(map(_formula, element))
 
 
+def _raised(low: str, high: str) -> str:
+    return (f"_{_grouped(low)}" if low else "") + (f"^{_grouped(high)}" if high else "")
+
+
 def _grouped(text: str) -> str:
-    return text if len(text) < 2 or text.lstrip("-").isalnum() else f"({text})"
+    text = text.rstrip(_END_MARK)
+    return text if len(text) < 2 or text.lstrip("-").isdecimal() else f"({text})"

@@ -135,6 +135,12 @@ CODES: dict[str, Entry] = {
         "Ask whoever runs this Refdesk to start it with scripts/start --with-speech, then retry.",
         True,
     ),
+    "office_not_installed": Entry(
+        422,
+        "This is an old Word or PowerPoint file, and LibreOffice, which converts these, is not installed.",
+        "Save it as DOCX or PPTX and upload that, or ask whoever runs this Refdesk to install LibreOffice, then retry.",
+        True,
+    ),
     "encrypted_file": Entry(422, "The file is protected by a password.", "Save a copy without the password."),
     "broken_file": Entry(422, "The file is damaged and cannot be read.", "Open it, save it anew and upload that."),
     "no_text": Entry(422, "The file holds no text, perhaps a scan.", "Run text recognition (OCR) first."),

@@ -32,6 +32,7 @@ STARTERS = {
     ("app.library.pipeline.sandbox", "parse_and_chunk"): "engine",
     ("subprocess", "Popen"): "engine",
     ("subprocess", "run"): "engine",
+    ("app.library.pipeline.office", "converted"): "engine",
     ("app.embedded.process_spec", "engine_start"): "engine",
     ("app.embedded.postgres", "Postgres"): "engine",
     ("app.embedded.valkey", "Valkey"): "engine",

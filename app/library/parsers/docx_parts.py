@@ -19,7 +19,7 @@ class Parts:
 
     def __init__(self, package: Package, main: str) -> None:
         self._package = package
-        self._folder, name = posixpath.split(main)
+        self._folder = posixpath.dirname(main)
         self.links: dict[str, str] = {}
         self._targets: dict[str, str] = {}
         self._pages: list[str] = []

@@ -21,7 +21,13 @@ from app.library.parsers.ooxml import Package, damage_reported, open_package
 from app.library.parsers.outline import Outline
 
 _DOCTYPE = re.compile(rb"<!DOCTYPE[^\[>]*>")
-_PARSER: dict[str, Any] = {"resolve_entities": False, "no_network": True, "load_dtd": False, "huge_tree": False, "recover": True}
+_PARSER: dict[str, Any] = {
+    "resolve_entities": False,
+    "no_network": True,
+    "load_dtd": False,
+    "huge_tree": False,
+    "recover": True,
+}
 _OPF = "{http://www.idpf.org/2007/opf}"
 _DC = "{http://purl.org/dc/elements/1.1/}"
 _NCX = "{http://www.daisy.org/z3986/2005/ncx/}"
@@ -74,7 +80,9 @@ class _Book:
     def __init__(self, package: Package) -> None:
         self.package = package
         container = _tree(package, _CONTAINER)
-        root = next((each for each in container.iter() if each.get("full-path")), None) if container is not None else None
+        root = (
+            next((each for each in container.iter() if each.get("full-path")), None) if container is not None else None
+        )
         self.main = posixpath.normpath(unquote(root.get("full-path", ""))) if root is not None else ""
         main = _tree(package, self.main)
         if main is None:
@@ -83,9 +91,7 @@ class _Book:
         self.root = main
         self.title = one_line(next((each.text or "" for each in main.iter(f"{_DC}title")), "")) or None
         self.items = {each.get("id", ""): each for each in main.iter(f"{_OPF}item")}
-        self.contents = {
-            self.part(each) for each in self.items.values() if "nav" in each.get("properties", "").split()
-        }
+        self.contents = {self.part(each) for each in self.items.values() if "nav" in each.get("properties", "").split()}
         self.titles = dict(self._titles())
         # Older books name their page of contents in the guide.
         self.contents |= {

@@ -10,10 +10,11 @@ from app.library.parsers.detect_office import ole_type
 from app.library.parsers.limits import Limits
 from app.library.parsers.media import DOC, format_of
 
-# The first sector holds the beginning of Word's text in all files that Word writes.
-_FIRST_SECTOR = 512
-_WORD = b"\xec\xa5"
-_HEAD = 64 * 1024
+# The beginning of Word's text, at the beginning of a sector; a bit of its flags says that the text is encrypted.
+_WORD = tuple(b"\xec\xa5" + version for version in (b"\xc1\0", b"\xd9\0", b"\1\1", b"\x0c\1", b"\x12\1"))
+_SECTOR = 512
+_FLAGS_AT = 11
+_HEAD = 4 * 1024 * 1024
 _ENCRYPTED_SLIDES = "EncryptedSummary".encode("utf-16-le")
 
 
@@ -22,8 +23,9 @@ def parse(path: Path, limits: Limits) -> Parsed:
     del limits
     with path.open("rb") as file:
         head = file.read(_HEAD)
-    flags = head[_FIRST_SECTOR + 10 : _FIRST_SECTOR + 12]
-    if head[_FIRST_SECTOR : _FIRST_SECTOR + 2] == _WORD and flags[1:] and flags[1] & 1:
+    starts = (at for at in range(0, len(head), _SECTOR) if head.startswith(_WORD, at))
+    word = next(starts, None)
+    if word is not None and head[word + _FLAGS_AT : word + _FLAGS_AT + 1] > b"" and head[word + _FLAGS_AT] & 1:
         raise ParseError("encrypted_file", "an old Word document with a password")
     if _ENCRYPTED_SLIDES in head:
         raise ParseError("encrypted_file", "an old PowerPoint presentation with a password")

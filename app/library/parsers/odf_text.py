@@ -14,7 +14,15 @@ _MATH = "{http://www.w3.org/1998/Math/MathML}"
 # Found again by their tags: deleted text, what a program counts, and marks without text.
 _SKIPPED = frozenset(
     f"{TEXT}{name}"
-    for name in ("tracked-changes", "hidden-text", "hidden-paragraph", "page-number", "ruby-text", "bookmark", "note-ref")
+    for name in (
+        "tracked-changes",
+        "hidden-text",
+        "hidden-paragraph",
+        "page-number",
+        "ruby-text",
+        "bookmark",
+        "note-ref",
+    )
 ) | {f"{OFFICE}forms", f"{OFFICE}event-listeners", f"{OFFICE}annotation-end"}
 _MAX_SPACES = 200
 

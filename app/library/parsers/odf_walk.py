@@ -21,8 +21,10 @@ _LISTS_OF_PAGES = frozenset(
     for name in ("table-of-content", "illustration-index", "table-index", "object-index", "alphabetical-index")
 )
 _CONTAINERS = frozenset(
-    [*(f"{TEXT}{name}" for name in ("section", "bibliography", "user-index", "index-body", "numbered-paragraph"))]
-    + [f"{DRAW}text-box", f"{DRAW}a", f"{OFFICE}text"]
+    [
+        *(f"{TEXT}{name}" for name in ("section", "bibliography", "user-index", "index-body", "numbered-paragraph")),
+        *(f"{DRAW}text-box", f"{DRAW}a", f"{OFFICE}text"),
+    ]
 )
 _CODE_STYLE = "Preformatted_20_Text"
 _MAX_ITEM_DEPTH = 9
@@ -75,7 +77,7 @@ class Walk:
         elif tag == f"{TEXT}h":
             self.heading(element)
         elif tag == f"{TEXT}list":
-            self.list(element, None, 1)
+            self.whole_list(element)
         elif is_table(element):
             self.table(element)
         elif tag == f"{OFFICE}annotation":
@@ -140,8 +142,8 @@ class Walk:
             self.counters[key] = counter
         return counter
 
-    def list(self, element: etree._Element, counter: Counter | None, level: int) -> None:
-        for number, item_level, child, mark in self.items(element, counter, level):
+    def whole_list(self, element: etree._Element) -> None:
+        for number, item_level, child, mark in self.items(element, None, 1):
             if child.tag == f"{TEXT}h":
                 self.heading(child, number)
             elif child.tag == f"{TEXT}p":
@@ -192,7 +194,7 @@ class Walk:
         for read in referred:
             self.referred(read)
 
-    def content_text(self, element: etree._Element, referred: "list[ParagraphText] | None" = None) -> str:
+    def content_text(self, element: etree._Element, referred: list[ParagraphText] | None = None) -> str:
         """Return the text of a cell or note on one line. referred: gets what its paragraphs hold."""
         parts: list[str] = []
         for child in element:
@@ -206,7 +208,7 @@ class Walk:
                 parts.append(inner_rows(child, lambda cell: self.content_text(cell, referred)))
         return " ".join(filter(None, parts))
 
-    def cell_paragraph(self, paragraph: etree._Element, referred: "list[ParagraphText] | None") -> str:
+    def cell_paragraph(self, paragraph: etree._Element, referred: list[ParagraphText] | None) -> str:
         read = self.reader.read(paragraph)
         boxes = [box for each in read.drawings for box in each.iter(f"{DRAW}text-box")]
         if referred is not None:

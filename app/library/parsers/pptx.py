@@ -196,7 +196,11 @@ class _Slide:
                 text = one_line(comment.findtext(f"{P}text") or "") or body_text(body, {})
                 if text:
                     author = self.deck.authors.get(comment.get("authorId", ""), "")
-                    self.outline.add("paragraph", comment_line(text, author, comment.get("dt") or comment.get("created", "")), self.where)
+                    self.outline.add(
+                        "paragraph",
+                        comment_line(text, author, comment.get("dt") or comment.get("created", "")),
+                        self.where,
+                    )
 
     def notes(self) -> None:
         """Add the speaker's notes under a heading of their own."""

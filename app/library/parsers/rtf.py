@@ -10,7 +10,6 @@ from pathlib import Path
 
 from app.library.parsers.blocks import Parsed, ParseError
 from app.library.parsers.docx_text import symbol_text
-from app.library.parsers.encoding import one_line
 from app.library.parsers.inline import comment_line
 from app.library.parsers.limits import Limits
 from app.library.parsers.media import RTF
@@ -18,9 +17,7 @@ from app.library.parsers.outline import Outline
 from app.library.parsers.rtf_head import Font, code_page, fonts_read, headings_read
 from app.library.parsers.rtf_story import Format, Piece, RowShape, Story
 
-_TOKEN = re.compile(
-    r"\\([A-Za-z]{1,32})(-?\d{1,10})? ?|\\'([0-9a-fA-F]{2})|\\(.)|([{}])|([^\\{}\r\n]+)|[\r\n]+", re.S
-)
+_TOKEN = re.compile(r"\\([A-Za-z]{1,32})(-?\d{1,10})? ?|\\'([0-9a-fA-F]{2})|\\(.)|([{}])|([^\\{}\r\n]+)|[\r\n]+", re.S)
 _BRACE = re.compile(r"\\bin(\d{1,9}) ?|\\.|[{}]", re.S)
 # The number of a list's item; other signs there are bullets, also a single "o".
 _NUMBER = re.compile(r"(?=.*\d|.*[.):])[(\[]?[\w.\-]{1,15}[.):\]]{0,2}\Z")
@@ -36,9 +33,9 @@ _SIGNS = {
 _SYMBOLS = {"~": " ", "_": "-", "{": "{", "}": "}", "\\": "\\"}
 # Groups that are never text of the document.
 _NOT_TEXT = frozenset(
-    ["colortbl", "pict", "nonshppict", "shprslt", "sp", "nonesttables", "filetbl", "revtbl", "listtable", "xe", "tc"]
-    + ["themedata", "datastore", "objdata", "bkmkstart", "bkmkend", "mmathPict", "ftnsep", "ftnsepc", "aftnsep", "rxe"]
-    + ["aftnsepc", "ftncn", "aftncn", "pntxta", "pntxtb"]
+    {"colortbl", "pict", "nonshppict", "shprslt", "sp", "nonesttables", "filetbl", "revtbl", "listtable", "xe", "tc"}
+    | {"themedata", "datastore", "objdata", "bkmkstart", "bkmkend", "mmathPict", "ftnsep", "ftnsepc", "aftnsep", "rxe"}
+    | {"aftnsepc", "ftncn", "aftncn", "pntxta", "pntxtb"}
 )
 # Groups after `\*` that hold text all the same.
 _TEXT_AFTER_STAR = frozenset(

@@ -1,4 +1,4 @@
-"""Stories of an RTF file: the body, and notes, headers, comments and text boxes, each with its paragraphs and tables."""
+"""Stories of an RTF file: the body, notes, headers, comments, text boxes, each with its paragraphs and tables."""
 
 from dataclasses import dataclass, field
 

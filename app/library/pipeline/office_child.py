@@ -2,7 +2,7 @@
 
 It can read the system's programs and fonts, and write to its folder alone (Landlock, where the kernel has it); it can
 open no socket but those between processes of this machine (seccomp); memory, CPU time and the size of files are
-limited. It needs nothing but Python.
+limited. It needs nothing but Python, and imports little, since it starts for each file.
 """
 
 import ctypes
@@ -53,17 +53,18 @@ def main(folder: str, command: list[str]) -> None:
     ):
         resource.setrlimit(what, (limit, limit))
     _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    _confine_files(folder)
+    _confine_files(folder, os.path.dirname(os.path.dirname(command[0])))  # noqa: PTH120
     _refuse_network()
-    os.execv(command[0], command)
+    os.execv(command[0], command)  # noqa: S606  # the program that office.py names
 
 
-def _confine_files(folder: str) -> None:
-    """Take away all files but the system's own and the folder. Kernels before 5.13 cannot."""
+def _confine_files(folder: str, installed: str) -> None:
+    """Take away all files but the system's own, the program's and the folder. Kernels before 5.13 cannot."""
     rules = _libc.syscall(_LANDLOCK_CREATE, struct.pack("Q", _ALL), 8, 0)
     if rules < 0:
         return
-    for path in _READABLE:
+    # A program in /bin is in a folder that may be read already; the one above it is everything.
+    for path in (*_READABLE, *([installed] if len(installed) > 1 else [])):
         _allow(rules, path, _READ | _LIST | _EXECUTE)
     for path in _DEVICES:
         _allow(rules, path, _READ | _WRITE)
@@ -80,7 +81,7 @@ def _allow(rules: int, path: str, rights: int) -> None:
         place = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:
         return
-    if not os.path.isdir(path):  # noqa: PTH112  # one import less in a process that starts for each file
+    if not os.path.isdir(path):  # noqa: PTH112
         rights &= _READ | _WRITE | _EXECUTE
     _libc.syscall(_LANDLOCK_ADD, rules, 1, struct.pack("=Qi", rights, place), 0)
     os.close(place)

@@ -177,3 +177,32 @@ test("markup in a document stays text", () => {
   expect(drawn.querySelector("img, b")).toBeNull();
   expect(drawn.querySelector("mark")?.textContent).toBe("<img src=x onerror=alert(1)>");
 });
+
+test("slides stand on sheets of their own, and the cited one has its words marked", async () => {
+  server.on("GET /documents/document-1", facts("application/vnd.openxmlformats-officedocument.presentationml.presentation", null));
+  server.on("GET /documents/document-1/text", (response) =>
+    json(response, 200, {
+      blocks: [
+        block("heading", "Before", 0, { slide: 3, level: 1 }),
+        block("heading", "Prices", 8, { slide: 4, level: 1 }),
+        block("list_item", "Basic: 10 euros", 16, { slide: 4, level: 1 }),
+        block("list_item", "with support: 12 euros", 32, { slide: 4, level: 2 }),
+        block("table_row", "Plan | Price", 56, { slide: 4 }),
+        block("heading", "Notes", 70, { slide: 4, level: 2 }),
+        block("paragraph", "After", 77, { slide: 5 }),
+      ],
+      mark: [8, 54],
+    }),
+  );
+  await panel.open(source({ place: { kind: "slide", slide: 4, heading: ["Prices"] } }), opener, quoted([24, 46]));
+  expect(host.querySelector(".source-title p")?.textContent).toContain("slide 4");
+  const slides = [...host.querySelectorAll<HTMLElement>("section.slide")];
+  expect(slides.map((slide) => slide.getAttribute("aria-label"))).toEqual(["Slide 3", "Slide 4", "Slide 5"]);
+  const cited = slides[1] as HTMLElement;
+  expect(cited.querySelector(".slide-n")?.textContent).toBe("Slide 4");
+  expect(cited.querySelector("mark")?.textContent).toBe("with support: 12 euros");
+  expect(cited.querySelector(".in-passage")?.textContent).toBe("PricesBasic: 10 euroswith support: 12 euros");
+  expect([...cited.querySelectorAll("h3, h4")].map((each) => `${each.tagName} ${each.textContent}`)).toEqual(["H3 Prices", "H4 Notes"]);
+  expect([...cited.querySelectorAll<HTMLElement>(".list-item")].map((item) => item.style.getPropertyValue("--depth"))).toEqual(["1", "2"]);
+  expect(cited.querySelector("table")).not.toBeNull();
+});

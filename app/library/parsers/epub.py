@@ -36,13 +36,9 @@ _OPS = "{http://www.idpf.org/2007/ops}"
 _CONTAINER = "META-INF/container.xml"
 _ENCRYPTED = "META-INF/encryption.xml"
 _PAGES = frozenset({"application/xhtml+xml", "text/html", "application/x-dtbook+xml", "text/x-oeb1-document"})
-# Tags that XML may close at once and HTML may not: it would take all that follows for their content.
-_CLOSED_AT_ONCE = re.compile(
-    r"<(a|b|i|em|strong|span|div|p|td|th|tr|li|ul|ol|h[1-6]|title|script|style|section|aside|article|table|tbody|thead"
-    r"|sup|sub|small|iframe|textarea|svg|figure|figcaption|blockquote|dl|dt|dd|pre|code|u|s|button|label|video|audio)"
-    r"((?:\s[^<>]{0,2000}?)?)/>",
-    re.I,
-)
+# XML may close any tag at once; HTML would take all that follows for the tag's content, unless it never has any.
+_CLOSED_AT_ONCE = re.compile(r"<([A-Za-z][A-Za-z0-9]*)((?:\s[^<>]*)?)/>")
+_NEVER_FILLED = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"})
 
 
 def parse(path: Path, limits: Limits) -> Parsed:
@@ -51,29 +47,34 @@ def parse(path: Path, limits: Limits) -> Parsed:
     with open_package(path, limits) as package:
         book = _Book(package)
         for part in book.chapters():
-            _chapter(book, part, outline, limits)
+            _chapter(book, part, outline)
     if not outline.blocks:
         raise ParseError("no_text", "a book without text")
     return Parsed(tuple(outline.blocks), EPUB, title=book.title)
 
 
-def _chapter(book: "_Book", part: str, outline: Outline, limits: Limits) -> None:
+def _chapter(book: "_Book", part: str, outline: Outline) -> None:
     data = book.package.data(part)
     if data is None:
         return
-    chapter = Outline(limits)
-    parse_fragment(_CLOSED_AT_ONCE.sub(r"<\1\2></\1>", page_source(data)), chapter)
-    title = book.titles.get(part, "")
-    own = [block.text.casefold() for block in chapter.blocks if block.kind == "heading"]
+    source = page_source(data)
+    if "/>" in source:
+        source = _CLOSED_AT_ONCE.sub(_opened_and_closed, source)
+    before = outline.mark()
+    parse_fragment(source, outline)
+    title, own = book.titles.get(part, ""), outline.blocks[before.blocks :]
+    if not title or not own or own[0].kind == "heading":
+        return
     # The contents name a place in the file whose heading stands there, or the whole file, which then needs a heading.
-    if title and chapter.blocks and chapter.blocks[0].kind != "heading" and title.casefold() not in own:
+    if title.casefold() not in [block.text.casefold() for block in own if block.kind == "heading"]:
+        outline.rewind(before)
         outline.end_sections()
         outline.heading(1, title)
-    for block in chapter.blocks:
-        if block.kind == "heading":
-            outline.heading(block.level, block.text)
-        else:
-            outline.add(block.kind, block.text, level=block.level)
+        parse_fragment(source, outline)
+
+
+def _opened_and_closed(tag: re.Match[str]) -> str:
+    return tag[0] if tag[1].lower() in _NEVER_FILLED else f"<{tag[1]}{tag[2]}></{tag[1]}>"
 
 
 class _Book:

@@ -25,6 +25,14 @@ class Where(NamedTuple):
 NOWHERE = Where()
 
 
+class Mark(NamedTuple):
+    """A state of an outline: how many blocks and characters it has, and the level and title of its open sections."""
+
+    blocks: int
+    chars: int
+    open: tuple[tuple[int, str], ...]
+
+
 class Outline:
     """A collection of blocks.
 
@@ -55,6 +63,16 @@ class Outline:
         """End all sections: what follows stands under no heading so far."""
         self._open.clear()
         self._path = ()
+
+    def mark(self) -> Mark:
+        """Return the state, to go back to by `rewind`."""
+        return Mark(len(self.blocks), self._chars, tuple(self._open))
+
+    def rewind(self, mark: Mark) -> None:
+        del self.blocks[mark.blocks :]
+        self._chars = mark.chars
+        self._open = list(mark.open)
+        self._path = tuple(title for _, title in self._open)
 
     def add(self, kind: BlockKind, text: str, where: Where = NOWHERE, *, level: int = 0) -> None:
         """Add a block, unless its text is blank.

@@ -16,6 +16,7 @@ _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 # A chart of more points is a drawing of measurements, not a table that somebody reads.
 _CHART_POINTS = 500
 _SERIES = 50
+_CODE_CHARS = 200
 _DATE_FORMAT = re.compile(r"[dmy]{1,4}[-/. ]+[dmy]{1,4}|yyyy", re.I)
 _LITERAL = re.compile(r'"[^"]*"|\[[^\]]*\]|\\.')
 _KIND = re.compile(r"(?:3D)?Chart\Z")
@@ -78,7 +79,7 @@ def _shown(point: etree._Element, code: str) -> str:
         number = float(value)
     except ValueError:
         return value
-    code = _LITERAL.sub("", code)
+    code = _LITERAL.sub("", code[:_CODE_CHARS])
     if _DATE_FORMAT.search(code) and 0 < number < 2_900_000:
         return (_FIRST_DAY + timedelta(days=number)).date().isoformat()
     if "%" in code:

@@ -27,7 +27,7 @@ _MADE = re.compile(
     re.I,
 )
 _MADE_BY = re.compile(
-    r"\s*(?:description automatically generated|automatisch generierte beschreibung|ai-generated content may be).*\Z",
+    r"(?:description automatically generated|automatisch generierte beschreibung|ai-generated content may be).*\Z",
     re.I | re.S,
 )
 

@@ -15,7 +15,8 @@ from app.library.parsers.limits import Limits
 from app.library.parsers.media import RTF
 from app.library.parsers.outline import Outline
 from app.library.parsers.rtf_head import Font, code_page, fonts_read, headings_read
-from app.library.parsers.rtf_story import Format, Piece, RowShape, Story
+from app.library.parsers.rtf_story import Format, Group, Piece, RowShape, Story
+from app.library.parsers.rtf_words import MATH, NOT_TEXT, SIGNS, STORIES, SYMBOLS, TEXT_AFTER_STAR
 
 _TOKEN = re.compile(r"\\([A-Za-z]{1,32})(-?\d{1,10})? ?|\\'([0-9a-fA-F]{2})|\\(.)|([{}])|([^\\{}\r\n]+)|[\r\n]+", re.S)
 _BRACE = re.compile(r"\\bin(\d{1,9}) ?|\\.|[{}]", re.S)
@@ -25,28 +26,6 @@ _LINK = re.compile(r'HYPERLINK\s+(?:\\\\?[lmnot]\s+)*"([^"]+)"')
 _WIDE = frozenset({"cp932", "cp949", "johab", "gbk", "cp950", "utf-8"})
 # Groups in groups beyond this depth are no text.
 _MAX_DEPTH = 2000
-_SIGNS = {
-    "emdash": "\u2014", "endash": "\u2013", "bullet": "\u2022", "lquote": "\u2018", "rquote": "\u2019",
-    "ldblquote": "\u201c", "rdblquote": "\u201d", "tab": "\t", "line": "\n", "emspace": " ", "enspace": " ",
-    "qmspace": " ",
-}  # fmt: skip
-_SYMBOLS = {"~": " ", "_": "-", "{": "{", "}": "}", "\\": "\\"}
-# Groups that are never text of the document.
-_NOT_TEXT = frozenset(
-    {"colortbl", "pict", "nonshppict", "shprslt", "sp", "nonesttables", "filetbl", "revtbl", "listtable", "xe", "tc"}
-    | {"themedata", "datastore", "objdata", "bkmkstart", "bkmkend", "mmathPict", "ftnsep", "ftnsepc", "aftnsep", "rxe"}
-    | {"aftnsepc", "ftncn", "aftncn", "pntxta", "pntxtb"}
-)
-# Groups after `\*` that hold text all the same.
-_TEXT_AFTER_STAR = frozenset(
-    ["fldinst", "shpinst", "annotation", "atnauthor", "nesttableprops", "ud", "moMath", "moMathPara", "do", "footnote"]
-)
-_STORIES = {
-    "footnote": "note", "annotation": "comment", "shptxt": "box", "dptxbxtext": "box", "listtext": "number",
-    "pntext": "number", "title": "title", "atnauthor": "author", "fldinst": "instruction",
-    **{f"{name}{part}": "page" for name in ("header", "footer") for part in ("", "l", "r", "f")},
-}  # fmt: skip
-_MATH = {"mnum": ("(", ")/"), "mden": ("(", ")"), "msup": ("^", ""), "msub": ("_", "")}
 
 
 def parse(path: Path, limits: Limits) -> Parsed:
@@ -59,30 +38,13 @@ def parse(path: Path, limits: Limits) -> Parsed:
     return Parsed(tuple(outline.blocks), RTF, title=reader.title)
 
 
-class _Group:
-    """An open group.
-
-    begun: the story that it is, if any. is_link: whether it is the shown text of a link. close: text at its end.
-    row: the definition of rows that holds again behind it.
-    """
-
-    __slots__ = ("begun", "close", "form", "is_link", "row")
-
-    def __init__(self, form: Format) -> None:
-        self.form = form
-        self.begun: Story | None = None
-        self.is_link = False
-        self.close = ""
-        self.row: RowShape | None = None
-
-
 class _Reader:
     def __init__(self, data: str, outline: Outline) -> None:
         self.data = data
         self.outline = outline
         self.at = 0
         self.form = Format()
-        self.groups: list[_Group] = []
+        self.groups: list[Group] = []
         self.story = Story("body")
         self.stories: list[Story] = []
         self.fonts: dict[int, Font] = {}
@@ -132,7 +94,7 @@ class _Reader:
     def open(self) -> None:
         if len(self.groups) >= _MAX_DEPTH:
             raise ParseError("file_too_complex", "groups nested too far")
-        self.groups.append(_Group(self.form))
+        self.groups.append(Group(self.form))
         self.form = self.form.copy()
         self.starred = False
 
@@ -293,8 +255,8 @@ class _Reader:
             self.bytes_end()
         if self.to_skip:
             self.to_skip -= 1
-        elif char in _SYMBOLS:
-            self.show(_SYMBOLS[char])
+        elif char in SYMBOLS:
+            self.show(SYMBOLS[char])
         elif char in "\r\n":
             self.word("par", None)
 
@@ -308,19 +270,19 @@ class _Reader:
         if self.to_skip and name != "u":
             self.to_skip -= 1
             return
-        if starred and name not in _TEXT_AFTER_STAR:
+        if starred and name not in TEXT_AFTER_STAR:
             self.skip_group()
             return
-        if name in _NOT_TEXT:
+        if name in NOT_TEXT:
             self.skip_group()
         elif name == "u":
             self.unicode(int(value or 0))
-        elif name in _SIGNS:
-            self.show(_SIGNS[name])
-        elif name in _STORIES:
-            self.story_begin(_STORIES[name])
-        elif name in _MATH:
-            before, after = _MATH[name]
+        elif name in SIGNS:
+            self.show(SIGNS[name])
+        elif name in STORIES:
+            self.story_begin(STORIES[name])
+        elif name in MATH:
+            before, after = MATH[name]
             self.show(before)
             if self.groups:
                 self.groups[-1].close = after

@@ -177,3 +177,20 @@ class Story:
     def whole(self) -> str:
         """Return all text on one line."""
         return " ".join(filter(None, (piece.text for piece in self.pieces)))
+
+
+class Group:
+    """An open group.
+
+    begun: the story that it is, if any. is_link: whether it is the shown text of a link. close: text at its end.
+    row: the definition of rows that holds again behind it.
+    """
+
+    __slots__ = ("begun", "close", "form", "is_link", "row")
+
+    def __init__(self, form: Format) -> None:
+        self.form = form
+        self.begun: Story | None = None
+        self.is_link = False
+        self.close = ""
+        self.row: RowShape | None = None

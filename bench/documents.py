@@ -170,7 +170,7 @@ def _measure(read: Callable[[Path], int], path: Path, limited: bool, answer: Any
 def measured(read: Callable[[Path], int], path: Path, *, limited: bool = False) -> tuple[float | None, Any, int]:
     """Return CPU seconds, characters and the peak of memory (MiB) of reading a file in a process of its own."""
     context = multiprocessing.get_context("spawn")
-    rounds = []
+    rounds: list[tuple[float | None, Any, int]] = []
     for _ in range(ROUNDS):
         answer = context.Queue()
         process = context.Process(target=_measure, args=(read, path, limited, answer))

@@ -111,10 +111,12 @@ class _Walk:
         self.referred(read)
 
     def referred(self, read: ParagraphText) -> None:
-        """Add what a paragraph refers to behind it: text boxes, notes, comments, charts."""
+        """Add what a paragraph refers to behind it: text boxes, pictures, notes, comments, charts."""
         for box in read.boxes:
             for child in box:
                 self.block(child)
+        for words in filter(None, read.pictures):
+            self.outline.add("paragraph", f"Picture: {words}")
         for note in read.notes:
             self.outline.add("paragraph", self.parts.note(*note))
         for comment in read.comments:

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from lxml import etree
 
 from app.library.parsers.docx_styles import W
-from app.library.parsers.inline import Inline
+from app.library.parsers.inline import Inline, described
 
 MATH = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
 MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
+_DRAWING = "{http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing}docPr"
 _CHART = "{http://schemas.openxmlformats.org/drawingml/2006/chart}chart"
 _W14 = "{http://schemas.microsoft.com/office/word/2010/wordml}"
 _TEXT_TAGS = {f"{W}t", f"{MATH}t"}
@@ -46,6 +47,7 @@ class ParagraphText:
     """The shown text of a paragraph and what it refers to.
 
     notes: (`footnote` or `endnote`, id). comments: ids. charts: ids of relations. boxes: its text boxes.
+    pictures: the words that describe them.
     """
 
     text: str = ""
@@ -53,6 +55,7 @@ class ParagraphText:
     comments: list[str] = field(default_factory=list)
     charts: list[str] = field(default_factory=list)
     boxes: list[etree._Element] = field(default_factory=list)
+    pictures: list[str] = field(default_factory=list)
 
 
 class TextReader:
@@ -114,6 +117,8 @@ class TextReader:
             result.boxes.append(child)
         elif tag == _CHART:
             result.charts.append(child.get(f"{R}id", ""))
+        elif tag == _DRAWING:
+            result.pictures.append(described(child.get("descr", "")))
         else:
             return False
         return True

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from lxml import etree
 
 from app.library.parsers.encoding import one_line
-from app.library.parsers.inline import Inline, comment_line
+from app.library.parsers.inline import Inline, comment_line, described
 from app.library.parsers.odf_styles import DRAW, OFFICE, SVG, TABLE, TEXT, XLINK, Styles
 
 _DC = "{http://purl.org/dc/elements/1.1/}"
@@ -24,6 +24,8 @@ _SKIPPED = frozenset(
         "note-ref",
     )
 ) | {f"{OFFICE}forms", f"{OFFICE}event-listeners", f"{OFFICE}annotation-end"}
+# Slides have it in a namespace of LibreOffice's own.
+ANNOTATIONS = (f"{OFFICE}annotation", "{http://openoffice.org/2009/office}annotation")
 _MAX_SPACES = 200
 
 # Returns the root of an object inside the document by its address.
@@ -80,7 +82,7 @@ class TextReader:
             body = child.find(f"{TEXT}note-body")
             if body is not None:
                 result.notes.append(body)
-        elif tag == f"{OFFICE}annotation":
+        elif tag in ANNOTATIONS:
             result.comments.append(comment_of(child))
         elif tag.startswith(DRAW):
             words = self._formula(child)
@@ -123,8 +125,7 @@ def comment_of(annotation: etree._Element) -> str:
 
 def alternative_text(drawing: etree._Element) -> str:
     """Return the words that describe a picture or drawing, or ""."""
-    words = (drawing.findtext(f"{SVG}desc") or "").strip() or (drawing.findtext(f"{SVG}title") or "").strip()
-    return one_line(words)
+    return described(drawing.findtext(f"{SVG}desc") or "") or described(drawing.findtext(f"{SVG}title") or "")
 
 
 def is_table(element: etree._Element) -> bool:

@@ -10,7 +10,7 @@ from app.library.parsers.encoding import clean, one_line
 from app.library.parsers.limits import Limits
 from app.library.parsers.odf_styles import DRAW, OFFICE, TABLE, TEXT, XLINK, Counter, Level, Styles
 from app.library.parsers.odf_tables import inner_rows, table_of
-from app.library.parsers.odf_text import ParagraphText, TextReader, alternative_text, comment_of, is_table
+from app.library.parsers.odf_text import ANNOTATIONS, ParagraphText, TextReader, alternative_text, comment_of, is_table
 from app.library.parsers.ooxml import Package
 from app.library.parsers.outline import NOWHERE, Outline
 from app.library.parsers.tables import table_lines
@@ -80,7 +80,7 @@ class Walk:
             self.whole_list(element)
         elif is_table(element):
             self.table(element)
-        elif tag == f"{OFFICE}annotation":
+        elif tag in ANNOTATIONS:
             self.add("paragraph", comment_of(element))
         elif tag in _CONTAINERS:
             if element.get(f"{TEXT}display") != "none":

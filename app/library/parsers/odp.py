@@ -11,6 +11,7 @@ from app.library.parsers.encoding import one_line
 from app.library.parsers.limits import Limits
 from app.library.parsers.media import ODP
 from app.library.parsers.odf_styles import DRAW, OFFICE, PRESENTATION, SVG, Styles
+from app.library.parsers.odf_text import ANNOTATIONS
 from app.library.parsers.odf_walk import Walk, streamed
 from app.library.parsers.ooxml import open_package
 from app.library.parsers.outline import Outline, Where
@@ -70,7 +71,7 @@ class _Deck:
             if shape.get(_CLASS, "") not in _REPEATED and shape not in titles and not _is_prompt(shape):
                 walk.block(shape)
         walk.add("paragraph", self.footers.pop(page.get(f"{PRESENTATION}use-footer-name", ""), ""))
-        for comment in page.iterfind(f"{OFFICE}annotation"):
+        for comment in page.iterchildren(*ANNOTATIONS):
             walk.block(comment)
         self.notes(page.find(f"{PRESENTATION}notes"))
 

@@ -1,12 +1,12 @@
 """Shapes of a slide in reading order: text, groups, tables, charts, SmartArt, pictures with words."""
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from lxml import etree
 
 from app.library.parsers.blocks import ParseError
+from app.library.parsers.inline import described
 from app.library.parsers.pptx_text import MC, A, Marks, R, body_text, marks_of
 from app.library.parsers.reading_order import Area, reading_order
 from app.library.parsers.tables import Cell, Row, grid
@@ -20,16 +20,6 @@ _MAX_DEPTH = 30
 _SHAPES = frozenset(f"{P}{name}" for name in ("sp", "grpSp", "graphicFrame", "pic", "cxnSp", "contentPart"))
 _TITLES = frozenset({"title", "ctrTitle"})
 _LISTED = frozenset({"", "body", "obj", "half", "quarter", "tbl", "chart", "dgm", "media"})
-# Words that a program wrote for a picture, not a person.
-_MADE = re.compile(
-    r"(?:picture|image|graphic|grafik|bild|imagen|logo|icon|screenshot|photo)?[\s_-]*\d*\Z"
-    r"|\S+\.(?:png|jpe?g|gif|bmp|tiff?|svg|emf|wmf|webp)\Z|https?://\S+\Z",
-    re.I,
-)
-_MADE_BY = re.compile(
-    r"(?:description automatically generated|automatisch generierte beschreibung|ai-generated content may be).*\Z",
-    re.I | re.S,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +131,7 @@ def picture_words(element: etree._Element) -> str:
     properties = element.find(f".//{P}cNvPr")
     if properties is None or any(each.get("val") in ("1", "true") for each in properties.iter(_DECORATIVE)):
         return ""
-    words = " ".join(_MADE_BY.sub("", properties.get("descr", "")).split())
-    return "" if _MADE.match(words) else words
+    return described(properties.get("descr", ""))
 
 
 def table_grid(table: etree._Element, links: Mapping[str, str]) -> list[Row]:

@@ -14,7 +14,7 @@ from app.library.parsers.inline import comment_line
 from app.library.parsers.limits import Limits
 from app.library.parsers.media import RTF
 from app.library.parsers.outline import Outline
-from app.library.parsers.rtf_head import Font, code_page, fonts_read, headings_read
+from app.library.parsers.rtf_head import Font, code_page, day_read, fonts_read, headings_read
 from app.library.parsers.rtf_story import Format, Group, Piece, RowShape, Story
 from app.library.parsers.rtf_words import MATH, NOT_TEXT, SIGNS, STORIES, SYMBOLS, TEXT_AFTER_STAR
 
@@ -55,7 +55,8 @@ class _Reader:
         self.to_skip = 0
         self.starred = False
         self.instruction = ""
-        self.author = ""
+        # Of the comment that comes next, or is open.
+        self.author = self.day = ""
         self.title: str | None = None
         self.has_title = False
         self.page_lines: set[str] = set()
@@ -88,8 +89,6 @@ class _Reader:
             self.shut()
         self.story.end(self.form)
         self.flush()
-
-    # Groups
 
     def open(self) -> None:
         if len(self.groups) >= _MAX_DEPTH:
@@ -132,12 +131,10 @@ class _Reader:
         self.shut()
         return self.data[start : self.at]
 
-    # Stories
-
     def story_begin(self, kind: str) -> None:
         if not self.groups:
             return
-        # What stands in a hidden place, as the parts of the file's description do, is read only where it is asked for.
+        # The parts of the file's description are hidden, but for this one.
         if kind == "title":
             self.form.hidden = False
         self.stories.append(self.story)
@@ -161,6 +158,8 @@ class _Reader:
             self.title = done.whole() or None
         elif done.kind == "author":
             self.author = done.whole()
+        elif done.kind == "day":
+            self.day = day_read(done.whole())
         elif done.kind == "page":
             for piece in done.pieces:
                 if piece.text not in self.page_lines and sum(map(str.isalpha, piece.text)) > len("Page of"):
@@ -168,8 +167,8 @@ class _Reader:
                     self.outline.add("paragraph", piece.text)
         elif done.kind == "comment":
             if text := done.whole():
-                self.story.after.append(Piece("paragraph", comment_line(text, self.author, "")))
-            self.author = ""
+                self.story.after.append(Piece("paragraph", comment_line(text, self.author, self.day)))
+            self.author = self.day = ""
         else:
             self.story.after += done.pieces
 
@@ -187,8 +186,6 @@ class _Reader:
             else:
                 self.outline.add(piece.kind, piece.text, level=piece.level)
         self.story.pieces.clear()
-
-    # Text
 
     def show(self, text: str) -> None:
         form = self.form
@@ -259,8 +256,6 @@ class _Reader:
             self.show(SYMBOLS[char])
         elif char in "\r\n":
             self.word("par", None)
-
-    # Control words
 
     def word(self, name: str, value: str | None) -> None:
         starred, self.starred = self.starred, False

@@ -66,3 +66,12 @@ def headings_read(sheet: str) -> dict[int, int]:
         elif outline and outline[1] != "9":
             levels[int(number)] = int(outline[1]) + 1
     return levels
+
+
+def day_read(number: str) -> str:
+    """Return the day in a number of Word's, whose bits are minute, hour, day, month, year since 1900; "" for none."""
+    if not number.lstrip("-").isdecimal() or len(number) > 11:
+        return ""
+    packed = int(number) & 0xFFFFFFFF
+    year, month, day = 1900 + (packed >> 20 & 0x1FF), packed >> 16 & 0xF, packed >> 11 & 0x1F
+    return f"{year}-{month:02d}-{day:02d}" if month and day else ""

@@ -14,11 +14,12 @@ NOT_TEXT = frozenset(
 )
 # Groups after `\*` that hold text all the same.
 TEXT_AFTER_STAR = frozenset(
-    ["fldinst", "shpinst", "annotation", "atnauthor", "nesttableprops", "ud", "moMath", "moMathPara", "do", "footnote"]
+    {"fldinst", "shpinst", "annotation", "atnauthor", "atndate", "nesttableprops", "ud", "moMath", "moMathPara", "do"}
+    | {"footnote"}
 )
 STORIES = {
     "footnote": "note", "annotation": "comment", "shptxt": "box", "dptxbxtext": "box", "listtext": "number",
-    "pntext": "number", "title": "title", "atnauthor": "author", "fldinst": "instruction",
+    "pntext": "number", "title": "title", "atnauthor": "author", "atndate": "day", "fldinst": "instruction",
     **{f"{name}{part}": "page" for name in ("header", "footer") for part in ("", "l", "r", "f")},
 }  # fmt: skip
 MATH = {"mnum": ("(", ")/"), "mden": ("(", ")"), "msup": ("^", ""), "msub": ("_", "")}

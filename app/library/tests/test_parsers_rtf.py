@@ -86,13 +86,13 @@ def test_notes_links_comments_and_raised_digits(tmp_path: Path) -> None:
         r"\pard The fee is 250{\super 1} euros{\super\chftn{\footnote\pard\plain{\super\chftn} Since 2024.}},"
         r" 10{\super 6} times, H{\sub 2}O, "
         r'{\field{\*\fldinst{HYPERLINK "https://example.com/fees" \\l "x"}}{\fldrslt{\ul here}}}'
-        r"{\*\atnid AL}{\*\atnauthor Ada}\chatn{\*\annotation\pard\plain Check this}.\par"
+        r"{\*\atnid AL}{\*\atnauthor Ada}\chatn{\*\annotation{\*\atndate 132194672}\pard\plain Check this}.\par"
         r"\pard Next{\shp{\*\shpinst{\sp{\sn name}{\sv value}}{\shptxt\pard In a box\par}}{\shprslt In a box}}\par"
     )
     assert texts(read(tmp_path, body)) == [
         "The fee is 250 euros, 10^6 times, H2O, here (https://example.com/fees).",
         "Since 2024.",
-        "Comment by Ada: Check this",
+        "Comment by Ada on 2026-01-04: Check this",
         "Next",
         "In a box",
     ]

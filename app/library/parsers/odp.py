@@ -36,8 +36,9 @@ def parse(path: Path, limits: Limits) -> Parsed:
         for element in streamed(package, f"{OFFICE}presentation", limits, styles):
             deck.read(element)
     if not outline.blocks:
-        raise ParseError("no_text", "a presentation without text")
-    return Parsed(tuple(outline.blocks), ODP, title=deck.title)
+        raise ParseError("no_text", "slides of pictures" if deck.pictured else "a presentation without text")
+    warnings = (f"slides_without_text:{', '.join(map(str, deck.pictured))}",) if deck.pictured else ()
+    return Parsed(tuple(outline.blocks), ODP, title=deck.title, warnings=warnings)
 
 
 class _Deck:
@@ -47,6 +48,8 @@ class _Deck:
         walk.title = ""
         self.title: str | None = None
         self.number = 0
+        # Slides that show pictures and no text.
+        self.pictured: list[int] = []
         self.footers: dict[str, str] = {}
 
     def read(self, element: etree._Element) -> None:
@@ -59,6 +62,7 @@ class _Deck:
     def page(self, page: etree._Element) -> None:
         walk = self.walk
         walk.where = Where(slide=self.number)
+        before = len(walk.outline.blocks)
         shapes = list(_ordered(page, 0))
         titles = [each for each in shapes if each.get(_CLASS) == "title" and not _is_prompt(each)]
         title = " ".join(filter(None, (self.text_of(each) for each in titles)))
@@ -74,6 +78,8 @@ class _Deck:
         for comment in page.iterchildren(*ANNOTATIONS):
             walk.block(comment)
         self.notes(page.find(f"{PRESENTATION}notes"))
+        if len(walk.outline.blocks) == before and any(each.find(f"{DRAW}image") is not None for each in shapes):
+            self.pictured.append(self.number)
 
     def text_of(self, frame: etree._Element) -> str:
         return " ".join(filter(None, (self.walk.content_text(box) for box in frame.iter(f"{DRAW}text-box"))))

@@ -47,8 +47,9 @@ def parse(path: Path, limits: Limits) -> Parsed:
                 raise ParseError("file_too_complex", f"more than {limits.pages:,} slides")
             deck.read(number, part)
     if not deck.outline.blocks:
-        raise ParseError("no_text", "a presentation without text")
-    return Parsed(tuple(deck.outline.blocks), PPTX, title=deck.title)
+        raise ParseError("no_text", "slides of pictures" if deck.pictured else "a presentation without text")
+    warnings = (f"slides_without_text:{', '.join(map(str, deck.pictured))}",) if deck.pictured else ()
+    return Parsed(tuple(deck.outline.blocks), PPTX, title=deck.title, warnings=warnings)
 
 
 class _Deck:
@@ -63,6 +64,8 @@ class _Deck:
         self.targets = package.relations(self.main)
         self.holders: dict[str, list[Holder]] = {}
         self.repeated: set[str] = set()
+        # Slides that show pictures and no text.
+        self.pictured: list[int] = []
         self.authors = dict(self._authors())
 
     def slides(self) -> Iterator[str]:
@@ -92,6 +95,7 @@ class _Deck:
         tree = root.find(f"{P}cSld/{P}spTree")
         found = list(shapes(tree, self.holders_for(layout))) if tree is not None else []
         titles = [shape for shape in found if is_title(shape)]
+        before = len(self.outline.blocks)
         slide.begin(
             " ".join(filter(None, (slide.text_of(shape) for shape in titles))),
             hidden=root.get("show", "1") in ("0", "false"),
@@ -105,6 +109,8 @@ class _Deck:
                 self.outline.add("paragraph", line, slide.where)
         slide.comments()
         slide.notes()
+        if len(self.outline.blocks) == before and any(shape.element.tag == f"{P}pic" for shape in found):
+            self.pictured.append(number)
 
     def holders_for(self, layout: str) -> list[Holder]:
         if layout not in self.holders:

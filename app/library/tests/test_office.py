@@ -105,7 +105,9 @@ def test_failures_of_the_program_have_a_reason(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_a_program_that_hangs_is_ended_with_all_that_it_started(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    monkeypatch.setenv("PATH", f"{program(folder, 'sleep 600 & sleep 600')}:{os.environ['PATH']}")
+    # The second process has the folder's name among its arguments, to be found by it.
+    script = "sh -c 'sleep 600; true' \"$here\" & sleep 600"
+    monkeypatch.setenv("PATH", f"{program(folder, script)}:{os.environ['PATH']}")
     begun = time.monotonic()
     assert refused(should_stop=lambda: time.monotonic() > begun + 0.2).code == "cancelled"
     monkeypatch.setattr(office, "WALL_S", 0.2)

@@ -157,7 +157,7 @@ def test_a_file_cut_in_the_middle_is_broken(tmp_path: Path) -> None:
 def test_pictures_give_the_words_of_people_only(tmp_path: Path) -> None:
     names = "http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing"
     pictures = "".join(
-        f'<w:p><w:r><w:drawing><x:inline xmlns:x="{names}"><x:docPr descr="{words}"/></x:inline></w:drawing></w:r></w:p>'
+        f'<w:p><w:r><x:inline xmlns:x="{names}"><x:docPr descr="{words}"/></x:inline></w:r></w:p>'
         for words in ("A map of the site", "image1.png", "A dog Description automatically generated", "")
     )
     texts = [block.text for block in read(with_body(tmp_path, pictures)).blocks]

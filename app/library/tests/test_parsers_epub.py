@@ -87,7 +87,7 @@ def test_elements_that_xml_closes_at_once_do_not_swallow_the_chapter(tmp_path: P
 def test_notes_are_read_and_their_marks_leave_numbers_alone(tmp_path: Path) -> None:
     chapter = page(
         '<p>The fee is 250<a epub:type="noteref" href="#n1"><sup>1</sup></a> euros.</p>'
-        '<aside epub:type="footnote" id="n1" hidden="hidden"><p>Since 2024.</p></aside>'
+        '<div epub:type="footnote" id="n1" hidden="hidden"><p>Since 2024.</p></div><div hidden="hidden">Not shown</div>'
     )
     texts = [block.text for block in read(book(tmp_path, {"one": chapter})).blocks]
     assert texts == ["The fee is 250 euros.", "Since 2024."]

@@ -336,3 +336,18 @@ def test_parts_outside_the_file_are_not_opened(tmp_path: Path) -> None:
         },
     )
     assert texts(read(path)) == ["shown"]
+
+
+def test_slides_that_are_pictures_are_named_in_a_warning(tmp_path: Path) -> None:
+    picture = (
+        '<p:pic><p:nvPicPr><p:cNvPr id="2" name="x"/><p:cNvPicPr/><p:nvPr/></p:nvPicPr><p:blipFill/><p:spPr/></p:pic>'
+    )
+    deck = Presentation()
+    for number in range(3):
+        slide = deck.slides.add_slide(deck.slide_layouts[BLANK])
+        if number == 1:
+            slide.shapes._spTree.append(etree.fromstring(f'<x xmlns:p="{P}">{picture}</x>')[0])
+        elif number == 2:
+            box(slide, "Shown", 1, 1)
+    parsed = saved(deck, tmp_path)
+    assert (texts(parsed), parsed.warnings) == (["Shown"], ("slides_without_text:2",))

@@ -38,6 +38,7 @@ def test_characters_of_every_encoding_are_read(tmp_path: Path, subtests: pytest.
         r"{\f1 \'cf\'f0\'e8\'e2\'e5\'f2}": "Привет",
         # The second byte of a character may be a letter of ASCII.
         r"{\f2 \'83A\'83\'42}": "アィ",
+        "{\\f2 \x83\\'41}": "ア",
         r"\uc1\u8364?5 and {\uc0\u8364 5}": "€5 and €5",
         r"\u-10179?\u-8704?": "😀",
         r"\uc2\u8364\'80\'80!": "€!",

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
+from urllib.parse import urlsplit
 
 from app.embedded.download_progress import Progress
 from app.lib.engine_error import EngineError
@@ -106,7 +107,9 @@ def model_download(
             digest.update(block)
     if digest.hexdigest() != sha256:
         draft.remove()
-        raise Unreachable(f"{url} gave another file than the known one: SHA-256 {digest.hexdigest()}. It is removed.")
+        raise Unreachable(
+            f"{_host(url)} gave another file than the known one: SHA-256 {digest.hexdigest()}. It is removed."
+        )
     draft.keep(target)
 
 
@@ -127,11 +130,11 @@ def _receive(url: str, draft: Draft, size: int, progress: Progress, patience: Pa
             before = 0
         try:
             _append(url, draft, size, progress, patience.timeout_s)
-            reason = "breaks off"
+            reason = "the connection breaks off"
         except urllib.error.HTTPError as error:
             reason, tries = _refusal(url, error, draft), TRIES
         except (OSError, http.client.HTTPException) as error:
-            reason = str(getattr(error, "reason", error)) or type(error).__name__
+            reason = _reason(error)
             # Waiting for each address of a host that never answers takes long enough.
             tries = 1 if "timed out" in reason and tries == TRIES_UNANSWERED else tries
         if draft.bytes() > before:
@@ -143,7 +146,17 @@ def _receive(url: str, draft: Draft, size: int, progress: Progress, patience: Pa
         if draft.bytes() < size:
             time.sleep(patience.pause_s * failures)
     if draft.bytes() < size:
-        raise Unreachable(f"{url} cannot be fetched: {reason}.")
+        raise Unreachable(f"The file cannot be fetched from {_host(url)}: {reason}.")
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc
+
+
+def _reason(error: Exception) -> str:
+    """Return an error of the network in words: "Name or service not known" without its number."""
+    cause = getattr(error, "reason", error)
+    return getattr(cause, "strerror", None) or str(cause) or type(error).__name__
 
 
 def _refusal(url: str, error: urllib.error.HTTPError, draft: Draft) -> str:
@@ -153,8 +166,8 @@ def _refusal(url: str, error: urllib.error.HTTPError, draft: Draft) -> str:
         # The draft is of another file.
         draft.remove()
     elif error.code < 500 and error.code not in PASSING:
-        raise Unreachable(f"{url} answers {error.code}.")
-    return f"answers {error.code}"
+        raise Unreachable(f"{_host(url)} answers {error.code}.")
+    return f"the server answers {error.code}"
 
 
 def _append(url: str, draft: Draft, size: int, progress: Progress, timeout_s: float) -> None:
@@ -176,22 +189,22 @@ def _append(url: str, draft: Draft, size: int, progress: Progress, timeout_s: fl
     # The end of a chunked body is known from one that broke off.
     if received > size or (response.chunked and received != size):
         draft.remove()
-        raise Unreachable(f"{url} gives a file of other than {size:,} bytes. It is removed.")
+        raise Unreachable(f"{_host(url)} gives a file of other than {size:,} bytes. It is removed.")
 
 
 def _check(url: str, response: http.client.HTTPResponse, start: int, size: int) -> None:
     """Raise Unreachable for a response that is not the file, or not its end from `start`: such as a proxy's page."""
     if response.headers.get_content_type() == "text/html":
-        raise Unreachable(f"{url} gives a page instead of the file.")
+        raise Unreachable(f"{_host(url)} gives a page instead of the file.")
     length = response.headers.get("Content-Length")
     whole = start + int(length) if length and length.isdecimal() else size
     if start:
         found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
         if found is None or int(found[1]) != start:
-            raise Unreachable(f"{url} gives another part of the file than was asked for.")
+            raise Unreachable(f"{_host(url)} gives another part of the file than was asked for.")
         whole = whole if found[2] == "*" else int(found[2])
     if whole != size:
-        raise Unreachable(f"{url} gives a file of {whole:,} bytes instead of {size:,}.")
+        raise Unreachable(f"{_host(url)} gives a file of {whole:,} bytes instead of {size:,}.")
 
 
 def _copy(response: http.client.HTTPResponse, path: Path, at: int, size: int, progress: Progress) -> int:

@@ -94,10 +94,15 @@ def handler_of(state: Publisher) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
+class Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of a client that left, as one does that has seen enough."""
+
+
 @pytest.fixture
 def publisher() -> Iterator[Publisher]:
     state = Publisher()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler_of(state))
+    server = Server(("127.0.0.1", 0), handler_of(state))
     state.url = f"http://127.0.0.1:{server.server_port}/resolve/model.gguf"
     thread = Thread(target=server.serve_forever, args=(0.01,))
     thread.start()

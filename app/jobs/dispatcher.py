@@ -204,16 +204,20 @@ class Dispatcher:
         """Wait for a notification, the end of a job or the limit. Jobs to stop are stopped at once."""
         deadline = time.monotonic() + limit_s
         woken = False
-        while not woken and not self._ended and (left := deadline - time.monotonic()) > 0:
-            ready, _, _ = select.select([connection.fileno(), self._read], [], [], left)
-            if self._read in ready:
-                os.read(self._read, 4096)
-                woken = True
+        while not self._ended:
+            # First, because a notification that came with a query's answer does not make the connection readable.
             for notice in connection.notifies(timeout=0):
                 if notice.payload.startswith(STOP):
                     self._on_stop(UUID(notice.payload.removeprefix(STOP).strip()))
                 else:
                     woken = True
+            left = deadline - time.monotonic()
+            if woken or left <= 0:
+                return
+            ready, _, _ = select.select([connection.fileno(), self._read], [], [], left)
+            if self._read in ready:
+                os.read(self._read, 4096)
+                woken = True
 
 
 def _prepare(connection: Connection) -> None:

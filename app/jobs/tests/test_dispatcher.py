@@ -1,10 +1,14 @@
+import time
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
+from app.jobs.dispatcher import Dispatcher, connection_parameters
+from app.jobs.leases import CHANNEL
 from app.jobs.models import Job
 from app.jobs.services import job_create
 from app.jobs.tests.probes import Long, Probe, job_get, next_jobs, next_messages, take
@@ -131,3 +135,15 @@ def test_a_round_reads_few_rows_however_many_jobs_are_queued(acme: Any, other: A
     # A few hundred; when row security prevented use of the index, each of the 10,000 was read ten times.
     assert 0 < rows < 1000
     connection.close()
+
+
+def test_a_job_made_while_the_dispatcher_asks_for_others_does_not_wait_for_the_poll(acme: Any, probe: Probe) -> None:
+    dispatcher = Dispatcher(send=lambda message: None, on_stop=lambda job: None)
+    with psycopg.connect(**connection_parameters()) as connected:
+        connected.execute(f"LISTEN {CHANNEL}")
+        job_create(kind="probe", organisation=acme.id)
+        # The notification comes with the answer of this query.
+        connected.execute("SELECT 1")
+        begun = time.monotonic()
+        dispatcher._wait(connected, 5.0)
+        assert time.monotonic() - begun < 2

@@ -13,10 +13,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from app.library.parsers.blocks import ParseError
 from app.library.parsers.media import DOC, PPT, format_of
+from app.library.pipeline.sandbox import ParsedChunks
 
 WALL_S = 120.0
 _POLL_S = 0.1
@@ -55,6 +57,23 @@ def media_type_of(error: ParseError) -> str | None:
         return None
     labels = {entry.label: kind for kind in _KINDS if (entry := format_of(kind)) is not None}
     return labels.get(error.detail)
+
+
+def read_converted(
+    path: Path, read: Callable[[Path], ParsedChunks], should_stop: Callable[[], bool] | None = None
+) -> ParsedChunks:
+    """Read a file; convert it first when its parser asks for that. It keeps the media type that it had.
+
+    Errors: those of `read` and `converted`.
+    """
+    try:
+        return read(path)
+    except ParseError as error:
+        media_type = media_type_of(error)
+        if media_type is None:
+            raise
+    with converted(path, media_type, should_stop) as new:
+        return replace(read(new), media_type=media_type)
 
 
 @contextmanager

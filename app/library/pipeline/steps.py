@@ -6,8 +6,6 @@ worker that takes over begins at `embed` and finds in the cache what was embedde
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from pathlib import Path
 from uuid import UUID, uuid5
 
 from django.db import connection, transaction
@@ -17,12 +15,11 @@ from app.errors import IngestFailed, Upstream
 from app.lib.storage import ObjectMissing, storage
 from app.library.choices import Step, VersionState
 from app.library.models import Chunk, DocumentVersion
-from app.library.parsers.blocks import ParseError
-from app.library.parsers.media import name_hint
+from app.library.parsers.media import name_hint, name_words
 from app.library.pipeline.chunk_store import chunks_keep, version_activate
 from app.library.pipeline.context import IngestContext, StoredChunk
-from app.library.pipeline.office import converted, media_type_of
-from app.library.pipeline.sandbox import ParsedChunks, parse_and_chunk
+from app.library.pipeline.office import read_converted
+from app.library.pipeline.sandbox import parse_and_chunk
 from app.library.services.jobs import delete_job_create
 from app.library.services.versions import version_follow
 from app.llm.embeddings import embeddings_client, vector_numbers
@@ -62,30 +59,23 @@ def fetch(context: IngestContext) -> None:
 def parse(context: IngestContext) -> None:
     """Parse and cut in one call of a child process, so that the text crosses between processes once."""
     assert context.path is not None
-    try:
-        context.parsed = _read(context, context.path)
-    except ParseError as error:
-        old = media_type_of(error)
-        if old is None:
-            raise
-        with converted(context.path, old, context.job.stop.is_set) as path:
-            context.parsed = replace(_read(context, path), media_type=old)
+    context.parsed = read_converted(
+        context.path,
+        lambda path: parse_and_chunk(
+            path,
+            name_hint(context.document.name, context.row.media_type),
+            target_tokens=context.row.organisation.chunk_tokens,
+            overlap_tokens=context.row.organisation.chunk_overlap,
+            max_tokens=context.max_tokens,
+            counter=context.space.model,
+            should_stop=context.job.stop.is_set,
+            organisation=context.organisation,
+        ),
+        context.job.stop.is_set,
+    )
     context.files.close()
     if not context.parsed.drafts:
         raise IngestFailed("no_text")
-
-
-def _read(context: IngestContext, path: Path) -> ParsedChunks:
-    return parse_and_chunk(
-        path,
-        name_hint(context.document.name, context.row.media_type),
-        target_tokens=context.row.organisation.chunk_tokens,
-        overlap_tokens=context.row.organisation.chunk_overlap,
-        max_tokens=context.max_tokens,
-        counter=context.space.model,
-        should_stop=context.job.stop.is_set,
-        organisation=context.organisation,
-    )
 
 
 def chunk(context: IngestContext) -> None:
@@ -204,8 +194,10 @@ def index(context: IngestContext) -> None:
 def _points(context: IngestContext, batch: Sequence[StoredChunk], vectors: dict[bytes, bytes]) -> Iterator[Point]:
     organisation, source = str(context.organisation), str(context.document.source_id)
     document, version = str(context.document.id), str(context.version)
+    name = name_words(context.document.name)
     for one in batch:
-        words = document_encode(one.embed_text, language=context.row.language)
+        # A question may name the file. In the word index alone: bench/README.md, "Passages".
+        words = document_encode(f"{name}\n{one.embed_text}", language=context.row.language)
         dense = vector_numbers(vectors[one.content_hash])
         yield Point(str(one.id), organisation, source, document, version, dense, words)
 

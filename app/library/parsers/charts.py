@@ -12,6 +12,7 @@ from app.library.parsers.encoding import one_line
 from app.library.parsers.rows import row_texts
 
 _C = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
+_CX = "{http://schemas.microsoft.com/office/drawing/2014/chartex}"
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 # A chart of more points is a drawing of measurements, not a table that somebody reads.
 _CHART_POINTS = 500
@@ -23,8 +24,15 @@ _KIND = re.compile(r"(?:3D)?Chart\Z")
 _FIRST_DAY = datetime(1899, 12, 30)
 
 
+# Elements that name the part of a chart; the newer kinds (waterfall, funnel, treemap) are in another form.
+CHARTS = (f"{_C}chart", f"{_CX}chart")
+
+
 def chart_blocks(root: etree._Element) -> Iterator[tuple[BlockKind, str]]:
     """Yield the title of a chart and its data, a row for each category."""
+    if root.tag.startswith(_CX):
+        yield from _newer_blocks(root)
+        return
     titles = [_words(root.find(f".//{_C}chart/{_C}title"))]
     titles += [_words(axis.find(f"{_C}title")) for axis in root.iterfind(f".//{_C}plotArea/*") if axis.tag[-2:] == "Ax"]
     shown = "; ".join(dict.fromkeys(filter(None, titles)))
@@ -42,6 +50,22 @@ def chart_blocks(root: etree._Element) -> Iterator[tuple[BlockKind, str]]:
     for row in zip_longest(*columns, fillvalue=""):
         for line in row_texts(names, row):
             yield "table_row", line
+
+
+def _newer_blocks(root: etree._Element) -> Iterator[tuple[BlockKind, str]]:
+    kind = next((each.get("layoutId", "") for each in root.iter(f"{_CX}series")), "")
+    words = _words(root.find(f"{_CX}chart/{_CX}title"))
+    name = f"{kind} chart".strip().capitalize()
+    yield "paragraph", f"{name}: {words}" if words else name
+    for data in root.iterfind(f"{_CX}chartData/{_CX}data"):
+        columns: list[list[str]] = []
+        for dimension in data.iterchildren(f"{_CX}strDim", f"{_CX}numDim"):
+            # The levels of a category come innermost first.
+            levels = list(dimension.iterfind(f"{_CX}lvl"))[::-1]
+            columns += [[one_line(each.text or "") for each in level][:_CHART_POINTS] for level in levels]
+        for row in zip_longest(*columns[:_SERIES], fillvalue=""):
+            for line in row_texts(None, row):
+                yield "table_row", line
 
 
 def _words(title: etree._Element | None) -> str:

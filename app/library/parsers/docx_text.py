@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from lxml import etree
 
+from app.library.parsers.charts import CHARTS
 from app.library.parsers.docx_styles import W
 from app.library.parsers.inline import Inline, described
 
@@ -12,7 +13,6 @@ MATH = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
 MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 _DRAWING = "{http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing}docPr"
-_CHART = "{http://schemas.openxmlformats.org/drawingml/2006/chart}chart"
 _W14 = "{http://schemas.microsoft.com/office/word/2010/wordml}"
 _TEXT_TAGS = {f"{W}t", f"{MATH}t"}
 _BREAKS = {f"{W}br", f"{W}cr"}
@@ -115,7 +115,7 @@ class TextReader:
             result.comments.append(child.get(f"{W}id", ""))
         elif tag == f"{W}txbxContent":
             result.boxes.append(child)
-        elif tag == _CHART:
+        elif tag in CHARTS:
             result.charts.append(child.get(f"{R}id", ""))
         elif tag == _DRAWING:
             result.pictures.append(described(child.get("descr", "")))

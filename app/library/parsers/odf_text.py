@@ -11,7 +11,7 @@ from app.library.parsers.odf_styles import DRAW, OFFICE, SVG, TABLE, TEXT, XLINK
 
 _DC = "{http://purl.org/dc/elements/1.1/}"
 _MATH = "{http://www.w3.org/1998/Math/MathML}"
-# Found again by their tags: deleted text, what a program counts, and marks without text.
+# Deleted and hidden text, what a program counts, and what stands elsewhere too.
 _SKIPPED = frozenset(
     f"{TEXT}{name}"
     for name in (

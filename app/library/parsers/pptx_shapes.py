@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from lxml import etree
 
 from app.library.parsers.blocks import ParseError
+from app.library.parsers.charts import CHARTS
 from app.library.parsers.inline import described
 from app.library.parsers.pptx_text import MC, A, Marks, R, body_text, marks_of
 from app.library.parsers.reading_order import Area, reading_order
@@ -13,7 +14,6 @@ from app.library.parsers.tables import Cell, Row, grid
 
 P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
 _DGM = "{http://schemas.openxmlformats.org/drawingml/2006/diagram}"
-_CHART = "{http://schemas.openxmlformats.org/drawingml/2006/chart}chart"
 _DECORATIVE = "{http://schemas.microsoft.com/office/drawing/2017/decorative}decorative"
 # Groups in groups beyond this depth are no drawing.
 _MAX_DEPTH = 30
@@ -154,7 +154,7 @@ def _span(cell: etree._Element, name: str) -> int:
 
 
 def chart_relation(frame: etree._Element) -> str:
-    chart = next(frame.iter(_CHART), None)
+    chart = next(frame.iter(*CHARTS), None)
     return chart.get(f"{R}id", "") if chart is not None else ""
 
 

@@ -351,3 +351,27 @@ def test_slides_that_are_pictures_are_named_in_a_warning(tmp_path: Path) -> None
             box(slide, "Shown", 1, 1)
     parsed = saved(deck, tmp_path)
     assert (texts(parsed), parsed.warnings) == (["Shown"], ("slides_without_text:2",))
+
+
+def test_charts_of_the_newer_kinds_are_read(tmp_path: Path) -> None:
+    cx = "http://schemas.microsoft.com/office/drawing/2014/chartex"
+    fallback = shape_xml(f"<a:p>{run('Not available')}</a:p>")
+    frame = (
+        '<mc:AlternateContent xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"><mc:Choice>'
+        '<p:graphicFrame><p:nvGraphicFramePr><p:cNvPr id="3" name="c"/><p:cNvGraphicFramePr/><p:nvPr/>'
+        f'</p:nvGraphicFramePr><a:graphic><a:graphicData uri="{cx}"><cx:chart xmlns:cx="{cx}" r:id="r1"/>'
+        f"</a:graphicData></a:graphic></p:graphicFrame></mc:Choice><mc:Fallback>{fallback}</mc:Fallback></mc:AlternateContent>"
+    )
+    chart = (
+        f'<cx:chartSpace xmlns:cx="{cx}" xmlns:a="{A}"><cx:chartData><cx:data id="0"><cx:strDim type="cat"><cx:lvl>'
+        '<cx:pt idx="0">Visits</cx:pt><cx:pt idx="1">Orders</cx:pt></cx:lvl></cx:strDim><cx:numDim type="val"><cx:lvl>'
+        '<cx:pt idx="0">900</cx:pt><cx:pt idx="1">40</cx:pt></cx:lvl></cx:numDim></cx:data></cx:chartData><cx:chart>'
+        f"<cx:title><cx:tx><cx:rich><a:p>{run('Shop')}</a:p></cx:rich></cx:tx></cx:title><cx:plotArea>"
+        '<cx:plotAreaRegion><cx:series layoutId="funnel"/></cx:plotAreaRegion></cx:plotArea></cx:chart></cx:chartSpace>'
+    )
+    parts = {
+        "ppt/slides/slide1.xml": slide_xml(frame),
+        "ppt/slides/_rels/slide1.xml.rels": relations_xml(("chartEx", "../charts/chartEx1.xml")),
+        "ppt/charts/chartEx1.xml": chart,
+    }
+    assert texts(read(packed(tmp_path, parts))) == ["Funnel chart: Shop", "Visits | 900", "Orders | 40"]

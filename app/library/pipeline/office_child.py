@@ -22,7 +22,9 @@ _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
 _EXECUTE, _WRITE, _READ, _LIST, _MAKE_SOCKET = 1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 9
 _ALL = (1 << 13) - 1
 _READABLE = (
-    *("/usr", "/lib", "/lib64", "/bin", "/opt", "/proc", "/sys/devices/system/cpu", "/etc/fonts", "/etc/libreoffice"),
+    *("/usr", "/lib", "/lib64", "/bin", "/opt", "/sys/devices/system/cpu", "/etc/fonts", "/etc/libreoffice"),
+    # Not the rest of /proc: other processes of ours have passwords in their environment.
+    *("/proc/self", "/proc/meminfo", "/proc/cpuinfo", "/proc/filesystems"),
     *("/etc/ld.so.cache", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/etc/locale.alias", "/etc/localtime"),
     *("/var/cache/fontconfig", "/var/lib/libreoffice"),
 )

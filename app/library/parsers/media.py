@@ -56,7 +56,7 @@ FORMATS = (
     Format(MARKDOWN, "markdown", "a Markdown text", (".md", ".markdown", ".mdown"), by_name=True),
     Format(CSV, "csv", "a CSV table", (".csv", ".tsv", ".tab"), by_name=True),
     Format(TEXT, "text", "a text", (".txt",)),
-    Format(XLSX, "", "an Excel workbook", (".xlsx", ".xlsm", ".xltx", ".xltm")),
+    Format(XLSX, "xlsx", "an Excel workbook", (".xlsx", ".xlsm", ".xltx", ".xltm")),
     Format(XLS, "", "an old Excel workbook (.xls)", (".xls",)),
     Format(ODS, "", "an OpenDocument spreadsheet", (".ods",)),
     Format(PPTX, "", "a PowerPoint presentation", (".pptx", ".pptm", ".ppsx", ".potx")),

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from functools import lru_cache
+from math import isfinite
 
 from app.library.parsers.date_formats import is_date_code, shown_date
 
@@ -40,6 +41,8 @@ Formatter = Callable[[float], str]
 
 def general(value: float) -> str:
     """Return a number without a format: whole numbers in full, others without the noise of binary fractions."""
+    if not isfinite(value):
+        return str(value)
     if value == int(value) and abs(value) < 1e17:
         return str(int(value))
     text = f"{value:.15g}"
@@ -63,7 +66,7 @@ def formatter(code: str, *, from_1904: bool = False) -> Formatter:
         try:
             section, magnitude = chosen(value)
             return section.write(magnitude)
-        except (ValueError, ArithmeticError):
+        except (ValueError, ArithmeticError, IndexError):
             return general(value)
 
     return write

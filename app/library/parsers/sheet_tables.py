@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from app.library.parsers.rows import VALUE, are_names, row_texts
-from app.library.parsers.tables import Row, column_names, header_rows, leading_blanks, named_cells, once
+from app.library.parsers.tables import Row, column_names, header_rows, leading_blanks, named_cells, names_columns
 
 # A table is judged by so many of its first rows.
 SAMPLE_ROWS = 100
 # More rows than this that look like names are a table set in bold.
 _MAX_NAMING = 3
 _TITLES_WITHIN = 10
+_NOTHING = ("", "-", "\u2013", "\u2014", "n/a", "N/A")
 _GRAND_TOTAL = re.compile(r"(?:grand total|overall|gesamt|total g[eé]n[eé]ral)", re.I)
 
 Line = tuple[str, int]
@@ -23,6 +24,11 @@ def filled(row: Row) -> int:
     return row.filled if row.origins else sum(map(bool, row.texts))
 
 
+def with_note(text: str, note: str | None) -> str:
+    """Return the text of a cell with the note beside it."""
+    return f"{text} ({note})".strip() if note else text
+
+
 def parts_of(rows: Sequence[Row], hidden_columns: frozenset[int]) -> list["SheetTable"]:
     """Return the tables of the first rows of a region: several where blank columns part tables of their own."""
     used = sorted({column for row in rows for column, text in enumerate(row.texts) if text})
@@ -30,9 +36,13 @@ def parts_of(rows: Sequence[Row], hidden_columns: frozenset[int]) -> list["Sheet
     if len(starts) > 1:
         ends: list[int | None] = [*starts[1:], None]
         parts = [SheetTable(rows, left, right, hidden_columns) for left, right in zip(starts, ends, strict=True)]
-        if all(part.is_table for part in parts):
+        apart = len({part.first for part in parts}) == len(parts)
+        # Columns of numbers beside a blank column have their rows' labels at the left of it.
+        if all(part.is_table and (apart or part.has_labels) for part in parts):
             return parts
-    return [SheetTable(rows, used[0] if used else 0, None, hidden_columns)]
+    table = SheetTable(rows, used[0] if used else 0, None, hidden_columns)
+    table.is_alone = True
+    return [table]
 
 
 class SheetTable:
@@ -40,7 +50,7 @@ class SheetTable:
 
     header: numbers of the rows that name the columns. named_at: place of the header's block, -1 before it is written.
     count: rows below the header that were read. pairs: it is names with their values beside them.
-    group: the title of the rows that follow.
+    group: the title of the rows that follow. first: number of its first row. has_labels: its rows begin with words.
     """
 
     def __init__(self, rows: Sequence[Row], left: int, right: int | None, hidden_columns: frozenset[int]) -> None:
@@ -55,14 +65,17 @@ class SheetTable:
         place = None if self.pairs else _header_place(rows)
         body = rows
         if place is not None:
-            levels = max(1, header_rows(rows[place:]))
-            self.header = [row.number for row in rows[place : place + levels]]
-            self.names = column_names(rows[place : place + levels])
-            body = rows[place + levels :]
+            naming = _naming_rows(rows[place:])
+            self.header = [row.number for row in naming]
+            self.names = column_names(naming)
+            body = rows[rows.index(naming[-1]) + 1 :]
         self.shown = " | ".join(dict.fromkeys(name for name in self.names or () if name))
         if self.names:
             self.names = [self._marked(name, column) for column, name in enumerate(self.names)]
         self._rows = len(rows)
+        self.first = rows[0].number if rows else 0
+        labels = [row.texts[0] for row in body if row.texts and row.texts[0] not in _NOTHING]
+        self.has_labels = any(not VALUE.match(label) for label in labels)
         self._filled = leading_blanks(body) if self.names else 0
         self._numeric = _numeric_columns(body)
         self._grouped = self._has_groups(body)
@@ -70,12 +83,12 @@ class SheetTable:
         self.group = ""
         self._waiting: Row | None = None
         self.named_at, self.count = -1, 0
-        self.is_titled = False
+        self.is_titled = self.is_alone = False
 
     @property
     def is_table(self) -> bool:
         """Return whether it stands for itself: it has names for two columns and rows below them, or is pairs."""
-        return self.pairs or (len(self.names or ()) > 1 and self._rows > len(self.header))
+        return self.pairs or (sum(map(bool, self.names or ())) > 1 and self._rows > len(self.header))
 
     @property
     def has_names(self) -> bool:
@@ -86,7 +99,8 @@ class SheetTable:
         if not self.left and self.right is None:
             return row
         part = slice(self.left, self.right)
-        return replace(row, texts=row.texts[part], origins=row.origins[part])
+        notes = {column - self.left: note for column, note in row.notes.items()} if row.notes else None
+        return replace(row, texts=row.texts[part], origins=row.origins[part], notes=notes)
 
     def goes_on(self, rows: Sequence[Row]) -> bool:
         """Return whether rows below a blank row belong to this table: they fit its columns and name none."""
@@ -118,7 +132,7 @@ class SheetTable:
 
     def lines(self, row: Row) -> Iterator[Line]:
         """Yield the lines of a row below the header, and of those that waited for it, with their rows' numbers."""
-        if self.left and any(row.texts[: self.left]) and self.right is None:
+        if self.is_alone and any(row.texts[: self.left]):
             for line in row_texts(None, row.texts[: self.left]):
                 yield line, row.number
         row = self.cut(row)
@@ -139,7 +153,7 @@ class SheetTable:
             yield from self._read(row)
 
     def _read(self, row: Row) -> Iterator[Line]:
-        if not any(row.texts):
+        if not any(row.texts) and not row.notes:
             return
         self.count += 1
         hidden = " (hidden row)" if row.hidden else ""
@@ -147,12 +161,14 @@ class SheetTable:
         if not names:
             if self._hidden:
                 texts = [self._marked(text, column) for column, text in enumerate(texts)]
-            pair = [text for text in texts if text]
+            pair = [with_note(text, (row.notes or {}).get(column)) for column, text in enumerate(texts) if text]
             if self.pairs and len(pair) == 2:
                 yield f"{pair[0].rstrip(' :')}: {pair[1]}{hidden}", row.number
                 return
         elif self._filled:
             texts = self._with_blanks_filled(texts)
+        if row.notes:
+            texts = [with_note(text, row.notes.get(column)) for column, text in enumerate(texts)]
         if row.origins:
             names, texts = named_cells(replace(row, texts=texts), names)
         group = f"{self.group}; " if self.group and not _GRAND_TOTAL.match(next(filter(None, texts), "")) else ""
@@ -206,17 +222,54 @@ def _header_place(rows: Sequence[Row]) -> int | None:
     widths = [sum(map(bool, row.texts)) if filled(row) > 1 else 1 for row in rows]
     width = Counter(widths).most_common(1)[0][0]
     for place, row in enumerate(rows[:_TITLES_WITHIN]):
-        if widths[place] >= max(2, width * 0.6) or width < 2:
-            below = [other.texts for other in rows[place + 1 :]]
-            return place if row.naming or are_names(once(row), below) else None
+        if width < 2:
+            column = [next(filter(None, other.texts)) for other in rows]
+            return place if are_names(column[:1], [[text] for text in column[1:]]) else None
+        if widths[place] >= max(2, width * 0.6):
+            return place if row.naming or names_columns(row, rows[place + 1 :]) else None
     return None
+
+
+def _naming_rows(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows that name the columns, the first one being such a row."""
+    levels = max(1, header_rows(rows))
+    if levels > 1 or len(rows) < 3 or filled(rows[1]) <= filled(rows[0]):
+        return list(rows[:levels])
+    upper, lower, below = rows[0], rows[1], rows[2:]
+    words = [column for column, text in enumerate(lower.texts) if text and not VALUE.match(text)]
+    over_values = set(words) & set(_numeric_columns(below))
+    cells = list(dict.fromkeys(filter(None, lower.texts)))
+    if len(over_values) * 2 < max(1, len(words)) or not are_names(cells, [row.texts for row in below]):
+        return [upper]
+    return [*_spread(upper, lower), lower]
+
+
+def _spread(upper: Row, lower: Row) -> list[Row]:
+    """Return the upper row with its words over all columns that they name together; none where that is not clear.
+
+    One word may name all columns, or each one those between two blank columns.
+    """
+    columns = [column for column, text in enumerate(lower.texts) if text]
+    words = {column: text for column, text in enumerate(upper.texts) if text and columns[0] <= column <= columns[-1]}
+    texts = [*upper.texts, *[""] * (len(lower.texts) - len(upper.texts))]
+    starts = [column for column in columns if column - 1 not in columns]
+    groups = [[column for column in columns if max(s for s in starts if s <= column) == start] for start in starts]
+    if len(words) == 1:
+        groups = [columns]
+    for group in groups:
+        inside = [words[column] for column in range(group[0], group[-1] + 1) if column in words]
+        if len(inside) != 1:
+            return []
+        for column in group:
+            texts[column] = inside[0]
+    return [replace(upper, texts=texts, origins=[*range(len(texts))])]
 
 
 def _numeric_columns(body: Sequence[Row]) -> list[int]:
     """Return the columns whose texts are nearly all values."""
     columns: list[int] = []
     for column in range(max((len(row.texts) for row in body), default=0)):
-        texts = [row.texts[column] for row in body if column < len(row.texts) and row.texts[column]]
+        texts = [row.texts[column] for row in body if column < len(row.texts) and row.texts[column] not in _NOTHING]
         if texts and sum(1 for text in texts if VALUE.match(text)) >= 0.8 * len(texts):
             columns.append(column)
     return columns

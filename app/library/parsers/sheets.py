@@ -8,13 +8,16 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from app.library.parsers.outline import Outline, Where
-from app.library.parsers.rows import VALUE
-from app.library.parsers.sheet_tables import SAMPLE_ROWS, SheetTable, filled, parts_of
+from app.library.parsers.rows import VALUE, YEAR
+from app.library.parsers.sheet_tables import SAMPLE_ROWS, SheetTable, filled, parts_of, with_note
 from app.library.parsers.tables import MAX_SPAN, Row
 
 # Columns of the largest sheet: each cell of a sheet has a number of its own.
 _COLUMNS = 16_384
 _TITLE_CHARS = 120
+_TITLE_CELLS = 3
+# So few rows of words may name the columns of what stands below a blank row.
+_NAMING_ROWS = 3
 
 
 class SheetFull(Exception):
@@ -59,32 +62,44 @@ class SheetWriter:
         self._sample: list[Row] = []
         self._tables: list[SheetTable] = []
         self._is_streaming = False
+        # A line, or rows of words, between blank rows: what follows shows whose they are.
         self._caption: Row | None = None
+        self._held: list[Row] = []
         self._last = 0
 
-    def row(self, number: int, texts: list[str], *, naming: bool = False, hidden: bool = False) -> None:
+    def row(
+        self,
+        number: int,
+        texts: list[str],
+        *,
+        naming: bool = False,
+        hidden: bool = False,
+        notes: dict[int, str] | None = None,
+    ) -> None:
         """Add the next row that has text. texts: of its cells, from the first column. Errors: SheetFull."""
         if number > self._last + 1:
             self._end_region()
         self._last = number
-        row = Row(texts, [], naming, number, hidden)
+        row = Row(texts, [], naming, number, hidden, notes)
         if self._merges or self._spread:
             self._with_merges(row)
         if self._is_streaming:
             for table in self._tables:
                 self._write(table, row)
             return
+        row.origins = row.origins or _origins(row)
         self._sample.append(row)
         if len(self._sample) >= SAMPLE_ROWS:
-            self._begin_region()
+            rows = self._begin_region(self._taken())
             self._is_streaming = True
-            for buffered in self._taken():
+            for buffered in rows:
                 for table in self._tables:
                     self._write(table, buffered)
 
     def close(self) -> None:
         """Write what is still kept back. Errors: SheetFull."""
         self._end_region()
+        self._release()
         self._caption_as_text()
         self._finish()
 
@@ -112,33 +127,54 @@ class SheetWriter:
     def _end_region(self) -> None:
         """End the rows that follow each other without a blank row between."""
         self._is_streaming = False
-        if not self._sample:
-            return
-        first = self._sample[0]
-        if len(self._sample) == 1 and filled(first) == 1 and not any(map(VALUE.match, first.texts)):
-            self._caption_as_text()
-            self._caption = self._taken()[0]
-            return
-        self._begin_region()
         rows = self._taken()
+        if not rows:
+            return
+        if len(rows) == 1 and filled(rows[0]) == 1 and not _has_values(rows):
+            self._release()
+            self._caption_as_text()
+            self._caption = rows[0]
+        elif len(rows) <= _NAMING_ROWS and not _has_values(rows):
+            self._release()
+            self._held = rows
+        else:
+            self._region(rows)
+
+    def _release(self) -> None:
+        """Write rows of words that turned out to name no columns of what follows."""
+        rows, self._held = self._held, []
+        if rows:
+            self._region(rows)
+
+    def _region(self, rows: list[Row]) -> None:
+        rows = self._begin_region(rows)
         # Tables beside each other are read one after the other.
         for table in self._tables:
             for row in rows:
                 self._write(table, row)
 
-    def _begin_region(self) -> None:
-        """Decide what the rows of the sample are: more of the table above, or one or several tables."""
-        rows = self._sample
-        for row in rows:
-            row.origins = row.origins or _origins(row)
+    def _begin_region(self, rows: list[Row]) -> list[Row]:
+        """Decide what rows are: more of the table above, or one or several tables. Return the rows to write."""
+        if self._held:
+            joined = [*self._held, *rows]
+            tables = [] if parts_of(rows, self._hidden_columns)[0].has_names else parts_of(joined, self._hidden_columns)
+            if len(tables) == 1 and tables[0].header and tables[0].header[-1] <= self._held[-1].number:
+                self._held = []
+                self._begin_tables(tables)
+                return joined
+            self._release()
         before = self._tables[0] if len(self._tables) == 1 else None
         if before is not None and before.goes_on(rows):
             self._go_on(before)
-            return
+            return rows
         tables = parts_of(rows, self._hidden_columns)
         if before is not None and len(tables) == 1 and not tables[0].has_names and before.takes(rows):
             self._go_on(before)
-            return
+            return rows
+        self._begin_tables(tables)
+        return rows
+
+    def _begin_tables(self, tables: list[SheetTable]) -> None:
         self._finish()
         self._tables = tables
         caption, self._caption = self._caption, None
@@ -170,31 +206,43 @@ class SheetWriter:
             elif row.number == header[-1]:
                 table.named_at = len(self._outline.blocks)
                 self._add(table.shown, row.number, first=header[0])
+            for note in (table.cut(row).notes or {}).values():
+                self._add(note, row.number)
             return
         for line, number in table.lines(row):
             self._add(line, number)
 
-    def _title(self, row: Row, table: SheetTable) -> None:
-        """Write a line above the names of the columns; the first one is the title of the table."""
-        words = [text for at, text in enumerate(row.texts) if text and (not at or text != row.texts[at - 1])]
+    def _title(self, row: Row, table: SheetTable | None) -> None:
+        """Write a line outside the rows of a table; the first one above a table is its title."""
+        notes = row.notes or {}
+        words = [
+            with_note(text, notes.get(at))
+            for at, text in enumerate(row.texts)
+            if text and (not at or text != row.texts[at - 1])
+        ]
         if not words:
             return
-        is_title = len(words) == 1 and len(words[0]) <= _TITLE_CHARS and not VALUE.match(words[0])
-        if is_title and table.has_names and not table.is_titled:
+        title = " | ".join(words)
+        is_title = len(words) <= _TITLE_CELLS and len(title) <= _TITLE_CHARS and not any(map(VALUE.match, words))
+        if is_title and table is not None and table.has_names and not table.is_titled:
             table.is_titled = True
-            self._outline.heading(self._level, words[0], Where(rows=(row.number, row.number), sheet=self._name))
+            self._outline.heading(self._level, title, Where(rows=(row.number, row.number), sheet=self._name))
         else:
-            self._add(" | ".join(words), row.number)
+            self._add(title, row.number)
 
     def _caption_as_text(self) -> None:
         caption, self._caption = self._caption, None
         if caption is not None:
-            self._add(next(filter(None, caption.texts)), caption.number)
+            self._title(caption, None)
 
     def _add(self, text: str, number: int, *, first: int | None = None) -> None:
         if not self._outline.has_room(len(text)):
             raise SheetFull(f"{self._name}, row {number}" if self._name else f"row {number}")
         self._outline.add("table_row", text, Where(rows=(first or number, number), sheet=self._name))
+
+
+def _has_values(rows: Iterable[Row]) -> bool:
+    return any(VALUE.match(text) and not YEAR.fullmatch(text) for row in rows for text in row.texts if text)
 
 
 def _origins(row: Row, first: int = 0) -> list[int]:

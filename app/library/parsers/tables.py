@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from app.library.parsers.rows import are_names, row_texts
+from app.library.parsers.rows import VALUE, YEAR, are_names, row_texts
 
 # Beyond these a span is a mistake or an attack, not a table.
 MAX_SPAN = 200
@@ -31,7 +31,7 @@ class Row:
     """A row of the grid, one entry a column. origins: the number of the cell that covers the column, -1 for none.
 
     number: in the file, from 1. naming: all its cells are headings, or the format marks the row as one. hidden: a
-    spreadsheet does not show it.
+    spreadsheet does not show it. notes: beside its cells, by column.
     """
 
     texts: list[str]
@@ -39,6 +39,7 @@ class Row:
     naming: bool
     number: int
     hidden: bool = False
+    notes: dict[int, str] | None = None
 
     @property
     def filled(self) -> int:
@@ -150,7 +151,7 @@ def header_rows(rows: Sequence[Row]) -> int:
         marked += 1
     if marked == len(rows):
         return 0
-    if not marked and not are_names(once(rows[0]), [row.texts for row in rows[1:]]):
+    if not marked and not names_columns(rows[0], rows[1:]):
         return 0
     header = max(marked, 1)
     while header < min(len(rows) - 1, _MAX_HEADER) and _has_second_level(
@@ -158,6 +159,27 @@ def header_rows(rows: Sequence[Row]) -> int:
     ):
         header += 1
     return header
+
+
+def names_columns(row: Row, below: Sequence[Row]) -> bool:
+    """Return whether a row has names of columns and no values, judged with the rows below it."""
+    return are_names(once(row), [other.texts for other in below]) and not _is_alike(row, below)
+
+
+def _is_alike(row: Row, below: Sequence[Row]) -> bool:
+    """Return whether a row is one of those below it: it has a value where they have values, or a word that recurs."""
+    below = [other for other in below if other.texts != row.texts]
+    if len(below) < 2:
+        return False
+    for column, text in enumerate(row.texts):
+        if not text:
+            continue
+        others = [other.texts[column] for other in below if column < len(other.texts) and other.texts[column]]
+        if len(others) * 2 > len(below) and others.count(text) * 3 > len(others):
+            return True
+        if VALUE.match(text) and not YEAR.fullmatch(text) and others and all(map(VALUE.match, others)):
+            return True
+    return False
 
 
 def once(row: Row) -> list[str]:

@@ -116,14 +116,24 @@ class Package:
         return self._archive.open(info)
 
     @staticmethod
+    def events(file: IO[bytes], *tags: str) -> Iterator[tuple[str, etree._Element]]:
+        """Yield ("start" or "end", element) for the elements of some names, as a stream is read."""
+        yield from etree.iterparse(file, events=("start", "end"), tag=tags, **_SAFE)
+
+    @staticmethod
     def streamed(file: IO[bytes], *tags: str) -> Iterator[etree._Element]:
-        """Yield the elements of some names, in any namespace, as they end; what was yielded is then forgotten."""
-        for _, element in etree.iterparse(file, events=("end",), tag=[f"{{*}}{tag}" for tag in tags], **_SAFE):
+        """Yield the elements of some names as they end; what was yielded is then forgotten."""
+        for _, element in etree.iterparse(file, events=("end",), tag=tags, **_SAFE):
             yield element
-            element.clear()
-            parent = element.getparent()
-            while parent is not None and element.getprevious() is not None:
-                del parent[0]
+            forget(element)
+
+
+def forget(element: etree._Element) -> None:
+    """Free the memory of an element that was read, and of those before it."""
+    element.clear()
+    parent = element.getparent()
+    while parent is not None and element.getprevious() is not None:
+        del parent[0]
 
 
 @contextmanager

@@ -96,6 +96,10 @@ class SheetWriter:
                 for table in self._tables:
                     self._write(table, buffered)
 
+    def merge(self, merge: Merge) -> None:
+        """Name merged cells whose first row is the next one."""
+        self._merges.append(merge)
+
     def close(self) -> None:
         """Write what is still kept back. Errors: SheetFull."""
         self._end_region()

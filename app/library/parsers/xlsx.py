@@ -100,7 +100,7 @@ class _Workbook:
 
     def _row_elements(self, part: str) -> Iterator[etree._Element]:
         with self.package.stream(part) as file:
-            for element in self.package.streamed(file, "row", "sheetData"):
+            for element in self.package.streamed(file, "{*}row", "{*}sheetData"):
                 if not element.tag.endswith("row"):
                     return
                 yield element

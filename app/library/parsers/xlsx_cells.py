@@ -135,7 +135,7 @@ def _shared_texts(package: Package, part: str, limits: Limits) -> Iterator[str]:
         return
     size = 0
     with package.stream(part) as file:
-        for item in package.streamed(file, "si"):
+        for item in package.streamed(file, "{*}si"):
             text = _rich_text(item)
             size += len(text)
             if size > limits.text_chars * _SHARED_SHARE:

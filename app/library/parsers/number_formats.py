@@ -48,7 +48,7 @@ def general(value: float) -> str:
     text = f"{value:.15g}"
     if len(text.strip("-").replace(".", "").lstrip("0")) > 14 and "e" not in text:
         text = f"{value:.10g}"
-    return text if "e" in text or "." not in text else text.rstrip("0").rstrip(".")
+    return text.upper() if "e" in text or "." not in text else text.rstrip("0").rstrip(".")
 
 
 @lru_cache(maxsize=2000)

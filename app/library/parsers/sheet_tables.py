@@ -14,7 +14,7 @@ SAMPLE_ROWS = 100
 _MAX_NAMING = 3
 _TITLES_WITHIN = 10
 _NOTHING = ("", "-", "\u2013", "\u2014", "n/a", "N/A")
-_GRAND_TOTAL = re.compile(r"(?:grand total|overall|gesamt|total g[eé]n[eé]ral)", re.I)
+_TOTAL = re.compile(r"(?:grand |sub-?)?(?:total|sum|gesamt|insgesamt|somme|suma|totaal)", re.I)
 
 Line = tuple[str, int]
 
@@ -81,6 +81,8 @@ class SheetTable:
         self._grouped = self._has_groups(body)
         self._above: list[str] = []
         self.group = ""
+        self._groups = 0
+        self._totals: set[str] = set()
         self._waiting: Row | None = None
         self.named_at, self.count = -1, 0
         self.is_titled = self.is_alone = False
@@ -142,6 +144,7 @@ class SheetTable:
             return
         if self._waiting is not None:
             self.group = next(filter(None, self._waiting.texts))
+            self._groups += 1
             self._waiting = None
         yield from self._read(row)
 
@@ -171,9 +174,17 @@ class SheetTable:
             texts = [with_note(text, row.notes.get(column)) for column, text in enumerate(texts)]
         if row.origins:
             names, texts = named_cells(replace(row, texts=texts), names)
-        group = f"{self.group}; " if self.group and not _GRAND_TOTAL.match(next(filter(None, texts), "")) else ""
+        group = f"{self.group}; " if self.group and not self._is_grand_total(texts) else ""
         for line in row_texts(names, texts):
             yield f"{group}{line}{hidden}", row.number
+
+    def _is_grand_total(self, texts: Sequence[str]) -> bool:
+        """Return whether a row is the total of several groups: the last one of them has its own, or none has."""
+        if not _TOTAL.match(next(filter(None, texts), "")):
+            return False
+        grand = self.group in self._totals or (self._groups > 1 and not self._totals)
+        self._totals.add(self.group)
+        return grand
 
     def _with_blanks_filled(self, texts: list[str]) -> list[str]:
         texts = list(texts)

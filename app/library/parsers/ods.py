@@ -244,7 +244,7 @@ class _SheetReader:
 
 def _count(element: etree._Element, name: str) -> int:
     text = element.get(f"{TABLE}{name}", "")
-    return max(1, int(text)) if text.isdecimal() and len(text) < 9 else 1
+    return max(1, int(text)) if text.isdecimal() and len(text) < 12 else 1
 
 
 def _letters(column: int) -> str:

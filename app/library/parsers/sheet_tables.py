@@ -69,9 +69,9 @@ class SheetTable:
             self.header = [row.number for row in naming]
             self.names = column_names(naming)
             body = rows[rows.index(naming[-1]) + 1 :]
-        self.shown = " | ".join(dict.fromkeys(name for name in self.names or () if name))
         if self.names:
             self.names = [self._marked(name, column) for column, name in enumerate(self.names)]
+        self.shown = " | ".join(dict.fromkeys(name for name in self.names or () if name))
         self._rows = len(rows)
         self.first = rows[0].number if rows else 0
         labels = [row.texts[0] for row in body if row.texts and row.texts[0] not in _NOTHING]
@@ -218,11 +218,11 @@ def _are_pairs(rows: Sequence[Row]) -> bool:
     keys = [row[0] for row in cells]
     if len(cells) < 2 or len(rows) >= SAMPLE_ROWS or any(len(row) != 2 for row in cells) or len(set(keys)) < len(keys):
         return False
-    if any(map(VALUE.match, keys)):
+    if any(map(VALUE.match, keys)) or rows[0].naming:
         return False
     if all(key.endswith(":") for key in keys):
         return True
-    numbers = sum(1 for row in cells[1:] if VALUE.match(row[1]))
+    numbers = sum(1 for row in cells[1:] if VALUE.match(row[1]) or row[1].startswith("="))
     return 0 < numbers < len(cells) - 1
 
 

@@ -174,7 +174,11 @@ def _is_alike(row: Row, below: Sequence[Row]) -> bool:
     for column, text in enumerate(row.texts):
         if not text:
             continue
-        others = [other.texts[column] for other in below if column < len(other.texts) and other.texts[column]]
+        others = [
+            other.texts[column]
+            for other in below
+            if column < len(other.texts) and other.texts[column] and other.origins[column] != row.origins[column]
+        ]
         if len(others) * 2 > len(below) and others.count(text) * 3 > len(others):
             return True
         if VALUE.match(text) and not YEAR.fullmatch(text) and others and all(map(VALUE.match, others)):

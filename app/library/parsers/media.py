@@ -79,7 +79,7 @@ FORMATS = (
     Format(VIDEO, "", "a video", (".mp4", ".m4v", ".mov", ".webm", ".mkv")),
 )
 # Parsers that the process of `fork_server` loads before it forks; those of seldom formats are loaded when needed.
-PRELOADED = ("pdf", "docx", "html", "markdown", "csv", "text")
+PRELOADED = ("pdf", "docx", "html", "markdown", "csv", "text", "xlsx")
 _BY_MEDIA_TYPE = {entry.media_type: entry for entry in FORMATS}
 _BY_SUFFIX = {suffix: entry for entry in FORMATS for suffix in entry.suffixes}
 

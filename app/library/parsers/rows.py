@@ -15,6 +15,11 @@ def row_texts(header: Sequence[str] | None, cells: Sequence[str]) -> Iterator[st
     """Yield `Name: value; Name: value` with a header, else `value | value`; empty cells are left out."""
     pieces = [_with_name(header, number, cell) for number, cell in enumerate(cells) if cell]
     mark = "; " if header else " | "
+    line = mark.join(pieces)
+    if len(line) <= _ROW_CHARS:
+        if line:
+            yield line
+        return
     part: list[str] = []
     size = 0
     for piece in pieces:

@@ -173,10 +173,21 @@ def test_a_cell_alone_titles_the_rows_below_it_but_not_the_grand_total(tmp_path:
     ]  # fmt: skip
 
 
+def test_a_total_of_a_group_belongs_to_it_where_each_group_has_one(tmp_path: Path) -> None:
+    rows = [["Fee", "Days", "Sum"], ["Normal"], ["Coat", 3, 11], ["Total", 3, 11], ["Express"], ["Hat", 1, 9]]
+    assert rows_read(tmp_path, *rows, ["Total", 1, 9], ["Total", 4, 20])[-2:] == [
+        "Express; Fee: Total; Days: 1; Sum: 9",
+        "Fee: Total; Days: 4; Sum: 20",
+    ]
+
+
 def test_numbered_rows_without_names_are_no_names(tmp_path: Path) -> None:
-    assert rows_read(tmp_path, [1.01, "Voltage", "kV", 130], [1.02, "Current", "A", 12], [1.03, "Phases", "", 3]) == [
-        "1.01 | Voltage | kV | 130", "1.02 | Current | A | 12", "1.03 | Phases | 3",
-    ]  # fmt: skip
+    rows = [
+        [1.01, "Voltage", "kV", "high", "north"],
+        [1.02, "Current", "A", "low", "south"],
+        [1.03, "Phases", "-", "", ""],
+    ]
+    assert rows_read(tmp_path, *rows)[0] == "1.01 | Voltage | kV | high | north"
 
 
 def test_what_is_beyond_the_limits_is_left_out_with_a_warning(tmp_path: Path) -> None:

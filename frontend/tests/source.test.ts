@@ -168,6 +168,37 @@ test("a row of many columns that comes in parts is one row", () => {
   expect([...table.querySelectorAll("tbody tr > *")].map((cell) => cell.textContent)).toEqual(["2", "K-1", "1", "2"]);
 });
 
+test("the line that names the columns is the head, and another sheet or other names begin another table", () => {
+  const rows = (text: string, number: number, start: number, sheet: string) => block("table_row", text, start, { rows: [number, number], sheet });
+  const view = {
+    blocks: [rows("Article | Price | Note (2 rows)", 1, 0, "A"), rows("Article: K-1; Note: x", 2, 40, "A"), rows("Article: K-2; Price: 5.90", 3, 70, "A"), rows("City | Days", 6, 100, "A"), rows("City: Oslo; Days: 3", 7, 120, "A"), rows("City: Rome; Days: 5", 2, 150, "B")],
+    mark: null,
+  };
+  const tables = [...drawText(view, [[70, 95]]).querySelectorAll("table")];
+  expect(tables.map((table) => [...table.querySelectorAll("thead th")].map((cell) => cell.textContent))).toEqual([["Row", "Article", "Price", "Note"], ["Row", "City", "Days"], ["Row", "City", "Days"]]);
+  expect(tables.map((table) => table.querySelectorAll("tbody tr").length)).toEqual([2, 1, 1]);
+});
+
+test("a citation of a row shows the value that its sentence repeats, one of a part of a row the values of that part", async () => {
+  const shown: Element[] = [];
+  Element.prototype.scrollIntoView = function (this: Element) {
+    shown.push(this);
+  };
+  server.on("GET /documents/document-1", facts("text/csv", null));
+  server.on("GET /documents/document-1/text", (response) =>
+    json(response, 200, { blocks: [block("table_row", "Article: K-1; Days: 2; Price: 4.90", 0, { rows: [2, 2] }), block("table_row", "Article: K-2; Days: 3; Price: 5.90", 35, { rows: [3, 3] })], mark: [0, 69] }),
+  );
+  const sentence = document.createElement("p");
+  opener.replaceWith(sentence);
+  sentence.append("Article K-2 costs 5.90.", opener);
+  await panel.open(source(), opener, quoted([35, 69]));
+  await until(() => host.querySelector(".cited"));
+  expect(host.querySelector(".cited")?.textContent).toBe("5.90");
+  expect(shown.at(-1)).toBe(host.querySelector(".cited"));
+  await panel.open(source(), opener, quoted([48, 55]));
+  expect([...host.querySelectorAll(".cited")].map((cell) => cell.textContent)).toEqual(["3"]);
+});
+
 test("cells without a header are told by their position", () => {
   expect([...cellsOf("K-1 | 4.90 | steel")]).toEqual([["#1", "K-1"], ["#2", "4.90"], ["#3", "steel"]]);
 });

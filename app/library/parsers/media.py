@@ -56,9 +56,9 @@ FORMATS = (
     Format(MARKDOWN, "markdown", "a Markdown text", (".md", ".markdown", ".mdown"), by_name=True),
     Format(CSV, "csv", "a CSV table", (".csv", ".tsv", ".tab"), by_name=True),
     Format(TEXT, "text", "a text", (".txt",)),
-    Format(XLSX, "", "an Excel workbook", (".xlsx", ".xlsm", ".xltx", ".xltm")),
-    Format(XLS, "", "an old Excel workbook (.xls)", (".xls",)),
-    Format(ODS, "", "an OpenDocument spreadsheet", (".ods",)),
+    Format(XLSX, "xlsx", "an Excel workbook", (".xlsx", ".xlsm", ".xltx", ".xltm")),
+    Format(XLS, "xls", "an old Excel workbook (.xls)", (".xls",)),
+    Format(ODS, "ods", "an OpenDocument spreadsheet", (".ods",)),
     Format(PPTX, "pptx", "a PowerPoint presentation", (".pptx", ".pptm", ".ppsx", ".potx")),
     Format(ODP, "odp", "an OpenDocument presentation", (".odp",)),
     Format(ODT, "odt", "an OpenDocument text", (".odt",)),
@@ -79,7 +79,7 @@ FORMATS = (
     Format(VIDEO, "", "a video", (".mp4", ".m4v", ".mov", ".webm", ".mkv")),
 )
 # Parsers that the process of `fork_server` loads before it forks; those of seldom formats are loaded when needed.
-PRELOADED = ("pdf", "docx", "html", "markdown", "csv", "text", "pptx", "odt", "odp", "rtf", "epub")
+PRELOADED = ("pdf", "docx", "html", "markdown", "csv", "text", "pptx", "odt", "odp", "rtf", "epub", "xlsx")
 _BY_MEDIA_TYPE = {entry.media_type: entry for entry in FORMATS}
 _BY_SUFFIX = {suffix: entry for entry in FORMATS for suffix in entry.suffixes}
 

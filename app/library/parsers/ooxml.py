@@ -102,6 +102,39 @@ class Package:
             return BytesIO(_STRICT.sub(_TRANSITIONAL, self._archive.read(info)))
         return self._archive.open(info)
 
+    def stream(self, name: str) -> IO[bytes]:
+        """Open a part of any size that is read piece by piece and never kept: only its packing has a limit."""
+        info = self._parts[name]
+        if info.flag_bits & 1:
+            raise ParseError("encrypted_file", "an encrypted part")
+        if info.file_size > MEBIBYTE and info.file_size / max(1, info.compress_size) > self._limits.expanded_ratio:
+            raise ParseError("file_too_complex", f"a part of {info.file_size / MEBIBYTE:,.0f} MiB")
+        with self._archive.open(info) as file:
+            head = file.read(_DOCTYPE_WITHIN)
+        if any(mark in head for mark in _DOCTYPES):
+            raise ParseError("file_too_complex", "a document type with entities")
+        return self._archive.open(info)
+
+    @staticmethod
+    def events(file: IO[bytes], *tags: str) -> Iterator[tuple[str, etree._Element]]:
+        """Yield ("start" or "end", element) for the elements of some names, as a stream is read."""
+        yield from etree.iterparse(file, events=("start", "end"), tag=tags, **_SAFE)
+
+    @staticmethod
+    def streamed(file: IO[bytes], *tags: str) -> Iterator[etree._Element]:
+        """Yield the elements of some names as they end; what was yielded is then forgotten."""
+        for _, element in etree.iterparse(file, events=("end",), tag=tags, **_SAFE):
+            yield element
+            forget(element)
+
+
+def forget(element: etree._Element) -> None:
+    """Free the memory of an element that was read, and of those before it."""
+    element.clear()
+    parent = element.getparent()
+    while parent is not None and element.getprevious() is not None:
+        del parent[0]
+
 
 @contextmanager
 def damage_reported() -> Iterator[None]:

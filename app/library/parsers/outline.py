@@ -88,3 +88,7 @@ class Outline:
         if len(self.blocks) >= self._limits.blocks:
             raise ParseError("file_too_complex", f"more than {self._limits.blocks:,} paragraphs or rows")
         self.blocks.append(Block(kind, text, level, self._path, *where))
+
+    def has_room(self, chars: int) -> bool:
+        """Return whether a block of this many characters is still within the limits."""
+        return self._chars + chars <= self._limits.text_chars and len(self.blocks) < self._limits.blocks

@@ -1,6 +1,6 @@
 import { h } from "../../page/dom";
 import type { Box, Span } from "../../chat/place";
-import { drawTable } from "./table";
+import { drawTable, isHead } from "./table";
 
 /** A block of a document's text; start and end are characters (code points) of the whole text. */
 export interface TextBlock {
@@ -51,7 +51,7 @@ export function drawText(view: TextView, quotes: readonly Span[]): HTMLElement {
     if (rows.length) sheet.appendChild(drawTable(rows, view.mark, quotes));
     rows = [];
   };
-  for (const block of view.blocks) {
+  for (const [at, block] of view.blocks.entries()) {
     if ((block.slide ?? null) !== slide) {
       flush();
       passage = null;
@@ -60,6 +60,9 @@ export function drawText(view: TextView, quotes: readonly Span[]): HTMLElement {
     }
     if (block.kind === "table_row") {
       passage = null;
+      const next = view.blocks[at + 1];
+      // Another sheet, or names of columns, begin another table.
+      if (rows.length && ((rows[0]?.sheet ?? null) !== (block.sheet ?? null) || (next?.kind === "table_row" && isHead(block, next)))) flush();
       rows.push(block);
       continue;
     }

@@ -18,6 +18,7 @@ from app.library.models import Chunk, DocumentVersion
 from app.library.parsers.media import name_hint
 from app.library.pipeline.chunk_store import chunks_keep, version_activate
 from app.library.pipeline.context import IngestContext, StoredChunk
+from app.library.pipeline.members import members_put
 from app.library.pipeline.sandbox import parse_and_chunk
 from app.library.services.jobs import delete_job_create
 from app.library.services.versions import version_follow
@@ -68,9 +69,10 @@ def parse(context: IngestContext) -> None:
         should_stop=context.job.stop.is_set,
         organisation=context.organisation,
     )
-    context.files.close()
     if not context.parsed.drafts:
         raise IngestFailed("no_text")
+    members_put(context)
+    context.files.close()
 
 
 def chunk(context: IngestContext) -> None:

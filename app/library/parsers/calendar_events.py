@@ -6,7 +6,7 @@ from datetime import datetime
 from app.library.parsers.encoding import one_line
 from app.library.parsers.outline import Outline
 
-_LINE = re.compile(r"([A-Za-z-]+)((?:;[^:\"]*(?:\"[^\"]*\")?[^:\"]*)*):(.*)")
+_LINE = re.compile(r"([A-Za-z-]+)((?:;[^;:\"]*(?:\"[^\"]*\"[^;:\"]*)*)*):(.*)")
 _ESCAPE = re.compile(r"\\([\\;,nN])")
 _ZONE = re.compile(r'TZID="?([^;:"]+)', re.I)
 _NAME = re.compile(r'CN="?([^;:"]+)', re.I)

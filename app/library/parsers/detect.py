@@ -14,12 +14,12 @@ _HEAD = 64 * 1024
 _PDF_WITHIN = 1024
 _OLE = bytes.fromhex("d0cf11e0a1b11ae1")
 _HTML_START = re.compile(
-    r"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,4000}?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S
+    r"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:(?><!--.{0,4000}?-->)\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S
 )
 _HTML_TAG = re.compile(r"<(?:html|head|body|title|meta|div|p|h[1-6]|table|ul|ol|br|span|a)\b[^>]{0,500}>", re.I)
 _XML_START = re.compile(r"\s*<\?xml\s")
 _XML_ELEMENT = re.compile(
-    r"\s*(?:(?:<!--.{0,4000}?-->|<!DOCTYPE[^\[>]{0,1000}(?:\[.{0,20000}?\]\s*)?>|<\?[^>]{0,1000}>)\s*){0,20}<[A-Za-z_][\w.:-]*[\s/>]",
+    r"\s*(?:(?><!--.{0,4000}?-->|<!DOCTYPE[^\[>]{0,1000}(?:\[.{0,20000}?\]\s*)?>|<\?[^>]{0,1000}>)\s*){0,20}<[A-Za-z_][\w.:-]*[\s/>]",
     re.S,
 )
 _TIME = r"\d{1,3}:\d\d:\d\d[,.]\d{1,3}"

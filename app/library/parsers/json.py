@@ -20,7 +20,7 @@ from app.library.parsers.text import text_add
 # Values of larger files are made one at a time: as objects a file takes about eight times its bytes.
 _WHOLE_BYTES = 16 * MEBIBYTE
 _SPACE = re.compile(r"[ \t\r\n]*")
-_COMMENT = re.compile(r'("(?:[^"\\\n]|\\.)*")|//[^\n]*|/\*.*?\*/', re.S)
+_COMMENT = re.compile(r'("(?:[^"\\\n]|\\.)*")|//[^\n]*|/\*.{0,4000}?\*/', re.S)
 _LAST_COMMA = re.compile(r'("(?:[^"\\\n]|\\.)*")|,(?=\s*[}\]])')
 
 

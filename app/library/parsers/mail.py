@@ -89,7 +89,10 @@ def _message(path: Path) -> Message:
     if is_begin(data[:1000]):
         data = data.partition(b"\n")[2]
     # The older policy keeps what is broken as it stands, and parses no header before it is asked for.
-    return message_from_bytes(data, policy=policy.compat32)
+    try:
+        return message_from_bytes(data, policy=policy.compat32)
+    except RecursionError as error:
+        raise ParseError("file_too_complex", "parts nested too far") from error
 
 
 def _mailbox(path: Path, limits: Limits) -> Parsed:

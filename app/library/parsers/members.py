@@ -31,7 +31,8 @@ class Names:
     """Paths of the members of one file, each given once."""
 
     def __init__(self) -> None:
-        self._taken: set[str] = set()
+        # Of each path, the number that its next copy begins with.
+        self._taken: dict[str, int] = {}
 
     def unique(self, path: str) -> str:
         """Return a path without parts that lead out of the file, numbered when it is taken."""
@@ -40,11 +41,13 @@ class Names:
         stem, dot, suffix = clean.rpartition(".")
         if not dot or "/" in suffix:
             stem, dot, suffix = clean, "", ""
-        name, number = clean, 1
+        name = clean
+        number = self._taken.get(clean, 1)
         while name in self._taken:
             number += 1
             name = f"{stem} ({number}){dot}{suffix}"
-        self._taken.add(name)
+        self._taken[clean] = number
+        self._taken.setdefault(name, 1)
         return name
 
 

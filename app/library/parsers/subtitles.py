@@ -21,6 +21,7 @@ _SENTENCE_END = re.compile(r"[.!?…。！？]['\"”’)\]»]*\Z")
 _DIALOGUE = re.compile(r"[-–—]\s*\S")
 # A pause that ends a sentence, and the longest piece that is kept as one place.
 _PAUSE_S = 2.0
+_AT_ONCE_S = 0.05
 _LONGEST_S = 30.0
 _LONGEST_CHARS = 400
 
@@ -95,27 +96,22 @@ def _plain(text: str) -> str:
 
 def _without_repeats(lines: Iterator[Line]) -> Iterator[Line]:
     """Yield lines without the words that rolling captions show again from the cue before."""
-    before = ""
+    before, end = "", 0.0
     for line in lines:
-        text = line.text
-        if before and text == before:
-            continue
-        if before and text.startswith(before + " "):
-            line.text = text[len(before) + 1 :]
-        elif before and len(tail := _overlap(before, text)) > 1:
-            line.text = " ".join(text.split()[len(tail) :])
-        before = text
+        text, repeated = line.text, 0
+        # Only a cue that follows at once shows words again; later somebody says them again.
+        if line.start - end <= _AT_ONCE_S:
+            repeated = _overlap(before.split(), text.split())
+        before, end = text, line.end
+        line.text = " ".join(text.split()[repeated:]) if repeated else text
         if line.text:
             yield line
 
 
-def _overlap(before: str, text: str) -> list[str]:
-    """Return the words at the end of one cue that begin the next one, if they are at least three."""
-    old, new = before.split(), text.split()
-    for count in range(min(len(old), len(new), 20), 2, -1):
-        if old[-count:] == new[:count]:
-            return new[:count]
-    return []
+def _overlap(old: list[str], new: list[str]) -> int:
+    """Return how many words at the end of one cue begin the next one, if they are at least three."""
+    counts = range(min(len(old), len(new), 40), 2, -1)
+    return next((count for count in counts if old[-count:] == new[:count]), 0)
 
 
 def _joined(lines: Iterator[Line]) -> Iterator[Line]:

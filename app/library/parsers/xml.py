@@ -78,7 +78,8 @@ def _self_contained(text: str) -> bytes:
     """Return the file in UTF-8 without its document type; the characters and short texts that it names are put in."""
     text = _DECLARED.sub("", text, count=1)
     named: dict[str, str] = {}
-    doctype = _DOCTYPE.search(text, 0, 200_000)
+    begin = text.find("<!DOCTYPE", 0, 200_000)
+    doctype = _DOCTYPE.match(text, begin) if begin >= 0 else None
     if doctype is not None:
         for name, double, single in _ENTITY.findall(doctype[1] or ""):
             value = double or single

@@ -62,7 +62,7 @@ def parse(path: Path, limits: Limits) -> Parsed:
         raise ParseError("no_text", "a message without text")
     attached = list(_attached(body))
     for name, part in attached:
-        outline.add("list_item", f"Attachment: {name} ({size_text(_size(part))})")
+        outline.add("list_item", f"Attachment: {name} ({size_text(_size(part))})", level=1)
     warnings = ("encrypted_part",) if body.encrypted else ()
     return Parsed(tuple(outline.blocks), EML, title=subject or None, warnings=warnings, members=len(attached))
 
@@ -103,7 +103,7 @@ def _mailbox(path: Path, limits: Limits) -> Parsed:
         if count <= limits.members:
             message = message_from_bytes(data[:65536], policy=policy.compat32)
             shown = (header_text(message, name) for name in ("date", "from", "subject"))
-            outline.add("list_item", "; ".join(filter(None, shown)) or "A message without headers")
+            outline.add("list_item", "; ".join(filter(None, shown)) or "A message without headers", level=1)
     outline.add("paragraph", f"{count:,} messages")
     return Parsed(tuple(outline.blocks), EML, members=count)
 

@@ -43,7 +43,7 @@ def parse(path: Path, limits: Limits) -> Parsed:
             raise ParseError("encrypted_file", "an encrypted message")
         for name, attachment in attached:
             size = f" ({size_text(attachment.size)})" if attachment.size else ""
-            outline.add("list_item", f"Attachment: {name}{size}")
+            outline.add("list_item", f"Attachment: {name}{size}", level=1)
     return Parsed(tuple(outline.blocks), MSG, title=subject or None, members=len(attached))
 
 

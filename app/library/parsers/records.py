@@ -74,7 +74,7 @@ class Records:
             return
         header = -1
         if len(sample) >= _TABLE_ROWS and all(record is not None for record in flat):
-            header = self._header(flat, place)
+            header = self._header(flat)
         number = 0
         for number, value in enumerate(_chained(sample, remaining), 1):
             record = flat[number - 1] if number <= len(flat) else self._flat(value)
@@ -95,14 +95,14 @@ class Records:
         elif isinstance(value, list):
             self.entries(value, level + 1, depth + 1)
         else:
-            self.outline.add("list_item", scalar_text(value), where)
+            self.outline.add("list_item", scalar_text(value), where, level=1)
 
-    def _header(self, flat: Sequence[list[tuple[str, str]] | None], place: Place) -> int:
+    def _header(self, flat: Sequence[list[tuple[str, str]] | None]) -> int:
         """Add the names of the columns; return the number of their block, -1 when there are none."""
         names = dict.fromkeys(name for record in flat if record for name, _ in record if name)
         if not names:
             return -1
-        self.outline.add("table_row", " | ".join(islice(names, _HEADER_NAMES)), place(1))
+        self.outline.add("table_row", " | ".join(islice(names, _HEADER_NAMES)))
         return len(self.outline.blocks) - 1
 
     def _flat(self, value: Any) -> list[tuple[str, str]] | None:
@@ -140,7 +140,7 @@ class Records:
     def _line(self, key: str, value: Any, where: Where = NOWHERE) -> None:
         text = scalar_text(value)
         if text:
-            self.outline.add("table_row", f"{key}: {text}" if key else text, where)
+            self.outline.add("list_item", f"{key}: {text}" if key else text, where, level=1)
 
     def _matrix(self, rows: Sequence[Sequence[Any]]) -> None:
         """Add a list of lists of scalars as a table."""

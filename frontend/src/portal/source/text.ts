@@ -1,5 +1,5 @@
 import { h } from "../../page/dom";
-import type { Box, Span } from "../../chat/place";
+import { type Box, clock, type Span } from "../../chat/place";
 import { drawTable } from "./table";
 
 /** A block of a document's text; start and end are characters (code points) of the whole text. */
@@ -74,6 +74,8 @@ function drawBlock(block: TextBlock, quotes: readonly Span[]): HTMLElement {
   if (block.kind === "heading") return h((block.level ?? 2) <= 2 ? "h3" : "h4", { dir: "auto" }, ...content);
   if (block.kind === "code") return h("pre", { tabindex: "0" }, ...content);
   if (block.kind.startsWith("list")) return h("p", { class: "list-item", dir: "auto" }, ...content);
+  // The second stands beside what is said then, outside of the text that is copied and quoted.
+  if (block.time) return h("p", { class: "spoken" }, h("span", { class: "second" }, clock(block.time[0])), h("span", { dir: "auto" }, ...content));
   return h("p", { dir: "auto" }, ...content);
 }
 

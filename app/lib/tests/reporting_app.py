@@ -24,6 +24,7 @@ from app.lib.error_reports import error_report
 log = logging.getLogger("app.reporting")
 foreign = logging.getLogger("somebody.else")
 CANARY = sys.argv[1]
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 class Secretive(Exception):
@@ -58,6 +59,7 @@ async def request() -> None:
         "type": "http", "method": "POST", "path": f"/fail/{CANARY}", "query_string": f"q={CANARY}".encode(),
         "http_version": "1.1", "client": (CANARY, 1), "headers": [
             (b"authorization", f"Bearer {CANARY}".encode()), (b"cookie", f"sessionid={CANARY}".encode()),
+            (b"traceparent", f"00-{TRACE}-00f067aa0ba902b7-01".encode()),
             (b"user-agent", CANARY.encode()), (b"host", b"localhost"), (b"content-type", b"application/json"),
         ],
     }  # fmt: skip

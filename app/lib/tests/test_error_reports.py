@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -106,6 +107,7 @@ def test_an_error_of_a_request_is_told_with_its_route_and_its_places(events: lis
     assert (frames[-1]["function"], frames[-1]["in_app"]) == ("fail", True)
     tags = event["tags"]
     assert (tags["part"], tags["route"], len(tags["request_id"])) == ("web", "fail/<str:word>", 32)
+    assert tags["trace_id"] == "4bf92f3577b34da6a3ce929d0e0e4736" != tags["request_id"]
     assert set(event) <= {
         "event_id", "timestamp", "level", "platform", "release", "logger", "exception", "tags", "logentry",
     }  # fmt: skip
@@ -134,10 +136,11 @@ def test_without_a_dsn_nothing_of_it_is_loaded() -> None:
 def test_a_worker_reports_as_a_worker(server: ErrorServer) -> None:
     server.events.clear()
     program = "import app.celery, logging; from celery.signals import worker_init; worker_init.send(None);"
+    program += "from app.lib.trace import Trace, trace_enter; trace_enter(Trace('ab' * 16));"
     program += "logging.getLogger('app.x').error('from a worker')"
     run("-c", program, dsn=server.dsn).communicate(timeout=60)
     assert [(event["tags"], event["logentry"]) for event in server.events] == [
-        ({"part": "worker"}, {"message": "from a worker"})
+        ({"part": "worker", "trace_id": "ab" * 16}, {"message": "from a worker"})
     ]
 
 
@@ -160,9 +163,14 @@ def test_a_real_error_server_takes_what_is_sent() -> None:
         with sqlite3.connect(Path(BUGSINK) / "db.sqlite3") as database:
             return int(database.execute("SELECT count(*) FROM events_event").fetchone()[0])
 
-    before = stored()
-    run("-m", "app.lib.tests.reporting_app", CANARY, dsn=os.environ["REFDESK_TEST_SENTRY_DSN"]).communicate(timeout=60)
+    # Of this run alone: the server keeps what earlier ones sent.
+    before, canary = stored(), f"canary-{uuid4()}"
+    run("-m", "app.lib.tests.reporting_app", canary, dsn=os.environ["REFDESK_TEST_SENTRY_DSN"]).communicate(timeout=60)
     wait_until(lambda: stored() >= before + 10, limit_s=30)
+    # The kind of an error is found the same way, so its text would be.
+    kept = b"".join(path.read_bytes() for path in Path(BUGSINK).glob("*.sqlite3*"))
+    assert b"Secretive" in kept
+    assert canary.encode() not in kept
 
 
 @pytest.mark.parametrize("value", ["ftp://key@host/1", "https://host/1", "https://key@host", "nothing"])

@@ -18,7 +18,6 @@ _OLE_TYPES = (
 )
 # The type of the main part: other types belong to what is embedded, such as a workbook behind a slide's chart.
 _OOXML_MAIN = re.compile(
-    rb"(?:openxmlformats-officedocument\.|vnd\.)"
     rb"(wordprocessingml|ms-word|spreadsheetml|ms-excel|presentationml|ms-powerpoint)"
     rb"\.(?:document|sheet|presentation|slideshow|template|addin)\.(?:macroEnabled\.)?main"
 )

@@ -1,5 +1,6 @@
 """The file formats: media type, parser, name in words, and the suffixes of their files."""
 
+import re
 from dataclasses import dataclass
 
 PDF = "application/pdf"
@@ -100,3 +101,10 @@ def name_hint(name: str, media_type: str) -> str:
     if stated is None or not (stated.by_name or stated.media_type == HTML) or name.lower().endswith(stated.suffixes):
         return name
     return name + stated.suffixes[0]
+
+
+def name_words(name: str) -> str:
+    """Return the words of a file's name, without a format's suffix: "leave policy 2024" of leave-policy_2024.pdf."""
+    stem, dot, suffix = name.rpartition(".")
+    known = dot and format_by_suffix(f".{suffix}") is not None
+    return re.sub(r"[\s_.-]+", " ", stem if known else name).strip()

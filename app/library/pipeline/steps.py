@@ -15,7 +15,7 @@ from app.errors import IngestFailed, Upstream
 from app.lib.storage import ObjectMissing, storage
 from app.library.choices import Step, VersionState
 from app.library.models import Chunk, DocumentVersion
-from app.library.parsers.media import name_hint
+from app.library.parsers.media import name_hint, name_words
 from app.library.pipeline.chunk_store import chunks_keep, version_activate
 from app.library.pipeline.context import IngestContext, StoredChunk
 from app.library.pipeline.members import members_put
@@ -191,8 +191,10 @@ def index(context: IngestContext) -> None:
 def _points(context: IngestContext, batch: Sequence[StoredChunk], vectors: dict[bytes, bytes]) -> Iterator[Point]:
     organisation, source = str(context.organisation), str(context.document.source_id)
     document, version = str(context.document.id), str(context.version)
+    name = name_words(context.document.name)
     for one in batch:
-        words = document_encode(one.embed_text, language=context.row.language)
+        # A question may name the file. In the word index alone: bench/README.md, "Passages".
+        words = document_encode(f"{name}\n{one.embed_text}", language=context.row.language)
         dense = vector_numbers(vectors[one.content_hash])
         yield Point(str(one.id), organisation, source, document, version, dense, words)
 

@@ -91,6 +91,20 @@ def test_an_uploaded_text_becomes_ready_and_its_points_are_its_chunks(alice: Any
     assert used.tokens_embedded == Chunk.objects.get().tokens > 0
 
 
+def test_a_question_that_names_a_file_finds_it(alice: Any, running: None) -> None:
+    documents = {
+        name: upload(alice.organisation, name, f"Up to {days} days may be carried over.".encode())
+        for days, name in enumerate(("harbour-rules_2024.txt", "workshop.txt", "Kranbahn.txt", "night-shift.txt"), 4)
+    }
+    for document in documents.values():
+        wait_ready(document)
+    for name, document in documents.items():
+        words = name.removesuffix(".txt").replace("-", " ").replace("_", " ")
+        question = {"query": f"How many days may be carried over, by the {words}?"}
+        hits = alice.client.post("/api/v1/search", question, content_type="application/json").json()["hits"]
+        assert hits[0]["document"]["id"] == str(document.id)
+
+
 def test_every_file_ends_ready_or_failed_with_a_reason(alice: Any, running: None) -> None:
     sent = [SimpleUploadedFile(name, data) for name, data in GOOD.items()]
     sent += [SimpleUploadedFile(name, data) for name, (data, _) in BAD.items()]

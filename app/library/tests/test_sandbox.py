@@ -56,7 +56,7 @@ def test_what_comes_back_is_what_was_parsed(tmp_path: Path) -> None:
     assert result.parsed == parsed
     assert result.blocks_json == blocks_to_json(parsed)
     assert (result.media_type, result.title, result.pages) == ("text/markdown", "Title", None)
-    assert [draft.text for draft in result.drafts] == ["Title\n\nSome words.\n\na: 1; b: 2"]
+    assert [draft.text for draft in result.drafts] == ["Title\n\nSome words.\n\na | b\na: 1; b: 2"]
     assert result.drafts[0].place.heading == ("Title",)
 
 

@@ -191,7 +191,10 @@ def index(context: IngestContext) -> None:
 def _points(context: IngestContext, batch: Sequence[StoredChunk], vectors: dict[bytes, bytes]) -> Iterator[Point]:
     organisation, source = str(context.organisation), str(context.document.source_id)
     document, version = str(context.document.id), str(context.version)
-    name = name_words(context.document.name)
+    name, holder = name_words(context.document.name), context.document.parent
+    if holder is not None:
+        # A question about an attachment often names the mail.
+        name = f"{name} {name_words(holder.name)}"
     for one in batch:
         # A question may name the file. In the word index alone: bench/README.md, "Passages".
         words = document_encode(f"{name}\n{one.embed_text}", language=context.row.language)

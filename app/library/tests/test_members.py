@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from app.errors import Conflict
 from app.library.connectors.protocol import Content, Item
@@ -17,6 +18,7 @@ from app.library.services.sources import source_delete
 from app.library.tests.mails import archive_of, encrypted, mail
 from app.library.tests.stores import leases_age, stores_agree, stores_empty, upload, wait_jobs, wait_ready
 from app.library.tests.workers import worker, worker_kill, worker_start
+from app.retrieval.search import PASSAGES_SQL
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -67,11 +69,14 @@ def test_attachments_are_documents_linked_to_their_mail(alice: Any, charlie: Any
         ("Question about Pier C.eml", str(offer.id), "offer.eml"),
     }
     assert charlie.client.get(f"/api/v1/documents?parent={offer.id}").json()["items"] == []
-    # A citation says which mail the file is from.
-    body = {"query": "What does a berth at Pier D cost?", "limit": 1}
-    [hit] = alice.client.post("/api/v1/search", body, content_type="application/json").json()["hits"]
-    assert hit["document"]["name"] == "prices.csv (in offer.eml)"
-    assert "389 crowns" in hit["text"]
+    # A citation says which mail the file is from, whether it is read by the statement of answers or from its page.
+    prices = Document.objects.get(name="prices.csv")
+    [passage] = alice.client.get(f"/api/v1/documents/{prices.id}/chunks").json()["items"]
+    assert passage["document"]["name"] == "prices.csv (in offer.eml)"
+    with connection.cursor() as cursor:
+        values = {"ids": [passage["id"]], "organisation": alice.organisation.id, "sources": None}
+        cursor.execute(PASSAGES_SQL, values)
+        assert cursor.fetchone()[5] == "prices.csv (in offer.eml)"
     stores_agree()
 
 

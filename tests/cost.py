@@ -30,6 +30,7 @@ STARTERS = {
     ("tests.box.box_process", "BoxProcess"): "box",
     ("app.llm.tests.real_servers", "tiny_ollama"): "stack",
     ("app.library.pipeline.sandbox", "parse_and_chunk"): "engine",
+    ("app.library.pipeline.member_reader", "members_read"): "engine",
     ("subprocess", "Popen"): "engine",
     ("subprocess", "run"): "engine",
     ("app.library.pipeline.office", "converted"): "engine",

@@ -12,9 +12,16 @@ def place_label(place: dict[str, Any]) -> str:
     if kind == "slide" and place.get("slide"):
         return f"slide {place['slide']}"
     if kind == "time" and place.get("start_s") is not None:
-        return f"{int(place['start_s']) // 60}:{int(place['start_s']) % 60:02d}"
+        return clock(place["start_s"])
     # The last two headings are enough: a path of five does not fit on a line.
     return " › ".join((place.get("heading") or [])[-2:])
+
+
+def clock(seconds: float) -> str:
+    """Return a time of a recording: "1:05", "1:02:05"."""
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
 
 
 def _rows(rows: list[int] | None) -> str:

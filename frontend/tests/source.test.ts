@@ -237,3 +237,15 @@ test("slides stand on sheets of their own, and the cited one has its words marke
   expect([...cited.querySelectorAll<HTMLElement>(".list-item")].map((item) => item.style.getPropertyValue("--depth"))).toEqual(["1", "2"]);
   expect(cited.querySelector("table")).not.toBeNull();
 });
+
+test("subtitles open at the quoted sentence, each beside its second", async () => {
+  server.on("GET /documents/document-1", facts("text/vtt", null));
+  const first = block("paragraph", "Ada: The lock has nine digits.", 0, { time: [65.2, 68] });
+  const second = block("paragraph", "Bo: It is 4471.", 32, { time: [3725, 3727] });
+  server.on("GET /documents/document-1/text", (response) => json(response, 200, { blocks: [first, second], mark: [0, 47] }));
+  await panel.open(source({ place: { kind: "time", start_s: 65.2, end_s: 3727 } }), opener, quoted([42, 46]));
+  expect(host.querySelector(".source-title p")?.textContent).toMatch(/^1:05/);
+  expect([...host.querySelectorAll(".spoken .second")].map((each) => each.textContent)).toEqual(["1:05", "1:02:05"]);
+  expect(host.querySelector("mark")?.textContent).toBe("4471");
+  expect(host.querySelectorAll(".in-passage .spoken")).toHaveLength(2);
+});

@@ -66,20 +66,36 @@ FORMATS = (
     Format(EPUB, "epub", "an EPUB book", (".epub",)),
     Format(DOC, "legacy_office", "an old Word document (.doc)", (".doc",)),
     Format(PPT, "legacy_office", "an old PowerPoint presentation (.ppt)", (".ppt",)),
-    Format(EML, "text", "an e-mail message", (".eml",)),
-    Format(MSG, "", "an Outlook message", (".msg",)),
-    Format(JSON, "text", "a JSON file", (".json", ".geojson"), by_name=True),
-    Format(JSONL, "text", "a JSON Lines file", (".jsonl", ".ndjson"), by_name=True),
-    Format(XML, "text", "an XML file", (".xml",)),
-    Format(SRT, "text", "subtitles (SRT)", (".srt",)),
-    Format(VTT, "text", "subtitles (WebVTT)", (".vtt",)),
-    Format(ZIP, "", "a zip archive", (".zip",)),
+    Format(EML, "mail", "an e-mail message", (".eml", ".mbox")),
+    Format(MSG, "msg", "an Outlook message", (".msg",)),
+    Format(JSON, "json", "a JSON file", (".json", ".geojson"), by_name=True),
+    Format(JSONL, "jsonl", "a JSON Lines file", (".jsonl", ".ndjson"), by_name=True),
+    Format(XML, "xml", "an XML file", (".xml", ".rss", ".atom", ".dita")),
+    Format(SRT, "subtitles", "subtitles (SRT)", (".srt",)),
+    Format(VTT, "subtitles", "subtitles (WebVTT)", (".vtt",)),
+    Format(ZIP, "archive", "a zip archive", (".zip",)),
     Format(IMAGE, "", "a picture", (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp")),
     Format(AUDIO, "", "a sound recording", (".mp3", ".m4a", ".wav", ".ogg", ".opus", ".flac", ".aiff")),
     Format(VIDEO, "", "a video", (".mp4", ".m4v", ".mov", ".webm", ".mkv")),
 )
 # Parsers that the process of `fork_server` loads before it forks; those of seldom formats are loaded when needed.
-PRELOADED = ("pdf", "docx", "html", "markdown", "csv", "text", "pptx", "odt", "odp", "rtf", "epub", "xlsx")
+PRELOADED = (
+    "pdf",
+    "docx",
+    "html",
+    "markdown",
+    "csv",
+    "text",
+    "pptx",
+    "odt",
+    "odp",
+    "rtf",
+    "epub",
+    "xlsx",
+    "mail",
+    "json",
+    "xml",
+)
 _BY_MEDIA_TYPE = {entry.media_type: entry for entry in FORMATS}
 _BY_SUFFIX = {suffix: entry for entry in FORMATS for suffix in entry.suffixes}
 

@@ -45,6 +45,8 @@ class Outline:
         self._chars = 0
         self._open: list[tuple[int, str]] = []
         self._path: tuple[str, ...] = ()
+        # Added to the level of every heading, for a text inside another document.
+        self.deeper = 0
 
     def heading(self, level: int, text: str, where: Where = NOWHERE) -> None:
         text = clean(text)
@@ -53,6 +55,7 @@ class Outline:
         if len(text) > _HEADING_CHARS:
             self.add("paragraph", text, where)
             return
+        level = min(6, level + self.deeper)
         while self._open and self._open[-1][0] >= level:
             self._open.pop()
         self._open.append((level, text))

@@ -18,6 +18,7 @@ from app.library.models import Chunk, DocumentVersion
 from app.library.parsers.media import name_hint, name_words
 from app.library.pipeline.chunk_store import chunks_keep, version_activate
 from app.library.pipeline.context import IngestContext, StoredChunk
+from app.library.pipeline.members import members_put
 from app.library.pipeline.office import read_converted
 from app.library.pipeline.sandbox import parse_and_chunk
 from app.library.services.jobs import delete_job_create
@@ -73,9 +74,10 @@ def parse(context: IngestContext) -> None:
         ),
         context.job.stop.is_set,
     )
-    context.files.close()
     if not context.parsed.drafts:
         raise IngestFailed("no_text")
+    members_put(context)
+    context.files.close()
 
 
 def chunk(context: IngestContext) -> None:
@@ -194,7 +196,10 @@ def index(context: IngestContext) -> None:
 def _points(context: IngestContext, batch: Sequence[StoredChunk], vectors: dict[bytes, bytes]) -> Iterator[Point]:
     organisation, source = str(context.organisation), str(context.document.source_id)
     document, version = str(context.document.id), str(context.version)
-    name = name_words(context.document.name)
+    name, holder = name_words(context.document.name), context.document.parent
+    if holder is not None:
+        # A question about an attachment often names the mail.
+        name = f"{name} {name_words(holder.name)}"
     for one in batch:
         # A question may name the file. In the word index alone: bench/README.md, "Passages".
         words = document_encode(f"{name}\n{one.embed_text}", language=context.row.language)

@@ -47,9 +47,12 @@ function headingLabel(path: string[] | null | undefined): string {
   return (path ?? []).slice(-2).join(" › ");
 }
 
-function clock(seconds: number): string {
+/** A time of a recording: "1:05", "1:02:05". */
+export function clock(seconds: number): string {
   const whole = Math.floor(seconds);
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+  const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const shown = parts[0] ? parts : parts.slice(1);
+  return shown.map((part, at) => (at ? String(part).padStart(2, "0") : String(part))).join(":");
 }
 
 const NO_BREAK = "\u00A0";

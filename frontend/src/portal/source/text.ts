@@ -1,5 +1,5 @@
 import { h } from "../../page/dom";
-import type { Box, Span } from "../../chat/place";
+import { type Box, clock, type Span } from "../../chat/place";
 import { drawTable, isHead } from "./table";
 
 /** A block of a document's text; start and end are characters (code points) of the whole text. */
@@ -94,6 +94,8 @@ function drawBlock(block: TextBlock, quotes: readonly Span[]): HTMLElement {
     item.style.setProperty("--depth", String(Math.min(6, Math.max(1, block.level ?? 1))));
     return item;
   }
+  // The second stands beside what is said then, outside of the text that is copied and quoted.
+  if (block.time) return h("p", { class: "spoken" }, h("span", { class: "second" }, clock(block.time[0])), h("span", { dir: "auto" }, ...content));
   return h("p", { dir: "auto" }, ...content);
 }
 

@@ -12,9 +12,14 @@ def place_label(place: dict[str, Any]) -> str:
     if kind == "slide" and place.get("slide"):
         return f"slide {place['slide']}"
     if kind == "time" and place.get("start_s") is not None:
-        return f"{int(place['start_s']) // 60}:{int(place['start_s']) % 60:02d}"
+        return _clock(int(place["start_s"]))
     # The last two headings are enough: a path of five does not fit on a line.
     return " › ".join((place.get("heading") or [])[-2:])
+
+
+def _clock(seconds: int) -> str:
+    hours, minutes = seconds // 3600, seconds // 60 % 60
+    return f"{hours}:{minutes:02d}:{seconds % 60:02d}" if hours else f"{minutes}:{seconds % 60:02d}"
 
 
 def _rows(rows: list[int] | None) -> str:

@@ -47,9 +47,12 @@ function headingLabel(path: string[] | null | undefined): string {
   return (path ?? []).slice(-2).join(" › ");
 }
 
-function clock(seconds: number): string {
+/** "0:07", "75 minutes" as "1:15:00". */
+export function clock(seconds: number): string {
   const whole = Math.floor(seconds);
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+  const two = (number: number) => String(number).padStart(2, "0");
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+  return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
 
 const NO_BREAK = "\u00A0";

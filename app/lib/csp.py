@@ -9,8 +9,8 @@ from app.lib.asgi.middleware_function import middleware
 MEDIA = f"'self' {settings.S3_PUBLIC_URL}".strip()
 STRICT = (
     "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data: blob:; "
-    "media-src {media}; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-).format(media=MEDIA)
+    f"media-src {MEDIA}; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
 # Unfold's Alpine.js evaluates expressions and sets styles inline.
 ADMIN = (
     "default-src 'none'; script-src 'self' 'unsafe-eval' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "

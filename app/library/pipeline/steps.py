@@ -16,8 +16,10 @@ from app.lib.storage import ObjectMissing, storage
 from app.library.choices import Step, VersionState
 from app.library.models import Chunk, DocumentVersion
 from app.library.parsers.media import name_hint, name_words
+from app.library.parsers.recording import NEEDS_SPEECH
 from app.library.pipeline.chunk_store import chunks_keep, version_activate
 from app.library.pipeline.context import IngestContext, StoredChunk
+from app.library.pipeline.recordings import recording_read
 from app.library.pipeline.sandbox import parse_and_chunk
 from app.library.services.jobs import delete_job_create
 from app.library.services.versions import version_follow
@@ -68,6 +70,10 @@ def parse(context: IngestContext) -> None:
         should_stop=context.job.stop.is_set,
         organisation=context.organisation,
     )
+    if NEEDS_SPEECH in context.parsed.warnings:
+        context.parsed = recording_read(context, context.parsed.media_type)
+        if context.parsed is None:
+            return
     context.files.close()
     if not context.parsed.drafts:
         raise IngestFailed("no_text")

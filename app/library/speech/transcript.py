@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from app.library.parsers.blocks import Parsed
+from app.library.parsers.blocks import Block, Parsed, blocks_from_json, blocks_to_json
 from app.library.parsers.encoding import one_line
 from app.library.parsers.limits import DEFAULT, Limits
 from app.library.parsers.outline import Outline, Where
@@ -60,49 +60,49 @@ class Transcript:
         return min(1.0, self.position_s / self.duration_s) if self.duration_s else 0.0
 
 
-def transcript_to_json(transcript: Transcript) -> bytes:
-    """Encode compactly: times as whole hundredths of a second."""
-    return orjson.dumps(
-        {
-            "v": 1,
-            "model": transcript.model,
-            "position": transcript.position_s,
-            "duration": transcript.duration_s,
-            "language": transcript.language,
-            "warnings": transcript.warnings,
-            "segments": [
-                [
-                    one.text,
-                    _hundredths(one.start_s),
-                    _hundredths(one.end_s),
-                    [[word.text, _hundredths(word.start_s), _hundredths(word.end_s)] for word in one.words],
-                ]
-                for one in transcript.segments
-            ],
-        }
-    )
+def transcript_to_blocks(transcript: Transcript, media_type: str) -> bytes:
+    """Return an unfinished transcript as the stored text of a version, with what is needed to go on."""
+    text = orjson.loads(blocks_to_json(transcript_parsed(transcript, media_type)))
+    reading = {
+        "model": transcript.model,
+        "position": transcript.position_s,
+        "duration": transcript.duration_s,
+        "language": transcript.language,
+    }
+    return orjson.dumps({**text, "reading": reading})
 
 
-def transcript_from_json(data: bytes) -> Transcript:
-    raw = orjson.loads(data)
-    return Transcript(
-        model=raw["model"],
-        position_s=raw["position"],
-        duration_s=raw["duration"],
-        language=raw["language"],
-        warnings=list(raw["warnings"]),
-        segments=[segment_from_row(row) for row in raw["segments"]],
+def transcript_from_blocks(data: bytes) -> Transcript | None:
+    """Return the transcript in the stored text of a version; None where that is whole."""
+    reading = orjson.loads(data).get("reading")
+    if reading is None:
+        return None
+    segments = [_segment_of(block) for block in blocks_from_json(data).blocks]
+    return Transcript(reading["model"], reading["position"], reading["duration"], reading["language"], [], segments)
+
+
+def _segment_of(block: Block) -> Segment:
+    """Return the words of a block; each ends where the next one begins."""
+    start, end = block.time or (0.0, 0.0)
+    offsets = [*(offset for offset, _ in block.words), len(block.text)]
+    ends = [*(second for _, second in block.words[1:]), end]
+    words = tuple(
+        Word(_spaced(block.text, offsets[place], offsets[place + 1]), second, ends[place])
+        for place, (_, second) in enumerate(block.words)
     )
+    return Segment("", start, end, words)
+
+
+def _spaced(text: str, start: int, end: int) -> str:
+    """Return a word with a space before it, where its text has one."""
+    word = text[start:end].strip()
+    return f" {word}" if start == 0 or text[start - 1].isspace() else word
 
 
 def segment_from_row(row: Sequence[Any]) -> Segment:
     """Return a segment of [text, start, end, [[word, start, end], …]] with times in hundredths of a second."""
     text, start, end, words = row
     return Segment(text, start / 100, end / 100, tuple(Word(word, at / 100, to / 100) for word, at, to in words))
-
-
-def _hundredths(seconds: float) -> int:
-    return round(seconds * 100)
 
 
 def transcript_parsed(transcript: Transcript, media_type: str, limits: Limits = DEFAULT) -> Parsed:

@@ -30,6 +30,8 @@ STARTERS = {
     ("tests.box.box_process", "BoxProcess"): "box",
     ("app.llm.tests.real_servers", "tiny_ollama"): "stack",
     ("app.library.pipeline.sandbox", "parse_and_chunk"): "engine",
+    ("app.library.speech.local", "LocalTranscriber"): "engine",
+    ("app.library.speech.remote", "RemoteTranscriber"): "engine",
     ("subprocess", "Popen"): "engine",
     ("subprocess", "run"): "engine",
     ("app.embedded.process_spec", "engine_start"): "engine",

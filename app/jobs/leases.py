@@ -215,7 +215,9 @@ def job_drop(lease: Lease) -> None:
 
 def job_move(lease: Lease, kind: RegisteredKind) -> None:
     """Return a job to the queue as one of another kind, which begins it anew. Raises LeaseLost."""
-    with _changed(lease, JobState.QUEUED, kind=kind.kind, lane=kind.lane, step="", percent=0, deaths=0, sent=None):
+    with _changed(
+        lease, JobState.QUEUED, kind=kind.kind, lane=kind.lane, step="", percent=0, attempt=0, deaths=0, sent=None
+    ):
         notify(NEW)
 
 

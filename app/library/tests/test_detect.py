@@ -93,7 +93,7 @@ KNOWN = [
     ("a", b"\x00\x00\x00\x20ftypisom\x00", "video/mp4"),
     ("a", b"\x1a\x45\xdf\xa3\x9f\x42\x82\x84webm\x00", "video/webm"),
     ("a", b"\xff\xfb\x90\x00\x00\x00", "audio/mpeg"),
-    ("a", b"RF64\xff\xff\xff\xffWAVEds64", "audio/wav"),
+    ("a", b"RF64\xff\xff\xff\xffWAVEds64\x1c\x00\x00\x00", "audio/wav"),
     ("a", b"\xff\xf1\x50\x80\x00\x1f\xfc\x00", "audio/aac"),
     ("a", b"FORM\x00\x00\x00\x00AIFF", "audio/aiff"),
 ]

@@ -12,9 +12,13 @@ def place_label(place: dict[str, Any]) -> str:
     if kind == "slide" and place.get("slide"):
         return f"slide {place['slide']}"
     if kind == "time" and place.get("start_s") is not None:
-        return _clock(int(place["start_s"]))
+        return _times(int(place["start_s"]), int(place.get("end_s") or 0))
     # The last two headings are enough: a path of five does not fit on a line.
     return " › ".join((place.get("heading") or [])[-2:])
+
+
+def _times(start: int, end: int) -> str:
+    return f"{_clock(start)}–{_clock(end)}" if end > start else _clock(start)
 
 
 def _clock(seconds: int) -> str:

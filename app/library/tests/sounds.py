@@ -4,6 +4,7 @@ import io
 import wave
 from pathlib import Path
 
+import av
 import numpy as np
 
 from app.library.speech.decoding import SoundTrack
@@ -43,6 +44,24 @@ def speech(seconds: int) -> "np.ndarray":
     """Return the first seconds of the recording of `JFK`."""
     track = SoundTrack(JFK, "audio/mpeg")
     return np.concatenate([piece for _, piece in track.pieces()])[: seconds * RATE]
+
+
+def webm_write(source: Path, target: Path) -> None:
+    """Write a video as WebM, which every Chromium plays."""
+    with av.open(str(source)) as read, av.open(str(target), "w", format="webm") as written:
+        picture = written.add_stream("libvpx", rate=25)
+        picture.width, picture.height, picture.pix_fmt = 160, 90, "yuv420p"
+        sound = written.add_stream("libopus", rate=48_000)
+        streams = {"video": picture, "audio": sound}
+        for frame in read.decode(video=0, audio=0):
+            kind = "video" if isinstance(frame, av.VideoFrame) else "audio"
+            if kind == "video":
+                if frame.time % 1 > 0.02:
+                    continue
+                frame = frame.reformat(160, 90, "yuv420p")
+            written.mux(streams[kind].encode(frame))
+        for stream in streams.values():
+            written.mux(stream.encode(None))
 
 
 def words_of(transcript: Transcript) -> list[str]:

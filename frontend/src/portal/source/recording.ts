@@ -107,8 +107,8 @@ export class RecordingView {
     const element = h("span", { class: "sentence", role: "button", tabindex: -1 }, ...marked(text, block.start + from, this.options.quotes));
     const units = (offset: number) => points.slice(from, offset).join("").length;
     const places = words.map(([offset, second], place) => {
-      const end = Math.min(units(words[place + 1]?.[0] ?? to), text.length);
-      return { from: units(offset), to: end, second };
+      const next = text.slice(0, units(words[place + 1]?.[0] ?? to)).trimEnd();
+      return { from: units(offset), to: next.length, second };
     });
     const second = words[0]?.[1] ?? block.time?.[0] ?? 0;
     const following = (block.words ?? []).find(([offset]) => offset >= to);

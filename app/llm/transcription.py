@@ -19,7 +19,7 @@ from app.llm.exchange import Exchange, ExchangeFailed, RequestPolicy, WireReques
 RATE = 16_000
 # OpenAI's own default of servers that name none.
 DEFAULT_MODEL = "whisper-1"
-# Five minutes of sound on a processor may take as long.
+# Two minutes of sound may take as long on a slow processor.
 ATTEMPTS, TIMEOUT_S = 5, 600.0
 _VERBOSE = "verbose_json"
 _DETAILS = ("timestamp_granularities[]", "word"), ("timestamp_granularities[]", "segment")

@@ -4,13 +4,15 @@
 LEAST_LOGPROB = -1.0
 NO_SPEECH = 0.6
 _LEAST_LOGPROB_NO_SPEECH = -0.6
-# Of the text's size to its compressed size: a model that is stuck repeats itself.
+# Of the text's size to its compressed size. Above the first the model tries again, and a model that is stuck has more
+# than the second; "it was the best of times, it was the worst of times" has 2.35.
 MOST_COMPRESSION = 2.4
+_STUCK = 3.5
 
 
 def is_speech(*, logprob: float | None, no_speech: float | None, compression: float | None) -> bool:
     """Return whether a segment is something that was said. None: the model does not tell."""
-    if compression is not None and compression > MOST_COMPRESSION:
+    if compression is not None and compression > _STUCK:
         return False
     if logprob is None:
         return True

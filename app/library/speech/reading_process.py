@@ -20,12 +20,12 @@ from app.library.speech.transcript import Transcript
 _ROOT = Path(__file__).resolve().parents[3]
 _PACKAGES = ("faster-whisper", "ctranslate2", "av")
 _POLL_S = 0.2
-# The longest silence of the program: five minutes of sound are decoded and searched for speech on a slow machine.
+# The longest silence of the program: two minutes of sound are decoded and searched for speech on a slow machine.
 QUIET_S = 300.0
 # Others are served first; the model's own threads, of which more than four gain little.
 NICE = 10
 THREADS = min(4, os.cpu_count() or 1)
-# A piece of five minutes for a server is 10 MB.
+# A piece of two minutes for a server is 4 MB.
 _MESSAGE_BYTES = 16 * 1024 * 1024
 
 

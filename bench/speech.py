@@ -158,9 +158,7 @@ def cost(transcriber: LocalTranscriber, model: Any, path: Path, loading_s: float
     bare_read(model, path)
     bare_s = time.process_time() - begun_s
     length_s = transcript.duration_s or 1
-    print(
-        f"{length_s:.0f} s of sound: {ours_s:.1f} s of processor time, bare {bare_s:.1f} s, its loading {loading_s:.1f} s"
-    )
+    print(f"{length_s:.0f} s of sound: {ours_s:.1f} s of processor time, bare {bare_s:.1f} and {loading_s:.1f} to load")
     print(
         f"ratio to the bare library {ours_s / bare_s:.2f}, to the library that loads its model first "
         f"{ours_s / (bare_s + loading_s):.2f}"

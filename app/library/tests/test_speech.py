@@ -93,13 +93,15 @@ def test_files_without_sound_are_refused_with_a_reason(tmp_path: Path) -> None:
 def test_a_playlist_in_the_name_of_a_video_opens_no_file_and_no_connection(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.2)
-        path = tmp_path / "holiday.mp4"
         address = f"http://127.0.0.1:{server.getsockname()[1]}/a.ts"
-        path.write_text(f"#EXTM3U\n#EXTINF:9,\n{address}\n#EXTINF:9,\nfile://{JFK}\n#EXT-X-ENDLIST\n")
-        with pytest.raises(ParseError) as caught:
-            detect_media_type(path, path.name)
-        assert (caught.value.code, caught.value.detail[:10]) == ("unsupported_type", "a playlist")
-        for media_type in ("video/mp4", "audio/mpeg", "video/webm"):
+        playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{address}\n#EXT-X-ENDLIST\n"
+        # FFmpeg knows a playlist by its name, too.
+        for name, media_type in (("holiday.mp4", "video/mp4"), ("holiday.m3u8", "audio/mpeg")):
+            path = tmp_path / name
+            path.write_text(playlist)
+            with pytest.raises(ParseError) as caught:
+                detect_media_type(path, path.name)
+            assert (caught.value.code, caught.value.detail[:10]) == ("unsupported_type", "a playlist")
             assert failure(path, media_type) == "broken_file"
         with pytest.raises(TimeoutError):
             server.accept()

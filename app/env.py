@@ -221,6 +221,13 @@ NAMES: dict[str, Name] = {
     "REFDESK_EMBEDDINGS_URL": Name(None, _http_url, "OpenAI-compatible embeddings server, ending in /v1"),
     "REFDESK_EMBEDDINGS_MODEL": Name(None, _text, "Embedding model; the server's first model when not given"),
     "REFDESK_EMBEDDINGS_API_KEY": Name(None, _text, "Key of the embeddings server"),
+    "REFDESK_SPEECH_URL": Name(
+        None, _http_url, "OpenAI-compatible speech-to-text server, ending in /v1; the packaged model without it"
+    ),
+    "REFDESK_SPEECH_MODEL": Name(
+        None, _text, "Model of that server; without a server, the packaged whisper-base or whisper-tiny.en"
+    ),
+    "REFDESK_SPEECH_API_KEY": Name(None, _text, "Key of the speech-to-text server"),
     "REFDESK_DATABASE_URL": Name(None, _database_url, "PostgreSQL 16 or newer"),
     "REFDESK_VALKEY_URL": Name(None, _valkey_url, "Valkey or Redis"),
     "REFDESK_QDRANT_URL": Name(None, _http_url, "Qdrant"),

@@ -141,6 +141,14 @@ CODES: dict[str, Entry] = {
         "Save it as DOCX or PPTX and upload that, or ask whoever runs this Refdesk to install LibreOffice, then retry.",
         True,
     ),
+    "no_sound": Entry(
+        422, "This video has no sound, so there is nothing to write down.", "Upload a recording in which people speak."
+    ),
+    "no_speech": Entry(
+        422,
+        "Nobody speaks in this recording, or not clearly enough to be understood.",
+        "Upload a recording with clear speech, or write down what it says.",
+    ),
     "encrypted_file": Entry(422, "The file is protected by a password.", "Save a copy without the password."),
     "broken_file": Entry(422, "The file is damaged and cannot be read.", "Open it, save it anew and upload that."),
     "no_text": Entry(422, "The file holds no text, perhaps a scan.", "Run text recognition (OCR) first."),
@@ -189,6 +197,7 @@ CODES: dict[str, Entry] = {
         503, "The mail server does not take mail.", "Check REFDESK_SMTP_URL; see the logs.", True
     ),
     "embeddings_unavailable": Entry(503, "The embedding model does not answer.", "Try again in a moment.", True),
+    "speech_unavailable": Entry(503, "The speech-to-text server does not answer.", "Try again in a moment.", True),
     "rerank_unavailable": Entry(503, "The reranking model does not answer.", "Try again in a moment.", True),
     "model_unavailable": Entry(503, "The language model does not answer.", "Try again; check the model server.", True),
     "model_timeout": Entry(504, "The language model took too long.", "Try again; check the model server.", True),

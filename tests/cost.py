@@ -31,6 +31,8 @@ STARTERS = {
     ("app.llm.tests.real_servers", "tiny_ollama"): "stack",
     ("app.library.pipeline.sandbox", "parse_and_chunk"): "engine",
     ("app.library.pipeline.member_reader", "members_read"): "engine",
+    ("app.library.speech.local", "LocalTranscriber"): "engine",
+    ("app.library.speech.remote", "RemoteTranscriber"): "engine",
     ("subprocess", "Popen"): "engine",
     ("subprocess", "run"): "engine",
     ("app.library.pipeline.office", "converted"): "engine",

@@ -137,6 +137,7 @@ def shares(made: dict[str, str], served: Served) -> list[Share]:
         "s3_access_key": access,
         "s3_secret_key": secret,
         "embeddings_api_key": embeddings,
+        "speech_api_key": env.read("REFDESK_SPEECH_API_KEY") or "",
         "oidc_client_secret": client,
         "oidc_internal_url": "" if env.read("REFDESK_OIDC_ISSUER") else KEYCLOAK,
         "metrics_token": metrics,

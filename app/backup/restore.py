@@ -23,12 +23,11 @@ from app.backup.create import Say, table_counts
 from app.backup.pg_dump import database_load, owner_connect
 from app.jobs.choices import JobState
 from app.jobs.execution import job_run
-from app.jobs.selectors import jobs_open
 from app.lib.storage import Storage, exports_storage, storage
 from app.library.choices import Step, VersionState
 from app.library.models import DocumentVersion
 from app.library.reconcile.reconciler import Report, reconcile
-from app.library.services.jobs import INGEST
+from app.library.services.jobs import ingests_open
 from app.llm.embeddings import embeddings_client
 from app.privacy.exports.run import exports_tidy
 
@@ -205,7 +204,7 @@ def vectors_rebuild(say: Say) -> tuple[int, int]:
     for _ in range(ROUNDS):
         reconcile(repair=True)
         active = DocumentVersion.objects.filter(pk=Cast(OuterRef("version"), UUIDField()), state=VersionState.ACTIVE)
-        queued = jobs_open(kind=INGEST).filter(state=JobState.QUEUED, step=Step.EMBED)
+        queued = ingests_open().filter(state=JobState.QUEUED, step=Step.EMBED)
         waiting = queued.annotate(version=KeyTextTransform("version", "payload")).filter(Exists(active))
         jobs = list(waiting.order_by("weight", "id").values_list("id", flat=True))
         for number, job in enumerate(jobs, start=1):

@@ -11,6 +11,7 @@ from pathlib import Path
 from app import env
 from app.embedded.box import Box
 from app.embedded.console import Console
+from app.embedded.optional_sets import OPTIONAL_SETS
 from app.embedded.ports import port_is_free
 from app.embedded.signals import SignalWaiter
 from app.embedded.startup import Plan, plan_box, public_address
@@ -35,6 +36,14 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     choice.add_argument("--without-model", action="store_true", help="no longer serve it")
     choice.add_argument("--stop", action="store_true", help=argparse.SUPPRESS)
+    for key, one in OPTIONAL_SETS.items():
+        pair = parser.add_mutually_exclusive_group()
+        pair.add_argument(
+            f"--with-{key}",
+            action="store_true",
+            help=f"install what reads {one.title} ({one.download_mb} MB), now and at later starts",
+        )
+        pair.add_argument(f"--without-{key}", action="store_true", help="remove it")
     return parser.parse_args(arguments)
 
 
@@ -51,11 +60,20 @@ def check_port(host: str, port: int) -> None:
         )
 
 
-def remember_model(box: Box, arguments: argparse.Namespace) -> None:
-    options = box.options()
+def remember_options(box: Box, arguments: argparse.Namespace) -> None:
+    """Keep for later starts what this one was asked for: a model, and optional sets of packages ("yes" or "no")."""
+    before = box.options()
+    options = dict(before)
     if arguments.with_model:
-        box.write_options({**options, "model": arguments.with_model})
-    elif arguments.without_model and options.pop("model", None):
+        options["model"] = arguments.with_model
+    elif arguments.without_model:
+        options.pop("model", None)
+    for key in OPTIONAL_SETS:
+        if getattr(arguments, f"with_{key}"):
+            options[key] = "yes"
+        elif getattr(arguments, f"without_{key}"):
+            options[key] = "no"
+    if options != before:
         box.write_options(options)
 
 
@@ -71,7 +89,7 @@ def run_box(box: Box, arguments: argparse.Namespace, make_plan: Callable[[Box], 
         for name in box.stop_leftovers(LEFTOVER_LADDER):
             console.say(f"{name} was still running from an earlier start and was stopped")
         check_port(host, port)
-        remember_model(box, arguments)
+        remember_options(box, arguments)
         Supervisor(box, make_plan(box), console, waiter).serve()
 
 

@@ -10,6 +10,7 @@ from app.embedded.box import ROOT, Box, code_digest
 from app.embedded.model import model_path, server_installed
 from app.embedded.ollama import URL as OLLAMA_URL
 from app.embedded.ollama import ollama_find
+from app.embedded.optional_sets import OPTIONAL_SETS, set_installed
 from app.embedded.ports import LOOPBACK
 from app.embedded.postgres import Postgres
 from app.embedded.process_spec import Engine, Program
@@ -146,6 +147,19 @@ def plan_packaged_model(box: Box, plan: Plan, key: str) -> None:
     plan.notes.append(f"Answers come from {model.name}, served here; it loads in the background.")
 
 
+def plan_optional_sets(box: Box, plan: Plan) -> None:
+    """Plan to install the sets that a start asked for, and to remove those that one declined after having them."""
+    options = box.options()
+    for key, one in OPTIONAL_SETS.items():
+        installed = set_installed(one)
+        if options.get(key) == "yes" and not installed:
+            title = f"Fetching what reads {one.title} ({one.download_mb} MB)"
+            plan.fetches.append(Step(title, python_module("app.embedded.optional_sets", "install", key), shown=True))
+        elif options.get(key) == "no" and installed:
+            title = f"Removing what reads {one.title}"
+            plan.fetches.append(Step(title, python_module("app.embedded.optional_sets", "remove", key), shown=True))
+
+
 def plan_app(plan: Plan) -> None:
     plan.steps = [
         # Django's checks import all pages and the API (0.3 s); the next step runs them.
@@ -173,5 +187,6 @@ def plan_box(box: Box) -> Plan:
     plan.found["REFDESK_SECRETS_KEYS"] = keys
     plan_stores(box, plan)
     plan_models(box, plan)
+    plan_optional_sets(box, plan)
     plan_app(plan)
     return plan

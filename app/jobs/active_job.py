@@ -6,8 +6,8 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from uuid import UUID
 
-from app.jobs.leases import Lease, Stopped, fenced, job_done
-from app.jobs.registry import Progress
+from app.jobs.leases import Lease, Stopped, fenced, job_done, job_move
+from app.jobs.registry import Progress, kind_of
 
 
 class ActiveJob:
@@ -78,6 +78,11 @@ class ActiveJob:
         """End the job in one transaction with the body's writes. changes: columns of the job. Raises LeaseLost."""
         with job_done(self.lease, **changes):
             yield
+        self.ended = True
+
+    def move(self, kind: str) -> None:
+        """End the work here and queue the job as one of another kind, in that kind's lane. Raises LeaseLost."""
+        job_move(self.lease, kind_of(kind))
         self.ended = True
 
     def take_change(self) -> Progress | None:

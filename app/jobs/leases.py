@@ -213,6 +213,14 @@ def job_drop(lease: Lease) -> None:
         pass
 
 
+def job_move(lease: Lease, kind: RegisteredKind) -> None:
+    """Return a job to the queue as one of another kind, which begins it anew. Raises LeaseLost."""
+    with _changed(
+        lease, JobState.QUEUED, kind=kind.kind, lane=kind.lane, step="", percent=0, attempt=0, deaths=0, sent=None
+    ):
+        notify(NEW)
+
+
 def job_release(lease: Lease) -> None:
     """Release a lease without counting a death, because this worker stops. Raises LeaseLost."""
     with _changed(lease, JobState.QUEUED, sent=None):

@@ -1,12 +1,15 @@
 """The Content-Security-Policy of every page: only resources that Refdesk ships may run, load or be embedded."""
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
 from app.lib.asgi.middleware_function import middleware
 
+# Recordings come from Refdesk, or by its redirect from the store that browsers reach.
+MEDIA = f"'self' {settings.S3_PUBLIC_URL}".strip()
 STRICT = (
     "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data: blob:; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    f"media-src {MEDIA}; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 # Unfold's Alpine.js evaluates expressions and sets styles inline.
 ADMIN = (

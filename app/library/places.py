@@ -12,7 +12,7 @@ def place_label(place: dict[str, Any]) -> str:
     if kind == "slide" and place.get("slide"):
         return f"slide {place['slide']}"
     if kind == "time" and place.get("start_s") is not None:
-        return clock(place["start_s"])
+        return _times(place["start_s"], place.get("end_s") or 0)
     # The last two headings are enough: a path of five does not fit on a line.
     return " › ".join((place.get("heading") or [])[-2:])
 
@@ -22,6 +22,10 @@ def clock(seconds: float) -> str:
     minutes, second = divmod(int(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
+
+
+def _times(start: float, end: float) -> str:
+    return f"{clock(start)}–{clock(end)}" if int(end) > int(start) else clock(start)
 
 
 def _rows(rows: list[int] | None) -> str:

@@ -211,6 +211,7 @@ class TextBlockOut(Schema):
     sheet: str | None
     slide: int | None
     time: list[float] | None
+    words: list[tuple[int, float]]
     start: int
     end: int
     lines: list[TextLineOut]
@@ -219,7 +220,8 @@ class TextBlockOut(Schema):
 class TextOut(Schema):
     """Blocks of a version's text, out of `total`, from number `first` on; start, end, mark: offsets in the whole text.
 
-    lines: for the blocks of a PDF that the mark touches. next: the block to continue from. version: the number of the
+    lines: for the blocks of a PDF that the mark touches. words: of a recording, each word's first character within its
+    block and its second. next: the block to continue from. version: the number of the
     version of this text, media_type and pages are that version's.
     """
 

@@ -37,6 +37,8 @@ test.each<[Partial<Place>, string]>([
   [{ kind: "row", rows: [3, 5] }, "rows 3–5"],
   [{ kind: "row", rows: [3, 3], sheet: "Prices" }, "Prices, row 3"],
   [{ kind: "time", start_s: 75.4 }, "1:15"],
+  [{ kind: "time", start_s: 75.4, end_s: 75.9 }, "1:15"],
+  [{ kind: "time", start_s: 75.4, end_s: 3725 }, "1:15–1:02:05"],
   [{ kind: "text" }, ""],
 ])("a place is said in words: %o", (place, label) => {
   expect(placeLabel(place as Place)).toBe(label);

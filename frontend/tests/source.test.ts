@@ -5,6 +5,7 @@ import type { Passage } from "../src/chat/payloads";
 import type { Span } from "../src/chat/place";
 import { columnsOf } from "../src/portal/source/page_view";
 import { SourcePanel } from "../src/portal/source/panel";
+import { sentencesOf } from "../src/portal/source/recording";
 import { cellsOf, drawTable } from "../src/portal/source/table";
 import { drawText, type TextBlock } from "../src/portal/source/text";
 import { citation, json, passage, ScriptedServer } from "./scripted_server";
@@ -248,4 +249,72 @@ test("subtitles open at the quoted sentence, each beside its second", async () =
   expect([...host.querySelectorAll(".spoken .second")].map((each) => each.textContent)).toEqual(["1:05", "1:02:05"]);
   expect(host.querySelector("mark")?.textContent).toBe("4471");
   expect(host.querySelectorAll(".in-passage .spoken")).toHaveLength(2);
+});
+
+/** A recording of three paragraphs, with the words' seconds. */
+const speech = [
+  block("paragraph", "Hello all. We begin.", 0, { time: [0, 4], words: [[0, 0.5], [6, 1], [11, 2], [14, 3]] }),
+  block("paragraph", "The 🎉 bill is due. Pay in May.", 22, { time: [60, 66], words: [[0, 60], [4, 61], [6, 61.5], [11, 62], [14, 62.5], [19, 64], [23, 64.5], [26, 65]] }),
+  block("paragraph", "Thank you.", 54, { time: [3700, 3702], words: [[0, 3700], [6, 3701]] }),
+];
+
+async function openRecording(media_type: string, ...spans: Span[]): Promise<HTMLMediaElement> {
+  vi.spyOn(HTMLMediaElement.prototype, "play").mockResolvedValue();
+  server.on("GET /documents/document-1", facts(media_type, null));
+  server.on("GET /documents/document-1/text", (response, request) => {
+    const rest = request.path.includes("from=0");
+    json(response, 200, { blocks: rest ? speech : speech.slice(1, 2), mark: rest ? null : [22, 52], total: 3, next: null, version: 1, media_type, pages: null });
+  });
+  await panel.open(source({ place: { kind: "time", start_s: 60, end_s: 66 } }), opener, quoted(...spans));
+  return host.querySelector("audio, video") as HTMLMediaElement;
+}
+
+test("a video opens at the second of the first quoted word, and its whole transcript follows", async () => {
+  const player = await openRecording("video/mp4", [19, 22]);
+  expect(player.tagName).toBe("VIDEO");
+  expect(player.getAttribute("src")).toMatch(/\/documents\/document-1\/content$/);
+  player.dispatchEvent(new Event("loadedmetadata"));
+  expect(player.currentTime).toBe(64);
+  await until(() => host.querySelectorAll(".transcript-row").length === 3);
+  expect([...host.querySelectorAll(".transcript-time")].map((one) => one.textContent)).toEqual(["0:00", "1:00", "1:01:40"]);
+  expect(host.querySelector(".in-passage")?.textContent).toContain("bill is due");
+  expect(host.querySelector("mark")?.textContent).toBe("Pay");
+});
+
+test("the sentence that is being said is marked, and one is played by a click or by Enter", async () => {
+  const player = await openRecording("audio/mpeg");
+  expect(player.tagName).toBe("AUDIO");
+  await until(() => host.querySelectorAll(".sentence").length === 5);
+  const sentences = [...host.querySelectorAll<HTMLElement>(".sentence")];
+  const said = () => sentences.filter((one) => one.classList.contains("said")).map((one) => one.textContent);
+  player.currentTime = 61.2;
+  player.dispatchEvent(new Event("timeupdate"));
+  expect(said()).toEqual(["The 🎉 bill is due."]);
+  player.currentTime = 30;
+  player.dispatchEvent(new Event("timeupdate"));
+  expect(said()).toEqual([]);
+  sentences[1]!.click();
+  expect(player.currentTime).toBe(2);
+  expect(sentences.filter((one) => one.tabIndex === 0)).toHaveLength(1);
+  sentences[1]!.focus();
+  sentences[1]!.dispatchEvent(new KeyboardEvent("keydown", { key: "End", bubbles: true }));
+  expect(document.activeElement).toBe(sentences[4]);
+  sentences[4]!.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true }));
+  expect(player.currentTime).toBe(3700);
+  host.querySelector<HTMLElement>(".transcript-time")!.click();
+  expect(player.currentTime).toBe(0);
+});
+
+test("a recording that the browser cannot play says so beside its transcript", async () => {
+  const player = await openRecording("video/x-msvideo");
+  expect(host.querySelector<HTMLElement>(".recording-failed")!.hidden).toBe(true);
+  player.dispatchEvent(new Event("error"));
+  expect(host.querySelector<HTMLElement>(".recording-failed")!.hidden).toBe(false);
+});
+
+test("sentences end at their marks, also in Chinese and after a closing quote, and without times a block is one", () => {
+  const texts = (one: TextBlock) => sentencesOf(one).map(([from, to]) => Array.from(one.text).slice(from, to).join(""));
+  expect(texts(block("paragraph", "好。你好吗？", 0, { words: [[0, 0], [2, 1], [4, 2]] }))).toEqual(["好。", "你好吗？"]);
+  expect(texts(block("paragraph", 'He said "Go." We went.', 0, { words: [[0, 0], [3, 1], [8, 2], [14, 3], [17, 4]] }))).toEqual(['He said "Go." ', "We went."]);
+  expect(texts(block("paragraph", "One. Two.", 0))).toEqual(["One. Two."]);
 });

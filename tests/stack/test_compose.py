@@ -126,8 +126,8 @@ def test_every_image_is_a_variable_with_a_pinned_default() -> None:
 
 
 @pytest.mark.parametrize(("file", "service"), [("Dockerfile", "init"), ("compose/keycloak/Dockerfile", "keycloak")])
-def test_a_dockerfile_s_base_images_are_those_of_the_compose_file(file: str, service: str) -> None:
-    declared = dict(re.findall(r"^ARG (\w+_IMAGE)=(\S+)$", (ROOT / file).read_text("utf-8"), re.MULTILINE))
+def test_a_dockerfile_s_arguments_are_those_of_the_compose_file(file: str, service: str) -> None:
+    declared = dict(re.findall(r"^ARG (\w+)=(\S+)$", (ROOT / file).read_text("utf-8"), re.MULTILINE))
     given = SERVICES[service]["build"]["args"]
     assert given == {name: f"${{{name}:-{default}}}" for name, default in declared.items()}
     assert declared

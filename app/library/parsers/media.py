@@ -75,8 +75,10 @@ FORMATS = (
     Format(VTT, "subtitles", "subtitles (WebVTT)", (".vtt",)),
     Format(ZIP, "archive", "a zip archive", (".zip",)),
     Format(IMAGE, "", "a picture", (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp")),
-    Format(AUDIO, "", "a sound recording", (".mp3", ".m4a", ".wav", ".ogg", ".opus", ".flac", ".aiff")),
-    Format(VIDEO, "", "a video", (".mp4", ".m4v", ".mov", ".webm", ".mkv")),
+    Format(
+        AUDIO, "recording", "a sound recording", (".mp3", ".m4a", ".aac", ".wav", ".ogg", ".opus", ".flac", ".aiff")
+    ),
+    Format(VIDEO, "recording", "a video", (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi")),
 )
 # Parsers that the process of `fork_server` loads before it forks; those of seldom formats are loaded when needed.
 PRELOADED = (

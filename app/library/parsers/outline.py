@@ -20,6 +20,7 @@ class Where(NamedTuple):
     sheet: str | None = None
     slide: int | None = None
     time: tuple[float, float] | None = None
+    words: tuple[tuple[int, float], ...] = ()
 
 
 NOWHERE = Where()

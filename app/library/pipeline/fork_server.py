@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 import orjson
 
 from app.library.parsers import parse
-from app.library.parsers.blocks import ParseError, blocks_to_json, text_length
+from app.library.parsers.blocks import ParseError, blocks_from_json, blocks_to_json, text_length
 from app.library.parsers.detect import detect_media_type
 from app.library.parsers.limits import Limits
 from app.library.parsers.media import PRELOADED
@@ -205,8 +205,10 @@ def _confine(limits: Limits, server: int, *, files: int) -> None:
 def _answer(request: dict[str, Any], limits: Limits) -> bytes:
     path = Path(request["path"])
     try:
-        media_type = detect_media_type(path, request["name"])
-        parsed = parse(path, media_type, limits)
+        if request["is_blocks"]:
+            parsed = blocks_from_json(path.read_bytes())
+        else:
+            parsed = parse(path, detect_media_type(path, request["name"]), limits)
         drafts = chunk(
             parsed,
             target_tokens=request["target_tokens"],

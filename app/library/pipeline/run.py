@@ -28,3 +28,6 @@ def version_ingest(job: ActiveJob) -> None:
             context.check()
             job.progress(step)
             do(context)
+            if job.ended:
+                # Done, or moved to another kind of job.
+                return

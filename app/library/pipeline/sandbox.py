@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -188,6 +189,7 @@ def parse_and_chunk(
     limits: Limits = DEFAULT,
     should_stop: Callable[[], bool] | None = None,
     organisation: UUID | None = None,
+    is_blocks: bool = False,
 ) -> ParsedChunks:
     """Safe from any thread. Errors: ParseError with any code of docs/errors.md, or `cancelled` by should_stop,
     which is asked about five times a second.
@@ -195,10 +197,12 @@ def parse_and_chunk(
     Errors: ParseError with any code of docs/parsers.md, or `cancelled` when should_stop, called about five times a
     second, returns true. counter: name of the embedding model whose tokens count (see `tokens.counter_for`).
     organisation: the child may read other small files of this organisation; None: it reads this file alone.
+    is_blocks: the file holds blocks that were read already (`blocks_chunk`).
     """
     request = {
         "path": str(path),
         "name": name,
+        "is_blocks": is_blocks,
         "target_tokens": target_tokens,
         "overlap_tokens": overlap_tokens,
         "max_tokens": max_tokens,
@@ -221,6 +225,31 @@ def parse_and_chunk(
                 return _result(received, limits)
         # The child ended as idle, or earlier files had left it too little for this one: a new child decides.
     return _result(_ask(message, ask, organisation), limits)
+
+
+def blocks_chunk(
+    blocks_json: bytes,
+    *,
+    target_tokens: int,
+    overlap_tokens: int,
+    max_tokens: int,
+    counter: str,
+    should_stop: Callable[[], bool] | None = None,
+) -> ParsedChunks:
+    """Cut blocks that were read elsewhere, such as a transcript, into passages. Errors: as `parse_and_chunk`."""
+    with tempfile.NamedTemporaryFile(suffix=".json") as file:
+        file.write(blocks_json)
+        file.flush()
+        return parse_and_chunk(
+            Path(file.name),
+            "",
+            target_tokens=target_tokens,
+            overlap_tokens=overlap_tokens,
+            max_tokens=max_tokens,
+            counter=counter,
+            should_stop=should_stop,
+            is_blocks=True,
+        )
 
 
 def _ask(message: bytes, ask: "Callable[[_Child], bytearray]", organisation: UUID | None) -> bytearray:

@@ -16,10 +16,12 @@ from app.lib.storage import ObjectMissing, storage
 from app.library.choices import Step, VersionState
 from app.library.models import Chunk, DocumentVersion
 from app.library.parsers.media import name_hint, name_words
+from app.library.parsers.recording import NEEDS_SPEECH
 from app.library.pipeline.chunk_store import chunks_keep, version_activate
 from app.library.pipeline.context import IngestContext, StoredChunk
 from app.library.pipeline.members import members_put
 from app.library.pipeline.office import read_converted
+from app.library.pipeline.recordings import recording_read
 from app.library.pipeline.sandbox import parse_and_chunk
 from app.library.services.jobs import delete_job_create
 from app.library.services.versions import version_follow
@@ -74,6 +76,10 @@ def parse(context: IngestContext) -> None:
         ),
         context.job.stop.is_set,
     )
+    if NEEDS_SPEECH in context.parsed.warnings:
+        context.parsed = recording_read(context, context.parsed.media_type)
+        if context.parsed is None:
+            return
     if not context.parsed.drafts:
         raise IngestFailed("no_text")
     members_put(context)

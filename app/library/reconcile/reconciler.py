@@ -16,13 +16,12 @@ from django.db import connection
 from django.db.models import Exists, OuterRef, TextField
 from django.db.models.functions import Cast, Now
 
-from app.jobs.selectors import jobs_open
 from app.lib.advisory_lock import RECONCILER, lock_for_transaction, lock_try
 from app.lib.storage import storage
 from app.library.choices import DocumentState, Step, VersionState
 from app.library.models import Document, DocumentVersion
 from app.library.pipeline.deletion import object_delete_unnamed
-from app.library.services.jobs import INGEST, ingest_job_create
+from app.library.services.jobs import ingest_job_create, ingests_open
 from app.llm.embeddings import EmbeddingSpace, embeddings_client
 from app.retrieval.index_loader import index_writer
 
@@ -142,7 +141,7 @@ LEFT JOIN library_chunk c ON c.id::text = p.id AND c.organisation_id::text = p.o
     AND c.version_id::text = p.version
 LEFT JOIN library_documentversion v ON v.id = c.version_id
 WHERE NOT coalesce(v.state = 'active' OR EXISTS (
-        SELECT 1 FROM jobs_job j WHERE j.kind = 'ingest' AND j.payload->>'version' = v.id::text
+        SELECT 1 FROM jobs_job j WHERE j.kind IN ('ingest', 'ingest_slow') AND j.payload->>'version' = v.id::text
           AND j.state IN ('queued', 'running')), false)
   AND NOT {_DELETED.format(kind="versions", value="p.version")}
 """  # noqa: S608 (no part comes from outside)
@@ -152,7 +151,8 @@ SELECT c.id, c.version_id FROM library_chunk c JOIN library_documentversion v ON
 LEFT JOIN store_points p ON p.id = c.id::text AND p.organisation = c.organisation_id::text
     AND p.version = c.version_id::text
 WHERE v.state = 'active' AND v.embedding_model = %(model)s AND p.id IS NULL
-  AND NOT EXISTS (SELECT 1 FROM jobs_job j WHERE j.kind = 'ingest' AND j.payload->>'version' = v.id::text
+  AND NOT EXISTS (SELECT 1 FROM jobs_job j WHERE j.kind IN ('ingest', 'ingest_slow')
+                  AND j.payload->>'version' = v.id::text
                   AND (j.state IN ('queued', 'running') OR j.updated >= %(begun)s))
 """
 
@@ -206,7 +206,7 @@ def _objects_compare(report: Report, *, repair: bool, age_s: float) -> None:
 
 
 def _documents_compare(report: Report, *, repair: bool) -> None:
-    open_jobs = jobs_open(kind=INGEST).filter(unique_key=Cast(OuterRef("pk"), TextField()))
+    open_jobs = ingests_open().filter(unique_key=Cast(OuterRef("pk"), TextField()))
     at_work = (DocumentState.QUEUED, DocumentState.RUNNING)
     stuck = list(Document.objects.filter(~Exists(open_jobs), state__in=at_work))
     report.stuck_documents = Finding.of([document.id for document in stuck])

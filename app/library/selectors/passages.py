@@ -109,6 +109,7 @@ def _block_payload(block: Block, start: int, mark: Sequence[int] | None) -> dict
         "sheet": block.sheet,
         "slide": block.slide,
         "time": list(block.time) if block.time else None,
+        "words": block.words,
         "start": start,
         "end": end,
         # Only for blocks of the marked passage: boxes take twice as much as the text.

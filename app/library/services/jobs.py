@@ -4,13 +4,18 @@ from collections.abc import Iterable
 from datetime import timedelta
 from uuid import UUID
 
-from app.jobs.choices import JobState
-from app.jobs.selectors import jobs_open
+from django.db.models import QuerySet
+
+from app.jobs.choices import OPEN, JobState
+from app.jobs.models import Job
 from app.jobs.services import job_create, jobs_cancel
 from app.library.choices import Step
 from app.library.models import Document, DocumentVersion
 
 INGEST, DELETE = "ingest", "document_delete"
+# The same work on a document whose reading takes long; a job becomes one when its file turns out to be such.
+INGEST_SLOW = "ingest_slow"
+INGESTS = (INGEST, INGEST_SLOW)
 
 
 def ingest_job_create(
@@ -20,6 +25,9 @@ def ingest_job_create(
 
     Call it in the transaction that made the version, so that no version is without its job.
     """
+    there = ingests_open().filter(organisation=organisation, unique_key=str(document.id), kind=INGEST_SLOW).first()
+    if there is not None:
+        return there.id
     return job_create(
         kind=INGEST,
         organisation=organisation,
@@ -46,8 +54,12 @@ def delete_job_create(
     )
 
 
+def ingests_open() -> QuerySet[Job]:
+    return Job.objects.filter(kind__in=INGESTS, state__in=OPEN)
+
+
 def ingest_is_open(*, organisation: UUID, document: UUID) -> bool:
-    return jobs_open(kind=INGEST).filter(organisation=organisation, unique_key=str(document)).exists()
+    return ingests_open().filter(organisation=organisation, unique_key=str(document)).exists()
 
 
 def ingests_open(*, organisation: UUID, documents: Iterable[UUID]) -> list[UUID]:
@@ -59,7 +71,7 @@ def ingests_open(*, organisation: UUID, documents: Iterable[UUID]) -> list[UUID]
 
 def ingest_state(*, organisation: UUID, document: UUID, lock: bool = False) -> JobState | None:
     """Return the state of a document's open ingest, if there is one. lock: lock the job (before the document)."""
-    rows = jobs_open(kind=INGEST).filter(organisation=organisation, unique_key=str(document))
+    rows = ingests_open().filter(organisation=organisation, unique_key=str(document))
     row = (rows.select_for_update() if lock else rows).first()
     return JobState(row.state) if row else None
 
@@ -69,4 +81,5 @@ def ingest_cancel(*, organisation: UUID, document: UUID) -> bool:
 
     That worker stops at its next check, and cannot write any more.
     """
-    return bool(jobs_cancel(organisation=organisation, kind=INGEST, key=str(document)))
+    running = [jobs_cancel(organisation=organisation, kind=kind, key=str(document)) for kind in INGESTS]
+    return any(running)

@@ -16,6 +16,7 @@ from app.library.models import Chunk, Document, EmbeddingCache, Source
 from app.library.pipeline.sandbox import parse_and_chunk
 from app.library.reconcile.reconciler import Report, reconcile
 from app.library.services.intake import document_put
+from app.library.services.jobs import INGESTS
 from app.library.services.sources import source_for_uploads
 from app.llm.embeddings import embeddings_client
 from app.privacy.exports.run import exports_tidy
@@ -94,4 +95,4 @@ def cache_fill(organisation: Organisation, path: Path) -> int:
 
 
 def job_of(document: Document) -> Any:
-    return Job.objects.filter(kind="ingest", subject=str(document.pk)).order_by("-created").first()
+    return Job.objects.filter(kind__in=INGESTS, subject=str(document.pk)).order_by("-created").first()

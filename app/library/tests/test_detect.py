@@ -93,6 +93,8 @@ KNOWN = [
     ("a", b"\x00\x00\x00\x20ftypisom\x00", "video/mp4"),
     ("a", b"\x1a\x45\xdf\xa3\x9f\x42\x82\x84webm\x00", "video/webm"),
     ("a", b"\xff\xfb\x90\x00\x00\x00", "audio/mpeg"),
+    ("a", b"RF64\xff\xff\xff\xffWAVEds64\x1c\x00\x00\x00", "audio/wav"),
+    ("a", b"\xff\xf1\x50\x80\x00\x1f\xfc\x00", "audio/aac"),
     ("a", b"FORM\x00\x00\x00\x00AIFF", "audio/aiff"),
 ]
 
@@ -112,6 +114,8 @@ REFUSED = [
     ("a.doc", OLE + b"\x00" * 600, "unsupported_type", "old Office"),
     ("a.txt", b"abc\x00\x01\x02def", "unsupported_type", "binary"),
     ("a.txt", b"%!PS-Adobe-3.0\n", "unsupported_type", "PostScript"),
+    ("a.mp4", b"#EXTM3U\n#EXTINF:10,\nfile:///etc/passwd\n", "unsupported_type", "playlist"),
+    ("a.mp4", b"ffconcat version 1.0\nfile /etc/passwd\n", "unsupported_type", "playlist"),
     ("a.docx", b"PK\x03\x04 and then nothing", "broken_file", "zip"),
 ]
 

@@ -134,6 +134,8 @@ def test_a_document_that_is_done_shows_no_step(alice: Person, acme: Organisation
         ({"kind": "row", "rows": [3, 3], "sheet": "Prices"}, "Prices, row 3"),
         ({"kind": "time", "start_s": 75.4}, "1:15"),
         ({"kind": "time", "start_s": 3725}, "1:02:05"),
+        ({"kind": "time", "start_s": 75.4, "end_s": 75.9}, "1:15"),
+        ({"kind": "time", "start_s": 75.4, "end_s": 3725}, "1:15–1:02:05"),
         ({"kind": "text"}, ""),
     ],
 )

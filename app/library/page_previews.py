@@ -17,6 +17,11 @@ from app.library.parsers.media import PDF
 from app.library.selectors.documents import version_shown
 
 CHILD = Path(__file__).with_name("render_page.py")
+# The kinds of files with pages, as render_page.py and Pillow call them.
+KINDS = {
+    PDF: "PDF",
+    **{f"image/{kind.lower()}": kind for kind in ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP")},
+}
 NO_PAGE = 3
 DRAW_S, WAIT_S = 25.0, 10.0
 AT_ONCE = 2
@@ -38,7 +43,8 @@ def page_picture(*, organisation: UUID, document: UUID, page: int, version: int 
         RefdeskError: file_missing, broken_file or too_many_requests.
     """
     row = version_shown(organisation=organisation, document=document, number=version)
-    if row.media_type != PDF or not 1 <= page <= (row.pages or 0):
+    kind = KINDS.get(row.media_type)
+    if kind is None or not 1 <= page <= (row.pages or 0):
         raise NotFound(message="This document has no such page.")
     cached = _folder() / f"{row.sha256}-{page}.png"
     if cached.is_file():
@@ -49,7 +55,7 @@ def page_picture(*, organisation: UUID, document: UUID, page: int, version: int 
         raise RefdeskError("too_many_requests", retry_after_s=5)
     try:
         with storage().local_path(row.storage_key) as source:
-            _draw(source, page, cached)
+            _draw(source, kind, page, cached)
     except ObjectMissing as error:
         raise RefdeskError("file_missing") from error
     finally:
@@ -78,13 +84,13 @@ def pictures_forget(hashes: Collection[str]) -> int:
     return len(found)
 
 
-def _draw(source: Path, page: int, target: Path) -> None:
+def _draw(source: Path, kind: str, page: int, target: Path) -> None:
     global _drawn
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         made = Path(folder) / "page.png"
         # Without our environment: a process that reads foreign files must have no passwords.
-        command = [sys.executable, "-I", str(CHILD), str(source), str(page), str(made)]
+        command = [sys.executable, "-I", str(CHILD), str(source), kind, str(page), str(made)]
         try:
             ended = subprocess.run(
                 command, env={"MALLOC_ARENA_MAX": "1"}, stdin=subprocess.DEVNULL, capture_output=True, timeout=DRAW_S

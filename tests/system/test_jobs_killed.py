@@ -38,6 +38,7 @@ from app.library.models import Document
 from app.library.services.documents import document_delete
 from app.library.services.runs import run_start
 from app.library.services.sources import source_create
+from app.library.tests.scans import data, page
 from app.library.tests.shelf import ShelfConnector
 from app.library.tests.sounds import speech, wav
 from app.library.tests.stores import points_of, state_of, stores_agree, stores_empty, upload
@@ -81,6 +82,18 @@ class Case:
 
 def ingest(case: Case) -> Verify:
     document = case.document()
+
+    def verify() -> None:
+        assert state_of(document) == "ready"
+        stores_agree()
+
+    return verify
+
+
+def ingest_scan(case: Case) -> Verify:
+    document = upload(case.organisation, f"{case.number}.png", data(page((f"Letter {case.number} of Bremen.",))))
+    jobs_run("ingest")
+    assert state_of(document) == "queued"
 
     def verify() -> None:
         assert state_of(document) == "ready"
@@ -238,6 +251,7 @@ def tidying(case: Case) -> Verify:
 
 CASES: dict[str, Callable[[Case], Verify]] = {
     "ingest": ingest,
+    "ingest_scan": ingest_scan,
     "ingest_slow": ingest_slow,
     "source_run": reading,
     "document_delete": deletion,

@@ -14,7 +14,7 @@ from app.library.events import documents_publish
 from app.library.models import Document, DocumentVersion
 from app.library.pipeline.run import version_ingest
 from app.library.services.documents import document_cancel, document_retry
-from app.library.services.jobs import INGEST, INGEST_SLOW, INGESTS, delete_job_create
+from app.library.services.jobs import INGEST, INGEST_SCAN, INGEST_SLOW, INGESTS, delete_job_create
 from app.library.services.versions import version_follow
 
 # `done` is written together with the active version (app/library/pipeline/chunk_store.py).
@@ -111,3 +111,11 @@ class IngestSlow(Ingest):
     lane = Lane.SLOW
     at_once = 1
     steps = {Step.FETCH: 0, Step.PARSE: 1, Step.CHUNK: 90, Step.EMBED: 91, Step.INDEX: 98}
+
+
+@register
+class IngestScan(IngestSlow):
+    """The same for a document with pages that are pictures. It has one thread of its own."""
+
+    kind = INGEST_SCAN
+    title = "Read a scan"

@@ -74,7 +74,7 @@ FORMATS = (
     Format(SRT, "subtitles", "subtitles (SRT)", (".srt",)),
     Format(VTT, "subtitles", "subtitles (WebVTT)", (".vtt",)),
     Format(ZIP, "archive", "a zip archive", (".zip",)),
-    Format(IMAGE, "", "a picture", (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp")),
+    Format(IMAGE, "picture", "a picture", (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp")),
     Format(
         AUDIO, "recording", "a sound recording", (".mp3", ".m4a", ".aac", ".wav", ".ogg", ".opus", ".flac", ".aiff")
     ),

@@ -70,10 +70,17 @@ class Line:
 
 @dataclass(slots=True)
 class Page:
+    """A page, whose text stands upright. shown: the size of the page as it is shown where that is another one.
+
+    turn: degrees clockwise by which the shown page is turned, of a scan.
+    """
+
     number: int
     width: float
     height: float
     lines: list[Line]
+    turn: float = 0.0
+    shown: tuple[float, float] | None = None
 
 
 class PageMarks(Protocol):

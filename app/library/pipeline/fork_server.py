@@ -22,10 +22,12 @@ from typing import Any, NoReturn
 import orjson
 
 from app.library.parsers import parse
-from app.library.parsers.blocks import ParseError, blocks_from_json, blocks_to_json, text_length
+from app.library.parsers.blocks import Parsed, ParseError, blocks_from_json, blocks_to_json, text_length
 from app.library.parsers.detect import detect_media_type
 from app.library.parsers.limits import Limits
-from app.library.parsers.media import PRELOADED
+from app.library.parsers.media import PDF, PRELOADED
+from app.library.parsers.pdf import parse as pdf_parse
+from app.library.parsers.scans import picture_parse, scans_load
 from app.library.pipeline.chunking import chunk
 from app.library.pipeline.member_sender import members_send
 from app.library.pipeline.tokens import counter_for
@@ -205,10 +207,7 @@ def _confine(limits: Limits, server: int, *, files: int) -> None:
 def _answer(request: dict[str, Any], limits: Limits) -> bytes:
     path = Path(request["path"])
     try:
-        if request["is_blocks"]:
-            parsed = blocks_from_json(path.read_bytes())
-        else:
-            parsed = parse(path, detect_media_type(path, request["name"]), limits)
+        parsed = _parsed(path, request, limits)
         drafts = chunk(
             parsed,
             target_tokens=request["target_tokens"],
@@ -237,6 +236,16 @@ def _answer(request: dict[str, Any], limits: Limits) -> bytes:
         }
     )
     return len(head).to_bytes(8, "big") + head + blocks_to_json(parsed)
+
+
+def _parsed(path: Path, request: dict[str, Any], limits: Limits) -> Parsed:
+    if request["is_blocks"]:
+        return blocks_from_json(path.read_bytes())
+    media_type = detect_media_type(path, request["name"])
+    if not request["scans"]:
+        return parse(path, media_type, limits)
+    scans = scans_load(Path(request["scans"]))
+    return pdf_parse(path, limits, scans) if media_type == PDF else picture_parse(scans, media_type, limits)
 
 
 if __name__ == "__main__":

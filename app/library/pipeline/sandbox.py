@@ -190,6 +190,7 @@ def parse_and_chunk(
     should_stop: Callable[[], bool] | None = None,
     organisation: UUID | None = None,
     is_blocks: bool = False,
+    scans: Path | None = None,
 ) -> ParsedChunks:
     """Safe from any thread. Errors: ParseError with any code of docs/errors.md, or `cancelled` by should_stop,
     which is asked about five times a second.
@@ -197,12 +198,13 @@ def parse_and_chunk(
     Errors: ParseError with any code of docs/parsers.md, or `cancelled` when should_stop, called about five times a
     second, returns true. counter: name of the embedding model whose tokens count (see `tokens.counter_for`).
     organisation: the child may read other small files of this organisation; None: it reads this file alone.
-    is_blocks: the file holds blocks that were read already (`blocks_chunk`).
+    is_blocks: the file holds blocks that were read already (`blocks_chunk`). scans: a file of recognised pages.
     """
     request = {
         "path": str(path),
         "name": name,
         "is_blocks": is_blocks,
+        "scans": str(scans or ""),
         "target_tokens": target_tokens,
         "overlap_tokens": overlap_tokens,
         "max_tokens": max_tokens,

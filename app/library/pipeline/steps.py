@@ -23,6 +23,7 @@ from app.library.pipeline.members import members_put
 from app.library.pipeline.office import read_converted
 from app.library.pipeline.recordings import recording_read
 from app.library.pipeline.sandbox import parse_and_chunk
+from app.library.pipeline.scans import needs_recognition, scan_read
 from app.library.services.jobs import delete_job_create
 from app.library.services.versions import version_follow
 from app.llm.embeddings import embeddings_client, vector_numbers
@@ -78,6 +79,10 @@ def parse(context: IngestContext) -> None:
     )
     if NEEDS_SPEECH in context.parsed.warnings:
         context.parsed = recording_read(context, context.parsed.media_type)
+        if context.parsed is None:
+            return
+    elif needs_recognition(context.parsed):
+        context.parsed = scan_read(context, context.parsed)
         if context.parsed is None:
             return
     if not context.parsed.drafts:

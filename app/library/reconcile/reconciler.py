@@ -141,8 +141,8 @@ LEFT JOIN library_chunk c ON c.id::text = p.id AND c.organisation_id::text = p.o
     AND c.version_id::text = p.version
 LEFT JOIN library_documentversion v ON v.id = c.version_id
 WHERE NOT coalesce(v.state = 'active' OR EXISTS (
-        SELECT 1 FROM jobs_job j WHERE j.kind IN ('ingest', 'ingest_slow') AND j.payload->>'version' = v.id::text
-          AND j.state IN ('queued', 'running')), false)
+        SELECT 1 FROM jobs_job j WHERE j.kind IN ('ingest', 'ingest_slow', 'ingest_scan')
+          AND j.payload->>'version' = v.id::text AND j.state IN ('queued', 'running')), false)
   AND NOT {_DELETED.format(kind="versions", value="p.version")}
 """  # noqa: S608 (no part comes from outside)
 
@@ -151,7 +151,7 @@ SELECT c.id, c.version_id FROM library_chunk c JOIN library_documentversion v ON
 LEFT JOIN store_points p ON p.id = c.id::text AND p.organisation = c.organisation_id::text
     AND p.version = c.version_id::text
 WHERE v.state = 'active' AND v.embedding_model = %(model)s AND p.id IS NULL
-  AND NOT EXISTS (SELECT 1 FROM jobs_job j WHERE j.kind IN ('ingest', 'ingest_slow')
+  AND NOT EXISTS (SELECT 1 FROM jobs_job j WHERE j.kind IN ('ingest', 'ingest_slow', 'ingest_scan')
                   AND j.payload->>'version' = v.id::text
                   AND (j.state IN ('queued', 'running') OR j.updated >= %(begun)s))
 """

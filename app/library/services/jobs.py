@@ -14,8 +14,10 @@ from app.library.models import Document, DocumentVersion
 
 INGEST, DELETE = "ingest", "document_delete"
 # The same work on a document whose reading takes long; a job becomes one when its file turns out to be such.
-INGEST_SLOW = "ingest_slow"
-INGESTS = (INGEST, INGEST_SLOW)
+# Scans have a kind of their own: a recording of two hours keeps none of them waiting.
+INGEST_SLOW, INGEST_SCAN = "ingest_slow", "ingest_scan"
+INGESTS_MOVED = (INGEST_SLOW, INGEST_SCAN)
+INGESTS = (INGEST, *INGESTS_MOVED)
 
 
 def ingest_job_create(
@@ -25,7 +27,8 @@ def ingest_job_create(
 
     Call it in the transaction that made the version, so that no version is without its job.
     """
-    there = ingests_open().filter(organisation=organisation, unique_key=str(document.id), kind=INGEST_SLOW).first()
+    moved = ingests_open().filter(kind__in=INGESTS_MOVED)
+    there = moved.filter(organisation=organisation, unique_key=str(document.id)).first()
     if there is not None:
         return there.id
     return job_create(

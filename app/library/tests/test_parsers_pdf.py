@@ -151,14 +151,14 @@ def test_boxes_are_of_the_page_as_it_is_shown(tmp_path: Path, turn: int) -> None
 
 @pytest.mark.parametrize(
     ("name", "code"),
-    [("password", "encrypted_file"), ("picture", "no_text"), ("junk", "broken_file"), ("cut", "broken_file")],
+    [("password", "encrypted_file"), ("blank", "no_text"), ("junk", "broken_file"), ("cut", "broken_file")],
 )
 def test_what_cannot_be_read_is_named(tmp_path: Path, name: str, code: str) -> None:
     path = tmp_path / "a.pdf"
     if name == "password":
         made(path, lambda canvas: write(canvas, 72, 100, LOREM), password="secret")
-    elif name == "picture":
-        made(path, lambda canvas: canvas.rect(10, 10, 100, 100, fill=1))
+    elif name == "blank":
+        made(path, lambda canvas: None)
     elif name == "junk":
         path.write_bytes(b"%PDF-1.7\n" + bytes(range(256)) * 40)
     else:

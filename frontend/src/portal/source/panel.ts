@@ -117,7 +117,7 @@ export class SourcePanel {
         await this.fillOld(body, id, passage, old, quotes, signal);
         return;
       }
-      if (passage.place?.kind === "page" && passage.place.page && facts.media_type === "application/pdf") {
+      if (passage.place?.kind === "page" && passage.place.page && hasPages(facts.media_type)) {
         body.replaceChildren((await this.pages(id, passage, passage.place.page, facts.pages, quotes, signal)).element);
         return;
       }
@@ -146,7 +146,7 @@ export class SourcePanel {
         body.prepend(notice(oldWords(old)));
         return;
       }
-      const page = passage.place?.kind === "page" && view.media_type === "application/pdf" ? passage.place.page : null;
+      const page = passage.place?.kind === "page" && hasPages(view.media_type) ? passage.place.page : null;
       const drawn = page ? (await this.pages(id, passage, page, view.pages ?? null, quotes, signal, version)).element : drawText(view, inText(await quotes, view));
       signal.throwIfAborted();
       this.host.querySelector<HTMLAnchorElement>("a.button")?.setAttribute("href", this.client.url(`/documents/${id}/content${version}`));
@@ -234,6 +234,11 @@ function oldVersion({ version }: Passage, { active_version: now }: DocumentFacts
 
 function oldWords({ quoted, now }: OldVersion): string {
   return `This is version ${quoted}; the document is now version ${now}.`;
+}
+
+/** Pages of a PDF and pictures are drawn by the server. */
+function hasPages(media_type = ""): boolean {
+  return media_type === "application/pdf" || media_type.startsWith("image/");
 }
 
 function isRecording({ media_type = "" }: TextView): boolean {

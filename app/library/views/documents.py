@@ -13,8 +13,15 @@ from app.accounts.choices import Role
 from app.library.choices import DocumentState, Step
 from app.library.connectors.registry import connector_class
 from app.library.models import Chunk, Document
+from app.library.parsers.media import format_of
 from app.library.places import place_label
-from app.library.selectors.documents import document_get, document_list, document_payload
+from app.library.selectors.documents import (
+    SORTS,
+    document_get,
+    document_list,
+    document_payload,
+    media_types_present,
+)
 from app.library.selectors.sources import source_list, source_named
 from app.portal.pages import page
 from app.portal.shell import shell_context
@@ -22,6 +29,15 @@ from app.portal.shell import shell_context
 ROWS_SHOWN = 100
 PASSAGES_SHOWN = 50
 
+# Name, title and classes of the columns of the list.
+COLUMNS = (
+    ("name", "Name", ""),
+    ("source", "Source", "wide-only"),
+    ("state", "State", ""),
+    ("pages", "Pages", "number"),
+    ("chunks", "Passages", "number"),
+    ("updated", "Updated", "number wide-only"),
+)
 STATES = {
     DocumentState.QUEUED: "Waiting for its turn",
     DocumentState.RUNNING: "Being read",
@@ -48,10 +64,18 @@ def show_documents(request: HttpRequest, caller: Caller) -> HttpResponse:
     q = request.GET.get("q", "").strip()[:200]
     named = request.GET.get("source", "")[:200]
     source = source_named(organisation=caller.organisation_id, name=named) if named else None
-    documents = document_list(organisation=caller.organisation_id, state=state or None, source=source, q=q)
+    kinds = media_types_present(organisation=caller.organisation_id)
+    kind = request.GET.get("kind", "")
+    kind = kind if kind in kinds else ""
+    sort = request.GET.get("sort", "")
+    sort = sort if sort.removeprefix("-") in SORTS else "-created"
+    documents = document_list(
+        organisation=caller.organisation_id, state=state or None, source=source, q=q, media_type=kind, sort=sort
+    )
     pager = Paginator(documents, ROWS_SHOWN).get_page(request.GET.get("page"))
     rows = list(pager.object_list)
     shell = shell_context(caller, section="documents")
+    filters = {"q": q, "state": state, "source": source.id if source else "", "kind": kind}
     context = {
         "shell": shell,
         "rows": [_row(document) for document in rows],
@@ -60,13 +84,18 @@ def show_documents(request: HttpRequest, caller: Caller) -> HttpResponse:
         "state": state,
         "source": source,
         "sources": source_list(organisation=caller.organisation_id).order_by("name"),
-        "filters": _filters(q=q, state=state, source=source.id if source else ""),
+        "kind": kind,
+        "kinds": sorted(((each, _kind_name(each)) for each in kinds), key=lambda pair: pair[1].lower()),
+        "filters": _filters(**filters, sort=sort if sort != "-created" else ""),
+        "columns": [_column(name, title, sort, _filters(**filters), hidden) for name, title, hidden in COLUMNS],
+        "sort": sort,
         "states": [(each.value, words) for each, words in STATES.items()],
-        "filtered": bool(state or q or source),
+        "filtered": bool(state or q or source or kind),
         "page": {
             "words": _words(),
             "canEdit": shell["can_edit"],
-            "takesNew": not state and not q and not source and pager.number == 1,
+            "takesNew": not any(filters.values()) and sort == "-created" and pager.number == 1,
+            "targets": _targets(caller) if shell["can_edit"] else [],
             "source": str(source.id) if source and not connector_class(source.kind).discovers else "",
             "documents": [document_payload(document) for document in rows],
         },
@@ -87,6 +116,27 @@ def show_document(request: HttpRequest, caller: Caller, document_id: UUID) -> Ht
         "page": {"document": document_payload(document), "words": _words()},
     }
     return render(request, "library/document.html", context)
+
+
+def _targets(caller: Caller) -> list[dict[str, str]]:
+    """Return the sources that documents can be moved to."""
+    sources = source_list(organisation=caller.organisation_id).order_by("name")
+    return [{"id": str(each.pk), "name": each.name} for each in sources if not connector_class(each.kind).discovers]
+
+
+def _kind_name(media_type: str) -> str:
+    """Return the name of a kind of file for a menu: "Word document"."""
+    entry = format_of(media_type)
+    label = entry.label.partition(" ")[2] if entry else media_type
+    return label[:1].upper() + label[1:]
+
+
+def _column(name: str, title: str, sort: str, filters: str, classes: str) -> dict[str, str]:
+    """Return a column's head: a link that sorts by it, and the other way round at the second click."""
+    now = {name: "ascending", f"-{name}": "descending"}.get(sort, "")
+    first = f"-{name}" if name in ("updated", "pages", "chunks") else name
+    following = first if not now else name if sort.startswith("-") else f"-{name}"
+    return {"title": title, "classes": classes, "now": now, "address": f"?{filters}sort={following}"}
 
 
 def _filters(**values: Any) -> str:

@@ -171,6 +171,14 @@ class DocumentsPutOut(Schema):
     items: list[DocumentPutOut]
 
 
+class DocumentPatch(Schema):
+    """A change of a document: the source, by id or name, that it moves to."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    source: str = Field(min_length=1, max_length=200)
+
+
 class PassageDocumentOut(Schema):
     id: UUID
     name: str

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { fillRow, stateWords } from "../src/portal/documents/row";
+import { Client } from "../src/chat/client";
+import { Selection } from "../src/portal/documents/selection";
 import type { DocumentRow } from "../src/portal/documents/shapes";
 import { countText, outcomeText, Uploads } from "../src/portal/documents/uploads";
 import { json, ScriptedServer } from "./scripted_server";
@@ -88,6 +90,9 @@ test("many files go up one by one, and a bad one does not stop the others", asyn
   const reasons = [...host.querySelectorAll(".failed .upload-words")].map((words) => words.textContent);
   expect(reasons.sort()).toEqual(["Cannot be read yet. Use PDF.", "The connection broke. Check your network, then upload it again.", "The file is empty. Upload it again."]);
   expect([...host.querySelectorAll(".upload")].slice(0, 3).every((entry) => entry.classList.contains("failed"))).toBe(true);
+  // All three answers name one document, which is not read yet.
+  expect(host.querySelector(".uploads-head")?.textContent).toBe("3 files received, 1 being read, 3 failed");
+  uploads.follow({ ...DOCUMENT, state: "ready" });
   expect(host.querySelector(".uploads-head")?.textContent).toBe("3 files received, 3 failed");
   expect(server.asked.filter((asked) => asked.method === "POST").every((asked) => asked.headers["x-csrftoken"] === "token")).toBe(true);
   host.querySelector<HTMLElement>(".failed .upload-dismiss")?.click();
@@ -97,6 +102,7 @@ test("many files go up one by one, and a bad one does not stop the others", asyn
 test("several files are counted in one line", () => {
   expect(countText({ all: 11, received: 4, failed: 0 })).toBe("4 of 11 files received");
   expect(countText({ all: 11, received: 4, failed: 2 })).toBe("4 of 11 files received, 2 failed");
+  expect(countText({ all: 11, received: 7, failed: 0, reading: 3 })).toBe("7 of 11 files received, 3 being read");
   expect(countText({ all: 2, received: 1, failed: 1 })).toBe("1 file received, 1 failed");
 });
 
@@ -104,4 +110,28 @@ test("a file of a known name says that it is the next version, or that it is the
   expect(outcomeText({ ...DOCUMENT, outcome: "created" })).toBe("Received");
   expect(outcomeText({ ...DOCUMENT, outcome: "replaced", version: 2 })).toBe("Replaces the file of this name in Uploads, as version 2");
   expect(outcomeText({ ...DOCUMENT, outcome: "unchanged" })).toBe("Is in Uploads already, unchanged");
+});
+
+test("one thing is done with every selected document, and those that refuse stay selected", async () => {
+  server.on("POST /documents/d1/retry", (response) => json(response, 202, { ...DOCUMENT, id: "d1" }));
+  server.on("POST /documents/d2/retry", (response) => json(response, 409, { error: { code: "conflict", message: "It is being worked on already.", details: {} } }));
+  host.innerHTML = `<div id="bulk" hidden><span id="bulk-words"></span><button data-bulk="retry"></button><select id="bulk-source"></select></div>
+    <input type="checkbox" id="pick-all"><table><tbody>${["d1", "d2", "d3"].map((id) => `<tr data-id="${id}"><td><input type="checkbox" data-pick></td><td data-cell="name">${id}.pdf</td></tr>`).join("")}</tbody></table>`;
+  const rows = host.querySelector<HTMLElement>("tbody") as HTMLElement;
+  const changed: string[] = [];
+  const troubles: string[] = [];
+  const client = new Client({ baseUrl: url.replace("/documents", "") });
+  new Selection({ client, rows, targets: [], onDocument: ({ id }) => changed.push(id), onDeleted: () => {}, onTrouble: (error) => troubles.push((error as Error).message) });
+  const boxes = [...host.querySelectorAll<HTMLInputElement>("[data-pick]")];
+  for (const box of boxes.slice(0, 2)) {
+    box.checked = true;
+    box.dispatchEvent(new Event("change", { bubbles: true }));
+  }
+  expect(host.querySelector<HTMLElement>("#bulk")?.hidden).toBe(false);
+  expect(host.querySelector("#bulk-words")?.textContent).toBe("2 selected");
+  host.querySelector<HTMLElement>("[data-bulk=retry]")?.click();
+  await vi.waitFor(() => expect(troubles).toEqual(["1 of 2 could not be changed. d2.pdf: It is being worked on already."]), { timeout: 5000 });
+  expect(changed).toEqual(["d1"]);
+  expect(boxes.map((box) => box.checked)).toEqual([false, true, false]);
+  expect(host.querySelector("#bulk-words")?.textContent).toBe("1 selected");
 });

@@ -64,9 +64,16 @@ def _set(model: Any, pk: Any, **values: Any) -> None:
     model._default_manager.filter(pk=pk).update(**values)
 
 
+def elsewhere(tenant: Tenant) -> None:
+    """Put the document into another source than the one that a call moves it to."""
+    other = Source.objects.create(organisation_id=tenant.source.organisation_id, name="elsewhere")
+    _set(Document, tenant.document.pk, source=other)
+
+
 # Preparation that a call or an action needs before it can succeed.
 BEFORE: dict[str, Callable[[Tenant], None]] = {
     "POST /api/v1/documents/{document_id}/cancel": queued,
+    "PATCH /api/v1/documents/{document_id}": elsewhere,
     "POST /api/v1/erasures": another_owner,
     "POST /api/v1/sources/{source_id}/runs": lambda tenant: _set(Source, tenant.source.pk, kind="push"),
     "POST /api/v1/documents/{document_id}/retry": failed,

@@ -28,6 +28,7 @@ from app.library.models import Source
 from app.library.page_previews import page_picture
 from app.library.schemas import (
     DocumentOut,
+    DocumentPatch,
     DocumentsPutOut,
     PassagePageOut,
     TextOut,
@@ -47,6 +48,7 @@ from app.library.services.documents import (
     document_retry,
 )
 from app.library.services.intake import document_put
+from app.library.services.moving import document_move
 from app.library.services.sources import source_bring_check, source_for_uploads
 
 router = Router(tags=["documents"])
@@ -142,6 +144,15 @@ async def _changes(request: ApiRequest) -> AsyncIterator[Event]:
 def get_document(request: ApiRequest, document_id: UUID) -> Any:
     """Return a document with its state, step and error."""
     return document_payload(document_get(organisation=request.caller.organisation_id, document=document_id))
+
+
+@router.patch("/documents/{document_id}", auth=policy(Role.EDITOR, Scope.DOCUMENTS_WRITE), response=DocumentOut)
+def update_document(request: ApiRequest, document_id: UUID, body: DocumentPatch) -> Any:
+    """Move a document to another source that documents are brought to."""
+    organisation = request.caller.organisation_id
+    document_get(organisation=organisation, document=document_id)
+    source = _source(request, body.source)
+    return document_payload(document_move(organisation=organisation, document=document_id, source=source))
 
 
 @router.delete("/documents/{document_id}", auth=policy(Role.EDITOR, Scope.DOCUMENTS_WRITE), response={204: None})

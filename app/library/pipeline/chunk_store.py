@@ -55,6 +55,8 @@ _ACTIVATE = f"""
     SELECT gen_random_uuid(), %(organisation)s, now(), {TODAY}, 'ingest', 'charge', %(version)s, NULL, NULL, NULL,
         %(embedding)s, 0, 0, 0, (SELECT COALESCE(sum(tokens), 0) FROM library_chunk WHERE version_id = %(version)s)
     FROM lease
+    -- Points that are written again, for a document that was moved, are no use of the model.
+    WHERE EXISTS (SELECT FROM library_documentversion WHERE id = %(version)s AND state <> 'active')
 )
 SELECT now(), (SELECT newer FROM document) FROM lease
 """  # noqa: S608 (no part comes from outside)

@@ -3,6 +3,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db.models import F, FilteredRelation, Q, QuerySet
+from django.db.models.functions import Lower
 
 from app.errors import CODES, NotFound, RefdeskError
 from app.lib.times import time_text
@@ -11,6 +12,18 @@ from app.library.models import Document, DocumentVersion, Source
 
 # As in app/retrieval/search.py, whose statement names documents for answers.
 NAME_CHARS = 255
+
+# The columns that a list can be sorted by, each with the id as the last one, so that pages do not overlap.
+SORTS: dict[str, Any] = {
+    "name": Lower("name"),
+    "source": Lower("source__name"),
+    "state": F("state"),
+    "pages": F("pages"),
+    "chunks": F("chunks"),
+    "bytes": F("bytes"),
+    "created": F("created"),
+    "updated": F("updated"),
+}
 
 
 def documents_describe(documents: QuerySet[Document]) -> QuerySet[Document]:
@@ -28,9 +41,17 @@ def document_list(
     source: Source | None = None,
     q: str = "",
     parent: UUID | None = None,
+    media_type: str = "",
+    sort: str = "-created",
 ) -> QuerySet[Document]:
-    """Return documents with what `document_payload` needs, newest first."""
-    documents = documents_describe(Document.objects.filter(organisation=organisation)).order_by("-created", "-id")
+    """Return documents with what `document_payload` needs, newest first.
+
+    sort: a name of SORTS, with `-` before it for the other direction.
+    """
+    column = SORTS[sort.removeprefix("-")]
+    order = column.desc(nulls_last=True) if sort.startswith("-") else column.asc(nulls_last=True)
+    documents = documents_describe(Document.objects.filter(organisation=organisation))
+    documents = documents.order_by(order, "-id" if sort.startswith("-") else "id")
     if state:
         documents = documents.filter(state=state)
     if source is not None:
@@ -39,7 +60,15 @@ def document_list(
         documents = documents.filter(parent=parent)
     if q:
         documents = documents.filter(name__icontains=q.replace("\0", ""))
+    if media_type:
+        documents = documents.filter(media_type=media_type)
     return documents
+
+
+def media_types_present(*, organisation: UUID) -> list[str]:
+    """Return the media types of an organisation's documents, those that were never read left out."""
+    rows = Document.objects.filter(organisation=organisation).exclude(media_type="")
+    return sorted(rows.values_list("media_type", flat=True).distinct())
 
 
 def document_get(*, organisation: UUID, document: UUID) -> Document:

@@ -48,6 +48,27 @@ def test_filters_are_in_the_address(alice: Person, acme: Organisation, uploads: 
     assert "No document fits" in empty
 
 
+def test_a_list_is_sorted_by_any_column_and_filtered_by_kind(
+    alice: Person, acme: Organisation, uploads: Uploads
+) -> None:
+    source = uploads(acme)
+    document_row(source, "b.pdf", media_type="application/pdf", pages=3)
+    document_row(source, "a.txt", media_type="text/plain")
+    document_row(source, "C.pdf", media_type="application/pdf", pages=9)
+    listed = {
+        "?sort=name": ["a.txt", "b.pdf", "C.pdf"],
+        "?sort=-name": ["C.pdf", "b.pdf", "a.txt"],
+        "?sort=-pages": ["C.pdf", "b.pdf", "a.txt"],
+        "?sort=pages": ["b.pdf", "C.pdf", "a.txt"],
+        "?kind=text/plain": ["a.txt"],
+        "?kind=nonsense&sort=nonsense": ["C.pdf", "a.txt", "b.pdf"],
+    }
+    for address, expected in listed.items():
+        assert names(alice.client.get(f"/documents{address}").content.decode()) == expected, address
+    html = alice.client.get("/documents?sort=name&kind=application/pdf").content.decode()
+    assert 'aria-sort="ascending"><a class="sort" href="?kind=application%2Fpdf&amp;sort=-name">' in html
+
+
 def test_the_empty_list_teaches_editors_and_explains_to_viewers(alice: Person, bob: Person) -> None:
     assert "Drop files here" in alice.client.get("/documents").content.decode()
     seen_by_bob = bob.client.get("/documents").content.decode()

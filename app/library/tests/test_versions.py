@@ -26,6 +26,7 @@ from app.library.services.documents import document_cancel, document_delete, doc
 from app.library.services.intake import PutOutcome, PutResult, document_put
 from app.library.services.sources import source_create
 from app.library.tests.stores import long_text, points_of, stores_agree, stores_empty, upload
+from app.plans.models import UsageEntry
 from app.retrieval.search import passages_search
 from tests.people import Person
 
@@ -264,3 +265,44 @@ def test_validators_of_a_server_are_kept_with_the_bytes(source: Source) -> None:
     assert DocumentVersion.objects.get().etag == '"2"'
     document = Document.objects.get()
     assert (document.url, document.metadata) == ("https://example.org/a", {"tag": "x"})
+
+
+def test_a_moved_document_is_found_in_its_new_source_and_charged_once(alice: Person, source: Source) -> None:
+    document = put(source, b"The ferry leaves at nine.").document
+    jobs_run()
+    other = source_create(organisation=alice.organisation, name="Timetables")
+    points = points_of(source.organisation_id)
+    charged = UsageEntry.objects.filter(kind="ingest").count()
+    shown = alice.client.patch(
+        f"/api/v1/documents/{document.pk}", {"source": "Timetables"}, content_type="application/json"
+    ).json()
+    assert (shown["source"]["name"], shown["state"]) == ("Timetables", "queued")
+    jobs_run()
+    assert payload(alice, document)["state"] == "ready"
+    assert points_of(source.organisation_id) == points
+    assert UsageEntry.objects.filter(kind="ingest").count() == charged
+    question = {"query": "When does the ferry leave?"}
+    for sources, found in (([str(other.pk)], 1), ([str(source.pk)], 0)):
+        hits = alice.client.post("/api/v1/search", question | {"sources": sources}, content_type="application/json")
+        assert len(hits.json()["hits"]) == found
+    stores_agree()
+
+
+def test_what_cannot_be_moved_says_why(alice: Person, source: Source) -> None:
+    document = put(source, b"First.").document
+    other = source_create(organisation=alice.organisation, name="Other")
+
+    def move() -> Any:
+        body = {"source": str(other.pk)}
+        return alice.client.patch(f"/api/v1/documents/{document.pk}", body, content_type="application/json")
+
+    assert "being read" in move().json()["error"]["message"]
+    jobs_run()
+    put(other, b"Namesake.")
+    answer = move()
+    assert (answer.status_code, "of this name already" in answer.json()["error"]["message"]) == (409, True)
+    Document.objects.get(source=other).delete()
+    put(source, b"MZ\x90\x00\x03\x00\x00\x00" + bytes(range(256)) * 8)
+    jobs_run()
+    assert "newest version" in move().json()["error"]["message"]
+    assert Document.objects.get(pk=document.pk).source_id == source.pk

@@ -1,5 +1,4 @@
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django.core.paginator import Page, Paginator
@@ -10,13 +9,18 @@ from django.views.decorators.http import require_safe
 
 from app.accounts.auth import Caller
 from app.accounts.choices import Role
-from app.errors import NotFound
 from app.library.choices import DocumentState, Step
 from app.library.connectors.registry import connector_class
 from app.library.models import Chunk, Document
 from app.library.places import place_label
-from app.library.selectors.documents import document_get, document_list, document_payload, version_shown
-from app.library.selectors.sources import source_list, source_named
+from app.library.selectors.documents import (
+    document_get,
+    document_list,
+    document_payload,
+    version_shown,
+)
+from app.library.selectors.sources import source_list
+from app.library.views.document_filters import NEWEST_FIRST, filters_read
 from app.library.warning_words import warning_words
 from app.portal.pages import page
 from app.portal.shell import shell_context
@@ -25,6 +29,15 @@ ROWS_SHOWN = 100
 PASSAGES_SHOWN = 50
 MEMBERS_SHOWN = 100
 
+# Name, title and classes of the columns of the list.
+COLUMNS = (
+    ("name", "Name", ""),
+    ("source", "Source", "wide-only"),
+    ("state", "State", ""),
+    ("pages", "Pages", "number"),
+    ("chunks", "Passages", "number"),
+    ("updated", "Updated", "number wide-only"),
+)
 STATES = {
     DocumentState.QUEUED: "Waiting for its turn",
     DocumentState.RUNNING: "Being read",
@@ -46,38 +59,32 @@ STEPS = {
 @page(Role.VIEWER)
 def show_documents(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Show a page of documents. The filters are in the address: `?state=failed&source=…&q=handbook&page=2`."""
-    state = request.GET.get("state", "")
-    state = state if state in DocumentState.values else ""
-    q = request.GET.get("q", "").strip()[:200]
-    named = request.GET.get("source", "")[:200]
-    source = source_named(organisation=caller.organisation_id, name=named) if named else None
-    holder = _holder(caller, request.GET.get("parent", ""))
-    documents = document_list(
-        organisation=caller.organisation_id,
-        state=state or None,
-        source=source,
-        q=q,
-        parent=holder.id if holder else None,
-    )
-    pager = Paginator(documents, ROWS_SHOWN).get_page(request.GET.get("page"))
+    filters = filters_read(request, organisation=caller.organisation_id)
+    pager = Paginator(filters.documents(), ROWS_SHOWN).get_page(request.GET.get("page"))
     rows = list(pager.object_list)
     shell = shell_context(caller, section="documents")
+    source = filters.source
     context = {
         "shell": shell,
         "rows": [_row(document) for document in rows],
         "pager": pager,
-        "q": q,
-        "state": state,
+        "q": filters.q,
+        "state": filters.state,
         "source": source,
-        "holder": holder,
+        "holder": filters.holder,
+        "kind": filters.kind,
+        "sort": filters.sort,
+        "filtered": filters.are_set,
+        "filters": filters.address(sorted_too=True),
+        "columns": [filters.column(*column) for column in COLUMNS],
         "sources": source_list(organisation=caller.organisation_id).order_by("name"),
-        "filters": _filters(q=q, state=state, source=source.id if source else "", parent=holder.id if holder else ""),
+        "kinds": filters.kind_names(),
         "states": [(each.value, words) for each, words in STATES.items()],
-        "filtered": bool(state or q or source or holder),
         "page": {
             "words": _words(),
             "canEdit": shell["can_edit"],
-            "takesNew": not state and not q and not source and not holder and pager.number == 1,
+            "takesNew": not filters.are_set and filters.sort == NEWEST_FIRST and pager.number == 1,
+            "targets": _targets(caller) if shell["can_edit"] else [],
             "source": str(source.id) if source and not connector_class(source.kind).discovers else "",
             "documents": [document_payload(document) for document in rows],
         },
@@ -104,10 +111,10 @@ def show_document(request: HttpRequest, caller: Caller, document_id: UUID) -> Ht
     return render(request, "library/document.html", context)
 
 
-def _filters(**values: Any) -> str:
-    """Return the filters for the address of another page of the list, with an `&` at the end."""
-    filters = {name: value for name, value in values.items() if value}
-    return f"{urlencode(filters)}&" if filters else ""
+def _targets(caller: Caller) -> list[dict[str, str]]:
+    """Return the sources that documents can be moved to."""
+    sources = source_list(organisation=caller.organisation_id).order_by("name")
+    return [{"id": str(each.pk), "name": each.name} for each in sources if not connector_class(each.kind).discovers]
 
 
 def _words() -> dict[str, dict[str, str]]:
@@ -138,14 +145,6 @@ def _row(document: Any) -> dict[str, Any]:
         "created": document.created,
         "updated": document.updated,
     }
-
-
-def _holder(caller: Caller, given: str) -> Document | None:
-    """Return the document whose files are asked for, if there is one here."""
-    try:
-        return document_get(organisation=caller.organisation_id, document=UUID(given))
-    except (ValueError, NotFound):
-        return None
 
 
 def _members(caller: Caller, document: Document) -> list[dict[str, Any]]:

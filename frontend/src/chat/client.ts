@@ -61,6 +61,11 @@ export class Client {
     return response.status === 204 ? null : ((await response.json()) as T);
   }
 
+  async patch<T>(path: string, body: unknown): Promise<T> {
+    const response = await this.request(path, { ...jsonBody(body), method: "PATCH" });
+    return (await response.json()) as T;
+  }
+
   async remove(path: string): Promise<void> {
     await this.request(path, { method: "DELETE" });
   }

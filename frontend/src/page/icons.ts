@@ -1,11 +1,13 @@
 /** Line drawings on a 20 px grid. The build writes the same paths to icons.svg for the server's templates. */
 
 export const ICONS = {
+  ascending: "M10 15V5M6.5 8.5L10 5l3.5 3.5",
   ask: "M4 5.5A1.5 1.5 0 0 1 5.5 4h9A1.5 1.5 0 0 1 16 5.5v6a1.5 1.5 0 0 1-1.5 1.5H9l-4 3.5V13h.5A1.5 1.5 0 0 1 4 11.5z",
   bad: "M10 3.5a6.5 6.5 0 1 1 0 13 6.5 6.5 0 0 1 0-13zM10 7v3.5M10 13.2v.1",
   check: "M4.5 10.5l3.5 3.5 7.5-8",
   close: "M5 5l10 10M15 5L5 15",
   copy: "M7.5 7.5h8v8h-8zM12.5 7.5v-3h-8v8h3",
+  descending: "M10 5v10M6.5 11.5L10 15l3.5-3.5",
   document: "M5.5 3.5h6l3 3v10h-9zM11.5 3.5v3h3M8 10h4M8 13h4",
   down: "M10 4.5v11M5.5 11l4.5 4.5 4.5-4.5",
   file: "M5.5 3.5h6l3 3v10h-9zM11.5 3.5v3h3",

@@ -2,6 +2,7 @@ import { act } from "./documents/actions";
 import { acceptDrops } from "./documents/drop";
 import { followDocuments } from "./documents/feed";
 import { fillRow } from "./documents/row";
+import { Selection } from "./documents/selection";
 import { type DocumentRow, isOver, type StateWords } from "./documents/shapes";
 import { Uploads } from "./documents/uploads";
 import { byId, pageData } from "../page/dom";
@@ -16,6 +17,8 @@ interface DocumentsPage {
   takesNew: boolean;
   /** The source that the list shows, to which uploads go; empty for all of them. */
   source: string;
+  /** Sources that documents can be moved to. */
+  targets: { id: string; name: string }[];
   documents: DocumentRow[];
 }
 
@@ -36,8 +39,12 @@ function show(changed: DocumentRow, isNew = false): void {
     body.prepend(row);
   }
   fillRow(row, changed, page.words);
+  uploads?.follow(changed);
   empty();
 }
+
+let uploads: Uploads | null = null;
+let selection: Selection | null = null;
 
 for (const known of page.documents) show(known);
 
@@ -50,6 +57,7 @@ function empty(): void {
 function gone(id: string): void {
   rows.get(id)?.remove();
   rows.delete(id);
+  selection?.draw();
   empty();
 }
 
@@ -90,7 +98,7 @@ function trouble(error: unknown): void {
 }
 
 if (page.canEdit) {
-  const uploads = new Uploads({
+  uploads = new Uploads({
     url: client.url("/documents"),
     headers: csrfHeader,
     source: page.source,
@@ -99,14 +107,25 @@ if (page.canEdit) {
   });
   for (const input of document.querySelectorAll<HTMLInputElement>("input[type=file]")) {
     input.addEventListener("change", () => {
-      uploads.add([...(input.files ?? [])]);
+      uploads?.add([...(input.files ?? [])]);
       input.value = "";
     });
   }
   acceptDrops({
     overlay: byId("drop"),
-    onFiles: (files) => uploads.add(files),
-    onFolder: (name) => uploads.refuse(name, "A folder cannot be dropped here. Open it and choose its files."),
+    onFiles: (files) => uploads?.add(files),
+    onFolder: (name) => uploads?.refuse(name, "A folder cannot be dropped here. Open it and choose its files."),
+  });
+}
+
+if (page.canEdit) {
+  selection = new Selection({
+    client,
+    rows: body,
+    targets: page.targets,
+    onDocument: (changed) => show(changed),
+    onDeleted: gone,
+    onTrouble: trouble,
   });
 }
 

@@ -22,6 +22,7 @@ export function fillRow(row: HTMLElement, document: DocumentRow, words: StateWor
   write(row, "pages", document.pages === null ? "" : document.pages.toLocaleString("en-GB"));
   write(row, "chunks", document.chunks ? document.chunks.toLocaleString("en-GB") : "");
   write(row, "updated", dayLabel(document.updated));
+  row.querySelector("[data-pick]")?.setAttribute("aria-label", `Select ${document.name}`);
   row.querySelector("[data-cell=state]")?.replaceChildren(drawState(document, words));
   for (const button of row.querySelectorAll<HTMLButtonElement>("[data-action]")) {
     button.hidden = !actionsOf(document).includes(button.dataset.action ?? "");

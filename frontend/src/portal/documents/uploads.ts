@@ -1,6 +1,6 @@
 import { h } from "../../page/dom";
 import { icon } from "../../page/icons";
-import type { DocumentRow } from "./shapes";
+import { type DocumentRow, isOver } from "./shapes";
 
 export interface UploadOptions {
   /** Address that takes `file` as multipart. */
@@ -24,6 +24,8 @@ export class Uploads {
   private active = 0;
   /** Of the files since the list was last empty. */
   private counts = { all: 0, received: 0, failed: 0 };
+  /** Received documents that are not read yet. */
+  private readonly reading = new Set<string>();
   private readonly head = h("p", { class: "uploads-head", role: "status", hidden: true });
   private readonly list = h("ul", { "aria-label": "Uploads" });
 
@@ -60,6 +62,11 @@ export class Uploads {
     this.count({ failed: 1 });
   }
 
+  /** A document has changed: the line above the files counts those that are still being read. */
+  follow({ id, state }: DocumentRow): void {
+    if (isOver(state) ? this.reading.delete(id) : false) this.count({});
+  }
+
   private remove(entry: Entry): void {
     entry.element.remove();
     this.count({});
@@ -68,9 +75,9 @@ export class Uploads {
   private count(more: Partial<typeof this.counts>): void {
     const { all, received, failed } = this.counts;
     this.counts = { all: all + (more.all ?? 0), received: received + (more.received ?? 0), failed: failed + (more.failed ?? 0) };
-    this.options.host.hidden = this.list.childElementCount === 0;
+    this.options.host.hidden = this.list.childElementCount === 0 && (this.counts.all < 2 || this.reading.size === 0);
     if (this.options.host.hidden) this.counts = { all: 0, received: 0, failed: 0 };
-    this.head.textContent = countText(this.counts);
+    this.head.textContent = countText({ ...this.counts, reading: this.reading.size });
     this.head.hidden = this.counts.all < 2;
   }
 
@@ -89,6 +96,7 @@ export class Uploads {
   private async send(file: File, entry: Entry): Promise<void> {
     try {
       const document = await post(this.options, file, (percent) => entry.progress(percent));
+      if (!isOver(document.state)) this.reading.add(document.id);
       this.options.onDocument(document);
       entry.succeed(outcomeText(document, this.options.received));
       this.count({ received: 1 });
@@ -99,11 +107,10 @@ export class Uploads {
   }
 }
 
-/** How far several files are, in one line. */
-export function countText({ all, received, failed }: { all: number; received: number; failed: number }): string {
-  const trouble = failed ? `, ${failed} failed` : "";
-  if (received + failed < all) return `${received} of ${all} files received${trouble}`;
-  return `${received} ${received === 1 ? "file" : "files"} received${trouble}`;
+/** How far several files are, in one line: "7 of 11 files received, 3 being read, 1 failed". */
+export function countText({ all, received, failed, reading = 0 }: { all: number; received: number; failed: number; reading?: number }): string {
+  const whole = received + failed < all ? `${received} of ${all} files received` : `${received} ${received === 1 ? "file" : "files"} received`;
+  return [whole, reading && `${reading} being read`, failed && `${failed} failed`].filter(Boolean).join(", ");
 }
 
 /** What has become of a file: a name that is known is the next version of its document. */

@@ -38,8 +38,8 @@ from app.library.models import Document
 from app.library.services.documents import document_delete
 from app.library.services.runs import run_start
 from app.library.services.sources import source_create
-from app.library.tests.shelf import ShelfConnector
 from app.library.tests.scans import data, page
+from app.library.tests.shelf import ShelfConnector
 from app.library.tests.sounds import speech, wav
 from app.library.tests.stores import points_of, state_of, stores_agree, stores_empty, upload
 from app.library.tests.workers import test_database_url

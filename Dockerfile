@@ -41,6 +41,14 @@ FROM ${PYTHON_IMAGE}
 RUN echo 'refdesk:x:10001:10001:Refdesk:/data:/usr/sbin/nologin' >>/etc/passwd \
  && echo 'refdesk:x:10001:' >>/etc/group \
  && install -d -o 10001 -g 10001 -m 700 /data
+# What converts old Word and PowerPoint files: --build-arg WITH_LIBREOFFICE=1 adds it (0.3 GB).
+ARG WITH_LIBREOFFICE=0
+RUN if [ "$WITH_LIBREOFFICE" != 0 ]; then \
+        apt-get update \
+     && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+            libreoffice-writer-nogui libreoffice-impress-nogui \
+     && rm -rf /var/lib/apt/lists/*; \
+    fi
 COPY --from=packages /opt/refdesk /opt/refdesk
 COPY --from=code /refdesk /refdesk
 WORKDIR /refdesk

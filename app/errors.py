@@ -135,6 +135,12 @@ CODES: dict[str, Entry] = {
         "Ask whoever runs this Refdesk to start it with scripts/start --with-speech, then retry.",
         True,
     ),
+    "office_not_installed": Entry(
+        422,
+        "This is an old Word or PowerPoint file, and LibreOffice, which converts these, is not installed.",
+        "Save it as DOCX or PPTX and upload that, or ask whoever runs this Refdesk to install LibreOffice, then retry.",
+        True,
+    ),
     "no_sound": Entry(
         422, "This video has no sound, so there is nothing to write down.", "Upload a recording in which people speak."
     ),

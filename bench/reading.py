@@ -19,6 +19,7 @@ from pathlib import Path
 from app.library.parsers import parse
 from app.library.parsers.blocks import ParseError, full_text
 from app.library.parsers.detect import detect_media_type
+from app.library.pipeline.office import converted, media_type_of
 
 GOAL = 0.95
 _COMMENT = re.compile(r"<!--.*?-->", re.S)
@@ -40,6 +41,18 @@ def pairs(folder: Path) -> Iterator[tuple[Path, Path]]:
         found = found or [path for path in above.rglob(f"{name}.*") if reference.parent not in path.parents]
         if found:
             yield found[0], reference
+
+
+def text_of(path: Path) -> str:
+    """Return what is read of a file, of an old Office file after its conversion by LibreOffice."""
+    try:
+        return full_text(parse(path, detect_media_type(path, path.name)).blocks)
+    except ParseError as error:
+        old = media_type_of(error)
+        if old is None:
+            raise
+    with converted(path, old) as new:
+        return full_text(parse(new, detect_media_type(new, new.name)).blocks)
 
 
 def words(text: str) -> list[str]:
@@ -82,7 +95,7 @@ def main() -> None:
             continue
         began = time.process_time()
         try:
-            ours = words(full_text(parse(path, detect_media_type(path, path.name)).blocks))
+            ours = words(text_of(path))
             error = ""
         except ParseError as refused:
             ours, error = [], f"{refused.code}: {refused.detail}"

@@ -33,6 +33,7 @@ COMPOSE_NAMES: dict[str, tuple[str, str]] = {
     "GRAFANA_HOST": ("grafana.localhost", "Host name of Grafana"),
     "GRAFANA_URL": ("http://grafana.localhost:8000", "Public address of Grafana"),
     "PROMETHEUS_RETENTION": ("30d", "How long Prometheus keeps its numbers"),
+    "WITH_LIBREOFFICE": ("0", "1: the image is built with LibreOffice, for old Word and PowerPoint files (0.3 GB)"),
     "WITH_OCR": ("1", "0: the image is built without what reads scans and pictures (0.2 GB)"),
     "WITH_SPEECH": ("1", "0: the image is built without what reads recordings (0.4 GB)"),
     "APP_PULL": (

@@ -123,6 +123,8 @@ class Document(models.Model):
     organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="documents")
     source = models.ForeignKey(Source, models.CASCADE, related_name="documents")
     external_id = models.CharField(max_length=EXTERNAL_ID_BYTES)
+    # The mail or archive that this file is in; it is read from there, and goes with it.
+    parent = models.ForeignKey("self", models.CASCADE, null=True, blank=True, related_name="members", editable=False)
     name = models.CharField(max_length=255)
     url = models.CharField(max_length=URL_LENGTH, blank=True)  # of the original, if there is one
     metadata = models.JSONField(default=dict, blank=True)  # stored as the program that pushes it gives it

@@ -12,18 +12,20 @@ def place_label(place: dict[str, Any]) -> str:
     if kind == "slide" and place.get("slide"):
         return f"slide {place['slide']}"
     if kind == "time" and place.get("start_s") is not None:
-        return _times(int(place["start_s"]), int(place.get("end_s") or 0))
+        return _times(place["start_s"], place.get("end_s") or 0)
     # The last two headings are enough: a path of five does not fit on a line.
     return " › ".join((place.get("heading") or [])[-2:])
 
 
-def _times(start: int, end: int) -> str:
-    return f"{_clock(start)}–{_clock(end)}" if end > start else _clock(start)
+def clock(seconds: float) -> str:
+    """Return a time of a recording: "1:05", "1:02:05"."""
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
 
 
-def _clock(seconds: int) -> str:
-    hours, minutes = seconds // 3600, seconds // 60 % 60
-    return f"{hours}:{minutes:02d}:{seconds % 60:02d}" if hours else f"{minutes}:{seconds % 60:02d}"
+def _times(start: float, end: float) -> str:
+    return f"{clock(start)}–{clock(end)}" if int(end) > int(start) else clock(start)
 
 
 def _rows(rows: list[int] | None) -> str:

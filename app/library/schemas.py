@@ -137,12 +137,15 @@ class DocumentOut(Schema):
     """A document; for a file that was refused only `name`, `state` and `error` are meaningful.
 
     version: the number of the newest version, whose bytes these are. active_version: the one that is searched, if any.
+    parent: the mail or archive whose file this is, with its name.
     """
 
     id: UUID | None
     name: str
     source: SourceOfDocumentOut | None
     external_id: str
+    parent: UUID | None
+    parent_name: str | None
     url: str | None
     metadata: dict[str, Any]
     media_type: str

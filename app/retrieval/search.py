@@ -30,16 +30,20 @@ SUPPORTED_FROM = 0.5
 # Hits beyond the limit, in case the re-read drops some: a document that is being replaced or deleted.
 SPARE = 10
 
+# A file inside a mail or archive is named with it: citations keep the name.
+DOCUMENT_NAME_SQL = """left(d.name || coalesce(
+    ' (in ' || (SELECT holder.name FROM library_document holder WHERE holder.id = d.parent_id) || ')', ''), 255)"""
+
 # The last check (design §3): only chunks of active versions of this organisation's documents in these sources. The
 # parameters come from `passages_parameters`; `passage_build` reads a row.
-PASSAGES_SQL = """
-SELECT c.id, c.text, c.embed_text, c.place, d.id, d.name, d.source_id, v.id, v.number, v.fetched
+PASSAGES_SQL = f"""
+SELECT c.id, c.text, c.embed_text, c.place, d.id, {DOCUMENT_NAME_SQL}, d.source_id, v.id, v.number, v.fetched
 FROM (SELECT * FROM library_chunk WHERE id = ANY(%(ids)s::uuid[]) OFFSET 0) c
 JOIN library_document d ON d.id = c.document_id AND d.active_version_id = c.version_id
 JOIN library_documentversion v ON v.id = c.version_id
 WHERE c.organisation_id = %(organisation)s AND d.organisation_id = %(organisation)s
   AND (%(sources)s::uuid[] IS NULL OR d.source_id = ANY(%(sources)s::uuid[]))
-"""
+"""  # noqa: S608 (no part comes from outside)
 
 CHARGED_SQL = f"WITH {SEARCH_CHARGED} {PASSAGES_SQL}"
 

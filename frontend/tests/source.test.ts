@@ -169,6 +169,37 @@ test("a row of many columns that comes in parts is one row", () => {
   expect([...table.querySelectorAll("tbody tr > *")].map((cell) => cell.textContent)).toEqual(["2", "K-1", "1", "2"]);
 });
 
+test("the line that names the columns is the head, and another sheet or other names begin another table", () => {
+  const rows = (text: string, number: number, start: number, sheet: string) => block("table_row", text, start, { rows: [number, number], sheet });
+  const view = {
+    blocks: [rows("Article | Price | Note (2 rows)", 1, 0, "A"), rows("Article: K-1; Note: x", 2, 40, "A"), rows("Article: K-2; Price: 5.90", 3, 70, "A"), rows("City | Days", 6, 100, "A"), rows("City: Oslo; Days: 3", 7, 120, "A"), rows("City: Rome; Days: 5", 2, 150, "B")],
+    mark: null,
+  };
+  const tables = [...drawText(view, [[70, 95]]).querySelectorAll("table")];
+  expect(tables.map((table) => [...table.querySelectorAll("thead th")].map((cell) => cell.textContent))).toEqual([["Row", "Article", "Price", "Note"], ["Row", "City", "Days"], ["Row", "City", "Days"]]);
+  expect(tables.map((table) => table.querySelectorAll("tbody tr").length)).toEqual([2, 1, 1]);
+});
+
+test("a citation of a row shows the value that its sentence repeats, one of a part of a row the values of that part", async () => {
+  const shown: Element[] = [];
+  Element.prototype.scrollIntoView = function (this: Element) {
+    shown.push(this);
+  };
+  server.on("GET /documents/document-1", facts("text/csv", null));
+  server.on("GET /documents/document-1/text", (response) =>
+    json(response, 200, { blocks: [block("table_row", "Article: K-1; Days: 2; Price: 4.90", 0, { rows: [2, 2] }), block("table_row", "Article: K-2; Days: 3; Price: 5.90", 35, { rows: [3, 3] })], mark: [0, 69] }),
+  );
+  const sentence = document.createElement("p");
+  opener.replaceWith(sentence);
+  sentence.append("Article K-2 costs 5.90.", opener);
+  await panel.open(source(), opener, quoted([35, 69]));
+  await until(() => host.querySelector(".cited"));
+  expect(host.querySelector(".cited")?.textContent).toBe("5.90");
+  expect(shown.at(-1)).toBe(host.querySelector(".cited"));
+  await panel.open(source(), opener, quoted([48, 55]));
+  expect([...host.querySelectorAll(".cited")].map((cell) => cell.textContent)).toEqual(["3"]);
+});
+
 test("cells without a header are told by their position", () => {
   expect([...cellsOf("K-1 | 4.90 | steel")]).toEqual([["#1", "K-1"], ["#2", "4.90"], ["#3", "steel"]]);
 });
@@ -177,6 +208,47 @@ test("markup in a document stays text", () => {
   const drawn = drawText({ blocks: [block("paragraph", "<img src=x onerror=alert(1)>", 0), block("table_row", "A: <b>x</b>", 30, { rows: [1, 1] })], mark: [0, 28] }, [[0, 28]]);
   expect(drawn.querySelector("img, b")).toBeNull();
   expect(drawn.querySelector("mark")?.textContent).toBe("<img src=x onerror=alert(1)>");
+});
+
+test("slides stand on sheets of their own, and the cited one has its words marked", async () => {
+  server.on("GET /documents/document-1", facts("application/vnd.openxmlformats-officedocument.presentationml.presentation", null));
+  server.on("GET /documents/document-1/text", (response) =>
+    json(response, 200, {
+      blocks: [
+        block("heading", "Before", 0, { slide: 3, level: 1 }),
+        block("heading", "Prices", 8, { slide: 4, level: 1 }),
+        block("list_item", "Basic: 10 euros", 16, { slide: 4, level: 1 }),
+        block("list_item", "with support: 12 euros", 32, { slide: 4, level: 2 }),
+        block("table_row", "Plan | Price", 56, { slide: 4 }),
+        block("heading", "Notes", 70, { slide: 4, level: 2 }),
+        block("paragraph", "After", 77, { slide: 5 }),
+      ],
+      mark: [8, 54],
+    }),
+  );
+  await panel.open(source({ place: { kind: "slide", slide: 4, heading: ["Prices"] } }), opener, quoted([24, 46]));
+  expect(host.querySelector(".source-title p")?.textContent).toContain("slide 4");
+  const slides = [...host.querySelectorAll<HTMLElement>("section.slide")];
+  expect(slides.map((slide) => slide.getAttribute("aria-label"))).toEqual(["Slide 3", "Slide 4", "Slide 5"]);
+  const cited = slides[1] as HTMLElement;
+  expect(cited.querySelector(".slide-n")?.textContent).toBe("Slide 4");
+  expect(cited.querySelector("mark")?.textContent).toBe("with support: 12 euros");
+  expect(cited.querySelector(".in-passage")?.textContent).toBe("PricesBasic: 10 euroswith support: 12 euros");
+  expect([...cited.querySelectorAll("h3, h4")].map((each) => `${each.tagName} ${each.textContent}`)).toEqual(["H3 Prices", "H4 Notes"]);
+  expect([...cited.querySelectorAll<HTMLElement>(".list-item")].map((item) => item.style.getPropertyValue("--depth"))).toEqual(["1", "2"]);
+  expect(cited.querySelector("table")).not.toBeNull();
+});
+
+test("subtitles open at the quoted sentence, each beside its second", async () => {
+  server.on("GET /documents/document-1", facts("text/vtt", null));
+  const first = block("paragraph", "Ada: The lock has nine digits.", 0, { time: [65.2, 68] });
+  const second = block("paragraph", "Bo: It is 4471.", 32, { time: [3725, 3727] });
+  server.on("GET /documents/document-1/text", (response) => json(response, 200, { blocks: [first, second], mark: [0, 47] }));
+  await panel.open(source({ place: { kind: "time", start_s: 65.2, end_s: 3727 } }), opener, quoted([42, 46]));
+  expect(host.querySelector(".source-title p")?.textContent).toMatch(/^1:05/);
+  expect([...host.querySelectorAll(".spoken .second")].map((each) => each.textContent)).toEqual(["1:05", "1:02:05"]);
+  expect(host.querySelector("mark")?.textContent).toBe("4471");
+  expect(host.querySelectorAll(".in-passage .spoken")).toHaveLength(2);
 });
 
 /** A recording of three paragraphs, with the words' seconds. */

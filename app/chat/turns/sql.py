@@ -9,6 +9,7 @@ from app.lib.async_sql import of_organisation
 from app.lib.columns import Use, column_names
 from app.lib.sql_columns import insert_parts, quoted, record_parts, set_parts
 from app.plans.ledger import CHARGED, COLUMNS, TODAY, TOTALS, TOTALS_WITHIN_CAPS
+from app.retrieval.search import DOCUMENT_NAME_SQL
 
 BOT = """
 SELECT b.id, b.live_revision_id, r.settings::text,
@@ -108,7 +109,7 @@ WITH bot AS (
   WHERE m.conversation_id IN (SELECT id FROM owned) AND m.content <> ''
   ORDER BY m.id DESC LIMIT %(history)s
 ), passage AS (
-  SELECT c.id, c.text, c.place, c.document_id, d.name, v.number, v.fetched AS as_of
+  SELECT c.id, c.text, c.place, c.document_id, {DOCUMENT_NAME_SQL} AS name, v.number, v.fetched AS as_of
   FROM (SELECT * FROM library_chunk WHERE id = ANY(%(chunks)s::uuid[]) OFFSET 0) c
   JOIN library_document d ON d.id = c.document_id AND d.active_version_id = c.version_id
   JOIN library_documentversion v ON v.id = c.version_id

@@ -109,8 +109,12 @@ def list_documents(
     state: str = STATE,
     source: str = "",
     q: str = "",
+    parent: UUID | None = None,
 ) -> Any:
-    """List documents, the newest first, by state, source or a part of the name."""
+    """List documents, the newest first, by state, source or a part of the name.
+
+    parent: only the files inside this document.
+    """
     if state and state not in DocumentState.values:
         raise Invalid(message=f"state is one of {', '.join(DocumentState.values)}.")
     return document_list(
@@ -118,6 +122,7 @@ def list_documents(
         state=state or None,
         source=_source(request, source) if source else None,
         q=q,
+        parent=parent,
     )
 
 

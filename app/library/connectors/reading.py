@@ -158,7 +158,8 @@ class Reading:
         if not self.seen and self._documents().exists():
             raise RefdeskError("source_empty")
         self.job.progress(REMOVE)
-        for document in self._documents().filter(~Exists(named)).order_by("pk").iterator(chunk_size=500):
+        # Files inside a document are not listed by the source.
+        for document in self._documents(parent=None).filter(~Exists(named)).order_by("pk").iterator(chunk_size=500):
             self.job.check()
             self._remove(document)
 

@@ -65,7 +65,8 @@ class Parsed:
     """A parsed file.
 
     warnings: codes such as `pages_without_text`, each with its subject after a colon. page_labels: the numbers that are
-    printed on the pages, such as "iv", one a page; none when they are 1, 2, 3 and so on.
+    printed on the pages, such as "iv", one a page; none when they are 1, 2, 3 and so on. members: number of
+    files inside it, which become documents of their own (app/library/parsers/members.py).
     """
 
     blocks: tuple[Block, ...]
@@ -74,6 +75,7 @@ class Parsed:
     title: str | None = None
     warnings: tuple[str, ...] = ()
     page_labels: tuple[str, ...] = ()
+    members: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +209,7 @@ def blocks_to_json(parsed: Parsed) -> bytes:
             "title": parsed.title,
             "warnings": parsed.warnings,
             "page_labels": parsed.page_labels,
+            **({"members": parsed.members} if parsed.members else {}),
             "paths": list(paths),
             "blocks": rows,
         }
@@ -223,6 +226,7 @@ def blocks_from_json(data: bytes) -> Parsed:
         title=raw["title"],
         warnings=tuple(raw["warnings"]),
         page_labels=tuple(raw.get("page_labels", ())),
+        members=raw.get("members", 0),
     )
 
 

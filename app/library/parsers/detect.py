@@ -14,11 +14,14 @@ _HEAD = 64 * 1024
 _PDF_WITHIN = 1024
 _OLE = bytes.fromhex("d0cf11e0a1b11ae1")
 _HTML_START = re.compile(
-    r"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,4000}?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S
+    r"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:(?><!--.{0,4000}?-->)\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S
 )
 _HTML_TAG = re.compile(r"<(?:html|head|body|title|meta|div|p|h[1-6]|table|ul|ol|br|span|a)\b[^>]{0,500}>", re.I)
 _XML_START = re.compile(r"\s*<\?xml\s")
-_XML_ELEMENT = re.compile(r"\s*(?:<!--.{0,4000}?-->\s*|<![A-Z]|<\?)*<[A-Za-z_][\w.:-]*[\s/>]", re.S)
+_XML_ELEMENT = re.compile(
+    r"\s*(?:(?><!--.{0,4000}?-->|<!DOCTYPE[^\[>]{0,1000}(?:\[.{0,20000}?\]\s*)?>|<\?[^>]{0,1000}>)\s*){0,20}<[A-Za-z_][\w.:-]*[\s/>]",
+    re.S,
+)
 _TIME = r"\d{1,3}:\d\d:\d\d[,.]\d{1,3}"
 _SRT_START = re.compile(rf"\s*\d+\s*\n\s*{_TIME}\s*-->\s*{_TIME}")
 _VTT_START = re.compile(r"WEBVTT(?:\s*\Z|(?:[ \t].*)?\n(?:.*\n){0,50}?\s*(?:\d+:)?\d\d:\d\d\.\d{3}\s+-->)")
@@ -96,9 +99,11 @@ def _is_mail(text: str, suffix: str) -> bool:
     names: set[str] = set()
     # Mailboxes of Unix begin each message with a line of its own.
     at = text.find("\n") + 1 if text.startswith("From ") else 0
-    while len(names) < 30 and (header := _HEADER.match(text, at)):
+    while header := _HEADER.match(text, at):
         names.add(header[1].lower())
         at = header.end()
+    if suffix in (".eml", ".mbox") and len(names & (_MAIL_HEADERS | _ADDRESS_HEADERS)) > 1:
+        return True
     if at < len(text) and text[at] != "\n":
         return False
     if suffix == ".eml" and names & (_MAIL_HEADERS | _ADDRESS_HEADERS):

@@ -2,6 +2,7 @@
 
 import re
 import zipfile
+import zlib
 from pathlib import Path
 
 from app.library.parsers.blocks import ParseError
@@ -48,7 +49,7 @@ def zip_type(path: Path) -> str:
             encrypted = "META-INF/manifest.xml" in names and b"encryption-data" in _part(
                 archive, "META-INF/manifest.xml"
             )
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise ParseError("broken_file", "a damaged zip container") from error
     if b"epub+zip" in stated or "META-INF/container.xml" in names:
         return EPUB

@@ -22,8 +22,6 @@ from app.library.parsers.ooxml import Package, open_package
 from app.library.parsers.outline import Outline
 from app.library.parsers.tables import table_lines
 
-_RELATIONS = "{http://schemas.openxmlformats.org/package/2006/relationships}Relationship"
-
 
 def parse(path: Path, limits: Limits) -> Parsed:
     """Parse a file. Errors: broken_file, encrypted_file, no_text, file_too_complex."""
@@ -44,12 +42,9 @@ def parse(path: Path, limits: Limits) -> Parsed:
 
 
 def _main_part(package: Package) -> str:
-    relations = package.tree("_rels/.rels")
-    for relation in relations.iterfind(_RELATIONS) if relations is not None else ():
-        if relation.get("Type", "").endswith("/officeDocument"):
-            name: str = posixpath.normpath(relation.get("Target", "").lstrip("/"))
-            if name in package:
-                return name
+    for relation in package.relations("").values():
+        if relation.kind == "officeDocument" and relation.target in package:
+            return relation.target
     if "word/document.xml" in package:
         return "word/document.xml"
     raise ParseError("broken_file", "no main part")
@@ -116,10 +111,12 @@ class _Walk:
         self.referred(read)
 
     def referred(self, read: ParagraphText) -> None:
-        """Add what a paragraph refers to behind it: text boxes, notes, comments, charts."""
+        """Add what a paragraph refers to behind it: text boxes, pictures, notes, comments, charts."""
         for box in read.boxes:
             for child in box:
                 self.block(child)
+        for words in filter(None, read.pictures):
+            self.outline.add("paragraph", f"Picture: {words}")
         for note in read.notes:
             self.outline.add("paragraph", self.parts.note(*note))
         for comment in read.comments:

@@ -2,22 +2,16 @@
 
 import posixpath
 from collections.abc import Iterator
-from itertools import zip_longest
 
 from lxml import etree
 
 from app.library.parsers.blocks import BlockKind
+from app.library.parsers.charts import chart_blocks
 from app.library.parsers.docx_styles import W
 from app.library.parsers.docx_text import TextReader
 from app.library.parsers.encoding import one_line
+from app.library.parsers.inline import comment_line
 from app.library.parsers.ooxml import Package
-from app.library.parsers.rows import row_texts
-
-_C = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
-_A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
-_RELATIONS = "{http://schemas.openxmlformats.org/package/2006/relationships}Relationship"
-# A chart of more points is a drawing of measurements, not a table that somebody reads.
-_CHART_POINTS = 500
 
 
 class Parts:
@@ -25,20 +19,17 @@ class Parts:
 
     def __init__(self, package: Package, main: str) -> None:
         self._package = package
-        self._folder, name = posixpath.split(main)
+        self._folder = posixpath.dirname(main)
         self.links: dict[str, str] = {}
         self._targets: dict[str, str] = {}
         self._pages: list[str] = []
-        root = package.tree(f"{self._folder}/_rels/{name}.rels")
-        for relation in root.iterfind(_RELATIONS) if root is not None else ():
-            target = relation.get("Target", "")
-            if relation.get("TargetMode") == "External":
-                self.links[relation.get("Id", "")] = target
+        for key, relation in package.relations(main).items():
+            if relation.outside:
+                self.links[key] = relation.target
                 continue
-            part = posixpath.normpath(posixpath.join(self._folder, target)) if target[:1] != "/" else target[1:]
-            self._targets[relation.get("Id", "")] = part
-            if relation.get("Type", "").endswith(("/header", "/footer")):
-                self._pages.append(part)
+            self._targets[key] = relation.target
+            if relation.kind in ("header", "footer"):
+                self._pages.append(relation.target)
         self._reader = TextReader({})
         self._notes = {kind: self._texts(f"{kind}s", kind) for kind in ("footnote", "endnote")}
         self._comments = self._texts("comments", "comment")
@@ -49,8 +40,9 @@ class Parts:
         for element in root.iterfind(f"{W}{tag}") if root is not None else ():
             if element.get(f"{W}type") is None:
                 text = self._text(element)
-                author = element.get(f"{W}author", "")
-                texts[element.get(f"{W}id", "")] = f"Comment by {author}: {text}" if author else text
+                if tag == "comment" and text:
+                    text = comment_line(text, element.get(f"{W}author", ""), element.get(f"{W}date", ""))
+                texts[element.get(f"{W}id", "")] = text
         return texts
 
     def _text(self, element: etree._Element) -> str:
@@ -77,33 +69,5 @@ class Parts:
     def chart(self, relation: str) -> Iterator[tuple[BlockKind, str]]:
         """Yield the title of a chart and its data, a row for each category."""
         root = self._package.tree(self._targets.get(relation, ""))
-        if root is None:
-            return
-        title = root.find(f".//{_C}chart/{_C}title")
-        words = one_line("".join(each.text or "" for each in title.iter(f"{_A}t"))) if title is not None else ""
-        yield "paragraph", f"Chart: {words}" if words else ""
-        names: list[str] = [""]
-        columns: list[list[str]] = []
-        for series in root.iter(f"{_C}ser"):
-            names.append(" ".join(_points(series.find(f"{_C}tx"))))
-            categories = _points(series.find(f"{_C}cat")) or _points(series.find(f"{_C}xVal"))
-            columns = columns or [categories]
-            columns.append(_points(series.find(f"{_C}val")) or _points(series.find(f"{_C}yVal")))
-        for row in zip_longest(*columns[:50], fillvalue=""):
-            for line in row_texts(names, row):
-                yield "table_row", line
-
-
-def _points(element: etree._Element | None) -> list[str]:
-    """Return the values of a series as they are shown; numbers without the noise of binary fractions."""
-    if element is None:
-        return []
-    values = [point.text or "" for point in element.iter(f"{_C}v")]
-    return [_short(value) for value in values[:_CHART_POINTS]]
-
-
-def _short(value: str) -> str:
-    try:
-        return f"{float(value):.12g}"
-    except ValueError:
-        return value
+        if root is not None:
+            yield from chart_blocks(root)

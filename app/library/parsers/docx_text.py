@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 
 from lxml import etree
 
+from app.library.parsers.charts import CHARTS
 from app.library.parsers.docx_styles import W
-from app.library.parsers.inline import Inline
+from app.library.parsers.inline import Inline, described
 
 MATH = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
 MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
-_CHART = "{http://schemas.openxmlformats.org/drawingml/2006/chart}chart"
+_DRAWING = "{http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing}docPr"
 _W14 = "{http://schemas.microsoft.com/office/word/2010/wordml}"
 _TEXT_TAGS = {f"{W}t", f"{MATH}t"}
 _BREAKS = {f"{W}br", f"{W}cr"}
@@ -21,6 +22,8 @@ _SKIPPED = {
     f"{MC}Fallback",
 }
 _RAISED = {"superscript": "sup", "subscript": "sub"}
+_END_MARK = "\u2063"
+_END = re.compile("\u2063(?=[\\w(])")
 _FIELD_LINK = re.compile(r'HYPERLINK\s+"([^"]+)"')
 # Shapes of the fonts Wingdings and Symbol that carry a meaning of their own.
 _SYMBOLS = {
@@ -44,6 +47,7 @@ class ParagraphText:
     """The shown text of a paragraph and what it refers to.
 
     notes: (`footnote` or `endnote`, id). comments: ids. charts: ids of relations. boxes: its text boxes.
+    pictures: the words that describe them.
     """
 
     text: str = ""
@@ -51,6 +55,7 @@ class ParagraphText:
     comments: list[str] = field(default_factory=list)
     charts: list[str] = field(default_factory=list)
     boxes: list[etree._Element] = field(default_factory=list)
+    pictures: list[str] = field(default_factory=list)
 
 
 class TextReader:
@@ -78,7 +83,8 @@ class TextReader:
                 self._collect(child, inline, result)
                 inline.end("a")
             elif tag == f"{MATH}oMath":
-                inline.text(formula(child))
+                before = child.getprevious()
+                inline.text(" " * (before is not None and before.tag == tag) + formula(child))
             elif tag == f"{W}sdt" and (box := child.find(f"{W}sdtPr/{_W14}checkbox")) is not None:
                 inline.text(_ticked(box.find(f"{_W14}checked"), f"{_W14}val"))
             elif not self._single(child, tag, inline, result) and tag not in _SKIPPED:
@@ -109,8 +115,10 @@ class TextReader:
             result.comments.append(child.get(f"{W}id", ""))
         elif tag == f"{W}txbxContent":
             result.boxes.append(child)
-        elif tag == _CHART:
+        elif tag in CHARTS:
             result.charts.append(child.get(f"{R}id", ""))
+        elif tag == _DRAWING:
+            result.pictures.append(described(child.get("descr", "")))
         else:
             return False
         return True
@@ -144,19 +152,24 @@ def _ticked(state: etree._Element | None, attribute: str) -> str:
 
 
 def _symbol(element: etree._Element) -> str:
-    font, code = element.get(f"{W}font", "").lower(), element.get(f"{W}char", "")
     try:
-        number = int(code, 16)
+        number = int(element.get(f"{W}char", ""), 16)
     except ValueError:
         return ""
+    return symbol_text(element.get(f"{W}font", ""), number)
+
+
+def symbol_text(font: str, number: int) -> str:
+    """Return the sign that a font of symbols shows for a character, or "" where it has no meaning of its own."""
     # Fonts of symbols stand in the private area, at 0xF000 and their own number.
-    known = _SYMBOLS.get(font, {}).get(number & 0xFF if 0xF000 <= number <= 0xF0FF else number)
+    known = _SYMBOLS.get(font.lower(), {}).get(number & 0xFF if 0xF000 <= number <= 0xF0FF else number)
     return known or ("" if 0xE000 <= number <= 0xF8FF else chr(number) if number < 0x110000 else "")
 
 
 def formula(element: etree._Element) -> str:
     """Return a formula of Office Math on one line: powers as `x^2`, indices as `x_1`, fractions as `(a)/(b)`."""
-    return " ".join(_formula(element).split())
+    # A power or index ends where the next letter would seem to belong to it.
+    return " ".join(_END.sub(" ", _formula(element)).replace(_END_MARK, "").split())
 
 
 def _formula(element: etree._Element) -> str:
@@ -171,13 +184,17 @@ def _formula(element: etree._Element) -> str:
     if name.endswith("Pr"):
         return ""
     if name == "f":
+        kind = element.find(f"{MATH}fPr/{MATH}type")
+        if kind is not None and kind.get(f"{MATH}val") == "noBar":
+            return f"{of('num')} over {of('den')}"
         return f"({of('num')})/({of('den')})"
-    if name == "sSup":
-        return f"{of('e')}^{_grouped(of('sup'))}"
-    if name == "sSub":
-        return f"{of('e')}_{_grouped(of('sub'))}"
-    if name == "sSubSup":
-        return f"{of('e')}_{_grouped(of('sub'))}^{_grouped(of('sup'))}"
+    if name in ("sSup", "sSub", "sSubSup"):
+        return f"{of('e')}{_raised(of('sub'), of('sup'))}{_END_MARK}"
+    if name in ("limLow", "limUpp"):
+        low, high = ("lim", "") if name == "limLow" else ("", "lim")
+        return f"{of('e')}{_raised(of(low), of(high))}{_END_MARK}"
+    if name == "func":
+        return f" {of('fName')} {of('e')} "
     if name == "rad":
         return f"{of('deg')}\u221a({of('e')})"
     if name == "d":
@@ -185,9 +202,14 @@ def _formula(element: etree._Element) -> str:
     if name == "nary":
         sign = element.find(f"{MATH}naryPr/{MATH}chr")
         shown = sign.get(f"{MATH}val", "\u222b") if sign is not None else "\u222b"
-        return f"{shown}_{_grouped(of('sub'))}^{_grouped(of('sup'))} {of('e')}"
+        return f"{shown}{_raised(of('sub'), of('sup'))} {of('e')}"
     return "".join(map(_formula, element))
 
 
+def _raised(low: str, high: str) -> str:
+    return (f"_{_grouped(low)}" if low else "") + (f"^{_grouped(high)}" if high else "")
+
+
 def _grouped(text: str) -> str:
-    return text if len(text) < 2 or text.lstrip("-").isalnum() else f"({text})"
+    text = text.rstrip(_END_MARK)
+    return text if len(text) < 2 or text.lstrip("-").isdecimal() else f"({text})"

@@ -24,8 +24,7 @@ _REMNANT_CHARS = 60
 
 def parse(path: Path, limits: Limits) -> Parsed:
     """Parse a file. Errors: no_text, file_too_complex."""
-    text = clean(decode(data := path.read_bytes(), _declared(data)))
-    tree = _tree(text)
+    tree = _tree(page_source(path.read_bytes()))
     outline = Outline(limits)
     Walk(outline).run(_content(tree))
     if tree.body is not None and _is_remnant(outline, tree.body):
@@ -36,6 +35,11 @@ def parse(path: Path, limits: Limits) -> Parsed:
         raise ParseError("no_text", "a page without text")
     title = tree.css_first("head > title")
     return Parsed(tuple(outline.blocks), HTML, title=one_line(title.text()) or None if title else None)
+
+
+def page_source(data: bytes) -> str:
+    """Return the source of a page in the encoding that it declares, or in what it shows to be."""
+    return clean(decode(data, _declared(data)))
 
 
 def parse_fragment(html: str, outline: Outline) -> None:

@@ -64,6 +64,9 @@ def _is_folded(node: LexborNode) -> bool:
     attributes = node.attributes
     if (attributes.get("role") or "").lower() in _FOLDED_ROLES or "aria-labelledby" in attributes:
         return True
+    # Notes of a book, which its reader shows when their mark is touched.
+    if "note" in (attributes.get("epub:type") or ""):
+        return True
     return any(_FOLDED.search(attributes.get(name) or "") for name in ("class", "id"))
 
 

@@ -8,6 +8,17 @@ _EXPONENT = re.compile(r"[-+\u2212\u2013]?\d{1,3}\Z|[a-z]\Z")
 _NOTE = re.compile(r"[(\[]?(?:\d{1,3}|[*\u2020\u2021\u00a7\u00b6#]{1,3}|[a-z])[)\]]?(?:\s*[,;]\s*(?:\d{1,3}|[a-z]))*\Z")
 _ORDINAL = re.compile(r"(?:st|nd|rd|th|e|er|re|ère|ème|o|a|º|ª)\Z", re.I)
 _WEB = re.compile(r"(?:https?://|mailto:|tel:)\S+\Z", re.I)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+# Words that a program wrote for a picture, not a person.
+_MADE = re.compile(
+    r"(?:picture|image|graphic|grafik|bild|imagen|logo|icon|screenshot|photo)?[\s_-]*\d*\Z"
+    r"|\S+\.(?:png|jpe?g|gif|bmp|tiff?|svg|emf|wmf|webp)\Z|https?://\S+\Z",
+    re.I,
+)
+_MADE_BY = re.compile(
+    r"(?:description automatically generated|automatisch generierte beschreibung|ai-generated content may be).*\Z",
+    re.I | re.S,
+)
 # Longer addresses are made by programs, for programs.
 _ADDRESS_CHARS = 500
 
@@ -40,6 +51,19 @@ def linked(text: str, address: str | None) -> str:
         return text
     shown = address.removeprefix("mailto:").removeprefix("tel:")
     return f"{text.rstrip()} ({shown})" + " " * text.endswith(" ")
+
+
+def comment_line(text: str, author: str, time: str) -> str:
+    """Return a comment beside a document's text, marked as one, with its author and day where they are known."""
+    day = time[:10] if _DAY.match(time) else ""
+    by = " ".join(filter(None, (f"by {author}" if author else "", f"on {day}" if day else "")))
+    return f"Comment {by}: {text}" if by else f"Comment: {text}"
+
+
+def described(words: str) -> str:
+    """Return the words that a person gave to a picture, or "" for a file's name or what a program made."""
+    words = " ".join(_MADE_BY.sub("", words).split())
+    return "" if _MADE.match(words) else words
 
 
 class Inline:

@@ -26,6 +26,14 @@ class Where(NamedTuple):
 NOWHERE = Where()
 
 
+class Mark(NamedTuple):
+    """A state of an outline: how many blocks and characters it has, and the level and title of its open sections."""
+
+    blocks: int
+    chars: int
+    open: tuple[tuple[int, str], ...]
+
+
 class Outline:
     """A collection of blocks.
 
@@ -38,6 +46,8 @@ class Outline:
         self._chars = 0
         self._open: list[tuple[int, str]] = []
         self._path: tuple[str, ...] = ()
+        # Added to the level of every heading, for a text inside another document.
+        self.deeper = 0
 
     def heading(self, level: int, text: str, where: Where = NOWHERE) -> None:
         text = clean(text)
@@ -46,11 +56,27 @@ class Outline:
         if len(text) > _HEADING_CHARS:
             self.add("paragraph", text, where)
             return
+        level = min(6, level + self.deeper)
         while self._open and self._open[-1][0] >= level:
             self._open.pop()
         self._open.append((level, text))
         self._path = tuple(title for _, title in self._open)
         self.add("heading", text, where, level=level)
+
+    def end_sections(self) -> None:
+        """End all sections: what follows stands under no heading so far."""
+        self._open.clear()
+        self._path = ()
+
+    def mark(self) -> Mark:
+        """Return the state, to go back to by `rewind`."""
+        return Mark(len(self.blocks), self._chars, tuple(self._open))
+
+    def rewind(self, mark: Mark) -> None:
+        del self.blocks[mark.blocks :]
+        self._chars = mark.chars
+        self._open = list(mark.open)
+        self._path = tuple(title for _, title in self._open)
 
     def add(self, kind: BlockKind, text: str, where: Where = NOWHERE, *, level: int = 0) -> None:
         """Add a block, unless its text is blank.
@@ -66,3 +92,7 @@ class Outline:
         if len(self.blocks) >= self._limits.blocks:
             raise ParseError("file_too_complex", f"more than {self._limits.blocks:,} paragraphs or rows")
         self.blocks.append(Block(kind, text, level, self._path, *where))
+
+    def has_room(self, chars: int) -> bool:
+        """Return whether a block of this many characters is still within the limits."""
+        return self._chars + chars <= self._limits.text_chars and len(self.blocks) < self._limits.blocks

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 _ROW_CHARS = 700
 _FIRST_CELL_CHARS = 80
 VALUE = re.compile(r"[-+(]?[$€£]?\s*\d[\d\s.,:/'-]*\s*[%€$£)]?\Z")
-_YEAR = re.compile(r"(?:19|20)\d\d")
+YEAR = re.compile(r"(?:19|20)\d\d")
 _NAME_CHARS = 100
 
 
@@ -15,6 +15,11 @@ def row_texts(header: Sequence[str] | None, cells: Sequence[str]) -> Iterator[st
     """Yield `Name: value; Name: value` with a header, else `value | value`; empty cells are left out."""
     pieces = [_with_name(header, number, cell) for number, cell in enumerate(cells) if cell]
     mark = "; " if header else " | "
+    line = mark.join(pieces)
+    if len(line) <= _ROW_CHARS:
+        if line:
+            yield line
+        return
     part: list[str] = []
     size = 0
     for piece in pieces:
@@ -39,7 +44,7 @@ def are_names(cells: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
     filled = [cell for cell in cells if cell]
     if any(len(cell) > _NAME_CHARS for cell in filled) or len(set(filled)) < len(filled) * 0.7:
         return False
-    years = sum(1 for cell in filled if _YEAR.fullmatch(cell))
+    years = sum(1 for cell in filled if YEAR.fullmatch(cell))
     values = sum(1 for cell in filled if VALUE.match(cell)) - years
     if values * 4 > len(filled) or (years and years == len(filled)):
         return False

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from app.library.parsers.rows import are_names, row_texts
+from app.library.parsers.rows import VALUE, YEAR, are_names, row_texts
 
 # Beyond these a span is a mistake or an attack, not a table.
 MAX_SPAN = 200
@@ -30,13 +30,16 @@ class Cell:
 class Row:
     """A row of the grid, one entry a column. origins: the number of the cell that covers the column, -1 for none.
 
-    number: in the file, from 1. naming: all its cells are headings, or the format marks the row as one.
+    number: in the file, from 1. naming: all its cells are headings, or the format marks the row as one. hidden: a
+    spreadsheet does not show it. notes: beside its cells, by column.
     """
 
     texts: list[str]
     origins: list[int]
     naming: bool
     number: int
+    hidden: bool = False
+    notes: dict[int, str] | None = None
 
     @property
     def filled(self) -> int:
@@ -112,7 +115,7 @@ def table_lines(rows: Sequence[Row]) -> Iterator[TableLine]:
         if id(row) in titles:
             title = row.texts[0]
             continue
-        for line in row_texts(*_read(row, names)):
+        for line in row_texts(*named_cells(row, names)):
             yield TableLine(f"{title}; {line}" if title else line, (row.number, row.number))
 
 
@@ -122,7 +125,7 @@ def _titles(body: Sequence[Row], width: int) -> set[int]:
     return {id(row) for at, row in enumerate(body) if at < last and row.is_across(width)}
 
 
-def _read(row: Row, names: Sequence[str] | None) -> tuple[list[str] | None, list[str]]:
+def named_cells(row: Row, names: Sequence[str] | None) -> tuple[list[str] | None, list[str]]:
     """Return names and texts of a row, a cell over several columns once with their names together."""
     if len(set(row.origins)) == len(row.origins):
         return list(names) if names else None, row.texts
@@ -148,7 +151,7 @@ def header_rows(rows: Sequence[Row]) -> int:
         marked += 1
     if marked == len(rows):
         return 0
-    if not marked and not are_names(_once(rows[0]), [row.texts for row in rows[1:]]):
+    if not marked and not names_columns(rows[0], rows[1:]):
         return 0
     header = max(marked, 1)
     while header < min(len(rows) - 1, _MAX_HEADER) and _has_second_level(
@@ -158,7 +161,32 @@ def header_rows(rows: Sequence[Row]) -> int:
     return header
 
 
-def _once(row: Row) -> list[str]:
+def names_columns(row: Row, below: Sequence[Row]) -> bool:
+    """Return whether a row has names of columns and no values, judged with the rows below it."""
+    return are_names(once(row), [other.texts for other in below]) and not _is_alike(row, below)
+
+
+def _is_alike(row: Row, below: Sequence[Row]) -> bool:
+    """Return whether a row is one of those below it: it has a value where they have values, or a word that recurs."""
+    below = [other for other in below if other.texts != row.texts]
+    if len(below) < 2:
+        return False
+    for column, text in enumerate(row.texts):
+        if not text:
+            continue
+        others = [
+            other.texts[column]
+            for other in below
+            if column < len(other.texts) and other.texts[column] and other.origins[column] != row.origins[column]
+        ]
+        if len(others) * 2 > len(below) and others.count(text) * 3 > len(others):
+            return True
+        if VALUE.match(text) and not YEAR.fullmatch(text) and others and all(map(VALUE.match, others)):
+            return True
+    return False
+
+
+def once(row: Row) -> list[str]:
     """Return the texts of a row's cells, each once whatever it covers."""
     return [text for at, text in enumerate(row.texts) if not at or row.origins[at] != row.origins[at - 1]]
 

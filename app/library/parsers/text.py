@@ -36,13 +36,18 @@ def parse(path: Path, limits: Limits) -> Parsed:
     """Parse a file. Errors: empty_file, file_too_complex."""
     text = clean(decode(path.read_bytes()))
     outline = Outline(limits)
+    text_add(text, outline)
+    if not outline.blocks:
+        raise ParseError("empty_file", "white space only")
+    return Parsed(tuple(outline.blocks), TEXT)
+
+
+def text_add(text: str, outline: Outline) -> None:
+    """Add the paragraphs, lists and tables of a plain text."""
     for paragraph in _paragraphs(text):
         lines = [line for line in paragraph.split("\n") if line and not line.isspace()]
         if lines:
             _add(outline, lines)
-    if not outline.blocks:
-        raise ParseError("empty_file", "white space only")
-    return Parsed(tuple(outline.blocks), TEXT)
 
 
 def _paragraphs(text: str) -> Iterator[str]:

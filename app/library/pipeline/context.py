@@ -70,7 +70,7 @@ class IngestContext:
 
 def context_load(job: ActiveJob, space: EmbeddingSpace, writer: "IndexWriter") -> IngestContext:
     """Read the version of a job. Raises LeaseLost when it is gone."""
-    versions = DocumentVersion.objects.select_related("document__source", "organisation")
+    versions = DocumentVersion.objects.select_related("document__source", "document__parent", "organisation")
     row = versions.filter(pk=job.payload["version"]).first()
     if row is None:
         raise LeaseLost

@@ -29,6 +29,7 @@ from app.library.parsers.media import PDF, PRELOADED
 from app.library.parsers.pdf import parse as pdf_parse
 from app.library.parsers.scans import picture_parse, scans_load
 from app.library.pipeline.chunking import chunk
+from app.library.pipeline.member_sender import members_send
 from app.library.pipeline.tokens import counter_for
 
 IDLE_S = 60.0
@@ -147,7 +148,10 @@ def _run_child(
             os.close(fd)
         limits = Limits(**request["limits"])
         _confine(limits, server, files=FILES_OF_A_CHILD if further is not None else 1)
-        while True:
+        if request.get("members"):
+            members_send(answer, request, limits)
+            further = None
+        while not request.get("members"):
             body = _answer(request, Limits(**request["limits"]))
             answer.sendall(b"J" + len(body).to_bytes(8, "little") + body)
             following = _next_request(further) if further is not None else None
@@ -224,6 +228,7 @@ def _answer(request: dict[str, Any], limits: Limits) -> bytes:
             "title": parsed.title,
             "warnings": parsed.warnings,
             "text_chars": text_length(parsed.blocks),
+            "members": parsed.members,
             "drafts": [
                 (draft.text, draft.tokens, draft.start, draft.end, draft.context, draft.place.to_json())
                 for draft in drafts

@@ -28,7 +28,7 @@ from app.library.parsers.blocks import ChunkDraft, Parsed, ParseError, Place, bl
 from app.library.parsers.limits import DEFAULT, Limits
 
 _ROOT = Path(__file__).resolve().parents[3]
-_POLL_S = 0.2
+POLL_S = 0.2
 _READ_BYTES = 1024 * 1024
 # Boxes, places and repeated text of a document take less than this per character of its text.
 _ANSWER_BYTES_PER_CHAR = 16
@@ -45,7 +45,10 @@ _MEMORY_SHARE = 0.6
 
 @dataclass(frozen=True)
 class ParsedChunks:
-    """The result of a child. blocks_json: `blocks_to_json(parsed)` as the child wrote it, stored unchanged."""
+    """The result of a child. blocks_json: `blocks_to_json(parsed)` as the child wrote it, stored unchanged.
+
+    members: number of files inside this one (app/library/pipeline/member_reader.py reads them).
+    """
 
     media_type: str
     pages: int | None
@@ -54,13 +57,14 @@ class ParsedChunks:
     text_chars: int
     drafts: list[ChunkDraft]
     blocks_json: bytes
+    members: int = 0
 
     @cached_property
     def parsed(self) -> Parsed:
         return blocks_from_json(self.blocks_json)
 
 
-class _ForkServerGone(Exception):
+class ForkServerGone(Exception):
     """Raised when the fork server ended, idle or killed, before it took the request."""
 
 
@@ -84,7 +88,7 @@ class _ForkServer:
                 socket.send_fds(self._control, [message], [each.fileno() for each in sockets])
             except OSError as error:
                 self._forget()
-                raise _ForkServerGone from error
+                raise ForkServerGone from error
 
     def forget(self, process: subprocess.Popen[bytes] | None) -> None:
         with self._lock:
@@ -170,7 +174,7 @@ class IdleChildren:
         self._children = kept
 
 
-_fork_server = _ForkServer()
+fork_server = _ForkServer()
 idle_children = IdleChildren()
 
 
@@ -217,7 +221,7 @@ def parse_and_chunk(
         return _result(_ask(message, ask, None), limits)
     child = idle_children.take(organisation)
     if child is not None:
-        with suppress(_ForkServerGone, OSError):
+        with suppress(ForkServerGone, OSError):
             received = _ask_again(child, message, ask, organisation)
             if _is_whole(received):
                 return _result(received, limits)
@@ -253,12 +257,12 @@ def blocks_chunk(
 def _ask(message: bytes, ask: "Callable[[_Child], bytearray]", organisation: UUID | None) -> bytearray:
     """Have a new child read a file; with an organisation the child waits for another one."""
     for _ in range(_ATTEMPTS):
-        process = _fork_server.process
+        process = fork_server.process
         try:
-            child = _child_start(message, stays=organisation is not None)
+            child = child_start(message, stays=organisation is not None)
             return _with(child, ask, organisation)
-        except _ForkServerGone:
-            _fork_server.forget(process)
+        except ForkServerGone:
+            fork_server.forget(process)
     raise ParseError("parse_crashed", "the reading process does not start")
 
 
@@ -287,14 +291,14 @@ def _with(child: "_Child", ask: "Callable[[_Child], bytearray]", organisation: U
             child.close()
 
 
-def _child_start(message: bytes, *, stays: bool) -> "_Child":
+def child_start(message: bytes, *, stays: bool) -> "_Child":
     ours, theirs = socket.socketpair()
     further, requests = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) if stays else (None, None)
     child = _Child(ours, further)
     try:
         with theirs:
-            _fork_server.send(message, *(each for each in (theirs, requests) if each is not None))
-        ours.settimeout(_POLL_S)
+            fork_server.send(message, *(each for each in (theirs, requests) if each is not None))
+        ours.settimeout(POLL_S)
     except BaseException:
         child.close()
         raise
@@ -320,10 +324,10 @@ def _receive(
         except TimeoutError:
             part = None
         except ConnectionResetError as error:
-            raise _ForkServerGone from error
+            raise ForkServerGone from error
         if part == b"":
             if not received:
-                raise _ForkServerGone
+                raise ForkServerGone
             return received
         received += part or b""
         if _is_whole(received):
@@ -333,7 +337,7 @@ def _receive(
         now = time.monotonic()
         if now > deadline:
             raise ParseError("parse_timeout", f"{limits.wall_s:g} s")
-        if should_stop is not None and now - asked >= _POLL_S:
+        if should_stop is not None and now - asked >= POLL_S:
             asked = now
             if should_stop():
                 raise ParseError("cancelled")
@@ -344,11 +348,11 @@ def _result(received: bytearray, limits: Limits) -> ParsedChunks:
     if kind == b"M":
         raise ParseError("parse_memory", f"{limits.memory_bytes >> 20} MiB")
     if kind == b"E":
-        raise _death(orjson.loads(received[1:]), limits)
+        raise death(orjson.loads(received[1:]), limits)
     size = int.from_bytes(received[1:9], "little")
     if kind != b"J" or len(received) < 9 + size:
         at_end = received.rfind(b'E{"signal"')
-        raise _death(orjson.loads(received[at_end + 1 :]) if at_end >= 0 else {}, limits)
+        raise death(orjson.loads(received[at_end + 1 :]) if at_end >= 0 else {}, limits)
     body = bytes(memoryview(received)[9 : 9 + size])
     if body.startswith(b"{"):
         error = orjson.loads(body)
@@ -358,7 +362,7 @@ def _result(received: bytearray, limits: Limits) -> ParsedChunks:
     return _parsed_chunks(orjson.loads(body[8 : 8 + head_size]), body[8 + head_size :])
 
 
-def _death(end: dict[str, int], limits: Limits) -> ParseError:
+def death(end: dict[str, int], limits: Limits) -> ParseError:
     number, memory = end.get("signal", 0), end.get("rss", 0)
     if number == signal.SIGXCPU:
         return ParseError("parse_timeout", f"{limits.cpu_s} s of CPU time")
@@ -380,4 +384,5 @@ def _parsed_chunks(head: dict[str, Any], blocks_json: bytes) -> ParsedChunks:
         text_chars=head["text_chars"],
         drafts=drafts,
         blocks_json=blocks_json,
+        members=head["members"],
     )

@@ -19,6 +19,8 @@ from app.library.parsers.media import name_hint, name_words
 from app.library.parsers.recording import NEEDS_SPEECH
 from app.library.pipeline.chunk_store import chunks_keep, version_activate
 from app.library.pipeline.context import IngestContext, StoredChunk
+from app.library.pipeline.members import members_put
+from app.library.pipeline.office import read_converted
 from app.library.pipeline.recordings import recording_read
 from app.library.pipeline.sandbox import parse_and_chunk
 from app.library.pipeline.scans import needs_recognition, scan_read
@@ -61,15 +63,19 @@ def fetch(context: IngestContext) -> None:
 def parse(context: IngestContext) -> None:
     """Parse and cut in one call of a child process, so that the text crosses between processes once."""
     assert context.path is not None
-    context.parsed = parse_and_chunk(
+    context.parsed = read_converted(
         context.path,
-        name_hint(context.document.name, context.row.media_type),
-        target_tokens=context.row.organisation.chunk_tokens,
-        overlap_tokens=context.row.organisation.chunk_overlap,
-        max_tokens=context.max_tokens,
-        counter=context.space.model,
-        should_stop=context.job.stop.is_set,
-        organisation=context.organisation,
+        lambda path: parse_and_chunk(
+            path,
+            name_hint(context.document.name, context.row.media_type),
+            target_tokens=context.row.organisation.chunk_tokens,
+            overlap_tokens=context.row.organisation.chunk_overlap,
+            max_tokens=context.max_tokens,
+            counter=context.space.model,
+            should_stop=context.job.stop.is_set,
+            organisation=context.organisation,
+        ),
+        context.job.stop.is_set,
     )
     if NEEDS_SPEECH in context.parsed.warnings:
         context.parsed = recording_read(context, context.parsed.media_type)
@@ -79,9 +85,10 @@ def parse(context: IngestContext) -> None:
         context.parsed = scan_read(context, context.parsed)
         if context.parsed is None:
             return
-    context.files.close()
     if not context.parsed.drafts:
         raise IngestFailed("no_text")
+    members_put(context)
+    context.files.close()
 
 
 def chunk(context: IngestContext) -> None:
@@ -200,7 +207,10 @@ def index(context: IngestContext) -> None:
 def _points(context: IngestContext, batch: Sequence[StoredChunk], vectors: dict[bytes, bytes]) -> Iterator[Point]:
     organisation, source = str(context.organisation), str(context.document.source_id)
     document, version = str(context.document.id), str(context.version)
-    name = name_words(context.document.name)
+    name, holder = name_words(context.document.name), context.document.parent
+    if holder is not None:
+        # A question about an attachment often names the mail.
+        name = f"{name} {name_words(holder.name)}"
     for one in batch:
         # A question may name the file. In the word index alone: bench/README.md, "Passages".
         words = document_encode(f"{name}\n{one.embed_text}", language=context.row.language)

@@ -9,17 +9,25 @@ from app.lib.times import time_text
 from app.library.choices import DocumentState
 from app.library.models import Document, DocumentVersion, Source
 
+# As in app/retrieval/search.py, whose statement names documents for answers.
+NAME_CHARS = 255
+
 
 def documents_describe(documents: QuerySet[Document]) -> QuerySet[Document]:
     """Add to documents their source, `bytes` and `sha256` of the newest version, and the number `answering`."""
     newest = FilteredRelation("versions", condition=Q(versions__number=F("version")))
-    return documents.select_related("source").annotate(
+    return documents.select_related("source", "parent").annotate(
         newest=newest, bytes=F("newest__bytes"), sha256=F("newest__sha256"), answering=F("active_version__number")
     )
 
 
 def document_list(
-    *, organisation: UUID, state: str | None = None, source: Source | None = None, q: str = ""
+    *,
+    organisation: UUID,
+    state: str | None = None,
+    source: Source | None = None,
+    q: str = "",
+    parent: UUID | None = None,
 ) -> QuerySet[Document]:
     """Return documents with what `document_payload` needs, newest first."""
     documents = documents_describe(Document.objects.filter(organisation=organisation)).order_by("-created", "-id")
@@ -27,6 +35,8 @@ def document_list(
         documents = documents.filter(state=state)
     if source is not None:
         documents = documents.filter(source=source)
+    if parent is not None:
+        documents = documents.filter(parent=parent)
     if q:
         documents = documents.filter(name__icontains=q.replace("\0", ""))
     return documents
@@ -66,6 +76,13 @@ def document_url(document: UUID | str) -> str:
     return f"{settings.PUBLIC_URL}/documents/{document}"
 
 
+def document_name(document: Document) -> str:
+    """Return the name that citations show: of a file inside a mail or archive with that of its holder."""
+    if document.parent is None:
+        return document.name
+    return f"{document.name} (in {document.parent.name})"[:NAME_CHARS]
+
+
 def document_payload(document: Document) -> dict[str, Any]:
     """Return a Document of the API. document: a result of `documents_describe`."""
     row: Any = document
@@ -74,6 +91,8 @@ def document_payload(document: Document) -> dict[str, Any]:
         "name": document.name,
         "source": {"id": str(document.source_id), "name": document.source.name},
         "external_id": document.external_id,
+        "parent": None if document.parent_id is None else str(document.parent_id),
+        "parent_name": None if document.parent is None else document.parent.name,
         "url": document.url or None,
         "metadata": document.metadata,
         "media_type": document.media_type,
@@ -95,7 +114,21 @@ def document_payload(document: Document) -> dict[str, Any]:
 def refused_payload(name: str, error: RefdeskError) -> dict[str, Any]:
     """Return the entry for a file that became no document: its name and the error."""
     return {
-        **dict.fromkeys(("id", "source", "url", "step", "pages", "active_version", "outcome", "created", "updated")),
+        **dict.fromkeys(
+            (
+                "id",
+                "source",
+                "parent",
+                "parent_name",
+                "url",
+                "step",
+                "pages",
+                "active_version",
+                "outcome",
+                "created",
+                "updated",
+            )
+        ),
         **dict.fromkeys(("external_id", "media_type", "sha256"), ""),
         **dict.fromkeys(("bytes", "percent", "chunks", "version"), 0),
         "metadata": {},

@@ -12,7 +12,7 @@ from app.lib.times import time_text
 from app.library.choices import VersionState
 from app.library.models import Chunk, Document, DocumentVersion, VersionText
 from app.library.parsers.blocks import Block, block_starts, blocks_from_json
-from app.library.selectors.documents import document_url, version_shown
+from app.library.selectors.documents import document_name, document_url, version_shown
 
 # Characters that a reader sees around a passage: a few screens.
 AROUND_CHARS = 12_000
@@ -32,7 +32,7 @@ def passage_payload(chunk: Chunk, document: Document) -> dict[str, Any]:
     return {
         "id": str(chunk.id),
         "n": chunk.position + 1,
-        "document": {"id": str(document.id), "name": document.name, "url": document_url(document.id)},
+        "document": {"id": str(document.id), "name": document_name(document), "url": document_url(document.id)},
         "version": chunk.version.number,
         "text": chunk.text,
         "place": chunk.place,

@@ -1,3 +1,4 @@
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -11,7 +12,13 @@ from app.library.choices import DocumentState, VersionState
 from app.library.events import document_publish_deleted, documents_publish
 from app.library.models import Document, DocumentVersion
 from app.library.selectors.documents import document_get
-from app.library.services.jobs import delete_job_create, ingest_cancel, ingest_is_open, ingest_job_create
+from app.library.services.jobs import (
+    delete_job_create,
+    documents_ingesting,
+    ingest_cancel,
+    ingest_is_open,
+    ingest_job_create,
+)
 from app.library.services.versions import version_newest, version_repeat, versions_retire
 
 # A worker that is stopping may have a request on its way to the vectors; what it writes goes after that.
@@ -89,18 +96,20 @@ def document_cancel(*, organisation: UUID, document: UUID) -> Document:
 
 @transaction.atomic
 def document_delete(*, organisation: UUID, document: UUID) -> None:
-    """Remove a document's rows; a job of the same transaction removes its vectors and its object.
+    """Remove a document's rows and those of the documents inside it; a job removes their vectors and objects.
 
     Raises:
         NotFound: no such document here.
     """
     document_get(organisation=organisation, document=document)
-    running = ingest_cancel(organisation=organisation, document=document)
+    inside, running = _ingests_cancel(organisation=organisation, document=document)
     row = document_lock(organisation=organisation, document=document)
     newest = version_newest(document=row)
-    versions = list(DocumentVersion.objects.filter(document=row).values_list("id", "storage_key"))
+    versions = list(DocumentVersion.objects.filter(document__in=[row.pk, *inside]).values_list("id", "storage_key"))
     gone = Document(id=row.pk, organisation_id=organisation, name=row.name)
     before = {"source": row.source.name, "bytes": newest.bytes, "sha256": newest.sha256}
+    if inside:
+        before["members"] = len(inside)
     row.delete()
     delete_job_create(
         organisation=organisation,
@@ -109,7 +118,29 @@ def document_delete(*, organisation: UUID, document: UUID) -> None:
         delay=STOP_GRACE if running else None,
     )
     document_audit(gone, "document.delete", before=before)
-    transaction.on_commit(lambda: document_publish_deleted(organisation=organisation, document=document))
+    transaction.on_commit(lambda: _deleted_publish(organisation=organisation, documents=[*inside, document]))
+
+
+def _ingests_cancel(*, organisation: UUID, document: UUID) -> tuple[list[UUID], bool]:
+    """Cancel the ingest of a document and of those inside it; return these, and whether any was running.
+
+    Level by level: a document whose ingest is cancelled makes no more members.
+    """
+    running = ingest_cancel(organisation=organisation, document=document)
+    inside: list[UUID] = []
+    level = [document]
+    while level:
+        below = Document.objects.filter(organisation=organisation, parent__in=level).exclude(pk__in=[document, *inside])
+        level = list(below.order_by("pk").values_list("pk", flat=True))
+        for member in documents_ingesting(organisation=organisation, documents=level):
+            running = ingest_cancel(organisation=organisation, document=member) or running
+        inside += level
+    return inside, running
+
+
+def _deleted_publish(*, organisation: UUID, documents: Iterable[UUID]) -> None:
+    for document in documents:
+        document_publish_deleted(organisation=organisation, document=document)
 
 
 def document_lock(*, organisation: UUID, document: UUID) -> Document:

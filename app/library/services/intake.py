@@ -1,5 +1,7 @@
 """Make a document, or a new version of one, from an item of a source, unless its bytes are stored already."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -8,6 +10,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
+from app.errors import Conflict
 from app.jobs.choices import JobState
 from app.lib.storage import StagedUpload
 from app.library.choices import DocumentState, VersionState
@@ -43,28 +46,35 @@ def document_put(
     content: Content,
     uploaded_by: UUID | None = None,
     audited: bool = True,
+    parent: UUID | None = None,
+    within: Callable[[], AbstractContextManager[None]] = transaction.atomic,
 ) -> PutResult:
     """Store a document of a source and queue its ingest, unless the document's newest version has the same bytes.
 
     Other bytes make a new version, and the old one stays active until the new one is ready. A document whose ingest
     failed or was cancelled is tried again. audited: False in a run, which has one entry of the trail for all items.
+    parent: the document whose file holds this one. within: opens the transaction of the rows.
 
     Raises:
         Invalid: its external id cannot be used.
+        Conflict: its external id is that of a file in another document, or of a document that is no such file.
         RefdeskError: file_too_large, empty_file or disk_full.
     """
     external_id = external_id_check(item.external_id)
     if not connection.in_atomic_block:
         # Receiving may take long, and the pool of connections is small.
         connection.close()
-    with upload_receive(organisation=organisation, stream=content.stream) as received, transaction.atomic():
+    with upload_receive(organisation=organisation, stream=content.stream) as received, within():
         # Stored before the row that names it, and again for a known document, whose object may have been lost.
         object_lock(received.key)
         received.commit()
         identity_lock(source.id, external_id)
         row = Document.objects.filter(organisation=organisation, source=source, external_id=external_id).first()
         if row is None:
-            row, outcome = _create(source, external_id, item, content, received, uploaded_by), PutOutcome.CREATED
+            row = _create(source, external_id, item, content, received, uploaded_by, parent)
+            outcome = PutOutcome.CREATED
+        elif row.parent_id != parent:
+            raise Conflict(message="Another document has this external_id already.")
         else:
             outcome = _replace(row, item, content, received, uploaded_by)
         if audited and outcome != PutOutcome.UNCHANGED:
@@ -81,13 +91,20 @@ def _described(item: Item) -> dict[str, Any]:
 
 
 def _create(
-    source: Source, external_id: str, item: Item, content: Content, received: StagedUpload, uploaded_by: UUID | None
+    source: Source,
+    external_id: str,
+    item: Item,
+    content: Content,
+    received: StagedUpload,
+    uploaded_by: UUID | None,
+    parent: UUID | None,
 ) -> Document:
     document = Document.objects.create(
         organisation_id=source.organisation_id,
         source=source,
         external_id=external_id,
         uploaded_by_id=uploaded_by,
+        parent_id=parent,
         **_described(item),
     )
     version = version_create(document=document, received=received, content=content)

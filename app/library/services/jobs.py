@@ -65,6 +65,13 @@ def ingest_is_open(*, organisation: UUID, document: UUID) -> bool:
     return ingests_open().filter(organisation=organisation, unique_key=str(document)).exists()
 
 
+def documents_ingesting(*, organisation: UUID, documents: Iterable[UUID]) -> list[UUID]:
+    """Return those of some documents that have an open ingest, in the order of their ids."""
+    keys = [str(document) for document in documents]
+    rows = ingests_open().filter(organisation=organisation, unique_key__in=keys).order_by("unique_key")
+    return [UUID(key) for key in rows.values_list("unique_key", flat=True)]
+
+
 def ingest_state(*, organisation: UUID, document: UUID, lock: bool = False) -> JobState | None:
     """Return the state of a document's open ingest, if there is one. lock: lock the job (before the document)."""
     rows = ingests_open().filter(organisation=organisation, unique_key=str(document))

@@ -160,8 +160,10 @@ def source_delete(*, organisation: UUID, source: Source) -> int:
     run = Run.objects.select_related("source").filter(source=source, state__in=OPEN_RUNS).first()
     if run is not None:
         run_cancel(run=run)
-    documents = list(Document.objects.filter(organisation=organisation, source=source).values_list("id", flat=True))
-    for document in documents:
+    rows = Document.objects.filter(organisation=organisation, source=source)
+    documents = rows.count()
+    # Files inside a document go with it.
+    for document in list(rows.filter(parent=None).values_list("id", flat=True)):
         document_delete(organisation=organisation, document=document)
     # A document that was added meanwhile keeps its source: deleting its row here would leave its vectors behind.
     with transaction.atomic():
@@ -172,5 +174,5 @@ def source_delete(*, organisation: UUID, source: Source) -> int:
         locked.delete()
         if locked.credential_id is not None:
             secret_delete(organisation=organisation, secret=locked.credential_id)
-        _audit(source, "source.delete", before={"documents": len(documents)})
-    return len(documents)
+        _audit(source, "source.delete", before={"documents": documents})
+    return documents

@@ -46,6 +46,7 @@ EXPECTED: dict[str, tuple[list[str], list[str]]] = {
     "p09_superscript.pdf": (["350 crowns a night", "4 x 10^5 litres"], ["3502", "105"]),
     "p12_link.pdf": (["https://dive.example.org/enrol/5"], []),
     "t01_hyphen.txt": (["examination", "treasurer", "registration"], ["exami-", "trea-"]),
+    "x02_legacy.xls": (["Number of freshwater ducks per year", "Year: 2019; Freshwater Ducks: 120"], []),
     "t03_mixed.txt": (["Für Motoren ist Käthe Böhme zuständig", "Lösch"], ["\ufffd"]),
 }
 

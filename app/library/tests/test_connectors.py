@@ -20,6 +20,7 @@ from app.library.models import Document, DocumentVersion, Run, RunItem, Source
 from app.library.selectors.sources import run_payload
 from app.library.services.runs import SOURCE_RUN, run_cancel, run_start
 from app.library.services.sources import source_create, source_delete, source_update
+from app.library.tests.mails import mail
 from app.library.tests.shelf import Shelf, shelf
 from tests.people import Person
 
@@ -60,6 +61,18 @@ def test_every_outcome_counts_as_something() -> None:
     own = {Outcome.READ, Outcome.UNCHANGED, Outcome.REMOVED}
     assert own | set(SKIPPED) | set(FAILURES) == set(Outcome)
     assert len(own) + len(SKIPPED) + len(FAILURES) == len(Outcome)
+
+
+def test_a_run_removes_files_inside_a_document_only_with_it(source: Source, shelf: Shelf) -> None:
+    shelf.texts = {"a": mail("Offer", "See below.", ("prices.csv", b"Berth,Price")).as_string(), "b": "Open."}
+    read(source)
+    assert set(Document.objects.values_list("external_id", flat=True)) == {"a", "a/prices.csv", "b"}
+    run = read(source)
+    assert counts(run) == {"seen": 2, "unchanged": 2}
+    assert Document.objects.count() == 3
+    del shelf.texts["a"]
+    assert counts(read(source)) == {"seen": 2, "unchanged": 1, "removed": 1}
+    assert set(Document.objects.values_list("external_id", flat=True)) == {"b"}
 
 
 def test_a_run_brings_what_is_new_replaces_what_changed_and_removes_what_is_gone(

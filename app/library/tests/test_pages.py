@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from app.accounts.models import Organisation
+from app.errors import CODES
 from app.library.choices import DocumentState
-from app.library.models import Source
+from app.library.models import Document, DocumentVersion, Source
 from app.library.places import place_label
 from tests.documents import document_row
 from tests.people import Person
@@ -88,6 +89,33 @@ def test_a_document_s_page_says_why_it_failed(alice: Person, acme: Organisation,
     assert '<ol class="timeline" id="timeline"><li' in html  # in which step
 
 
+def test_files_inside_a_document_name_it_and_it_names_them(
+    alice: Person, charlie: Person, acme: Organisation, uploads: Uploads
+) -> None:
+    source = uploads(acme)
+    mail = document_row(source, "offer <1>.eml", state=DocumentState.READY)
+    file = document_row(source, "prices.csv", state=DocumentState.READY)
+    Document.objects.filter(pk=file.pk).update(parent=mail)
+    DocumentVersion.objects.filter(document=mail).update(
+        warnings=["member_not_read:encrypted_file:{secret}.txt", "members_left_out:3", "something_new:x"]
+    )
+    html = alice.client.get("/documents").content.decode()
+    assert f'href="/documents/{mail.pk}">in offer &lt;1&gt;.eml</a>' in html
+    assert page_data(html, "documents-page")["documents"][0]["parent"] == str(mail.pk)
+    assert names(alice.client.get(f"/documents?parent={mail.pk}").content.decode()) == ["prices.csv"]
+    assert len(names(alice.client.get("/documents?parent=nonsense").content.decode())) == 2
+    shown = alice.client.get(f"/documents/{mail.pk}").content.decode()
+    assert f'<a href="/documents/{file.pk}" dir="auto">prices.csv</a>' in shown
+    assert f"{{secret}}.txt: {CODES['encrypted_file'].message}" in shown
+    assert "Files beyond the limit, which were not read: 3." in shown
+    assert "Something new: x." in shown
+    assert (
+        f'<a href="/documents/{mail.pk}">offer &lt;1&gt;.eml</a>'
+        in alice.client.get(f"/documents/{file.pk}").content.decode()
+    )
+    assert charlie.client.get(f"/documents/{mail.pk}").status_code == 404
+
+
 def test_a_document_that_is_done_shows_no_step(alice: Person, acme: Organisation, uploads: Uploads) -> None:
     source = uploads(acme)
     for state in DocumentState:
@@ -105,6 +133,7 @@ def test_a_document_that_is_done_shows_no_step(alice: Person, acme: Organisation
         ({"kind": "row", "rows": [3, 5], "sheet": None}, "rows 3–5"),
         ({"kind": "row", "rows": [3, 3], "sheet": "Prices"}, "Prices, row 3"),
         ({"kind": "time", "start_s": 75.4}, "1:15"),
+        ({"kind": "time", "start_s": 3725}, "1:02:05"),
         ({"kind": "time", "start_s": 75.4, "end_s": 75.9}, "1:15"),
         ({"kind": "time", "start_s": 75.4, "end_s": 3725}, "1:15–1:02:05"),
         ({"kind": "text"}, ""),

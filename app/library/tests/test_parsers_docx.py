@@ -152,3 +152,30 @@ def test_a_file_cut_in_the_middle_is_broken(tmp_path: Path) -> None:
     with pytest.raises(ParseError) as caught:
         read(path)
     assert caught.value.code == "broken_file"
+
+
+def test_pictures_give_the_words_of_people_only(tmp_path: Path) -> None:
+    names = "http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing"
+    pictures = "".join(
+        f'<w:p><w:r><x:inline xmlns:x="{names}"><x:docPr descr="{words}"/></x:inline></w:r></w:p>'
+        for words in ("A map of the site", "image1.png", "A dog Description automatically generated", "")
+    )
+    texts = [block.text for block in read(with_body(tmp_path, pictures)).blocks]
+    assert texts == ["Picture: A map of the site", "Picture: A dog"]
+
+
+def test_formulas_beside_each_other_are_apart_and_have_their_limits(tmp_path: Path) -> None:
+    math = "http://schemas.openxmlformats.org/officeDocument/2006/math"
+
+    def run(text: str) -> str:
+        return f"<m:r><m:t>{text}</m:t></m:r>"
+
+    limit = f"<m:limLow><m:e>{run('lim')}</m:e><m:lim>{run('n→∞')}</m:lim></m:limLow>"
+    power = f"<m:sSup><m:e>{run('x')}</m:e><m:sup>{run('k')}</m:sup></m:sSup>"
+    over = f'<m:f><m:fPr><m:type m:val="noBar"/></m:fPr><m:num>{run("n")}</m:num><m:den>{run("k")}</m:den></m:f>'
+    body = (
+        f'<w:p xmlns:m="{math}"><m:oMath>{run("a=b")}</m:oMath><m:oMath>{run("c=d")}</m:oMath></w:p>'
+        f'<w:p xmlns:m="{math}"><m:oMath><m:func><m:fName>{limit}</m:fName><m:e>{power}{run("y")}</m:e></m:func>{over}'
+        "</m:oMath></w:p>"
+    )
+    assert full_text(read(with_body(tmp_path, body)).blocks) == "a=b c=d\n\nlim_(n→∞) x^k y n over k"

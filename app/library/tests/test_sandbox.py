@@ -38,7 +38,7 @@ def failure(path: Path, limits: Limits = DEFAULT, should_stop: Callable[[], bool
 
 
 def fork_server() -> psutil.Process:
-    process = sandbox._fork_server.process
+    process = sandbox.fork_server.process
     assert process is not None
     return psutil.Process(process.pid)
 
@@ -192,8 +192,8 @@ def test_a_bomb_is_refused_by_name_in_little_memory(tmp_path: Path) -> None:
 
 def test_the_child_knows_no_environment_of_its_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REFDESK_SECRET_OF_THE_TEST", "canary")
-    if sandbox._fork_server.process is not None:
-        sandbox._fork_server.forget(sandbox._fork_server.process)
+    if sandbox.fork_server.process is not None:
+        sandbox.fork_server.forget(sandbox.fork_server.process)
     read(written(tmp_path, "a.txt", "words"))
     assert "canary" not in str(fork_server().environ())
 
@@ -203,7 +203,7 @@ def test_the_fork_server_ends_with_its_parent(tmp_path: Path) -> None:
     program = (
         "import os, sys; from pathlib import Path; from app.library.pipeline import sandbox;"
         f"sandbox.parse_and_chunk(Path({str(path)!r}), 'a.txt', max_tokens=254);"
-        "print(sandbox._fork_server.process.pid, flush=True); os.kill(os.getpid(), 9)"
+        "print(sandbox.fork_server.process.pid, flush=True); os.kill(os.getpid(), 9)"
     )
     environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     found = subprocess.run(

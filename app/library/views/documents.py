@@ -10,17 +10,20 @@ from django.views.decorators.http import require_safe
 
 from app.accounts.auth import Caller
 from app.accounts.choices import Role
+from app.errors import NotFound
 from app.library.choices import DocumentState, Step
 from app.library.connectors.registry import connector_class
 from app.library.models import Chunk, Document
 from app.library.places import place_label
-from app.library.selectors.documents import document_get, document_list, document_payload
+from app.library.selectors.documents import document_get, document_list, document_payload, version_shown
 from app.library.selectors.sources import source_list, source_named
+from app.library.warning_words import warning_words
 from app.portal.pages import page
 from app.portal.shell import shell_context
 
 ROWS_SHOWN = 100
 PASSAGES_SHOWN = 50
+MEMBERS_SHOWN = 100
 
 STATES = {
     DocumentState.QUEUED: "Waiting for its turn",
@@ -48,7 +51,14 @@ def show_documents(request: HttpRequest, caller: Caller) -> HttpResponse:
     q = request.GET.get("q", "").strip()[:200]
     named = request.GET.get("source", "")[:200]
     source = source_named(organisation=caller.organisation_id, name=named) if named else None
-    documents = document_list(organisation=caller.organisation_id, state=state or None, source=source, q=q)
+    holder = _holder(caller, request.GET.get("parent", ""))
+    documents = document_list(
+        organisation=caller.organisation_id,
+        state=state or None,
+        source=source,
+        q=q,
+        parent=holder.id if holder else None,
+    )
     pager = Paginator(documents, ROWS_SHOWN).get_page(request.GET.get("page"))
     rows = list(pager.object_list)
     shell = shell_context(caller, section="documents")
@@ -59,14 +69,15 @@ def show_documents(request: HttpRequest, caller: Caller) -> HttpResponse:
         "q": q,
         "state": state,
         "source": source,
+        "holder": holder,
         "sources": source_list(organisation=caller.organisation_id).order_by("name"),
-        "filters": _filters(q=q, state=state, source=source.id if source else ""),
+        "filters": _filters(q=q, state=state, source=source.id if source else "", parent=holder.id if holder else ""),
         "states": [(each.value, words) for each, words in STATES.items()],
-        "filtered": bool(state or q or source),
+        "filtered": bool(state or q or source or holder),
         "page": {
             "words": _words(),
             "canEdit": shell["can_edit"],
-            "takesNew": not state and not q and not source and pager.number == 1,
+            "takesNew": not state and not q and not source and not holder and pager.number == 1,
             "source": str(source.id) if source and not connector_class(source.kind).discovers else "",
             "documents": [document_payload(document) for document in rows],
         },
@@ -79,10 +90,14 @@ def show_documents(request: HttpRequest, caller: Caller) -> HttpResponse:
 @page(Role.VIEWER)
 def show_document(request: HttpRequest, caller: Caller, document_id: UUID) -> HttpResponse:
     document = document_get(organisation=caller.organisation_id, document=document_id)
+    version = version_shown(organisation=caller.organisation_id, document=document_id)
     context = {
         "shell": shell_context(caller, section="documents"),
         "document": _row(document),
         "steps": [(step.value, words) for step, words in STEPS.items()],
+        "members": _members(caller, document),
+        "members_shown": MEMBERS_SHOWN,
+        "warnings": [warning_words(warning) for warning in version.warnings],
         "passages": _passages(caller, document, request.GET.get("page")),
         "page": {"document": document_payload(document), "words": _words()},
     }
@@ -109,6 +124,7 @@ def _row(document: Any) -> dict[str, Any]:
         "name": document.name,
         "source": document.source.name,
         "external_id": document.external_id,
+        "holder": document.parent,
         "url": document.url,
         "version": document.version,
         "answering": document.answering,
@@ -122,6 +138,20 @@ def _row(document: Any) -> dict[str, Any]:
         "created": document.created,
         "updated": document.updated,
     }
+
+
+def _holder(caller: Caller, given: str) -> Document | None:
+    """Return the document whose files are asked for, if there is one here."""
+    try:
+        return document_get(organisation=caller.organisation_id, document=UUID(given))
+    except (ValueError, NotFound):
+        return None
+
+
+def _members(caller: Caller, document: Document) -> list[dict[str, Any]]:
+    """Return the files inside a document, one more than are shown."""
+    rows = document_list(organisation=caller.organisation_id, parent=document.id).order_by("id")
+    return [_row(row) for row in rows[: MEMBERS_SHOWN + 1]]
 
 
 def _passages(caller: Caller, document: Document, number: str | None) -> Page[Any]:

@@ -112,8 +112,8 @@ def files_of(organisation: UUID) -> Iterator[tuple[str, str]]:
 
 
 def _documents(organisation: UUID) -> Rows:
-    names = ("id", "source_id", "external_id", "name", "url", "metadata", "media_type", "state", "error_code",
-             "error_message", "pages", "uploaded_by_id", "created")  # fmt: skip
+    names = ("id", "source_id", "external_id", "parent_id", "name", "url", "metadata", "media_type", "state",
+             "error_code", "error_message", "pages", "uploaded_by_id", "created")  # fmt: skip
     return _values(Document.objects.filter(organisation=organisation), *names)
 
 

@@ -145,6 +145,7 @@ class DocumentRow(Row):
     id: Id
     source: Id
     external_id: str = Field("", max_length=EXTERNAL_ID_BYTES)
+    parent: Id | None = None  # the document whose file holds this one
     name: str = Field(max_length=255)
     url: str = Field("", max_length=URL_LENGTH)
     metadata: dict[str, Any] = Field(default_factory=dict)

@@ -1,6 +1,7 @@
 """Import the library of an archive: files first, then documents, versions and passages, then the jobs."""
 
 import zlib
+from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
@@ -103,6 +104,16 @@ def _file_store(context: ImportContext, row: VersionRow) -> None:
     context.stored.add(row.file)
 
 
+def _parent(context: ImportContext, row: DocumentRow) -> UUID | None:
+    """Return the new id of the document that holds this one. It is of the same source, and older."""
+    if row.parent is None:
+        return None
+    parent = context.documents.get(row.parent)
+    if parent is None or parent.source != row.source or parent.id >= row.id:
+        raise refused("a document is inside one that cannot hold it.")
+    return context.new(row.parent)
+
+
 def _document(context: ImportContext, row: DocumentRow) -> Document:
     state, error_code, error_message = DocumentState.QUEUED, "", ""
     versions = context.versions.get(row.id, [])
@@ -115,6 +126,7 @@ def _document(context: ImportContext, row: DocumentRow) -> Document:
         organisation=context.organisation,
         source_id=context.new(row.source),
         external_id=context.external_ids[row.id],
+        parent_id=_parent(context, row),
         name=name_clean(row.name),
         url=row.url,
         metadata=row.metadata,

@@ -24,6 +24,8 @@ from app.jobs.models import Job
 from app.jobs.tests.running import jobs_run
 from app.lib.storage import exports_storage, storage
 from app.library.models import Chunk, Document, DocumentVersion
+from app.library.services.documents import document_delete
+from app.library.tests.mails import mail
 from app.library.tests.stores import stores_agree, upload
 from app.operations.management.commands.check_store import exports_compare
 from app.privacy.archive.reading import ArchiveReader
@@ -184,6 +186,22 @@ def test_a_newer_version_that_was_being_read_comes_along(library: Organisation, 
     document.refresh_from_db()
     assert document.state == "ready"
     assert document.active_version.document.versions.get(state="active").sha256 == hashlib.sha256(newer).hexdigest()
+
+
+def test_a_mail_and_its_attachments_stay_together(library: Organisation, tmp_path: Path) -> None:
+    upload(library, "offer.eml", mail("Offer", "See below.", ("prices.csv", b"Berth,Price\nPier C,417\n")).as_bytes())
+    assert jobs_run()
+    call_command("organisation_export", "acme", str(tmp_path / "acme.zip"), stderr=io.StringIO())
+    made = organisation_import(path=tmp_path / "acme.zip", slug="again")
+    assert jobs_run()
+    [file] = Document.objects.filter(organisation=made).exclude(parent=None)
+    assert file.parent is not None
+    assert (file.external_id, file.parent.name, file.parent.organisation) == ("offer.eml/prices.csv", "offer.eml", made)
+    assert Document.objects.filter(organisation=made, state="ready").count() == 4
+    document_delete(organisation=made.id, document=file.parent.pk)
+    assert jobs_run()
+    assert Document.objects.filter(organisation=made).count() == 2
+    stores_agree()
 
 
 def test_people_of_an_archive_get_no_password_and_no_power_over_the_box(archive: Path, alice: Person) -> None:

@@ -38,6 +38,7 @@ HOSTILE: dict[str, Callable[[dict[str, bytes]], None]] = {
     "a line that is not JSON": put("bots.jsonl", b"nonsense\n"),
     "a column that nobody knows": rows_changed("people", is_operator=True),
     "a role that there is not": rows_changed("people", role="operator"),
+    "a document inside one that is not in it": rows_changed("documents", parent=SOMEBODY),
     "passages of a document that is not in it": rows_changed("chunks", document=SOMEBODY),
     "a conversation with a bot that is not in it": rows_changed("conversations", bot=SOMEBODY),
     "a message of a conversation that is not in it": rows_changed("messages", conversation=SOMEBODY),

@@ -53,12 +53,12 @@ function timesLabel(start: number | null | undefined, end: number | null | undef
   return typeof end === "number" && Math.floor(end) > Math.floor(start) ? `${clock(start)}–${clock(end)}` : clock(start);
 }
 
-/** "0:07", "75 minutes" as "1:15:00". */
+/** A time of a recording: "1:05", "1:02:05". */
 export function clock(seconds: number): string {
   const whole = Math.floor(seconds);
-  const two = (number: number) => String(number).padStart(2, "0");
-  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
-  return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
+  const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const shown = parts[0] ? parts : parts.slice(1);
+  return shown.map((part, at) => (at ? String(part).padStart(2, "0") : String(part))).join(":");
 }
 
 const NO_BREAK = "\u00A0";

@@ -12,6 +12,12 @@ export function fillRow(row: HTMLElement, document: DocumentRow, words: StateWor
     name.textContent = document.name;
     name.href = `/documents/${document.id}`;
   }
+  const holder = row.querySelector<HTMLAnchorElement>("[data-cell=holder]");
+  if (holder) {
+    holder.hidden = !document.parent;
+    holder.textContent = `in ${document.parent_name ?? ""}`;
+    holder.href = `/documents/${document.parent ?? ""}`;
+  }
   write(row, "source", sourceName(document));
   write(row, "pages", document.pages === null ? "" : document.pages.toLocaleString("en-GB"));
   write(row, "chunks", document.chunks ? document.chunks.toLocaleString("en-GB") : "");

@@ -10,6 +10,9 @@ export interface DocumentError {
 export interface DocumentRow {
   id: string;
   name: string;
+  /** The mail or archive that this file is in. */
+  parent?: string | null;
+  parent_name?: string | null;
   source: string | { id: string; name: string } | null;
   state: DocumentState;
   step: string | null;

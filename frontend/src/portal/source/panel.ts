@@ -5,6 +5,7 @@ import type { Citation, Passage } from "../../chat/payloads";
 import { placeAndDay, type Span } from "../../chat/place";
 import { type Line, PageView } from "./page_view";
 import { RecordingView } from "./recording";
+import { showCited } from "./table";
 import { drawText, marked, type TextView, touches } from "./text";
 
 interface DocumentFacts {
@@ -129,7 +130,7 @@ export class SourcePanel {
         return;
       }
       body.replaceChildren(drawText(view, inText(found, view)));
-      scrollTo(body);
+      scrollTo(body, this.sentence());
     } catch (error) {
       if (!signal.aborted) await this.instead(body, passage, quotes, error, signal);
     }
@@ -150,10 +151,15 @@ export class SourcePanel {
       signal.throwIfAborted();
       this.host.querySelector<HTMLAnchorElement>("a.button")?.setAttribute("href", this.client.url(`/documents/${id}/content${version}`));
       body.replaceChildren(notice(oldWords(old)), drawn);
-      if (!page) scrollTo(body);
+      if (!page) scrollTo(body, this.sentence());
     } catch (error) {
       if (!signal.aborted) await this.instead(body, passage, quotes, error, signal, old);
     }
+  }
+
+  /** The words of the answer that the citation stands behind. */
+  private sentence(): string {
+    return this.opener?.closest("p, li, td, blockquote")?.textContent ?? "";
   }
 
   private text(id: string, passage: Passage, signal: AbortSignal): Promise<TextView> {
@@ -256,10 +262,11 @@ function linesOf(view: TextView, spans: readonly Span[]): Line[] {
 }
 
 /** To what is marked; else to the beginning of the passage. */
-function scrollTo(body: HTMLElement): void {
-  const mark = body.querySelector("mark, .marked");
+function scrollTo(body: HTMLElement, sentence: string): void {
+  const mark = body.querySelector("tbody .marked") ?? body.querySelector("mark, .marked");
   if (mark) mark.scrollIntoView({ block: "center" });
-  else body.querySelector(".in-passage")?.scrollIntoView({ block: "start" });
+  if (mark?.matches("tr")) showCited(mark, sentence);
+  if (!mark) body.querySelector(".in-passage")?.scrollIntoView({ block: "start" });
 }
 
 function skeleton(): HTMLElement {

@@ -1,6 +1,6 @@
 import { h } from "../../page/dom";
-import type { Box, Span } from "../../chat/place";
-import { drawTable } from "./table";
+import { type Box, clock, type Span } from "../../chat/place";
+import { drawTable, isHead } from "./table";
 
 /** A block of a document's text; start and end are characters (code points) of the whole text. */
 export interface TextBlock {
@@ -43,41 +43,63 @@ export function touches(piece: { start: number; end: number }, [start, end]: Spa
 
 /**
  * The text around a passage: a rule beside the passage, and what a citation rests on, `quotes`, under the marker. Rows
- * of a table become a table.
+ * of a table become a table, and each slide of a presentation stands on a sheet of its own.
  */
 export function drawText(view: TextView, quotes: readonly Span[]): HTMLElement {
   const host = h("div", { class: "source-text" });
+  let sheet: HTMLElement = host;
+  let slide: number | null = null;
   let passage: HTMLElement | null = null;
   let rows: TextBlock[] = [];
   const flush = () => {
-    if (rows.length) host.appendChild(drawTable(rows, view.mark, quotes));
+    if (rows.length) sheet.appendChild(drawTable(rows, view.mark, quotes));
     rows = [];
   };
-  for (const block of view.blocks) {
+  for (const [at, block] of view.blocks.entries()) {
+    if ((block.slide ?? null) !== slide) {
+      flush();
+      passage = null;
+      slide = block.slide ?? null;
+      sheet = slide === null ? host : host.appendChild(slideSheet(slide));
+    }
     if (block.kind === "table_row") {
       passage = null;
+      const next = view.blocks[at + 1];
+      // Another sheet, or names of columns, begin another table.
+      if (rows.length && ((rows[0]?.sheet ?? null) !== (block.sheet ?? null) || (next?.kind === "table_row" && isHead(block, next)))) flush();
       rows.push(block);
       continue;
     }
     flush();
     const drawn = drawBlock(block, quotes);
     if (view.mark && touches(block, view.mark)) {
-      passage ??= host.appendChild(h("div", { class: "in-passage" }));
+      passage ??= sheet.appendChild(h("div", { class: "in-passage" }));
       passage.appendChild(drawn);
     } else {
       passage = null;
-      host.appendChild(drawn);
+      sheet.appendChild(drawn);
     }
   }
   flush();
   return host;
 }
 
+function slideSheet(slide: number): HTMLElement {
+  return h("section", { class: "slide", "aria-label": `Slide ${slide}` }, h("p", { class: "slide-n" }, `Slide ${slide}`));
+}
+
 function drawBlock(block: TextBlock, quotes: readonly Span[]): HTMLElement {
   const content = marked(block.text, block.start, quotes);
-  if (block.kind === "heading") return h((block.level ?? 2) <= 2 ? "h3" : "h4", { dir: "auto" }, ...content);
+  // Below the title of a slide stand its notes; elsewhere two levels are titles.
+  if (block.kind === "heading") return h((block.level ?? 2) <= (block.slide ? 1 : 2) ? "h3" : "h4", { dir: "auto" }, ...content);
   if (block.kind === "code") return h("pre", { tabindex: "0" }, ...content);
-  if (block.kind.startsWith("list")) return h("p", { class: "list-item", dir: "auto" }, ...content);
+  if (block.kind.startsWith("list")) {
+    const item = h("p", { class: "list-item", dir: "auto" }, ...content);
+    item.style.setProperty("--depth", String(Math.min(6, Math.max(1, block.level ?? 1))));
+    return item;
+  }
+  // The second stands beside what is said then, outside of the text that is copied and quoted.
+  if (block.time) return h("p", { class: "spoken" }, h("span", { class: "second" }, clock(block.time[0])), h("span", { dir: "auto" }, ...content));
   return h("p", { dir: "auto" }, ...content);
 }
 

@@ -1,0 +1,29 @@
+"""Warnings of a version in words: what of a file could not be read."""
+
+from app.errors import CODES
+
+# Codes with their subject after a colon, which stands for {}.
+_WORDS = {
+    "pages_without_text": "Pages without text: {}.",
+    "encrypted_part": "A part of this message is encrypted.",
+    "not_valid": "The file is not valid {} and was read as far as it goes.",
+    "lines_not_read": "Lines that are not valid: {}.",
+    "members_too_deep": "The files inside are nested too deep and were not read.",
+    "members_left_out": "Files beyond the limit, which were not read: {}.",
+    "members_not_read": "Further files that could not be read: {}.",
+}
+
+
+def warning_words(warning: str) -> str:
+    """Return a warning as a sentence."""
+    code, _, subject = warning.partition(":")
+    if code == "member_not_read":
+        error, _, path = subject.partition(":")
+        return f"{path}: {_reason(error)}"
+    if code == "members_broke_off":
+        return f"Not all files inside could be read: {_reason(subject)}"
+    return _WORDS.get(code, f"{code.replace('_', ' ').capitalize()}: {{}}." if subject else code).format(subject)
+
+
+def _reason(error: str) -> str:
+    return CODES[error].message if error in CODES else error.replace("_", " ")

@@ -34,7 +34,8 @@ def sample(folder: str, pages: int) -> Path:
 
 def bare(path: Path, pages: int) -> float:
     images = PageImages(path, PDF)
-    drawn = [np.ascontiguousarray(images.image(number)[:, :, ::-1]) for number in range(1, pages + 1)]
+    shown = (images.image(number) for number in range(1, pages + 1))
+    drawn = [np.ascontiguousarray(image[:, :, ::-1]) for image in shown if image is not None]
     engine = RapidRecogniser(threads=THREADS).engine
     engine(drawn[0], use_det=True)
     begun = time.perf_counter()

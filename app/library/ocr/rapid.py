@@ -38,21 +38,21 @@ class RapidRecogniser:
             "Global.text_score": _LEAST_CONFIDENCE,
             "EngineConfig.onnxruntime.intra_op_num_threads": threads,
         }
-        self._engine = _Engine(params=parameters)
+        self.engine = _Engine(params=parameters)
         blank = np.full((64, 256, 3), 255, np.uint8)
-        self._engine(blank)
-        self._engine(blank, use_det=False)
+        self.engine(blank)
+        self.engine(blank, use_det=False)
 
     def recognise(self, image: Image) -> Recognised:
         # The engine expects blue first.
-        found = self._engine(np.ascontiguousarray(image[:, :, ::-1]), use_det=True)
+        found = self.engine(np.ascontiguousarray(image[:, :, ::-1]), use_det=True)
         if not found.txts:
             return Recognised(())
         pieces = tuple(
             Piece(text, float(score), tuple(float(side) for side in corners.reshape(8)))
             for text, score, corners in zip(found.txts, found.scores, found.boxes, strict=True)
         )
-        return Recognised(pieces, _turn(pieces, self._engine.upside_down))
+        return Recognised(pieces, _turn(pieces, self.engine.upside_down))
 
 
 def _turn(pieces: Sequence[Piece], upside_down: float) -> int:

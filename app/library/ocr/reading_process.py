@@ -61,17 +61,7 @@ def pages_recognise(
         "threads": THREADS,
         "parent": os.getpid(),
     }
-    # Only these variables: a process that reads foreign files must not have the worker's passwords.
-    environment = {
-        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-        "LANG": "C.UTF-8",
-        "MALLOC_ARENA_MAX": "1",
-        "OMP_NUM_THREADS": str(THREADS),
-    }
-    command = ["nice", "-n", str(NICE), sys.executable, "-m", "app.library.ocr.child"]
-    process = subprocess.Popen(
-        command, cwd=_ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    )
+    process = _start()
     try:
         assert process.stdin is not None
         process.stdin.write(orjson.dumps(request))
@@ -88,6 +78,20 @@ def pages_recognise(
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
                 pipe.close()
+
+
+def _start() -> "subprocess.Popen[bytes]":
+    # Only these variables: a process that reads foreign files must not have the worker's passwords.
+    environment = {
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "LANG": "C.UTF-8",
+        "MALLOC_ARENA_MAX": "1",
+        "OMP_NUM_THREADS": str(THREADS),
+    }
+    command = ["nice", "-n", str(NICE), sys.executable, "-m", "app.library.ocr.child"]
+    return subprocess.Popen(
+        command, cwd=_ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
 
 
 def _messages(process: "subprocess.Popen[bytes]", should_stop: Callable[[], bool] | None) -> Iterator[dict[str, Any]]:

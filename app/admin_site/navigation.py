@@ -57,6 +57,7 @@ BOX: Group = (
         ("Accounts", "accounts_user", "person"),
         ("Identities", "accounts_identity", "badge"),
         ("Schedule", "jobs_schedule", "schedule"),
+        ("Embedding model", "llm_embeddingchange", "hub"),
     ),
 )
 

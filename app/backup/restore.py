@@ -28,7 +28,7 @@ from app.library.choices import Step, VersionState
 from app.library.models import DocumentVersion
 from app.library.reconcile.reconciler import Report, reconcile
 from app.library.services.jobs import ingests_open
-from app.llm.embeddings import embeddings_client
+from app.llm.models_kept import embeddings_client
 from app.privacy.exports.run import exports_tidy
 
 # A comment on a table that every version has; removed when the restore is finished.

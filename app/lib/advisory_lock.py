@@ -7,6 +7,8 @@ from django.db import connection
 
 RECONCILER = 7_214_330_101
 RETENTION = 7_214_330_102
+# Shared by activations of versions; exclusive for a change of the set of indexes.
+INDEXES = 7_214_330_103
 # A shared lock that every worker holds, so that workers can be counted.
 WORKERS = 7_214_330_110
 
@@ -29,3 +31,9 @@ def lock_for_transaction(number: int) -> None:
     """Wait for a lock, and hold it until the transaction ends."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
+
+
+def lock_shared_for_transaction(number: int) -> None:
+    """Wait for a lock that others may share, and hold it until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [number])

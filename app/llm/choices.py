@@ -27,3 +27,20 @@ class Ability(models.TextChoices):
     THINKING = "thinking", "Thinks first"
     EMBED = "embed", "Makes vectors"
     RERANK = "rerank", "Ranks passages"
+
+
+class ChangeState(models.TextChoices):
+    """States of a change of the embedding model, in their order."""
+
+    MEASURED = "measured", "Measured"  # its cost is known; nothing has been changed
+    FILLING = "filling", "Filling"  # the second index is being filled
+    PAUSED = "paused", "Paused"
+    READY = "ready", "Ready"  # the second index is complete and is kept so
+    SWITCHED = "switched", "Switched"  # the new index answers, the old one is still there
+    DONE = "done", "Done"  # the old index is dropped
+    ABANDONED = "abandoned", "Abandoned"
+
+
+# From the start until the old index is dropped there are two indexes.
+TWO_INDEXES = (ChangeState.FILLING, ChangeState.PAUSED, ChangeState.READY, ChangeState.SWITCHED)
+BEFORE_SWITCH = (ChangeState.FILLING, ChangeState.PAUSED, ChangeState.READY)

@@ -1,7 +1,7 @@
 """Vectors of texts, from the packaged model or any other server that a provider supports.
 
-Workers use `EmbeddingsClient` (threads, urllib3), the web `QuestionEmbedder` (its event loop, aiohttp). A vector is
-stored as little-endian float32 bytes.
+Workers use `EmbeddingsClient` (threads, urllib3), the web `QuestionEmbedder` (its event loop, aiohttp); models_kept.py
+has those of the models in use. A vector is stored as little-endian float32 bytes.
 """
 
 import math
@@ -104,10 +104,14 @@ def parts_of(texts: Sequence[str]) -> Iterator[Sequence[str]]:
 class EmbeddingsClient:
     """Vectors for workers. Safe to share between threads."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(
+        self, endpoint: Endpoint, *, space: EmbeddingSpace | None = None, policy: RequestPolicy = DOCUMENTS
+    ) -> None:
+        """Make a client. space: that of the model, if it is known: vectors of another size are then refused."""
         self.endpoint = endpoint
         self.pool = urllib3.PoolManager(maxsize=8, retries=False)
-        self._space: EmbeddingSpace | None = None
+        self.policy = policy
+        self._space = space
         self._lock = threading.Lock()
 
     def space(self) -> EmbeddingSpace:
@@ -120,7 +124,7 @@ class EmbeddingsClient:
             if self._space is None:
                 provider = provider_of(self.endpoint)
                 model = model_choose(self._run(provider.models(), MODELS), self.endpoint.model)
-                self._space = space_measure(model, self._run(provider.embed(PROBES, model=model.name), DOCUMENTS))
+                self._space = space_measure(model, self._run(provider.embed(PROBES, model=model.name), self.policy))
             return self._space
 
     def embed_documents(self, texts: Sequence[str]) -> list[bytes]:
@@ -133,7 +137,7 @@ class EmbeddingsClient:
         return [
             vector
             for part in parts_of(texts)
-            for vector in self._run(provider.embed(part, model=space.model, dimensions=space.dimensions), DOCUMENTS)
+            for vector in self._run(provider.embed(part, model=space.model, dimensions=space.dimensions), self.policy)
         ]
 
     def _run(self, exchange: Exchange[T], policy: RequestPolicy) -> T:
@@ -146,9 +150,9 @@ class EmbeddingsClient:
 class QuestionEmbedder:
     """Vectors of questions for the web process: served before documents, with the last thousand cached."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, *, space: EmbeddingSpace | None = None) -> None:
         self.endpoint = endpoint
-        self._space: EmbeddingSpace | None = None
+        self._space = space
         self._vectors: OrderedDict[str, bytes] = OrderedDict()
 
     async def space(self) -> EmbeddingSpace:
@@ -205,12 +209,12 @@ def embeddings_endpoint() -> Endpoint:
 
 
 @cache
-def embeddings_client() -> EmbeddingsClient:
+def environment_client() -> EmbeddingsClient:
     """Return the worker process's client of the deployment's server."""
     return EmbeddingsClient(embeddings_endpoint())
 
 
 @cache
-def question_embedder() -> QuestionEmbedder:
+def environment_embedder() -> QuestionEmbedder:
     """Return the web process's client of the deployment's server."""
     return QuestionEmbedder(embeddings_endpoint())

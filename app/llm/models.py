@@ -4,7 +4,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 
 from app.lib.ids import new_id
-from app.llm.choices import EndpointKind
+from app.llm.choices import TWO_INDEXES, ChangeState, EndpointKind
 
 # A bot refers to a model as `endpoint/model`.
 NAME = RegexValidator(r"^[^/]+\Z", "A name has no slash.")
@@ -59,3 +59,60 @@ class ModelEndpoint(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class EmbeddingChange(models.Model):
+    """A change of the box's embedding model by an operator.
+
+    The newest switched change names the model in use; without any, REFDESK_EMBEDDINGS_* do. An empty `url` means the
+    server of REFDESK_EMBEDDINGS_URL.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    state = models.CharField(max_length=10, choices=ChangeState.choices, default=ChangeState.MEASURED, editable=False)
+    url = models.CharField("address", max_length=500, blank=True)
+    model = models.CharField(max_length=200, blank=True)
+    credential = models.ForeignKey(
+        "secrets.Secret", models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
+    )
+    # The new model's vector space, as measured (EmbeddingSpace).
+    dimensions = models.PositiveIntegerField(editable=False)
+    max_tokens = models.PositiveIntegerField(null=True, editable=False)
+    unrelated = models.FloatField(default=0.0, editable=False)
+    # The model that was in use at the start, whose index is dropped in the end.
+    old_model = models.CharField(max_length=200, blank=True, editable=False)
+    old_dimensions = models.PositiveIntegerField(null=True, editable=False)
+    # The cost, measured with a sample; `passages` counts again at the start.
+    passages = models.PositiveIntegerField(default=0, editable=False)
+    tokens = models.PositiveBigIntegerField(default=0, editable=False)
+    sample = models.PositiveIntegerField(default=0, editable=False)
+    sample_split = models.PositiveIntegerField("longer than the limit", default=0, editable=False)
+    passage_s = models.FloatField(default=0.0, editable=False)
+    # The fill goes on behind this passage.
+    filled = models.PositiveIntegerField(default=0, editable=False)
+    filled_version = models.UUIDField(null=True, editable=False)
+    filled_position = models.IntegerField(default=-1, editable=False)
+    # A version could not be written to the second index: the new one is compared again, the old one is left behind.
+    behind = models.BooleanField(default=False, editable=False)
+    error_code = models.CharField(max_length=40, blank=True, editable=False)
+    error_message = models.CharField(max_length=500, blank=True, editable=False)
+    created = models.DateTimeField(auto_now_add=True)
+    # Of the address and the key, which processes keep until then.
+    updated = models.DateTimeField(auto_now=True)
+    started = models.DateTimeField(null=True, editable=False)
+    completed = models.DateTimeField(null=True, editable=False)
+    switched = models.DateTimeField(null=True, editable=False)
+    ended = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering: ClassVar = ["-created", "-id"]
+        verbose_name = "embedding model"
+        constraints: ClassVar = [
+            # A constant expression: one row at most.
+            models.UniqueConstraint(
+                models.Value(1), condition=models.Q(state__in=list(TWO_INDEXES)), name="embedding_change_one_open"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model} ({self.dimensions} dimensions)"

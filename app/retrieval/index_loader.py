@@ -34,3 +34,15 @@ def index_copy(space: EmbeddingSpace) -> int:
     from app.retrieval.index_upkeep import index_renew
 
     return index_renew(index_writer(space))
+
+
+def index_delete(space: EmbeddingSpace) -> None:
+    """Delete all vectors of a model."""
+    from app.retrieval.index_upkeep import index_drop
+
+    index_drop(index_writer(space))
+
+
+def index_exists(space: EmbeddingSpace) -> bool:
+    """Return whether there are vectors of a model."""
+    return index_writer(space).collection_in_use() is not None

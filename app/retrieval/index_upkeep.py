@@ -1,4 +1,4 @@
-"""Maintain all vectors: an organisation's erasure, and the replacement of a collection by a new one."""
+"""Maintain all vectors: an organisation's erasure, and the replacement or the end of a model's collection."""
 
 import re
 from functools import partial
@@ -56,6 +56,13 @@ def index_renew(writer: IndexWriter) -> int:
     writer.alias_switch(new)
     _collection_delete(writer, old)
     return copied
+
+
+def index_drop(writer: IndexWriter) -> None:
+    """Delete all collections of a model, with their alias; missing ones are no error."""
+    for name in _model_collections(writer):
+        _collection_delete(writer, name)
+    writer.forget()
 
 
 def _copy(writer: IndexWriter, old: str, new: str) -> int:

@@ -76,6 +76,10 @@ class IndexWriter:
                 self.alias_switch(name)
             self._ensured = True
 
+    def forget(self) -> None:
+        """Look for the collection again before the next write."""
+        self._ensured = False
+
     def collection_in_use(self) -> str | None:
         """Return the name of the collection behind the alias; None without one."""
         aliases = self.client.call(lambda qdrant: qdrant.get_aliases()).aliases
@@ -95,15 +99,19 @@ class IndexWriter:
         self._create(name)
         self._create_indexes(name)
 
-    def points_upsert(self, points: Iterable[Point]) -> None:
-        """Store points; one with a known id is replaced."""
-        self.ensure_collection()
+    def points_upsert(self, points: Iterable[Point], *, create: bool = True) -> None:
+        """Store points; one with a known id is replaced.
+
+        create: make a missing collection. Raises IndexRefused otherwise.
+        """
+        if create:
+            self.ensure_collection()
         remaining = iter(points)
         while batch := [_point_struct(point) for point in islice(remaining, POINTS_PER_REQUEST)]:
             try:
                 self.structs_upsert(self.alias, batch)
             except IndexRefused as refused:
-                if refused.upstream_status != 404:
+                if refused.upstream_status != 404 or not create:
                     raise
                 # The collection is missing: Qdrant was emptied while this process ran.
                 self._ensured = False

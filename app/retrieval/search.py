@@ -1,7 +1,7 @@
 """Search for passages: embed the question, query Qdrant once, fuse, and read each hit again from PostgreSQL.
 
-`candidates_find` does not touch the database: a chat turn runs PASSAGES_SQL in a transaction of its own. All
-other callers use `passages_search`, which does both.
+`candidates_find` reads no row but the choice of the embedding model, every other second: a chat turn runs
+PASSAGES_SQL in a transaction of its own. All other callers use `passages_search`, which does both.
 """
 
 import time
@@ -17,7 +17,8 @@ from app.errors import Upstream
 from app.lib.async_sql import fetch
 from app.lib.ids import new_id
 from app.llm.embedding_models import MODELS
-from app.llm.embeddings import EmbeddingSpace, question_embedder
+from app.llm.embeddings import EmbeddingSpace
+from app.llm.models_kept import question_embedder
 from app.plans.caps import cap_check, cap_refusal, is_cap
 from app.plans.ledger import SEARCH_CHARGED
 from app.retrieval.answerability import is_out_of_domain, support_measure
@@ -146,7 +147,8 @@ async def candidates_find(
         Upstream: search_unavailable; embeddings_unavailable, when the model has not responded since the start.
     """
     started = time.perf_counter()
-    embedder = question_embedder()
+    # A model and its index belong together, also while the operator changes the model.
+    embedder = await question_embedder()
     space = await embedder.space()
     remembered = embedder.remembers(query)
     try:

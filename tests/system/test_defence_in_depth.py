@@ -25,7 +25,8 @@ from app.lib.ids import new_id
 from app.lib.tenancy import everything_visible, organisations_visible
 from app.library.choices import DocumentState
 from app.library.models import Chunk, Source
-from app.llm.embeddings import embeddings_client, vector_numbers
+from app.llm.embeddings import vector_numbers
+from app.llm.models_kept import embeddings_client
 from app.plans.ledger import SEARCH_CHARGED
 from app.retrieval import index, search
 from app.retrieval.index import Point

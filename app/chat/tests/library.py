@@ -6,7 +6,8 @@ from uuid import UUID, uuid4
 from app.accounts.models import Organisation
 from app.library.choices import DocumentState
 from app.library.models import Chunk, Document, DocumentVersion, Source
-from app.llm.embeddings import embeddings_client, vector_numbers
+from app.llm.embeddings import vector_numbers
+from app.llm.models_kept import embeddings_client
 from app.retrieval.index import Point
 from app.retrieval.index_loader import index_writer
 from app.retrieval.sparse import document_encode

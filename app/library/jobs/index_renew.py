@@ -4,7 +4,7 @@ from app.jobs.choices import Lane
 from app.jobs.kinds import JobKind, register
 from app.lib.advisory_lock import RECONCILER, lock_try
 from app.library.reconcile.reconciler import reconcile
-from app.llm.embeddings import embeddings_client
+from app.llm.models_kept import embeddings_client
 from app.retrieval.index_loader import index_copy
 
 

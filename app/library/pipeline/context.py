@@ -11,6 +11,7 @@ from app.jobs.leases import LeaseLost
 from app.library.models import Document, DocumentVersion
 from app.library.pipeline.sandbox import ParsedChunks
 from app.llm.embeddings import EmbeddingSpace
+from app.llm.models_kept import KeptModels
 
 if TYPE_CHECKING:
     from app.retrieval.index_writer import IndexWriter
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 SPECIAL_TOKENS = 2
 # The limit of older models, for a model whose server does not state its own.
 USUAL_MAX_TOKENS = 512
+
+
+def tokens_at_most(space: EmbeddingSpace) -> int:
+    """Return the tokens of a text that the model reads, without its special ones."""
+    return (space.max_tokens or USUAL_MAX_TOKENS) - SPECIAL_TOKENS
 
 
 @dataclass(slots=True)
@@ -39,13 +45,17 @@ class IngestContext:
 
     job: ActiveJob
     row: DocumentVersion
-    space: EmbeddingSpace
+    models: KeptModels
     writer: "IndexWriter"
     path: Path | None = None
     parsed: ParsedChunks | None = None
     chunks: list[StoredChunk] | None = None
     vectors: dict[bytes, bytes] = field(default_factory=dict)
     files: ExitStack = field(default_factory=ExitStack)
+
+    @property
+    def space(self) -> EmbeddingSpace:
+        return self.models.in_use.space
 
     @property
     def organisation(self) -> UUID:
@@ -61,17 +71,18 @@ class IngestContext:
 
     @property
     def max_tokens(self) -> int:
-        return (self.space.max_tokens or USUAL_MAX_TOKENS) - SPECIAL_TOKENS
+        """Return the limit of a passage: the least of the models with an index."""
+        return min(tokens_at_most(model.space) for model in self.models.all)
 
     def check(self) -> None:
         """Check that the job may continue. Raises Stopped."""
         self.job.check()
 
 
-def context_load(job: ActiveJob, space: EmbeddingSpace, writer: "IndexWriter") -> IngestContext:
+def context_load(job: ActiveJob, models: KeptModels, writer: "IndexWriter") -> IngestContext:
     """Read the version of a job. Raises LeaseLost when it is gone."""
     versions = DocumentVersion.objects.select_related("document__source", "document__parent", "organisation")
     row = versions.filter(pk=job.payload["version"]).first()
     if row is None:
         raise LeaseLost
-    return IngestContext(job, row, space, writer)
+    return IngestContext(job, row, models, writer)

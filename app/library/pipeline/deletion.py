@@ -10,14 +10,16 @@ from app.lib.tenancy import everything_visible
 from app.library.models import DocumentVersion
 from app.library.page_previews import pictures_forget
 from app.library.uploads import object_lock
-from app.llm.embeddings import embeddings_client
+from app.llm.models_kept import models_kept
 from app.retrieval.index_loader import index_writer
 
 
 def versions_points_delete(*, organisation: UUID, versions: Iterable[str]) -> None:
-    writer = index_writer(embeddings_client().space())
+    """Delete the points of versions from every index that is kept."""
+    writers = [index_writer(model.space) for model in models_kept().all]
     for version in versions:
-        writer.points_delete_version(organisation=str(organisation), version=version)
+        for writer in writers:
+            writer.points_delete_version(organisation=str(organisation), version=version)
 
 
 def object_delete_unnamed(*, key: str) -> bool:

@@ -4,7 +4,7 @@ from app.jobs.active_job import ActiveJob
 from app.library.choices import Step
 from app.library.pipeline.context import context_load
 from app.library.pipeline.steps import STEPS
-from app.llm.embeddings import embeddings_client
+from app.llm.models_kept import models_kept
 from app.retrieval.index_loader import index_writer
 
 # Steps that begin with the stored passages and no longer need the file.
@@ -18,9 +18,12 @@ def version_ingest(job: ActiveJob) -> None:
         LeaseLost, Stopped: another worker goes on with the job, or nobody does.
         RefdeskError: the file cannot be read, or a server is unavailable.
     """
-    space = embeddings_client().space()
-    context = context_load(job, space, index_writer(space))
-    resumed = job.lease.step in _KEPT and context.row.chunks > 0 and context.row.embedding_model == space.model
+    models = models_kept()
+    context = context_load(job, models, index_writer(models.in_use.space))
+    # Passages stay as they are when the operator changes the model (docs/decisions/0010); a model that was exchanged
+    # in the settings, without a word to the box, has them cut anew.
+    ours = context.row.embedding_model == context.space.model or models.choice.in_use is not None
+    resumed = job.lease.step in _KEPT and context.row.chunks > 0 and ours
     with context.files:
         for step, do in STEPS:
             if resumed and step not in _KEPT:

@@ -5,35 +5,36 @@ worker that takes over begins at `embed` and finds in the cache what was embedde
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from uuid import UUID, uuid5
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models.functions import Now
 
-from app.errors import IngestFailed, Upstream
+from app.errors import IngestFailed
+from app.lib.advisory_lock import INDEXES, lock_shared_for_transaction
 from app.lib.storage import ObjectMissing, storage
 from app.library.choices import Step, VersionState
 from app.library.models import Chunk, DocumentVersion
-from app.library.parsers.media import name_hint, name_words
+from app.library.parsers.media import name_hint
 from app.library.parsers.recording import NEEDS_SPEECH
 from app.library.pipeline.chunk_store import chunks_keep, version_activate
 from app.library.pipeline.context import IngestContext, StoredChunk
 from app.library.pipeline.members import members_put
 from app.library.pipeline.office import read_converted
+from app.library.pipeline.points import chunk_batches, points_write, version_vectors
 from app.library.pipeline.recordings import recording_read
 from app.library.pipeline.sandbox import parse_and_chunk
 from app.library.pipeline.scans import needs_recognition, scan_read
+from app.library.pipeline.side_index import side_index_behind, side_index_write
 from app.library.services.jobs import delete_job_create
 from app.library.services.versions import version_follow
-from app.llm.embeddings import embeddings_client, vector_numbers
-from app.retrieval.index import Point
+from app.llm.embedding_choice import embedding_choice
+from app.llm.models_kept import models_kept
+from app.retrieval.index_loader import index_writer
 from app.retrieval.language import language_detect
-from app.retrieval.sparse import document_encode
 
 CHUNK_IDS = UUID("0f6dbd6a-6d0c-5d9b-8f0e-2c1f6d0c7a11")
-# Passages in one request, about a second of 2 cores: a cancelled job ends after the request under way.
-BATCH = 32
 # Vectors of larger documents are read from the cache again for indexing, instead of kept in memory (1.5 KB each).
 VECTORS_KEPT = 2000
 # A version has one language for stemming, detected from this much of its text.
@@ -110,6 +111,7 @@ def chunk(context: IngestContext) -> None:
     stored_before = context.row.chunks
     context.row.language = language_detect(_sample(texts))
     context.row.chunks = len(drafts)
+    context.row.embedding_model = context.space.model
     if stored_before:
         with context.job.fenced():
             Chunk.objects.filter(version=context.version).delete()
@@ -126,114 +128,55 @@ def _sample(texts: Sequence[str]) -> str:
     return sample
 
 
-def chunk_batches(context: IngestContext) -> Iterator[list[StoredChunk]]:
-    """Yield the version's passages in batches of one request, from memory or from their rows."""
-    if context.chunks is not None:
-        for first in range(0, len(context.chunks), BATCH):
-            yield context.chunks[first : first + BATCH]
-        return
-    after = -1
-    while True:
-        rows = list(
-            Chunk.objects.filter(version=context.version, position__gt=after)
-            .order_by("position")
-            .values_list("id", "embed_text", "position")[:BATCH]
-        )
-        if not rows:
-            return
-        after = rows[-1][2]
-        yield [StoredChunk(key, text, hashlib.sha256(text.encode()).digest()) for key, text, _ in rows]
-
-
-def vectors_cached(context: IngestContext, batch: Sequence[StoredChunk]) -> dict[bytes, bytes]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT content_hash, vector FROM library_embeddingcache"
-            " WHERE organisation_id = %s AND model = %s AND content_hash = ANY(%s)",
-            [context.organisation, context.space.model, list({one.content_hash for one in batch})],
-        )
-        return {bytes(content_hash): bytes(vector) for content_hash, vector in cursor.fetchall()}
-
-
 def embed(context: IngestContext) -> None:
     """Put a vector into the cache for every passage."""
     done, keep = 0, context.row.chunks <= VECTORS_KEPT
     for batch in chunk_batches(context):
         context.check()
-        known = vectors_cached(context, batch)
-        missing = {one.content_hash: one.embed_text for one in batch if one.content_hash not in known}
-        if missing:
-            vectors = embeddings_client().embed_documents(list(missing.values()))
-            fresh = dict(zip(missing, vectors, strict=True))
-            _vectors_keep(context, fresh)
-            known |= fresh
+        known = version_vectors(context, context.models.in_use, batch)
         if keep:
             context.vectors |= known
         done += len(batch)
         context.job.progress(Step.EMBED, done / max(1, context.row.chunks))
 
 
-def _vectors_keep(context: IngestContext, vectors: dict[bytes, bytes]) -> None:
-    """Store vectors in the cache, and reset the job's count of deaths."""
-    lease = context.job.lease
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "WITH lease AS (UPDATE jobs_job SET deaths = 0, waiting_since = NULL"
-            " WHERE id = %s AND fence = %s AND state = 'running')"
-            " INSERT INTO library_embeddingcache (id, organisation_id, model, content_hash, vector)"
-            " SELECT gen_random_uuid(), %s, %s, hash, vector FROM unnest(%s::bytea[], %s::bytea[]) AS v (hash, vector)"
-            " ON CONFLICT DO NOTHING",
-            [lease.job, lease.fence, context.organisation, context.space.model, list(vectors), list(vectors.values())],
-        )
-
-
 def index(context: IngestContext) -> None:
     """Write and compare the points, then activate the version and retire the one before in the same transaction."""
-    wanted: set[str] = set()
-    for batch in chunk_batches(context):
-        context.check()
-        vectors = context.vectors or vectors_cached(context, batch)
-        context.writer.points_upsert(_points(context, batch, vectors))
-        wanted.update(str(one.id) for one in batch)
-        context.job.progress(Step.INDEX, len(wanted) / max(1, context.row.chunks))
-    found = set(context.writer.point_ids(organisation=str(context.organisation), version=str(context.version)))
-    if wanted - found:
-        raise Upstream("search_unavailable", "Search did not keep all passages.")
-    # Points of the same version with other passages, by a worker that died.
-    context.writer.points_delete(found - wanted)
-    _activate(context)
+    points_write(context, context.models.in_use, context.writer)
+    _activate(context, aside_written=side_index_write(context))
 
 
-def _points(context: IngestContext, batch: Sequence[StoredChunk], vectors: dict[bytes, bytes]) -> Iterator[Point]:
-    organisation, source = str(context.organisation), str(context.document.source_id)
-    document, version = str(context.document.id), str(context.version)
-    name, holder = name_words(context.document.name), context.document.parent
-    if holder is not None:
-        # A question about an attachment often names the mail.
-        name = f"{name} {name_words(holder.name)}"
-    for one in batch:
-        # A question may name the file. In the word index alone: bench/README.md, "Passages".
-        words = document_encode(f"{name}\n{one.embed_text}", language=context.row.language)
-        dense = vector_numbers(vectors[one.content_hash])
-        yield Point(str(one.id), organisation, source, document, version, dense, words)
-
-
-def _activate(context: IngestContext) -> None:
+def _activate(context: IngestContext, *, aside_written: bool) -> None:
     """Activate the version, and queue a newer one that arrived meanwhile.
 
     The text and the passages of the version before stay: answers cite them (app/privacy/retention).
     """
-    old = context.document.active_version_id
-    if old is None or old == context.version:
-        newer = version_activate(context)
-    else:
+    while True:
         with transaction.atomic():
-            newer = version_activate(context)
-            DocumentVersion.objects.filter(pk=old).update(state=VersionState.RETIRED, retired=Now())
-            delete_job_create(organisation=context.organisation, versions=[old], objects=[])
+            # No index is added or searched first between this comparison and the commit.
+            lock_shared_for_transaction(INDEXES)
+            if embedding_choice().key == context.models.choice.key:
+                if not aside_written:
+                    side_index_behind(context)
+                newer = _activate_here(context)
+                break
+        # An operator has started, switched or ended a change of the embedding model meanwhile.
+        context.models, context.vectors = models_kept(), {}
+        context.writer = index_writer(context.models.in_use.space)
+        points_write(context, context.models.in_use, context.writer)
+        aside_written = side_index_write(context)
     # If a crash prevents this, the reconciler does it: the document is queued without a job.
     if newer:
         version_follow(organisation=context.organisation, document=context.document.id, number=context.row.number)
+
+
+def _activate_here(context: IngestContext) -> bool:
+    newer = version_activate(context)
+    old = context.document.active_version_id
+    if old is not None and old != context.version:
+        DocumentVersion.objects.filter(pk=old).update(state=VersionState.RETIRED, retired=Now())
+        delete_job_create(organisation=context.organisation, versions=[old], objects=[])
+    return newer
 
 
 STEPS: tuple[tuple[Step, Callable[[IngestContext], None]], ...] = (

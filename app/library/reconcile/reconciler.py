@@ -5,14 +5,11 @@ that came or went meanwhile is recognised by its job and left alone.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import Exists, OuterRef, TextField
 from django.db.models.functions import Cast, Now
 
@@ -21,12 +18,10 @@ from app.lib.storage import storage
 from app.library.choices import DocumentState, Step, VersionState
 from app.library.models import Document, DocumentVersion
 from app.library.pipeline.deletion import object_delete_unnamed
+from app.library.reconcile.points import DELETED, ids_select, indexes_left_over, points_compare, store_table
 from app.library.services.jobs import ingest_job_create, ingests_open
-from app.llm.embeddings import EmbeddingSpace, embeddings_client
-from app.retrieval.index_loader import index_writer
-
-if TYPE_CHECKING:
-    from app.retrieval.index_writer import IndexWriter
+from app.llm.models_kept import models_kept
+from app.retrieval.index_loader import index_delete, index_writer
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +38,10 @@ class Finding:
     count: int = 0
     first: list[str] = field(default_factory=list)
 
+    def add(self, found: Sequence[Any]) -> None:
+        self.count += len(found)
+        self.first += [str(entry) for entry in found[: SHOWN - len(self.first)]]
+
     @classmethod
     def of(cls, found: Sequence[Any]) -> "Finding":
         return cls(len(found), [str(entry) for entry in found[:SHOWN]])
@@ -58,6 +57,7 @@ class Report:
     orphan_objects: Finding = field(default_factory=Finding)
     stuck_documents: Finding = field(default_factory=Finding)
     other_model: Finding = field(default_factory=Finding)
+    left_over_indexes: Finding = field(default_factory=Finding)
     points: int = 0
     objects: int = 0
     repaired: bool = False
@@ -86,8 +86,7 @@ def reconcile(
             return None
         report = Report(repaired=repair)
         on_step("vectors")
-        space = embeddings_client().space()
-        _points_compare(report, space, index_writer(space), repair=repair)
+        _points_compare(report, repair=repair)
         on_step("files")
         _objects_compare(report, repair=repair, age_s=object_age_s)
         on_step("documents")
@@ -107,73 +106,36 @@ def reconciler_keep_away() -> None:
     lock_for_transaction(RECONCILER)
 
 
-@contextmanager
-def _table(name: str, columns: str, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[datetime, int]]:
-    """Make a temporary table of another store's contents; yield the time before the reading and the number of rows."""
-    count = 0
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT now()")
-        begun = cursor.fetchone()[0]
-        cursor.execute(f"CREATE TEMPORARY TABLE {name} ({columns})")
-        try:
-            with cursor.copy(f"COPY {name} FROM STDIN") as copy:
-                for row in rows:
-                    copy.write_row(row)
-                    count += 1
-            cursor.execute(f"ANALYZE {name}")
-            yield begun, count
-        finally:
-            cursor.execute(f"DROP TABLE IF EXISTS {name}")
-
-
-def _ids(sql: str, parameters: dict[str, Any]) -> list[Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        return [row[0] for row in cursor.fetchall()]
-
-
-_DELETED = """EXISTS (SELECT 1 FROM jobs_job d WHERE d.kind = 'document_delete'
-    AND (d.state IN ('queued', 'running') OR d.updated >= %(begun)s) AND d.payload->'{kind}' ? {value})"""
-
-_ORPHANS = f"""
-SELECT p.id FROM store_points p
-LEFT JOIN library_chunk c ON c.id::text = p.id AND c.organisation_id::text = p.organisation
-    AND c.version_id::text = p.version
-LEFT JOIN library_documentversion v ON v.id = c.version_id
-WHERE NOT coalesce(v.state = 'active' OR EXISTS (
-        SELECT 1 FROM jobs_job j WHERE j.kind IN ('ingest', 'ingest_slow', 'ingest_scan')
-          AND j.payload->>'version' = v.id::text AND j.state IN ('queued', 'running')), false)
-  AND NOT {_DELETED.format(kind="versions", value="p.version")}
-"""  # noqa: S608 (no part comes from outside)
-
-_MISSING = """
-SELECT c.id, c.version_id FROM library_chunk c JOIN library_documentversion v ON v.id = c.version_id
-LEFT JOIN store_points p ON p.id = c.id::text AND p.organisation = c.organisation_id::text
-    AND p.version = c.version_id::text
-WHERE v.state = 'active' AND v.embedding_model = %(model)s AND p.id IS NULL
-  AND NOT EXISTS (SELECT 1 FROM jobs_job j WHERE j.kind IN ('ingest', 'ingest_slow', 'ingest_scan')
-                  AND j.payload->>'version' = v.id::text
-                  AND (j.state IN ('queued', 'running') OR j.updated >= %(begun)s))
-"""
-
-
-def _points_compare(report: Report, space: EmbeddingSpace, writer: "IndexWriter", *, repair: bool) -> None:
-    owners = ((point.id, point.organisation, point.version) for point in writer.point_owners())
-    with _table("store_points", "id text, organisation text, version text", owners) as (begun, report.points):
-        orphans = _ids(_ORPHANS, {"begun": begun})
-        with connection.cursor() as cursor:
-            cursor.execute(_MISSING, {"begun": begun, "model": space.model})
-            missing = cursor.fetchall()
-    report.orphan_points, report.missing_points = Finding.of(orphans), Finding.of([row[0] for row in missing])
-    active = DocumentVersion.objects.filter(state=VersionState.ACTIVE, chunks__gt=0)
-    report.other_model = Finding.of(
-        list(active.exclude(embedding_model=space.model).values_list("document", flat=True))
-    )
+def _points_compare(report: Report, *, repair: bool) -> None:
+    """Compare the index that is searched and, during a change of the embedding model, the second one."""
+    models = models_kept()
+    missing: set[UUID] = set()
+    for model in models.all:
+        writer = index_writer(model.space)
+        # A model that was exchanged in the settings leaves the vectors of another: every document is read again.
+        only = model.space.model if models.choice.in_use is None and model is models.in_use else None
+        result = points_compare(writer, only=only)
+        report.orphan_points.add(result.orphans)
+        if model.complete:
+            report.missing_points.add(list(result.missing))
+            missing.update(result.missing.values())
+        if model is models.in_use:
+            report.points = result.points
+        if repair:
+            writer.points_delete(result.orphans)
+    left_over = indexes_left_over(models)
+    report.left_over_indexes = Finding.of([space.model for space in left_over])
+    if models.choice.in_use is None:
+        active = DocumentVersion.objects.filter(state=VersionState.ACTIVE, chunks__gt=0)
+        report.other_model = Finding.of(
+            list(active.exclude(embedding_model=models.in_use.space.model).values_list("document", flat=True))
+        )
     if repair:
-        writer.points_delete(orphans)
         # The stored passages are indexed again, with their vectors from the cache.
-        for version in {row[1] for row in missing}:
+        for version in missing:
             _job_again(version, Step.EMBED)
+        for space in left_over:
+            index_delete(space)
 
 
 def _job_again(version: UUID, step: Step | None) -> None:
@@ -190,15 +152,15 @@ WHERE o.key IS NULL AND v.state <> 'retired' AND v.created < %(begun)s
 _ORPHAN_OBJECTS = f"""
 SELECT o.key FROM store_objects o LEFT JOIN library_documentversion v ON v.storage_key = o.key
 WHERE v.id IS NULL AND o.modified < extract(epoch FROM now()) - %(age)s
-  AND NOT {_DELETED.format(kind="objects", value="o.key")}
+  AND NOT {DELETED.format(kind="objects", value="o.key")}
 """  # noqa: S608 (no part comes from outside)
 
 
 def _objects_compare(report: Report, *, repair: bool, age_s: float) -> None:
     stored = ((entry.key, entry.modified) for entry in storage().objects())
-    with _table("store_objects", "key text, modified float8", stored) as (begun, report.objects):
-        report.missing_objects = Finding.of(_ids(_MISSING_OBJECTS, {"begun": begun}))
-        orphans = _ids(_ORPHAN_OBJECTS, {"begun": begun, "age": age_s})
+    with store_table("store_objects", "key text, modified float8", stored) as (begun, report.objects):
+        report.missing_objects = Finding.of(ids_select(_MISSING_OBJECTS, {"begun": begun}))
+        orphans = ids_select(_ORPHAN_OBJECTS, {"begun": begun, "age": age_s})
     report.orphan_objects = Finding.of(orphans)
     if repair:
         for key in orphans:

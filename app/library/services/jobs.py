@@ -18,6 +18,7 @@ INGEST, DELETE = "ingest", "document_delete"
 INGEST_SLOW, INGEST_SCAN = "ingest_slow", "ingest_scan"
 INGESTS_MOVED = (INGEST_SLOW, INGEST_SCAN)
 INGESTS = (INGEST, *INGESTS_MOVED)
+FILL, DROP = "embedding_fill", "embedding_drop"
 
 
 def ingest_job_create(
@@ -86,3 +87,13 @@ def ingest_cancel(*, organisation: UUID, document: UUID) -> bool:
     """
     running = [jobs_cancel(organisation=organisation, kind=kind, key=str(document)) for kind in INGESTS]
     return any(running)
+
+
+def fill_job_create(*, change: UUID) -> UUID:
+    """Queue the filling of the second index of a change of the embedding model, unless it is queued."""
+    return job_create(kind=FILL, subject=change, key=FILL)
+
+
+def drop_job_create(*, change: UUID, delay: timedelta) -> UUID:
+    """Queue the deletion of the index that a change of the embedding model leaves."""
+    return job_create(kind=DROP, subject=change, key=str(change), delay=delay)

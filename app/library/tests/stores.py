@@ -18,7 +18,7 @@ from app.library.reconcile.reconciler import Report, reconcile
 from app.library.services.intake import document_put
 from app.library.services.jobs import INGESTS
 from app.library.services.sources import source_for_uploads
-from app.llm.embeddings import embeddings_client
+from app.llm.models_kept import embeddings_client
 from app.privacy.exports.run import exports_tidy
 from app.retrieval.index_loader import index_writer
 from app.retrieval.index_writer import IndexWriter

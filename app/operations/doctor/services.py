@@ -17,7 +17,8 @@ from django.db.migrations.executor import MigrationExecutor
 
 from app.errors import RefdeskError
 from app.lib.mail import MailFailed, mail_check, mail_is_set
-from app.llm.embeddings import EmbeddingSpace, embeddings_client
+from app.llm.embeddings import EmbeddingSpace
+from app.llm.models_kept import embeddings_client
 from app.oidc.token_revocation import oidc_configured
 from app.operations.doctor.findings import Check, Finding, ok, problem, warning
 from app.operations.doctor.models import model_check

@@ -15,9 +15,9 @@ from app.chat.tests.library import document_index
 from app.embedded.ports import port_find
 from app.lib.tenancy import SETTING
 from app.library.models import Chunk, Document, DocumentVersion, Source
-from app.llm import embeddings
-from app.llm.embeddings import QuestionEmbedder, embeddings_client, vector_numbers
+from app.llm.embeddings import QuestionEmbedder, environment_client, vector_numbers
 from app.llm.endpoint import Endpoint
+from app.llm.models_kept import embeddings_client, question_embedder
 from app.retrieval import search
 from app.retrieval.index import Point
 from app.retrieval.index_loader import index_writer
@@ -106,7 +106,7 @@ async def test_postgresql_is_the_second_check(
 ) -> None:
     """Check that points which claim to belong to acme, or have no row, never become passages."""
     mine, theirs = await store(acme, HOLIDAY), await store(other, EXPENSES)
-    [vector] = await sync_to_async(embeddings_client().embed_documents)([EXPENSES])
+    [vector] = await sync_to_async(environment_client().embed_documents)([EXPENSES])
     lies = [
         Point(
             str(one),
@@ -167,8 +167,12 @@ async def test_words_alone_serve_while_the_embedding_model_is_down(
     for text in (EXPENSES, HOLIDAY, PRINTER):
         await store(acme, text)
     down = QuestionEmbedder(Endpoint(f"http://127.0.0.1:{port_find(None)}/v1"))
-    down._space = replace(embeddings_client().space())
-    monkeypatch.setattr(search, "question_embedder", lambda: down)
+    down._space = replace(environment_client().space())
+
+    async def chosen() -> QuestionEmbedder:
+        return down
+
+    monkeypatch.setattr(search, "question_embedder", chosen)
     result = await candidates_find(organisation=acme.id, query="When are travel expenses reimbursed?")
     assert not result.dense
     assert [hit.dense for hit in result.hits] == [None] * len(result.hits)
@@ -182,6 +186,6 @@ async def test_an_organisation_without_documents_finds_nothing(writer: IndexWrit
     assert (result.hits, result.support, result.supported) == ([], 0.0, False)
 
 
-def test_one_client_serves_a_whole_process(writer: IndexWriter) -> None:
-    assert embeddings.question_embedder() is embeddings.question_embedder()
-    assert index_writer(embeddings_client().space()) is writer
+async def test_one_client_serves_a_whole_process(writer: IndexWriter) -> None:
+    assert await question_embedder() is await question_embedder()
+    assert await sync_to_async(lambda: index_writer(embeddings_client().space()))() is writer

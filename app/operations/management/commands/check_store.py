@@ -17,6 +17,7 @@ WORDS = {
     "orphan_objects": "files that belong to no document",
     "stuck_documents": "documents that wait without a job",
     "other_model": "documents embedded with another model",
+    "left_over_indexes": "indexes of former embedding models",
     "missing_exports": "exports whose file is missing",
     "orphan_exports": "files of exports that no export names",
 }

@@ -110,7 +110,7 @@ class Command(BaseCommand):
 
     def _await_embeddings(self) -> None:
         """Wait for the embedding engine, which loads its model before it responds."""
-        from app.llm.embeddings import embeddings_client
+        from app.llm.models_kept import embeddings_client
 
         deadline = time.monotonic() + WAIT_S
         while True:

@@ -19,6 +19,7 @@ class FakeServer:
 
     reply: Callable[[dict[str, Any]], Reply]
     models: list[str] = field(default_factory=lambda: ["scripted-embed"])
+    facts: dict[str, Any] = field(default_factory=dict)  # of each model, such as max_model_len
     paths: list[str] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
@@ -47,7 +48,7 @@ def serving(fake: FakeServer) -> Iterator[FakeServer]:
             pass
 
         def do_GET(self) -> None:
-            self.respond(200, {"data": [{"id": name} for name in fake.models]}, {})
+            self.respond(200, {"data": [{"id": name, **fake.facts} for name in fake.models]}, {})
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

@@ -12,6 +12,8 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from selectolax.lexbor import LexborHTMLParser
 
 from app.accounts.models import Organisation, User
+from app.llm.models import EmbeddingChange
+from tests.embedding_changes import embedding_change_row
 from tests.factories import Tenant
 
 
@@ -39,6 +41,8 @@ def _row_find(tenant: Tenant, model: type[Model]) -> Model:
         type(person): person,
         type(tenant.bot.live_revision): tenant.bot.live_revision,
     }
+    if model is EmbeddingChange:
+        return embedding_change_row()
     if model in special:
         return special[model]  # type: ignore[no-any-return]
     found = [row for row in tenant.rows() if type(row) is model]

@@ -88,6 +88,7 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
     Attributes:
         organisation_path: lookup from a row to its organisation.
         least_role: the least role that opens the page; operators always may.
+        box_only: whether the rows are the box's own, which only operators see.
         may_add, may_change, may_delete: the pages that exist; `operator_only` limits them to operators.
         when_empty: the text of an empty list, with what to do.
         when_deleted: the consequence of a deletion, for its confirmation.
@@ -97,6 +98,7 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
 
     organisation_path: ClassVar[str] = "organisation"
     least_role: ClassVar[Role] = Role.ADMIN
+    box_only: ClassVar[bool] = False
     may_add: ClassVar[bool] = False
     may_change: ClassVar[bool] = False
     may_delete: ClassVar[bool] = False
@@ -114,6 +116,8 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
     # Permissions
 
     def _may_enter(self, request: HttpRequest) -> bool:
+        if self.box_only:
+            return is_operator(request)
         return is_operator(request) or bool(admin_roles(request, least=self.least_role))
 
     def _may_reach(self, request: HttpRequest, obj: Any) -> bool:
@@ -156,6 +160,8 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)
+        if self.box_only:
+            return rows if is_operator(request) else rows.none()
         chosen = self.listed_only(request)
         if chosen is not None:
             rows = rows.filter(**{self.organisation_path: chosen.pk})

@@ -16,6 +16,8 @@ from app.jobs.choices import JobState, Lane
 from app.jobs.selectors import lane_depths
 from app.lib.storage import storage_ping
 from app.lib.tenancy import scope_enter_everything
+from app.llm.embeddings import environment_client
+from app.llm.models_kept import embeddings_client
 
 ANSWER_S = 2.0
 
@@ -58,7 +60,7 @@ def engine_checks() -> dict[str, Callable[[], None]]:
         "database": _database,
         "cache": _cache,
         "search": lambda: _get(f"{settings.QDRANT_URL}/readyz"),
-        "embeddings": lambda: _get(f"{settings.EMBEDDINGS_URL}/models", settings.EMBEDDINGS_API_KEY),
+        "embeddings": _embeddings,
         **files,
     }
 
@@ -79,6 +81,17 @@ def _database() -> None:
             cursor.execute("SELECT 1")
     finally:
         connection.close()
+
+
+def _embeddings() -> None:
+    """Ask the server of the model in use; the settings' one while the database does not name it."""
+    try:
+        endpoint = embeddings_client().endpoint
+    except (DatabaseError, InterfaceError):
+        endpoint = environment_client().endpoint
+    finally:
+        connection.close()
+    _get(f"{endpoint.url}/models", endpoint.api_key)
 
 
 def _cache() -> None:

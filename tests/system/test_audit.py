@@ -24,9 +24,11 @@ from app.library.choices import SourceKind
 from app.library.connectors import registry
 from app.library.models import Document, Source
 from app.library.tests.shelf import ShelfConnector
-from app.llm.models import ModelEndpoint
+from app.llm.choices import ChangeState
+from app.llm.models import EmbeddingChange, ModelEndpoint
 from app.plans.models import Plan
 from app.privacy.models import Erasure, Export
+from tests.embedding_changes import embedding_change_row
 from tests.factories import Tenant, tenant_make
 from tests.people import PASSWORD, Person
 from tests.routes import Route, request_for, routes
@@ -154,6 +156,7 @@ ADDED: dict[Any, Callable[[Tenant], dict[str, str]]] = {
     Erasure: lambda tenant: {"who": tenant.invitation.email, "confirm": tenant.invitation.email},
     Bot: lambda tenant: {"name": "New", "slug": "new"},
     ModelEndpoint: lambda tenant: {"name": "New", "kind": "vllm", "url": "https://93.184.215.14/v1"},
+    EmbeddingChange: lambda tenant: {"url": "", "model": ""},
 }
 CHANGED: dict[Any, dict[str, str]] = {
     Organisation: {"name": "Another name"},
@@ -166,7 +169,9 @@ CHANGED: dict[Any, dict[str, str]] = {
     ModelEndpoint: {"name": "Another name"},
 }
 # Pages that change nothing by themselves, with the reason.
-UNCHANGED = {Document: "by its buttons only", Job: "by its buttons only"}
+UNCHANGED = dict.fromkeys((Document, Job, EmbeddingChange), "by its buttons only")
+# States in which a change of the embedding model has its buttons.
+CHANGE_STATES = {"pause": "filling", "resume": "paused", "switch": "ready", "drop": "switched"}
 # Actions that change nothing, with the reason.
 READING_ACTIONS: dict[str, str] = {}
 
@@ -214,7 +219,9 @@ def by_operator(entries: list[AuditEntry], what: Any) -> None:
 
 
 @pytest.mark.parametrize("model", pages("may_add"))
-def test_every_page_that_adds_leaves_an_entry(operator: Client, alice: Person, mine: Tenant, model: Any) -> None:
+def test_every_page_that_adds_leaves_an_entry(
+    operator: Client, alice: Person, mine: Tenant, embedder: str, model: Any
+) -> None:
     assert model in ADDED, "say above what to fill in"
     values = ADDED[model](mine)
     if any(field.name == "organisation" for field in model._meta.fields):
@@ -290,9 +297,13 @@ def _buttons(page: Any) -> list[str]:
 
 
 @pytest.mark.parametrize(("model", "name"), buttons(), ids=lambda each: getattr(each, "__name__", each))
-def test_every_button_leaves_an_entry(operator: Client, alice: Person, mine: Tenant, model: Any, name: str) -> None:
+def test_every_button_leaves_an_entry(
+    operator: Client, alice: Person, mine: Tenant, embedder: str, model: Any, name: str
+) -> None:
     prepared(name, mine)
     row = row_of(mine, alice, model)
+    if model is EmbeddingChange:
+        row = embedding_change_row(ChangeState(CHANGE_STATES.get(name, "measured")))
     page: Any = admin.site._registry[model]
     if name in page.actions_submit_line:
         values = {f"{model._meta.app_label}_{model._meta.model_name}_{name}": ""}

@@ -2,16 +2,14 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
 from django.utils.html import format_html
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from app.accounts.models import Organisation
 from app.admin_site.actions import object_action
-from app.admin_site.tenant_admin import ScopedAdmin, display, is_operator
+from app.admin_site.tenant_admin import ScopedAdmin, display
 from app.errors import CODES
 from app.library.selectors.embedding_change import (
     bytes_needed,
@@ -67,6 +65,7 @@ class MeasureForm(forms.ModelForm):  # type: ignore[type-arg]
 class EmbeddingChangeAdmin(ScopedAdmin):
     """The change of the box's embedding model: what it costs, how far it is, and its buttons. For operators only."""
 
+    box_only = True
     may_add = may_change = True
     when_empty = (
         "The model of REFDESK_EMBEDDINGS_* makes the vectors. To change it, add another one: its cost is measured, and "
@@ -77,17 +76,6 @@ class EmbeddingChangeAdmin(ScopedAdmin):
     list_display = ("model", "state_shown", "progress", "dimensions", "address", "cost", "created")
     ordering = ("-created",)
     actions_row = actions_detail = ("start", "pause", "resume", "switch", "drop", "abandon")
-
-    def _may_enter(self, request: HttpRequest) -> bool:
-        return is_operator(request)
-
-    def listed_only(self, request: HttpRequest) -> Organisation | None:
-        # It belongs to the box, whichever organisation the operator has chosen.
-        return None
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows: QuerySet[Any] = super().get_queryset(request) if is_operator(request) else EmbeddingChange.objects.none()
-        return rows
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["url", "model", "api_key"] if obj is None else list(MEASURED)

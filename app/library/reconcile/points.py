@@ -79,7 +79,7 @@ LEFT JOIN store_points p ON p.id = c.id::text AND p.organisation = c.organisatio
 WHERE v.state = 'active' AND (%(only)s::text IS NULL OR v.embedding_model = %(only)s) AND p.id IS NULL
   AND NOT EXISTS (SELECT 1 FROM jobs_job j WHERE {_INGESTS} AND j.payload->>'version' = v.id::text
                   AND (j.state IN ('queued', 'running') OR j.updated >= %(begun)s))
-"""
+"""  # noqa: S608 (no part comes from outside)
 
 
 def points_compare(writer: "IndexWriter", *, only: str | None = None) -> PointsResult:

@@ -19,6 +19,7 @@ from app.library.selectors.documents import (
     document_payload,
     version_shown,
 )
+from app.library.selectors.embedding_change import change_is_open
 from app.library.selectors.sources import source_list
 from app.library.views.document_filters import NEWEST_FIRST, filters_read
 from app.library.warning_words import warning_words
@@ -66,6 +67,7 @@ def show_documents(request: HttpRequest, caller: Caller) -> HttpResponse:
     source = filters.source
     context = {
         "shell": shell,
+        "index_changes": change_is_open(),
         "rows": [_row(document) for document in rows],
         "pager": pager,
         "q": filters.q,

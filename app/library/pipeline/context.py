@@ -10,6 +10,7 @@ from app.jobs.active_job import ActiveJob
 from app.jobs.leases import LeaseLost
 from app.library.models import Document, DocumentVersion
 from app.library.pipeline.sandbox import ParsedChunks
+from app.library.pipeline.timeline import Timeline
 from app.llm.embeddings import EmbeddingSpace
 
 if TYPE_CHECKING:
@@ -46,6 +47,10 @@ class IngestContext:
     chunks: list[StoredChunk] | None = None
     vectors: dict[bytes, bytes] = field(default_factory=dict)
     files: ExitStack = field(default_factory=ExitStack)
+    timeline: Timeline = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.timeline = Timeline(self.job, self.row)
 
     @property
     def organisation(self) -> UUID:
@@ -70,7 +75,7 @@ class IngestContext:
 
 def context_load(job: ActiveJob, space: EmbeddingSpace, writer: "IndexWriter") -> IngestContext:
     """Read the version of a job. Raises LeaseLost when it is gone."""
-    versions = DocumentVersion.objects.select_related("document__source", "organisation")
+    versions = DocumentVersion.objects.select_related("document__source", "organisation__plan")
     row = versions.filter(pk=job.payload["version"]).first()
     if row is None:
         raise LeaseLost

@@ -21,10 +21,15 @@ def version_ingest(job: ActiveJob) -> None:
     space = embeddings_client().space()
     context = context_load(job, space, index_writer(space))
     resumed = job.lease.step in _KEPT and context.row.chunks > 0 and context.row.embedding_model == space.model
-    with context.files:
-        for step, do in STEPS:
-            if resumed and step not in _KEPT:
-                continue
-            context.check()
-            job.progress(step)
-            do(context)
+    try:
+        with context.files:
+            for step, do in STEPS:
+                if resumed and step not in _KEPT:
+                    continue
+                context.check()
+                job.progress(step)
+                context.timeline.begin(step)
+                do(context)
+    except Exception as error:
+        context.timeline.record(error)
+        raise

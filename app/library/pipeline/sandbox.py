@@ -44,10 +44,11 @@ _MEMORY_SHARE = 0.6
 
 @dataclass(frozen=True)
 class ParsedChunks:
-    """The result of a child. blocks_json: `blocks_to_json(parsed)` as the child wrote it, stored unchanged."""
+    """The result of a child. seconds: of a recording. blocks_json: `blocks_to_json(parsed)` as the child wrote it, stored unchanged."""
 
     media_type: str
     pages: int | None
+    seconds: int | None
     title: str | None
     warnings: tuple[str, ...]
     text_chars: int
@@ -344,6 +345,7 @@ def _parsed_chunks(head: dict[str, Any], blocks_json: bytes) -> ParsedChunks:
     return ParsedChunks(
         media_type=head["media_type"],
         pages=head["pages"],
+        seconds=head["seconds"],
         title=head["title"],
         warnings=tuple(head["warnings"]),
         text_chars=head["text_chars"],

@@ -8,18 +8,22 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from uuid import UUID, uuid5
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from app.errors import IngestFailed, Upstream
 from app.lib.storage import ObjectMissing, storage
+from app.lib.storage.staging import disk_space_check
 from app.library.choices import Step, VersionState
 from app.library.models import Chunk, DocumentVersion
 from app.library.parsers.media import name_hint, name_words
 from app.library.pipeline.chunk_store import chunks_keep, version_activate
 from app.library.pipeline.context import IngestContext, StoredChunk
+from app.library.pipeline.matches import matches_store
 from app.library.pipeline.sandbox import parse_and_chunk
 from app.library.services.jobs import delete_job_create
+from app.library.services.limits import contents_check, limits_lock
 from app.library.services.versions import version_follow
 from app.llm.embeddings import embeddings_client, vector_numbers
 from app.retrieval.index import Point
@@ -95,8 +99,29 @@ def chunk(context: IngestContext) -> None:
     if stored_before:
         with context.job.fenced():
             Chunk.objects.filter(version=context.version).delete()
-    chunks_keep(context, parsed, context.chunks)
+    # Text and passages, the text that is embedded, and as much again for PostgreSQL's log.
+    disk_check(4 * sum(len(text) for text in texts) + len(parsed.blocks_json))
+    if context.row.organisation.plan.limits_contents:
+        with transaction.atomic():
+            limits_lock(organisation=context.organisation)
+            contents_check(
+                organisation=context.organisation,
+                document=context.document.id,
+                pages=parsed.pages,
+                seconds=parsed.seconds,
+            )
+            chunks_keep(context, parsed, context.chunks)
+    else:
+        chunks_keep(context, parsed, context.chunks)
     context.parsed = None
+
+
+def disk_check(wanted: int = 0) -> None:
+    """Check that the disk has room for the next writes. Raises RefdeskError: disk_full, and then the job waits.
+
+    Vectors of a batch need less than the reserve's ten-thousandth.
+    """
+    disk_space_check(settings.DATA, wanted=wanted, reserve=settings.DISK_RESERVE_BYTES // 2)
 
 
 def _sample(texts: Sequence[str]) -> str:
@@ -145,6 +170,7 @@ def embed(context: IngestContext) -> None:
         known = vectors_cached(context, batch)
         missing = {one.content_hash: one.embed_text for one in batch if one.content_hash not in known}
         if missing:
+            disk_check()
             vectors = embeddings_client().embed_documents(list(missing.values()))
             fresh = dict(zip(missing, vectors, strict=True))
             _vectors_keep(context, fresh)
@@ -174,6 +200,7 @@ def index(context: IngestContext) -> None:
     wanted: set[str] = set()
     for batch in chunk_batches(context):
         context.check()
+        disk_check()
         vectors = context.vectors or vectors_cached(context, batch)
         context.writer.points_upsert(_points(context, batch, vectors))
         wanted.update(str(one.id) for one in batch)
@@ -183,6 +210,7 @@ def index(context: IngestContext) -> None:
         raise Upstream("search_unavailable", "Search did not keep all passages.")
     # Points of the same version with other passages, by a worker that died.
     context.writer.points_delete(found - wanted)
+    matches_store(context)
     _activate(context)
 
 

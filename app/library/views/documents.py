@@ -15,7 +15,9 @@ from app.library.connectors.registry import connector_class
 from app.library.models import Chunk, Document
 from app.library.places import place_label
 from app.library.selectors.documents import document_get, document_list, document_payload
+from app.library.selectors.duplicates import duplicates_among, duplicates_of
 from app.library.selectors.sources import source_list, source_named
+from app.library.selectors.timeline import attempts_list
 from app.portal.pages import page
 from app.portal.shell import shell_context
 
@@ -54,7 +56,7 @@ def show_documents(request: HttpRequest, caller: Caller) -> HttpResponse:
     shell = shell_context(caller, section="documents")
     context = {
         "shell": shell,
-        "rows": [_row(document) for document in rows],
+        "rows": _rows(caller, rows),
         "pager": pager,
         "q": q,
         "state": state,
@@ -83,6 +85,8 @@ def show_document(request: HttpRequest, caller: Caller, document_id: UUID) -> Ht
         "shell": shell_context(caller, section="documents"),
         "document": _row(document),
         "steps": [(step.value, words) for step, words in STEPS.items()],
+        "duplicates": duplicates_of(organisation=caller.organisation_id, document=document_id),
+        "attempts": attempts_list(organisation=caller.organisation_id, document=document_id),
         "passages": _passages(caller, document, request.GET.get("page")),
         "page": {"document": document_payload(document), "words": _words()},
     }
@@ -122,6 +126,13 @@ def _row(document: Any) -> dict[str, Any]:
         "created": document.created,
         "updated": document.updated,
     }
+
+
+def _rows(caller: Caller, documents: list[Any]) -> list[dict[str, Any]]:
+    """Return the data of documents for the list, with a word for those that repeat another."""
+    ids = [document.id for document in documents]
+    repeated = duplicates_among(organisation=caller.organisation_id, documents=ids)
+    return [{**_row(document), "duplicate": repeated.get(document.id, "")} for document in documents]
 
 
 def _passages(caller: Caller, document: Document, number: str | None) -> Page[Any]:

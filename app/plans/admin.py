@@ -52,7 +52,10 @@ _LABELS = {
         "Minutes of all recordings",
         "A recording that does not fit is not read. Empty: no limit.",
     ),
-    "soft_percent": ("Tell from", "Per cent of a limit of the month or the library. From there on, admins see a notice."),
+    "soft_percent": (
+        "Tell from",
+        "Per cent of a limit of the month or the library. From there on, admins see a notice.",
+    ),
 }
 
 

@@ -6,7 +6,6 @@ Content-Length it would see no files and no limit.
 
 import asyncio
 import os
-import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager

@@ -20,7 +20,8 @@ from app.plans.ledger import COLUMNS, TODAY
 _KEEP = f"""
 {fenced_sql("step = 'embed', deaths = 0")}, version AS (
     UPDATE library_documentversion SET media_type = %(media_type)s, title = %(title)s, language = %(language)s,
-        pages = %(pages)s, seconds = %(seconds)s, chunks = %(chunks)s, embedding_model = %(model)s, warnings = %(warnings)s::jsonb
+        pages = %(pages)s, seconds = %(seconds)s, chunks = %(chunks)s, embedding_model = %(model)s,
+        warnings = %(warnings)s::jsonb
     FROM lease WHERE library_documentversion.id = %(version)s
 ), document AS (
     UPDATE library_document SET media_type = %(media_type)s, pages = %(pages)s, chunks = %(chunks)s,
@@ -44,7 +45,8 @@ SELECT now() FROM lease
 
 _ACTIVATE = f"""
 {fenced_sql(DONE_SQL)}, version AS (
-    UPDATE library_documentversion SET state = 'active', attempts = %(attempts)s::jsonb FROM lease WHERE library_documentversion.id = %(version)s
+    UPDATE library_documentversion SET state = 'active', attempts = %(attempts)s::jsonb
+    FROM lease WHERE library_documentversion.id = %(version)s
 ), document AS (
     UPDATE library_document SET state = CASE WHEN version > %(number)s THEN 'queued' ELSE 'ready' END, step = NULL,
         percent = 100, active_version_id = %(version)s, chunks = %(chunks)s,

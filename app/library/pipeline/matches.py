@@ -5,8 +5,9 @@ document, and at most `PER_PASSAGE` rows from each, so a sentence that stands in
 one in 20. The result is stored for both directions, since a short document may stand whole in a long one.
 """
 
-from app.library.pipeline.context import IngestContext
 from django.db import connection
+
+from app.library.pipeline.context import IngestContext
 
 # A document that shares this part of its passages with another is shown as its near duplicate.
 LEAST_PERCENT = 80

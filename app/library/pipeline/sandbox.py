@@ -44,7 +44,10 @@ _MEMORY_SHARE = 0.6
 
 @dataclass(frozen=True)
 class ParsedChunks:
-    """The result of a child. seconds: of a recording. blocks_json: `blocks_to_json(parsed)` as the child wrote it, stored unchanged."""
+    """The result of a child.
+
+    seconds: of a recording. blocks_json: `blocks_to_json(parsed)` as the child wrote it, stored unchanged.
+    """
 
     media_type: str
     pages: int | None

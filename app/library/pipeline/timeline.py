@@ -44,7 +44,7 @@ class Timeline:
     def attempts(self, code: str = "", message: str = "") -> str:
         """Return all attempts as JSON, with the present one as it stands. code: of its error."""
         now = time.monotonic()
-        ends = [begun for _, begun in self._steps[1:]] + [now]
+        ends = [*(begun for _, begun in self._steps[1:]), now][: len(self._steps)]
         entry: dict[str, Any] = {
             "job": str(self._job.lease.job),
             "attempt": self._job.lease.attempt,
@@ -62,7 +62,7 @@ class Timeline:
         """Record that the attempt ended with an error, if the lease is ours. An unavailable database prevents it."""
         if isinstance(error, LeaseLost):
             return
-        values = {
+        values: dict[str, Any] = {
             "job": self._job.lease.job,
             "fence": self._job.lease.fence,
             "id": self._version,

@@ -2,6 +2,7 @@
 
 import io
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from app.errors import RefdeskError
 from app.jobs.tests.running import jobs_run
 from app.lib.tenancy import organisations_visible
 from app.library.models import Document, DocumentVersion
+from app.library.parsers.blocks import Block, Parsed, recording_seconds
 from app.library.selectors.limits import MB, library_standings
 from app.library.services.limits import contents_check, limits_lock
 from app.library.tests.stores import upload
@@ -131,17 +133,22 @@ def test_minutes_of_recordings_are_checked_with_what_is_there(alice: Person) -> 
     limit(alice.organisation, recording_minutes=60)
     there, new = (upload(alice.organisation, name, name.encode()) for name in ("talk.mp3", "next.mp3"))
     DocumentVersion.objects.filter(document=there).update(seconds=50 * 60)
-    for seconds, fits in ((600, True), (601, False)):
-        assert limits_lock(organisation=alice.organisation.pk)
-        try:
-            contents_check(organisation=alice.organisation.pk, document=new.pk, pages=None, seconds=seconds)
-            assert fits
-        except RefdeskError as error:
-            assert not fits
-            assert error.message == (
-                "This file has 11 minutes of recordings; 10 minutes of recordings are left of the 60 minutes of "
-                "recordings that your plan allows."
-            )
+    check = partial(contents_check, organisation=alice.organisation.pk, document=new.pk, pages=None)
+    assert limits_lock(organisation=alice.organisation.pk)
+    check(seconds=600)
+    with pytest.raises(RefdeskError) as refused:
+        check(seconds=601)
+    assert refused.value.message == (
+        "This file has 11 minutes of recordings; 10 minutes of recordings are left of the 60 minutes of recordings "
+        "that your plan allows."
+    )
+
+
+def test_the_seconds_of_a_recording_are_those_of_its_last_words() -> None:
+    said = tuple(Block("paragraph", "Good morning.", time=(start, start + 2.5)) for start in (0.0, 7.0))
+    assert recording_seconds(Parsed(said, "audio/mpeg")) == 10
+    assert recording_seconds(Parsed(said, "application/x-subrip")) is None
+    assert recording_seconds(Parsed((), "video/mp4")) == 0
 
 
 def test_an_organisation_without_limits_pays_one_query_and_takes_no_lock(alice: Person) -> None:

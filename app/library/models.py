@@ -186,7 +186,7 @@ class DocumentVersion(models.Model):
     embedding_model = models.CharField(max_length=200, blank=True)
     warnings = models.JSONField(default=list, blank=True)
     # The last attempts to read it, as app/library/pipeline/timeline.py writes them.
-    attempts = models.JSONField(default=list, blank=True, editable=False)
+    attempts = models.JSONField(default=list, db_default=[], blank=True, editable=False)
     created = models.DateTimeField(auto_now_add=True)
     retired = models.DateTimeField(null=True, blank=True)  # when another version replaced it
 

@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='documentversion',
             name='attempts',
-            field=models.JSONField(blank=True, default=list, editable=False),
+            field=models.JSONField(blank=True, db_default=[], default=list, editable=False),
         ),
         migrations.AddField(
             model_name='documentversion',

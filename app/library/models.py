@@ -196,11 +196,11 @@ class DocumentVersion(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["storage_key"], name="version_by_object"),
-            # The sums that a plan limits are read from it alone.
+            # The sums that a plan limits are read from it alone, and it finds the documents with the same bytes.
             models.Index(
-                fields=["organisation"],
+                fields=["organisation", "sha256"],
                 include=["document", "bytes", "pages", "seconds"],
-                name="version_sums",
+                name="version_by_bytes",
                 condition=~Q(state=VersionState.RETIRED),
             ),
         ]

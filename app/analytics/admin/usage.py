@@ -17,7 +17,7 @@ from app.admin_site.organisation_switcher import (
 from app.admin_site.tenant_admin import ReadOnlyAdmin, is_operator
 from app.analytics.usage_tables import usage_charts, usage_names, usage_tables
 from app.lib.csv_table import csv_table
-from app.library.selectors.limits import TITLES, amount_text, library_standings
+from app.library.selectors.limits import TITLES, amount_of_text, library_standings
 from app.plans.caps import OrganisationStanding, standings_list
 from app.plans.choices import UsageBy
 from app.plans.models import UsageEntry
@@ -126,8 +126,7 @@ def _library(organisation: Any) -> dict[str, Any] | None:
     for limit in standing.limits:
         if limit.most is not None:
             tone = "full" if limit.percent >= 100 else "low" if limit.percent >= standing.soft_percent else "well"
-            amounts = amount_text(limit.kind, limit.used), amount_text(limit.kind, limit.most)
-            bars.append((TITLES[limit.kind], *amounts, limit, tone))
+            bars.append((TITLES[limit.kind], amount_of_text(limit.kind, limit.used, limit.most), limit, tone))
     return {"bars": bars, "soft_percent": standing.soft_percent}
 
 

@@ -45,7 +45,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='documentversion',
-            index=models.Index(condition=models.Q(('state', 'retired'), _negated=True), fields=['organisation'], include=('document', 'bytes', 'pages', 'seconds'), name='version_sums'),
+            index=models.Index(condition=models.Q(('state', 'retired'), _negated=True), fields=['organisation', 'sha256'], include=('document', 'bytes', 'pages', 'seconds'), name='version_by_bytes'),
         ),
         migrations.AddField(
             model_name='documentmatch',

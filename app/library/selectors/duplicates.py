@@ -1,6 +1,6 @@
 """Documents of an organisation that have the same bytes or nearly the same passages as others.
 
-The same bytes are one stored object, which has an index; the passages were compared when a document was read
+The hash of a file's bytes has an index; the passages were compared when a document was read
 (app/library/pipeline/matches.py). So a page of the list costs two probes of indexes for each of its rows.
 """
 
@@ -26,8 +26,8 @@ class Duplicate:
 # The versions whose bytes are a document's: those that are searched or wait to be.
 _TWINS = """
 SELECT v.document_id AS document, o.document_id AS other, 100 AS percent, true AS same
-FROM library_documentversion v JOIN library_documentversion o ON o.storage_key = v.storage_key
-  AND o.document_id <> v.document_id AND o.state <> 'retired' AND o.organisation_id = %(organisation)s
+FROM library_documentversion v JOIN library_documentversion o ON o.organisation_id = %(organisation)s
+  AND o.sha256 = v.sha256 AND o.state <> 'retired' AND o.document_id <> v.document_id
 WHERE v.document_id = ANY(%(documents)s) AND v.state <> 'retired' AND v.organisation_id = %(organisation)s
 UNION ALL
 SELECT m.document_id, m.other_id, m.percent, false FROM library_documentmatch m

@@ -142,7 +142,7 @@ def libraries_low(*, organisations: Sequence[UUID] | None) -> list[LibraryStandi
 def library_notice(row: LibraryStanding) -> str:
     """Return the notice for admins about a library that may soon be full."""
     limit = max(row.limits, key=lambda limit: limit.percent)
-    state = f"{amount_text(limit.kind, limit.used)} of {amount_text(limit.kind, limit.most or 0)}"
+    state = amount_of_text(limit.kind, limit.used, limit.most or 0)
     text = f"The library of {row.name} holds {state} (plan {row.title})."
     refused = "new ones are refused" if row.is_full else "what goes above that will be refused"
     return f"{text} Documents stay as they are; {refused}."
@@ -153,6 +153,15 @@ def amount_text(kind: LimitKind, amount: int) -> str:
     if kind == LimitKind.BYTES:
         return str(filesizeformat(amount)).replace("\xa0", " ")
     if kind == LimitKind.SECONDS:
-        minutes = -(-amount // 60)
-        return f"{minutes:,} minute{'' if minutes == 1 else 's'} of recordings"
-    return f"{amount:,} {kind.removesuffix('s') if amount == 1 else kind}"
+        amount, words = -(-amount // 60), "minutes"
+    else:
+        words = kind.value
+    return f"{amount:,} {words.removesuffix('s') if amount == 1 else words}"
+
+
+def amount_of_text(kind: LimitKind, amount: int, most: int, *, of: str = "of") -> str:
+    """Return an amount of another in words, such as "3 of 5 documents"."""
+    words = amount_text(kind, amount)
+    words = words if kind == LimitKind.BYTES else words.split(" ")[0]
+    recorded = " of recordings" if kind == LimitKind.SECONDS else ""
+    return f"{words} {of} {amount_text(kind, most)}{recorded}"

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import connection
 
 from app.errors import RefdeskError
-from app.library.selectors.limits import LibraryStanding, LimitKind, amount_text, library_standings
+from app.library.selectors.limits import LibraryStanding, LimitKind, amount_of_text, amount_text, library_standings
 
 # Locks only where there is something to check, in the round trip that finds it out.
 _LOCK = """
@@ -57,9 +57,11 @@ def _room_check(standing: LibraryStanding, kind: LimitKind, adds: int) -> None:
     limit = standing.limit(kind)
     if limit.most is None or not adds or limit.used + adds <= limit.most:
         return
-    most, left = amount_text(kind, limit.most), amount_text(kind, limit.left or 0)
-    message = f"Your organisation has {amount_text(kind, limit.used)} of the {most} that its plan allows."
-    if kind != LimitKind.DOCUMENTS:
-        message = f"This file has {amount_text(kind, adds)}; {left} are left of the {most} that your plan allows."
+    if kind == LimitKind.DOCUMENTS:
+        state = amount_of_text(kind, limit.used, limit.most, of="of the")
+        message = f"Your organisation has {state} that its plan allows."
+    else:
+        left = amount_of_text(kind, limit.left or 0, limit.most, of="of the")
+        message = f"This file has {amount_text(kind, adds)}. {left} that your plan allows are left."
     details = {"limit": kind.value, "most": limit.most, "used": limit.used, "plan": standing.plan}
     raise RefdeskError("library_full", message, details=details)

@@ -115,6 +115,12 @@ CODES: dict[str, Entry] = {
     ),
     # Files
     "file_too_large": Entry(413, "The file is larger than the limit.", "Split it into smaller files."),
+    "library_full": Entry(
+        413,
+        "The plan of your organisation has no room for this.",
+        "Delete documents that are no longer needed, or ask the operator of this Refdesk for a larger plan.",
+        True,
+    ),
     "no_file": Entry(422, "No file was sent.", "Send one or more files in the field `file`."),
     "disk_full": Entry(
         507, "There is no room left on the server's disk.", "Free some space on it, then try again.", True

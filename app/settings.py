@@ -227,6 +227,9 @@ FILE_UPLOAD_HANDLERS = ["app.lib.asgi.form.UploadHandler"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FILES = 200
 UPLOAD_MAX_BYTES = 50 * 1024 * 1024
+# Space of the data folder's disk that uploads leave for PostgreSQL and the vectors, which handle a full disk worse than
+# an upload does. Reading what was accepted may use half of it.
+DISK_RESERVE_BYTES = 512 * 1024 * 1024
 # Forms sent by people who have not signed in, per client address: a whole office may share one and sign in at nine.
 DOOR_REQUESTS_PER_MINUTE = 60
 

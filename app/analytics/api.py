@@ -16,6 +16,7 @@ from app.lib.csv_table import csv_table
 from app.lib.openapi_responses import CSV, responses
 from app.lib.strict_types import Day
 from app.lib.times import time_text
+from app.library.selectors.limits import LimitKind, library_standings
 from app.plans.choices import UsageBy
 from app.plans.periods import LONGEST
 from app.plans.selectors import Used, today, usage_by, usage_of_month
@@ -90,7 +91,17 @@ def _plan(organisation: UUID) -> dict[str, Any]:
         "percent": standing.percent,
         "low": standing.is_low,
         "renews": time_text(standing.renews),
+        **_library(organisation),
     }
+
+
+def _library(organisation: UUID) -> dict[str, int | None]:
+    limits = {limit.kind: limit for limit in library_standings(organisations=[organisation])[0].limits}
+    names = ("documents", "document_bytes", "document_pages", "recording_s")
+    counts: dict[str, int | None] = {}
+    for name, kind in zip(names, LimitKind, strict=True):
+        counts |= {name: limits[kind].most, f"{name}_used": limits[kind].used}
+    return counts
 
 
 def _remaining(most: int | None, used: int) -> int | None:

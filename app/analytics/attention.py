@@ -16,6 +16,7 @@ from app.chat.models import Message
 from app.errors import CODES
 from app.library.choices import DocumentState
 from app.library.models import Document
+from app.library.selectors.limits import libraries_low, library_notice
 from app.plans.caps import standings_low
 
 KEY_NOTICE = timedelta(days=14)
@@ -46,6 +47,7 @@ def notice_list(*, organisations: Sequence[UUID]) -> list[Notice]:
     notices = [
         *_suspended(ids),
         *_quotas(ids),
+        *_libraries(ids),
         *_answers(ids),
         *_documents(ids),
         *_keys(ids),
@@ -65,6 +67,12 @@ def _quotas(organisations: list[UUID]) -> Iterator[Notice]:
         title = f"{row.name} has used {standing.percent}% of its month"
         words = f"The plan is {standing.title}. It begins anew with the month; an operator can give a larger one."
         yield Notice("usage", row.id, title, words, heavy=standing.is_full)
+
+
+def _libraries(organisations: list[UUID]) -> Iterator[Notice]:
+    for row in libraries_low(organisations=organisations):
+        title = f"{row.name} has used {row.percent}% of its library"
+        yield Notice("usage", row.id, title, library_notice(row), heavy=row.is_full)
 
 
 def _answers(organisations: list[UUID]) -> Iterator[Notice]:

@@ -16,7 +16,7 @@ class UsageOut(Schema):
 
 
 class PlanOut(Schema):
-    """The organisation's plan and the rest of it this month; null: no limit."""
+    """The organisation's plan and the rest of it this month, and what its library holds; null: no limit."""
 
     name: str
     title: str
@@ -29,6 +29,14 @@ class PlanOut(Schema):
     percent: int
     low: bool
     renews: str
+    documents: int | None
+    documents_used: int
+    document_bytes: int | None
+    document_bytes_used: int
+    document_pages: int | None
+    document_pages_used: int
+    recording_s: int | None
+    recording_s_used: int
 
 
 class UsageReportOut(Schema):

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from uuid import UUID
 
+import psycopg
 from django.db import InterfaceError, OperationalError, connection
 
 from app.errors import RefdeskError, Upstream
@@ -140,6 +141,8 @@ def waits_for(error: Exception) -> str:
     if isinstance(error, Upstream) or (isinstance(error, RefdeskError) and error.code == "disk_full"):
         return error.code
     if isinstance(error, OperationalError | InterfaceError):
+        if isinstance(error.__cause__, psycopg.errors.DiskFull):
+            return "disk_full"
         return "database_unavailable"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "disk_full"

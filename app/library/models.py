@@ -1,7 +1,7 @@
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Func, Q, Value
 from django.utils import timezone
 
 from app.accounts.models import Organisation, User
@@ -183,9 +183,12 @@ class DocumentVersion(models.Model):
     title = models.CharField(max_length=500, blank=True)
     language = models.CharField(max_length=10, blank=True)
     pages = models.PositiveIntegerField(null=True, blank=True)
+    seconds = models.PositiveIntegerField(null=True, blank=True)  # of a recording
     chunks = models.PositiveIntegerField(default=0)
     embedding_model = models.CharField(max_length=200, blank=True)
     warnings = models.JSONField(default=list, blank=True)
+    # The last attempts to read it, as app/library/pipeline/timeline.py writes them.
+    attempts = models.JSONField(default=list, db_default=[], blank=True, editable=False)
     created = models.DateTimeField(auto_now_add=True)
     retired = models.DateTimeField(null=True, blank=True)  # when another version replaced it
 
@@ -193,7 +196,16 @@ class DocumentVersion(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["document", "number"], name="version_number_unique"),
         ]
-        indexes: ClassVar = [models.Index(fields=["storage_key"], name="version_by_object")]
+        indexes: ClassVar = [
+            models.Index(fields=["storage_key"], name="version_by_object"),
+            # The sums that a plan limits are read from it alone, and it finds the documents with the same bytes.
+            models.Index(
+                fields=["organisation", "sha256"],
+                include=["document", "bytes", "pages", "seconds"],
+                name="version_by_bytes",
+                condition=~Q(state=VersionState.RETIRED),
+            ),
+        ]
         ordering: ClassVar = [F("number").desc()]
 
     def __str__(self) -> str:
@@ -223,14 +235,45 @@ class Chunk(models.Model):
     start = models.PositiveIntegerField()  # characters of the version's whole text
     end = models.PositiveIntegerField()
     place = models.JSONField()  # Place of api.md
+    # A column, because under row security no index serves an expression.
+    text_hash = models.GeneratedField(
+        expression=Func("text", Value(0), function="hashtextextended", output_field=models.BigIntegerField()),
+        output_field=models.BigIntegerField(),
+        db_persist=True,
+    )
 
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["version", "position"], name="chunk_position_unique"),
         ]
+        indexes: ClassVar = [
+            models.Index(fields=["organisation", "text_hash", "document"], name="chunk_by_text"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.version_id}#{self.position}"
+
+
+class DocumentMatch(models.Model):
+    """A document of which most passages stand in another one too (app/library/pipeline/matches.py).
+
+    percent: how many of the document's passages the other one has.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="+")
+    # No constraints of the database: the deletion of one document would let the ingest of the other fail.
+    document = models.ForeignKey(Document, models.CASCADE, related_name="+", db_index=False, db_constraint=False)
+    other = models.ForeignKey(Document, models.CASCADE, related_name="+", db_constraint=False)
+    percent = models.PositiveSmallIntegerField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["document", "other"], name="document_match_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.document_id} ~ {self.other_id} {self.percent}%"
 
 
 class EmbeddingCache(models.Model):

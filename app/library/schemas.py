@@ -163,6 +163,18 @@ class DocumentOut(Schema):
     updated: str | None
 
 
+class DuplicateOut(Schema):
+    """Another document with the same bytes, or with `percent` of this one's passages."""
+
+    document: SourceOfDocumentOut
+    percent: int
+    same_bytes: bool
+
+
+class DocumentDetailOut(DocumentOut):
+    duplicates: list[DuplicateOut]
+
+
 class DocumentPutOut(DocumentOut):
     outcome: PutOutcome | None
 

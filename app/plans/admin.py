@@ -18,6 +18,10 @@ LIMITS = (
     "tokens_per_minute",
     "requests_per_month",
     "tokens_per_month",
+    "documents",
+    "document_mb",
+    "document_pages",
+    "recording_minutes",
     "soft_percent",
 )
 
@@ -41,7 +45,17 @@ _LABELS = {
         "Tokens a month",
         "Then no question is answered by a model until the next month. Empty: no limit.",
     ),
-    "soft_percent": ("Tell from", "Per cent of a month's limit. From there on, admins see a notice."),
+    "documents": ("Documents", "Of the organisation. Then nothing can be added. Empty: no limit."),
+    "document_mb": ("Size of all documents", "In MB, of the files as they were added. Empty: no limit."),
+    "document_pages": ("Pages of all documents", "A file whose pages do not fit is not read. Empty: no limit."),
+    "recording_minutes": (
+        "Minutes of all recordings",
+        "A recording that does not fit is not read. Empty: no limit.",
+    ),
+    "soft_percent": (
+        "Tell from",
+        "Per cent of a limit of the month or the library. From there on, admins see a notice.",
+    ),
 }
 
 

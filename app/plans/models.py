@@ -11,7 +11,7 @@ from app.plans.choices import UsageKind, UsageStep
 class Plan(models.Model):
     """Limits of an organisation, or of one key of it. None: no limit. Operators maintain plans for the box.
 
-    A request above a limit is refused (429). Admins see a notice from `soft_percent` of a month's limit on.
+    What goes above a limit is refused. Admins see a notice from `soft_percent` of a month's or the library's limit on.
     """
 
     name = models.SlugField(max_length=50, primary_key=True)
@@ -22,6 +22,11 @@ class Plan(models.Model):
     person_requests_per_minute = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
     requests_per_month = models.PositiveBigIntegerField(null=True, blank=True)
     tokens_per_month = models.PositiveBigIntegerField(null=True, blank=True)
+    # Of an organisation's library as a whole (app/library/selectors/limits.py); a key's plan is not asked for them.
+    documents = models.PositiveIntegerField(null=True, blank=True)
+    document_mb = models.PositiveIntegerField(null=True, blank=True)  # MB of 1,048,576 bytes
+    document_pages = models.PositiveIntegerField(null=True, blank=True)
+    recording_minutes = models.PositiveIntegerField(null=True, blank=True)
     soft_percent = models.PositiveSmallIntegerField(
         default=80, validators=[MinValueValidator(1), MaxValueValidator(100)]
     )
@@ -31,6 +36,11 @@ class Plan(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def limits_contents(self) -> bool:
+        """Return whether it limits what is known of a document only when it was read."""
+        return self.document_pages is not None or self.recording_minutes is not None
 
 
 class UsageEntry(models.Model):

@@ -9,6 +9,7 @@ from app.accounts.models import Organisation
 from app.accounts.selectors import organisation_choices
 from app.bots.selectors import bot_list
 from app.chat.selectors import conversation_list
+from app.library.selectors.limits import libraries_low, library_notice
 from app.plans.selectors import usage_notice
 
 HISTORY_SHOWN = 60
@@ -31,5 +32,12 @@ def shell_context(
         "can_edit": caller.role.covers(Role.EDITOR),
         "can_administer": is_admin,
         # Only for admins, who can act on it.
-        "usage_notice": usage_notice(organisation=organisation) if is_admin else "",
+        "usage_notice": _notice(organisation) if is_admin else "",
     }
+
+
+def _notice(organisation: UUID) -> str:
+    """Return the notices for admins about the month's caps and the library's limits."""
+    low = libraries_low(organisations=[organisation])
+    notices = [usage_notice(organisation=organisation), *(library_notice(row) for row in low)]
+    return " ".join(filter(None, notices))

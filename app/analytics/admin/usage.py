@@ -17,6 +17,7 @@ from app.admin_site.organisation_switcher import (
 from app.admin_site.tenant_admin import ReadOnlyAdmin, is_operator
 from app.analytics.usage_tables import usage_charts, usage_names, usage_tables
 from app.lib.csv_table import csv_table
+from app.library.selectors.limits import TITLES, amount_of_text, library_standings
 from app.plans.caps import OrganisationStanding, standings_list
 from app.plans.choices import UsageBy
 from app.plans.models import UsageEntry
@@ -62,6 +63,7 @@ class UsageAdmin(ReadOnlyAdmin):
             "tables": usage_tables(report, organisations=organisations),
             "standing": standings[0] if organisation is not None and standings else None,
             "caps": _caps(standings[0]) if organisation is not None and standings else [],
+            "library": _library(organisation),
             "has_cap": standings[0].standing.is_capped if organisation is not None and standings else False,
             "organisations": _organisations(report, standings) if organisation is None else [],
             "organisations_left": max(0, len(standings) - ORGANISATIONS),
@@ -111,6 +113,21 @@ def _caps(row: OrganisationStanding) -> list[tuple[str, int, int | None, int, st
         tone = "full" if most is not None and percent >= 100 else "low" if percent >= standing.soft_percent else "well"
         bars.append((name, used, most, percent, tone if most is not None else ""))
     return bars
+
+
+def _library(organisation: Any) -> dict[str, Any] | None:
+    """Return what the library of the chosen organisation holds, if its plan limits that."""
+    if organisation is None:
+        return None
+    standing = library_standings(organisations=[organisation.pk])[0]
+    if not standing.is_limited:
+        return None
+    bars = []
+    for limit in standing.limits:
+        if limit.most is not None:
+            tone = "full" if limit.percent >= 100 else "low" if limit.percent >= standing.soft_percent else "well"
+            bars.append((TITLES[limit.kind], amount_of_text(limit.kind, limit.used, limit.most), limit, tone))
+    return {"bars": bars, "soft_percent": standing.soft_percent}
 
 
 def _organisations(

@@ -6,7 +6,6 @@ Content-Length it would see no files and no limit.
 
 import asyncio
 import os
-import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from django.utils.datastructures import ImmutableList
 
 from app.errors import RefdeskError
 from app.lib.asgi.form import Form, form_parse
-from app.lib.storage.staging import IN_MEMORY_BYTES, KEEP_FREE_BYTES, disk_full_named
+from app.lib.storage.staging import IN_MEMORY_BYTES, disk_full_named, disk_space_check
 
 
 def folder_incoming() -> Path:
@@ -44,8 +43,8 @@ class _SpooledFile(tempfile.SpooledTemporaryFile[bytes]):
 def _disk_reserve_kept(size: int) -> Iterator[None]:
     """Keep the disk's reserve free. Raises RefdeskError: disk_full, when too little space is left."""
     with disk_full_named():
-        if size > IN_MEMORY_BYTES and shutil.disk_usage(folder_incoming()).free < KEEP_FREE_BYTES:
-            raise RefdeskError("disk_full")
+        if size > IN_MEMORY_BYTES:
+            disk_space_check(folder_incoming(), wanted=0, reserve=settings.DISK_RESERVE_BYTES)
         yield
 
 

@@ -12,7 +12,6 @@ from uuid import UUID
 from app.errors import RefdeskError
 from app.lib.storage.interface import KEY, ObjectMissing, StagedUpload, StoredObject, object_key
 from app.lib.storage.staging import (
-    KEEP_FREE_BYTES,
     StagedFile,
     disk_full_named,
     folder_sync,
@@ -44,7 +43,7 @@ class _FolderUpload:
 class FolderStorage:
     """Objects as files under `root`; files that are not yet objects are in `root/incoming`."""
 
-    def __init__(self, root: Path, *, keep_free_bytes: int = KEEP_FREE_BYTES) -> None:
+    def __init__(self, root: Path, *, keep_free_bytes: int | None = None) -> None:
         self.root = root
         self.keep_free_bytes = keep_free_bytes
         self.staging = root / "incoming"

@@ -13,14 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from django.conf import settings
+
 from app.errors import RefdeskError
 from app.lib.storage.interface import TooLarge
 
 # Files with fewer bytes stay in memory until they are stored.
 IN_MEMORY_BYTES = 64 * 1024
 READ_BYTES = 256 * 1024
-# Space reserved for PostgreSQL and the vectors, which handle a full disk worse than an upload does.
-KEEP_FREE_BYTES = 512 * 1024 * 1024
 
 
 @contextmanager
@@ -32,6 +32,12 @@ def disk_full_named() -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise RefdeskError("disk_full") from error
         raise
+
+
+def disk_space_check(folder: Path, *, wanted: int, reserve: int) -> None:
+    """Check that a disk has room for `wanted` bytes beside its reserve. Raises RefdeskError: disk_full."""
+    if shutil.disk_usage(folder).free - wanted < reserve:
+        raise RefdeskError("disk_full")
 
 
 def folder_sync(folder: Path) -> None:
@@ -46,16 +52,17 @@ def folder_sync(folder: Path) -> None:
 class StagedFile(io.RawIOBase):
     """Bytes on their way to a store, hashed as they arrive: in memory while few, then in a file of `folder`.
 
-    Closing removes the file unless it was moved. Nothing is kept beyond `limit` bytes.
+    Closing removes the file unless it was moved. Nothing is kept beyond `limit` bytes. keep_free_bytes: by default
+    DISK_RESERVE_BYTES.
     """
 
-    def __init__(self, folder: Path, *, limit: int | None = None, keep_free_bytes: int = KEEP_FREE_BYTES) -> None:
+    def __init__(self, folder: Path, *, limit: int | None = None, keep_free_bytes: int | None = None) -> None:
         super().__init__()
         self.folder, self.limit = folder, limit
         self.bytes = 0
         self.too_large = False
         self.path: Path | None = None
-        self._keep_free_bytes = keep_free_bytes
+        self._keep_free_bytes = settings.DISK_RESERVE_BYTES if keep_free_bytes is None else keep_free_bytes
         self._digest = hashlib.sha256()
         self._file: BinaryIO = io.BytesIO()
 
@@ -91,8 +98,8 @@ class StagedFile(io.RawIOBase):
         return len(data)
 
     def _append(self, data: bytes | memoryview) -> None:
-        if self.path is not None and shutil.disk_usage(self.folder).free - len(data) < self._keep_free_bytes:
-            raise RefdeskError("disk_full")
+        if self.path is not None:
+            disk_space_check(self.folder, wanted=len(data), reserve=self._keep_free_bytes)
         with disk_full_named():
             view = memoryview(data)
             while view:
@@ -151,7 +158,7 @@ class StagedFile(io.RawIOBase):
 
 @contextmanager
 def staged_file(
-    stream: BinaryIO | StagedFile, folder: Path, *, limit: int | None = None, keep_free_bytes: int = KEEP_FREE_BYTES
+    stream: BinaryIO | StagedFile, folder: Path, *, limit: int | None = None, keep_free_bytes: int | None = None
 ) -> Iterator[StagedFile]:
     """Return a stream as a staged file of `folder`: a staged file unchanged, else a copy. Closed at the end.
 

@@ -27,6 +27,7 @@ from app.library.events import documents_follow
 from app.library.models import Source
 from app.library.page_previews import page_picture
 from app.library.schemas import (
+    DocumentDetailOut,
     DocumentOut,
     DocumentPatch,
     DocumentsPutOut,
@@ -40,6 +41,7 @@ from app.library.selectors.documents import (
     refused_payload,
     version_shown,
 )
+from app.library.selectors.duplicates import duplicates_of
 from app.library.selectors.passages import BLOCKS_PER_PAGE, chunk_list, passage_payload, text_read
 from app.library.selectors.sources import source_named
 from app.library.services.documents import (
@@ -140,10 +142,18 @@ async def _changes(request: ApiRequest) -> AsyncIterator[Event]:
             yield Event("deleted" if b'"deleted":true' in data[-20:] else "document", data)
 
 
-@router.get("/documents/{document_id}", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=DocumentOut)
+@router.get("/documents/{document_id}", auth=policy(Role.VIEWER, Scope.DOCUMENTS_READ), response=DocumentDetailOut)
 def get_document(request: ApiRequest, document_id: UUID) -> Any:
-    """Return a document with its state, step and error."""
-    return document_payload(document_get(organisation=request.caller.organisation_id, document=document_id))
+    """Return a document with its state, step and error, and the documents that it repeats."""
+    organisation = request.caller.organisation_id
+    document = document_get(organisation=organisation, document=document_id)
+    return {
+        **document_payload(document),
+        "duplicates": [
+            {"document": {"id": row.id, "name": row.name}, "percent": row.percent, "same_bytes": row.same_bytes}
+            for row in duplicates_of(organisation=organisation, document=document_id)
+        ],
+    }
 
 
 @router.patch("/documents/{document_id}", auth=policy(Role.EDITOR, Scope.DOCUMENTS_WRITE), response=DocumentOut)

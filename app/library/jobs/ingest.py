@@ -13,6 +13,7 @@ from app.library.choices import DocumentState, Step, VersionState
 from app.library.events import documents_publish
 from app.library.models import Document, DocumentVersion
 from app.library.pipeline.run import version_ingest
+from app.library.pipeline.timeline import death_record
 from app.library.services.documents import document_cancel, document_retry
 from app.library.services.jobs import INGEST, INGEST_SCAN, INGEST_SLOW, INGESTS, delete_job_create
 from app.library.services.versions import version_follow
@@ -54,6 +55,10 @@ class Ingest(JobKind):
         Document.objects.filter(pk=document).update(
             state=state, error_code=job.error_code, error_message=job.error_message, updated=Now()
         )
+        if job.error_code == "worker_died":
+            death_record(
+                version=UUID(job.payload["version"]), job=job.id, code=job.error_code, message=job.error_message
+            )
         if state == DocumentState.FAILED:
             _failed_leave(job)
         transaction.on_commit(lambda: documents_publish(documents=[document]))

@@ -4,6 +4,7 @@ The text of a version is `full_text(blocks)`; `start` and `end` of a chunk are o
 chunk is exactly that slice.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -268,6 +269,13 @@ def _words_from_json(numbers: Sequence[int]) -> tuple[tuple[int, float], ...]:
         moment += numbers[place + 1]
         words.append((offset, moment / 100))
     return tuple(words)
+
+
+def recording_seconds(parsed: Parsed) -> int | None:
+    """Return the length of a recording, as far as something is said in it; None for other files."""
+    if not parsed.media_type.startswith(("audio/", "video/")):
+        return None
+    return math.ceil(max((block.time[1] for block in parsed.blocks if block.time), default=0))
 
 
 def text_length(blocks: Iterable[Block]) -> int:

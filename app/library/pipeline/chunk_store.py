@@ -20,7 +20,8 @@ from app.plans.ledger import COLUMNS, TODAY
 _KEEP = f"""
 {fenced_sql("step = 'embed', deaths = 0")}, version AS (
     UPDATE library_documentversion SET media_type = %(media_type)s, title = %(title)s, language = %(language)s,
-        pages = %(pages)s, chunks = %(chunks)s, embedding_model = %(model)s, warnings = %(warnings)s::jsonb
+        pages = %(pages)s, seconds = %(seconds)s, chunks = %(chunks)s, embedding_model = %(model)s,
+        warnings = %(warnings)s::jsonb
     FROM lease WHERE library_documentversion.id = %(version)s
 ), document AS (
     UPDATE library_document SET media_type = %(media_type)s, pages = %(pages)s, chunks = %(chunks)s,
@@ -44,7 +45,8 @@ SELECT now() FROM lease
 
 _ACTIVATE = f"""
 {fenced_sql(DONE_SQL)}, version AS (
-    UPDATE library_documentversion SET state = 'active' FROM lease WHERE library_documentversion.id = %(version)s
+    UPDATE library_documentversion SET state = 'active', attempts = %(attempts)s::jsonb
+    FROM lease WHERE library_documentversion.id = %(version)s
 ), document AS (
     UPDATE library_document SET state = CASE WHEN version > %(number)s THEN 'queued' ELSE 'ready' END, step = NULL,
         percent = 100, active_version_id = %(version)s, chunks = %(chunks)s,
@@ -96,6 +98,7 @@ def chunks_keep(context: IngestContext, parsed: ParsedChunks, chunks: Sequence[S
             "title": (parsed.title or "")[:500],
             "language": context.row.language,
             "pages": parsed.pages,
+            "seconds": parsed.seconds,
             "model": context.space.model,
             "warnings": orjson.dumps(parsed.warnings).decode(),
             "blocks": zlib.compress(parsed.blocks_json, 6),
@@ -117,6 +120,7 @@ def version_activate(context: IngestContext) -> bool:
 
     The document's row shows it: adding a version locks that row, and this statement waits for the lock.
     """
-    _, newer = _run(_ACTIVATE, {**_named(context), "embedding": context.space.model})
+    values = {**_named(context), "embedding": context.space.model, "attempts": context.timeline.attempts()}
+    _, newer = _run(_ACTIVATE, values)
     context.job.ended = True
     return bool(newer)

@@ -10,6 +10,7 @@ from app.jobs.active_job import ActiveJob
 from app.jobs.leases import LeaseLost
 from app.library.models import Document, DocumentVersion
 from app.library.pipeline.sandbox import ParsedChunks
+from app.library.pipeline.timeline import Timeline
 from app.llm.embeddings import EmbeddingSpace
 from app.llm.models_kept import KeptModels
 
@@ -52,6 +53,10 @@ class IngestContext:
     chunks: list[StoredChunk] | None = None
     vectors: dict[bytes, bytes] = field(default_factory=dict)
     files: ExitStack = field(default_factory=ExitStack)
+    timeline: Timeline = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.timeline = Timeline(self.job, self.row)
 
     @property
     def space(self) -> EmbeddingSpace:
@@ -81,7 +86,7 @@ class IngestContext:
 
 def context_load(job: ActiveJob, models: KeptModels, writer: "IndexWriter") -> IngestContext:
     """Read the version of a job. Raises LeaseLost when it is gone."""
-    versions = DocumentVersion.objects.select_related("document__source", "document__parent", "organisation")
+    versions = DocumentVersion.objects.select_related("document__source", "document__parent", "organisation__plan")
     row = versions.filter(pk=job.payload["version"]).first()
     if row is None:
         raise LeaseLost

@@ -22,7 +22,14 @@ from typing import Any, NoReturn
 import orjson
 
 from app.library.parsers import parse
-from app.library.parsers.blocks import Parsed, ParseError, blocks_from_json, blocks_to_json, text_length
+from app.library.parsers.blocks import (
+    Parsed,
+    ParseError,
+    blocks_from_json,
+    blocks_to_json,
+    recording_seconds,
+    text_length,
+)
 from app.library.parsers.detect import detect_media_type
 from app.library.parsers.limits import Limits
 from app.library.parsers.media import PDF, PRELOADED
@@ -225,6 +232,7 @@ def _answer(request: dict[str, Any], limits: Limits) -> bytes:
         {
             "media_type": parsed.media_type,
             "pages": parsed.pages,
+            "seconds": recording_seconds(parsed),
             "title": parsed.title,
             "warnings": parsed.warnings,
             "text_chars": text_length(parsed.blocks),

@@ -6,9 +6,11 @@ again. A file that cannot be read is a warning of the holder, and hides no other
 """
 
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import BinaryIO, cast
 
+from django.db import transaction
 from django.db.models import Sum
 
 from app.errors import RefdeskError, Upstream
@@ -21,6 +23,7 @@ from app.library.pipeline.context import IngestContext
 from app.library.pipeline.member_reader import MemberFile, members_read
 from app.library.services.documents import document_delete
 from app.library.services.intake import document_put
+from app.library.services.limits import limits_lock
 
 # Of all that comes out of one document, however deep: small archives in archives can hold any number.
 FAMILY_MEMBERS = 10_000
@@ -109,7 +112,7 @@ class _Putting:
                 uploaded_by=holder.uploaded_by_id,
                 audited=False,
                 parent=holder.pk,
-                within=self.context.job.keep,
+                within=self._guarded,
             )
         except (LeaseLost, Stopped, Upstream):
             raise
@@ -121,6 +124,14 @@ class _Putting:
             return
         self.count += 1
         self.bytes += member.stream.size
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Open the transaction of a file. The organisation's limits are locked before the job, as everywhere."""
+        with transaction.atomic():
+            limits_lock(organisation=self.context.organisation)
+            with self.context.job.keep():
+                yield
 
     def _warn(self, member: MemberFile, code: str) -> None:
         self.warnings.append(f"member_not_read:{code}:{member.path}"[:400])

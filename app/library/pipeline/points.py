@@ -10,6 +10,7 @@ from app.library.choices import Step
 from app.library.models import Chunk
 from app.library.parsers.media import name_words
 from app.library.pipeline.context import IngestContext, StoredChunk
+from app.library.pipeline.disk import disk_check
 from app.library.pipeline.vectors import vectors_of
 from app.llm.embeddings import vector_numbers
 from app.llm.models_kept import KeptModel
@@ -60,6 +61,7 @@ def points_write(context: IngestContext, model: KeptModel, writer: "IndexWriter"
     wanted: set[str] = set()
     for batch in chunk_batches(context):
         context.check()
+        disk_check()
         in_use = model is context.models.in_use
         vectors = (context.vectors if in_use else None) or version_vectors(context, model, batch)
         writer.points_upsert(_points(context, batch, vectors), create=create)

@@ -24,13 +24,18 @@ def version_ingest(job: ActiveJob) -> None:
     # in the settings, without a word to the box, has them cut anew.
     ours = context.row.embedding_model == context.space.model or models.choice.in_use is not None
     resumed = job.lease.step in _KEPT and context.row.chunks > 0 and ours
-    with context.files:
-        for step, do in STEPS:
-            if resumed and step not in _KEPT:
-                continue
-            context.check()
-            job.progress(step)
-            do(context)
-            if job.ended:
-                # Done, or moved to another kind of job.
-                return
+    try:
+        with context.files:
+            for step, do in STEPS:
+                if resumed and step not in _KEPT:
+                    continue
+                context.check()
+                job.progress(step)
+                context.timeline.begin(step)
+                do(context)
+                if job.ended:
+                    # Done, or moved to another kind of job.
+                    return
+    except Exception as error:
+        context.timeline.record(error)
+        raise

@@ -47,11 +47,13 @@ _MEMORY_SHARE = 0.6
 class ParsedChunks:
     """The result of a child. blocks_json: `blocks_to_json(parsed)` as the child wrote it, stored unchanged.
 
-    members: number of files inside this one (app/library/pipeline/member_reader.py reads them).
+    seconds: of a recording. members: number of files inside this one, which app/library/pipeline/member_reader.py
+    reads.
     """
 
     media_type: str
     pages: int | None
+    seconds: int | None
     title: str | None
     warnings: tuple[str, ...]
     text_chars: int
@@ -192,10 +194,9 @@ def parse_and_chunk(
     is_blocks: bool = False,
     scans: Path | None = None,
 ) -> ParsedChunks:
-    """Safe from any thread. Errors: ParseError with any code of docs/errors.md, or `cancelled` by should_stop,
-    which is asked about five times a second.
+    """Parse a file in a child process and cut it into passages. Safe from any thread.
 
-    Errors: ParseError with any code of docs/parsers.md, or `cancelled` when should_stop, called about five times a
+    Errors: ParseError with any code of docs/errors.md, or `cancelled` when should_stop, called about five times a
     second, returns true. counter: name of the embedding model whose tokens count (see `tokens.counter_for`).
     organisation: the child may read other small files of this organisation; None: it reads this file alone.
     is_blocks: the file holds blocks that were read already (`blocks_chunk`). scans: a file of recognised pages.
@@ -379,6 +380,7 @@ def _parsed_chunks(head: dict[str, Any], blocks_json: bytes) -> ParsedChunks:
     return ParsedChunks(
         media_type=head["media_type"],
         pages=head["pages"],
+        seconds=head["seconds"],
         title=head["title"],
         warnings=tuple(head["warnings"]),
         text_chars=head["text_chars"],

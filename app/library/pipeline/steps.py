@@ -20,6 +20,8 @@ from app.library.parsers.media import name_hint
 from app.library.parsers.recording import NEEDS_SPEECH
 from app.library.pipeline.chunk_store import chunks_keep, version_activate
 from app.library.pipeline.context import IngestContext, StoredChunk
+from app.library.pipeline.disk import disk_check
+from app.library.pipeline.matches import matches_store
 from app.library.pipeline.members import members_put
 from app.library.pipeline.office import read_converted
 from app.library.pipeline.points import chunk_batches, points_write, version_vectors
@@ -28,6 +30,7 @@ from app.library.pipeline.sandbox import parse_and_chunk
 from app.library.pipeline.scans import needs_recognition, scan_read
 from app.library.pipeline.side_index import side_index_behind, side_index_write
 from app.library.services.jobs import delete_job_create
+from app.library.services.limits import contents_check, limits_lock
 from app.library.services.versions import version_follow
 from app.llm.embedding_choice import embedding_choice
 from app.llm.models_kept import models_kept
@@ -115,7 +118,20 @@ def chunk(context: IngestContext) -> None:
     if stored_before:
         with context.job.fenced():
             Chunk.objects.filter(version=context.version).delete()
-    chunks_keep(context, parsed, context.chunks)
+    # Text and passages, the text that is embedded, and as much again for PostgreSQL's log.
+    disk_check(4 * sum(len(text) for text in texts) + len(parsed.blocks_json))
+    if context.row.organisation.plan.limits_contents:
+        with transaction.atomic():
+            limits_lock(organisation=context.organisation)
+            contents_check(
+                organisation=context.organisation,
+                document=context.document.id,
+                pages=parsed.pages,
+                seconds=parsed.seconds,
+            )
+            chunks_keep(context, parsed, context.chunks)
+    else:
+        chunks_keep(context, parsed, context.chunks)
     context.parsed = None
 
 
@@ -143,7 +159,9 @@ def embed(context: IngestContext) -> None:
 def index(context: IngestContext) -> None:
     """Write and compare the points, then activate the version and retire the one before in the same transaction."""
     points_write(context, context.models.in_use, context.writer)
-    _activate(context, aside_written=side_index_write(context))
+    aside_written = side_index_write(context)
+    matches_store(context)
+    _activate(context, aside_written=aside_written)
 
 
 def _activate(context: IngestContext, *, aside_written: bool) -> None:

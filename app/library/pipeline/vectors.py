@@ -13,6 +13,7 @@ from django.db import connection
 
 from app.jobs.leases import Lease
 from app.library.pipeline.context import StoredChunk, tokens_at_most
+from app.library.pipeline.disk import disk_check
 from app.library.pipeline.tokens import TokenCounter, counter_for
 from app.llm.embeddings import EmbeddingsClient, EmbeddingSpace, vector_numbers
 from app.llm.models_kept import KeptModel
@@ -26,11 +27,13 @@ def vectors_of(
     """Return the vectors of passages by the hash of their text. cut_for: the model whose limit the passages keep.
 
     Raises:
+        RefdeskError: disk_full.
         Upstream: embeddings_unavailable.
     """
     known = vectors_cached(model.space, batch, organisation=organisation)
     missing = {one.content_hash: one.embed_text for one in batch if one.content_hash not in known}
     if missing:
+        disk_check()
         texts, client = list(missing.values()), model.client
         vectors = client.embed_documents(texts) if cut_for == model.space.model else long_texts_embed(client, texts)
         fresh = dict(zip(missing, vectors, strict=True))

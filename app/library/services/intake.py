@@ -20,6 +20,7 @@ from app.library.models import URL_LENGTH, Document, DocumentVersion, Source
 from app.library.selectors.documents import document_get
 from app.library.services.documents import ENDED, document_audit, document_lock, document_retry
 from app.library.services.jobs import ingest_cancel, ingest_job_create, ingest_state
+from app.library.services.limits import arrival_check, limits_lock
 from app.library.services.versions import version_create, version_newest, versions_retire
 from app.library.uploads import external_id_check, identity_lock, name_clean, object_lock, upload_receive
 
@@ -58,18 +59,21 @@ def document_put(
     Raises:
         Invalid: its external id cannot be used.
         Conflict: its external id is that of a file in another document, or of a document that is no such file.
-        RefdeskError: file_too_large, empty_file or disk_full.
+        RefdeskError: file_too_large, empty_file, disk_full or library_full.
     """
     external_id = external_id_check(item.external_id)
     if not connection.in_atomic_block:
         # Receiving may take long, and the pool of connections is small.
         connection.close()
     with upload_receive(organisation=organisation, stream=content.stream) as received, within():
-        # Stored before the row that names it, and again for a known document, whose object may have been lost.
+        limited = limits_lock(organisation=organisation)
         object_lock(received.key)
-        received.commit()
         identity_lock(source.id, external_id)
         row = Document.objects.filter(organisation=organisation, source=source, external_id=external_id).first()
+        if limited and (row is None or version_newest(document=row).sha256 != received.sha256):
+            arrival_check(organisation=organisation, document=row.id if row else None, size=received.bytes)
+        # Stored before the row that names it, and again for a known document, whose object may have been lost.
+        received.commit()
         if row is None:
             row = _create(source, external_id, item, content, received, uploaded_by, parent)
             outcome = PutOutcome.CREATED

@@ -13,14 +13,11 @@ from app.library.choices import DocumentState, Step
 from app.library.connectors.registry import connector_class
 from app.library.models import Chunk, Document
 from app.library.places import place_label
-from app.library.selectors.documents import (
-    document_get,
-    document_list,
-    document_payload,
-    version_shown,
-)
+from app.library.selectors.documents import document_get, document_list, document_payload, version_shown
+from app.library.selectors.duplicates import duplicates_among, duplicates_of
 from app.library.selectors.embedding_change import change_is_open
 from app.library.selectors.sources import source_list
+from app.library.selectors.timeline import attempts_list
 from app.library.views.document_filters import NEWEST_FIRST, filters_read
 from app.library.warning_words import warning_words
 from app.portal.pages import page
@@ -68,7 +65,7 @@ def show_documents(request: HttpRequest, caller: Caller) -> HttpResponse:
     context = {
         "shell": shell,
         "index_changes": change_is_open(),
-        "rows": [_row(document) for document in rows],
+        "rows": _rows(caller, rows),
         "pager": pager,
         "q": filters.q,
         "state": filters.state,
@@ -107,6 +104,8 @@ def show_document(request: HttpRequest, caller: Caller, document_id: UUID) -> Ht
         "members": _members(caller, document),
         "members_shown": MEMBERS_SHOWN,
         "warnings": [warning_words(warning) for warning in version.warnings],
+        "duplicates": duplicates_of(organisation=caller.organisation_id, document=document_id),
+        "attempts": attempts_list(organisation=caller.organisation_id, document=document_id),
         "passages": _passages(caller, document, request.GET.get("page")),
         "page": {"document": document_payload(document), "words": _words()},
     }
@@ -153,6 +152,13 @@ def _members(caller: Caller, document: Document) -> list[dict[str, Any]]:
     """Return the files inside a document, one more than are shown."""
     rows = document_list(organisation=caller.organisation_id, parent=document.id).order_by("id")
     return [_row(row) for row in rows[: MEMBERS_SHOWN + 1]]
+
+
+def _rows(caller: Caller, documents: list[Any]) -> list[dict[str, Any]]:
+    """Return the data of documents for the list, with a word for those that repeat another."""
+    ids = [document.id for document in documents]
+    repeated = duplicates_among(organisation=caller.organisation_id, documents=ids)
+    return [{**_row(document), "duplicate": repeated.get(document.id, "")} for document in documents]
 
 
 def _passages(caller: Caller, document: Document, number: str | None) -> Page[Any]:

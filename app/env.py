@@ -124,6 +124,12 @@ def _log_format(value: str) -> str:
     return value
 
 
+def _megabytes(value: str) -> int:
+    if not value.isdigit() or not 0 < int(value) <= 10_000:
+        raise ValueError("must be a number of megabytes from 1 to 10000")
+    return int(value)
+
+
 def _listen(value: str) -> tuple[str, int]:
     host, _, port = value.rpartition(":")
     if not host:
@@ -215,6 +221,7 @@ NAMES: dict[str, Name] = {
         None, _smtp_url, "Mail server, with user:password@ if it wants them; smtps:// for TLS from the first byte"
     ),
     "REFDESK_MAIL_FROM": Name(None, _sender, "Sender of mails; without it and a mail server, no mail is sent"),
+    "REFDESK_UPLOAD_MAX_MB": Name("500", _megabytes, "Largest file that is taken, in megabytes (1024 x 1024 bytes)"),
     "REFDESK_LLM_URL": Name(None, _http_url, "OpenAI-compatible model server, ending in /v1"),
     "REFDESK_LLM_MODEL": Name(None, _text, "Model name; the server's first model when not given"),
     "REFDESK_LLM_API_KEY": Name(None, _text, "Key of the model server"),

@@ -127,7 +127,9 @@ CODES: dict[str, Entry] = {
     ),
     "empty_file": Entry(422, "The file is empty.", "Upload it again; the copy may have broken off."),
     "unsupported_type": Entry(
-        415, "This kind of file cannot be read yet.", "Use PDF, DOCX, TXT, Markdown, HTML or CSV."
+        415,
+        "This kind of file cannot be read.",
+        "Save it as PDF or in another of the usual formats of text, tables, slides, mail, pictures or sound.",
     ),
     "ocr_not_installed": Entry(
         422,

@@ -64,6 +64,7 @@ try:
     SENTRY_DSN: str = read_deployment("REFDESK_SENTRY_DSN") or ""
     INTERNAL_HOST: str = read_deployment("REFDESK_INTERNAL_HOST") or ""
     WORKER_BEATS: bool = read_deployment("REFDESK_WORKER_BEATS")
+    UPLOAD_MAX_BYTES: int = read_deployment("REFDESK_UPLOAD_MAX_MB") * 1024**2
     LOG_FORMAT: str = read_deployment("REFDESK_LOG_FORMAT")
     METRICS_TOKEN: str = read_deployment("REFDESK_METRICS_TOKEN") or ""
     EGRESS_ALLOW: str = read_deployment("REFDESK_EGRESS_ALLOW") or ""
@@ -226,7 +227,6 @@ FORMAT_MODULE_PATH = "app.lib.formats"
 FILE_UPLOAD_HANDLERS = ["app.lib.asgi.form.UploadHandler"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FILES = 200
-UPLOAD_MAX_BYTES = 50 * 1024 * 1024
 # Space of the data folder's disk that uploads leave for PostgreSQL and the vectors, which handle a full disk worse than
 # an upload does. Reading what was accepted may use half of it.
 DISK_RESERVE_BYTES = 512 * 1024 * 1024

@@ -48,7 +48,10 @@ SLOW_TESTS: dict[str, tuple[float, str]] = {
         30.0,
         "answers a thousand turns with --all",
     ),
-    "app/library/tests/test_documents_api.py::test_50_mb_are_taken_and_one_byte_more_is_not": (2.0, "uploads 50 MB"),
+    "app/library/tests/test_documents_api.py::test_the_largest_file_is_taken_and_one_byte_more_is_not": (
+        2.0,
+        "uploads 50 MB",
+    ),
     "app/library/tests/test_documents_api.py::test_32_uploads_at_once_lose_nothing": (1.0, "uploads 32 files"),
     "app/library/tests/test_kill.py::test_killed_while_it_indexes": (25.0, KILLS),
     "tests/browser/test_scripts_browser.py::test_text_that_people_store_runs_on_no_page": (

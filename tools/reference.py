@@ -32,6 +32,7 @@ EXAMPLES = {
     "REFDESK_EGRESS_ALLOW": "10.1.0.0/16,ollama.office.example.org,models:8000",
     "REFDESK_SMTP_URL": "smtp://desk:secret@mail.example.org:587",
     "REFDESK_MAIL_FROM": "Reference desk <desk@example.org>",
+    "REFDESK_UPLOAD_MAX_MB": "2000",
     "REFDESK_LLM_URL": "http://localhost:11434/v1",
     "REFDESK_LLM_MODEL": "qwen2.5:7b",
     "REFDESK_LLM_API_KEY": "sk-…",

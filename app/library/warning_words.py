@@ -5,6 +5,13 @@ from app.errors import CODES
 # Codes with their subject after a colon, which stands for {}.
 _WORDS = {
     "pages_without_text": "Pages without text: {}.",
+    "pages_recognised": "Read by text recognition, which can misread: pages {}.",
+    "pages_uncertain": "Hard to recognise; compare with the page before you rely on it: pages {}.",
+    "text_layer_unreadable": "Pages whose text the file names by wrong characters, so that it cannot be read: {}.",
+    "slides_without_text": "Slides that are pictures without text: {}.",
+    "rows_not_read": "Larger than can be read; rows were left out from {} on.",
+    "formulas_without_value": "Formulas without a computed value: {}. Open and save the file in a spreadsheet program.",
+    "recording_cut_short": "The recording breaks off after {} seconds; what comes before was read.",
     "encrypted_part": "A part of this message is encrypted.",
     "not_valid": "The file is not valid {} and was read as far as it goes.",
     "lines_not_read": "Lines that are not valid: {}.",

@@ -1,6 +1,7 @@
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -65,6 +66,7 @@ def show_documents(request: HttpRequest, caller: Caller) -> HttpResponse:
     context = {
         "shell": shell,
         "index_changes": change_is_open(),
+        "upload_max": settings.UPLOAD_MAX_BYTES,
         "rows": _rows(caller, rows),
         "pager": pager,
         "q": filters.q,

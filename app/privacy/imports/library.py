@@ -18,7 +18,7 @@ from app.privacy.archive.reading import refused
 from app.privacy.archive.rows import ChunkRow, DocumentRow, SourceRow, VersionRow
 from app.privacy.imports.context import ImportContext, Say, backdate, batched, create
 
-# Limit of one text in JSON. The longest of a file of 50 MB is a few times that.
+# Limit of one text in JSON. The longest has 20 million characters, with their places.
 TEXT_BYTES = 512 * 1024 * 1024
 
 

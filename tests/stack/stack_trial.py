@@ -17,6 +17,7 @@ from typing import Any
 from app.embedded.ports import port_find
 from tests.stack.egress_monitor import EgressMonitor
 from tests.stack.stack_faults import MODEL_SETTINGS, VICTIMS, Faults
+from tests.stack.stack_media import media_check
 from tools.reference import ROOT
 
 NOT_TRIED = 3
@@ -150,6 +151,9 @@ def trial_run(trial: Trial) -> None:
             trial.run("scripts/up", quiet=True)
         with trial.timed("Smoke test"):
             trial.run("scripts/smoke", "--full", limit_s=SMOKE_S)
+        with trial.timed("A scan and a recording"):
+            if wrong := media_check(trial.environment):
+                raise Broken(wrong)
         air_check(trial, watch)
     finally:
         if watch:

@@ -23,9 +23,10 @@ from app.chat.models import Citation, Conversation, Message
 from app.jobs.choices import JobState
 from app.jobs.models import Job, Schedule
 from app.lib.ids import new_id
-from app.library.models import Document, Run, RunItem, Source
+from app.library.models import Document, DocumentMatch, DocumentVersion, Run, RunItem, Source
 from app.library.services.sources import source_create
-from app.llm.models import ModelEndpoint
+from app.llm.choices import ChangeState
+from app.llm.models import EmbeddingChange, ModelEndpoint
 from app.plans.models import UsageEntry
 from app.plans.services import plan_create
 from app.privacy.choices import RequestState
@@ -143,13 +144,21 @@ def _bots(organisation: Organisation, owner: User, sources: list[Source]) -> lis
 
 
 def _documents(organisation: Organisation, sources: list[Source], owner: User) -> list[Document]:
-    return [
+    documents = [
         document_row(
             source, attack, url=attack, media_type=attack[:100], state="failed", error_code="broken_file",
             error_message=attack, uploaded_by=owner,
         )
         for attack, source in zip(ATTACKS, sources, strict=True)
     ]  # fmt: skip
+    for attack, document in zip(ATTACKS, documents, strict=True):
+        attempt = {"at": "2026-01-01T00:00:00Z", "steps": [["parse", 1.0]], "code": attack, "message": attack}
+        DocumentVersion.objects.filter(document=document).update(
+            warnings=[attack, f"member_not_read:{attack}:{attack}"], attempts=[attempt]
+        )
+    for document in documents[1:]:
+        DocumentMatch.objects.create(organisation=organisation, document=document, other=documents[0], percent=90)
+    return documents
 
 
 def _turn(attack: str, document: Document, bot: Bot, owner: User) -> None:
@@ -228,4 +237,8 @@ def _work(organisation: Organisation, owner: User) -> None:
         ModelEndpoint.objects.create(
             organisation=organisation, name=attack[:100], url="https://models.example.org/v1",
             served_models=[{"name": attack}], defaults={"model": attack}, learnt={attack: attack},
+        )  # fmt: skip
+        EmbeddingChange.objects.create(
+            state=ChangeState.ABANDONED, url="https://models.example.org/v1", model=attack, old_model=attack,
+            dimensions=8, error_code=attack[:40], error_message=attack,
         )  # fmt: skip

@@ -273,7 +273,7 @@ def test_many_uploads_leave_the_documents_in_sight(
     page.goto(f"{address}/documents")
     files = [{"name": f"{number}.txt", "mimeType": "text/plain", "buffer": b"Words."} for number in range(11)]
     page.locator("input[type=file]").first.set_input_files(files)  # type: ignore[arg-type]
-    expect(page.locator(".uploads-head")).to_have_text("11 files received")
+    expect(page.locator(".uploads-head")).to_have_text("11 files received, 11 being read")
     row = page.locator("#document-rows tr").first.bounding_box()
     assert row is not None
     assert row["y"] + row["height"] < viewport["height"] * 0.75

@@ -45,6 +45,7 @@ VALUES: dict[str, Value] = {
     "sources": lambda tenant: [str(tenant.source.pk)],
     "document": lambda tenant: str(tenant.document.pk),
     "documents": lambda tenant: [str(tenant.document.pk)],
+    "parent": lambda tenant: str(tenant.document.pk),
     "around": lambda tenant: str(tenant.chunk.pk),
     "revision": lambda tenant: 1,
     "number": lambda tenant: 1,

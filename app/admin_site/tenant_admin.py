@@ -4,9 +4,8 @@ Every page of Django admin derives from `ScopedAdmin`. Rows outside the scope do
 searches, filters, drop-downs, detail pages and actions, because all of them read from `get_queryset`.
 """
 
-from collections.abc import Callable, Sequence
-from functools import wraps
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
@@ -16,11 +15,11 @@ from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from unfold import decorators
 from unfold.admin import ModelAdmin, TabularInline
 
 from app.accounts.choices import Role
 from app.accounts.models import Organisation
+from app.admin_site.decorators import action, display
 from app.admin_site.organisation_switcher import organisation_chosen
 from app.admin_site.roles import admin_roles, is_operator, request_user, role_in
 from app.errors import RefdeskError
@@ -39,39 +38,6 @@ __all__ = [
 ]
 
 LOOKUPS = frozenset({"id", "pk", "name", "exact", "in", "isnull", "gte", "lt"})
-
-Method = TypeVar("Method", bound=Callable[..., Any])
-
-
-def action(*, description: str, permissions: Sequence[str] = ()) -> Callable[[Method], Method]:
-    """Mark a method as an entry of the list's actions (Unfold's decorator, typed)."""
-    decorator: Callable[[Method], Method] = decorators.action(description=description, permissions=permissions or None)
-    return decorator
-
-
-def display(*, description: str, ordering: str = "", label: dict[str, str] | None = None) -> Callable[[Method], Method]:
-    """Mark a method as a computed column (Unfold's decorator, typed); `label` gives values colours, and a capital.
-
-    An empty text is shown like every other empty cell.
-    """
-    colours = {_capitalise(value): colour for value, colour in label.items()} if label else None
-
-    def decorate(method: Method) -> Method:
-        @wraps(method)
-        def column(*args: Any) -> Any:
-            value = method(*args)
-            return None if value == "" else _capitalise(value) if label and isinstance(value, str) else value
-
-        decorated: Method = decorators.display(description=description, ordering=ordering or None, label=colours)(
-            column
-        )
-        return decorated
-
-    return decorate
-
-
-def _capitalise(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _filter_name(entry: Any) -> str:
@@ -300,8 +266,8 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
         pressed = self._pressed(request, obj)
         if not pressed:
             self.object_save(request, obj, form, change)
-        for action in pressed:
-            action.method(request, obj)
+        for button in pressed:
+            button.method(request, obj)
 
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
         if self._pressed(request, obj):

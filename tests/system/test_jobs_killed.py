@@ -34,21 +34,25 @@ from app.jobs.tests.running import jobs_run
 from app.lib.storage import exports_storage
 from app.library.choices import SourceKind
 from app.library.connectors import registry
-from app.library.models import Document
+from app.library.models import Document, EmbeddingCache
 from app.library.services.documents import document_delete
+from app.library.services.embedding_change import change_drop, change_measure, change_start, change_switch
 from app.library.services.runs import run_start
 from app.library.services.sources import source_create
+from app.library.tests.projection import SPACE, Projection, changes_forget, projection
 from app.library.tests.scans import data, page
 from app.library.tests.shelf import ShelfConnector
 from app.library.tests.sounds import speech, wav
 from app.library.tests.stores import points_of, state_of, stores_agree, stores_empty, upload
 from app.library.tests.workers import test_database_url
+from app.llm.embeddings import EmbeddingSpace
+from app.llm.models import EmbeddingChange
 from app.llm.speech_models import TINY_ENGLISH
 from app.privacy.erasure import run as erasing
 from app.privacy.erasure.services import organisation_erase
 from app.privacy.exports.services import export_create
 from app.privacy.models import Erasure, Export, RetentionRun
-from app.retrieval.index_loader import index_sweep
+from app.retrieval.index_loader import index_exists, index_sweep, index_writer
 from tests.engines import ROOT
 from tests.people import Person, person_make
 
@@ -64,6 +68,7 @@ class Case:
 
     person: Person
     mails: MailServer
+    embeddings: Projection
     number: int
 
     @property
@@ -165,6 +170,39 @@ def renewing(case: Case) -> Verify:
     return stores_agree
 
 
+def filling(case: Case) -> Verify:
+    changes_forget()
+    case.ready()
+    change = change_start(change=change_measure(url=case.embeddings.url).pk)
+
+    def verify() -> None:
+        change.refresh_from_db()
+        assert (change.state, change.filled) == ("ready", change.passages)
+        assert {point.id for point in index_writer(SPACE).point_owners()} == points_of(case.organisation.pk)
+        stores_agree()
+
+    return verify
+
+
+def dropping(case: Case) -> Verify:
+    filling(case)
+    jobs_run("embedding_fill")
+    [change] = EmbeddingChange.objects.all()
+    change_switch(change=change.pk)
+    # Every process has followed.
+    EmbeddingChange.objects.update(switched=timezone.now() - timedelta(minutes=2))
+    change_drop(change=change.pk)
+
+    def verify() -> None:
+        change.refresh_from_db()
+        assert change.state == "done"
+        assert not index_exists(EmbeddingSpace(change.old_model, change.old_dimensions or 0))
+        assert not EmbeddingCache.objects.exclude(model=change.model).exists()
+        stores_agree()
+
+    return verify
+
+
 def exporting(case: Case) -> Verify:
     case.ready()
     export = export_create(organisation=case.organisation.pk, role=Role.OWNER)
@@ -257,6 +295,8 @@ CASES: dict[str, Callable[[Case], Verify]] = {
     "document_delete": deletion,
     "reconcile": reconciling,
     "index_renew": renewing,
+    "embedding_fill": filling,
+    "embedding_drop": dropping,
     "export": exporting,
     "erasure": erasing_all,
     "retention": retaining,
@@ -270,6 +310,13 @@ CASES: dict[str, Callable[[Case], Verify]] = {
 def mails() -> Iterator[MailServer]:
     with mail_server() as server:
         yield server
+
+
+@pytest.fixture
+def embeddings() -> Iterator[Projection]:
+    with projection() as server:
+        yield server
+    changes_forget()
 
 
 @pytest.fixture(scope="module")
@@ -312,6 +359,7 @@ def test_a_job_killed_at_any_step_ends_well(
     acme: Organisation,
     killer: "subprocess.Popen[str]",
     mails: MailServer,
+    embeddings: Projection,
     settings: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -325,7 +373,7 @@ def test_a_job_killed_at_any_step_ends_well(
     alice = person_make("alice", acme, Role.OWNER)
     steps = [*map(str, kind_of(name).steps), "done"]
     for number, step in enumerate(steps):
-        verify = CASES[name](Case(alice, mails, number))
+        verify = CASES[name](Case(alice, mails, embeddings, number))
         job = Job.objects.get(kind=name, state="queued").pk
         assert kill_at(killer, job, step) == "killed", f"{name} does not say that it is at {step}"
         assert (job_get(job).state, job_get(job).attempt) == ("running", 1)

@@ -23,6 +23,7 @@ from tests.people import Person
 
 # Tables of the whole box, with the reason why no organisation owns their rows.
 SHARED = {
+    "llm_embeddingchange": "the model of the box's one index, which operators change",
     "plans_plan": "limits that operators keep for every organisation",
     "accounts_user": "a person may be in several organisations; listed only through their memberships",
     "accounts_identity": "how a person signs in",

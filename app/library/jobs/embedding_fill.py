@@ -16,7 +16,7 @@ from app.lib.advisory_lock import INDEXES, lock_for_transaction
 from app.library.choices import VersionState
 from app.library.models import DocumentVersion
 from app.library.pipeline.context import StoredChunk
-from app.library.pipeline.points import BATCH, chunk_stored
+from app.library.pipeline.points import BATCH, chunk_stored, words_encode
 from app.library.pipeline.vectors import vectors_of
 from app.library.reconcile.points import points_compare
 from app.library.services.embedding_change import change_pause, change_resume
@@ -27,16 +27,15 @@ from app.llm.models import EmbeddingChange
 from app.llm.models_kept import KeptModel, models_kept
 from app.retrieval.index import Point
 from app.retrieval.index_loader import index_writer
-from app.retrieval.sparse import document_encode
 
 # Comparisons in a row that find passages missing: then search does not keep what it is given.
 ROUNDS = 5
 
 _NEXT = """
 SELECT c.id, c.embed_text, c.version_id, c.position, c.organisation_id, c.document_id, d.source_id, v.language,
-    v.embedding_model
+    v.embedding_model, d.name, coalesce(p.name, '')
 FROM library_chunk c JOIN library_documentversion v ON v.id = c.version_id JOIN library_document d
-    ON d.id = c.document_id
+    ON d.id = c.document_id LEFT JOIN library_document p ON p.id = d.parent_id
 WHERE v.state = 'active' AND (c.version_id, c.position) > (%s, %s) AND (%s OR c.version_id = %s)
 ORDER BY c.version_id, c.position LIMIT %s
 """
@@ -55,6 +54,8 @@ class Passage:
     source: UUID
     language: str
     cut_for: str
+    name: str
+    holder_name: str
 
 
 @register
@@ -71,8 +72,11 @@ class EmbeddingFill(JobKind):
     def run(self, context: ActiveJob) -> None:
         context.progress("fill")
         models = models_kept()
-        row = EmbeddingChange.objects.filter(pk=context.subject, state=ChangeState.FILLING).first()
-        if row is None or models.aside is None:
+        row = EmbeddingChange.objects.filter(pk=context.subject).first()
+        if row is not None and row.state == ChangeState.READY:
+            # By a worker that died just before the end.
+            return
+        if row is None or row.state != ChangeState.FILLING or models.aside is None:
             raise LeaseLost
         index_writer(models.aside.space).ensure_collection()
         _all_fill(context, models.aside, row)
@@ -126,10 +130,7 @@ def _ready(context: ActiveJob, change: UUID) -> bool:
 def _passages(version: UUID, position: int, *, all_versions: bool) -> list[Passage]:
     with connection.cursor() as cursor:
         cursor.execute(_NEXT, [version, position, all_versions, version, BATCH])
-        return [
-            Passage(chunk_stored(row[0], row[1]), row[2], row[3], row[4], row[5], row[6], row[7], row[8])
-            for row in cursor.fetchall()
-        ]
+        return [Passage(chunk_stored(row[0], row[1]), *row[2:]) for row in cursor.fetchall()]
 
 
 def _all_fill(context: ActiveJob, model: KeptModel, row: EmbeddingChange) -> None:
@@ -180,5 +181,7 @@ def _points(context: ActiveJob, model: KeptModel, batch: Sequence[Passage]) -> I
                 str(passage.document),
                 str(passage.version),
                 vector_numbers(vectors[passage.chunk.content_hash]),
-                document_encode(passage.chunk.embed_text, language=passage.language),
+                words_encode(
+                    passage.chunk, language=passage.language, name=passage.name, holder_name=passage.holder_name
+                ),
             )

@@ -15,7 +15,7 @@ from app.library.pipeline.vectors import vectors_of
 from app.llm.embeddings import vector_numbers
 from app.llm.models_kept import KeptModel
 from app.retrieval.index import Point
-from app.retrieval.sparse import document_encode
+from app.retrieval.sparse import SparseVector, document_encode
 
 if TYPE_CHECKING:
     from app.retrieval.index_writer import IndexWriter
@@ -74,15 +74,22 @@ def points_write(context: IngestContext, model: KeptModel, writer: "IndexWriter"
     writer.points_delete(found - wanted)
 
 
+def words_encode(chunk: StoredChunk, *, language: str, name: str, holder_name: str) -> SparseVector:
+    """Return a passage's entry in the word index, with the words of its file's name, since a question may name it.
+
+    holder_name: of the file that this one is inside of: a question about an attachment often names the mail. Names are
+    in the word index alone: bench/README.md, "Passages".
+    """
+    names = " ".join(name_words(each) for each in (name, holder_name) if each)
+    return document_encode(f"{names}\n{chunk.embed_text}", language=language)
+
+
 def _points(context: IngestContext, batch: Sequence[StoredChunk], vectors: dict[bytes, bytes]) -> Iterator[Point]:
     organisation, source = str(context.organisation), str(context.document.source_id)
     document, version = str(context.document.id), str(context.version)
-    name, holder = name_words(context.document.name), context.document.parent
-    if holder is not None:
-        # A question about an attachment often names the mail.
-        name = f"{name} {name_words(holder.name)}"
+    holder = context.document.parent
+    holder_name = "" if holder is None else holder.name
     for one in batch:
-        # A question may name the file. In the word index alone: bench/README.md, "Passages".
-        words = document_encode(f"{name}\n{one.embed_text}", language=context.row.language)
+        words = words_encode(one, language=context.row.language, name=context.document.name, holder_name=holder_name)
         dense = vector_numbers(vectors[one.content_hash])
         yield Point(str(one.id), organisation, source, document, version, dense, words)

@@ -14,10 +14,14 @@ from typing import Any
 import numpy as np
 
 from app.library.pipeline.tokens import counter_for
-from app.llm.embeddings import environment_client, vector_numbers
+from app.llm.embedding_choice import embedding_choice_forget
+from app.llm.embeddings import EmbeddingSpace, environment_client, vector_numbers
+from app.llm.models import EmbeddingChange
 from app.llm.tests.fake_server import FakeServer, Reply, serving
+from app.retrieval.index_loader import index_delete
 
 NAME = "projected"
+SPACE = EmbeddingSpace(NAME, 256)
 
 
 @cache
@@ -52,8 +56,15 @@ class Projection:
         return 200, {"data": [{"index": n, "embedding": row.tolist()} for n, row in enumerate(rows)]}, {}
 
 
+def changes_forget() -> None:
+    """Return to the packaged model, without any change."""
+    EmbeddingChange.objects.all().delete()
+    embedding_choice_forget()
+    index_delete(SPACE)
+
+
 @contextmanager
-def projection(*, dimensions: int = 256, limit: int = 0) -> Iterator[Projection]:
+def projection(*, dimensions: int = SPACE.dimensions, limit: int = 0) -> Iterator[Projection]:
     fake = FakeServer(lambda body: made.reply(body), models=[NAME])
     if limit:
         fake.facts = {"max_model_len": limit}

@@ -35,10 +35,9 @@ from app.library.services.embedding_change import (
     change_start,
     change_switch,
 )
-from app.library.tests.projection import NAME, Projection, projection
+from app.library.tests.projection import NAME, SPACE, Projection, changes_forget, projection
 from app.library.tests.stores import leases_age, long_text, stores_agree, stores_empty, upload, wait_ready
 from app.library.tests.workers import worker, worker_kill, worker_start
-from app.llm.embedding_choice import embedding_choice_forget
 from app.llm.embeddings import EmbeddingsClient, EmbeddingSpace, vector_numbers
 from app.llm.endpoint import Endpoint
 from app.llm.models import EmbeddingChange
@@ -49,7 +48,6 @@ from tests.people import Person
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-SPACE = EmbeddingSpace(NAME, 256)
 QUESTIONS = {
     "holiday.md": ("How many days of paid holiday are there?", b"# Holiday\n\nEvery employee has 28 days of holiday."),
     "toner.md": ("What does error E17 of the printer mean?", b"# Printer\n\nThe printer shows E17 without toner."),
@@ -59,13 +57,10 @@ QUESTIONS = {
 
 @pytest.fixture(autouse=True)
 def empty(db: Any, qdrant: str, embedder: str) -> Iterator[None]:
-    embedding_choice_forget()
-    index_delete(SPACE)
+    changes_forget()
     stores_empty()
     yield
-    EmbeddingChange.objects.all().delete()
-    index_delete(SPACE)
-    embedding_choice_forget()
+    changes_forget()
 
 
 @pytest.fixture
@@ -337,6 +332,19 @@ def test_passages_above_the_new_model_s_limit_are_embedded_in_parts(acme: Organi
         upload(acme, "short.md", long_text(1, "letter"))
         jobs_run()
         assert max(Chunk.objects.filter(document__name="short.md").values_list("tokens", flat=True)) <= 62
+
+
+def test_a_file_is_found_by_its_name_after_the_change(acme: Organisation, server: Projection) -> None:
+    upload(acme, "zeppelin.md", b"# Printer\n\nThe printer shows E17 without toner.")
+    jobs_run()
+    change_switch(change=change_of(server, ready=True).pk)
+
+    async def ask() -> float | None:
+        result = await passages_search(organisation=acme.id, query="zeppelin")
+        await http_session_close()
+        return result.hits[0].words
+
+    assert asyncio.run(ask())
 
 
 def test_an_abandoned_change_leaves_nothing(acme: Organisation, server: Projection) -> None:

@@ -83,7 +83,13 @@ async def _pool() -> Pool:
             open=False,
         )
         _pools[loop] = pool
-        await pool.open()
+        try:
+            # Otherwise the first statement, finding no connection, has a second one made. A loop that ends while that is
+            # under way never ends: the pool's worker outlives its cancellation (one in 50 loops, with Python 3.11).
+            await pool.open(wait=True, timeout=WAIT_S)
+        except PoolTimeout:
+            _pools.pop(loop, None)
+            raise
     return pool
 
 

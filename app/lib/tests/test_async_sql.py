@@ -126,3 +126,8 @@ async def test_a_statement_whose_connection_dies_under_it_is_sent_again() -> Non
     await asyncio.sleep(0.2)
     await execute(TERMINATE)
     assert await sleeping == [(1,)]
+
+
+def test_a_loop_that_ends_after_its_first_statement_ends() -> None:
+    for number in range(60):
+        assert asyncio.run(fetch("SELECT %(number)s::int", {"number": number})) == [(number,)]

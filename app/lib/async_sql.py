@@ -84,8 +84,8 @@ async def _pool() -> Pool:
         )
         _pools[loop] = pool
         try:
-            # Otherwise the first statement, finding no connection, has a second one made. A loop that ends while that is
-            # under way never ends: the pool's worker outlives its cancellation (one in 50 loops, with Python 3.11).
+            # Otherwise the first statement, finding no connection, has a second one made. A loop that ends meanwhile
+            # never ends: the pool's worker outlives its cancellation (one in 50 loops, with Python 3.11).
             await pool.open(wait=True, timeout=WAIT_S)
         except PoolTimeout:
             _pools.pop(loop, None)

@@ -203,7 +203,7 @@ def test_the_attacks_would_be_heard(browser: Browser, address: str) -> None:
     page = context.new_page()
     for attack in ATTACKS:
         page.route("**/bare", fulfiller(f'<!doctype html><p title="{attack}">{attack}</p>'))
-        page.goto(f"{address}/bare", wait_until="commit")
+        page.goto(f"{address}/bare", wait_until="load")
         page.wait_for_timeout(20)
     assert sum("a script ran" in heard for heard in ears.heard) > 15
     assert sum("asked for" in heard for heard in ears.heard) >= 3

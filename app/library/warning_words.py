@@ -4,7 +4,7 @@ from app.errors import CODES
 
 # Codes with their subject after a colon, which stands for {}.
 _WORDS = {
-    "pages_without_text": "Pages without text: {}.",
+    "pages_without_text": "No text was found on pages {}.",
     "pages_recognised": "Read by text recognition, which can misread: pages {}.",
     "pages_uncertain": "Hard to recognise; compare with the page before you rely on it: pages {}.",
     "text_layer_unreadable": "Pages whose text the file names by wrong characters, so that it cannot be read: {}.",

@@ -19,6 +19,7 @@ from app.bots.models import Bot, BotRevision
 from app.bots.services import bot_pause, bot_update
 from app.jobs.models import Job
 from app.library.models import Document
+from app.llm.models import EmbeddingChange
 from tests.documents import document_row
 from tests.factories import Tenant, tenant_make
 from tests.people import PASSWORD, Person
@@ -111,6 +112,8 @@ def cases(tenant: Tenant, person: Person) -> list[Case]:
 def test_every_action_of_a_row_is_tried_here(alice: Person, mine: Tenant) -> None:
     tried = {(type(case.row), case.name) for case in cases(mine, alice)}
     tried |= {(Organisation, "reopen"), (User, "sign_out"), (User, "password_new_this"), (User, "password_link")}
+    # Each in its own state: app/library/tests/test_embedding_change.py.
+    tried |= {(EmbeddingChange, name) for name in ("start", "pause", "resume", "switch", "drop", "abandon")}
     offered = {
         (model, name)
         for model, page in admin.site._registry.items()

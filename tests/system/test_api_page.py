@@ -21,6 +21,7 @@ VERBS = [
     "Erase",
     "List",
     "Make",
+    "Move",
     "Put",
     "Rate",
     "Read",

@@ -29,9 +29,9 @@ EXAMPLES = {
         {"<format>": "csv"},
         {
             "app/library/parsers/media.py": "text/csv",
-            "app/errors.py": "CSV",
-            "app/library/templates/library/documents.html": "CSV",
-            "README.md": "CSV",
+            "docs/files.md": "CSV",
+            "app/library/templates/library/documents.html": "spreadsheets",
+            "README.md": "spreadsheets",
         },
     ),
     "a new connector": Example(

@@ -422,16 +422,28 @@ def test_operators_alone_see_the_page_and_its_buttons(acme: Organisation, alice:
     assert "3 passages" in operator.get(f"{place}{row.pk}/change/").content.decode()
     assert "sk-canary" not in page
     address = f"{place}{row.pk}"
-    buttons = {"start": "filling", "pause": "paused", "resume": "filling"}
-    for button, state in buttons.items():
-        operator.post(f"/admin/llm/embeddingchange/{row.pk}/{button.replace('_', '-')}/", follow=True)
+
+    def press(button: str, state: str) -> None:
+        operator.post(f"{address}/{button}/", follow=True)
         row.refresh_from_db()
         assert row.state == state, button
+
+    press("abandon", "abandoned")
+    operator.post(f"{place}add/", fields, follow=True)
+    row = EmbeddingChange.objects.latest("created")
+    address = f"{place}{row.pk}"
+    for button, state in {"start": "filling", "pause": "paused", "resume": "filling"}.items():
+        press(button, state)
     jobs_run()
     page = operator.get(f"{address}/change/").content.decode()
     assert "100% (3 of 3 passages)" in page
     assert alice.client.get(f"{address}/change/").status_code in (302, 403, 404)
     assert server.fake.headers[-1]["Authorization"] == "Bearer sk-canary9f2c41d7credential"
+    press("switch", "switched")
+    [waiting] = Job.objects.filter(kind="embedding_drop", state="queued")
+    press("drop", "switched")
+    [sooner] = Job.objects.filter(kind="embedding_drop", state="queued")
+    assert sooner.not_before < waiting.not_before - timedelta(hours=23)
 
 
 def test_the_command_does_each_step(acme: Organisation, server: Projection, capsys: Any) -> None:

@@ -28,7 +28,7 @@ from app.library.choices import Step, VersionState
 from app.library.models import DocumentVersion
 from app.library.reconcile.reconciler import Report, reconcile
 from app.library.services.jobs import ingests_open
-from app.llm.models_kept import embeddings_client
+from app.llm.embeddings import environment_client
 from app.privacy.exports.run import exports_tidy
 
 # A comment on a table that every version has; removed when the restore is finished.
@@ -220,7 +220,7 @@ def vectors_rebuild(say: Say) -> tuple[int, int]:
 
 def embedding_models_differ(archive: Archive) -> str:
     """Return this box's embedding model when the backup has another: then every document is embedded again."""
-    model = embeddings_client().space().model
+    model = environment_client().space().model
     theirs: list[str] = archive.manifest.get("embedding_models", [])
     return "" if set(theirs) <= {model} else model
 

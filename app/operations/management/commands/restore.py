@@ -110,12 +110,12 @@ class Command(BaseCommand):
 
     def _await_embeddings(self) -> None:
         """Wait for the embedding engine, which loads its model before it responds."""
-        from app.llm.models_kept import embeddings_client
+        from app.llm.embeddings import environment_client
 
         deadline = time.monotonic() + WAIT_S
         while True:
             try:
-                embeddings_client().space()
+                environment_client().space()
             except RefdeskError:
                 if time.monotonic() > deadline:
                     raise

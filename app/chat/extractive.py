@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from app.chat.citations import Citation
-from app.lib.sentences import sentences
+from app.chat.units import COLUMN, is_row, units
 from app.retrieval.language import FUNCTION_WORDS, language_detect
 from app.retrieval.sparse import term_number, words_split
 
@@ -27,7 +27,6 @@ KIND_BONUS = 0.3
 RANK_PENALTY = 0.06  # per rank
 ENOUGH = 0.7  # of the best score, required for a further sentence
 NOVEL = 0.06  # of the question's weight that a further sentence must add, unless it scores nearly as high as the best
-COLUMN = " | "  # between the cells of a row, as the parsers write it
 WORDS_COMFORTABLE = 40  # longer sentences lose a little of their score
 
 _DIGITS = re.compile(r"\d")
@@ -129,7 +128,7 @@ def _question_stems(question: str, language: str) -> list[frozenset[int]]:
 
 def _sentences_of(passage: Readable, index: int, language: str) -> list[_Sentence]:
     parts: list[_Sentence] = []
-    for position, (start, end) in enumerate(sentences(passage.text)):
+    for position, (start, end) in enumerate(units(passage.text)):
         text = passage.text[start:end]
         words = words_split(text)
         if words:
@@ -191,8 +190,10 @@ def _choose(candidates: list[_Sentence]) -> list[_Sentence]:
     """Choose the best sentence, and further ones that score nearly as high or add words of the question."""
     ranked = sorted(candidates, key=lambda sentence: (-sentence.score, sentence.passage, sentence.position))
     best = ranked[0]
-    if best.score <= 0 or not any(sentence.weights for sentence in ranked[:1]):
+    if best.score <= 0 or not best.weights:
         return []
+    # Rows of one table share many words; the rarest one of the question tells which row is meant.
+    rarest = max(best.weights, key=lambda place: best.weights[place])
     chosen, seen = [best], set(best.weights)
     texts = {best.text}
     for sentence in ranked[1:]:
@@ -201,6 +202,8 @@ def _choose(candidates: list[_Sentence]) -> list[_Sentence]:
         passages = {other.passage for other in chosen} | {sentence.passage}
         added = sum(share for place, share in sentence.weights.items() if place not in seen)
         if len(passages) > MOST_PASSAGES or sentence.text in texts or _is_heading(sentence.text):
+            continue
+        if is_row(best.text) and is_row(sentence.text) and rarest not in sentence.weights:
             continue
         if added >= NOVEL or sentence.score >= 0.9 * best.score:
             chosen.append(sentence)
@@ -265,7 +268,7 @@ def _joined(own: list[_Sentence], *, rows: bool) -> list[str]:
     last = -2
     for sentence in own:
         words = _cut(sentence.text)
-        if rows or COLUMN in words:
+        if rows or is_row(words):
             quotes.append(words)
         elif sentence.position == last + 1 and quotes[-1].endswith("”"):
             quotes[-1] = f"{quotes[-1][:-1]} {words}”"

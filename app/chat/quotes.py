@@ -10,16 +10,13 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from app.lib.sentences import sentences
+from app.chat.units import Span, is_row, units
 from app.retrieval.language import FUNCTION_WORDS, language_detect
 from app.retrieval.sparse import term_number, words_split
 
 MOST = 3  # sentences matched with a paraphrased claim
 ENOUGH = 0.3  # of the claim's weight, required in the best sentence
 ADDS = 0.2  # of the claim's weight, required from a further sentence
-COLUMN = " | "  # between the cells of a row, as the parsers write it
-
-Span = tuple[int, int]
 
 _MARKERS = re.compile(r"\s*\[[0-9]{1,3}\]")
 _AROUND = " \t\n\"'“”„«»‘’*_`#>-–•"
@@ -42,13 +39,12 @@ def quotes_find(claim: str, passage: str) -> list[Span]:
 
     These are the quoted words, else whole sentences or rows in the passage's order, neighbours joined; empty without a
     good match.
-    nothing matches well.
     """
     exact = quotes_exact(claim, passage)
     if exact is not None:
         return exact
     claim = _bare(claim)
-    return _joined(_alike(claim, passage, _units(passage)), passage) if claim else []
+    return _joined(_alike(claim, passage, units(passage)), passage) if claim else []
 
 
 def quotes_exact(claim: str, passage: str) -> list[Span] | None:
@@ -61,7 +57,7 @@ def quotes_exact(claim: str, passage: str) -> list[Span] | None:
     if span is None:
         return None
     start, end = span
-    if COLUMN in passage[_line_start(passage, start) : _line_end(passage, end)]:
+    if is_row(passage[_line_start(passage, start) : _line_end(passage, end)]):
         start, end = _line_start(passage, start), _line_end(passage, end)
     return [(start, end)]
 
@@ -77,19 +73,6 @@ def _line_start(text: str, at: int) -> int:
 def _line_end(text: str, at: int) -> int:
     end = text.find("\n", at)
     return end if end >= 0 else len(text)
-
-
-def _units(passage: str) -> list[Span]:
-    """Return the spans of sentences; a row of a table is one span, whatever its cells contain."""
-    spans: list[Span] = []
-    for start, end in sentences(passage):
-        if spans:
-            line = _line_start(passage, start)
-            if spans[-1][0] >= line and COLUMN in passage[line : _line_end(passage, start)]:
-                spans[-1] = (spans[-1][0], end)
-                continue
-        spans.append((start, end))
-    return spans
 
 
 def _exact(claim: str, passage: str) -> Span | None:

@@ -89,3 +89,24 @@ def test_hostile_text_is_read_in_linear_time() -> None:
     began = time.process_time()
     extract_make(question="a b c d", passages=[Readable(1, json.dumps("a. B [1] " * 5000)), Readable(2, "a" * 100_000)])
     assert time.process_time() - began < 3
+
+
+ERRORS = Readable(
+    1,
+    "Code: E-19; Meaning: No heat. Rare.; What to do: Switch the machine off for 15 minutes\n"
+    "Code: E-21; Meaning: Leak found in the base; What to do: Pull the plug. Call service at once\n"
+    "Code: E-30; Meaning: Service due; What to do: Book a visit; the machine keeps working",
+)
+
+
+def test_a_row_with_names_of_columns_is_given_whole_and_without_its_neighbours() -> None:
+    extract = extract_make(question="What should I do when the machine shows E-21?", passages=[ERRORS])
+    assert extract is not None
+    row = "Code: E-21; Meaning: Leak found in the base; What to do: Pull the plug. Call service at once"
+    assert extract.text == f"{row} [1]"
+
+
+def test_rows_that_have_the_same_word_of_the_question_stay_apart() -> None:
+    extract = extract_make(question="Which codes are about the machine?", passages=[ERRORS])
+    assert extract is not None
+    assert [line[:10] for line in extract.text.split("\n\n")] == ["Code: E-19", "Code: E-30"]

@@ -15,6 +15,8 @@ Thin or sour coffee: choose a higher strength. Bitter coffee: lower the temperat
 LEAVE = (
     "Annual leave is 28 days. Up to five days may be carried over. They must be taken by 31 March. Ask your manager."
 )
+ERRORS = """Code: E-19; Meaning: No heat; What to do: Wait
+Code: E-21; Meaning: Leak. Base; What to do: Pull the plug. Call service"""
 ROWS = "Article: Cup 300 ml; Price: 57.60\nArticle: Seal set; Price: 14.20\nArticle: Strips; Price: 9.10"
 
 
@@ -26,6 +28,7 @@ def parts(claim: str, passage: str) -> list[str]:
     ("claim", "passage", "quoted"),
     [
         ("“They must be taken by 31 March.” [1]", LEAVE, ["They must be taken by 31 March."]),
+        ("Pull the plug.", ERRORS, ["Code: E-21; Meaning: Leak. Base; What to do: Pull the plug. Call service"]),
         ("“6.1 Coffee tastes wrong Thin or sour coffee: choose” [1]", TABLE,
          ["6.1 Coffee tastes wrong\n\nThin or sour coffee: choose"]),
         ("pull the plug and call service at once [1].", TABLE.replace("Pull", "pull"),

@@ -13,7 +13,7 @@ import orjson
 
 from app.chat import models
 from app.chat.choices import MessageState
-from app.chat.quotes import Span
+from app.chat.units import Span
 from app.errors import error_json
 from app.lib.columns import payload
 from app.lib.sse import Event

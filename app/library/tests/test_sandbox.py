@@ -84,6 +84,8 @@ def test_too_much_memory_ends_the_child_and_not_the_parent(tmp_path: Path) -> No
 def test_a_child_that_is_killed_is_told_and_others_live(tmp_path: Path) -> None:
     path = written(tmp_path, "a.html", SLOW)
     read(written(tmp_path, "b.txt", "warm"))
+    # Otherwise the child that has just read it may be the one that is killed.
+    wait_until(lambda: not fork_server().children(), limit_s=30)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(failure, path)
         child = _first_child(fork_server())

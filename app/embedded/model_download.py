@@ -30,7 +30,7 @@ TRIES_ALTOGETHER = 50
 TRIES_UNANSWERED = 2
 # Room for the rest of the box, besides the whole file.
 KEEP_FREE_BYTES = 512 * 1024 * 1024
-# Of the answers below 500 these may pass: too slow, too early, too many requests.
+# Statuses below 500 that are worth another try: request timeout, too early, too many requests.
 PASSING = (408, 425, 429)
 
 
@@ -47,7 +47,7 @@ class Unreachable(EngineError):
 
 
 class Draft:
-    """What was received of a file, which a later call resumes: `<target>.part`, and the server's ETag beside it."""
+    """A partly received file, which a later call resumes: `<target>.part`, with the server's ETag beside it."""
 
     def __init__(self, target: Path) -> None:
         self.path = target.with_name(f"{target.name}.part")

@@ -309,7 +309,7 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], K
 def test_the_publisher_s_file_is_fetched_with_its_progress_on_standard_output(
     publisher: Publisher, mirror: Callable[[str], KnownModel], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Of a step that is shown (app/embedded/process.py) the terminal has standard output alone."""
+    """A step that is shown (app/embedded/process.py) writes to the terminal by its standard output only."""
     assert model_fetch(mirror(publisher.url), tmp_path / "models").read_bytes() == CONTENT
     shown = capsys.readouterr()
     assert f"from its publisher, {publisher.url}" in shown.out

@@ -163,7 +163,7 @@ def test_a_real_error_server_takes_what_is_sent() -> None:
         with sqlite3.connect(Path(BUGSINK) / "db.sqlite3") as database:
             return int(database.execute("SELECT count(*) FROM events_event").fetchone()[0])
 
-    # Of this run alone: the server keeps what earlier ones sent.
+    # Only this run's events: the server keeps those of earlier runs.
     before, canary = stored(), f"canary-{uuid4()}"
     run("-m", "app.lib.tests.reporting_app", canary, dsn=os.environ["REFDESK_TEST_SENTRY_DSN"]).communicate(timeout=60)
     wait_until(lambda: stored() >= before + 10, limit_s=30)

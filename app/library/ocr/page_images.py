@@ -41,7 +41,7 @@ class PageImages:
             self.count, self._draw = len(self._document), self._pdf_page
         else:
             self._picture = _opened(path, media_type)
-            # Of animations the first image stands for all; pages of a TIFF are pages.
+            # An animation is read by its first image; each page of a TIFF is a page.
             self.count = getattr(self._picture, "n_frames", 1) if media_type == "image/tiff" else 1
             self._draw = self._frame
         if self.count > PAGES_MOST:

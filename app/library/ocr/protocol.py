@@ -26,6 +26,6 @@ class Recognised:
 
 
 class Recogniser(Protocol):
-    """What finds words in an image."""
+    """Recognise the words of an image."""
 
     def recognise(self, image: Image) -> Recognised: ...

@@ -46,7 +46,7 @@ def subject_add(subject: str, shown: dict[str, str], outline: Outline) -> str:
     """Add the headers of a message of any format."""
     outline.heading(1, subject)
     outline.add("paragraph", "\n".join(f"{name}: {value}" for name, value in shown.items() if value))
-    # What the body calls a heading is below the subject.
+    # Headings of the body stand one level below the subject.
     outline.deeper = 1
     return subject
 

@@ -31,7 +31,7 @@ class Names:
     """Paths of the members of one file, each given once."""
 
     def __init__(self) -> None:
-        # Of each path, the number that its next copy begins with.
+        # For each path, the number to try first for its next copy.
         self._taken: dict[str, int] = {}
 
     def unique(self, path: str) -> str:

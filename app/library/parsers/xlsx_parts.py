@@ -1,4 +1,4 @@
-"""What an Excel sheet has beside its rows: merged and hidden cells, links, comments, drawings."""
+"""Read the parts of an Excel sheet beside its rows: merged and hidden cells, links, comments, drawings."""
 
 import re
 from collections import defaultdict

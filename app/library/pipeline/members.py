@@ -25,7 +25,7 @@ from app.library.services.documents import document_delete
 from app.library.services.intake import document_put
 from app.library.services.limits import limits_lock
 
-# Of all that comes out of one document, however deep: small archives in archives can hold any number.
+# Limits for all files inside one outermost document, at every depth: nested small archives can hold any number.
 FAMILY_MEMBERS = 10_000
 FAMILY_BYTES = 4 * DEFAULT.expanded_bytes
 # Warnings of single files are stored with the version.

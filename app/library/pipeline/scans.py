@@ -26,7 +26,7 @@ from app.library.pipeline.sandbox import ParsedChunks, parse_and_chunk
 from app.library.services.jobs import INGEST_SCAN
 
 SAVE_S = 10.0
-# Of the stored text of a version: its recognised pages.
+# The key of the recognised pages in a version's stored text.
 _READING = "recognised"
 
 

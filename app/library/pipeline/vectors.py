@@ -60,7 +60,7 @@ def _vectors_keep(space: EmbeddingSpace, vectors: Mapping[bytes, bytes], *, orga
             " WHERE id = %s AND fence = %s AND state = 'running')"
             " INSERT INTO library_embeddingcache AS c (id, organisation_id, model, content_hash, vector)"
             " SELECT gen_random_uuid(), %s, %s, hash, vector FROM unnest(%s::bytea[], %s::bytea[]) AS v (hash, vector)"
-            # Of another size: the server gave the same name to another model before.
+            # A vector of another size was made by another model, to which the server gave the same name before.
             " ON CONFLICT (organisation_id, model, content_hash) DO UPDATE SET vector = excluded.vector"
             " WHERE octet_length(c.vector) <> octet_length(excluded.vector)",
             [lease.job, lease.fence, organisation, space.model, list(vectors), list(vectors.values())],
